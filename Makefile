@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/kalico-flash
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
+BASHDIR    ?= $(DATADIR)/bash-completion/completions
+ZSHDIR     ?= $(DATADIR)/zsh/site-functions
+FISHDIR    ?= $(DATADIR)/fish/vendor_completions.d
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+UDEVDIR    ?= $(PREFIX)/lib/udev/rules.d
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+
+VERSION    := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+# A clock that is behind it is wrong.
+YEAR       := $(shell sed -n '/^ -- /{s/.* \([0-9]\{4\}\) [0-9:]* [+-].*/\1/p;q}' debian/changelog)
+PACKAGES   := libudev jansson zlib libsystemd libmd
+
+# pkg-config is asked once, and not before something is compiled: "make deps" installs it.
+ask         = $(eval $(1) := $(shell $(PKG_CONFIG) $(2)))$($(1))
+PKG_CFLAGS  = $(call ask,PKG_CFLAGS,--cflags $(PACKAGES))
+PKG_LDLIBS  = $(call ask,PKG_LDLIBS,--libs $(PACKAGES))
+SIM_CFLAGS  = $(call ask,SIM_CFLAGS,--cflags umockdev-1.0)
+SIM_LDLIBS  = $(call ask,SIM_LDLIBS,--libs umockdev-1.0)
+
+# Ours are separate from the packager's CFLAGS, which may replace any default.
+KF_CFLAGS   = -std=gnu11 -D_GNU_SOURCE -DKF_VERSION='"$(VERSION)"' -DKF_YEAR=$(YEAR) -Ilib \
+	      -MMD -MP -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wwrite-strings \
+	      $(PKG_CFLAGS)
+KF_LDFLAGS  = -Wl,--as-needed
+
+comma      := ,
+ifdef SANITIZE
+B          ?= build/$(subst $(comma),-,$(SANITIZE))
+KF_CFLAGS  += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+# umockdev is preloaded in tests, and a shared libasan would insist on being before it.
+KF_LDFLAGS += $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
+else
+B          ?= build
+endif
+
+TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
+HELPERS := $(filter kf-leased,$(TOOLS))
+UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
+LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
+SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out tests/sim/kf-sim.c,$(wildcard tests/sim/*.c)))
+KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
+FAULTS  := $(B)/tests/faults/campaign
+BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+FUZZ    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
+LINK     = $(CC) $(KF_CFLAGS) $(CFLAGS) $(KF_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LDLIBS) $(LDLIBS)
+quote    = '$(subst ','\'',$(1))'
+# A make below this one, on all processors if nobody said how many.
+SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+all: $(TOOLS:%=$(B)/%)
+tests: all $(KF_SIM) $(UNIT) $(FAULTS)
+
+$(B)/tests/%.o: KF_CFLAGS += -Itests
+$(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/libkf.a: $(LIB)
+$(B)/libsim.a: $(SIM)
+$(B)/%.a:
+	@rm -f $@
+	$(AR) rcD $@ $^
+
+$(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
+	$(LINK)
+$(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
+	$(LINK) $(SIM_LDLIBS)
+$(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a
+	$(LINK)
+$(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
+	$(LINK)
+
+# What debian/control names, where something is missing (Debian, root or sudo).
+deps:
+	@tests/deps
+check: deps
+	+@$(SUBMAKE) tests
+	@tests/run $(B)
+check-sim: deps
+	+@$(SUBMAKE) tests
+	@tests/run $(B) $$(grep -l kf-sim tests/*.bats)
+# As root: a Debian of its own, booted by systemd-nspawn.
+check-systemd: deps
+	+@$(SUBMAKE) all
+	@tests/systemd/run $(B)
+check-faults: deps
+	+@$(SUBMAKE) tests
+	@tests/faults/run $(B)
+demo: deps
+	+@$(SUBMAKE) all $(KF_SIM)
+	@PATH="$(abspath $(B)):$$PATH" tests/demo
+lint: deps
+	@tests/lint
+cflags:
+	@printf '%s\n' $(call quote,$(filter-out -MMD -MP,$(KF_CFLAGS)) -Itests $(SIM_CFLAGS))
+coverage: deps
+	+@$(SUBMAKE) B=build/coverage CFLAGS='-O0 -g --coverage' tests
+	@tests/run build/coverage
+	@tests/coverage build/coverage
+fuzz: deps
+	+@$(SUBMAKE) B=build/fuzz CC=clang \
+		CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' \
+		LDFLAGS=-fsanitize=fuzzer fuzzers
+	@tests/fuzz/run build/fuzz
+fuzzers: $(FUZZ)
+bench: deps
+	+@$(SUBMAKE) all $(KF_SIM) $(BENCH)
+	@tests/bench/run $(B)
+deb: deps
+	@debian/build build/deb
+
+D       := $(DESTDIR)
+SHARE   := $(DATADIR)/kalico-flash
+BINS    := $(filter-out $(HELPERS),$(TOOLS))
+UNITS   := kalico-flash.socket kalico-flash.service
+PAGES   := $(filter-out man/kf-sim.1,$(wildcard man/*.[1578]))
+
+install: all
+	$(INSTALL) -d $D$(BINDIR) $(HELPERS:%=$D$(LIBEXECDIR)) $D$(SHARE) $D$(BASHDIR) $D$(ZSHDIR) $D$(FISHDIR) \
+		$D$(UNITDIR) $D$(UDEVDIR) $(patsubst %,$D$(MANDIR)/man%,1 5 7 8)
+	$(INSTALL) -m 0755 $(BINS:%=$(B)/%) $D$(BINDIR)
+	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
+	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/kalico-flash.service.in >$D$(UNITDIR)/kalico-flash.service
+	$(INSTALL) -m 0644 udev/60-kalico-flash.rules $D$(UDEVDIR)
+	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
+	$(INSTALL) -m 0644 lib/core/kf-record.schema.json $D$(SHARE)
+	$(INSTALL) -m 0644 completions/kf.bash $D$(BASHDIR)/kf
+	for f in $(BINS); do [ $$f = kf ] || ln -sf kf $D$(BASHDIR)/$$f; done
+	$(INSTALL) -m 0644 completions/_kf $D$(ZSHDIR)
+	$(INSTALL) -m 0644 completions/kf.fish $D$(FISHDIR)
+install-sim: $(KF_SIM)
+	$(INSTALL) -d $D$(BINDIR) $D$(SHARE)/sim $D$(MANDIR)/man1
+	$(INSTALL) -m 0755 $(KF_SIM) $D$(BINDIR)
+	$(INSTALL) -m 0644 man/kf-sim.1 $D$(MANDIR)/man1
+	$(INSTALL) -m 0755 tests/demo $D$(SHARE)
+	cp -r tests/sim/tree $D$(SHARE)/sim
+	rm $D$(SHARE)/sim/tree/README.md
+uninstall:
+	cd $D$(BINDIR) && rm -f $(BINS) kf-sim
+	cd $D$(BASHDIR) && rm -f $(BINS)
+	rm -f $D$(ZSHDIR)/_kf $D$(FISHDIR)/kf.fish $(UNITS:%=$D$(UNITDIR)/%) \
+		$D$(UDEVDIR)/60-kalico-flash.rules
+	cd $D$(MANDIR) && rm -f $(foreach p,$(PAGES) man/kf-sim.1,man$(subst .,,$(suffix $p))/$(notdir $p))
+	rm -rf $D$(SHARE) $D$(LIBEXECDIR)
+clean:
+	rm -rf build
+
+.PHONY: all tests cflags deps check check-faults check-sim check-systemd demo lint coverage fuzz \
+	fuzzers bench deb install install-sim uninstall clean
+.SECONDARY:
+-include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)

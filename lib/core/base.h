@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The few attributes, sizes and destructors that every file uses. Destructors accept NULL. */
+#ifndef KF_CORE_BASE_H
+#define KF_CORE_BASE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define _cleanup_(fn)	   __attribute__((cleanup(fn)))
+#define _printf_(fmt, arg) __attribute__((format(printf, fmt, arg)))
+#define _must_check_	   __attribute__((warn_unused_result))
+
+#define KF_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Sizes, in bytes with the NUL, of what the kernel, udev and our own files name. */
+#define KF_KEY_SIZE  65	 /* a registry key: at most 64 characters */
+#define KF_NAME_SIZE 128 /* a USB string (126 UTF-16 units at most), a unit, a board's name */
+#define KF_DEV_SIZE  512 /* a path below /dev; by-id names carry three USB strings */
+#define KF_HEX_SIZE  65	 /* a SHA-256 in lower-case hex */
+
+/* Every tool's --version. Set by the Makefile from the first line of debian/changelog. */
+#ifndef KF_VERSION
+#define KF_VERSION "unreleased"
+#endif
+
+/* The year of that version, from the same file. */
+#ifndef KF_YEAR
+#define KF_YEAR 2026
+#endif
+
+void kf_closep(int *fd);
+void kf_freep(void *p);
+void kf_fclosep(FILE **f);
+void kf_json_decrefp(json_t **obj);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Integers and checksums as they stand in frames and files. */
+#ifndef KF_CORE_BYTES_H
+#define KF_CORE_BYTES_H
+
+#include "core/base.h"
+
+uint32_t kf_get_le32(const uint8_t *p);
+void kf_put_le32(uint8_t *p, uint32_t value);
+
+/*
+ * CRC-16/MCRF4XX: what Klipper and Katapult call crc16-ccitt (polynomial 0x1021
+ * reflected, initial 0xffff, no final xor).
+ */
+uint16_t kf_crc16(const void *data, size_t len);
+
+#endif

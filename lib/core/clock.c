@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stop signals stay blocked except inside ppoll(2): a signal between the look at the
+ * flag and the wait cannot be missed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "core/clock.h"
+
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+static volatile sig_atomic_t stop_signal;
+static bool installed;
+static sigset_t outside; /* the mask that kf_wait waits with */
+
+static void remember(int sig)
+{
+	stop_signal = sig;
+}
+
+int64_t kf_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void kf_stop_install(void)
+{
+	struct sigaction act = { .sa_handler = remember }, old;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(stop_signals); i++) {
+		/* What our caller ignores (nohup, a shell's background job) stays ignored. */
+		if (sigaction(stop_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+			continue;
+		sigaction(stop_signals[i], &act, NULL);
+		sigaddset(&set, stop_signals[i]);
+	}
+	sigprocmask(SIG_BLOCK, &set, &outside);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(stop_signals); i++)
+		sigdelset(&outside, stop_signals[i]);
+	signal(SIGPIPE, SIG_IGN);
+	installed = true;
+}
+
+int kf_stop_signal(void)
+{
+	return stop_signal;
+}
+
+static int wait_with(struct pollfd *fds, nfds_t count, int64_t deadline_ms, const sigset_t *mask)
+{
+	int64_t left = deadline_ms == KF_FOREVER ? 0 : deadline_ms - kf_now_ms();
+	struct timespec ts;
+	int n;
+
+	if (left < 0)
+		left = 0;
+	ts.tv_sec = left / 1000;
+	ts.tv_nsec = left % 1000 * 1000000;
+	n = ppoll(fds, count, deadline_ms == KF_FOREVER ? NULL : &ts, mask);
+	return n < 0 ? -errno : n;
+}
+
+int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
+	static const struct timespec no_time;
+	int n = 0;
+
+	/* A pending signal is only delivered where nothing is ready: look for it first. */
+	if (installed)
+		ppoll(NULL, 0, &no_time, &outside);
+	while (!stop_signal) {
+		n = wait_with(fds, count, deadline_ms, installed ? &outside : NULL);
+		if (n != -EINTR)
+			break;
+	}
+	return stop_signal ? -EINTR : n;
+}
+
+int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
+	int n;
+
+	do
+		n = wait_with(fds, count, deadline_ms, NULL);
+	while (n == -EINTR);
+	return n;
+}
+
+void kf_stop_reset_child(void)
+{
+	struct sigaction old;
+	sigset_t none;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(stop_signals); i++)
+		if (sigaction(stop_signals[i], NULL, &old) == 0 && old.sa_handler == remember)
+			signal(stop_signals[i], SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Time, and waiting. One absolute deadline per operation, passed down; nothing
+ * sleeps. A stop signal ends every wait, and only between waits: handlers set a flag.
+ */
+#ifndef KF_CORE_CLOCK_H
+#define KF_CORE_CLOCK_H
+
+#include <poll.h>
+
+#include "core/base.h"
+
+#define KF_FOREVER INT64_MAX
+
+/* CLOCK_MONOTONIC in milliseconds. Deadlines are absolute on this clock. */
+int64_t kf_now_ms(void);
+
+/*
+ * From here on SIGINT, SIGTERM, SIGHUP and SIGQUIT do not kill: they are blocked
+ * but for kf_wait(), and are remembered. SIGPIPE is ignored: a failed write says so.
+ */
+void kf_stop_install(void);
+
+/* The signal that asked us to stop, or 0. */
+int kf_stop_signal(void);
+
+/*
+ * poll(2) on fds until deadline_ms. Returns the number of ready descriptors, 0
+ * when the deadline passed, -EINTR when a stop signal has come (also one that came
+ * before the call), or another negative errno. Other signals restart the wait.
+ */
+_must_check_ int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
+
+/*
+ * The same, but a stop signal does not end it and stays pending: for paying what we owe.
+ * Without kf_stop_install(), other signals restart the wait here too.
+ */
+_must_check_ int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
+
+/* For a child between fork and exec: default signals, nothing blocked. */
+void kf_stop_reset_child(void);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Two devices of which one pattern covers the other's boards are refused when they are made. */
+#include <string.h>
+#include <strings.h>
+
+#include "core/enrol.h"
+#include "core/match.h"
+#include "core/settings.h"
+#include "core/text.h"
+#include "usb/identity.h"
+
+static bool of_our_kind(const struct kf_board *board)
+{
+	return board->mode != KF_MODE_OTHER && board->mode != KF_MODE_NONE;
+}
+
+static bool meant(const struct kf_board *board, const char *pattern, const char *port)
+{
+	char by_id[KF_DEV_SIZE] = "";
+
+	kf_board_by_id(board, by_id);
+	return (!pattern || kf_pattern_match(pattern, by_id)) &&
+	       (!port || strcmp(port, board->usb.port) == 0);
+}
+
+size_t kf_enrol_candidates(const struct kf_registry *registry, struct kf_board *boards,
+			   size_t count, const char *pattern, const char *port, bool any)
+{
+	size_t ours = 0, left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct kf_board *board = &boards[i];
+
+		/* The registry may have changed since the record was written. */
+		board->key[0] = '\0';
+		if (board->connected && !board->excluded &&
+		    kf_registry_identify(registry, board, NULL) == 0 && !board->key[0] &&
+		    !board->excluded && (of_our_kind(board) || (any && board->tty[0])) &&
+		    meant(board, pattern, port)) {
+			ours += of_our_kind(board);
+			boards[left++] = *board;
+		}
+	}
+	if (ours == 0 || ours == left)
+		return left;
+	for (size_t i = 0, at = 0; i < left; i++) {
+		if (of_our_kind(&boards[i]))
+			boards[at++] = boards[i];
+	}
+	return ours;
+}
+
+static bool taken(const struct kf_registry *registry, const char *key)
+{
+	struct kf_device device;
+
+	return kf_registry_device(registry, key, &device, NULL) == 0;
+}
+
+void kf_enrol_key(const struct kf_registry *registry, const char *name, char ret[KF_KEY_SIZE])
+{
+	char base[KF_KEY_SIZE];
+
+	if (!kf_key_from_name(name, base))
+		kf_text_format(base, sizeof(base), "board");
+	kf_text_format(ret, KF_KEY_SIZE, "%s", base);
+	for (unsigned n = 2; taken(registry, ret); n++)
+		kf_text_format(ret, KF_KEY_SIZE, "%.*s-%u", KF_KEY_SIZE - 12, base, n);
+}
+
+void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board *board,
+		      struct kf_enrolment *ret)
+{
+	struct kf_enrolment e = { .by_port = !kf_board_has_serial(board) };
+	char by_id[KF_DEV_SIZE] = "";
+
+	kf_mcu_short(board->mcu, e.mcu);
+	kf_text_format(e.name, sizeof(e.name), "%s", e.mcu[0] ? e.mcu : board->usb.model);
+	kf_enrol_key(registry, e.name, e.key);
+	kf_text_format(e.usb_port, sizeof(e.usb_port), "%s", board->usb.port);
+	/* A bootloader in ROM has names, but never those of the firmware that will run. */
+	if (!kf_identity_bootloader(&board->usb)) {
+		kf_board_by_id(board, by_id);
+		if (!kf_pattern_from_by_id(by_id, e.pattern))
+			e.pattern[0] = '\0';
+	}
+	*ret = e;
+}
+
+/* Could a board fit both patterns? Each is tried on a name that the other one fits. */
+static bool overlap(const char *a, const char *b)
+{
+	char plain_a[KF_DEV_SIZE], plain_b[KF_DEV_SIZE];
+	struct kf_identity ia = { .mode = KF_MODE_OTHER }, ib = { .mode = KF_MODE_OTHER };
+
+	kf_identity_parse(a, &ia);
+	kf_identity_parse(b, &ib);
+	if (kf_serial_unique(ia.serial) && strcasecmp(ia.serial, ib.serial) == 0)
+		return true;
+	kf_text_format(plain_a, sizeof(plain_a), "%.*s", (int)strcspn(a, "*"), a);
+	kf_text_format(plain_b, sizeof(plain_b), "%.*s", (int)strcspn(b, "*"), b);
+	return kf_pattern_match(a, plain_b) || kf_pattern_match(b, plain_a);
+}
+
+static bool clash(const struct kf_device *a, const struct kf_device *b)
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+	bool same_port = a->usb_port && b->usb_port && strcmp(a->usb_port, b->usb_port) == 0;
+
+	if (!a->pattern || !b->pattern)
+		return !a->pattern && !b->pattern && same_port;
+	if (!overlap(a->pattern, b->pattern))
+		return false;
+	kf_identity_parse(a->pattern, &id);
+	/* Boards that share a serial are told apart by their ports. */
+	return kf_serial_unique(id.serial) || !a->usb_port || !b->usb_port || same_port;
+}
+
+int kf_enrol_check(const struct kf_registry *registry, const char *key, struct kf_error *err)
+{
+	struct kf_device device, other;
+	int r = kf_registry_device(registry, key, &device, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; kf_registry_nth(registry, i, &other); i++) {
+		if (strcmp(other.key, device.key) == 0 || !clash(&device, &other))
+			continue;
+		return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)", key,
+			       other.key, other.pattern ? other.pattern : other.usb_port);
+	}
+	return 0;
+}
+
+static int put(json_t *device, const char *member, const char *value, struct kf_error *err)
+{
+	char assignment[KF_DEV_SIZE + 32];
+
+	kf_text_format(assignment, sizeof(assignment), "%s=%s", member, value);
+	return kf_settings_assign(device, KF_SCOPE_DEVICE, assignment, err);
+}
+
+static int fill(json_t *device, const struct kf_enrolment *e, struct kf_error *err)
+{
+	int r = put(device, "name", e->name, err);
+
+	if (r == 0)
+		r = put(device, "mcu", e->mcu, err);
+	if (r == 0 && e->pattern[0])
+		r = put(device, "serial_pattern", e->pattern, err);
+	if (r == 0)
+		r = put(device, "flash_method", e->flash_method, err);
+	if (r == 0)
+		r = put(device, "flashable", "true", err);
+	if (r == 0 && e->usb_port[0])
+		r = put(device, "usb_port", e->usb_port, err);
+	return r;
+}
+
+int kf_enrol_add(struct kf_registry *registry, const struct kf_enrolment *enrolment,
+		 struct kf_error *err)
+{
+	json_t *devices = json_object_get(registry->root, "devices"), *device;
+	int r;
+
+	if (!kf_key_valid(enrolment->key))
+		return kf_fail(err, KF_USAGE,
+			       "\"%s\" is not a valid key: at most 64 of a-z, 0-9, - and _, the "
+			       "first a letter or digit",
+			       enrolment->key);
+	if (taken(registry, enrolment->key)) {
+		kf_fail(err, KF_CONFIG, "the key %s is registered already", enrolment->key);
+		kf_error_hint(err, "choose another, or first: kf-config remove %s", enrolment->key);
+		return kf_code_errno(KF_CONFIG);
+	}
+	if (!enrolment->pattern[0] && !enrolment->usb_port[0])
+		return kf_fail(err, KF_USAGE,
+			       "%s: neither a pattern nor a USB port to know the board by",
+			       enrolment->key);
+	if (!json_is_object(devices)) {
+		devices = json_object();
+		json_object_set_new(registry->root, "devices", devices);
+	}
+	device = json_object();
+	json_object_set_new(devices, enrolment->key, device);
+	r = fill(device, enrolment, err);
+	if (r == 0)
+		r = kf_enrol_check(registry, enrolment->key, err);
+	if (r < 0)
+		json_object_del(devices, enrolment->key);
+	return r;
+}
+
+static json_t *device_members(const struct kf_registry *registry, const char *key,
+			      struct kf_error *err)
+{
+	struct kf_device device;
+
+	if (kf_registry_device(registry, key, &device, err) < 0)
+		return NULL;
+	return json_object_get(json_object_get(registry->root, "devices"), key);
+}
+
+int kf_enrol_set(const char *key, char *const *assignments, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	enum kf_scope scope = key ? KF_SCOPE_DEVICE : KF_SCOPE_GLOBAL;
+	json_t *members;
+	int r;
+
+	r = kf_registry_open(&registry, err);
+	if (r < 0)
+		return r;
+	members = key ? device_members(&registry, key, err) : kf_registry_globals(&registry);
+	if (!members)
+		return kf_code_errno(KF_NOT_REGISTERED);
+	for (; r == 0 && *assignments; assignments++)
+		r = kf_settings_assign(members, scope, *assignments, err);
+	if (r == 0 && key)
+		r = kf_enrol_check(&registry, key, err);
+	return r < 0 ? r : kf_registry_save(&registry, err);
+}
+
+int kf_enrol_remove(const char *key, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	int r;
+
+	r = kf_registry_open(&registry, err);
+	if (r < 0)
+		return r;
+	if (!device_members(&registry, key, err))
+		return kf_code_errno(KF_NOT_REGISTERED);
+	json_object_del(json_object_get(registry.root, "devices"), key);
+	return kf_registry_save(&registry, err);
+}

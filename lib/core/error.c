@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The one table of what can go wrong: word, errno, exit status (sysexits.h) and remedy. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "core/error.h"
+#include "core/text.h"
+
+/* Not in sysexits.h: kf(1), EXIT STATUS. */
+enum { STATUS_BOARD = 1, STATUS_SERVICE_LOST = 71 };
+
+static const struct {
+	const char *name;
+	int errnum;
+	int status;
+	const char *hint;
+} codes[KF_CODE_COUNT] = {
+	[KF_OK] = { "ok", 0, EX_OK, "" },
+	[KF_USAGE] = { "usage", EINVAL, EX_USAGE, "" },
+	[KF_BAD_RECORD] = { "bad_record", EBADMSG, EX_DATAERR,
+			    "standard input takes the lines that kf-scan writes" },
+	[KF_NEWER_RECORD] = { "newer_record", EPROTONOSUPPORT, EX_DATAERR,
+			      "use tools of one version of kalico-flash" },
+	[KF_NOTHING_CONNECTED] = { "nothing_connected", ENODEV, EX_UNAVAILABLE,
+				   "check that the board has power and a USB cable that carries "
+				   "data "
+				   "(lsusb lists it)" },
+	[KF_NOT_CONNECTED] = { "not_connected", ENODEV, EX_UNAVAILABLE,
+			       "plug it in, or see what is there with kf list" },
+	[KF_GONE] = { "gone", ENODEV, EX_UNAVAILABLE,
+		      "check cable and power, then look with kf list" },
+	[KF_INTERNAL] = { "internal", ENOTRECOVERABLE, EX_SOFTWARE, "please report this" },
+	[KF_SERVICE_LOST] = { "service_lost", EIO, STATUS_SERVICE_LOST, "" },
+	[KF_SERVICE] = { "service", EIO, STATUS_BOARD, "see systemctl status and journalctl -u" },
+	[KF_IO] = { "io", EIO, EX_IOERR, "" },
+	[KF_BUSY] = { "busy", EBUSY, EX_TEMPFAIL, "wait for it to end, then try again" },
+	[KF_TIMEOUT] = { "timeout", ETIMEDOUT, EX_TEMPFAIL, "try again" },
+	[KF_PROTOCOL] = { "protocol", EPROTO, EX_PROTOCOL,
+			  "power-cycle the board, then try again" },
+	[KF_PERMISSION] = { "permission", EACCES, EX_NOPERM, "" },
+	[KF_CONFIG] = { "config", EINVAL, EX_CONFIG, "" },
+	[KF_NOT_REGISTERED] = { "not_registered", ENOENT, EX_CONFIG,
+				"kf list shows the registered boards, kf add registers one" },
+	[KF_AMBIGUOUS] = { "ambiguous", ENOTUNIQ, EX_CONFIG,
+			   "unplug one of them, or make their patterns differ with kf set" },
+	[KF_NO_CONFIG] = { "no_config", ENOENT, EX_CONFIG, "" },
+	[KF_CONFIG_DRIFT] = { "config_drift", EINVAL, EX_CONFIG, "" },
+	[KF_NOT_SAVED] = { "not_saved", ECANCELED, EX_CONFIG,
+			   "run it again and save before leaving menuconfig" },
+	[KF_NO_TREE] = { "no_tree", ENOENT, EX_CONFIG,
+			 "name it with kf set --global klipper_dir=DIR" },
+	[KF_NO_TOOLCHAIN] = { "no_toolchain", ENOENT, EX_CONFIG, "" },
+	[KF_BUILD_FAILED] = { "build_failed", EIO, STATUS_BOARD, "" },
+	[KF_NO_FIRMWARE] = { "no_firmware", ENOENT, EX_CONFIG,
+			     "build it first: kf build, or kf-scan | kf-config | kf-build" },
+	[KF_BAD_IMAGE] = { "bad_image", EBADMSG, EX_DATAERR,
+			   "give the klipper.bin, .uf2, .elf.hex or .elf of a Klipper build" },
+	[KF_MCU_MISMATCH] = { "mcu_mismatch", EINVAL, EX_CONFIG,
+			      "choose the board's own MCU: kf-scan --device KEY | kf-config "
+			      "--menuconfig" },
+	[KF_WRONG_OFFSET] = { "wrong_offset", EINVAL, EX_CONFIG,
+			      "choose the Bootloader offset that the bootloader was built for: "
+			      "kf-scan --device KEY | kf-config --menuconfig" },
+	[KF_TOO_LARGE] = { "too_large", EFBIG, EX_DATAERR,
+			   "leave features out in menuconfig: kf-scan --device KEY | kf-config "
+			   "--menuconfig" },
+	[KF_NO_KATAPULT] = { "no_katapult", ENODEV, STATUS_BOARD,
+			     "install Katapult on the board, or let it be flashed with make flash: "
+			     "kf set KEY flash_method=make_flash" },
+	[KF_FLASH_FAILED] = { "flash_failed", EIO, STATUS_BOARD, "" },
+	[KF_VERIFY_FAILED] = { "verify_failed", EIO, STATUS_BOARD,
+			       "the board stays in its bootloader: run the same command again" },
+	[KF_LEFT_IN_BOOTLOADER] = { "left_in_bootloader", ETIMEDOUT, STATUS_BOARD,
+				    "power-cycle the board, then run the same command again" },
+	[KF_WRONG_VERSION] = { "wrong_version", EIO, STATUS_BOARD, "run the same command again" },
+	[KF_UNVERIFIED] = { "unverified", EIO, STATUS_BOARD,
+			    "look whether Klipper connects to it; run the same command again" },
+	[KF_PRINTING] = { "printing", EBUSY, EX_TEMPFAIL,
+			  "wait for the print to end, or cancel it" },
+	[KF_PRINTER_UNKNOWN] = { "printer_unknown", EBUSY, EX_TEMPFAIL,
+				 "look at the printer: if it does not print, --while-unknown goes "
+				 "on" },
+	[KF_INTERRUPTED] = { "interrupted", EINTR, STATUS_BOARD, "run the same command again" },
+};
+
+static _printf_(3, 0) void fill(struct kf_error *err, enum kf_code code, const char *fmt,
+				va_list ap)
+{
+	char raw[sizeof(err->message)];
+
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	memset(err, 0, sizeof(*err));
+	err->code = code;
+	kf_text_clean(err->message, sizeof(err->message), raw, strlen(raw));
+	kf_text_format(err->hint, sizeof(err->hint), "%s", codes[code].hint);
+}
+
+int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err) {
+		va_start(ap, fmt);
+		fill(err, code, fmt, ap);
+		va_end(ap);
+	}
+	return -codes[code].errnum;
+}
+
+static enum kf_code code_of_errno(int errnum)
+{
+	switch (errnum) {
+	case EACCES:
+	case EPERM:
+		return KF_PERMISSION;
+	case EBUSY:
+	case EAGAIN:
+		return KF_BUSY;
+	case ENODEV:
+	case ENXIO:
+		return KF_GONE;
+	case ETIMEDOUT:
+		return KF_TIMEOUT;
+	case EINTR:
+		return KF_INTERRUPTED;
+	default:
+		return KF_IO;
+	}
+}
+
+int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	size_t used;
+
+	if (err) {
+		va_start(ap, fmt);
+		fill(err, code_of_errno(errnum), fmt, ap);
+		va_end(ap);
+		used = strlen(err->message);
+		kf_text_format(err->message + used, sizeof(err->message) - used, ": %s",
+			       errnum == EINTR ? "stopped by a signal" : strerror(errnum));
+	}
+	return -errnum;
+}
+
+void kf_error_prefix(struct kf_error *err, const char *fmt, ...)
+{
+	char context[sizeof(err->message)], whole[sizeof(err->message)];
+	va_list ap;
+
+	if (!err)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(context, sizeof(context), fmt, ap);
+	va_end(ap);
+	kf_text_format(whole, sizeof(whole), "%s: %s", context, err->message);
+	kf_text_clean(err->message, sizeof(err->message), whole, strlen(whole));
+}
+
+void kf_error_hint(struct kf_error *err, const char *fmt, ...)
+{
+	char raw[sizeof(err->hint)];
+	va_list ap;
+
+	if (!err)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
+}
+
+const char *kf_code_name(enum kf_code code)
+{
+	return codes[code].name;
+}
+
+int kf_code_status(enum kf_code code)
+{
+	return codes[code].status;
+}
+
+int kf_code_errno(enum kf_code code)
+{
+	return -codes[code].errnum;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What went wrong, in words for the user and in one code for machines.
+ *
+ * A function that can fail returns 0 or a negative errno and, where errno loses
+ * the story, fills the caller's struct kf_error. The code decides everything
+ * else: its name in the record, the errno, the exit status and the default hint,
+ * all from the one table in error.c (printed in kalico-flash(7)).
+ */
+#ifndef KF_CORE_ERROR_H
+#define KF_CORE_ERROR_H
+
+#include "core/base.h"
+
+enum kf_code {
+	KF_OK,
+	KF_USAGE,	       /* the command line is wrong */
+	KF_BAD_RECORD,	       /* a line on standard input is not a record */
+	KF_NEWER_RECORD,       /* a record of a later version than ours */
+	KF_NOTHING_CONNECTED,  /* no board at all */
+	KF_NOT_CONNECTED,      /* this board is not there */
+	KF_GONE,	       /* the board was there and left in the middle */
+	KF_INTERNAL,	       /* a mistake of ours */
+	KF_SERVICE_LOST,       /* a unit that we stopped could not be started again */
+	KF_SERVICE,	       /* a unit could not be queried, stopped or started */
+	KF_IO,		       /* reading or writing failed */
+	KF_BUSY,	       /* somebody else holds it */
+	KF_TIMEOUT,	       /* it took too long */
+	KF_PROTOCOL,	       /* an answer that the protocol does not allow */
+	KF_PERMISSION,	       /* not allowed */
+	KF_CONFIG,	       /* a file or setting of the user's is wrong */
+	KF_NOT_REGISTERED,     /* no such key in devices.json */
+	KF_AMBIGUOUS,	       /* more than one board or device fits */
+	KF_NO_CONFIG,	       /* the board has no saved Kconfig */
+	KF_CONFIG_DRIFT,       /* the tree makes something else of a saved Kconfig */
+	KF_NOT_SAVED,	       /* the user left menuconfig without saving */
+	KF_NO_TREE,	       /* the Klipper or Kalico directory is not one */
+	KF_NO_TOOLCHAIN,       /* a compiler or program that the build needs is missing */
+	KF_BUILD_FAILED,       /* make failed */
+	KF_NO_FIRMWARE,	       /* nothing built to flash */
+	KF_BAD_IMAGE,	       /* the file is not a firmware image that we can read */
+	KF_MCU_MISMATCH,       /* two of board, config, image, bootloader disagree */
+	KF_WRONG_OFFSET,       /* image and bootloader disagree on the application address */
+	KF_TOO_LARGE,	       /* the image goes beyond the end of the flash */
+	KF_NO_KATAPULT,	       /* the board left for another bootloader, or stayed */
+	KF_FLASH_FAILED,       /* every method was tried */
+	KF_VERIFY_FAILED,      /* what was read back is not what was written */
+	KF_LEFT_IN_BOOTLOADER, /* written, but the board did not come back as Klipper */
+	KF_WRONG_VERSION,      /* the board is back with another version */
+	KF_UNVERIFIED,	       /* written, but the board could not be asked what it runs */
+	KF_PRINTING,	       /* a print is running or paused */
+	KF_PRINTER_UNKNOWN,    /* nobody says whether a print is running */
+	KF_INTERRUPTED,	       /* a signal asked us to stop */
+	KF_CODE_COUNT
+};
+
+struct kf_error {
+	enum kf_code code;
+	char message[768]; /* one sentence: what, where, why; no full stop, no newline */
+	char hint[384];	   /* what to do next; empty: nothing to add */
+	char log[512];	   /* path of a log that tells more, or empty */
+};
+
+/*
+ * Fill err (which may be NULL) and return the negative errno of code, so that
+ * "return kf_fail(err, KF_BUSY, ...)" reads well. The hint becomes the table's.
+ */
+int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...) _printf_(3, 4);
+
+/*
+ * The same for a system call: errnum (positive) chooses the code (EACCES and
+ * EPERM: permission; EBUSY and EAGAIN: busy; ENODEV and ENXIO: gone; ETIMEDOUT:
+ * timeout; EINTR: interrupted; else io) and its text is appended as ": text".
+ * Returns -errnum.
+ */
+int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...) _printf_(3, 4);
+
+/* Put "context: " before the message: what the caller knows and the callee did not. */
+void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
+
+/* Replace the hint. */
+void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
+
+/* The code's word in a record ("busy"), its exit status, its negative errno. */
+const char *kf_code_name(enum kf_code code);
+int kf_code_status(enum kf_code code);
+int kf_code_errno(enum kf_code code);
+
+#endif

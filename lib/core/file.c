@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A file of ours is either as it was or as it shall be: never in between. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/private.h"
+#include "core/text.h"
+
+int kf_dir_make(const char *path, struct kf_error *err)
+{
+	char part[PATH_MAX];
+	struct stat st;
+	int r;
+
+	if (!kf_text_format(part, sizeof(part), "%s", path))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+	r = kf_private_check(path, err);
+	if (r < 0)
+		return r;
+	for (char *p = part + 1;; p++) {
+		char was = *p;
+
+		if (was != '/' && was != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return kf_fail_sys(err, errno, "%s: cannot make the folder", part);
+		*p = was;
+		if (was == '\0')
+			break;
+	}
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return kf_fail_sys(err, ENOTDIR, "%s", path);
+	return 0;
+}
+
+/* The folder of path, "." if it has none. */
+static int folder_of(const char *path, char ret[PATH_MAX], struct kf_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	int len = !slash ? 0 : slash == path ? 1 : (int)(slash - path);
+
+	if (!kf_text_format(ret, PATH_MAX, "%.*s", len ? len : 1, len ? path : "."))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+	return 0;
+}
+
+int kf_dir_make_parent(const char *path, struct kf_error *err)
+{
+	char folder[PATH_MAX];
+	int r = folder_of(path, folder, err);
+
+	return r < 0 ? r : kf_dir_make(folder, err);
+}
+
+static int remove_at(int at, const char *name)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct dirent *ent;
+	DIR *dir;
+	int r = 0;
+
+	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	while (r == 0 && (ent = readdir(dir)))
+		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
+			r = remove_at(fd, ent->d_name);
+	fd = -1; /* closedir closes it */
+	closedir(dir);
+	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
+}
+
+int kf_dir_remove(const char *path, struct kf_error *err)
+{
+	int r = kf_private_check(path, err);
+
+	if (r < 0)
+		return r;
+	r = remove_at(AT_FDCWD, path);
+	return r < 0 ? kf_fail_sys(err, -r, "%s: cannot remove", path) : 0;
+}
+
+int kf_file_open(const char *path, struct stat *st, struct kf_error *err)
+{
+	int fd, r;
+
+	r = kf_private_check(path, err);
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "%s", path);
+	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode)) {
+		r = kf_fail(err, KF_IO, "%s: not a regular file", path);
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int kf_file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_len,
+		 struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *data = NULL;
+	_cleanup_(kf_closep) int fd = -1;
+	struct stat st;
+	size_t len = 0;
+	ssize_t n;
+
+	fd = kf_file_open(path, &st, err);
+	if (fd < 0)
+		return fd;
+	if ((uintmax_t)st.st_size > max_bytes)
+		return kf_fail_sys(err, EFBIG, "%s: %jd bytes, at most %zu", path,
+				   (intmax_t)st.st_size, max_bytes);
+	data = malloc((size_t)st.st_size + 1);
+	if (!data)
+		return kf_fail_sys(err, ENOMEM, "%s", path);
+	while (len < (size_t)st.st_size) {
+		n = read(fd, data + len, (size_t)st.st_size - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return kf_fail_sys(err, errno, "%s", path);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	data[len] = '\0';
+	*ret = data;
+	*ret_len = len;
+	data = NULL; /* the caller's now */
+	return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, data, len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int sync_folder(const char *folder)
+{
+	_cleanup_(kf_closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || (fsync(fd) < 0 && errno != EINVAL) ? -errno : 0;
+}
+
+/* A rename would put a file in the place of a device or a pipe. A link it replaces, not its target.
+ */
+static int check_replaceable(const char *path, struct kf_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : kf_fail_sys(err, errno, "%s", path);
+	return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)
+		       ? 0
+		       : kf_fail(err, KF_IO, "%s: not a regular file", path);
+}
+
+int kf_file_write(const char *path, const void *data, size_t len, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	char folder[PATH_MAX], temp[PATH_MAX];
+	int r;
+
+	r = check_replaceable(path, err);
+	if (r < 0)
+		return r;
+
+	r = folder_of(path, folder, err);
+	if (r < 0)
+		return r;
+	r = kf_dir_make(folder, err);
+	if (r < 0)
+		return r;
+	if (!kf_text_format(temp, sizeof(temp), "%s.XXXXXX", path))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+	fd = mkostemp(temp, O_CLOEXEC); /* 0600, O_EXCL */
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "%s: cannot write in its folder", path);
+	r = write_all(fd, data, len);
+	if (r == 0 && rename(temp, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(temp);
+		return kf_fail_sys(err, -r, "%s: cannot write", path);
+	}
+	r = sync_folder(folder);
+	return r < 0 ? kf_fail_sys(err, -r, "%s: cannot sync", folder) : 0;
+}
+
+int kf_file_copy(const char *src, const char *dst, size_t max_bytes, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *data = NULL;
+	size_t len = 0;
+	int r;
+
+	r = kf_file_read(src, max_bytes, &data, &len, err);
+	return r < 0 ? r : kf_file_write(dst, data, len, err);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Locks by flock(2): they die with their holder. flock cannot wait with a deadline,
+ * so a signal-free wait polls the lock a few times a second.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/lock.h"
+
+enum { RETRY_MS = 50 };
+
+static long holder_pid(int fd)
+{
+	char text[24] = "";
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	return n > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+pid_t kf_lock_holder(const char *path)
+{
+	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? 0 : (pid_t)holder_pid(fd);
+}
+
+static int take(int fd, int64_t deadline_ms)
+{
+	int r;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (kf_now_ms() >= deadline_ms)
+			return -EBUSY;
+		r = kf_wait(NULL, 0, kf_now_ms() + RETRY_MS);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int kf_lock_take(const char *path, int64_t deadline_ms, int *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	int r;
+
+	r = kf_dir_make_parent(path, err);
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "%s: cannot lock", path);
+	r = take(fd, deadline_ms);
+	if (r == -EBUSY)
+		return kf_fail(err, KF_BUSY, "%s is locked by process %ld", path, holder_pid(fd));
+	if (r < 0)
+		return kf_fail_sys(err, -r, "%s: cannot lock", path);
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+		return kf_fail_sys(err, errno, "%s: cannot write", path);
+	*ret = fd;
+	fd = -1; /* the caller's now */
+	return 0;
+}

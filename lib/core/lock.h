@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One at a time: a lock that its holder's death releases. */
+#ifndef KF_CORE_LOCK_H
+#define KF_CORE_LOCK_H
+
+#include <sys/types.h>
+
+#include "core/error.h"
+
+/*
+ * Take an exclusive lock on path (created 0600 if missing), waiting until
+ * deadline_ms; closing *ret releases it. Children that exec do not inherit it.
+ * KF_BUSY names the process that holds it when the deadline passes.
+ */
+_must_check_ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret,
+			      struct kf_error *err);
+
+/* The process that took the lock on path last, by its own note there; 0: nobody noted. */
+pid_t kf_lock_holder(const char *path);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Lines for people. Whole lines only: several stages of a pipe share one terminal. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/text.h"
+
+enum { TAIL_LINES = 10, TAIL_BYTES = 8192, BAR_CELLS = 30 };
+
+static struct {
+	const char *tool;
+	bool quiet, terminal, colour;
+	int percent; /* of the progress shown last; -1: none is shown */
+} state = { .tool = "kf", .percent = -1 };
+
+void kf_log_init(const char *tool, bool quiet)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	state.tool = tool;
+	state.quiet = quiet;
+	state.terminal = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+	state.colour = state.terminal && !(no_color && no_color[0]);
+}
+
+void kf_log_share(void)
+{
+	state.terminal = false;
+	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
+}
+
+const char *kf_log_tool(void)
+{
+	return state.tool;
+}
+
+static const char *ansi(const char *code)
+{
+	return state.colour ? code : "";
+}
+
+/* A progress bar stands without a newline: end it before anything else is written. */
+static void leave_bar(void)
+{
+	if (state.terminal && state.percent >= 0)
+		fputc('\n', stderr);
+	state.percent = -1;
+}
+
+static _printf_(4, 0) void line(const char *head, const char *colour, const char *subject,
+				const char *fmt, va_list ap)
+{
+	char raw[1024], text[1024];
+
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	kf_text_clean(text, sizeof(text), raw, strlen(raw));
+	leave_bar();
+	fprintf(stderr, "%s%s%s %s%s%s\n", ansi(colour), head, ansi("\033[0m"),
+		subject ? subject : "", subject ? ": " : "", text);
+	fflush(stderr);
+}
+
+void kf_log_phase(const char *phase, const char *subject, const char *fmt, ...)
+{
+	char head[64];
+	va_list ap;
+
+	if (state.quiet)
+		return;
+	kf_text_format(head, sizeof(head), "[%s]", phase);
+	va_start(ap, fmt);
+	line(head, "\033[1;36m", subject, fmt, ap);
+	va_end(ap);
+}
+
+void kf_log_warn(const char *subject, const char *fmt, ...)
+{
+	char head[64];
+	va_list ap;
+
+	kf_text_format(head, sizeof(head), "%s:", state.tool);
+	va_start(ap, fmt);
+	line(head, "\033[1;33m", subject, fmt, ap);
+	va_end(ap);
+}
+
+void kf_log_error(const char *subject, const struct kf_error *err)
+{
+	leave_bar();
+	fprintf(stderr, "%s%s:%s %s%s%s\n", ansi("\033[1;31m"), state.tool, ansi("\033[0m"),
+		subject ? subject : "", subject ? ": " : "", err->message);
+	if (err->hint[0])
+		fprintf(stderr, "  %s\n", err->hint);
+	if (err->log[0])
+		fprintf(stderr, "  log: %s\n", err->log);
+	fflush(stderr);
+}
+
+void kf_log_tail(const char *path)
+{
+	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[TAIL_BYTES], text[512];
+	struct stat st;
+	ssize_t len;
+	size_t from, end, lines = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	len = pread(fd, buf, sizeof(buf), st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0);
+	if (len <= 0)
+		return;
+	leave_bar();
+	for (from = (size_t)len - (buf[len - 1] == '\n'); from > 0; from--)
+		if (buf[from - 1] == '\n' && ++lines == TAIL_LINES)
+			break;
+	for (; from < (size_t)len; from = end + 1) {
+		const char *eol = memchr(buf + from, '\n', (size_t)len - from);
+
+		end = eol ? (size_t)(eol - buf) : (size_t)len;
+		kf_text_clean(text, sizeof(text), buf + from, end - from);
+		fprintf(stderr, "  | %s\n", text);
+	}
+}
+
+void kf_log_progress(const char *phase, const char *subject, const char *what, size_t done,
+		     size_t total)
+{
+	int percent = total ? (int)(done * 100 / total) : 100, cells = percent * BAR_CELLS / 100;
+
+	if (state.quiet || percent == state.percent)
+		return;
+	if (state.terminal) {
+		fprintf(stderr, "\r%s[%s]%s %s: %s [%.*s%*s] %3d%%%s", ansi("\033[1;36m"), phase,
+			ansi("\033[0m"), subject, what, cells, "##############################",
+			BAR_CELLS - cells, "", percent, ansi("\033[K"));
+		state.percent = percent;
+		if (done >= total)
+			leave_bar();
+	} else if (state.percent < 0 || percent / 25 > state.percent / 25) {
+		if (percent >= 25)
+			fprintf(stderr, "[%s] %s: %s %d%%\n", phase, subject, what, percent);
+		state.percent = done >= total ? -1 : percent;
+	}
+	fflush(stderr);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Which registered device a board is. Its chip's serial decides; then the pattern as
+ * a whole; the USB port only where the board has no name of its own (a shared
+ * serial, DFU, BOOTSEL). Two devices that fit equally well are an error, never a guess.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "core/match.h"
+#include "core/state.h"
+#include "core/text.h"
+#include "usb/identity.h"
+
+/* How well a device fits, from worst to best. */
+enum fit {
+	FIT_NOT,
+	FIT_ELSEWHERE, /* its name, but the port is another */
+	FIT_PLACE,     /* its port, and all that is known of the device is the port */
+	FIT_NAME,
+	FIT_PORT, /* its port, where the board has no name of its own */
+	FIT_SERIAL,
+};
+
+static bool in_rom(const struct kf_board *board)
+{
+	return kf_identity_bootloader(&board->usb);
+}
+
+bool kf_board_has_serial(const struct kf_board *board)
+{
+	return !in_rom(board) && kf_serial_unique(board->usb.serial);
+}
+
+void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE])
+{
+	if (board->by_id[0])
+		kf_text_format(ret, KF_DEV_SIZE, "%s", board->by_id);
+	else
+		kf_identity_by_id(&board->usb, ret);
+}
+
+/* Could the board on this port be the device at all? Another one may have been plugged in there. */
+static bool mcu_plausible(const struct kf_device *device, const struct kf_board *board)
+{
+	char mcu[64] = "";
+
+	if (!device->mcu)
+		return true;
+	if (board->mode == KF_MODE_DFU)
+		return strncasecmp(device->mcu, "stm32", strlen("stm32")) == 0;
+	kf_identity_mcu(&board->usb, mcu);
+	return !mcu[0] || kf_mcu_same(device->mcu, mcu);
+}
+
+static bool on_port(const struct kf_device *device, const struct kf_board *board)
+{
+	return device->usb_port && strcmp(device->usb_port, board->usb.port) == 0 &&
+	       mcu_plausible(device, board);
+}
+
+/* A ROM bootloader has the name of no board: it is the one that was last seen on its port. */
+static bool last_seen(const struct kf_device *device, const struct kf_board *board)
+{
+	struct kf_state state;
+
+	kf_state_load(device->key, &state);
+	if (!state.port[0])
+		return on_port(device, board);
+	return strcmp(state.port, board->usb.port) == 0 && mcu_plausible(device, board);
+}
+
+/* Could it? Most patterns are other boards', and taking each apart for each board takes long. */
+static bool may_hold(const char *pattern, const char *serial)
+{
+	return strchr(pattern, '\\') || strcasestr(pattern, serial);
+}
+
+static bool same_serial(const char *pattern, const char *serial)
+{
+	struct kf_identity wanted = { .mode = KF_MODE_OTHER };
+
+	if (!may_hold(pattern, serial))
+		return false;
+	kf_identity_parse(pattern, &wanted);
+	return kf_serial_unique(wanted.serial) && strcasecmp(wanted.serial, serial) == 0;
+}
+
+static enum fit fit_of(const struct kf_device *device, const struct kf_board *board,
+		       const char *by_id)
+{
+	bool name;
+
+	if (in_rom(board))
+		return last_seen(device, board) ? FIT_PORT : FIT_NOT;
+	if (!device->pattern)
+		return on_port(device, board) ? FIT_PLACE : FIT_NOT;
+	if (kf_serial_unique(board->usb.serial) && same_serial(device->pattern, board->usb.serial))
+		return FIT_SERIAL;
+	name = by_id[0] && kf_pattern_match(device->pattern, by_id);
+	if (kf_serial_unique(board->usb.serial))
+		return name ? FIT_NAME : FIT_NOT;
+	if (!name)
+		return FIT_NOT;
+	if (on_port(device, board))
+		return FIT_PORT;
+	return device->usb_port ? FIT_ELSEWHERE : FIT_NAME;
+}
+
+/* blocked_devices go by name, registered or not. */
+static bool blocked(const struct kf_registry *registry, const char *by_id, struct kf_board *board)
+{
+	const json_t *entry, *list = json_object_get(registry->root, "blocked_devices");
+	const char *reason;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+	{
+		if (!kf_pattern_match(json_string_value(json_object_get(entry, "pattern")), by_id))
+			continue;
+		reason = json_string_value(json_object_get(entry, "reason"));
+		board->excluded = true;
+		kf_text_format(board->reason, sizeof(board->reason), "%s",
+			       reason ? reason : "blocked in devices.json");
+		return true;
+	}
+	return false;
+}
+
+static void take(struct kf_board *board, const struct kf_device *device, enum fit fit)
+{
+	kf_text_format(board->key, sizeof(board->key), "%s", device->key);
+	kf_text_format(board->name, sizeof(board->name), "%s",
+		       device->name ? device->name : device->key);
+	if (device->mcu)
+		kf_text_format(board->mcu, sizeof(board->mcu), "%s", device->mcu);
+	if (board->excluded)
+		return;
+	if (!device->flashable) {
+		board->excluded = true;
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "set to be left alone: flashable is false");
+	} else if (in_rom(board)) {
+		kf_text_format(
+			board->reason, sizeof(board->reason),
+			"known by USB port %s: its ROM bootloader does not say which chip it is",
+			board->usb.port);
+	} else if (fit == FIT_PLACE) {
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "known by USB port %s only: it is registered without a name",
+			       board->usb.port);
+	} else if (fit == FIT_PORT) {
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "known by USB port %s: it has no serial number of its own",
+			       board->usb.port);
+	} else if (!kf_serial_unique(board->usb.serial)) {
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "known by name only: it has no serial number of its own");
+	}
+}
+
+int kf_registry_identify(const struct kf_registry *registry, struct kf_board *board,
+			 struct kf_error *err)
+{
+	enum fit best = FIT_NOT, fit;
+	struct kf_device device, found = { 0 }, rival = { 0 };
+	char by_id[KF_DEV_SIZE] = "";
+	void *at = NULL;
+
+	kf_board_by_id(board, by_id);
+	blocked(registry, by_id, board);
+	while (kf_registry_each(registry, &at, &device)) {
+		fit = fit_of(&device, board, by_id);
+		if (fit == FIT_NOT || fit < best)
+			continue;
+		rival = fit == best ? found : (struct kf_device){ 0 };
+		found = device;
+		best = fit;
+	}
+	if (best == FIT_NOT)
+		return 0;
+	if (best == FIT_ELSEWHERE) {
+		if (!board->excluded)
+			kf_text_format(board->reason, sizeof(board->reason),
+				       "looks like %s, but that one belongs on USB port %s",
+				       found.key, found.usb_port);
+		return 0;
+	}
+	if (rival.key)
+		return kf_fail(err, KF_AMBIGUOUS, "%s fits both %s and %s", kf_board_label(board),
+			       rival.key, found.key);
+	take(board, &found, best);
+	return 0;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * fork and exec, seen by the parent: an exec that fails reports its errno through a
+ * close-on-exec pipe before kf_process_start returns. Unless it is to stay in the
+ * foreground, a child leads a process group of its own, so that a timeout ends all of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/process.h"
+#include "core/text.h"
+
+enum { GRACE_MS = 2000 };
+
+/* Put fd (or /dev/null) on target. Both above 2, or already in place. */
+static int place(int fd, int target)
+{
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd == target)
+		return fcntl(fd, F_SETFD, 0);
+	return fd < 0 ? -1 : dup2(fd, target);
+}
+
+/* A duplicate above 2, so that placing 0, 1, 2 in turn cannot overwrite a source. */
+static int lift(int fd)
+{
+	return fd >= 0 && fd <= 2 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
+}
+
+/* Until the parent lets us go; its end without that is ours too. */
+static void await(int gate)
+{
+	ssize_t n;
+	char c;
+
+	do
+		n = read(gate, &c, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		_exit(127);
+}
+
+/* gate: -1, or what to wait for before all else. */
+static void child(const struct kf_process *p, int gate, int report)
+{
+	int in, out, err, e;
+
+	if (gate >= 0)
+		await(gate);
+	in = lift(p->in);
+	out = lift(p->out);
+	err = lift(p->err);
+	if (!p->foreground)
+		setpgid(0, 0);
+	if (p->private)
+		umask(077);
+	if (place(in, 0) < 0 || place(out, 1) < 0 || place(err, 2) < 0)
+		goto fail;
+	for (const int *fd = p->keep; fd && *fd >= 0; fd++)
+		if (fcntl(*fd, F_SETFD, 0) < 0)
+			goto fail;
+	if (p->dir && chdir(p->dir) < 0)
+		goto fail;
+	for (const char *const *v = p->env; v && *v; v++) {
+		if (strchr(*v, '='))
+			putenv((char *)*v);
+		else
+			unsetenv(*v);
+	}
+	kf_stop_reset_child();
+	execvp(p->argv[0], (char *const *)p->argv);
+fail:
+	e = errno;
+	while (write(report, &e, sizeof(e)) < 0 && errno == EINTR)
+		;
+	_exit(127);
+}
+
+/* What the child reports: nothing if it has become the program, else the exec's errno. */
+static int started(const struct kf_process *p, pid_t pid, int report, struct kf_error *err)
+{
+	int e = 0;
+	ssize_t n;
+
+	do
+		n = read(report, &e, sizeof(e));
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(e))
+		return 0;
+	waitpid(pid, NULL, 0);
+	return kf_fail_sys(err, e, "%s: cannot start", p->argv[0]);
+}
+
+int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int from = -1;
+	int report[2], e, r;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return kf_fail_sys(err, errno, "%s: cannot start", p->argv[0]);
+	from = report[0];
+	pid = fork();
+	if (pid == 0)
+		child(p, -1, report[1]);
+	e = errno;
+	close(report[1]);
+	if (pid < 0)
+		return kf_fail_sys(err, e, "%s: cannot start", p->argv[0]);
+	r = started(p, pid, from, err);
+	if (r == 0)
+		*ret = pid;
+	return r;
+}
+
+int kf_process_prepare(const struct kf_process *p, struct kf_process_waiting *ret,
+		       struct kf_error *err)
+{
+	int report[2] = { -1, -1 }, gate[2] = { -1, -1 }, e;
+	pid_t pid = -1;
+
+	if (pipe2(report, O_CLOEXEC) == 0 && pipe2(gate, O_CLOEXEC) == 0)
+		pid = fork();
+	if (pid == 0) {
+		close(gate[1]); /* or it would never see that the parent has ended */
+		child(p, gate[0], report[1]);
+	}
+	e = errno;
+	kf_closep(&report[1]);
+	kf_closep(&gate[0]);
+	if (pid < 0) {
+		kf_closep(&report[0]);
+		kf_closep(&gate[1]);
+		return kf_fail_sys(err, e, "%s: cannot start", p->argv[0]);
+	}
+	*ret = (struct kf_process_waiting){ .pid = pid, .gate = gate[1], .report = report[0] };
+	return 0;
+}
+
+int kf_process_go(const struct kf_process *p, struct kf_process_waiting *waiting, pid_t *ret,
+		  struct kf_error *err)
+{
+	pid_t pid = waiting->pid;
+	int r = 0;
+
+	/* It may have been killed meanwhile: then its status will tell. */
+	if (write(waiting->gate, "", 1) == 1)
+		r = started(p, pid, waiting->report, err);
+	kf_closep(&waiting->gate);
+	kf_closep(&waiting->report);
+	waiting->pid = 0;
+	if (r == 0)
+		*ret = pid;
+	return r;
+}
+
+void kf_process_call_off(struct kf_process_waiting *waiting)
+{
+	if (!waiting->pid)
+		return;
+	kf_closep(&waiting->gate);
+	kf_closep(&waiting->report);
+	while (waitpid(waiting->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	waiting->pid = 0;
+}
+
+/* Its group if it leads one, else itself. */
+static void send_signal(pid_t pid, int sig)
+{
+	if (getpgid(pid) == pid)
+		kill(-pid, sig);
+	else
+		kill(pid, sig);
+}
+
+static int reap(pid_t pid, int *ret)
+{
+	pid_t r;
+
+	do
+		r = waitpid(pid, ret, 0);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/* Wait on the pidfd; a stop signal that came before does not end this one. */
+static bool ended_within(int pidfd, int64_t deadline_ms)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+	return kf_wait_through(&pfd, 1, deadline_ms) > 0;
+}
+
+static void end(pid_t pid, int pidfd)
+{
+	send_signal(pid, SIGTERM);
+	if (!ended_within(pidfd, kf_now_ms() + GRACE_MS))
+		send_signal(pid, SIGKILL);
+	else if (getpgid(pid) == pid)
+		kill(-pid, SIGKILL); /* whatever it left behind */
+}
+
+/* End and reap it, and what it left in its group although it may be gone itself. */
+static void abandon(pid_t pid)
+{
+	_cleanup_(kf_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int status;
+
+	end(pid, pidfd);
+	reap(pid, &status);
+}
+
+int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	int n, r;
+
+	if (pidfd < 0)
+		return kf_fail_sys(err, errno, "process %d: cannot wait", (int)pid);
+	n = kf_wait(&pfd, 1, deadline_ms);
+	if (n <= 0)
+		end(pid, pidfd);
+	r = reap(pid, ret);
+	if (n < 0)
+		return kf_fail_sys(err, -n, "process %d", (int)pid);
+	if (n == 0)
+		return kf_fail(err, KF_TIMEOUT, "process %d was ended: it took too long", (int)pid);
+	return r < 0 ? kf_fail_sys(err, -r, "process %d: cannot wait", (int)pid) : 0;
+}
+
+int kf_process_run(const struct kf_process *p, int64_t deadline_ms, int *ret, struct kf_error *err)
+{
+	pid_t pid;
+	int r;
+
+	r = kf_process_start(p, &pid, err);
+	if (r < 0)
+		return r;
+	r = kf_process_wait(pid, deadline_ms, ret, err);
+	if (r < 0)
+		kf_error_prefix(err, "%s", p->argv[0]);
+	return r;
+}
+
+/* Read fd to its end or to max_bytes. */
+static int collect(int fd, int64_t deadline_ms, size_t max_bytes, char *text, size_t *ret_len)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	size_t len = 0;
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		r = kf_wait(&pfd, 1, deadline_ms);
+		if (r <= 0)
+			return r < 0 ? r : -ETIMEDOUT;
+		n = read(fd, text + len, max_bytes - len + 1);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			break;
+		if (n > 0)
+			len += (size_t)n;
+		if (len > max_bytes)
+			return -EFBIG;
+	}
+	*ret_len = len;
+	return 0;
+}
+
+int kf_process_output(const struct kf_process *p, int64_t deadline_ms, size_t max_bytes,
+		      char **ret_text, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = malloc(max_bytes + 1);
+	_cleanup_(kf_closep) int from = -1, to = -1;
+	struct kf_process copy = *p;
+	int fds[2], status = 0, r;
+	size_t len = 0;
+	pid_t pid;
+
+	if (!text || pipe2(fds, O_CLOEXEC) < 0)
+		return kf_fail_sys(err, errno, "%s", p->argv[0]);
+	from = fds[0];
+	to = fds[1];
+	copy.out = to;
+	r = kf_process_start(&copy, &pid, err);
+	if (r < 0)
+		return r;
+	kf_closep(&to);
+	r = collect(from, deadline_ms, max_bytes, text, &len);
+	if (r < 0) {
+		abandon(pid);
+		return kf_fail_sys(err, -r, "%s: cannot read its output", p->argv[0]);
+	}
+	r = kf_process_wait(pid, deadline_ms, &status, err);
+	if (r < 0)
+		return r;
+	if (status != 0)
+		return kf_fail(err, KF_IO, "%s ended with status %d", p->argv[0],
+			       kf_process_status(status));
+	text[len] = '\0';
+	*ret_text = text;
+	text = NULL; /* the caller's now */
+	return 0;
+}
+
+int kf_process_status(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+static bool runnable(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+bool kf_process_find(const char *program, char ret[PATH_MAX])
+{
+	const char *path = getenv("PATH"), *end_of;
+
+	if (strchr(program, '/'))
+		return kf_text_format(ret, PATH_MAX, "%s", program) && runnable(ret);
+	for (; path && *path; path = *end_of ? end_of + 1 : end_of) {
+		end_of = strchrnul(path, ':');
+		if (kf_text_format(ret, PATH_MAX, "%.*s/%s", (int)(end_of - path), path, program) &&
+		    runnable(ret))
+			return true;
+	}
+	return false;
+}
+
+bool kf_process_exists(const char *program)
+{
+	char path[PATH_MAX];
+
+	return kf_process_find(program, path);
+}

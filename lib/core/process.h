@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Other programs, started from argument vectors, never through a shell, and never
+ * left behind: a timeout or a stop signal ends the whole process group.
+ */
+#ifndef KF_CORE_PROCESS_H
+#define KF_CORE_PROCESS_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "core/error.h"
+
+struct kf_process {
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	const char *dir;	 /* working directory, or NULL */
+	const char *const *env;	 /* "NAME=value" sets, "NAME" unsets; NULL-terminated, or NULL */
+	int in, out, err;	 /* descriptors for 0, 1, 2; -1: /dev/null. Stay open here */
+	const int *keep;	 /* descriptors that survive the exec, -1-terminated, or NULL */
+	bool private;		 /* what it writes is for nobody else to read: umask 077 */
+	bool foreground; /* stay in our process group: a terminal program, or a pipe's stage */
+};
+
+/*
+ * Start it. Returns 0 and its pid, or the exec's own failure as -ENOENT, -EACCES ...
+ * (seen by the parent before this returns: a missing program is an error, not a status 127).
+ */
+_must_check_ int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *err);
+
+/*
+ * A process that is there, with a pid to be known by, but waits before it becomes the
+ * program. It ends if it is called off, and also if we do.
+ */
+struct kf_process_waiting {
+	pid_t pid; /* 0: none */
+	int gate, report;
+};
+_must_check_ int kf_process_prepare(const struct kf_process *p, struct kf_process_waiting *ret,
+				    struct kf_error *err);
+/* Let it go; p is the same. Errors as kf_process_start. Needs SIGPIPE ignored. */
+_must_check_ int kf_process_go(const struct kf_process *p, struct kf_process_waiting *waiting,
+			       pid_t *ret, struct kf_error *err);
+void kf_process_call_off(struct kf_process_waiting *waiting);
+
+/*
+ * Wait for pid until deadline_ms; *ret is wait(2)'s status. When the deadline
+ * passes (-ETIMEDOUT) or a stop signal comes (-EINTR), the process group (or, if it
+ * runs in ours, the process) gets SIGTERM and 2 s later SIGKILL, and is reaped.
+ */
+_must_check_ int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struct kf_error *err);
+
+/* Start and wait. A status other than 0 is not an error of this function: see *ret. */
+_must_check_ int kf_process_run(const struct kf_process *p, int64_t deadline_ms, int *ret,
+				struct kf_error *err);
+
+/*
+ * Run it and collect its standard output (p->out is ignored), NUL-terminated, at
+ * most max_bytes (-EFBIG); the caller frees *ret_text. A status other than 0 is -EIO.
+ */
+_must_check_ int kf_process_output(const struct kf_process *p, int64_t deadline_ms,
+				   size_t max_bytes, char **ret_text, struct kf_error *err);
+
+/* wait(2)'s status as a shell shows it: 0-255, or 128 + signal. */
+int kf_process_status(int wait_status);
+
+/* Is program an executable on PATH (or by path)? */
+bool kf_process_exists(const char *program);
+
+/* The same, and which file it is. */
+bool kf_process_find(const char *program, char ret[PATH_MAX]);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Reading, checking and writing records. What we know of a record is one table of
+ * paths and types, the same as in kf-record.schema.json (a test compares the two).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/record.h"
+#include "core/text.h"
+
+enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST };
+
+/* Members of the stages' objects. All may be absent or null; KEY and HASH have a form. */
+static const struct {
+	const char *object, *member;
+	enum type type;
+} members[] = {
+	{ "config", "path", STRING },	      { "config", "sha256", HASH },
+	{ "config", "mcu", STRING },	      { "config", "start", COUNT },
+	{ "config", "comm", STRING },	      { "firmware", "path", STRING },
+	{ "firmware", "format", STRING },     { "firmware", "bytes", COUNT },
+	{ "firmware", "sha256", HASH },	      { "firmware", "version", STRING },
+	{ "firmware", "mcu", STRING },	      { "firmware", "start", COUNT },
+	{ "firmware", "reused", BOOLEAN },    { "firmware", "seconds", NUMBER },
+	{ "flash", "result", STRING },	      { "flash", "reason", STRING },
+	{ "flash", "method", STRING },	      { "flash", "verified", TEXT_LIST },
+	{ "flash", "seconds", NUMBER },	      { "flash", "version_before", STRING },
+	{ "flash", "version_after", STRING }, { "flash", "attempts", LIST },
+	{ "error", "tool", STRING },	      { "error", "code", STRING },
+	{ "error", "message", STRING },	      { "error", "hint", STRING },
+	{ "error", "log", STRING },
+};
+
+static bool is_hash(const char *s)
+{
+	return strlen(s) == KF_HEX_SIZE - 1 && strspn(s, "0123456789abcdef") == KF_HEX_SIZE - 1;
+}
+
+/* Clean already: what we write was cleaned, so anything else was not written by us. */
+static bool is_text(const json_t *value)
+{
+	char buf[4096];
+
+	return json_is_string(value) &&
+	       kf_text_clean(buf, sizeof(buf), json_string_value(value),
+			     json_string_length(value)) &&
+	       strlen(buf) == json_string_length(value);
+}
+
+static bool is_text_list(const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!json_is_array(value))
+		return false;
+	json_array_foreach(value, i, item) if (!is_text(item)) return false;
+	return true;
+}
+
+static bool fits(const json_t *value, enum type type)
+{
+	switch (type) {
+	case STRING:
+	case KEY:
+		return is_text(value);
+	case HASH:
+		return json_is_string(value) && is_hash(json_string_value(value));
+	case BOOLEAN:
+		return json_is_boolean(value);
+	case COUNT:
+		return json_is_integer(value) && json_integer_value(value) >= 0 &&
+		       json_integer_value(value) <= UINT32_MAX;
+	case NUMBER:
+		return json_is_number(value) && json_number_value(value) >= 0;
+	case LIST:
+		return json_is_array(value);
+	case TEXT_LIST:
+		return is_text_list(value);
+	}
+	return false;
+}
+
+static int check_members(const json_t *record, struct kf_error *err)
+{
+	static const char *const wants[] = {
+		[STRING] = "a clean string",
+		[HASH] = "a SHA-256 in hex",
+		[KEY] = "a key",
+		[BOOLEAN] = "true or false",
+		[COUNT] = "a number of 32 bits",
+		[NUMBER] = "a number from 0 on",
+		[LIST] = "a list",
+		[TEXT_LIST] = "a list of clean strings",
+	};
+	const json_t *object, *value;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(members); i++) {
+		object = json_object_get(record, members[i].object);
+		if (!object || json_is_null(object))
+			continue;
+		if (!json_is_object(object))
+			return kf_fail(err, KF_BAD_RECORD, "%s is not an object",
+				       members[i].object);
+		value = json_object_get(object, members[i].member);
+		if (value && !json_is_null(value) && !fits(value, members[i].type))
+			return kf_fail(err, KF_BAD_RECORD, "%s.%s is not %s", members[i].object,
+				       members[i].member, wants[members[i].type]);
+	}
+	return 0;
+}
+
+int kf_record_validate(const json_t *record, struct kf_error *err)
+{
+	const json_t *version = json_object_get(record, "kf");
+	struct kf_board board;
+	int r;
+
+	if (!json_is_object(record) || !json_is_integer(version) || json_integer_value(version) < 1)
+		return kf_fail(err, KF_BAD_RECORD, "not a record: no \"kf\" version in it");
+	if (json_integer_value(version) > KF_RECORD_VERSION)
+		return kf_fail(err, KF_NEWER_RECORD,
+			       "a record of version %" JSON_INTEGER_FORMAT ", this tool knows %d",
+			       json_integer_value(version), KF_RECORD_VERSION);
+	r = kf_record_board(record, &board, err);
+	return r < 0 ? r : check_members(record, err);
+}
+
+static int parse(const char *line, size_t len, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *record = NULL;
+	json_error_t je;
+	int r;
+
+	record = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);
+	if (!record)
+		return kf_fail(err, KF_BAD_RECORD, "%s (column %d)", je.text, je.column);
+	r = kf_record_validate(record, err);
+	if (r < 0)
+		return r;
+	*ret = record;
+	record = NULL; /* the caller's now */
+	return 1;
+}
+
+/*
+ * One line of at most KF_RECORD_MAX bytes, without its newline, NUL-terminated in buf
+ * (of KF_RECORD_MAX + 1). Returns its length,
+ * -ENODATA at the end, -EFBIG, -errno. Bounded, unlike getline(3): input is hostile.
+ */
+static ssize_t read_line(FILE *in, char *buf)
+{
+	size_t len = 0;
+	int c;
+
+	while ((c = getc(in)) != EOF && c != '\n') {
+		if (len == KF_RECORD_MAX)
+			return -EFBIG;
+		buf[len++] = (char)c;
+	}
+	if (c == EOF && ferror(in))
+		return -(errno ? errno : EIO);
+	buf[len] = '\0';
+	return c == EOF && len == 0 ? -ENODATA : (ssize_t)len;
+}
+
+int kf_record_read(struct kf_reader *reader, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *buf = malloc(KF_RECORD_MAX + 1);
+	ssize_t len;
+	int r;
+
+	if (!buf)
+		return kf_fail_sys(err, ENOMEM, "standard input");
+	do {
+		errno = 0;
+		len = read_line(reader->in, buf);
+		if (len == -ENODATA)
+			return 0;
+		reader->line++;
+	} while (len >= 0 && strspn(buf, " \t\r") >= (size_t)len);
+	if (len == -EFBIG)
+		r = kf_fail(err, KF_BAD_RECORD, "over %d bytes", KF_RECORD_MAX);
+	else if (len < 0)
+		r = kf_fail_sys(err, (int)-len, "cannot read");
+	else
+		r = parse(buf, (size_t)len, ret, err);
+	if (r < 0)
+		kf_error_prefix(err, "line %u of standard input", reader->line);
+	return r;
+}
+
+int kf_record_read_all(FILE *in, json_t *records, struct kf_error *err)
+{
+	struct kf_reader reader = { .in = in };
+	json_t *record = NULL;
+	int r;
+
+	if (isatty(fileno(in))) {
+		r = kf_fail(err, KF_USAGE, "no records: standard input is a terminal");
+		kf_error_hint(err, "records come from kf-scan through a pipe");
+		return r;
+	}
+	while ((r = kf_record_read(&reader, &record, err)) > 0)
+		json_array_append_new(records, record);
+	return r;
+}
+
+int kf_record_write(FILE *out, const json_t *record, struct kf_error *err)
+{
+	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+
+	/* Members that we do not know may hold anything, and U+009B is a CSI to a terminal. */
+	if (isatty(fileno(out)))
+		flags |= JSON_ENSURE_ASCII;
+	errno = 0;
+	if (json_dumpf(record, out, flags) < 0 || putc('\n', out) == EOF || fflush(out) == EOF)
+		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
+	return 0;
+}
+
+json_t *kf_record_new(const struct kf_board *board)
+{
+	return json_pack("{s:i, s:o, s:n}", "kf", KF_RECORD_VERSION, "board",
+			 kf_board_to_json(board), "error");
+}
+
+bool kf_record_failed(const json_t *record)
+{
+	return json_is_object(json_object_get(record, "error"));
+}
+
+void kf_record_set_error(json_t *record, const char *tool, const struct kf_error *err)
+{
+	json_object_set_new(record, "error",
+			    json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "tool", tool, "code",
+				      kf_code_name(err->code), "message", err->message, "hint",
+				      err->hint[0] ? err->hint : NULL, "log",
+				      err->log[0] ? err->log : NULL));
+}
+
+static bool was_busy(const json_t *record)
+{
+	const char *word =
+		json_string_value(json_object_get(json_object_get(record, "error"), "code"));
+
+	for (int code = KF_OK + 1; word && code < KF_CODE_COUNT; code++)
+		if (strcmp(word, kf_code_name(code)) == 0)
+			return kf_code_errno(code) == -EBUSY;
+	return false;
+}
+
+int kf_record_status(const json_t *records)
+{
+	int status = EX_OK;
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record)
+	{
+		if (!kf_record_failed(record))
+			continue;
+		if (!was_busy(record))
+			return 1;
+		status = EX_TEMPFAIL;
+	}
+	return status;
+}
+
+int kf_record_board(const json_t *record, struct kf_board *ret, struct kf_error *err)
+{
+	return kf_board_from_json(json_object_get(record, "board"), ret, err);
+}

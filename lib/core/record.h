@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Records: JSON Lines, one object a line, one line a board (kf-record(5), and
+ * kf-record.schema.json beside this file). A tool adds its own member and leaves
+ * the others exactly as they came, known or not; member order is kept.
+ */
+#ifndef KF_CORE_RECORD_H
+#define KF_CORE_RECORD_H
+
+#include "core/board.h"
+
+#define KF_RECORD_VERSION 1
+#define KF_RECORD_MAX	  (1 << 20) /* bytes in a line; a longer one is refused */
+
+struct kf_reader {
+	FILE *in;
+	unsigned line; /* the number of the line read last */
+};
+
+/*
+ * The next record. Returns 1 and a new reference in *ret, 0 at the end of input,
+ * or -EBADMSG, -EPROTONOSUPPORT (a newer version), -EIO with "line N: ..." in err.
+ * Blank lines are passed over. What it returns has been validated.
+ */
+_must_check_ int kf_record_read(struct kf_reader *reader, json_t **ret, struct kf_error *err);
+
+/*
+ * All records to the end of input, appended to the JSON array records. Nothing is to be
+ * acted on when it fails. KF_USAGE if in is a terminal: records come from a pipe.
+ */
+_must_check_ int kf_record_read_all(FILE *in, json_t *records, struct kf_error *err);
+
+/* Types and bounds of all that we know in a record; -EBADMSG names the member. */
+_must_check_ int kf_record_validate(const json_t *record, struct kf_error *err);
+
+/* Write one line and flush it, so that the next stage starts at once. */
+_must_check_ int kf_record_write(FILE *out, const json_t *record, struct kf_error *err);
+
+/* {"kf":1,"board":...,"error":null}; a new reference. */
+json_t *kf_record_new(const struct kf_board *board);
+
+/* Has an earlier stage failed this board? Such a record passes through untouched. */
+bool kf_record_failed(const json_t *record);
+
+/* Set "error" from err, in tool's name. */
+void kf_record_set_error(json_t *record, const char *tool, const struct kf_error *err);
+
+/*
+ * The exit status of a run that ends with these records: 0, 1 if a board failed, or 75 if
+ * boards failed only because they were busy or printing, so that trying again is all it takes.
+ */
+int kf_record_status(const json_t *records);
+
+/* The record's board; it has one, or it is not valid. Errors as kf_board_from_json. */
+_must_check_ int kf_record_board(const json_t *record, struct kf_board *ret, struct kf_error *err);
+
+#endif

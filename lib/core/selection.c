@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What cannot be read as a board is no record: kf_record_read has refused it before. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/choice.h"
+#include "core/selection.h"
+#include "core/terminal.h"
+
+static bool board_at(const json_t *boards, size_t i, struct kf_board *ret)
+{
+	const json_t *record = json_array_get(boards, i);
+
+	return record && kf_record_board(record, ret, NULL) == 0;
+}
+
+static bool wanted(const json_t *record, const struct kf_board *board, bool all)
+{
+	if (all && kf_record_failed(record))
+		return true;
+	if (!board->key[0] || !board->connected)
+		return false;
+	return all || (!board->excluded && !kf_record_failed(record));
+}
+
+/* Nothing to choose from: what is there that the user may have meant? */
+static int nothing(const json_t *found, struct kf_error *err)
+{
+	struct kf_board board;
+	char excluded[KF_DEV_SIZE] = "";
+
+	for (size_t i = 0; board_at(found, i, &board); i++) {
+		if (board.key[0] && board.excluded && board.connected)
+			memcpy(excluded, board.key, sizeof(board.key));
+		if (board.key[0] || board.excluded || board.mode == KF_MODE_OTHER ||
+		    !board.connected)
+			continue;
+		kf_fail(err, KF_NOT_REGISTERED, "%s is connected, but no registered board is",
+			kf_board_label(&board));
+		kf_error_hint(err, "register it with kf add");
+		return -ENOENT;
+	}
+	kf_fail(err, KF_NOTHING_CONNECTED, "no registered board is connected");
+	if (excluded[0]) {
+		kf_fail(err, KF_NOTHING_CONNECTED, "%s is connected, but excluded", excluded);
+		kf_error_hint(err, "kf set %s flashable=true would change that", excluded);
+	}
+	return -ENODEV;
+}
+
+int kf_selection_make(const json_t *found, bool all, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	struct kf_board board;
+
+	for (size_t i = 0; board_at(found, i, &board); i++)
+		if (wanted(json_array_get(found, i), &board, all) &&
+		    json_array_append(list, json_array_get(found, i)) < 0)
+			return kf_fail_sys(err, ENOMEM, "boards");
+	if (json_array_size(list) == 0)
+		return nothing(found, err);
+	*ret = list;
+	list = NULL; /* the caller's now */
+	return 0;
+}
+
+char *kf_selection_summary(const json_t *boards)
+{
+	size_t count = json_array_size(boards), size;
+	struct kf_board board;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "%zu board%s", count, count == 1 ? "" : "s");
+	for (size_t i = 0; board_at(boards, i, &board); i++)
+		fprintf(f, "%s%s", i ? ", " : ": ", kf_board_label(&board));
+	fclose(f);
+	return text;
+}
+
+/* A line a board, numbered from 1. The caller frees it; NULL: no memory. */
+static char *menu(const json_t *boards)
+{
+	int width = 0, len;
+	struct kf_board board;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; board_at(boards, i, &board); i++) {
+		len = (int)strlen(board.key);
+		width = len > width ? len : width;
+	}
+	for (size_t i = 0; board_at(boards, i, &board); i++)
+		fprintf(f, "%3zu  %-*s  %-12s  %-8s  %s\n", i + 1, width, board.key, board.mcu,
+			board.mode ? kf_mode_name(board.mode) : "", board.name);
+	fclose(f);
+	return text;
+}
+
+/* 1 and a new array of those that the answer names; 0: none; -EINVAL: not understood. */
+static int pick(const json_t *boards, const char *answer, json_t **ret, struct kf_error *err)
+{
+	size_t count = json_array_size(boards);
+	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	_cleanup_(kf_freep) const char **keys = calloc(count + 1, sizeof(*keys));
+	_cleanup_(kf_freep) bool *picks = calloc(count + 1, sizeof(*picks));
+	const json_t *board;
+	int r;
+
+	if (!list || !keys || !picks)
+		return kf_fail_sys(err, ENOMEM, "boards");
+	for (size_t i = 0; i < count; i++) {
+		board = json_object_get(json_array_get(boards, i), "board");
+		keys[i] = json_string_value(json_object_get(board, "key"));
+		if (!keys[i])
+			keys[i] = "";
+	}
+	r = kf_choice_read(answer, keys, count, picks, err);
+	if (r <= 0)
+		return r;
+	for (size_t i = 0; i < count; i++)
+		if (picks[i] && json_array_append(list, json_array_get(boards, i)) < 0)
+			return kf_fail_sys(err, ENOMEM, "boards");
+	*ret = list;
+	list = NULL; /* the caller's now */
+	return 1;
+}
+
+int kf_selection_ask(const json_t *boards, int tty, const char *verb, json_t **ret,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *list = menu(boards);
+	const char *problem = "", *mark = "";
+	char answer[256];
+	int r;
+
+	if (!list)
+		return kf_fail_sys(err, ENOMEM, "boards");
+	if (json_array_size(boards) == 1) {
+		r = kf_terminal_confirm(tty, err, "%s%s this board?", list, verb);
+		return r <= 0 ? r : pick(boards, "all", ret, err);
+	}
+	for (;;) {
+		r = kf_terminal_ask(tty, answer, sizeof(answer), err,
+				    "%s%s%s%s which? [numbers, a for all, q for none] ", problem,
+				    mark, list, verb);
+		if (r <= 0)
+			return r;
+		r = pick(boards, answer, ret, err);
+		if (r > 0)
+			*err = (struct kf_error){ 0 }; /* an answer before this one */
+		if (r != -EINVAL)
+			return r;
+		problem = err->message;
+		mark = "\n";
+	}
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One small file a board, replaced whole; the history is only ever appended to. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/state.h"
+#include "core/text.h"
+
+enum { STATE_MAX = 4096 };
+
+static void member(const json_t *obj, const char *name, char *dst, size_t size)
+{
+	const json_t *value = json_object_get(obj, name);
+
+	if (json_is_string(value))
+		kf_text_clean(dst, size, json_string_value(value), json_string_length(value));
+}
+
+void kf_state_load(const char *key, struct kf_state *ret)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+
+	memset(ret, 0, sizeof(*ret));
+	if (kf_path(KF_DIR_STATE, path, NULL, "boards/%s.json", key) < 0 ||
+	    kf_file_read(path, STATE_MAX, &text, &len, NULL) < 0)
+		return;
+	obj = json_loadb(text, len, 0, NULL);
+	member(obj, "version", ret->version, sizeof(ret->version));
+	member(obj, "sha256", ret->sha256, sizeof(ret->sha256));
+	member(obj, "serial", ret->serial, sizeof(ret->serial));
+	member(obj, "port", ret->port, sizeof(ret->port));
+	ret->time_s = json_integer_value(json_object_get(obj, "time"));
+}
+
+int kf_state_save(const char *key, const struct kf_state *state, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", key);
+	if (r < 0)
+		return r;
+	obj = json_pack("{s:s, s:s, s:s, s:s, s:I}", "version", state->version, "sha256",
+			state->sha256, "serial", state->serial, "port", state->port, "time",
+			(json_int_t)state->time_s);
+	text = json_dumps(obj, JSON_INDENT(2));
+	if (!text)
+		return kf_fail(err, KF_INTERNAL, "%s: cannot write its state as JSON", key);
+	return kf_file_write(path, text, strlen(text), err);
+}
+
+int kf_state_begin(const struct kf_board *board, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	struct kf_state state;
+	int r;
+
+	kf_state_load(board->key, &state);
+	if (!state.sha256[0] && strcmp(state.port, board->usb.port) == 0)
+		return 0;
+	state.sha256[0] = '\0';
+	kf_text_format(state.port, sizeof(state.port), "%s", board->usb.port);
+	if (kf_state_save(board->key, &state, NULL) == 0)
+		return 0;
+	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", board->key);
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = kf_fail_sys(err, errno, "%s: the note of what the board runs cannot be removed",
+				path);
+	return r;
+}
+
+int kf_history_append(const json_t *record, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *line = NULL;
+	_cleanup_(kf_freep) char *text = NULL;
+	_cleanup_(kf_closep) int fd = -1;
+	char path[PATH_MAX];
+	struct iovec iov[2];
+	int r;
+
+	r = kf_path(KF_DIR_STATE, path, err, "history.jsonl");
+	if (r == 0)
+		r = kf_dir_make_parent(path, err);
+	if (r < 0)
+		return r;
+	line = json_copy((json_t *)record);
+	json_object_set_new(line, "time", json_integer((json_int_t)time(NULL)));
+	text = json_dumps(line, JSON_COMPACT);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || !text)
+		return kf_fail_sys(err, errno, "%s", path);
+	iov[0] = (struct iovec){ text, strlen(text) };
+	iov[1] = (struct iovec){ (void *)"\n", 1 };
+	if (writev(fd, iov, 2) < 0)
+		return kf_fail_sys(err, errno, "%s", path);
+	return 0;
+}

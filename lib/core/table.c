@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Columns are as wide as their widest cell, up to a limit that leaves room for the rest. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/table.h"
+#include "core/text.h"
+
+enum { WHO_MAX = 60, STATE_MAX = 40 };
+
+_printf_(3, 4) static void say(char *dst, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(dst);
+	va_list ap;
+
+	if (len > 0)
+		len += (size_t)snprintf(dst + len, size - len, ", ");
+	if (len >= size)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(dst + len, size - len, fmt, ap);
+	va_end(ap);
+}
+
+static void say_holder(char *dst, size_t size, const struct kf_holder *holder)
+{
+	if (holder->unit[0])
+		say(dst, size, "%s", holder->unit);
+	else if (holder->pid)
+		say(dst, size, "held by %s (pid %d)", holder->command, (int)holder->pid);
+}
+
+static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
+		     size_t size)
+{
+	bool odd =
+		board->mode != KF_MODE_KLIPPER && (board->mode != KF_MODE_OTHER || !board->key[0]);
+
+	if (err && err->code != KF_OK)
+		say(dst, size, "%s",
+		    err->code == KF_AMBIGUOUS && board->key[0] ? "duplicate"
+							       : kf_code_name(err->code));
+	if (!board->connected)
+		say(dst, size, "not connected");
+	if (board->excluded)
+		say(dst, size, "%s", board->key[0] ? "excluded" : "blocked");
+	if (board->mode != KF_MODE_NONE && odd)
+		say(dst, size, "%s", kf_mode_name(board->mode));
+	if (board->version[0])
+		say(dst, size, "%s", board->version);
+	say_holder(dst, size, &board->holder);
+}
+
+void kf_table_row(const struct kf_board *board, const struct kf_error *err,
+		  struct kf_table_row *ret)
+{
+	struct kf_table_row row = { 0 };
+	const char *path = board->by_id[0]     ? board->by_id
+			   : board->by_path[0] ? board->by_path
+					       : board->tty;
+
+	kf_text_format(row.mark, sizeof(row.mark), "%s",
+		       !board->key[0]	  ? "[??]"
+		       : board->connected ? "[OK]"
+					  : "[--]");
+	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s",
+		       board->key[0] ? board->key : "Unknown device", board->name[0] ? ": " : "",
+		       board->name, board->mcu[0] ? " (" : "", board->mcu,
+		       board->mcu[0] ? ")" : "");
+	describe(board, err, row.state, sizeof(row.state));
+	if (path[0])
+		kf_text_format(row.where, sizeof(row.where), "%s", path);
+	else if (board->usb.port[0])
+		kf_text_format(row.where, sizeof(row.where), "USB port %s", board->usb.port);
+	kf_text_format(row.remark, sizeof(row.remark), "%s",
+		       err && err->code != KF_OK ? err->message : board->reason);
+	*ret = row;
+}
+
+void kf_table_head(FILE *out, size_t registered, size_t found)
+{
+	fprintf(out, "%zu registered, %zu USB device%s found\n", registered, found,
+		found == 1 ? "" : "s");
+}
+
+/* In characters: a name may have letters of several bytes. */
+static int width(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static int wider(int most, const char *text, int limit)
+{
+	int n = width(text);
+
+	return n > limit ? (most > limit ? most : limit) : n > most ? n : most;
+}
+
+/* Text, filled up with blanks to the column's width if another column follows. */
+static void cell(FILE *out, const char *text, int column, bool last)
+{
+	int gap = column - width(text);
+
+	if (column > 0)
+		fprintf(out, "  %s%*s", text, last || gap < 0 ? 0 : gap, "");
+}
+
+void kf_table_write(FILE *out, const struct kf_table_row *rows, size_t count)
+{
+	int who = 0, state = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		who = wider(who, rows[i].who, WHO_MAX);
+		state = wider(state, rows[i].state, STATE_MAX);
+	}
+	for (size_t i = 0; i < count; i++) {
+		bool where = rows[i].where[0] != '\0', more = where || rows[i].state[0];
+
+		fprintf(out, "  %s", rows[i].mark);
+		fprintf(out, " %s%*s", rows[i].who,
+			more && who > width(rows[i].who) ? who - width(rows[i].who) : 0, "");
+		if (more)
+			cell(out, rows[i].state, state, !where);
+		if (where)
+			fprintf(out, "  %s", rows[i].where);
+		fputc('\n', out);
+		if (rows[i].remark[0])
+			fprintf(out, "       %s\n", rows[i].remark);
+	}
+}

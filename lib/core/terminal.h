@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Questions to the person at the terminal. They go to /dev/tty: a tool's standard streams
+ * belong to its pipe.
+ */
+#ifndef KF_CORE_TERMINAL_H
+#define KF_CORE_TERMINAL_H
+
+#include "core/error.h"
+
+/*
+ * Open /dev/tty. -ENXIO (KF_USAGE) when there is no terminal, or another job has it (to ask
+ * from the background would stop us): the hint is the caller's to set.
+ */
+_must_check_ int kf_terminal_open(int *ret, struct kf_error *err);
+
+/*
+ * Show the text and wait for a line. Returns 1 with the answer, clean and without the
+ * spaces around it (possibly empty), in ret; 0 at the end of input (Ctrl-D, hang-up); -EINTR
+ * for a stop signal; -EIO.
+ */
+_must_check_ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err,
+				 const char *fmt, ...) _printf_(5, 6);
+
+/* Show the text and "[y/N] ". Returns 1 for yes; 0 for no, nothing or the end; or as above. */
+_must_check_ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
+	_printf_(3, 4);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Strings from outside (USB, a board, a file, a pipe) become safe here, and only here. */
+#ifndef KF_CORE_TEXT_H
+#define KF_CORE_TEXT_H
+
+#include "core/base.h"
+
+/*
+ * Copy src (len bytes; it ends at a NUL before that) to dst as valid UTF-8 without
+ * control characters (C0, DEL, C1, line and paragraph separators, bidirectional
+ * overrides), of at most size - 1 bytes, cut between characters. What is not
+ * allowed becomes '?'. Returns true if dst is the same as src.
+ */
+bool kf_text_clean(char *dst, size_t size, const char *src, size_t len);
+
+/* snprintf into an array; false if it did not fit (dst then holds what fitted). */
+bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);
+
+/*
+ * A registry key from a person's name for a board: ASCII, lower case, runs of
+ * space, '_', '.' and '-' to one '-', others dropped, at most 64. Returns false
+ * if nothing is left.
+ */
+bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE]);
+
+/* ^[a-z0-9][a-z0-9_-]*$, at most 64 characters. Such a key is safe as a file name. */
+bool kf_key_valid(const char *key);
+
+/* A time as a user writes it: seconds, more than 0, a day at most, fractions allowed. */
+bool kf_seconds_read(const char *text, int64_t *ret_ms);
+
+/* Lower-case hex of len bytes and a NUL; ret holds 2 * len + 1. */
+void kf_text_hex(const uint8_t *data, size_t len, char *ret);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Where our other programs are: beside the running one first, so that a build folder works
+ * uninstalled and versions do not mix, else on PATH.
+ */
+#ifndef KF_CORE_TOOLPATH_H
+#define KF_CORE_TOOLPATH_H
+
+#include <limits.h>
+
+#include "core/error.h"
+
+/* The full path of an executable called name ("kf-scan"). -ENOENT (KF_CONFIG): none. */
+_must_check_ int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_error *err);
+
+/*
+ * Become the tool args[0] with the words of args and then of rest (both NULL-terminated).
+ * Returns only if that fails: as kf_tool_find, or the exec's own failure.
+ */
+_must_check_ int kf_tool_exec(const char *const *args, char *const *rest, struct kf_error *err);
+
+/*
+ * Become the tool PREFIXname, as above. If there is none: -ENOENT with KF_USAGE, its hint the
+ * nearest of words (the names that the caller knows itself; NULL-terminated) and of the tools
+ * that are there.
+ */
+_must_check_ int kf_tool_exec_named(const char *prefix, const char *name, const char *const *words,
+				    char *const *rest, struct kf_error *err);
+
+/* Become a tool's manual page if we are on a terminal and man has it, else its --help. */
+_must_check_ int kf_tool_exec_help(const char *tool, struct kf_error *err);
+
+/*
+ * The names most like a mistyped one, "list, set", into ret (size bytes): at most three of
+ * words and of the executables "PREFIX..." beside us and on PATH, without that prefix.
+ * Returns false if nothing is near.
+ */
+bool kf_tool_nearest(const char *prefix, const char *name, const char *const *words, char *ret,
+		     size_t size);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the checks share: what is registered, what is plugged in, and how a finding is told. */
+#ifndef KF_DOCTOR_CHECK_H
+#define KF_DOCTOR_CHECK_H
+
+#include "core/registry.h"
+#include "doctor/doctor.h"
+#include "usb/devices.h"
+
+struct kf_doctor {
+	struct kf_registry registry; /* empty if there is none that can be read */
+	struct kf_boards boards;     /* all that is plugged in, with their keys */
+	const char *check;	     /* the one that is being made */
+	int wrong;
+	void (*told)(const struct kf_finding *finding, void *arg);
+	void *arg;
+};
+
+/* Tell a finding of the check that is being made. subject and remedy may be NULL. */
+void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		    const char *remedy, const char *fmt, ...) _printf_(5, 6);
+
+/* The same from an error: its message and its hint. */
+void kf_doctor_blame(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		     const struct kf_error *err);
+
+/* The checks; each tells at least one finding. */
+void kf_doctor_registry(struct kf_doctor *doctor);
+void kf_doctor_configs(struct kf_doctor *doctor);
+void kf_doctor_firmware(struct kf_doctor *doctor);
+void kf_doctor_trees(struct kf_doctor *doctor);
+void kf_doctor_toolchain(struct kf_doctor *doctor);
+void kf_doctor_rights(struct kf_doctor *doctor);
+void kf_doctor_links(struct kf_doctor *doctor);
+void kf_doctor_rivals(struct kf_doctor *doctor);
+void kf_doctor_services(struct kf_doctor *doctor);
+void kf_doctor_printers(struct kf_doctor *doctor);
+void kf_doctor_space(struct kf_doctor *doctor);
+void kf_doctor_clock(struct kf_doctor *doctor);
+
+/* What "clock" decides, on times in seconds since 1970: NULL, or what is wrong with now. */
+const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The checks in the order in which a person would put things right. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "doctor/check.h"
+
+static const struct {
+	const char *name;
+	void (*make)(struct kf_doctor *doctor);
+} checks[] = {
+	{ "registry", kf_doctor_registry },   { "tree", kf_doctor_trees },
+	{ "toolchain", kf_doctor_toolchain }, { "config", kf_doctor_configs },
+	{ "firmware", kf_doctor_firmware },   { "rights", kf_doctor_rights },
+	{ "by-id", kf_doctor_links },	      { "rival", kf_doctor_rivals },
+	{ "service", kf_doctor_services },    { "printer", kf_doctor_printers },
+	{ "space", kf_doctor_space },	      { "clock", kf_doctor_clock },
+};
+
+const char *kf_health_name(enum kf_health health)
+{
+	static const char *const names[] = { "ok", "note", "wrong" };
+
+	return names[health];
+}
+
+const char *kf_health_mark(enum kf_health health)
+{
+	static const char *const marks[] = { "[OK]", "[--]", "[!!]" };
+
+	return marks[health];
+}
+
+static void tell(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		 const char *remedy, const char *message)
+{
+	struct kf_finding finding = { .check = doctor->check, .health = health };
+
+	if (subject)
+		kf_text_clean(finding.subject, sizeof(finding.subject), subject, strlen(subject));
+	if (remedy)
+		kf_text_clean(finding.remedy, sizeof(finding.remedy), remedy, strlen(remedy));
+	kf_text_clean(finding.message, sizeof(finding.message), message, strlen(message));
+	doctor->wrong += health == KF_HEALTH_WRONG;
+	doctor->told(&finding, doctor->arg);
+}
+
+void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		    const char *remedy, const char *fmt, ...)
+{
+	char message[sizeof(((struct kf_finding *)0)->message)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	tell(doctor, health, subject, remedy, message);
+}
+
+void kf_doctor_blame(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		     const struct kf_error *err)
+{
+	tell(doctor, health, subject, err->hint, err->message);
+}
+
+int kf_doctor_run(void (*told)(const struct kf_finding *finding, void *arg), void *arg,
+		  struct kf_error *err)
+{
+	struct kf_doctor doctor = { .registry = { .lock = -1 }, .told = told, .arg = arg };
+	int r = 0;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(checks) && r == 0; i++) {
+		doctor.check = checks[i].name;
+		checks[i].make(&doctor);
+		if (kf_stop_signal())
+			r = kf_fail(err, KF_INTERRUPTED, "stopped by a signal");
+	}
+	kf_boards_free(&doctor.boards);
+	kf_registry_close(&doctor.registry);
+	return r < 0 ? r : doctor.wrong;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Is this machine fit to build and flash? Looks at everything, changes nothing. */
+#ifndef KF_DOCTOR_DOCTOR_H
+#define KF_DOCTOR_DOCTOR_H
+
+#include "core/error.h"
+
+enum kf_health {
+	KF_HEALTH_OK,
+	KF_HEALTH_NOTE,	 /* not there, or worth knowing: nothing fails for it */
+	KF_HEALTH_WRONG, /* something will not work until it is put right */
+};
+
+struct kf_finding {
+	const char *check;	    /* "registry", "tree", "toolchain" ...: see doctor.c */
+	char subject[KF_NAME_SIZE]; /* what was looked at: a key, a service; may be empty */
+	enum kf_health health;
+	char message[768]; /* one sentence, clean */
+	char remedy[384];  /* what to do; empty: nothing */
+};
+
+const char *kf_health_name(enum kf_health health); /* "ok", "note", "wrong" */
+const char *kf_health_mark(enum kf_health health); /* "[OK]", "[--]", "[!!]" */
+
+/*
+ * Make all checks and tell each finding as it is made. Returns how many things are wrong, or
+ * KF_INTERRUPTED by a stop signal. What a check cannot look at is a finding too.
+ */
+_must_check_ int kf_doctor_run(void (*told)(const struct kf_finding *finding, void *arg), void *arg,
+			       struct kf_error *err);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Our own files: the registry, the saved configurations, the kept firmware; space and clock. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/match.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "doctor/check.h"
+#include "klipper/kconfig.h"
+#include "klipper/migrate.h"
+#include "klipper/store.h"
+#include "usb/holder.h"
+#include "usb/identity.h"
+
+/* A build takes 10 to 20 MB of the cache, and a kept one less than 2 MB. */
+enum { CACHE_MB = 100, STATE_MB = 20 };
+
+/* Which registered boards are there: what later checks look at. */
+static void look_at_boards(struct kf_doctor *doctor)
+{
+	struct kf_error err = { 0 };
+
+	if (kf_usb_scan(&doctor->boards, &err) < 0) {
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, "USB", &err);
+		return;
+	}
+	for (size_t i = 0; i < doctor->boards.count; i++)
+		if (kf_registry_identify(&doctor->registry, &doctor->boards.list[i], &err) < 0)
+			kf_doctor_blame(doctor, KF_HEALTH_WRONG,
+					kf_board_label(&doctor->boards.list[i]), &err);
+	kf_holders_find(doctor->boards.list, doctor->boards.count);
+}
+
+void kf_doctor_registry(struct kf_doctor *doctor)
+{
+	struct kf_error err = { 0 };
+	struct kf_device device;
+	size_t count = 0;
+
+	if (kf_registry_load(&doctor->registry, &err) < 0) {
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, "devices.json", &err);
+	} else {
+		while (kf_registry_nth(&doctor->registry, count, &device))
+			count++;
+		if (count)
+			kf_doctor_find(doctor, KF_HEALTH_OK, "devices.json", NULL,
+				       "%zu registered board%s", count, count == 1 ? "" : "s");
+		else
+			kf_doctor_find(doctor, KF_HEALTH_NOTE, "devices.json",
+				       "plug a board in, then kf add", "no board is registered");
+	}
+	look_at_boards(doctor);
+}
+
+static void check_config(struct kf_doctor *doctor, const struct kf_device *device)
+{
+	struct kf_kconfig config = { 0 };
+	struct kf_error err = { 0 };
+	char path[PATH_MAX], remedy[KF_NAME_SIZE];
+	int r = kf_saved_config_path(device->key, path, &err);
+
+	kf_text_format(remedy, sizeof(remedy), "choose the board's own MCU: kf config %s",
+		       device->key);
+	if (r == 0)
+		r = kf_kconfig_load(path, &config, &err);
+	if (r == -ENOENT)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, device->key,
+			       "kf flash opens menuconfig the first time", "none is saved");
+	else if (r < 0)
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
+	else if (device->mcu && config.mcu[0] && !kf_mcu_same(device->mcu, config.mcu))
+		kf_doctor_find(doctor, KF_HEALTH_WRONG, device->key, remedy,
+			       "the board is %s, its saved configuration is for %s", device->mcu,
+			       config.mcu);
+	else
+		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL,
+			       "saved for %s, application at 0x%08x, %s",
+			       config.mcu[0] ? config.mcu : "an MCU that it does not name",
+			       config.start, kf_comm_name(config.comm));
+	kf_kconfig_free(&config);
+}
+
+/* Whoever has no board has nothing to check: said once for each such check. */
+static bool each_device(struct kf_doctor *doctor,
+			void (*check)(struct kf_doctor *doctor, const struct kf_device *device))
+{
+	struct kf_device device;
+	size_t i = 0;
+
+	for (; kf_registry_nth(&doctor->registry, i, &device); i++)
+		check(doctor, &device);
+	return i > 0;
+}
+
+void kf_doctor_configs(struct kf_doctor *doctor)
+{
+	if (!each_device(doctor, check_config))
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no configuration");
+}
+
+static void check_firmware(struct kf_doctor *doctor, const struct kf_device *device)
+{
+	struct kf_error err = { 0 };
+	char remedy[KF_NAME_SIZE];
+	size_t count = 0;
+
+	kf_text_format(remedy, sizeof(remedy), "kf build %s", device->key);
+	if (kf_store_check(device->key, &count, &err) < 0)
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
+	else if (count == 0)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, device->key, remedy, "nothing is built yet");
+	else
+		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL,
+			       "%zu kept build%s, as %s built", count, count == 1 ? "" : "s",
+			       count == 1 ? "it was" : "they were");
+}
+
+void kf_doctor_firmware(struct kf_doctor *doctor)
+{
+	if (!each_device(doctor, check_firmware))
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no firmware");
+}
+
+/* The folder itself, or the nearest above it that is there. */
+static void existing(char path[PATH_MAX])
+{
+	char *slash;
+
+	while (access(path, F_OK) < 0 && (slash = strrchr(path, '/')) && slash != path)
+		*slash = '\0';
+	if (access(path, F_OK) < 0)
+		strcpy(path, "/");
+}
+
+static void check_space(struct kf_doctor *doctor, enum kf_dir dir, const char *name,
+			unsigned need_mb)
+{
+	char path[PATH_MAX];
+	struct kf_error err = { 0 };
+	unsigned long long free_mb;
+	struct statvfs fs;
+
+	if (kf_path(dir, path, &err, "%s", "") < 0) {
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, name, &err);
+		return;
+	}
+	existing(path);
+	if (statvfs(path, &fs) < 0) {
+		kf_doctor_find(doctor, KF_HEALTH_WRONG, name, NULL, "%s: %s", path,
+			       strerror(errno));
+		return;
+	}
+	free_mb = (unsigned long long)fs.f_bavail * fs.f_frsize / 1000000;
+	if (access(path, W_OK) < 0)
+		kf_doctor_find(doctor, KF_HEALTH_WRONG, name,
+			       "make it yours (sudo chown), or mount it writable",
+			       "%s cannot be written: %s", path, strerror(errno));
+	else if (free_mb < need_mb)
+		kf_doctor_find(
+			doctor, KF_HEALTH_WRONG, name, "make room on that file system: df -h",
+			"%llu MB are free at %s, of %u that are needed", free_mb, path, need_mb);
+	else
+		kf_doctor_find(doctor, KF_HEALTH_OK, name, NULL, "%llu MB are free at %s", free_mb,
+			       path);
+}
+
+void kf_doctor_space(struct kf_doctor *doctor)
+{
+	check_space(doctor, KF_DIR_CACHE, "cache", CACHE_MB);
+	check_space(doctor, KF_DIR_STATE, "state", STATE_MB);
+}
+
+const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s)
+{
+	enum { SLACK_S = 120 };
+	time_t now = (time_t)now_s;
+	struct tm tm;
+
+	if (!gmtime_r(&now, &tm) || tm.tm_year + 1900 < build_year)
+		return "it is before this program was built";
+	return newest_file_s > now_s + SLACK_S ? "devices.json was written later than that" : NULL;
+}
+
+void kf_doctor_clock(struct kf_doctor *doctor)
+{
+	time_t now = time(NULL);
+	struct stat st = { 0 };
+	const char *fault;
+	char text[32];
+	struct tm tm;
+
+	if (!doctor->registry.path[0] || stat(doctor->registry.path, &st) < 0)
+		st.st_mtime = 0;
+	fault = kf_clock_fault(now, KF_YEAR, st.st_mtime);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M", localtime_r(&now, &tm));
+	kf_doctor_find(doctor, fault ? KF_HEALTH_WRONG : KF_HEALTH_OK, NULL,
+		       fault ? "make reads ages off files: sudo timedatectl set-ntp true" : NULL,
+		       "%s%s%s", text, fault ? ": " : "", fault ? fault : "");
+}

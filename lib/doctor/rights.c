@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* May this user open the boards' ports, and do the ports have names that last? */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "doctor/check.h"
+
+/* Debian's group for serial ports (udev's 50-udev-default.rules). */
+static const char ports_group[] = "dialout";
+
+enum { GROUPS_MAX = 256, NUMBER_MAX = 16 };
+
+static bool contains(const gid_t *groups, int count, gid_t gid)
+{
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+static bool in_group(gid_t gid)
+{
+	gid_t groups[GROUPS_MAX] = { 0 };
+
+	return getegid() == gid || contains(groups, getgroups(GROUPS_MAX, groups), gid);
+}
+
+/* Will a new login be in it? */
+static bool is_enlisted(const struct passwd *user, gid_t gid)
+{
+	gid_t groups[GROUPS_MAX];
+	int count = GROUPS_MAX;
+
+	return user && getgrouplist(user->pw_name, user->pw_gid, groups, &count) >= 0 &&
+	       contains(groups, count, gid);
+}
+
+static void enlist(gid_t gid, const char *group, char *ret, size_t size)
+{
+	const struct passwd *user = getpwuid(geteuid());
+
+	if (is_enlisted(user, gid))
+		kf_text_format(ret, size, "log out and in again: you are in %s since then", group);
+	else
+		kf_text_format(ret, size, "sudo usermod -aG %s %s, then log in again", group,
+			       user ? user->pw_name : "USER");
+}
+
+static void check_node(struct kf_doctor *doctor, const char *subject, const char *path)
+{
+	const struct group *group;
+	char name[KF_NAME_SIZE], remedy[384];
+	struct stat st;
+	bool shared;
+
+	if (stat(path, &st) < 0) {
+		kf_doctor_find(doctor, KF_HEALTH_WRONG, subject, "plug the board in again",
+			       "%s: %s", path, strerror(errno));
+		return;
+	}
+	group = getgrgid(st.st_gid);
+	kf_text_format(name, sizeof(name), "%s", group ? group->gr_name : "a group without name");
+	if (access(path, R_OK | W_OK) == 0) {
+		kf_doctor_find(doctor, KF_HEALTH_OK, subject, NULL,
+			       "%s can be read and written (%s)", path, name);
+		return;
+	}
+	shared = group && st.st_gid != 0 && (st.st_mode & 060) == 060;
+	if (shared)
+		enlist(st.st_gid, name, remedy, sizeof(remedy));
+	else
+		kf_text_format(remedy, sizeof(remedy),
+			       "install kalico-flash's udev rules, then plug the board in again");
+	kf_doctor_find(doctor, KF_HEALTH_WRONG, subject, remedy,
+		       "%s may not be opened: it belongs to %s", path, name);
+}
+
+static unsigned read_number(const char *port, const char *attribute)
+{
+	_cleanup_(kf_fclosep) FILE *f = NULL;
+	char path[PATH_MAX], line[NUMBER_MAX] = "";
+
+	if (kf_text_format(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", port, attribute))
+		f = fopen(path, "re");
+	return f && fgets(line, sizeof(line), f) ? (unsigned)strtoul(line, NULL, 10) : 0;
+}
+
+/* What libusb opens for a bootloader without a tty; false: not known. */
+static bool usb_node(const struct kf_board *board, char ret[64])
+{
+	unsigned bus = read_number(board->usb.port, "busnum"),
+		 dev = read_number(board->usb.port, "devnum");
+
+	return board->usb.port[0] && bus && dev &&
+	       kf_text_format(ret, 64, "/dev/bus/usb/%03u/%03u", bus, dev);
+}
+
+static bool ours(const struct kf_board *board)
+{
+	return board->connected && (board->key[0] || board->mode != KF_MODE_OTHER);
+}
+
+static void check_membership(struct kf_doctor *doctor)
+{
+	const struct group *group = getgrnam(ports_group);
+	char remedy[384];
+
+	if (geteuid() == 0) {
+		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL, "root may open every port");
+	} else if (!group) {
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL,
+			       "there is no group %s here: plug a board in, and look again",
+			       ports_group);
+	} else if (in_group(group->gr_gid)) {
+		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
+			       ports_group);
+	} else {
+		enlist(group->gr_gid, ports_group, remedy, sizeof(remedy));
+		kf_doctor_find(doctor, KF_HEALTH_WRONG, NULL, remedy,
+			       "you are not in the group %s, to which serial ports belong",
+			       ports_group);
+	}
+}
+
+void kf_doctor_rights(struct kf_doctor *doctor)
+{
+	const struct kf_board *board;
+	size_t looked = 0;
+	char path[64];
+
+	for (size_t i = 0; i < doctor->boards.count; i++) {
+		board = &doctor->boards.list[i];
+		if (!ours(board))
+			continue;
+		if (board->tty[0])
+			check_node(doctor, kf_board_label(board), board->tty);
+		else if (usb_node(board, path))
+			check_node(doctor, kf_board_label(board), path);
+		else
+			continue;
+		looked++;
+	}
+	if (!looked)
+		check_membership(doctor);
+}
+
+static bool has_link(const struct kf_board *board)
+{
+	return board->by_id[0] && access(board->by_id, F_OK) == 0;
+}
+
+void kf_doctor_links(struct kf_doctor *doctor)
+{
+	const struct kf_board *board;
+	char remedy[384];
+	size_t count = 0, missing = 0;
+
+	for (size_t i = 0; i < doctor->boards.count; i++) {
+		board = &doctor->boards.list[i];
+		if (!ours(board) || !board->tty[0])
+			continue;
+		count++;
+		if (has_link(board))
+			continue;
+		missing++;
+		kf_text_format(
+			remedy, sizeof(remedy), "update udev (systemd#25238); in printer.cfg, %s",
+			board->by_path[0] ? board->by_path : "name it by /dev/serial/by-path");
+		/* kf looks boards up by udev's properties: it is Klipper that needs the link. */
+		kf_doctor_find(doctor, board->key[0] ? KF_HEALTH_WRONG : KF_HEALTH_NOTE,
+			       kf_board_label(board), remedy, "%s has no link in /dev/serial/by-id",
+			       board->tty);
+	}
+	if (!count)
+		kf_doctor_find(
+			doctor, KF_HEALTH_NOTE, NULL,
+			"check its power, and that its USB cable carries data: lsusb lists it",
+			"no board with a serial port is plugged in");
+	else if (!missing)
+		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL,
+			       count == 1 ? "the board's port has a link in /dev/serial/by-id"
+					  : "each of the %zu ports has a link in /dev/serial/by-id",
+			       count);
+}

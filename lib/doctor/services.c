@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What has to stop for a flash and to come back: systemd, Klippy, Moonraker. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "doctor/check.h"
+#include "klipper/consult.h"
+#include "systemd/hold.h"
+#include "systemd/units.h"
+
+enum { CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
+
+/* What "none" leaves the user to do. */
+static const char remedy[] =
+	"install the package, whose kf-leased does it for members of dialout; or allow it by a "
+	"polkit rule for manage-units (Moonraker's own holds for the group moonraker-admin: sudo "
+	"usermod -aG), or by passwordless sudo for systemctl";
+
+/* Would a flash be able to stop it, and what would bring it back? */
+static void check_unit(struct kf_doctor *doctor, struct kf_systemd *systemd, const char *unit)
+{
+	const char *guarantee = kf_unit_guarantee(systemd, unit);
+	enum kf_right right = KF_RIGHT_NONE;
+	struct kf_unit_state state = { 0 };
+	struct kf_error err = { 0 };
+
+	if (kf_unit_known(systemd, unit, &state, &err) < 0)
+		kf_doctor_blame(doctor, KF_HEALTH_NOTE, unit, &err);
+	else if (strcmp(guarantee, "none") != 0)
+		kf_doctor_find(doctor, KF_HEALTH_OK, unit, NULL,
+			       "what stops it for a flash starts it again, whatever is killed "
+			       "meanwhile (%s)",
+			       guarantee);
+	else if (kf_unit_right(systemd, unit, &right, &err) == 0 && right != KF_RIGHT_NONE)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, unit, remedy,
+			       "you may stop and start it (%s), but nothing starts it again if "
+			       "kf-service itself is killed",
+			       kf_right_name(right));
+	else
+		kf_doctor_find(doctor, KF_HEALTH_WRONG, unit, remedy,
+			       "you may neither stop nor start it");
+}
+
+static size_t add_unit(char (*units)[KF_NAME_SIZE], size_t count, const char *unit)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(units[i], unit) == 0)
+			return count;
+	if (!*unit || count == UNITS_MAX || !kf_text_format(units[count], KF_NAME_SIZE, "%s", unit))
+		return count;
+	return count + 1;
+}
+
+/* What holds the boards' ports now; if nothing does, Klipper's usual unit. */
+static size_t find_units(struct kf_doctor *doctor, char (*units)[KF_NAME_SIZE])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < doctor->boards.count; i++)
+		if (doctor->boards.list[i].key[0])
+			count = add_unit(units, count, doctor->boards.list[i].holder.unit);
+	return count ? count : add_unit(units, 0, "klipper.service");
+}
+
+void kf_doctor_services(struct kf_doctor *doctor)
+{
+	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	char units[UNITS_MAX][KF_NAME_SIZE];
+	size_t count = find_units(doctor, units);
+	struct kf_error err = { 0 };
+
+	if (kf_systemd_open(&systemd, &err) < 0)
+		kf_doctor_blame(doctor, KF_HEALTH_NOTE, "systemd", &err);
+	for (size_t i = 0; systemd && i < count; i++)
+		check_unit(doctor, systemd, units[i]);
+}
+
+/* Does somebody listen there? A server that has ended leaves its socket behind. */
+static bool listens(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_(kf_closep) int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd >= 0 && kf_text_format(address.sun_path, sizeof(address.sun_path), "%s", path) &&
+	       (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+		errno == EAGAIN);
+}
+
+static void check_moonraker(struct kf_doctor *doctor, const struct kf_klippy *klippy)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < klippy->folder_count; i++) {
+		if (!kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
+				    klippy->folders[i]) ||
+		    !listens(path))
+			continue;
+		kf_doctor_find(doctor, KF_HEALTH_OK, "Moonraker", NULL, "it listens at %s", path);
+		return;
+	}
+	kf_doctor_find(doctor, KF_HEALTH_NOTE, "Moonraker", NULL,
+		       "no socket of it beside Klippy, process %d; Klippy itself is asked first",
+		       (int)klippy->pid);
+}
+
+/* Only the Klippy that holds a board's port is asked before a flash. */
+static bool has_our_port(const struct kf_doctor *doctor, pid_t pid)
+{
+	for (size_t i = 0; i < doctor->boards.count; i++)
+		if (doctor->boards.list[i].key[0] && doctor->boards.list[i].holder.pid == pid)
+			return true;
+	return false;
+}
+
+static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klippy)
+{
+	static const char *const doing[] = {
+		[KF_PRINTER_DOUBT] = "does something that it does not tell",
+		[KF_PRINTER_IDLE] = "is idle",
+		[KF_PRINTER_DOWN] = "is down",
+		[KF_PRINTER_PRINTING] = "prints",
+		[KF_PRINTER_PAUSED] = "is paused",
+		[KF_PRINTER_STREAMED] = "runs G-code",
+	};
+	bool ours = has_our_port(doctor, klippy->pid);
+	struct kf_printer printer = { 0 };
+	struct kf_error err = { 0 };
+
+	if (kf_klippy_consult(klippy, kf_now_ms() + CONSULT_MS, &printer, &err) < 0) {
+		kf_error_prefix(&err, "process %d", (int)klippy->pid);
+		kf_error_hint(&err, "start klippy with -a ~/printer_data/comms/klippy.sock: its "
+				    "boards are not flashed while it cannot be asked whether it "
+				    "prints");
+		kf_doctor_blame(doctor, ours ? KF_HEALTH_WRONG : KF_HEALTH_NOTE, "Klippy", &err);
+	} else {
+		kf_doctor_find(doctor, KF_HEALTH_OK, "Klippy", NULL,
+			       "process %d says that it %s%s%s", (int)klippy->pid,
+			       doing[printer.state], klippy->api[0] ? ", at " : "", klippy->api);
+	}
+	check_moonraker(doctor, klippy);
+}
+
+void kf_doctor_printers(struct kf_doctor *doctor)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	struct kf_klippy klippy;
+	size_t count = 0;
+
+	while (proc && count < KLIPPIES_MAX && !kf_stop_signal() && (entry = readdir(proc))) {
+		if (entry->d_name[strspn(entry->d_name, "0123456789")] ||
+		    !kf_klippy_find((pid_t)strtol(entry->d_name, NULL, 10), &klippy))
+			continue;
+		check_klippy(doctor, &klippy);
+		count++;
+	}
+	if (proc)
+		closedir(proc);
+	if (!count)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
+			       "none runs: no print can be disturbed");
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What builds need: source trees, and compilers for the boards that are registered. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/process.h"
+#include "core/text.h"
+#include "doctor/check.h"
+#include "klipper/migrate.h"
+#include "klipper/toolchain.h"
+
+enum { TOOLCHAIN_MS = 10000, PACKAGE_MAX = 1 << 16 };
+
+/* Kalico's klippy is a Python package that says so (klippy/__init__.py, APP_NAME). */
+static const char *kind_of(const struct kf_tree *tree)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+
+	if (kf_text_format(path, sizeof(path), "%s/klippy/__init__.py", tree->dir) &&
+	    kf_file_read(path, PACKAGE_MAX, &text, &len, NULL) == 0 && strstr(text, "\"Kalico\""))
+		return "Kalico";
+	return "Klipper";
+}
+
+static void tell_tree(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree)
+{
+	static const char dirty[] = "-dirty";
+	size_t len = strlen(tree->version), tail = sizeof(dirty) - 1;
+
+	if (!len)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, kind,
+			       "clone it with git, or its firmware cannot tell its version",
+			       "%s: no version: it is no git repository, or git does not read it",
+			       tree->dir);
+	else if (len > tail && strcmp(tree->version + len - tail, dirty) == 0)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, kind,
+			       "git status there shows the changes; firmware is built with them",
+			       "%s: %s: changed by hand", tree->dir, tree->version);
+	else
+		kf_doctor_find(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, not changed by hand",
+			       tree->dir, tree->version);
+}
+
+static void check_tree(struct kf_doctor *doctor, const char *key, const char *dir)
+{
+	struct kf_error err = { 0 };
+	struct kf_tree tree;
+
+	if (kf_tree_open(dir, &tree, &err) < 0) {
+		if (key)
+			kf_error_hint(&err, "name it with kf set %s klipper_dir=DIR", key);
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
+		return;
+	}
+	(void)!kf_tree_describe(&tree, NULL);
+	tell_tree(doctor, kind_of(&tree), &tree);
+}
+
+static bool uses_flashtool(const struct kf_registry *registry)
+{
+	const char *method = kf_registry_flash_method(registry, NULL);
+	bool used = strcmp(method, "flashtool") == 0;
+	struct kf_device device;
+
+	for (size_t i = 0; kf_registry_nth(registry, i, &device); i++)
+		used |= device.flash_method && strcmp(device.flash_method, "flashtool") == 0;
+	return used;
+}
+
+static void check_katapult(struct kf_doctor *doctor)
+{
+	const char *dir = kf_registry_katapult_dir(&doctor->registry);
+	bool used = uses_flashtool(&doctor->registry);
+	enum kf_health health = used ? KF_HEALTH_WRONG : KF_HEALTH_NOTE;
+	char path[PATH_MAX], tool[PATH_MAX];
+	struct kf_error err = { 0 };
+	struct kf_tree tree;
+
+	if (kf_path_expand(dir, path, &err) < 0) {
+		kf_doctor_blame(doctor, health, "Katapult", &err);
+		return;
+	}
+	if (!kf_text_format(tool, sizeof(tool), "%s/scripts/flashtool.py", path) ||
+	    access(tool, R_OK) < 0 || kf_tree_open(path, &tree, NULL) < 0)
+		kf_doctor_find(
+			doctor, health, "Katapult", "name it with kf set --global katapult_dir=DIR",
+			"%s is no source tree of Katapult; %s", path,
+			used ? "flashtool, which boards are to be flashed with, is a part of it"
+			     : "only flashtool and building a bootloader need one");
+	else if (kf_tree_describe(&tree, NULL) == 0)
+		tell_tree(doctor, "Katapult", &tree);
+}
+
+/* Has an earlier device named the same? */
+static bool seen(const struct kf_registry *registry, size_t index, const char *mcu, const char *dir)
+{
+	struct kf_device device;
+
+	for (size_t i = 0; i < index && kf_registry_nth(registry, i, &device); i++) {
+		if (mcu && device.mcu && device.flashable && strcasecmp(device.mcu, mcu) == 0)
+			return true;
+		if (dir && device.klipper_dir && strcmp(device.klipper_dir, dir) == 0)
+			return true;
+	}
+	return false;
+}
+
+void kf_doctor_trees(struct kf_doctor *doctor)
+{
+	const char *global = kf_registry_klipper_dir(&doctor->registry, NULL);
+	struct kf_device device;
+
+	check_tree(doctor, NULL, global);
+	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++)
+		if (device.klipper_dir && strcmp(device.klipper_dir, global) != 0 &&
+		    !seen(&doctor->registry, i, NULL, device.klipper_dir))
+			check_tree(doctor, device.key, device.klipper_dir);
+	check_katapult(doctor);
+}
+
+/* By what the tree and the saved configuration say, else by the MCU's name. */
+static int check_compiler(const struct kf_doctor *doctor, const struct kf_device *device,
+			  struct kf_error *err)
+{
+	int64_t deadline_ms = kf_now_ms() + TOOLCHAIN_MS;
+	struct kf_kconfig config = { 0 };
+	struct kf_tree tree;
+	char path[PATH_MAX], id[KF_HEX_SIZE];
+	int r;
+
+	r = kf_toolchain_check_mcu(device->mcu, deadline_ms, err);
+	if (r < 0 ||
+	    kf_tree_open(kf_registry_klipper_dir(&doctor->registry, device), &tree, NULL) < 0 ||
+	    kf_saved_config_path(device->key, path, NULL) < 0 ||
+	    kf_kconfig_load(path, &config, NULL) < 0)
+		return r;
+	r = kf_toolchain_check(&tree, &config, deadline_ms, id, err);
+	kf_kconfig_free(&config);
+	return r;
+}
+
+void kf_doctor_toolchain(struct kf_doctor *doctor)
+{
+	static const char *const programs[] = { "make", "python3" };
+	char remedy[KF_NAME_SIZE];
+	struct kf_error err = { 0 };
+	struct kf_device device;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++) {
+		kf_text_format(remedy, sizeof(remedy), "sudo apt-get install %s", programs[i]);
+		if (kf_process_exists(programs[i]))
+			kf_doctor_find(doctor, KF_HEALTH_OK, programs[i], NULL, "installed");
+		else
+			kf_doctor_find(doctor, KF_HEALTH_WRONG, programs[i], remedy,
+				       "missing: no firmware can be built");
+	}
+	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++) {
+		if (!device.flashable || !device.mcu ||
+		    seen(&doctor->registry, i, device.mcu, NULL))
+			continue;
+		if (check_compiler(doctor, &device, &err) < 0)
+			kf_doctor_blame(doctor, KF_HEALTH_WRONG, device.mcu, &err);
+		else
+			kf_doctor_find(doctor, KF_HEALTH_OK, device.mcu, NULL,
+				       "all that its firmware is built with is installed");
+	}
+}

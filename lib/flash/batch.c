@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One board's failure never stops another's: it goes into its own record. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/record.h"
+#include "core/text.h"
+#include "flash/batch.h"
+#include "flash/flash.h"
+#include "flash/guard.h"
+#include "flash/target.h"
+#include "systemd/units.h"
+
+static void plan_job(struct kf_job *job, const struct kf_registry *registry,
+		     const struct kf_boards *now, const struct kf_flash_options *options,
+		     const char *tool)
+{
+	int r;
+
+	r = kf_plan_record(job->record, registry, now, options, &job->plan, &job->err);
+	job->planned = r == 0;
+	/* Before the service is left running for its sake. */
+	if (r == 0 && job->plan.current)
+		job->plan.current = kf_flash_confirm(&job->plan);
+	if (r < 0)
+		kf_record_set_error(job->record, tool, &job->err);
+}
+
+int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const char *tool,
+		  struct kf_batch *batch, struct kf_error *err)
+{
+	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
+	struct kf_registry registry = { 0 };
+	json_t *record;
+	size_t i;
+	int r;
+
+	batch->list = calloc(json_array_size(records), sizeof(*batch->list));
+	if (!batch->list)
+		return kf_fail_sys(err, ENOMEM, "%zu records", json_array_size(records));
+	r = kf_target_scan(&now, err);
+	if (r == 0)
+		r = kf_registry_load(&registry, err);
+	if (r < 0)
+		return r;
+	json_array_foreach(records, i, record)
+	{
+		struct kf_job *job = &batch->list[batch->count++];
+
+		job->record = record;
+		r = kf_record_board(record, &job->board, err);
+		if (r < 0)
+			break;
+		if (!kf_record_failed(record))
+			plan_job(job, &registry, &now, options, tool);
+	}
+	kf_registry_close(&registry);
+	return r;
+}
+
+static bool to_flash(const struct kf_job *job)
+{
+	return job->planned && !job->plan.skip[0] && !job->plan.current && job->err.code == KF_OK;
+}
+
+/*
+ * The main process of a unit that the user named: that one is stopped whether or not it holds a
+ * port, and where a holder's own unit does not show (a container's), it is known by its pid.
+ */
+static struct kf_holder find_main(struct kf_systemd *systemd, const char *unit)
+{
+	struct kf_holder holder = { 0 };
+	struct kf_unit_state state;
+
+	if (kf_unit_state(systemd, unit, &state, NULL) == 0 && !kf_unit_is_down(&state))
+		holder.pid = (pid_t)state.pid;
+	kf_text_format(holder.unit, sizeof(holder.unit), "%s", unit);
+	return holder;
+}
+
+static void fail_job(struct kf_job *job, const char *tool)
+{
+	kf_record_set_error(job->record, tool, &job->err);
+}
+
+static void hold_named(struct kf_batch *batch, struct kf_guard *guard, const char *tool)
+{
+	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	struct kf_holder holder;
+
+	/* Without systemd nothing will be stopped either: kf-service says so. */
+	if (batch->hold.count == 0 || kf_systemd_open(&systemd, NULL) < 0)
+		return;
+	for (size_t u = 0; u < batch->hold.count; u++) {
+		holder = find_main(systemd, batch->hold.units[u]);
+		if (!holder.pid)
+			continue;
+		for (size_t i = 0; i < batch->count; i++) {
+			struct kf_job *job = &batch->list[i];
+
+			if (!to_flash(job))
+				continue;
+			if (job->plan.board.holder.pid == holder.pid)
+				job->plan.board.holder = holder;
+			if (kf_guard_holder(guard, &holder, &job->err) < 0)
+				fail_job(job, tool);
+		}
+	}
+}
+
+void kf_batch_hold(struct kf_batch *batch, bool while_unknown, const char *tool)
+{
+	struct kf_guard guard = { .while_unknown = while_unknown };
+
+	hold_named(batch, &guard, tool);
+	for (size_t i = 0; i < batch->count; i++) {
+		struct kf_job *job = &batch->list[i];
+
+		if (!to_flash(job))
+			continue;
+		if (kf_guard_holder(&guard, &job->plan.board.holder, &job->err) < 0 ||
+		    kf_hold_holder(&batch->hold, &job->plan.board, &job->err) < 0)
+			fail_job(job, tool);
+	}
+}
+
+void kf_batch_free(struct kf_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->list[i].planned)
+			kf_plan_free(&batch->list[i].plan);
+	free(batch->list);
+}
+
+bool kf_batch_any(const struct kf_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (to_flash(&batch->list[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Identity through all of this is the chip (flash/target.h): names, ports and ids change. */
+#include <errno.h>
+
+#include "core/clock.h"
+#include "flash/bootloader.h"
+#include "flash/target.h"
+#include "usb/serial.h"
+
+static bool is_bootloader(enum kf_mode mode)
+{
+	return mode == KF_MODE_KATAPULT || mode == KF_MODE_DFU || mode == KF_MODE_RP2BOOT;
+}
+
+static bool same_in_bootloader(const struct kf_board *board, void *arg)
+{
+	return is_bootloader(board->mode) && kf_board_same(board, arg);
+}
+
+/* Behind a USB-to-serial chip (CH340) nothing shows what runs: being there must do. */
+static bool same_in_klipper(const struct kf_board *board, void *arg)
+{
+	const struct kf_board *want = arg;
+
+	return (board->mode == KF_MODE_KLIPPER ||
+		(want->mode == KF_MODE_OTHER && board->mode == KF_MODE_OTHER)) &&
+	       kf_board_same(board, want);
+}
+
+/* Where is the board now, when what we waited for did not come? False: nowhere. */
+static bool look(const struct kf_board *board, struct kf_board *ret)
+{
+	struct kf_boards now = { 0 };
+	bool found;
+
+	if (kf_usb_scan(&now, NULL) < 0)
+		return false;
+	found = kf_target_find(&now, board, ret, NULL) == 0;
+	kf_boards_free(&now);
+	return found;
+}
+
+int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
+			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	struct kf_board now;
+	int r;
+
+	if (is_bootloader(board->mode)) {
+		*ret = *board;
+		return 0;
+	}
+	if (board->mode != KF_MODE_KLIPPER)
+		return kf_fail(err, KF_NO_KATAPULT,
+			       "%s is a USB-to-serial chip: Katapult cannot be entered through it",
+			       board->tty);
+	r = kf_serial_touch_1200(board->tty, err);
+	if (r < 0)
+		return r;
+	r = kf_monitor_wait(monitor, same_in_bootloader, (void *)board, deadline_ms, ret, err);
+	if (r != -ETIMEDOUT)
+		return r;
+	if (!look(board, &now))
+		return kf_fail(err, KF_GONE,
+			       "it left for its bootloader and nothing came back at USB port %s",
+			       board->usb.port);
+	/* There, but not (yet) for us to open: whoever needs to open it will say so. */
+	if (is_bootloader(now.mode)) {
+		*ret = now;
+		return 0;
+	}
+	return kf_fail(err, KF_NO_KATAPULT, "it did not leave for its bootloader at %s",
+		       board->tty);
+}
+
+int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,
+			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	struct kf_board now;
+	int r;
+
+	r = kf_monitor_wait(monitor, same_in_klipper, (void *)board, deadline_ms, ret, err);
+	if (r != -ETIMEDOUT)
+		return r;
+	if (!look(board, &now))
+		return kf_fail(err, KF_GONE, "it did not come back at USB port %s",
+			       board->usb.port);
+	*ret = now;
+	return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
+		       "it did not come back as Klipper: it is in %s mode",
+		       now.mode == KF_MODE_OTHER ? "an unknown" : kf_mode_name(now.mode));
+}

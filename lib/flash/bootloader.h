@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A board's way into its bootloader and back, seen on the bus: by udev events, under
+ * one deadline each. The caller holds the monitor from before the first act, so that
+ * no event between act and wait is lost.
+ */
+#ifndef KF_FLASH_BOOTLOADER_H
+#define KF_FLASH_BOOTLOADER_H
+
+#include "usb/monitor.h"
+
+/*
+ * Bring a board into a bootloader: at once if it is in one, else by the 1200-baud touch.
+ * *ret is the board as it is then: mode Katapult, or DFU or BOOTSEL for a board without
+ * Katapult. KF_NO_KATAPULT if it stays Klipper, KF_GONE if it leaves and nothing comes.
+ */
+_must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
+				     int64_t deadline_ms, struct kf_board *ret,
+				     struct kf_error *err);
+
+/*
+ * Wait until the board is back as Klipper. KF_LEFT_IN_BOOTLOADER if it is seen in a
+ * bootloader when the deadline passes (*ret says which and where), KF_GONE if it is not seen.
+ */
+_must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,
+				      int64_t deadline_ms, struct kf_board *ret,
+				      struct kf_error *err);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Locks are taken in the order of their names, so that two runs cannot each wait for what the
+ * other has. flock(2) belongs to the open file: through fork and exec, until the last copy closes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/lock.h"
+#include "core/paths.h"
+#include "core/record.h"
+#include "flash/claim.h"
+
+struct wish {
+	json_t *record; /* borrowed */
+	struct kf_board board;
+};
+
+static int by_port(const void *a, const void *b)
+{
+	return strcmp(((const struct wish *)a)->board.usb.port,
+		      ((const struct wish *)b)->board.usb.port);
+}
+
+/* As sysfs names ports ("1-1.2"), and nothing that leads a path elsewhere. */
+static bool is_port(const char *port)
+{
+	return *port && *port != '.' &&
+	       port[strspn(port, "0123456789-.:abcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
+static int list_wishes(json_t *records, struct wish **ret, size_t *ret_count, struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct wish *list = calloc(json_array_size(records) + 1, sizeof(*list));
+	size_t i, count = 0;
+	json_t *record;
+	int r;
+
+	if (!list)
+		return kf_fail_sys(err, ENOMEM, "%zu records", json_array_size(records));
+	json_array_foreach(records, i, record)
+	{
+		struct wish *wish = &list[count];
+
+		r = kf_record_board(record, &wish->board, err);
+		if (r < 0)
+			return r;
+		wish->record = record;
+		if (!kf_record_failed(record) && !wish->board.excluded && wish->board.connected &&
+		    is_port(wish->board.usb.port))
+			count++;
+	}
+	qsort(list, count, sizeof(*list), by_port);
+	*ret_count = count;
+	*ret = list;
+	list = NULL; /* the caller's now */
+	return 0;
+}
+
+/* 1: our parent has it, for us. 0: *ret is ours now. */
+static int claim(const struct kf_claims *claims, const struct kf_board *board, int64_t deadline_ms,
+		 int *ret, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	pid_t other;
+	int r;
+
+	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-%s.lock", board->usb.port);
+	if (r == 0)
+		r = kf_lock_take(path, 0, ret, err);
+	if (r != -EBUSY)
+		return r;
+	other = kf_lock_holder(path);
+	if (other == getppid())
+		return 1;
+	claims->waits(board, other);
+	r = kf_lock_take(path, deadline_ms, ret, err);
+	if (r == -EBUSY)
+		kf_fail(err, KF_BUSY, "another kf-flash is at it: process %d",
+			(int)kf_lock_holder(path));
+	return r;
+}
+
+int kf_claims_take(struct kf_claims *claims, json_t *records, int64_t deadline_ms,
+		   struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct wish *list = NULL;
+	struct kf_error why;
+	size_t count = 0;
+	int r;
+
+	/* Our parent's claims come to us open; what we start is not to keep them. */
+	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	r = list_wishes(records, &list, &count, err);
+	if (r < 0)
+		return r;
+	claims->fds = calloc(count + 1, sizeof(*claims->fds));
+	if (!claims->fds)
+		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
+	for (size_t i = 0; i < count; i++) {
+		/* A composite device has several records, but is one board. */
+		if (i > 0 && strcmp(list[i - 1].board.usb.port, list[i].board.usb.port) == 0)
+			continue;
+		r = claim(claims, &list[i].board, deadline_ms, &claims->fds[claims->count], &why);
+		if (r == 0)
+			claims->count++;
+		if (r == -EINTR && err)
+			*err = why;
+		if (r == -EINTR)
+			return r;
+		if (r < 0) {
+			kf_record_set_error(list[i].record, claims->tool, &why);
+			claims->failed(&list[i].board, &why);
+		}
+	}
+	return 0;
+}
+
+int kf_claims_keep(const struct kf_claims *claims, struct kf_error *err)
+{
+	for (size_t i = 0; i < claims->count; i++)
+		if (fcntl(claims->fds[i], F_SETFD, 0) < 0)
+			return kf_fail_sys(err, errno, "cannot keep a lock");
+	return 0;
+}
+
+void kf_claims_free(struct kf_claims *claims)
+{
+	for (size_t i = 0; i < claims->count; i++)
+		kf_closep(&claims->fds[i]);
+	free(claims->fds);
+}

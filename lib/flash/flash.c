@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The order is the safety: ask what runs, enter the bootloader, write, let go,
+ * wait for the return, ask again. Nothing claims success but the last answer.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/state.h"
+#include "core/text.h"
+#include "flash/bootloader.h"
+#include "flash/flash.h"
+#include "flash/hold.h"
+#include "flash/native.h"
+#include "flash/script.h"
+#include "flash/target.h"
+#include "flash/turn.h"
+#include "klipper/identify.h"
+#include "usb/holder.h"
+#include "usb/serial.h"
+
+enum {
+	BAUD = 250000,
+	ENTER_MS = 10000,
+	IDENTIFY_MS = 5000,
+	BEFORE_MS = 1500,
+	/* of a board that another program let go, or did not: COMPLETE takes 100 ms to work */
+	LEAVING_MS = 500,
+	REENUMERATION_MS = 3000
+};
+
+struct run {
+	const struct kf_plan *plan;
+	const struct kf_watch *watch;
+	struct kf_monitor *monitor;
+	struct kf_board board;	   /* as it was seen last */
+	json_t *flash;		   /* the record's member, growing */
+	struct kf_native native;   /* of the last attempt */
+	char told[KF_NAME_SIZE];   /* the version that the board told last; empty: none */
+	char before[KF_NAME_SIZE]; /* and before the first attempt */
+};
+
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* What does the firmware on this port say that it is? */
+static int ask(const struct kf_board *board, int64_t within_ms, struct kf_dictionary *ret,
+	       struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	int r = kf_serial_open(board->tty, BAUD, &fd, err);
+
+	return r < 0 ? r : kf_klipper_identify(fd, kf_now_ms() + within_ms, ret, err);
+}
+
+bool kf_flash_confirm(const struct kf_plan *plan)
+{
+	struct kf_dictionary dictionary;
+
+	return plan->board.holder.pid ||
+	       (ask(&plan->board, BEFORE_MS, &dictionary, NULL) == 0 &&
+		strcmp(dictionary.version, plan->image.dictionary.version) == 0);
+}
+
+static void verified(struct run *run, const char *how)
+{
+	json_array_append_new(json_object_get(run->flash, "verified"), json_string(how));
+}
+
+/* By the board itself; where it cannot be asked, by our notes, which are no ground for a verdict.
+ */
+static void note_version_before(struct run *run)
+{
+	struct kf_dictionary dictionary;
+	struct kf_state state = { 0 };
+	const char *version = state.version;
+
+	if (!run->board.holder.pid && run->board.mode == KF_MODE_KLIPPER &&
+	    ask(&run->board, BEFORE_MS, &dictionary, NULL) == 0) {
+		kf_text_format(run->before, sizeof(run->before), "%s", dictionary.version);
+		version = run->before;
+	} else if (run->board.key[0]) {
+		kf_state_load(run->board.key, &state);
+	}
+	if (version[0])
+		json_object_set_new(run->flash, "version_before", json_string(version));
+}
+
+/*
+ * Do our notes and the board agree that there is nothing to do? A board whose port is in use
+ * is not asked: that would take stopping a service.
+ */
+static bool is_current(struct run *run)
+{
+	const struct kf_plan *plan = run->plan;
+
+	if (!plan->current || !kf_plan_noted(plan))
+		return false;
+	if (!plan->board.holder.pid) {
+		if (strcmp(run->before, plan->image.dictionary.version) != 0)
+			return false;
+		json_object_set_new(run->flash, "version_after", json_string(run->before));
+		verified(run, "identify");
+	}
+	json_object_set_new(run->flash, "reason",
+			    json_string(plan->board.holder.pid
+						? "this image was the last to be flashed; its port "
+						  "is in use, so it was not asked"
+						: "it runs this version, and this image was the "
+						  "last to be flashed"));
+	return true;
+}
+
+/* The board is (perhaps) written: is it back, and what does it run? */
+static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
+{
+	const char *want = run->plan->image.dictionary.version;
+	struct kf_dictionary dictionary;
+	int r;
+
+	kf_watch_step(run->watch, "waiting for the board to come back");
+	r = kf_bootloader_return(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
+	if (r < 0)
+		return r;
+	r = ask(&run->board, IDENTIFY_MS, &dictionary, err);
+	if (r == -EINTR)
+		return r;
+	if (r < 0) {
+		struct kf_error why = *err;
+
+		return kf_fail(err, KF_UNVERIFIED,
+			       "the board is back at %s, but does not tell its version: %s",
+			       run->board.tty, why.message);
+	}
+	json_object_set_new(run->flash, "version_after", json_string(dictionary.version));
+	kf_text_format(run->told, sizeof(run->told), "%s", dictionary.version);
+	if (strcmp(dictionary.version, want) != 0)
+		return kf_fail(err, KF_WRONG_VERSION, "the board runs %s, the image is %s",
+			       dictionary.version, want);
+	verified(run, "identify");
+	return 0;
+}
+
+/* Where is it after a failed method? The next one must not use a path from before. */
+static void look_again(struct run *run)
+{
+	struct kf_boards now = { 0 };
+
+	if (kf_usb_scan(&now, NULL) < 0)
+		return;
+	for (size_t i = 0; i < now.count; i++)
+		if (kf_board_same(&now.list[i], &run->plan->board))
+			run->board = now.list[i];
+	kf_boards_free(&now);
+	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
+}
+
+/*
+ * The other programs' exit status proves nothing, either way (field-notes.md, "Outcome"): one that
+ * complains has flashed the board if that runs another version than before, and the image's.
+ */
+static bool flashed_all_the_same(struct run *run)
+{
+	struct kf_error ignored;
+	int64_t ms;
+
+	if (!run->before[0] || strcmp(run->before, run->plan->image.dictionary.version) == 0)
+		return false;
+	look_again(run);
+	ms = run->board.mode == KF_MODE_KATAPULT ? LEAVING_MS : REENUMERATION_MS;
+	return prove(run, kf_now_ms() + ms, &ignored) == 0;
+}
+
+/* By method, from a board in its bootloader (make flash: or not) to one that was let go. */
+static int bring(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
+{
+	const struct kf_plan *plan = run->plan;
+	int r;
+
+	if (method == KF_METHOD_MAKE_FLASH)
+		return kf_make_flash(plan, &run->board, deadline_ms, run->watch, err);
+	if (method == KF_METHOD_FLASHTOOL)
+		return kf_flashtool(plan, &run->board, deadline_ms, run->watch, err);
+	r = kf_native_flash(plan, &run->board, deadline_ms, run->watch, &run->native, err);
+	if (run->native.readback)
+		verified(run, "readback");
+	return r;
+}
+
+static int no_katapult(const struct kf_board *board, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_KATAPULT, "there is no Katapult on it: it came up in %s mode",
+		kf_mode_name(board->mode));
+	kf_error_hint(err,
+		      "power-cycle it to get its firmware back; then install Katapult, or let it "
+		      "be flashed with make flash: kf set %s flash_method=make_flash",
+		      board->key[0] ? board->key : "KEY");
+	return -ENODEV;
+}
+
+/* The image does not fit this board, says its bootloader: nothing was written. */
+static bool was_refused(enum kf_code code)
+{
+	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_BAD_IMAGE ||
+	       code == KF_TOO_LARGE;
+}
+
+/*
+ * A board that was refused is on its way back to what it ran. The service must not start
+ * before it is there: Klippy on a port in Katapult would wedge it.
+ */
+static void wait_for_refused(struct run *run, const struct kf_error *err)
+{
+	if (was_refused(err->code))
+		(void)!kf_bootloader_return(run->monitor, &run->plan->board,
+					    kf_now_ms() + run->plan->options.return_ms, &run->board,
+					    NULL);
+}
+
+/* One method, from entering the bootloader to the board's own answer. */
+static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
+{
+	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
+	int r;
+
+	/* make flash enters by itself, except that a board in a bootloader is one already. */
+	if (method != KF_METHOD_MAKE_FLASH) {
+		if (run->board.mode == KF_MODE_KLIPPER)
+			kf_watch_step(run->watch, "entering Katapult from %s", run->board.tty);
+		r = kf_bootloader_enter(run->monitor, &run->board,
+					sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board,
+					err);
+		if (r < 0)
+			return r;
+		if (run->board.mode != KF_MODE_KATAPULT)
+			return no_katapult(&run->board, err);
+	}
+	r = bring(run, method, deadline_ms, err);
+	if (r < 0 && err->code == KF_FLASH_FAILED && flashed_all_the_same(run))
+		return 0;
+	if (r < 0) {
+		wait_for_refused(run, err);
+		return r;
+	}
+	return prove(run, kf_now_ms() + run->plan->options.return_ms, err);
+}
+
+/* After these another method would do no better, or must not be tried. */
+static bool is_final(enum kf_code code)
+{
+	if (was_refused(code))
+		return true;
+	switch (code) {
+	case KF_INTERRUPTED:
+	case KF_BUSY:
+	case KF_PERMISSION:
+	case KF_GONE:
+	case KF_LEFT_IN_BOOTLOADER:
+	case KF_WRONG_VERSION:
+	case KF_UNVERIFIED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const char *word(const struct run *run, int r, const struct kf_error *err)
+{
+	if (r < 0)
+		return kf_code_name(err->code);
+	return run->native.current ? "current" : "flashed";
+}
+
+static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, int r,
+			 const struct kf_error *err)
+{
+	json_object_set_new(run->flash, "method", json_string(kf_method_name(method)));
+	json_array_append_new(json_object_get(run->flash, "attempts"),
+			      json_pack("{s:s, s:s, s:s?, s:f}", "method", kf_method_name(method),
+					"result", word(run, r, err), "message",
+					r < 0 ? err->message : NULL, "seconds",
+					(double)(kf_now_ms() - t0_ms) / 1000));
+}
+
+/* The methods in turn. When all fail, the first failure leads: the others came of it. */
+static int try_methods(struct run *run, struct kf_error *err)
+{
+	const struct kf_plan *plan = run->plan;
+	struct kf_error first = { 0 };
+	char both[sizeof(first.message) * 2];
+	int r = -ENODEV;
+
+	for (size_t i = 0; i < plan->method_count; i++) {
+		int64_t t0_ms = kf_now_ms();
+
+		json_object_set_new(run->flash, "verified", json_array());
+		run->native = (struct kf_native){ 0 };
+		run->told[0] = '\0';
+		r = kf_turn_take(&plan->options, plan->methods[i], err);
+		if (r == 0) {
+			r = attempt(run, plan->methods[i], err);
+			kf_turn_give(&plan->options, plan->methods[i]);
+		}
+		note_attempt(run, plan->methods[i], t0_ms, r, err);
+		if (r == 0)
+			return 0;
+		if (is_final(err->code))
+			return r;
+		if (plan->method_count > 1)
+			kf_error_prefix(err, "%s", kf_method_name(plan->methods[i]));
+		if (i + 1 == plan->method_count)
+			break;
+		kf_watch_step(run->watch, "%s; trying %s", err->message,
+			      kf_method_name(plan->methods[i + 1]));
+		first = *err;
+		look_again(run);
+	}
+	if (first.code != KF_OK) {
+		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
+		kf_text_format(first.message, sizeof(first.message), "%s", both);
+		kf_text_format(first.log, sizeof(first.log), "%s", err->log);
+		*err = first;
+	}
+	return r;
+}
+
+/* Somebody took a port that was free: who? */
+static int explain_busy(const struct run *run, struct kf_error *err)
+{
+	struct kf_board board = run->board;
+
+	kf_holders_find(&board, 1);
+	return board.holder.pid ? kf_hold_busy(&board, err) : -EBUSY;
+}
+
+/* What the board told, and, if it proved to have it, the image. */
+static void remember(const struct run *run, bool proved)
+{
+	struct kf_state state = { .time_s = time(NULL) };
+
+	if (!run->plan->board.key[0] || !run->told[0])
+		return;
+	kf_text_format(state.version, sizeof(state.version), "%s", run->told);
+	if (proved)
+		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
+	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
+	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
+	/* A note only: the flash stands, whether or not it can be noted. */
+	if (kf_state_save(run->plan->board.key, &state, NULL) < 0)
+		kf_watch_step(run->watch, "the board's state could not be saved");
+}
+
+static int flash(struct run *run, struct kf_error *err)
+{
+	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
+	const struct kf_board *board = &run->plan->board;
+	int r = board->holder.pid ? kf_hold_busy(board, err) : 0;
+
+	if (r == 0 && run->plan->board.key[0])
+		r = kf_state_begin(&run->plan->board, err);
+	if (r == 0)
+		r = kf_monitor_new(&monitor, err);
+	if (r < 0)
+		return r;
+	run->monitor = monitor;
+	r = try_methods(run, err);
+	if (r < 0 && err->code == KF_BUSY)
+		r = explain_busy(run, err);
+	remember(run, r == 0);
+	return r;
+}
+
+int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch, json_t **ret,
+		   struct kf_error *err)
+{
+	int64_t t0_ms = kf_now_ms();
+	struct run run = { .plan = plan, .watch = watch, .board = plan->board };
+	int r = 0;
+
+	run.flash = json_pack("{s:n, s:n, s:[], s:n, s:n, s:n, s:[]}", "result", "method",
+			      "verified", "seconds", "version_before", "version_after", "attempts");
+	note_version_before(&run);
+	run.native.current = is_current(&run);
+	if (!run.native.current)
+		r = flash(&run, err);
+	json_object_set_new(run.flash, "result", json_string(word(&run, r, err)));
+	json_object_set_new(run.flash, "seconds", json_real((double)(kf_now_ms() - t0_ms) / 1000));
+	*ret = run.flash;
+	return r;
+}

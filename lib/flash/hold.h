@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What must be stopped for a flash: the units that hold the boards' ports, no others.
+ * Stopping and restoring is kf-service's job; kf-flash becomes its COMMAND.
+ */
+#ifndef KF_FLASH_HOLD_H
+#define KF_FLASH_HOLD_H
+
+#include "core/board.h"
+
+#define KF_HOLD_MAX 16
+
+struct kf_hold {
+	char units[KF_HOLD_MAX][KF_NAME_SIZE];
+	size_t count;
+};
+
+/* Name a unit; once is enough. KF_USAGE if there are too many. */
+_must_check_ int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err);
+
+/*
+ * Name the unit that holds this board's port, if any. KF_BUSY if the holder is no unit of a
+ * printer's (its name has klipper, kalico or moonraker in it) and was not named before:
+ * a stranger is not stopped.
+ */
+_must_check_ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board,
+				struct kf_error *err);
+
+/* KF_BUSY: who holds the board's port, and what to do about this one. */
+_must_check_ int kf_hold_busy(const struct kf_board *board, struct kf_error *err);
+
+/*
+ * Become "kf-service hold -u UNIT... -- argv[0] --no-service argv[1]...", with records (a JSON
+ * array) as its standard input, a line each. Returns only on failure.
+ */
+_must_check_ int kf_hold_exec(const struct kf_hold *hold, char *const *argv, const json_t *records,
+			      struct kf_error *err);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Nothing is written before the bootloader itself has confirmed MCU and address. */
+#include <string.h>
+
+#include "flash/native.h"
+#include "katapult/session.h"
+#include "klipper/artifact.h"
+#include "klipper/chip.h"
+#include "usb/identity.h"
+#include "usb/serial.h"
+
+enum { BAUD = 250000 };
+
+struct show {
+	const struct kf_watch *watch;
+	const char *what;
+};
+
+static void show_progress(size_t done, size_t total, void *arg)
+{
+	const struct show *show = arg;
+
+	show->watch->progress(show->watch->arg, show->what, done, total);
+}
+
+/* The one entry of menuconfig that would have made this image fit this bootloader. */
+static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
+			struct kf_error *err)
+{
+	const char *key = plan->board.key[0] ? plan->board.key : "KEY";
+	char choose[KF_NAME_SIZE];
+
+	kf_chip_entry(kf_chip_find(k->mcu), k->start, choose);
+	kf_error_hint(err, "choose %s in menuconfig: kf-scan --device %s | kf-config --menuconfig",
+		      choose, key);
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
+static int check(const struct kf_plan *plan, const struct kf_katapult *k, struct kf_error *err)
+{
+	const struct kf_image *image = &plan->image;
+	int r;
+
+	if (!kf_mcu_same(k->mcu, image->dictionary.mcu))
+		return kf_fail(err, KF_MCU_MISMATCH,
+			       "the firmware is for %s, the bootloader runs on %s",
+			       image->dictionary.mcu, k->mcu);
+	if (plan->start_known && plan->start != k->start) {
+		kf_fail(err, KF_WRONG_OFFSET,
+			"the firmware starts at 0x%08x, the bootloader starts applications "
+			"at 0x%08x",
+			plan->start, k->start);
+		return wrong_offset(plan, k, err);
+	}
+	/* A .bin by hand does not say where it starts; its vectors do. */
+	r = kf_artifact_check(image, &k->start, err);
+	if (r < 0)
+		kf_error_prefix(err, "the bootloader starts applications at 0x%08x", k->start);
+	return r < 0 && err->code == KF_WRONG_OFFSET ? wrong_offset(plan, k, err) : r;
+}
+
+/* Is the image there already? 1, 0 (at the first block that differs), or an error. */
+static int compare(struct kf_katapult *k, const struct kf_image *image,
+		   const struct kf_watch *watch, struct kf_error *err)
+{
+	struct show comparing = { watch, "comparing" };
+	struct kf_error why;
+	int r;
+
+	r = kf_katapult_finish(k, err);
+	if (r < 0)
+		return r;
+	r = kf_katapult_verify(k, image->data, image->len, show_progress, &comparing, &why);
+	if (r < 0 && why.code == KF_VERIFY_FAILED)
+		return 0;
+	if (r < 0)
+		*err = why;
+	return r < 0 ? r : 1;
+}
+
+static int write_image(struct kf_katapult *k, const struct kf_image *image,
+		       const struct kf_watch *watch, struct kf_error *err)
+{
+	struct show writing = { watch, "writing" }, reading = { watch, "reading back" };
+	int r;
+
+	r = kf_katapult_write(k, image->data, image->len, show_progress, &writing, err);
+	if (r < 0)
+		return r;
+	return kf_katapult_verify(k, image->data, image->len, show_progress, &reading, err);
+}
+
+static int let_go(struct kf_katapult *k, struct kf_error *err)
+{
+	struct kf_error why;
+	int r = kf_katapult_complete(k, &why);
+
+	if (r < 0 && why.code != KF_INTERRUPTED)
+		return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
+			       "the firmware is on the board, but it stays in Katapult: %s",
+			       why.message);
+	if (r < 0)
+		*err = why;
+	return r;
+}
+
+static int bring(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_watch *watch,
+		 struct kf_native *ret, struct kf_error *err)
+{
+	int r = 0;
+
+	if (!plan->options.force)
+		r = compare(k, &plan->image, watch, err);
+	ret->current = r > 0;
+	if (r == 0)
+		r = write_image(k, &plan->image, watch, err);
+	ret->readback = r >= 0;
+	return r < 0 ? r : let_go(k, err);
+}
+
+/* Katapult's own USB is cdc_acm; through a USB-to-serial chip, that one's ids show. */
+static bool is_usb_cdc(const struct kf_usb *usb)
+{
+	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
+}
+
+int kf_native_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
+		    const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
+	int r;
+
+	*ret = (struct kf_native){ 0 };
+	r = kf_serial_open(board->tty, BAUD, &fd, err);
+	if (r < 0)
+		return r;
+	k.fd = fd;
+	r = kf_katapult_connect(&k, err);
+	if (r < 0)
+		return r;
+	kf_watch_step(watch, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
+		      k.version[0] ? k.version : "(no version)", k.mcu, k.start, k.block_bytes);
+	r = check(plan, &k, err);
+	if (r < 0) {
+		/* Nothing was written: the board may go back to what it ran. */
+		if (kf_katapult_complete(&k, NULL) < 0)
+			kf_error_hint(err,
+				      "%s; the board is still in its bootloader: power-cycle it",
+				      err->hint);
+		return r;
+	}
+	return bring(&k, plan, watch, ret, err);
+}

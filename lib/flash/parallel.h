@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Boards on different USB ports side by side: a process for each, which dies with us and
+ * passes on what became of its board. Results come in the order of the records.
+ */
+#ifndef KF_FLASH_PARALLEL_H
+#define KF_FLASH_PARALLEL_H
+
+#include "flash/batch.h"
+
+struct kf_parallel {
+	size_t jobs; /* at once; 0: as many as there are boards */
+	/* Bring one job to its end, in its record. May be called in a process of its own. */
+	void (*run)(struct kf_job *job, void *arg);
+	/* Called there first: what it says, it must say in whole lines. */
+	void (*begin)(void);
+	/* The process of this job has died. */
+	void (*lost)(struct kf_job *job, const struct kf_error *err);
+	/* It is at its end, and so are all before it. */
+	int (*done)(const struct kf_job *job, void *arg, struct kf_error *err);
+	void *arg;
+};
+
+/*
+ * Every job to its end, also after a stop signal, which goes to all of them. The error is the
+ * first that done returned; it is not called again then.
+ */
+_must_check_ int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p,
+				 struct kf_error *err);
+
+#endif

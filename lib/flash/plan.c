@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A record is only a claim: the device is looked up on the bus, the file is hashed
+ * and taken apart, and both have to agree with the record and with each other.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/record.h"
+#include "core/state.h"
+#include "core/text.h"
+#include "flash/plan.h"
+#include "flash/target.h"
+#include "klipper/artifact.h"
+#include "klipper/store.h"
+#include "usb/identity.h"
+
+static const char *const methods[] = {
+	[KF_METHOD_KATAPULT] = "katapult",
+	[KF_METHOD_MAKE_FLASH] = "make_flash",
+	[KF_METHOD_FLASHTOOL] = "flashtool",
+};
+
+const char *kf_method_name(enum kf_method method)
+{
+	return methods[method];
+}
+
+static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
+			  struct kf_plan *plan, struct kf_error *err)
+{
+	const char *name = plan->options.method;
+
+	if (!name)
+		name = dev->flash_method ? dev->flash_method
+					 : kf_registry_flash_method(registry, NULL);
+	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
+		if (strcmp(name, methods[i]) == 0)
+			plan->methods[plan->method_count++] = (enum kf_method)i;
+	if (plan->method_count == 0) {
+		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);
+		kf_error_hint(err, "choose katapult, make_flash or flashtool");
+		return -EINVAL;
+	}
+	/* make flash takes what was built, not a file that was named by hand. */
+	if (plan->methods[0] != KF_METHOD_MAKE_FLASH && !plan->options.no_fallback &&
+	    !plan->options.by_hand && kf_registry_allow_fallback(registry))
+		plan->methods[plan->method_count++] = KF_METHOD_MAKE_FLASH;
+	return 0;
+}
+
+static int choose_dirs(const struct kf_registry *registry, const struct kf_device *dev,
+		       struct kf_plan *plan, struct kf_error *err)
+{
+	const char *klipper = plan->options.klipper_dir, *katapult = plan->options.katapult_dir;
+	int r;
+
+	r = kf_path_expand(klipper ? klipper : kf_registry_klipper_dir(registry, dev),
+			   plan->klipper_dir, err);
+	if (r < 0)
+		return r;
+	return kf_path_expand(katapult ? katapult : kf_registry_katapult_dir(registry),
+			      plan->katapult_dir, err);
+}
+
+static const char *text(const json_t *obj, const char *name)
+{
+	return json_string_value(json_object_get(obj, name));
+}
+
+/* What the record says of the image is what the image says of itself. */
+static int check_claims(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
+{
+	const struct {
+		const char *name, *is;
+	} claims[] = {
+		{ "version", plan->image.dictionary.version },
+		{ "mcu", plan->image.dictionary.mcu },
+	};
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(claims); i++) {
+		const char *said = text(firmware, claims[i].name);
+
+		if (!said || strcmp(said, claims[i].is) == 0)
+			continue;
+		kf_fail(err, KF_BAD_IMAGE, "the record says that its %s is %s, the image says %s",
+			claims[i].name, said, claims[i].is);
+		kf_error_hint(err, "build it again: kf build");
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static int check_image(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
+{
+	int r = check_claims(firmware, plan, err);
+
+	if (r == 0)
+		r = kf_artifact_check(&plan->image, plan->start_known ? &plan->start : NULL, err);
+	if (r < 0)
+		kf_error_prefix(err, "%s", plan->path);
+	return r < 0 ? r : kf_artifact_dictionary(plan->path, &plan->image, err);
+}
+
+/* Load the file that firmware (a record's member, or the store's) describes, and check it. */
+static int load_image(const json_t *firmware, struct kf_plan *plan, struct kf_error *err)
+{
+	const char *path = text(firmware, "path"), *sha256 = text(firmware, "sha256");
+	const json_t *start = json_object_get(firmware, "start");
+	int r;
+
+	if (!path || !sha256)
+		return kf_fail(err, KF_BAD_RECORD, "firmware has no path or no sha256");
+	if (!kf_text_format(plan->path, sizeof(plan->path), "%s", path))
+		return kf_fail(err, KF_BAD_RECORD, "firmware.path is over %d bytes", PATH_MAX);
+	r = kf_image_load(path, &plan->image, err);
+	if (r < 0)
+		return r;
+	if (strcmp(plan->image.sha256, sha256) != 0) {
+		kf_fail(err, KF_BAD_IMAGE,
+			"%s has changed: its SHA-256 is %.12s..., the record says %.12s...", path,
+			plan->image.sha256, sha256);
+		kf_error_hint(err, "build it again: kf build");
+		return -EBADMSG;
+	}
+	plan->start = plan->image.start;
+	plan->start_known = plan->image.start_known;
+	if (!plan->start_known && json_is_integer(start)) {
+		plan->start = (uint32_t)json_integer_value(start);
+		plan->start_known = true;
+	}
+	return check_image(firmware, plan, err);
+}
+
+static int check_mcu(const struct kf_plan *plan, struct kf_error *err)
+{
+	const char *image = plan->image.dictionary.mcu, *board = plan->board.mcu;
+
+	/* Unregistered, in DFU or BOOTSEL: nothing says what it is; the bootloader will. */
+	if (!board[0] || kf_mcu_same(board, image))
+		return 0;
+	return kf_fail(err, KF_MCU_MISMATCH, "the firmware is for %s, the board is a %s", image,
+		       board);
+}
+
+/*
+ * USB's name for a chip can be a lie of its firmware's, so the owner's word outranks it. But then
+ * the bootloader has to say it too, before it is written: only our own method asks.
+ */
+static int check_usb(struct kf_plan *plan, struct kf_error *err)
+{
+	const char *image = plan->image.dictionary.mcu;
+	char usb[64];
+
+	kf_identity_mcu(&plan->board.usb, usb);
+	if (!usb[0] || kf_mcu_same(usb, image))
+		return 0;
+	if (plan->methods[0] == KF_METHOD_KATAPULT) {
+		plan->method_count = 1;
+		return 0;
+	}
+	kf_fail(err, KF_MCU_MISMATCH,
+		"the firmware is for %s, as is registered, but USB calls the board a %s", image,
+		usb);
+	kf_error_hint(err, "flash it with --method=katapult, which asks the bootloader what it is");
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
+
+static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_NAME_SIZE])
+{
+	const char *reason = "";
+
+	if (board->excluded)
+		reason = board->reason[0] ? board->reason : "excluded";
+	else if (!board->connected)
+		reason = "not connected";
+	else if (board->mode == KF_MODE_OTHER && !board->key[0])
+		reason = "not a Klipper board";
+	else if (!board->key[0] && !by_hand)
+		reason = board->reason[0] ? board->reason : "not registered: kf add";
+	kf_text_format(ret, KF_NAME_SIZE, "%s", reason);
+}
+
+/* A port is a device of /dev's. Which one it is now, the bus says: a board may have moved. */
+static int check_port(const char *tty, struct kf_error *err)
+{
+	struct stat st;
+
+	if (!tty[0])
+		return 0;
+	if (strncmp(tty, "/dev/", 5) != 0 || strstr(tty, "/../"))
+		return kf_fail(err, KF_BAD_RECORD, "board.tty is %s, not a device below /dev", tty);
+	if (lstat(tty, &st) == 0 && !S_ISCHR(st.st_mode))
+		return kf_fail(err, KF_BAD_RECORD, "board.tty is %s, not a character device", tty);
+	return 0;
+}
+
+static int find_board(const struct kf_registry *registry, const struct kf_boards *now,
+		      const struct kf_board *claimed, bool by_hand, struct kf_board *ret,
+		      struct kf_error *err)
+{
+	int r;
+
+	r = check_port(claimed->tty, err);
+	if (r == 0)
+		r = kf_target_find(now, claimed, ret, err);
+	if (r == 0)
+		r = kf_registry_identify(registry, ret, err);
+	if (r < 0)
+		return r;
+	if (strcmp(ret->key, claimed->key) != 0 && !by_hand)
+		return kf_fail(err, KF_BAD_RECORD, "the record calls it %s, the registry %s",
+			       claimed->key[0] ? claimed->key : "unregistered",
+			       ret->key[0] ? ret->key : "unregistered");
+	return 0;
+}
+
+/*
+ * Katapult takes raw images. A tree that builds another kind for a board (UF2, HEX for AVR) has no
+ * bootloader of Katapult's in mind: unless the user named a method, the tree flashes it itself.
+ */
+static void prefer_make_flash(struct kf_plan *plan)
+{
+	if (plan->image.format == KF_FORMAT_BIN || plan->options.by_hand ||
+	    plan->board.mode == KF_MODE_KATAPULT)
+		return;
+	plan->methods[0] = KF_METHOD_MAKE_FLASH;
+	plan->method_count = 1;
+}
+
+static int plan_flash(const json_t *record, const struct kf_registry *registry,
+		      struct kf_plan *plan, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *firmware = NULL;
+	struct kf_device dev = { 0 };
+	int r = 0;
+
+	if (plan->board.key[0])
+		r = kf_registry_device(registry, plan->board.key, &dev, err);
+	if (r == 0)
+		r = choose_methods(registry, &dev, plan, err);
+	if (r == 0)
+		r = choose_dirs(registry, &dev, plan, err);
+	if (r < 0)
+		return r;
+	if (json_is_object(json_object_get(record, "firmware")))
+		firmware = json_incref(json_object_get(record, "firmware"));
+	else
+		r = kf_store_latest(plan->board.key, &firmware, err);
+	if (r < 0)
+		return r;
+	r = load_image(firmware, plan, err);
+	if (r == 0 && !plan->options.method && !dev.flash_method)
+		prefer_make_flash(plan);
+	if (r == 0)
+		r = check_mcu(plan, err);
+	return r < 0 ? r : check_usb(plan, err);
+}
+
+bool kf_plan_noted(const struct kf_plan *plan)
+{
+	const struct kf_board *board = &plan->board;
+	struct kf_state state;
+
+	if (plan->options.force || !board->key[0] || board->mode != KF_MODE_KLIPPER ||
+	    !kf_serial_unique(board->usb.serial))
+		return false;
+	kf_state_load(board->key, &state);
+	return strcmp(state.sha256, plan->image.sha256) == 0 &&
+	       strcmp(state.version, plan->image.dictionary.version) == 0 &&
+	       strcasecmp(state.serial, board->usb.serial) == 0;
+}
+
+int kf_plan_record(const json_t *record, const struct kf_registry *registry,
+		   const struct kf_boards *now, const struct kf_flash_options *options,
+		   struct kf_plan *ret, struct kf_error *err)
+{
+	struct kf_plan plan = { .options = *options };
+	struct kf_board claimed;
+	int r;
+
+	r = kf_record_board(record, &claimed, err);
+	if (r < 0)
+		return r;
+	plan.board = claimed;
+	find_reason(&claimed, options->by_hand, plan.skip);
+	if (!plan.skip[0]) {
+		r = find_board(registry, now, &claimed, options->by_hand, &plan.board, err);
+		if (r < 0)
+			return r;
+		find_reason(&plan.board, options->by_hand, plan.skip);
+	}
+	if (!plan.skip[0] && !options->check)
+		r = plan_flash(record, registry, &plan, err);
+	if (r < 0) {
+		kf_plan_free(&plan);
+		return r;
+	}
+	plan.current = !plan.skip[0] && !options->check && kf_plan_noted(&plan);
+	*ret = plan;
+	return 0;
+}
+
+void kf_plan_free(struct kf_plan *plan)
+{
+	kf_image_free(&plan->image);
+}
+
+static json_t *describe(const struct kf_image *image, const char *path)
+{
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o}", "path", path, "format",
+			 kf_format_name(image->format), "bytes", (json_int_t)image->len, "sha256",
+			 image->sha256, "version", image->dictionary.version, "mcu",
+			 image->dictionary.mcu, "start",
+			 image->start_known ? json_integer(image->start) : json_null());
+}
+
+int kf_plan_by_hand(const char *port, const char *firmware, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
+	struct kf_image image = { 0 };
+	struct kf_board board;
+	char path[PATH_MAX];
+	json_t *record;
+	int r;
+
+	r = kf_target_scan(&now, err);
+	if (r == 0)
+		r = kf_target_by_path(&now, port, &board, err);
+	if (r == 0)
+		r = kf_registry_load(&registry, err);
+	if (r == 0)
+		r = kf_registry_identify(&registry, &board, err);
+	if (r < 0)
+		return r;
+	if (!realpath(firmware, path))
+		return kf_fail_sys(err, errno, "%s", firmware);
+	r = kf_image_load(path, &image, err);
+	if (r < 0)
+		return r;
+	record = kf_record_new(&board);
+	json_object_set_new(record, "firmware", describe(&image, path));
+	kf_image_free(&image);
+	*ret = record;
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Everything that is decided about a board before anything is touched: which device
+ * it is now, which image it gets, by which method, and why not if not. Reading a plan
+ * changes nothing, so it is made twice: before the service stops and after.
+ */
+#ifndef KF_FLASH_PLAN_H
+#define KF_FLASH_PLAN_H
+
+#include <limits.h>
+
+#include "core/registry.h"
+#include "klipper/image.h"
+#include "usb/devices.h"
+
+enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
+
+/* The user's wishes; what is NULL or 0 comes from the registry or is the default. */
+struct kf_flash_options {
+	const char *method;
+	const char *klipper_dir, *katapult_dir;
+	bool no_fallback;
+	bool check;	   /* no image is needed: is the board there, and may it be flashed? */
+	bool force;	   /* write also what the board has already */
+	bool by_hand;	   /* one port and one file were named: the board need not be registered */
+	const int *turn;   /* a pipe with the turn to run another program; NULL: nobody else does */
+	int64_t method_ms; /* time that one method may take; default 60 s */
+	int64_t return_ms; /* time that the board has to come back; default 30 s */
+};
+
+#define KF_FLASH_METHOD_MS 60000
+#define KF_FLASH_RETURN_MS 30000
+
+struct kf_plan {
+	struct kf_board board; /* as it is now, holder included */
+	struct kf_image image;
+	char path[PATH_MAX]; /* of the image */
+	uint32_t start; /* application start address; start_known false: the file does not say */
+	bool start_known;
+	enum kf_method methods[2]; /* in the order of trying */
+	size_t method_count;
+	char klipper_dir[PATH_MAX], katapult_dir[PATH_MAX];
+	struct kf_flash_options options;
+	bool current;		 /* kf_plan_noted: there is nothing to do */
+	char skip[KF_NAME_SIZE]; /* why this board is left alone; empty: it is flashed */
+};
+
+/* "katapult", "make_flash", "flashtool". */
+const char *kf_method_name(enum kf_method method);
+
+/*
+ * Plan one record. now is what is plugged in, with holders. On success the caller
+ * frees ret; skip is set for a board that is not registered, excluded, not connected or no
+ * Klipper board. Errors: KF_NOT_CONNECTED, KF_NO_FIRMWARE, KF_BAD_IMAGE, KF_MCU_MISMATCH,
+ * KF_CONFIG (unknown method) ...
+ */
+_must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
+				const struct kf_boards *now, const struct kf_flash_options *options,
+				struct kf_plan *ret, struct kf_error *err);
+void kf_plan_free(struct kf_plan *plan);
+
+/*
+ * Do our notes say that this board, the same chip and running Klipper, was last flashed with this
+ * very image? Never with force, and never of a chip without a serial of its own.
+ */
+bool kf_plan_noted(const struct kf_plan *plan);
+
+/*
+ * Make a record for one port and one file, named by hand: the board on port (registered
+ * or not) and the image's description. A new reference.
+ */
+_must_check_ int kf_plan_by_hand(const char *port, const char *firmware, json_t **ret,
+				 struct kf_error *err);
+
+#endif

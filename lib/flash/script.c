@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Each run's output goes to a log of the board's; the error names it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/process.h"
+#include "core/text.h"
+#include "flash/script.h"
+#include "klipper/build.h"
+#include "klipper/tree.h"
+
+static int open_log(const struct kf_plan *plan, char path[PATH_MAX], int *ret, struct kf_error *err)
+{
+	const char *name = plan->board.key[0] ? plan->board.key : "by-hand";
+	int r = kf_path(KF_DIR_STATE, path, err, "logs/%s-flash.log", name);
+
+	if (r == 0)
+		r = kf_dir_make_parent(path, err);
+	if (r < 0)
+		return r;
+	*ret = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return *ret < 0 ? kf_fail_sys(err, errno, "%s", path) : 0;
+}
+
+static int judge(const char *what, int wait_status, const char *log, struct kf_error *err)
+{
+	int r;
+
+	if (wait_status == 0)
+		return 0;
+	r = kf_fail(err, KF_FLASH_FAILED, "%s ended with status %d", what,
+		    kf_process_status(wait_status));
+	kf_text_format(err->log, sizeof(err->log), "%s", log);
+	return r;
+}
+
+/* make hands it to a shell: nothing that udev put into a link's name may run there. */
+static bool harmless(const char *path)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/_.:+@-";
+
+	return path[0] == '/' && !path[strspn(path, chars)];
+}
+
+/* What FLASH_DEVICE takes: a link that survives re-enumeration, else the port; ROM loaders by id.
+ */
+static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16],
+			struct kf_error *err)
+{
+	const char *const paths[] = { board->by_id, board->by_path, board->tty };
+
+	if (!board->tty[0]) {
+		kf_text_format(ret, KF_DEV_SIZE + 16, "FLASH_DEVICE=%s:%s", board->usb.vendor,
+			       board->usb.product);
+		return 0;
+	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(paths); i++) {
+		if (!harmless(paths[i]))
+			continue;
+		kf_text_format(ret, KF_DEV_SIZE + 16, "FLASH_DEVICE=%s", paths[i]);
+		return 0;
+	}
+	return kf_fail(err, KF_IO, "%s is no name that make flash could be given", board->tty);
+}
+
+/* A ROM loader is named by its USB id alone, so there must be only this one. */
+static int check_alone(const struct kf_board *board, struct kf_error *err)
+{
+	struct kf_boards now = { 0 };
+	size_t alike = 0;
+	int r;
+
+	if (board->tty[0])
+		return 0;
+	r = kf_usb_scan(&now, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < now.count; i++)
+		alike += now.list[i].mode == board->mode;
+	kf_boards_free(&now);
+	if (alike == 1)
+		return 0;
+	kf_fail(err, KF_AMBIGUOUS, "%zu boards are in %s mode: make flash cannot tell them apart",
+		alike, kf_mode_name(board->mode));
+	kf_error_hint(err, "unplug the others");
+	return -ENOTUNIQ;
+}
+
+/* OUT must hold the very image that was planned. */
+static int check_out(const struct kf_plan *plan, const char *out, struct kf_error *err)
+{
+	char path[PATH_MAX], sha256[KF_HEX_SIZE];
+	int r;
+
+	if (!plan->board.key[0])
+		return kf_fail(
+			err, KF_NO_FIRMWARE,
+			"make flash takes what was built for a registered board, not a file");
+	if (!kf_text_format(path, sizeof(path), "%sklipper.%s", out,
+			    kf_format_name(plan->image.format)))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", out);
+	r = kf_file_sha256(path, sha256, NULL);
+	if (r == 0 && strcmp(sha256, plan->image.sha256) == 0)
+		return 0;
+	return kf_fail(err, KF_NO_FIRMWARE,
+		       "%s is not the image to be flashed: make flash would take it", path);
+}
+
+int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
+		  const struct kf_watch *watch, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int log = -1;
+	char device[KF_DEV_SIZE + 16], out[PATH_MAX], config[PATH_MAX], path[PATH_MAX];
+	const char *const targets[] = { "flash", device, "NOSUDO=1", NULL };
+	struct kf_tree tree;
+	int r, status;
+
+	r = kf_build_paths(plan->board.key, out, config, err);
+	if (r == 0)
+		r = check_out(plan, out, err);
+	if (r == 0)
+		r = check_alone(board, err);
+	if (r == 0)
+		r = kf_tree_open(plan->klipper_dir, &tree, err);
+	if (r == 0)
+		r = flash_device(board, device, err);
+	if (r == 0)
+		r = open_log(plan, path, &log, err);
+	if (r < 0)
+		return r;
+	kf_watch_step(watch, "make flash %s", device);
+	r = kf_tree_make(&(struct kf_make){ .tree = &tree,
+					    .out = out,
+					    .config = config,
+					    .targets = targets,
+					    .tty = -1,
+					    .log_fd = log,
+					    .deadline_ms = deadline_ms },
+			 &status, err);
+	if (r < 0)
+		kf_text_format(err->log, sizeof(err->log), "%s", path);
+	return r < 0 ? r : judge("make flash", status, path, err);
+}
+
+/* katapult_dir's, else the tree's own copy (Klipper keeps one, and Kalico). */
+static int find_flashtool(const struct kf_plan *plan, char ret[PATH_MAX], struct kf_error *err)
+{
+	const struct {
+		const char *dir, *file;
+	} places[] = {
+		{ plan->katapult_dir, "scripts/flashtool.py" },
+		{ plan->klipper_dir, "lib/katapult/flashtool.py" },
+		{ plan->klipper_dir, "lib/canboot/flash_can.py" },
+	};
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++)
+		if (kf_text_format(ret, PATH_MAX, "%s/%s", places[i].dir, places[i].file) &&
+		    access(ret, R_OK) == 0)
+			return 0;
+	kf_fail(err, KF_CONFIG, "no flashtool.py in %s or %s", plan->katapult_dir,
+		plan->klipper_dir);
+	kf_error_hint(err, "name Katapult's folder with kf set --global katapult_dir=DIR");
+	return -EINVAL;
+}
+
+int kf_flashtool(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
+		 const struct kf_watch *watch, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int log = -1;
+	char script[PATH_MAX], path[PATH_MAX];
+	const char *const argv[] = { "python3", script, "-d", board->tty, "-f", plan->path, NULL };
+	struct kf_process p = { .argv = argv, .in = -1 };
+	int r, status;
+
+	if (board->mode != KF_MODE_KATAPULT)
+		return kf_fail(err, KF_NO_KATAPULT,
+			       "flashtool.py needs Katapult, the board is in %s mode",
+			       kf_mode_name(board->mode));
+	r = find_flashtool(plan, script, err);
+	if (r == 0)
+		r = open_log(plan, path, &log, err);
+	if (r < 0)
+		return r;
+	p.out = p.err = log;
+	kf_watch_step(watch, "%s -d %s", script, board->tty);
+	r = kf_process_run(&p, deadline_ms, &status, err);
+	if (r < 0)
+		kf_text_format(err->log, sizeof(err->log), "%s", path);
+	return r < 0 ? r : judge("flashtool.py", status, path, err);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The methods that are other people's programs: the tree's `make flash` and Katapult's
+ * flashtool.py. Their exit status proves nothing (field-notes.md, "Outcome"): the caller looks at
+ * the board.
+ */
+#ifndef KF_FLASH_SCRIPT_H
+#define KF_FLASH_SCRIPT_H
+
+#include "flash/plan.h"
+#include "flash/watch.h"
+
+/*
+ * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT.
+ * Refused (KF_NO_FIRMWARE) unless OUT still holds the planned image: make flash takes what
+ * is there. KF_FLASH_FAILED with the log when it fails; KF_TIMEOUT; KF_INTERRUPTED.
+ */
+_must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board,
+			       int64_t deadline_ms, const struct kf_watch *watch,
+			       struct kf_error *err);
+
+/* python3 flashtool.py -d PORT -f IMAGE, from katapult_dir or from the tree. Errors likewise. */
+_must_check_ int kf_flashtool(const struct kf_plan *plan, const struct kf_board *board,
+			      int64_t deadline_ms, const struct kf_watch *watch,
+			      struct kf_error *err);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Identity is the chip's serial, then the USB port; never the name. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "flash/target.h"
+#include "usb/holder.h"
+#include "usb/identity.h"
+
+int kf_target_scan(struct kf_boards *ret, struct kf_error *err)
+{
+	int r = kf_usb_scan(ret, err);
+
+	if (r == 0)
+		kf_holders_find(ret->list, ret->count);
+	return r;
+}
+
+bool kf_board_same(const struct kf_board *a, const struct kf_board *b)
+{
+	bool rom = a->mode == KF_MODE_DFU || a->mode == KF_MODE_RP2BOOT || b->mode == KF_MODE_DFU ||
+		   b->mode == KF_MODE_RP2BOOT;
+
+	if (!rom && (kf_serial_unique(a->usb.serial) || kf_serial_unique(b->usb.serial)))
+		return strcasecmp(a->usb.serial, b->usb.serial) == 0;
+	return a->usb.port[0] && strcmp(a->usb.port, b->usb.port) == 0;
+}
+
+int kf_target_find(const struct kf_boards *now, const struct kf_board *board, struct kf_board *ret,
+		   struct kf_error *err)
+{
+	const struct kf_board *found = NULL;
+
+	for (size_t i = 0; i < now->count; i++) {
+		if (!kf_board_same(&now->list[i], board))
+			continue;
+		if (found && strcmp(found->usb.port, now->list[i].usb.port) != 0)
+			return kf_fail(err, KF_AMBIGUOUS,
+				       "two boards with serial %s: at USB %s and %s",
+				       board->usb.serial, found->usb.port, now->list[i].usb.port);
+		/* A composite device has several ports: the record names one of them. */
+		if (found && board->tty[0] && strcmp(found->tty, board->tty) == 0)
+			continue;
+		if (!found || strcmp(now->list[i].tty, board->tty) == 0)
+			found = &now->list[i];
+	}
+	if (!found)
+		return kf_fail(err, KF_NOT_CONNECTED,
+			       "no longer there: it was at %s (USB %s, serial %s)",
+			       board->tty[0] ? board->tty : "no port", board->usb.port,
+			       board->usb.serial[0] ? board->usb.serial : "none");
+	*ret = *found;
+	return 0;
+}
+
+int kf_target_by_path(const struct kf_boards *now, const char *path, struct kf_board *ret,
+		      struct kf_error *err)
+{
+	struct stat want, st;
+
+	if (stat(path, &want) < 0)
+		return kf_fail_sys(err, errno, "%s", path);
+	if (!S_ISCHR(want.st_mode))
+		return kf_fail(err, KF_USAGE, "%s is not a serial port", path);
+	for (size_t i = 0; i < now->count; i++)
+		if (now->list[i].tty[0] && stat(now->list[i].tty, &st) == 0 &&
+		    st.st_rdev == want.st_rdev) {
+			*ret = now->list[i];
+			return 0;
+		}
+	return kf_fail(err, KF_NOT_CONNECTED, "%s is not the port of a USB board", path);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Which device on the bus is this board, now? A record says where the board was; it
+ * may have left, come back under another name, or be another one. Identity is the
+ * chip's serial; where there is none to see (DFU, BOOTSEL, cloned chips), the USB port.
+ */
+#ifndef KF_FLASH_TARGET_H
+#define KF_FLASH_TARGET_H
+
+#include "usb/devices.h"
+
+/* What is plugged in now, and who holds each port. The caller frees ret. */
+_must_check_ int kf_target_scan(struct kf_boards *ret, struct kf_error *err);
+
+/* Are these two views of one board? */
+bool kf_board_same(const struct kf_board *a, const struct kf_board *b);
+
+/*
+ * Find in now the board that a record describes. KF_NOT_CONNECTED if it is not there,
+ * KF_AMBIGUOUS if more than one fits.
+ */
+_must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_board *board,
+				struct kf_board *ret, struct kf_error *err);
+
+/* Find the USB device behind a path of the user's: /dev/ttyACM0, or a link to it. */
+_must_check_ int kf_target_by_path(const struct kf_boards *now, const char *path,
+				   struct kf_board *ret, struct kf_error *err);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is going to happen to a board, and what happened, each in one line for people. */
+#ifndef KF_FLASH_VERDICT_H
+#define KF_FLASH_VERDICT_H
+
+#include "flash/plan.h"
+
+/* "would flash FILE (version, MCU, bytes) by METHOD at PORT, stopping UNIT" */
+void kf_verdict_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size);
+
+/* "label  word  reason, or versions and method" from a record that kf-flash has finished. */
+void kf_verdict_format(const json_t *record, const char *label, char *ret, size_t size);
+
+#endif

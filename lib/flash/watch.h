@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* How a flash tells its caller what it is doing; lib itself prints nothing. */
+#ifndef KF_FLASH_WATCH_H
+#define KF_FLASH_WATCH_H
+
+#include "core/base.h"
+
+struct kf_watch {
+	/* A step begins; text is a short phrase: "entering Katapult". */
+	void (*step)(void *arg, const char *text);
+	/* bytes done of total; what is "writing" or "reading back". */
+	void (*progress)(void *arg, const char *what, size_t done, size_t total);
+	void *arg;
+};
+
+void kf_watch_step(const struct kf_watch *watch, const char *fmt, ...) _printf_(2, 3);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One tree often serves all boards: it is opened once. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "klipper/configure.h"
+#include "klipper/migrate.h"
+
+bool kf_configure_edits(const struct kf_configure *c, const char *key)
+{
+	return c->tty >= 0 && (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||
+			       !kf_registry_skip_menuconfig(c->registry));
+}
+
+static int open_tree(struct kf_configure *c, const char *key, struct kf_error *err)
+{
+	const char *dir = c->klipper_dir;
+	struct kf_device device;
+	int r;
+
+	r = kf_registry_device(c->registry, key, &device, err);
+	if (r < 0)
+		return r;
+	if (!dir)
+		dir = kf_registry_klipper_dir(c->registry, &device);
+	if (strcmp(dir, c->dir) == 0)
+		return 0;
+	c->dir[0] = '\0';
+	r = kf_tree_open(dir, &c->tree, err);
+	if (r == 0)
+		kf_text_format(c->dir, sizeof(c->dir), "%s", dir);
+	return r;
+}
+
+json_t *kf_configure_member(const struct kf_configured *done)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "path", done->path, "sha256",
+			 done->kconfig.sha256, "mcu", done->kconfig.mcu, "start",
+			 (json_int_t)done->kconfig.start, "comm", kf_comm_name(done->kconfig.comm));
+}
+
+int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
+		       struct kf_configured *ret, struct kf_error *err)
+{
+	const struct kf_migration m = { .tree = &c->tree,
+					.key = board->key,
+					.mcu = board->mcu,
+					.timeout_ms = c->timeout_ms,
+					.accept_drift = c->accept_drift };
+	struct kf_configured done = { .saved = "" };
+	int r;
+
+	r = open_tree(c, board->key, err);
+	if (r < 0)
+		return r;
+	if (kf_configure_edits(c, board->key)) {
+		r = kf_menuconfig(&m, c->tty, err);
+		if (r < 0)
+			return r;
+		if (r == 0 && kf_saved_config_days(board->key) == -ENOENT)
+			return kf_fail(err, KF_NOT_SAVED,
+				       "menuconfig was left without saving, and no "
+				       "configuration was saved before");
+		if (r > 0)
+			done.saved = "; saved";
+	}
+	r = kf_migrate(&m, done.path, &done.kconfig, err);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		done.saved = "; saved as it is now, and what it was as .config.old";
+	done.days = kf_saved_config_days(board->key);
+	*ret = done;
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A record's "config" member: the board's configuration, edited if need be, migrated, checked. */
+#ifndef KF_KLIPPER_CONFIGURE_H
+#define KF_KLIPPER_CONFIGURE_H
+
+#include "core/registry.h"
+#include "klipper/kconfig.h"
+#include "klipper/tree.h"
+
+struct kf_configure {
+	const struct kf_registry *registry;
+	const char *klipper_dir; /* for all boards; NULL: what is registered */
+	int tty;		 /* for menuconfig, or -1 */
+	bool menuconfig;	 /* also where a configuration is saved */
+	bool accept_drift;	 /* take what the tree makes of a configuration */
+	int64_t timeout_ms;	 /* of olddefconfig */
+	char dir[PATH_MAX];	 /* ours: the tree opened last, as it was named */
+	struct kf_tree tree;
+};
+
+struct kf_configured {
+	char path[PATH_MAX];	   /* the migrated copy, for the build */
+	struct kf_kconfig kconfig; /* the caller frees it */
+	const char *saved;	   /* what was saved just now, for people: "; saved", or "" */
+	int days;		   /* since it was saved */
+};
+
+/* Will menuconfig open for this board? */
+bool kf_configure_edits(const struct kf_configure *c, const char *key);
+
+/* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved, now or before), and as
+ * kf_menuconfig and kf_migrate. */
+_must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
+				    struct kf_configured *ret, struct kf_error *err);
+
+/* The record's "config" member, a new reference. */
+json_t *kf_configure_member(const struct kf_configured *done);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The sources, best first. Klippy's socket is known by the process that listens there; what
+ * Moonraker tells, by the process_id in its answer (Klipper has it since July 2023). A Moonraker
+ * that is not connected knows nothing of a Klippy that runs: that is no answer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "klipper/api.h"
+#include "klipper/consult.h"
+
+enum { SOURCE_MS = 3000, CONF_MAX = 1 << 18 };
+
+/* A way to put the two questions. */
+struct source {
+	const char *path;   /* of a socket; NULL: HTTP */
+	unsigned port;	    /* of HTTP */
+	pid_t listener;	    /* as kf_api_ask */
+	const char *info;   /* method or target for what it is ... */
+	const char *status; /* ... and for what it does */
+};
+
+struct inquiry {
+	const struct kf_klippy *klippy;
+	int64_t deadline_ms;
+	struct kf_printer printer;
+	struct kf_error why; /* of all that did not answer */
+};
+
+static json_t *objects(void)
+{
+	return json_pack("{s:{s:n, s:n, s:n, s:n}}", "objects", "print_stats", "virtual_sdcard",
+			 "idle_timeout", "webhooks");
+}
+
+static int put(const struct source *source, const char *question, json_t *params,
+	       int64_t deadline_ms, json_t **ret, struct kf_error *err)
+{
+	return source->path ? kf_api_ask(source->path, source->listener, question, params,
+					 deadline_ms, ret, err)
+			    : kf_api_get(source->port, question, deadline_ms, ret, err);
+}
+
+static int check_subject(const struct inquiry *inquiry, const struct source *source,
+			 const json_t *info, struct kf_error *err)
+{
+	const json_t *pid = json_object_get(info, "process_id");
+
+	if (source->listener ||
+	    (json_is_integer(pid) && json_integer_value(pid) == inquiry->klippy->pid))
+		return 0;
+	if (!json_is_integer(pid))
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell of which process it speaks");
+	return kf_fail(err, KF_PRINTER_UNKNOWN, "speaks of another Klippy, process %lld",
+		       (long long)json_integer_value(pid));
+}
+
+static int ask(struct inquiry *inquiry, const struct source *source, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *info = NULL;
+	_cleanup_(kf_json_decrefp) json_t *status = NULL;
+	_cleanup_(kf_json_decrefp) json_t *params = objects();
+	int64_t deadline_ms = kf_now_ms() + SOURCE_MS;
+	int r;
+
+	if (deadline_ms > inquiry->deadline_ms)
+		deadline_ms = inquiry->deadline_ms;
+	r = put(source, source->info, NULL, deadline_ms, &info, err);
+	if (r < 0)
+		return r;
+	r = check_subject(inquiry, source, info, err);
+	if (r == 0 && !kf_printer_judge_info(info, &inquiry->printer)) {
+		r = put(source, source->status, params, deadline_ms, &status, err);
+		if (r < 0)
+			return r;
+		kf_printer_judge(status, &inquiry->printer);
+	}
+	if (r == 0 && inquiry->printer.state == KF_PRINTER_DOUBT)
+		r = kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
+	if (r < 0 && source->path)
+		kf_error_prefix(err, "%s", source->path);
+	else if (r < 0)
+		kf_error_prefix(err, "http://127.0.0.1:%u", source->port);
+	return r;
+}
+
+/* True: that was the answer, or a signal came. */
+static bool settles(struct inquiry *inquiry, const struct source *source, int *ret)
+{
+	struct kf_error err;
+
+	*ret = ask(inquiry, source, &err);
+	if (*ret == 0)
+		return true;
+	if (inquiry->why.message[0] && *ret != -EINTR) {
+		struct kf_error before = inquiry->why;
+
+		kf_fail(&inquiry->why, KF_PRINTER_UNKNOWN, "%s; %s", before.message, err.message);
+	} else {
+		inquiry->why = err;
+	}
+	return *ret == -EINTR;
+}
+
+static bool server_section(const char *line)
+{
+	return strncmp(line, "[server]", 8) == 0;
+}
+
+unsigned kf_moonraker_port(const char *conf)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	unsigned long port = KF_MOONRAKER_PORT;
+	bool server = false;
+	char *save = NULL, *end;
+	size_t len;
+
+	if (kf_file_read(conf, CONF_MAX, &text, &len, NULL) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\r\n", &save); line;
+	     line = strtok_r(NULL, "\r\n", &save)) {
+		if (*line == '[')
+			server = server_section(line);
+		if (!server || strncmp(line, "port", 4) != 0)
+			continue;
+		line += 4 + strspn(line + 4, " \t");
+		if (*line != ':' && *line != '=')
+			continue;
+		port = strtoul(line + 1, &end, 10);
+		if (end == line + 1 || port == 0 || port > UINT16_MAX)
+			port = KF_MOONRAKER_PORT;
+	}
+	return (unsigned)port;
+}
+
+static bool moonraker_by_socket(struct inquiry *inquiry, int *ret)
+{
+	char path[PATH_MAX];
+	const struct source source = { .path = path,
+				       .info = "printer.info",
+				       .status = "printer.objects.query" };
+
+	for (size_t i = 0; i < inquiry->klippy->folder_count; i++)
+		if (kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
+				   inquiry->klippy->folders[i]) &&
+		    access(path, F_OK) == 0 && settles(inquiry, &source, ret))
+			return true;
+	return false;
+}
+
+static void moonraker_by_http(struct inquiry *inquiry, int *ret)
+{
+	struct source source = {
+		.info = "/printer/info",
+		.status = "/printer/objects/query?print_stats&virtual_sdcard&idle_timeout&webhooks",
+	};
+	char conf[PATH_MAX];
+
+	for (size_t i = 0; i < inquiry->klippy->folder_count; i++) {
+		if (kf_text_format(conf, sizeof(conf), "%s/config/moonraker.conf",
+				   inquiry->klippy->folders[i]))
+			source.port = kf_moonraker_port(conf);
+		if (source.port)
+			break;
+	}
+	if (!source.port)
+		source.port = KF_MOONRAKER_PORT;
+	settles(inquiry, &source, ret);
+}
+
+int kf_klippy_consult(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf_printer *ret,
+		      struct kf_error *err)
+{
+	struct inquiry inquiry = { .klippy = klippy, .deadline_ms = deadline_ms };
+	const struct source own = { .path = klippy->api,
+				    .listener = klippy->pid,
+				    .info = "info",
+				    .status = "objects/query" };
+	int r = 0;
+
+	if (!(klippy->api[0] && settles(&inquiry, &own, &r)) && !moonraker_by_socket(&inquiry, &r))
+		moonraker_by_http(&inquiry, &r);
+	if (r == 0)
+		*ret = inquiry.printer;
+	else if (err)
+		*err = inquiry.why;
+	return r;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A Kconfig .config: CONFIG_NAME=value lines, and what they say of the board. */
+#ifndef KF_KLIPPER_KCONFIG_H
+#define KF_KLIPPER_KCONFIG_H
+
+#include "core/error.h"
+
+enum kf_comm {
+	KF_COMM_UNKNOWN,
+	KF_COMM_USB,
+	KF_COMM_CAN,
+	KF_COMM_USBCAN, /* USB to CAN bus bridge */
+	KF_COMM_SERIAL,
+};
+
+struct kf_kconfig {
+	char *text; /* owned */
+	size_t len;
+	char sha256[KF_HEX_SIZE];
+	char mcu[64];	/* CONFIG_MCU, else CONFIG_BOARD_DIRECTORY ("linux") */
+	uint32_t start; /* CONFIG_FLASH_APPLICATION_ADDRESS; 0 where the MCU has none (AVR) */
+	enum kf_comm comm;
+};
+
+/*
+ * Read and check that each line is one that Kconfig writes: make includes the file as a part of its
+ * own, where "$(shell ...)" runs, and Klipper's Makefiles hand values to a shell. KF_CONFIG names
+ * the line.
+ */
+_must_check_ int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *err);
+void kf_kconfig_free(struct kf_kconfig *config);
+
+/*
+ * The value of CONFIG_<symbol>, unquoted, into ret. False if it is unset ("is not set"
+ * or absent).
+ */
+bool kf_kconfig_get(const struct kf_kconfig *config, const char *symbol, char *ret, size_t size);
+
+/* The name of the next symbol that is assigned; *at is config->text first. False at the end. */
+bool kf_kconfig_next(const char **at, char ret[KF_NAME_SIZE]);
+
+const char *kf_comm_name(enum kf_comm comm); /* "usb", "can", "usbcan", "serial", "unknown" */
+
+#endif

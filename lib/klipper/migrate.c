@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Below configs/KEY in the cache: .config is what builds read, work/ and edit/ are where
+ * olddefconfig and menuconfig run, each with an OUT of its own (Klipper's Makefile writes to
+ * OUT whatever the target). menuconfig's .config.old lands there too, not at the user's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/lock.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "klipper/drift.h"
+#include "klipper/migrate.h"
+#include "usb/identity.h"
+
+enum { CONFIG_MAX = 1 << 20, LOG_MAX = 1 << 20, LOCK_MS = 10000, DAY_S = 24 * 60 * 60 };
+
+int kf_saved_config_path(const char *key, char ret[PATH_MAX], struct kf_error *err)
+{
+	return kf_path(KF_DIR_CONFIG, ret, err, "configs/%s/.config", key);
+}
+
+int kf_saved_config_days(const char *key)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	time_t age;
+	int r;
+
+	r = kf_saved_config_path(key, path, NULL);
+	if (r < 0)
+		return r;
+	if (stat(path, &st) < 0)
+		return -errno;
+	age = time(NULL) - st.st_mtime;
+	return age < 0 ? 0 : (int)(age / DAY_S);
+}
+
+int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s", key);
+	if (r == 0)
+		r = kf_dir_remove(path, err);
+	if (r < 0 || keep)
+		return r;
+	r = kf_path(KF_DIR_CONFIG, path, err, "configs/%s", key);
+	return r < 0 ? r : kf_dir_remove(path, err);
+}
+
+static int lock_board(const char *key, int *ret, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", key);
+	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + LOCK_MS, ret, err);
+}
+
+/* Where a step runs: "work" or "edit". */
+struct place {
+	char config[PATH_MAX], out[PATH_MAX];
+};
+
+static int place_of(const char *key, const char *step, struct place *ret, struct kf_error *err)
+{
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, ret->config, err, "configs/%s/%s/.config", key, step);
+	return r < 0 ? r : kf_path(KF_DIR_CACHE, ret->out, err, "configs/%s/%s/out/", key, step);
+}
+
+/* The last line of make's log says it best; the whole log is for those who want more. */
+static int make_failed(const struct kf_migration *m, const char *what, int status, const char *log,
+		       struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	const char *last = "";
+	size_t len = 0;
+	int r;
+
+	if (log && kf_file_read(log, LOG_MAX, &text, &len, NULL) == 0) {
+		while (len > 0 && text[len - 1] == '\n')
+			text[--len] = '\0';
+		last = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
+	}
+	r = kf_fail(err, KF_BUILD_FAILED, "make %s in %s ended with status %d%s%s", what,
+		    m->tree->dir, kf_process_status(status), *last ? ": " : "", last);
+	if (err && log)
+		kf_text_format(err->log, sizeof(err->log), "%s", log);
+	return r;
+}
+
+static int run_olddefconfig(const struct kf_migration *m, const struct place *work,
+			    struct kf_error *err)
+{
+	static const char *const targets[] = { "olddefconfig", NULL };
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_make make = { .tree = m->tree,
+				.out = work->out,
+				.config = work->config,
+				.targets = targets,
+				.tty = -1 };
+	char log[PATH_MAX];
+	int status, r;
+
+	r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/olddefconfig.log", m->key);
+	if (r < 0)
+		return r;
+	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "%s", log);
+	make.log_fd = fd;
+	make.deadline_ms = kf_now_ms() + m->timeout_ms;
+	r = kf_tree_make(&make, &status, err);
+	if (r < 0)
+		return r;
+	return status ? make_failed(m, targets[0], status, log, err) : 0;
+}
+
+static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *config,
+		     struct kf_error *err)
+{
+	if (!m->mcu[0] || kf_mcu_same(m->mcu, config->mcu))
+		return 0;
+	kf_fail(err, KF_MCU_MISMATCH, "the configuration is for %s, the board is %s",
+		config->mcu[0] ? config->mcu : "no MCU at all", m->mcu);
+	kf_error_hint(err, "choose the board's MCU: kf-scan --device %s | kf-config --menuconfig",
+		      m->key);
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
+
+/* Bytes that did not change keep their file, and with it what was built from it. */
+static int publish(const char *from, const char *to, const struct kf_kconfig *config,
+		   struct kf_error *err)
+{
+	char sha256[KF_HEX_SIZE];
+
+	if (kf_file_sha256(to, sha256, NULL) == 0 && strcmp(sha256, config->sha256) == 0)
+		return 0;
+	return kf_file_copy(from, to, CONFIG_MAX, err);
+}
+
+/* What came out becomes what is saved; make's own habit keeps what it was. */
+static int take_drift(const char *source, const char *work, struct kf_error *err)
+{
+	char saved[PATH_MAX], old[PATH_MAX];
+	int r;
+
+	kf_text_format(saved, sizeof(saved), "%s", source);
+	r = kf_path_follow(saved, err);
+	if (r < 0)
+		return r;
+	if (!kf_text_format(old, sizeof(old), "%s.old", saved))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", saved);
+	r = kf_file_copy(saved, old, CONFIG_MAX, err);
+	return r < 0 ? r : kf_file_copy(work, saved, CONFIG_MAX, err);
+}
+
+/*
+ * The same for what is saved and for what menuconfig left. source is written only where it
+ * drifted and that is accepted: 1.
+ */
+static int migrate(const struct kf_migration *m, const char *source, char ret_path[PATH_MAX],
+		   struct kf_kconfig *ret, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
+	bool drifted = false;
+	char path[PATH_MAX];
+	struct place work;
+	int r;
+
+	r = place_of(m->key, "work", &work, err);
+	if (r == 0)
+		r = kf_kconfig_load(source, &saved, err);
+	if (r == 0)
+		r = kf_file_write(work.config, saved.text, saved.len, err);
+	if (r == 0)
+		r = run_olddefconfig(m, &work, err);
+	if (r == 0)
+		r = kf_kconfig_load(work.config, &config, err);
+	if (r == 0)
+		r = kf_drift_check(&saved, &config, m->key, err);
+	if (r == kf_code_errno(KF_CONFIG_DRIFT) && m->accept_drift) {
+		drifted = true;
+		r = 0;
+	}
+	if (r == 0)
+		r = check_mcu(m, &config, err);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
+	if (r == 0)
+		r = publish(work.config, path, &config, err);
+	if (r == 0 && drifted)
+		r = take_drift(source, work.config, err);
+	if (r < 0)
+		return r;
+	kf_text_format(ret_path, PATH_MAX, "%s", path);
+	*ret = config;
+	config = (struct kf_kconfig){ 0 }; /* the caller's now */
+	return drifted;
+}
+
+int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_kconfig *ret,
+	       struct kf_error *err)
+{
+	_cleanup_(kf_closep) int lock = -1;
+	char saved[PATH_MAX];
+	int r;
+
+	r = kf_saved_config_path(m->key, saved, err);
+	if (r < 0)
+		return r;
+	if (access(saved, F_OK) < 0 && errno == ENOENT) {
+		kf_fail(err, KF_NO_CONFIG, "no configuration is saved for this board");
+		kf_error_hint(err,
+			      "on a terminal: kf-scan --device %s | kf-config --menuconfig; "
+			      "or put a .config at %s",
+			      m->key, saved);
+		return kf_code_errno(KF_NO_CONFIG);
+	}
+	r = lock_board(m->key, &lock, err);
+	return r < 0 ? r : migrate(m, saved, ret_path, ret, err);
+}
+
+/*
+ * Lay out what menuconfig shall edit. An empty file is "nothing": were there none, make
+ * itself would write the tree's defaults first, and the user, seeing no change, could leave
+ * without saving them. make does the same to a file older than src/Kconfig.
+ */
+static int prepare_edit(const struct kf_migration *m, const char *saved, const struct place *edit,
+			struct kf_error *err)
+{
+	char kconfig[PATH_MAX], dir[PATH_MAX];
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st, ours;
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, dir, err, "configs/%s/edit", m->key);
+	if (r == 0)
+		r = kf_dir_remove(dir, err);
+	if (r < 0)
+		return r;
+	if (access(saved, F_OK) == 0)
+		r = kf_file_copy(saved, edit->config, CONFIG_MAX, err);
+	else
+		r = kf_file_write(edit->config, "", 0, err);
+	if (r < 0)
+		return r;
+	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->tree->dir);
+	if (stat(kconfig, &st) < 0 || stat(edit->config, &ours) < 0)
+		return kf_fail_sys(err, errno, "%s", kconfig);
+	times[1] = st.st_mtim;
+	times[1].tv_sec++;
+	if (ours.st_mtim.tv_sec <= st.st_mtim.tv_sec &&
+	    utimensat(AT_FDCWD, edit->config, times, 0) < 0)
+		return kf_fail_sys(err, errno, "%s", edit->config);
+	return 0;
+}
+
+static int run_menuconfig(const struct kf_migration *m, const struct place *edit, int tty,
+			  struct kf_error *err)
+{
+	static const char *const targets[] = { "menuconfig", NULL };
+	const struct kf_make make = { .tree = m->tree,
+				      .out = edit->out,
+				      .config = edit->config,
+				      .targets = targets,
+				      .tty = tty,
+				      .log_fd = -1,
+				      .deadline_ms = KF_FOREVER };
+	struct termios before;
+	bool known = tcgetattr(tty, &before) == 0;
+	int status, r;
+
+	r = kf_tree_make(&make, &status, err);
+	if (r == 0 && status == 0)
+		return 0;
+	if (known)
+		tcsetattr(tty, TCSADRAIN, &before); /* curses may have had no chance to */
+	return r < 0 ? r : make_failed(m, targets[0], status, NULL, err);
+}
+
+int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	_cleanup_(kf_closep) int lock = -1;
+	char saved[PATH_MAX], path[PATH_MAX], before[KF_HEX_SIZE], after[KF_HEX_SIZE];
+	struct place edit;
+	int r;
+
+	r = kf_saved_config_path(m->key, saved, err);
+	if (r == 0)
+		r = place_of(m->key, "edit", &edit, err);
+	if (r == 0)
+		r = lock_board(m->key, &lock, err);
+	if (r == 0)
+		r = prepare_edit(m, saved, &edit, err);
+	if (r == 0)
+		r = kf_file_sha256(edit.config, before, err);
+	if (r == 0)
+		r = run_menuconfig(m, &edit, tty, err);
+	if (r < 0)
+		return r;
+	r = kf_file_sha256(edit.config, after, err);
+	if (r == -ENOENT || (r == 0 && strcmp(before, after) == 0))
+		return 0;
+	if (r == 0)
+		r = migrate(m, edit.config, path, &config, err);
+	if (r < 0) {
+		kf_error_prefix(err, "%s stays unsaved", edit.config);
+		return r;
+	}
+	r = kf_path_follow(saved, err);
+	if (r == 0)
+		r = kf_file_copy(edit.config, saved, CONFIG_MAX, err);
+	return r < 0 ? r : 1;
+}

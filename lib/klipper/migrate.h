@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A board's saved configuration, made fit for the tree as it is now. Everything happens
+ * on copies below $XDG_CACHE_HOME/kalico-flash/configs/KEY; the saved file is written only
+ * when the user saved in menuconfig and the result is for the board's MCU.
+ */
+#ifndef KF_KLIPPER_MIGRATE_H
+#define KF_KLIPPER_MIGRATE_H
+
+#include "klipper/kconfig.h"
+#include "klipper/tree.h"
+
+struct kf_migration {
+	const struct kf_tree *tree;
+	const char *key;    /* valid */
+	const char *mcu;    /* what the board is; empty: not known, nothing is compared */
+	int64_t timeout_ms; /* of olddefconfig */
+	bool accept_drift;  /* take what the tree makes of it, and save that */
+};
+
+/* $XDG_CONFIG_HOME/kalico-flash/configs/KEY/.config. Errors as kf_path. */
+_must_check_ int kf_saved_config_path(const char *key, char ret[PATH_MAX], struct kf_error *err);
+
+/* How many days ago it was saved; -ENOENT if there is none, or another negative errno. */
+int kf_saved_config_days(const char *key);
+
+/* Remove what is in the cache for this board and, unless keep, what is saved. */
+_must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err);
+
+/*
+ * Run olddefconfig on a copy and check what comes out. ret_path is the copy, for the build
+ * to use; it is replaced atomically and only when its bytes change. The caller frees *ret.
+ *
+ *   KF_NO_CONFIG     nothing is saved for this board
+ *   KF_CONFIG_DRIFT  the tree makes something else of it: kf_drift_check()
+ *   KF_MCU_MISMATCH  both values in the message
+ *   KF_BUILD_FAILED  make olddefconfig failed; its last line, and err->log
+ *   KF_BUSY          another process is at this board's configuration, perhaps in menuconfig
+ *
+ * and what kf_tree_make and kf_kconfig_load say. Returns 1 if drift was accepted: the saved file
+ * is then what came out, and what it was is beside it in .config.old.
+ */
+_must_check_ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX],
+			    struct kf_kconfig *ret, struct kf_error *err);
+
+/*
+ * menuconfig on the terminal tty, with a copy of what is saved; without that, from
+ * nothing. Returns 1 when the user saved and the result was good (it is saved now), 0 when
+ * the user did not save. Errors as above, no longer KF_NO_CONFIG; a result for another
+ * MCU stays where the message says.
+ */
+_must_check_ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err);
+
+#endif

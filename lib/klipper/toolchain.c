@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which compiler, by the tree; from which packages, by the table below. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "klipper/toolchain.h"
+
+enum { MAKEFILE_MAX = 1 << 20, OUTPUT_MAX = 4096 };
+
+/*
+ * Debian's packages by prefix (Klipper scripts/install-debian.sh). library: what Klipper
+ * links with (src/stm32/Makefile: -lc_nano; avr-libc), which the compiler's own package lacks.
+ */
+static const struct {
+	const char *prefix, *packages, *library;
+} packages[] = {
+	{ "arm-none-eabi-", "gcc-arm-none-eabi binutils-arm-none-eabi libnewlib-arm-none-eabi",
+	  "libc_nano.a" },
+	{ "avr-", "gcc-avr binutils-avr avr-libc", "libc.a" },
+	{ "or1k-elf-", "gcc-or1k-elf", NULL },
+};
+
+/* The part of a line after "CROSS_PREFIX =" (or :=, ?=), or NULL. */
+static const char *assigned(const char *line)
+{
+	static const char name[] = "CROSS_PREFIX";
+
+	line += strspn(line, " ");
+	if (strncmp(line, name, strlen(name)) != 0)
+		return NULL;
+	line += strlen(name);
+	line += strspn(line, " \t");
+	line += strspn(line, ":?");
+	return *line == '=' ? line + 1 + strspn(line + 1, " \t") : NULL;
+}
+
+bool kf_cross_prefix(const char *makefile, char *ret, size_t size)
+{
+	const char *value, *found = NULL;
+	size_t len;
+
+	for (const char *line = makefile, *eol; line; line = eol ? eol + 1 : NULL) {
+		eol = strchr(line, '\n');
+		value = assigned(line);
+		if (value)
+			found = value;
+	}
+	if (!found)
+		return false;
+	len = strcspn(found, " \t\r\n#");
+	if (len == 0 || len >= size || memchr(found, '$', len))
+		return false;
+	return kf_text_clean(ret, size, found, len);
+}
+
+/* What a compiler prints when it is asked one thing. */
+static int ask(const char *gcc, const char *option, int64_t deadline_ms, char **ret,
+	       struct kf_error *err)
+{
+	const char *const argv[] = { gcc, option, NULL };
+	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int r = kf_process_output(&p, deadline_ms, OUTPUT_MAX, ret, err);
+
+	if (r == 0)
+		(*ret)[strcspn(*ret, "\n")] = '\0';
+	return r;
+}
+
+static int missing(const char *what, const char *mcu, const char *names, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which firmware for %s is built with", what,
+		mcu);
+	if (names)
+		kf_error_hint(err, "sudo apt-get install %s", names);
+	else
+		kf_error_hint(err, "install it, or put it on PATH");
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
+/* A file's line in the identity: upgrading it changes some of this. */
+static void note_file(FILE *out, const char *path)
+{
+	_cleanup_(kf_freep) char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (!real || stat(real, &st) < 0)
+		fprintf(out, "%s missing\n", path);
+	else
+		fprintf(out, "%s %s %jd %jd.%09ld %jd.%09ld\n", path, real, (intmax_t)st.st_size,
+			(intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+			(intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+static void note_program(FILE *out, const char *prefix, const char *name)
+{
+	char program[128], path[PATH_MAX];
+
+	kf_text_format(program, sizeof(program), "%s%s", prefix, name);
+	if (kf_process_find(program, path))
+		note_file(out, path);
+}
+
+static void note_common(FILE *out, const char *prefix)
+{
+	static const char *const variables[] = {
+		"CPATH",	 "C_INCLUDE_PATH",  "CPLUS_INCLUDE_PATH", "LIBRARY_PATH",
+		"COMPILER_PATH", "GCC_EXEC_PREFIX", "SOURCE_DATE_EPOCH",  "CROSS_PREFIX",
+	};
+	static const char *const programs[] = { "gcc", "as", "ld", "objcopy" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++)
+		note_program(out, prefix, programs[i]);
+	note_program(out, "", "python3");
+	note_program(out, "", "g++"); /* makes the tools that make a .uf2 */
+	for (size_t i = 0; i < KF_ARRAY_SIZE(variables); i++)
+		if (getenv(variables[i]))
+			fprintf(out, "%s=%s\n", variables[i], getenv(variables[i]));
+}
+
+/* The compiler prints the library's bare name if it does not find it. */
+static int check_library(FILE *out, const char *gcc, const char *library, const char *mcu,
+			 const char *names, int64_t deadline_ms, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char option[64];
+	int r;
+
+	kf_text_format(option, sizeof(option), "-print-file-name=%s", library);
+	r = ask(gcc, option, deadline_ms, &text, err);
+	if (r < 0)
+		return r;
+	if (!strchr(text, '/'))
+		return missing(library, mcu, names, err);
+	note_file(out, text);
+	return 0;
+}
+
+static int check_prefix(FILE *out, const char *prefix, const char *mcu, int64_t deadline_ms,
+			struct kf_error *err)
+{
+	static const char *const programs[] = { "ld", "objcopy", "gcc" }; /* gcc: see below */
+	_cleanup_(kf_freep) char *version = NULL;
+	const char *names = NULL, *library = NULL;
+	char program[128];
+	int r;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(packages); i++) {
+		if (strcmp(packages[i].prefix, prefix) == 0) {
+			names = packages[i].packages;
+			library = packages[i].library;
+		}
+	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++) {
+		kf_text_format(program, sizeof(program), "%s%s", prefix, programs[i]);
+		if (!kf_process_exists(program))
+			return missing(program, mcu, names, err);
+	}
+	r = library ? check_library(out, program, library, mcu, names, deadline_ms, err) : 0;
+	if (r == 0)
+		r = ask(program, "--version", deadline_ms, &version, err);
+	if (r == 0)
+		fprintf(out, "%s\n", version);
+	return r;
+}
+
+/* The prefix that the tree gives this board's compiler; false: none that is plain. */
+static bool find_prefix(const struct kf_tree *tree, const struct kf_kconfig *config, char *ret,
+			size_t size)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char board[64], path[PATH_MAX];
+	size_t len;
+
+	return kf_kconfig_get(config, "BOARD_DIRECTORY", board, sizeof(board)) &&
+	       !strchr(board, '/') &&
+	       kf_text_format(path, sizeof(path), "%s/src/%s/Makefile", tree->dir, board) &&
+	       kf_file_read(path, MAKEFILE_MAX, &text, &len, NULL) == 0 &&
+	       kf_cross_prefix(text, ret, size);
+}
+
+int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *config,
+		       int64_t deadline_ms, char ret[KF_HEX_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char prefix[64] = "";
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	bool known = find_prefix(tree, config, prefix, sizeof(prefix));
+	int r;
+
+	if (!out)
+		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
+	/* One that only make can work out is not ours to judge: the image will tell. */
+	r = known ? check_prefix(out, prefix, config->mcu, deadline_ms, err) : 0;
+	note_common(out, prefix);
+	if (fclose(out) == EOF)
+		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
+	if (r == 0)
+		kf_sha256(text, len, ret);
+	return r;
+}
+
+/* Whether it is there is all that is asked: what it says of itself is dropped. */
+static int check_alone(const char *prefix, const char *mcu, int64_t deadline_ms,
+		       struct kf_error *err)
+{
+	_cleanup_(kf_fclosep) FILE *out = fopen("/dev/null", "we");
+
+	return out ? check_prefix(out, prefix, mcu, deadline_ms, err)
+		   : kf_fail_sys(err, errno, "/dev/null");
+}
+
+int kf_toolchain_check_mcu(const char *mcu, int64_t deadline_ms, struct kf_error *err)
+{
+	static const char *const avr[] = { "atmega", "at90" };
+	static const char *const arm[] = { "stm32", "rp2",  "lpc", "sam",
+					   "hc32",  "gd32", "n32", "at32" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(avr); i++)
+		if (strncasecmp(mcu, avr[i], strlen(avr[i])) == 0)
+			return check_alone("avr-", mcu, deadline_ms, err);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(arm); i++)
+		if (strncasecmp(mcu, arm[i], strlen(arm[i])) == 0)
+			return check_alone("arm-none-eabi-", mcu, deadline_ms, err);
+	return 0; /* Linux, a PRU, or one that only the tree knows */
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The registry and the saved configurations from one machine, or one tool, to another: a
+ * devices.json with configs/KEY/.config beside it.
+ */
+#ifndef KF_KLIPPER_TRANSFER_H
+#define KF_KLIPPER_TRANSFER_H
+
+#include "core/registry.h"
+
+/*
+ * path is a file or the folder that it is in: a devices.json, ours or the Python tool's; or the
+ * list of another tool, for which see klipper/adopt.h.
+ *
+ * Take what a devices.json has and ours has not, save it, and copy the
+ * configurations that are not here yet. Nothing that is here is replaced. *ret is a new
+ * reference: {"devices":[keys taken],"unchanged":[keys],"global":[members taken],
+ * "kept":[members that differ and stay as they are here],"blocked_devices":number,
+ * "configs":[keys]}.
+ *
+ * KF_CONFIG: file is not such a file, or has a device that is here with other values.
+ * KF_AMBIGUOUS: it has one that would be the same board as another. Nothing is written then.
+ */
+_must_check_ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err);
+
+/*
+ * Write devices.json to file and the configurations beside it, replacing what is there; or
+ * with file "-" only the former, to out.
+ */
+_must_check_ int kf_transfer_out(const char *file, FILE *out, struct kf_error *err);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * make in somebody else's tree. Nothing of the user's environment decides what is
+ * built, and nothing is written outside OUT and beside KCONFIG_CONFIG.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "klipper/extras.h"
+#include "klipper/tree.h"
+
+enum { GIT_MS = 20000, DESCRIBE_MAX = 4096, STATUS_MAX = 1 << 20, TARGETS_MAX = 16 };
+
+/*
+ * The first character that make or the shell in its rules would take apart, or 0. The
+ * Makefiles quote nothing: a space in OUT leaves junk, others run as commands.
+ */
+static char unusable(const char *path)
+{
+	for (; *path; path++) {
+		if ((unsigned char)*path <= ' ' || strchr("#$:%\\'\"`;&|()<>*?[]{}!=^~", *path))
+			return *path;
+	}
+	return 0;
+}
+
+static int check_path(const char *path, enum kf_code code, struct kf_error *err)
+{
+	char c = unusable(path);
+
+	if (!c)
+		return 0;
+	if (c == ' ')
+		return kf_fail(err, code, "%s: make cannot take a path with a space", path);
+	return kf_fail(err, code, "%s: make cannot take a path with '%c'", path, c);
+}
+
+static int check_member(const struct kf_tree *tree, const char *member, struct kf_error *err)
+{
+	char path[PATH_MAX];
+
+	if (!kf_text_format(path, sizeof(path), "%s/%s", tree->dir, member))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", tree->dir);
+	if (access(path, R_OK) < 0)
+		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
+			       "%s is no Klipper source tree: no %s that can be read", tree->dir,
+			       member);
+	return 0;
+}
+
+int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *real = NULL;
+	struct kf_tree tree = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path_expand(dir, path, err);
+	if (r < 0)
+		return r;
+	real = realpath(path, NULL);
+	if (!real)
+		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
+			       "%s: the Klipper source tree cannot be opened: %s", path,
+			       strerror(errno));
+	kf_text_format(tree.dir, sizeof(tree.dir), "%s", real);
+	r = check_path(tree.dir, KF_NO_TREE, err);
+	if (r < 0) {
+		kf_error_hint(err, "move the tree, then kf-config set --global klipper_dir=DIR");
+		return r;
+	}
+	r = check_member(&tree, "Makefile", err);
+	if (r == 0)
+		r = check_member(&tree, "src/Kconfig", err);
+	if (r < 0)
+		return r;
+	*ret = tree;
+	return 0;
+}
+
+/* What git says of the tree; *ret stays NULL where there is none, no git, or one that refuses. */
+static int ask_git(const struct kf_tree *tree, const char *const *argv, size_t max_bytes,
+		   char **ret, struct kf_error *err)
+{
+	/* Not to write .git/index, and not to be led to another repository. */
+	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "GIT_DIR", "GIT_WORK_TREE",
+					   "GIT_INDEX_FILE", NULL };
+	const struct kf_process p = {
+		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
+	};
+	char path[PATH_MAX];
+	int r;
+
+	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0)
+		return 0;
+	r = kf_process_output(&p, kf_now_ms() + GIT_MS, max_bytes, ret, err);
+	return r == -EINTR ? r : 0;
+}
+
+int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
+{
+	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
+					    "--long", "--dirty",  NULL };
+	_cleanup_(kf_freep) char *text = NULL;
+	int r = ask_git(tree, argv, DESCRIBE_MAX, &text, err);
+
+	if (text)
+		kf_text_clean(tree->version, sizeof(tree->version), text, strcspn(text, "\n"));
+	return r;
+}
+
+/* The commit, and whether something tracked has changed since. */
+static int note_commit(const struct kf_tree *tree, FILE *out, struct kf_error *err)
+{
+	static const char oid[] = "# branch.oid ";
+	static const char *const argv[] = { "git",	"status", "--porcelain=v2",
+					    "--branch", "-uno",	  "--no-ahead-behind",
+					    NULL };
+	_cleanup_(kf_freep) char *text = NULL;
+	char *rest, *line;
+	bool dirty = false;
+	int r = ask_git(tree, argv, STATUS_MAX, &text, err);
+
+	rest = text;
+	while (rest && (line = strsep(&rest, "\n"))) {
+		if (strncmp(line, oid, strlen(oid)) == 0)
+			fprintf(out, "%s\n", line);
+		else if (*line && *line != '#')
+			dirty = true;
+	}
+	fprintf(out, "%s\n", dirty ? "dirty" : text ? "clean" : "unknown");
+	return r;
+}
+
+static int note_tags(const struct kf_tree *tree, FILE *out, struct kf_error *err)
+{
+	static const char *const argv[] = { "git", "for-each-ref",
+					    "--format=%(refname) %(objectname)", "refs/tags",
+					    NULL };
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	struct stat st;
+	int r = ask_git(tree, argv, STATUS_MAX, &text, err);
+
+	fputs(text ? text : "", out);
+	/* How far the nearest tag is also depends on how much history there is. */
+	if (kf_text_format(path, sizeof(path), "%s/.git/shallow", tree->dir) &&
+	    stat(path, &st) == 0)
+		fprintf(out, "shallow %jd %jd\n", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
+	return r;
+}
+
+int kf_tree_revision(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int r;
+
+	if (!out)
+		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
+	r = note_commit(tree, out, err);
+	if (r == 0)
+		r = note_tags(tree, out, err);
+	if (fclose(out) == EOF)
+		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
+	if (r == 0)
+		kf_sha256(text, len, ret);
+	return r;
+}
+
+static int check_programs(struct kf_error *err)
+{
+	static const char *const programs[] = { "make", "python3" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++) {
+		if (kf_process_exists(programs[i]))
+			continue;
+		kf_fail(err, KF_NO_TOOLCHAIN, "%s is not installed", programs[i]);
+		kf_error_hint(err, "sudo apt-get install %s", programs[i]);
+		return kf_code_errno(KF_NO_TOOLCHAIN);
+	}
+	return 0;
+}
+
+static int check_make(const struct kf_make *make, struct kf_error *err)
+{
+	int r = check_programs(err);
+
+	if (r < 0)
+		return r;
+	r = check_path(make->out, KF_CONFIG, err);
+	if (r == 0)
+		r = check_path(make->config, KF_CONFIG, err);
+	if (r < 0) {
+		kf_error_hint(err, "set XDG_CACHE_HOME to a folder whose path has none");
+		return r;
+	}
+	return kf_dir_make(make->out, err);
+}
+
+/* make's words. Its options, then what the caller wants made. */
+static int fill_argv(const struct kf_make *make, const char **argv, size_t argc,
+		     struct kf_error *err)
+{
+	for (size_t i = 0; make->targets && make->targets[i]; i++) {
+		if (i == TARGETS_MAX)
+			return kf_fail(err, KF_INTERNAL, "make: too many targets");
+		argv[argc++] = make->targets[i];
+	}
+	return 0;
+}
+
+int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err)
+{
+	/*
+	 * Another make's options, Kconfig's own variables and extra flags would change what
+	 * is built; Python would leave __pycache__ in the tree.
+	 */
+	char flags[KF_JOBSERVER_SIZE] = "MAKEFLAGS";
+	const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1",
+				    "GIT_OPTIONAL_LOCKS=0",
+				    flags,
+				    "GNUMAKEFLAGS",
+				    "MFLAGS",
+				    "MAKELEVEL",
+				    "MAKEFILES",
+				    "MAKEOVERRIDES",
+				    "OUT",
+				    "V",
+				    "EXTRA_CFLAGS",
+				    "CONFIG_",
+				    "KCONFIG_CONFIG",
+				    "KCONFIG_AUTOHEADER",
+				    "KCONFIG_ALLCONFIG",
+				    "KCONFIG_DEFCONFIG_LIST",
+				    "KCONFIG_CONFIG_HEADER",
+				    "KCONFIG_STRICT",
+				    "srctree",
+				    NULL };
+	const char *argv[TARGETS_MAX + 8] = { "make" };
+	char out[PATH_MAX + 8], config[PATH_MAX + 24], jobs[16];
+	const struct kf_process p = {
+		.argv = argv,
+		.dir = make->tree->dir,
+		.env = env,
+		.in = make->tty,
+		.out = make->tty >= 0 ? make->tty : make->log_fd,
+		.err = make->tty >= 0 ? make->tty : make->log_fd,
+		.keep = make->jobserver ? make->jobserver->fds : NULL,
+		.foreground = make->tty >= 0,
+		.private = true,
+	};
+	size_t argc = 1;
+	int r;
+
+	r = check_make(make, err);
+	if (r < 0)
+		return r;
+	if (make->jobserver)
+		kf_jobserver_flags(make->jobserver, flags);
+	kf_text_format(out, sizeof(out), "OUT=%s", make->out);
+	kf_text_format(config, sizeof(config), "KCONFIG_CONFIG=%s", make->config);
+	kf_text_format(jobs, sizeof(jobs), "-j%u", make->jobs);
+	if (make->jobs)
+		argv[argc++] = jobs;
+	argv[argc++] = out;
+	argv[argc++] = config;
+	/* Expanded where it is used, when the board's Makefile has set the prefix. */
+	if (make->compile && kf_process_exists("ccache"))
+		argv[argc++] = "CC=ccache $(CROSS_PREFIX)gcc";
+	r = fill_argv(make, argv, argc, err);
+	return r < 0 ? r : kf_process_start(&p, ret, err);
+}
+
+int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err)
+{
+	struct kf_extras extras;
+	pid_t pid;
+	int r;
+
+	r = kf_extras_note(make->tree->dir, make->deadline_ms, &extras, err);
+	if (r < 0)
+		return r;
+	r = kf_tree_make_start(make, &pid, err);
+	if (r == 0) {
+		r = kf_process_wait(pid, make->deadline_ms, ret, err);
+		if (r < 0)
+			kf_error_prefix(err, "make");
+	}
+	kf_extras_restore(&extras);
+	return r;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stop signals are blocked while we are here, and read as messages: only they tell whether
+ * the terminal sent them (to the whole group) or somebody with kill(2) (to us alone).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "systemd/command.h"
+
+/* Those that kf_stop_install() blocked: what our caller ignores is none of ours. */
+static int open_signals(void)
+{
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t blocked, ours;
+
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	sigemptyset(&ours);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(all); i++)
+		if (sigismember(&blocked, all[i]) == 1)
+			sigaddset(&ours, all[i]);
+	return signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/*
+ * Ctrl-C and Ctrl-\ go to all of the terminal's foreground group, so the command has them. A
+ * hang-up goes to the session's leader alone, which may be us.
+ */
+static bool from_keyboard(const struct signalfd_siginfo *info)
+{
+	return info->ssi_code == SI_KERNEL &&
+	       (info->ssi_signo == SIGINT || info->ssi_signo == SIGQUIT);
+}
+
+/* Take what has come: the first is remembered, each is passed on. Was there any? */
+static bool take_signals(int fd, pid_t pid, const struct kf_command *command,
+			 struct kf_command_end *end)
+{
+	struct signalfd_siginfo info;
+	bool any = false;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		any = true;
+		if (end->signal == 0) {
+			end->signal = (int)info.ssi_signo;
+			command->told(end->signal, false);
+		}
+		if (!from_keyboard(&info))
+			kill(pid, (int)info.ssi_signo);
+	}
+	return any;
+}
+
+/* Until it has ended; its status is then to be had. */
+static void attend(pid_t pid, int pidfd, int sigfd, const struct kf_command *command,
+		   struct kf_command_end *end)
+{
+	struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
+				{ .fd = sigfd, .events = POLLIN } };
+	int64_t deadline_ms = KF_FOREVER;
+	int n;
+
+	do {
+		n = kf_wait_through(fds, KF_ARRAY_SIZE(fds), deadline_ms);
+		if (n == 0) {
+			command->told(end->signal, true);
+			kill(pid, SIGKILL);
+			deadline_ms = KF_FOREVER;
+			fds[1].fd = -1; /* nothing more to pass on */
+		}
+		/* A terminal's signal may have ended the command: look also when it is gone. */
+		if (n > 0 && take_signals(sigfd, pid, command, end) && deadline_ms == KF_FOREVER)
+			deadline_ms = kf_now_ms() + command->grace_ms;
+	} while (n >= 0 && !(fds[0].revents & POLLIN));
+}
+
+/* On our descriptors, in our group. */
+static struct kf_process process_of(const struct kf_command *command)
+{
+	return (struct kf_process){
+		.argv = command->argv,
+		.in = 0,
+		.out = 1,
+		.err = 2,
+		.keep = command->keep,
+		.foreground = true,
+	};
+}
+
+int kf_command_prepare(const struct kf_command *command, struct kf_process_waiting *ret,
+		       struct kf_error *err)
+{
+	const struct kf_process process = process_of(command);
+
+	return kf_process_prepare(&process, ret, err);
+}
+
+int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
+		   struct kf_error *err)
+{
+	_cleanup_(kf_closep) int sigfd = open_signals(), pidfd = -1;
+	const struct kf_process process = process_of(command);
+	struct kf_command_end end = { 0 };
+	pid_t pid;
+	int r;
+
+	if (sigfd < 0)
+		return kf_fail_sys(err, errno, "signals");
+	r = kf_wait(NULL, 0, 0);
+	if (r < 0)
+		return kf_fail_sys(err, -r, "%s: not started", command->argv[0]);
+	r = command->waiting ? kf_process_go(&process, command->waiting, &pid, err)
+			     : kf_process_start(&process, &pid, err);
+	if (r < 0)
+		return r;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd >= 0)
+		attend(pid, pidfd, sigfd, command, &end);
+	while (waitpid(pid, &end.status, 0) < 0 && errno == EINTR)
+		;
+	*ret = end;
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A command that runs in our place, on our descriptors and in our process group, while we
+ * wait to clean up behind it: what is meant for us is passed on to it.
+ */
+#ifndef KF_SYSTEMD_COMMAND_H
+#define KF_SYSTEMD_COMMAND_H
+
+#include "core/process.h"
+
+struct kf_command {
+	const char *const *argv; /* NULL-terminated */
+	const int *keep;	 /* descriptors that it inherits, -1-terminated, or NULL */
+	struct kf_process_waiting *waiting; /* what kf_command_prepare gave, or NULL */
+	int64_t grace_ms;		    /* from a stop signal until it is killed */
+	/* A stop signal came; killed: and the grace is over. For a phase line. */
+	void (*told)(int sig, bool killed);
+};
+
+struct kf_command_end {
+	int status; /* wait(2)'s */
+	int signal; /* the first stop signal that we got meanwhile, or 0 */
+};
+
+/* The process that is to become it, for what needs its pid before; as kf_process_prepare. */
+_must_check_ int kf_command_prepare(const struct kf_command *command,
+				    struct kf_process_waiting *ret, struct kf_error *err);
+
+/*
+ * Run it to its end. Needs kf_stop_install(). SIGINT, SIGTERM, SIGHUP and SIGQUIT are
+ * passed on, but for those from the keyboard, which all of our group has got already; when
+ * grace_ms have passed it gets SIGKILL. -EINTR: such a signal came before it was started.
+ * Else errors are those of kf_process_start.
+ */
+_must_check_ int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
+				struct kf_error *err);
+
+#endif

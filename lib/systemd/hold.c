@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The ways to hold units down are data: the first of the table that is to be had. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-login.h>
+
+#include "core/text.h"
+#include "systemd/way.h"
+
+static const struct kf_way *const ways[] = { &kf_way_lease, &kf_way_scope, &kf_way_sudo_scope,
+					     &kf_way_sentinel, &kf_way_direct };
+
+const char *kf_unit_guarantee(struct kf_systemd *systemd, const char *unit)
+{
+	for (size_t i = 0; i < KF_ARRAY_SIZE(ways); i++)
+		if (ways[i]->may && ways[i]->may(systemd, unit))
+			return ways[i]->name;
+	return "none";
+}
+
+/* What is stopped has to start again: refuse what systemd would not start. */
+static int check_return(const struct kf_held *unit, struct kf_error *err)
+{
+	const char *why = kf_unit_stuck(&unit->before);
+	int r;
+
+	if (!why)
+		return 0;
+	r = kf_fail(err, KF_SERVICE,
+		    "%s runs but is %s: once stopped it could not be started again", unit->name,
+		    why);
+	kf_error_hint(err,
+		      "stop it yourself first (kf-service stop -u %s) if you can do without it",
+		      unit->name);
+	return r;
+}
+
+/*
+ * With the unit end all processes that it has started: we among them, before our work is done,
+ * and nobody is left to start it again.
+ */
+static int check_outside(const struct kf_unit_hold *hold, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *own = NULL;
+
+	if (sd_pid_get_unit(0, &own) < 0)
+		return 0; /* in no unit, or no systemd */
+	for (size_t i = 0; i < hold->count; i++) {
+		if (strcmp(hold->units[i].name, own) != 0)
+			continue;
+		kf_fail(err, KF_SERVICE, "%s cannot be stopped by a process that it has started",
+			own);
+		kf_error_hint(err, "give the command a unit of its own: kalico-flash(7), MAINSAIL "
+				   "AND FLUIDD");
+		return kf_code_errno(KF_SERVICE);
+	}
+	return 0;
+}
+
+/* Does the scope hold anything, and not us, as it would if this is a hold within a hold? */
+static bool is_anothers(struct kf_systemd *systemd, const char *scope)
+{
+	_cleanup_(kf_freep) char *own = NULL;
+	struct kf_unit_state state;
+
+	if (sd_pid_get_unit(0, &own) >= 0 && strcmp(own, scope) == 0)
+		return false;
+	/* One that has ended may be remembered for a while. */
+	return kf_unit_state(systemd, scope, &state, NULL) == 0 && !kf_unit_is_down(&state);
+}
+
+/* Another's hold ends when it does, and would have the unit started under us. */
+static int check_free(struct kf_systemd *systemd, const struct kf_held *unit, struct kf_error *err)
+{
+	static const char ours[] = "kf-hold-";
+	char scope[KF_NAME_SIZE];
+	const char *at = unit->before.owed_by;
+	int r;
+
+	for (size_t len; *at; at += len + (at[len] == ' ')) {
+		len = strcspn(at, " ");
+		kf_text_format(scope, sizeof(scope), "%.*s", (int)len, at);
+		if (strncmp(scope, ours, strlen(ours)) != 0 || !is_anothers(systemd, scope))
+			continue;
+		r = kf_fail(err, KF_BUSY, "%s is held already: it is started when %s ends",
+			    unit->name, scope);
+		kf_error_hint(err, "wait for that (systemctl status %s shows it), then try again",
+			      scope);
+		return r;
+	}
+	return 0;
+}
+
+static int look(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < hold->count; i++) {
+		struct kf_held *unit = &hold->units[i];
+
+		r = kf_unit_known(hold->systemd, unit->name, &unit->before, err);
+		if (r == 0)
+			r = kf_unit_is_up(&unit->before) ? check_return(unit, err)
+							 : check_free(hold->systemd, unit, err);
+	}
+	return r;
+}
+
+/* No lease, nor another right: both are worth knowing. */
+static void explain(const struct kf_unit_hold *hold, struct kf_error *err)
+{
+	if (err->code == KF_PERMISSION && hold->barred.code != KF_OK)
+		kf_error_prefix(err, "%s; without a lease", hold->barred.message);
+}
+
+/* The last way's reason is the one to tell: it is the one that asks for least. */
+static int choose(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(ways); i++) {
+		r = ways[i]->open(hold, err);
+		if (r > 0)
+			hold->way = ways[i];
+		if (r == 0 && ways[i] == &kf_way_lease && err->code == KF_PERMISSION)
+			hold->barred = *err;
+	}
+	if (r == 0)
+		return kf_code_errno(err->code);
+	return r < 0 ? r : 0;
+}
+
+int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
+		     const struct kf_unit_hold_options *options, struct kf_unit_hold **ret,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *hold =
+		calloc(1, sizeof(*hold) + count * sizeof(hold->units[0]));
+	struct kf_error no_systemd = { 0 }, why = { 0 };
+	int r;
+
+	if (!hold)
+		return kf_fail_sys(err, ENOMEM, "hold");
+	hold->options = *options;
+	hold->count = count;
+	for (size_t i = 0; i < count; i++)
+		strcpy(hold->units[i].name, units[i]);
+	r = check_outside(hold, err);
+	if (r < 0)
+		return r;
+	r = kf_systemd_open(&hold->systemd, &no_systemd);
+	if (r == 0)
+		r = look(hold, &why);
+	else if (no_systemd.code != KF_INTERRUPTED)
+		r = 0; /* a lease needs nothing of it */
+	else
+		why = no_systemd;
+	if (r == 0)
+		r = choose(hold, &why);
+	if (r < 0) {
+		explain(hold, &why);
+		if (err)
+			*err = hold->systemd ? why : no_systemd;
+		return r;
+	}
+	*ret = hold;
+	hold = NULL; /* the caller's now */
+	return 0;
+}
+
+int kf_unit_hold_take(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	int r = hold->way->take(hold, err);
+
+	if (r < 0 && err)
+		explain(hold, err);
+	return r;
+}
+
+int kf_unit_hold_run(struct kf_unit_hold *hold, const struct kf_command *command,
+		     struct kf_command_end *ret, struct kf_error *err)
+{
+	return hold->way->run ? hold->way->run(hold, command, ret, err)
+			      : kf_command_run(command, ret, err);
+}
+
+int kf_unit_hold_release(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	return hold->way->release(hold, err);
+}
+
+void kf_unit_hold_free(struct kf_unit_hold **hold)
+{
+	if (*hold && (*hold)->way && (*hold)->way->close)
+		(*hold)->way->close(*hold);
+	if (*hold)
+		kf_systemd_close(&(*hold)->systemd);
+	free(*hold);
+	*hold = NULL;
+}
+
+int kf_way_lost(const char *why, const char *lost, struct kf_error *err)
+{
+	int r = kf_fail(err, KF_SERVICE_LOST, "%s", why);
+
+	kf_error_hint(err, "sudo systemctl start%s", lost);
+	return r;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One table says where each property goes; its values are cleaned on the way. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "systemd/state.h"
+
+enum kind { TEXT, FLAG, NUMBER };
+
+#define MEMBER(name, kind, member)                                                                 \
+	{                                                                                          \
+		name, kind, offsetof(struct kf_unit_state, member),                                \
+			sizeof(((struct kf_unit_state *)0)->member)                                \
+	}
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	size_t offset, size;
+} properties[] = {
+	MEMBER("LoadState", TEXT, load),
+	MEMBER("ActiveState", TEXT, active),
+	MEMBER("SubState", TEXT, sub),
+	MEMBER("UnitFileState", TEXT, unit_file),
+	MEMBER("Description", TEXT, description),
+	MEMBER("Result", TEXT, result),
+	MEMBER("OnSuccessOf", TEXT, owed_by),
+	MEMBER("MainPID", NUMBER, pid),
+	MEMBER("CanStart", FLAG, can_start),
+	MEMBER("Transient", FLAG, transient),
+};
+
+void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char *value)
+{
+	for (size_t i = 0; i < KF_ARRAY_SIZE(properties); i++) {
+		char *at = (char *)state + properties[i].offset;
+
+		if (strcmp(name, properties[i].name) != 0)
+			continue;
+		switch (properties[i].kind) {
+		case TEXT:
+			kf_text_clean(at, properties[i].size, value, strlen(value));
+			break;
+		case FLAG:
+			*(bool *)at = strcmp(value, "yes") == 0;
+			break;
+		case NUMBER:
+			*(uint32_t *)(void *)at = (uint32_t)strtoul(value, NULL, 10);
+			break;
+		}
+	}
+}
+
+bool kf_unit_is_down(const struct kf_unit_state *state)
+{
+	return strcmp(state->active, "inactive") == 0 || strcmp(state->active, "failed") == 0;
+}
+
+bool kf_unit_is_up(const struct kf_unit_state *state)
+{
+	return state->starting ||
+	       (!kf_unit_is_down(state) && strcmp(state->active, "deactivating") != 0);
+}
+
+const char *kf_unit_stuck(const struct kf_unit_state *state)
+{
+	if (strcmp(state->load, "loaded") != 0)
+		return state->load;
+	if (state->transient)
+		return "transient";
+	return state->can_start ? NULL : "not to be started by hand (RefuseManualStart=)";
+}

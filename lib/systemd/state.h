@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a unit is doing, as systemd's properties say: org.freedesktop.systemd1(5), "Unit
+ * Objects". Pure text, no I/O: D-Bus and systemctl(1) both fill it.
+ */
+#ifndef KF_SYSTEMD_STATE_H
+#define KF_SYSTEMD_STATE_H
+
+#include "core/error.h"
+
+struct kf_unit_state {
+	char load[32];	    /* loaded, not-found, masked ... */
+	char active[32];    /* active, inactive, failed, activating ... */
+	char sub[32];	    /* running, dead ... */
+	char unit_file[32]; /* enabled, disabled, static ...; may be empty */
+	char description[KF_NAME_SIZE];
+	char result[32];	    /* of its last run: success, exit-code, start-limit-hit ... */
+	uint32_t pid;		    /* MainPID; 0: none */
+	char owed_by[KF_NAME_SIZE]; /* units at whose end systemd starts it; may be cut short */
+	bool can_start;		    /* not RefuseManualStart= */
+	bool transient;		    /* has no file: forgotten once it is stopped */
+	bool starting;		    /* a job to start or restart it is queued */
+};
+
+/* Take one property in the spelling of systemctl show; others are passed over. */
+void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char *value);
+
+/* Would its user say that it runs (active, reloading, on its way up)? */
+bool kf_unit_is_up(const struct kf_unit_state *state);
+
+/* Has it ended, however (inactive or failed)? Between up and down: deactivating. */
+bool kf_unit_is_down(const struct kf_unit_state *state);
+
+/* Why systemd would not start it again once it is stopped (masked ...), or NULL. */
+const char *kf_unit_stuck(const struct kf_unit_state *state);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * From udev's devices to boards. sysfs tells what the device says of itself, udev's
+ * properties (which a mocked or a gone device may lack, or have instead) the rest.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <libudev.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "usb/devices.h"
+#include "usb/identity.h"
+
+#define BY_ID	"/dev/serial/by-id/"
+#define BY_PATH "/dev/serial/by-path/"
+
+static void unrefp(struct udev **udev)
+{
+	if (*udev)
+		udev_unref(*udev);
+}
+
+static void enumerate_unrefp(struct udev_enumerate **e)
+{
+	if (*e)
+		udev_enumerate_unref(*e);
+}
+
+static void device_unrefp(struct udev_device **dev)
+{
+	if (*dev)
+		udev_device_unref(*dev);
+}
+
+static void closedirp(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static bool is_serial(struct udev_device *dev)
+{
+	const char *subsystem = udev_device_get_subsystem(dev),
+		   *name = udev_device_get_sysname(dev);
+
+	return subsystem && strcmp(subsystem, "tty") == 0 && name &&
+	       (fnmatch("ttyACM*", name, 0) == 0 || fnmatch("ttyUSB*", name, 0) == 0);
+}
+
+/* The first of a sysfs attribute and a udev property that says something, cleaned. */
+static void text(struct udev_device *parent, const char *attr, struct udev_device *dev,
+		 const char *property, char *dst, size_t size)
+{
+	const char *value = parent ? udev_device_get_sysattr_value(parent, attr) : NULL;
+
+	if (value && *value) {
+		kf_text_clean(dst, size, value, strlen(value));
+		return;
+	}
+	value = udev_device_get_property_value(dev, property);
+	kf_udev_decode(value ? value : "", dst, size);
+}
+
+/* "1-1.2" of ".../usb1/1-1/1-1.2/1-1.2:1.0/tty/ttyACM0": also when the parents are gone. */
+static void port_of(struct udev_device *dev, bool tty, char *dst, size_t size)
+{
+	const char *path = udev_device_get_devpath(dev), *colon, *start;
+
+	if (!tty)
+		path = udev_device_get_sysname(dev);
+	colon = path && tty ? strrchr(path, ':') : path ? path + strlen(path) : NULL;
+	for (start = colon; start && start > path && start[-1] != '/'; start--)
+		;
+	kf_text_clean(dst, size, start ? start : "", start ? (size_t)(colon - start) : 0);
+}
+
+/* How udev's 60-serial.rules ends the by-id name of this tty. */
+static void interface_of(struct udev_device *dev, char *dst, size_t size)
+{
+	struct udev_device *interface, *port;
+	const char *number = NULL, *port_number = NULL;
+
+	interface = udev_device_get_parent_with_subsystem_devtype(dev, "usb", "usb_interface");
+	port = udev_device_get_parent_with_subsystem_devtype(dev, "usb-serial", NULL);
+	if (interface)
+		number = udev_device_get_sysattr_value(interface, "bInterfaceNumber");
+	if (!number)
+		number = udev_device_get_property_value(dev, "ID_USB_INTERFACE_NUM");
+	if (port)
+		port_number = udev_device_get_sysattr_value(port, "port_number");
+	kf_text_format(dst, size, "if%.2s%s%.8s", number ? number : "00",
+		       port_number ? "-port" : "", port_number ? port_number : "");
+}
+
+/* Does link lead to the tty of this name? 1, 0, or -errno if there is no such link. */
+static int leads_to(int dir, const char *link, const char *tty)
+{
+	char target[KF_DEV_SIZE];
+	ssize_t len = readlinkat(dir, link, target, sizeof(target) - 1);
+	const char *slash;
+
+	if (len < 0)
+		return -errno;
+	target[len] = '\0';
+	slash = strrchr(target, '/');
+	return strcmp(slash ? slash + 1 : target, tty) == 0;
+}
+
+/*
+ * The link in a folder that udev's DEVLINKS names. All converters without a serial
+ * claim one name and one of them has it, so a link that leads elsewhere is not ours.
+ */
+static void link_named(const char *links, const char *dir, const char *tty, char dst[KF_DEV_SIZE])
+{
+	char link[KF_DEV_SIZE], clean[KF_DEV_SIZE];
+
+	for (size_t len; *links; links += len) {
+		links += strspn(links, " ");
+		len = strcspn(links, " ");
+		if (len >= sizeof(link) || strncmp(links, dir, strlen(dir)) != 0)
+			continue;
+		kf_text_format(link, sizeof(link), "%.*s", (int)len, links);
+		if (leads_to(AT_FDCWD, link, tty) == 0)
+			continue;
+		/* A port has one name for each way to it in newer systemd: take always the same. */
+		if (kf_text_clean(clean, sizeof(clean), link, len) &&
+		    (!*dst || strcmp(clean, dst) < 0))
+			memcpy(dst, clean, sizeof(clean));
+	}
+}
+
+/* The link that is there although udev's database does not name it. */
+static void link_found(const char *dir, const char *tty, char dst[KF_DEV_SIZE])
+{
+	_cleanup_(closedirp) DIR *d = opendir(dir);
+	struct dirent *entry;
+	char path[KF_DEV_SIZE];
+
+	while (d && (entry = readdir(d)))
+		if (leads_to(dirfd(d), entry->d_name, tty) == 1 &&
+		    kf_text_format(path, sizeof(path), "%s%s", dir, entry->d_name) &&
+		    (!*dst || strcmp(path, dst) < 0))
+			kf_text_clean(dst, KF_DEV_SIZE, path, strlen(path));
+}
+
+static void links_of(struct udev_device *dev, struct kf_board *board)
+{
+	const char *links = udev_device_get_property_value(dev, "DEVLINKS");
+	const char *tty = udev_device_get_sysname(dev);
+
+	if (links) {
+		link_named(links, BY_ID, tty, board->by_id);
+		link_named(links, BY_PATH, tty, board->by_path);
+		return;
+	}
+	link_found(BY_ID, tty, board->by_id);
+	link_found(BY_PATH, tty, board->by_path);
+}
+
+bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
+{
+	struct kf_board board = { .connected = true };
+	struct kf_usb *usb = &board.usb;
+	struct udev_device *parent = dev;
+	bool tty = is_serial(dev);
+	const char *node;
+
+	if (tty)
+		parent = udev_device_get_parent_with_subsystem_devtype(dev, "usb", "usb_device");
+	text(parent, "idVendor", dev, "ID_VENDOR_ID", usb->vendor, sizeof(usb->vendor));
+	text(parent, "idProduct", dev, "ID_MODEL_ID", usb->product, sizeof(usb->product));
+	if (!usb->vendor[0] || (!tty && !kf_identity_bootloader(usb)))
+		return false;
+	text(parent, "manufacturer", dev, "ID_VENDOR_ENC", usb->manufacturer,
+	     sizeof(usb->manufacturer));
+	text(parent, "product", dev, "ID_MODEL_ENC", usb->model, sizeof(usb->model));
+	text(parent, "serial", dev, "ID_SERIAL_SHORT", usb->serial, sizeof(usb->serial));
+	port_of(dev, tty, usb->port, sizeof(usb->port));
+	board.mode = kf_identity_mode(usb);
+	if (tty) {
+		node = udev_device_get_devnode(dev);
+		kf_text_clean(board.tty, sizeof(board.tty), node ? node : "",
+			      node ? strlen(node) : 0);
+		interface_of(dev, usb->interface, sizeof(usb->interface));
+		links_of(dev, &board);
+	}
+	/* Klipper and Katapult speak on the first port; a second one is for something else. */
+	if (tty && board.mode != KF_MODE_OTHER && strcmp(usb->interface, "if00") != 0) {
+		board.mode = KF_MODE_OTHER;
+		kf_text_format(board.reason, sizeof(board.reason), "a second port of its device");
+	}
+	kf_identity_mcu(usb, board.mcu);
+	*ret = board;
+	return true;
+}
+
+int kf_boards_add(struct kf_boards *boards, const struct kf_board *board)
+{
+	struct kf_board *list;
+
+	list = reallocarray(boards->list, boards->count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	boards->list = list;
+	boards->list[boards->count++] = *board;
+	return 0;
+}
+
+void kf_boards_free(struct kf_boards *boards)
+{
+	free(boards->list);
+	*boards = (struct kf_boards){ 0 };
+}
+
+/* udev has set owner and links; or there is no udev, and the device can be had as it is. */
+static bool is_settled(struct udev_device *dev)
+{
+	const char *node = udev_device_get_devnode(dev);
+
+	return udev_device_get_is_initialized(dev) > 0 || !node || access(node, R_OK | W_OK) == 0;
+}
+
+static int collect(struct udev *udev, struct udev_enumerate *e, bool settled,
+		   struct kf_boards *boards)
+{
+	struct udev_list_entry *entry;
+	int r;
+
+	r = udev_enumerate_scan_devices(e);
+	if (r < 0)
+		return r;
+	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(e))
+	{
+		_cleanup_(device_unrefp) struct udev_device *dev = NULL;
+		struct kf_board board;
+
+		/* NULL if it left meanwhile */
+		dev = udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
+		if (!dev || !kf_usb_board(dev, &board) || (settled && !is_settled(dev)))
+			continue;
+		r = kf_boards_add(boards, &board);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int by_port(const void *a, const void *b)
+{
+	const struct kf_board *x = a, *y = b;
+	int r = strverscmp(x->usb.port, y->usb.port);
+
+	return r ? r : strverscmp(x->tty, y->tty);
+}
+
+static int scan(struct udev *udev, bool settled, struct kf_boards *ret, struct kf_error *err)
+{
+	_cleanup_(enumerate_unrefp) struct udev_enumerate *ttys = udev_enumerate_new(udev);
+	_cleanup_(enumerate_unrefp) struct udev_enumerate *others = udev_enumerate_new(udev);
+	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
+	int r = ttys && others ? 0 : -ENOMEM;
+
+	if (r == 0 && (r = udev_enumerate_add_match_subsystem(ttys, "tty")) == 0 &&
+	    (r = udev_enumerate_add_match_sysname(ttys, "ttyACM*")) == 0 &&
+	    (r = udev_enumerate_add_match_sysname(ttys, "ttyUSB*")) == 0 &&
+	    (r = udev_enumerate_add_match_subsystem(others, "usb")) == 0 &&
+	    /* not the interfaces, which have an attribute of this name */
+	    (r = udev_enumerate_add_nomatch_sysattr(others, "bInterfaceNumber", NULL)) == 0 &&
+	    (r = collect(udev, ttys, settled, &boards)) == 0)
+		r = collect(udev, others, settled, &boards);
+	if (r < 0)
+		return kf_fail_sys(err, -r, "cannot ask udev for the USB devices");
+	if (boards.count > 0)
+		qsort(boards.list, boards.count, sizeof(*boards.list), by_port);
+	*ret = boards;
+	boards = (struct kf_boards){ 0 }; /* the caller's now */
+	return 0;
+}
+
+int kf_usb_scan_settled(struct udev *udev, struct kf_boards *ret, struct kf_error *err)
+{
+	return scan(udev, true, ret, err);
+}
+
+int kf_usb_scan(struct kf_boards *ret, struct kf_error *err)
+{
+	_cleanup_(unrefp) struct udev *udev = udev_new();
+
+	if (!udev)
+		return kf_fail_sys(err, errno, "cannot use udev");
+	return scan(udev, false, ret, err);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Scan, registry and holders in one list; it stays as true as the events that it is given. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/match.h"
+#include "core/state.h"
+#include "core/text.h"
+#include "usb/holder.h"
+#include "usb/identity.h"
+#include "usb/inventory.h"
+
+void kf_inventory_free(struct kf_inventory *inventory)
+{
+	kf_boards_free(&inventory->boards);
+	free(inventory->errors);
+	inventory->errors = NULL;
+}
+
+/* A second port of a Klipper board comes with a reason already: it is nobody's board. */
+static void identify(const struct kf_inventory *inventory, struct kf_board *board,
+		     struct kf_error *ret)
+{
+	*ret = (struct kf_error){ 0 };
+	if (!board->reason[0] && kf_registry_identify(inventory->registry, board, ret) < 0)
+		board->key[0] = '\0';
+}
+
+/* One that fits several devices has no key; it is of interest to each that it could be. */
+static bool is_wanted(const struct kf_inventory *inventory, const struct kf_board *board,
+		      const struct kf_error *problem)
+{
+	struct kf_device device;
+	char by_id[KF_DEV_SIZE];
+
+	if (!inventory->key || strcmp(board->key, inventory->key) == 0)
+		return true;
+	if (problem->code != KF_AMBIGUOUS ||
+	    kf_registry_device(inventory->registry, inventory->key, &device, NULL) < 0)
+		return false;
+	kf_board_by_id(board, by_id);
+	return (device.pattern && kf_pattern_match(device.pattern, by_id)) ||
+	       (device.usb_port && strcmp(device.usb_port, board->usb.port) == 0);
+}
+
+bool kf_inventory_wants(const struct kf_board *board, void *arg)
+{
+	const struct kf_inventory *inventory = arg;
+	struct kf_board copy = *board;
+	struct kf_error problem;
+
+	identify(inventory, &copy, &problem);
+	return is_wanted(inventory, &copy, &problem);
+}
+
+/* What it was last seen to run, for the user's eye. */
+static void recall_version(struct kf_board *board)
+{
+	struct kf_state state;
+
+	if (!board->key[0])
+		return;
+	kf_state_load(board->key, &state);
+	kf_text_format(board->version, sizeof(board->version), "%s", state.version);
+}
+
+static int append(struct kf_inventory *inventory, const struct kf_board *board,
+		  const struct kf_error *problem)
+{
+	struct kf_error *errors;
+	int r;
+
+	errors = reallocarray(inventory->errors, inventory->boards.count + 1, sizeof(*errors));
+	if (!errors)
+		return -ENOMEM;
+	inventory->errors = errors;
+	errors[inventory->boards.count] = *problem;
+	r = kf_boards_add(&inventory->boards, board);
+	if (r == 0)
+		recall_version(&inventory->boards.list[inventory->boards.count - 1]);
+	return r;
+}
+
+/* Is there another connected board of the key that board number i has? */
+static const struct kf_board *find_rival(const struct kf_inventory *inventory, size_t i)
+{
+	const struct kf_board *board = &inventory->boards.list[i], *other;
+
+	for (size_t j = 0; board->key[0] && board->connected && j < inventory->boards.count; j++) {
+		other = &inventory->boards.list[j];
+		if (j != i && other->connected && strcmp(board->key, other->key) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+static void mark_duplicates(struct kf_inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->boards.count; i++) {
+		const struct kf_board *board = &inventory->boards.list[i];
+		const struct kf_board *rival = find_rival(inventory, i);
+
+		if (rival)
+			kf_fail(&inventory->errors[i], KF_AMBIGUOUS,
+				"two boards that fit %s are connected, on USB ports %s and %s",
+				board->key, board < rival ? board->usb.port : rival->usb.port,
+				board < rival ? rival->usb.port : board->usb.port);
+	}
+}
+
+static bool is_listed(const struct kf_inventory *inventory, const char *key)
+{
+	for (size_t i = 0; i < inventory->boards.count; i++)
+		if (strcmp(inventory->boards.list[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static int add_absent(struct kf_inventory *inventory)
+{
+	const struct kf_error fine = { 0 };
+	struct kf_device device;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && kf_registry_nth(inventory->registry, i, &device); i++) {
+		struct kf_board board = { .excluded = !device.flashable };
+
+		kf_text_format(board.key, sizeof(board.key), "%s", device.key);
+		kf_text_format(board.name, sizeof(board.name), "%s",
+			       device.name ? device.name : device.key);
+		kf_text_format(board.mcu, sizeof(board.mcu), "%s", device.mcu ? device.mcu : "");
+		if (is_wanted(inventory, &board, &fine) && !is_listed(inventory, device.key))
+			r = append(inventory, &board, &fine);
+	}
+	return r;
+}
+
+int kf_inventory_fill(struct kf_inventory *inventory, struct kf_error *err)
+{
+	_cleanup_(kf_boards_free) struct kf_boards found = { 0 };
+	struct kf_error problem;
+	int r;
+
+	r = kf_usb_scan(&found, err);
+	if (r < 0)
+		return r;
+	inventory->found = found.count;
+	for (size_t i = 0; r == 0 && i < found.count; i++) {
+		identify(inventory, &found.list[i], &problem);
+		if (is_wanted(inventory, &found.list[i], &problem))
+			r = append(inventory, &found.list[i], &problem);
+	}
+	kf_holders_find(inventory->boards.list, inventory->boards.count);
+	if (r == 0 && inventory->absent)
+		r = add_absent(inventory);
+	if (r < 0)
+		return kf_fail_sys(err, -r, "cannot list the boards");
+	mark_duplicates(inventory);
+	return 0;
+}
+
+/* The number of the connected board in the same place, or the count of boards. */
+static size_t find_place(const struct kf_boards *boards, const struct kf_board *board)
+{
+	size_t i;
+
+	for (i = 0; i < boards->count; i++)
+		if (boards->list[i].connected && strcmp(boards->list[i].tty, board->tty) == 0 &&
+		    strcmp(boards->list[i].usb.port, board->usb.port) == 0)
+			break;
+	return i;
+}
+
+static void forget(struct kf_inventory *inventory, size_t i)
+{
+	struct kf_boards *boards = &inventory->boards;
+	size_t after = --boards->count - i;
+
+	memmove(&boards->list[i], &boards->list[i + 1], after * sizeof(*boards->list));
+	memmove(&inventory->errors[i], &inventory->errors[i + 1],
+		after * sizeof(*inventory->errors));
+}
+
+static int arrive(struct kf_inventory *inventory, struct kf_board *board, struct kf_error *problem)
+{
+	int r;
+
+	identify(inventory, board, problem);
+	if (!is_wanted(inventory, board, problem))
+		return 0;
+	kf_holders_find(board, 1);
+	r = append(inventory, board, problem);
+	if (r < 0)
+		return r;
+	mark_duplicates(inventory);
+	*problem = inventory->errors[inventory->boards.count - 1];
+	return 1;
+}
+
+int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *event,
+		       struct kf_board *ret, struct kf_error *ret_problem, struct kf_error *err)
+{
+	size_t i = find_place(&inventory->boards, &event->board);
+	bool known = i < inventory->boards.count;
+	int r;
+
+	/* An arrival that is known already: the scan was quicker than its event. */
+	if (known == event->added)
+		return 0;
+	if (event->added) {
+		*ret = event->board;
+		r = arrive(inventory, ret, ret_problem);
+		return r < 0 ? kf_fail_sys(err, -r, "cannot follow the boards") : r;
+	}
+	*ret = inventory->boards.list[i];
+	ret->connected = false;
+	ret->mode = KF_MODE_NONE;
+	ret->holder = (struct kf_holder){ 0 };
+	*ret_problem = (struct kf_error){ 0 };
+	forget(inventory, i);
+	return 1;
+}

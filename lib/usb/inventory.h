@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What is plugged in and what is registered, brought together: each board with its key
+ * and who holds it, and for each what is wrong with that. Two boards that both fit one
+ * key are both in error: which one is meant, nobody can tell.
+ */
+#ifndef KF_USB_INVENTORY_H
+#define KF_USB_INVENTORY_H
+
+#include "core/registry.h"
+#include "usb/monitor.h"
+
+struct kf_inventory {
+	const struct kf_registry *registry;
+	const char *key; /* only this board, or NULL */
+	bool absent;	 /* also the registered boards that are not connected */
+
+	struct kf_boards boards;
+	struct kf_error *errors; /* one for each of boards; code KF_OK: nothing is wrong */
+	size_t found;		 /* all that is plugged in, wanted or not */
+};
+
+/* Frees boards and errors; the registry is the caller's. */
+void kf_inventory_free(struct kf_inventory *inventory);
+
+/* Look once, into a fresh inventory. Errors as kf_usb_scan; a board's own are in errors. */
+_must_check_ int kf_inventory_fill(struct kf_inventory *inventory, struct kf_error *err);
+
+/* For kf_monitor_wait(): is this board one that the inventory (arg) takes? */
+bool kf_inventory_wants(const struct kf_board *board, void *arg);
+
+/*
+ * Follow one event. Returns 1 with the board that came, or that left (not connected, no
+ * mode, else as it was), 0 if it was no news, or an error.
+ */
+_must_check_ int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *event,
+				    struct kf_board *ret, struct kf_error *ret_problem,
+				    struct kf_error *err);
+
+#endif

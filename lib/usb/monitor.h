@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* USB devices through libudev: what comes and goes, once udev has finished with it. */
+#ifndef KF_USB_MONITOR_H
+#define KF_USB_MONITOR_H
+
+#include "usb/devices.h"
+
+struct kf_monitor;
+
+/* Watch for changes from now on. Open it before the act whose effect is waited for. */
+_must_check_ int kf_monitor_new(struct kf_monitor **ret, struct kf_error *err);
+void kf_monitor_free(struct kf_monitor **monitor);
+
+/* A descriptor that polls readable when there is an event. */
+int kf_monitor_fd(const struct kf_monitor *monitor);
+
+struct kf_event {
+	bool added; /* else removed: then board carries only mode, tty, links and usb */
+	struct kf_board board;
+};
+
+/*
+ * Take one event if there is one: 1 and *ret, 0 if none of ours is waiting, or an
+ * error: -ENOBUFS means that events were lost, so scan again.
+ */
+_must_check_ int kf_monitor_next(struct kf_monitor *monitor, struct kf_event *ret,
+				 struct kf_error *err);
+
+/*
+ * Wait until a board for which want() says true is there: at once if it already is.
+ * Its port can be opened when this returns (udev has finished with it). Events that
+ * come meanwhile are consumed.
+ * -ETIMEDOUT, -EINTR (stop signal), or what libudev said.
+ */
+_must_check_ int kf_monitor_wait(struct kf_monitor *monitor,
+				 bool (*want)(const struct kf_board *board, void *arg), void *arg,
+				 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A serial port with deadlines. A pty stands in for one in tests: what a pty cannot
+ * do (TIOCEXCL, modem lines) is tolerated when it says ENOTTY or EINVAL.
+ */
+#ifndef KF_USB_SERIAL_H
+#define KF_USB_SERIAL_H
+
+#include <sys/types.h>
+
+#include "core/error.h"
+
+/*
+ * Open path raw, 8N1, non-blocking, exclusive (TIOCEXCL, and flock(2) as Klipper's host
+ * does), with nothing pending in either direction. Any baud: a UART's, for a USB port
+ * means none. KF_BUSY, KF_PERMISSION, KF_GONE (no such device), KF_CONFIG (not a serial
+ * port) say why not.
+ */
+_must_check_ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *err);
+
+/*
+ * Read what there is, at least one byte, at most size. Returns the count, or
+ * -ETIMEDOUT, -ENODEV (hung up: the board left), -EINTR (stop signal), -errno.
+ */
+_must_check_ ssize_t kf_serial_read(int fd, void *buf, size_t size, int64_t deadline_ms);
+
+/*
+ * Write all of it, in one write(2) when the port takes it (over USB one write is one
+ * transfer, and Katapult wants one frame a transfer). Returns 0 or as above. A stop
+ * signal is heeded before the first byte only: -EINTR means that nothing was written.
+ */
+_must_check_ int kf_serial_write(int fd, const void *buf, size_t len, int64_t deadline_ms);
+
+/*
+ * Ask the firmware behind path to leave for its bootloader: DTR on, 1200 baud, DTR
+ * off, close (Klipper docs/Bootloader_Entry.md). The port then disappears: that, not
+ * this function's 0, says that it did. Refused (KF_BUSY) while another program has the port.
+ */
+_must_check_ int kf_serial_touch_1200(const char *path, struct kf_error *err);
+
+#endif

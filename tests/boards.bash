@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2016 # used by the tests that load this; bash -c has $ of its own
+#
+# Simulated boards, their registry and their firmware, for tests that flash.
+
+H723=mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2,version=v0.11.0-122-ge6ef48cd
+RP2040=mcu=rp2040,serial=E6605481DB318C34,port=1-1.3,version=v0.11.0-122-ge6ef48cd
+CH340=mode=other,usb=1a86:7523,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.5
+
+OCTOPUS='{"devices":{"octopus-pro":{"name":"Octopus Pro","mcu":"stm32h723",
+	"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
+BOTH='{"devices":{"octopus-pro":{"name":"Octopus Pro","mcu":"stm32h723",
+	"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"},
+	"nitehawk":{"name":"Nitehawk","mcu":"rp2040",
+	"serial_pattern":"usb-Klipper_rp2040_E6605481DB318C34*"}}}'
+
+H723_CONFIG='CONFIG_MACH_STM32=y
+CONFIG_MACH_STM32H723=y
+CONFIG_STM32_FLASH_START_20000=y'
+
+# image NAME CONFIG: build it into $IMAGES/NAME.
+image() {
+	local out=$IMAGES/$1
+	mkdir -p "$out"
+	echo "$2" >"$out.config"
+	make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.config" olddefconfig
+	make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.config"
+}
+
+build_images() {
+	export IMAGES=$BATS_FILE_TMPDIR/images H723_CONFIG
+	export PYTHONDONTWRITEBYTECODE=1
+	{
+		image h723 "$H723_CONFIG"
+		image f446 'CONFIG_MACH_STM32=y
+CONFIG_MACH_STM32F446=y'
+		image rp2040 'CONFIG_MACH_RPXXXX=y
+CONFIG_RPXXXX_FLASH_START_4000=y'
+	} >/dev/null
+}
+
+# sim SPEC... -- BASH-TEXT: on a machine with these boards.
+sim() {
+	local boards=()
+	while [ "$1" != -- ]; do
+		boards+=(--board "$1")
+		shift
+	done
+	mocked timeout 30 kf-sim "${boards[@]}" -- bash -uc "$2"
+}
+
+# records [FILE|start]: kf-scan's, of the boards of that MCU, with firmware from $IMAGES/$IMAGE or
+# FILE; "start": and its start address.
+records() {
+	local image=${IMAGE:-h723} file sum start=null
+	[ "${1-}" != start ] || { start=$((0x8020000)) && shift; }
+	file=${1:-$IMAGES/$image/klipper.bin}
+	sum=$(sha256sum <"$file" | cut -c1-64)
+	kf-scan -q | jq -c --arg path "$file" --arg sum "$sum" --arg image "$image" \
+		--argjson start $start \
+		'select((.board.mcu == "rp2040") == ($image == "rp2040"))
+		 | .firmware = {path: $path, sha256: $sum, start: $start}'
+}
+export -f records
+
+# config: kf-scan | kf-config with a saved configuration for octopus-pro, and ~/klipper.
+config() {
+	local folder=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
+	mkdir -p "$folder"
+	echo "$H723_CONFIG" >"$folder/.config"
+	kf-scan -q | kf-config -q
+}
+export -f config
+
+# client ARG...: talk to a port without any of our code.
+client() {
+	/usr/bin/python3 "$KF_TESTS/sim/client.py" "$@"
+}
+export -f client
+
+# interrupt_at TEXT COMMAND... <r: SIGINT to COMMAND once its stderr says TEXT; its status.
+interrupt_at() {
+	local text=$1 line pid status=0
+	shift
+	mkfifo said
+	env --default-signal=INT "$@" <r 2>said &
+	pid=$!
+	while read -r line; do
+		echo "$line" >&2
+		[[ $line != *"$text"* ]] || kill -INT "$pid"
+	done <said
+	wait "$pid" || status=$?
+	return "$status"
+}
+export -f interrupt_at

@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+A Klippy, and a Moonraker beside it, that say what the real ones were recorded to say.
+
+klippy.py CONFIG [-l LOG] [-a SOCKET]: hold the port in $PORT open and answer on SOCKET; on
+$MOONRAKER (a socket's path, or "http" for a port of 127.0.0.1) answer as Moonraker. $STATE names the line of
+tests/fixtures/klippy-api.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
+objects say. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
+others' messages first), "deny" (an error), "refuse" (leaves its socket file behind, as a stopped
+Klippy does). $PID is the process_id that is told. Writes "ready PORT" to standard output.
+"""
+import ctypes
+import http.server
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENV = os.environ
+PR_SET_PDEATHSIG = 1
+MODE = ENV.get("MODE", "")
+
+
+def load(state):
+    with open(HERE + "/../fixtures/klippy-api.jsonl", encoding="utf-8") as f:
+        recorded = next(r for r in map(json.loads, f) if r["state"] == state)
+    text = json.dumps(recorded).replace('"process_id": 812', '"process_id": ' + pid())
+    return json.loads(text)
+
+
+def pid():
+    return ENV.get("PID", str(os.getpid()))
+
+
+def edit(answer):
+    """Make what an objects query says something else."""
+    status = answer.get("result", {}).get("status")
+    for change in filter(None, ENV.get("EDIT", "").split(",")) if status else []:
+        path, value = change.split("=")
+        *path, last = path.split(".")
+        obj = status
+        for name in path:
+            obj = obj[name]
+        if value == "gone":
+            del obj[last]
+        else:
+            obj[last] = json.loads(value) if re.match(r"[\d{\[nt\"]", value) else value
+    return answer
+
+
+RECORDED = load(ENV["STATE"])
+
+
+def listen(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(path)
+    sock.listen(1)
+    return sock
+
+
+def talk(conn, prefix):
+    data = b""
+    while not data.endswith(b"\x03"):
+        more = conn.recv(4096)
+        if not more:
+            return
+        data += more
+    request = json.loads(data[:-1])
+    answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]))
+    text = json.dumps(answer).encode() + b"\x03"
+    if MODE == "garbage":
+        text = b"\x00\xff{\x03"
+    elif MODE == "truncated":
+        text = text[: len(text) // 2]
+    elif MODE == "deny":
+        text = b'{"id": 1, "error": {"error": "WebRequestError", "message": "no \x1b[31m"}}\x03'
+    elif MODE == "events":
+        text = b'{"method": "notify", "params": [{}]}\x03{"id": 7, "result": {}}\x03' + text
+    while MODE == "endless":
+        conn.sendall(b"x" * 65536)
+    if MODE == "silent":
+        conn.recv(1)
+    conn.sendall(text)
+
+
+def serve(sock, prefix):
+    while True:
+        conn, _ = sock.accept()
+        with conn:
+            try:
+                talk(conn, prefix)
+            except OSError:
+                pass
+
+
+class Http(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = (k for k in RECORDED if k.startswith("http GET " + self.path.split("?")[0]))
+        recorded = RECORDED[next(known)]
+        body = json.dumps(edit(recorded["body"])).encode()
+        self.send_response(recorded["status"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if MODE == "truncated" else body)
+
+    def log_message(self, *_args):
+        pass
+
+
+def start(function, *args):
+    threading.Thread(target=function, args=args, daemon=True).start()
+
+
+def main():
+    # It ends with the test that started it.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    args = sys.argv[1:]
+    if "PORT" in ENV:
+        os.open(ENV["PORT"], os.O_RDWR | os.O_NOCTTY)
+    if "-a" in args and MODE == "refuse":
+        listen(args[args.index("-a") + 1]).close()
+    elif "-a" in args:
+        start(serve, listen(args[args.index("-a") + 1]), "klippy.sock ")
+    moonraker, port = ENV.get("MOONRAKER", ""), 0
+    if moonraker == "http":
+        server = http.server.HTTPServer(("127.0.0.1", 0), Http)
+        port = server.server_port
+        start(server.serve_forever)
+    elif moonraker:
+        start(serve, listen(moonraker), "moonraker.sock ")
+    print("ready", port, flush=True)
+    threading.Event().wait()
+
+
+main()

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "faults/bus.h"
+#include "faults/lab.h"
+
+#define KEY	  "board"
+#define US_PER_S  1000000
+#define SETTLE_US (60LL * US_PER_S) /* at most, of the board's time */
+
+static struct sim_bus *const no_bus; /* faults/bus.c does without */
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ((int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000) * LAB_SPEED;
+}
+
+static void service(struct lab *lab)
+{
+	struct kf_error err;
+
+	if (sim_port_service(lab->port, no_bus, now_us(), &err) < 0) {
+		fprintf(stderr, "the board: %s\n", err.message);
+		abort();
+	}
+}
+
+/* Until the board, or fd, has news, or until_us of the board's time. */
+static void await(const struct lab *lab, int fd, int64_t until_us)
+{
+	struct pollfd fds[3] = { { .fd = fd, .events = POLLIN } };
+	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, now), left_ns;
+	struct timespec left;
+
+	sim_port_poll(lab->port, now, &fds[1]);
+	if (until_us < wake)
+		wake = until_us;
+	left_ns = wake > now ? (wake - now) / LAB_SPEED * 1000 + 1000 : 0;
+	left.tv_sec = left_ns / 1000000000;
+	left.tv_nsec = left_ns % 1000000000;
+	(void)!ppoll(fds, 3, wake == SIM_NEVER ? NULL : &left, NULL);
+}
+
+int lab_open(struct lab *lab, const struct sim_spec *spec, struct kf_error *err)
+{
+	int r = sim_port_new(spec, &lab->port, err);
+
+	if (r == 0)
+		service(lab);
+	return r;
+}
+
+void lab_close(struct lab *lab)
+{
+	sim_bus_remove(no_bus, &lab->port->node);
+	sim_port_free(&lab->port);
+}
+
+static void say_step(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+static void say_progress(void *arg, const char *what, size_t done, size_t total)
+{
+	(void)arg;
+	(void)what;
+	(void)done;
+	(void)total;
+}
+
+/* What kf-flash does for one board, once its plan is made. */
+static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, FILE *out)
+{
+	struct kf_watch watch = { say_step, say_progress, NULL };
+	struct kf_plan plan = { .image = lab->image,
+				.methods = { KF_METHOD_KATAPULT },
+				.method_count = 1,
+				.options = { .method_ms = method_ms, .return_ms = return_ms } };
+	struct kf_error err = { 0 };
+	json_t *flash = NULL, *line;
+	int r;
+
+	kf_stop_install();
+	if (bus_look(&plan.board)) {
+		kf_text_format(plan.board.key, sizeof(plan.board.key), KEY);
+		plan.current = kf_plan_noted(&plan);
+		r = kf_flash_board(&plan, &watch, &flash, &err);
+	} else {
+		r = kf_fail(&err, KF_NOT_CONNECTED, "not connected");
+	}
+	line = json_pack("{s:i, s:s, s:s, s:s, s:o*}", "r", r, "code", kf_code_name(err.code),
+			 "message", err.message, "hint", err.hint, "flash", flash);
+	json_dumpf(line, out, JSON_COMPACT);
+	json_decref(line);
+	fclose(out);
+}
+
+static void take(const json_t *obj, const char *name, char *ret, size_t size)
+{
+	const char *text = json_string_value(json_object_get(obj, name));
+
+	kf_text_format(ret, size, "%s", text ? text : "");
+}
+
+static void read_end(int fd, struct lab_end *ret)
+{
+	json_t *line = json_loadfd(fd, 0, NULL);
+
+	ret->told = line != NULL;
+	ret->r = (int)json_integer_value(json_object_get(line, "r"));
+	take(line, "code", ret->code, sizeof(ret->code));
+	take(line, "message", ret->message, sizeof(ret->message));
+	take(line, "hint", ret->hint, sizeof(ret->hint));
+	take(json_object_get(line, "flash"), "result", ret->word, sizeof(ret->word));
+	json_decref(line);
+}
+
+/* Its end is seen by the pipe's. */
+static void watch_over(struct lab *lab, pid_t pid, int fd, const struct lab_kill *k)
+{
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+	bool killed = !k || !k->signal;
+
+	while (poll(&end, 1, 0) == 0) {
+		service(lab);
+		if (!killed && lab->port->board.spec.faults.frames[k->direction] >= k->at) {
+			kill(pid, k->signal);
+			killed = true;
+		}
+		await(lab, fd, SIM_NEVER);
+	}
+}
+
+void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const struct lab_kill *k,
+	       struct lab_end *ret)
+{
+	int fds[2];
+	pid_t pid;
+
+	*ret = (struct lab_end){ 0 };
+	if (pipe(fds) < 0 || (pid = fork()) < 0)
+		abort();
+	if (pid == 0) {
+		close(fds[0]);
+		/* Else the port would not hang up when the board leaves. */
+		sim_pty_close(&lab->port->pty);
+		flash(lab, method_ms, return_ms, fdopen(fds[1], "w"));
+		_exit(0);
+	}
+	close(fds[1]);
+	watch_over(lab, pid, fds[0], k);
+	read_end(fds[0], ret);
+	close(fds[0]);
+	waitpid(pid, &ret->wait_status, 0);
+	lab_settle(lab);
+}
+
+void lab_settle(struct lab *lab)
+{
+	int64_t until_us = now_us() + SETTLE_US;
+
+	do {
+		service(lab);
+		if (sim_port_wake_us(lab->port, now_us()) == SIM_NEVER)
+			break;
+		await(lab, -1, until_us);
+	} while (now_us() < until_us);
+}
+
+void lab_power_cycle(struct lab *lab)
+{
+	sim_board_unplug(&lab->port->board);
+	service(lab);
+	sim_board_plug(&lab->port->board, false, now_us());
+	lab_settle(lab);
+}
+
+bool lab_holds(const struct lab *lab)
+{
+	const struct sim_board *b = &lab->port->board;
+
+	return memcmp(b->flash.data + (b->spec.start - b->flash.base), lab->image.data,
+		      lab->image.len) == 0;
+}
+
+bool lab_runs(const struct lab *lab)
+{
+	const struct sim_board *b = &lab->port->board;
+
+	return b->mode == KF_MODE_KLIPPER && lab_holds(lab) &&
+	       strcmp(b->firmware.version, lab->image.dictionary.version) == 0;
+}
+
+bool lab_wedged(const struct lab *lab)
+{
+	const struct sim_board *b = &lab->port->board;
+
+	return b->link.mute_until_us == SIM_NEVER ||
+	       (b->mode == KF_MODE_KATAPULT && b->katapult.nacked);
+}

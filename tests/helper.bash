@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+#
+# What every bats file loads: the built tools first on PATH, a fresh home for each test. A file
+# with a setup of its own calls fresh_home there.
+bats_require_minimum_version 1.5.0
+
+tests=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+KF_TESTS=$tests # the same for programs that tests start
+KF_BUILD=$(realpath "${KF_BUILD:-$tests/../build}")
+# Debian's python3 has the modules that tests need, whatever else is installed.
+PATH=$KF_BUILD:/usr/bin:$PATH
+export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
+unset NO_COLOR
+# No service of this machine's is lent to a test.
+export KF_LEASE_SOCKET=/nonexistent/lease.sock
+
+fresh_home() {
+	export HOME=$BATS_TEST_TMPDIR/home
+	export XDG_CONFIG_HOME=$HOME/.config XDG_CACHE_HOME=$HOME/.cache
+	export XDG_STATE_HOME=$HOME/.local/state XDG_RUNTIME_DIR=$HOME/run
+	mkdir -p "$HOME" "$XDG_RUNTIME_DIR"
+	chmod 0700 "$XDG_RUNTIME_DIR"
+}
+
+setup() {
+	fresh_home
+}
+
+# mocked COMMAND...: COMMAND with umockdev's library. That has no mkdir yet when a sanitizer would
+# make the folder of its log, so reports go to stderr.
+mocked() {
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=stderr "$@"
+}
+
+# umock FIXTURE... -- COMMAND...: COMMAND on a machine with only the fixtures' devices.
+umock() {
+	local devices=()
+	while [ "$1" != -- ]; do
+		devices+=(--device "$1")
+		shift
+	done
+	shift
+	mocked umockdev-run "${devices[@]}" -- "$@"
+}
+
+# Every line of standard input (at least one) is a record by the shipped schema.
+valid_records() {
+	/usr/bin/python3 "$tests/schema.py" "$tests/../lib/core/kf-record.schema.json"
+}
+
+# hotplug FIXTURE... STEP... -- COMMAND...: devices come and go; see hotplug.py.
+hotplug() {
+	mocked timeout 20 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"
+}
+
+# registry <<<JSON: the user's devices.json.
+registry() {
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash"
+	cat >"$XDG_CONFIG_HOME/kalico-flash/devices.json"
+}

@@ -1,0 +1,366 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; bash -c and jq have $ of their own
+load helper
+load builds
+
+setup() {
+	fresh_tree
+}
+
+registry() {
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash"
+	cat >"$XDG_CONFIG_HOME/kalico-flash/devices.json"
+}
+
+checksums() {
+	(cd "$tree" && find . -type f -print0 | sort -z | xargs -0 sha256sum && find . | sort)
+}
+
+@test "help, version and mistakes" {
+	run --separate-stderr kf-build --help
+	[ "$status" -eq 0 ]
+	[[ $output == *"  -j, --jobs=N "* && $stderr == "" ]]
+	run --separate-stderr kf-build -V
+	[ "$status" -eq 0 ]
+	[[ $output == "kf-build "* ]]
+	for mistake in --nonesuch -j0 -jx -j1.5 --timeout=0 --timeout=soon octopus; do
+		run --separate-stderr kf-build "$mistake"
+		[ "$status" -eq 64 ]
+		[[ $output == "" && $stderr != "" ]]
+	done
+}
+
+@test "a board's firmware is built, kept and described" {
+	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
+	before=$(checksums)
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus '.extra = 7')
+	[ "$status" -eq 0 ]
+	[[ ${stderr_lines[0]} == "[Build] octopus: make -j"*" in $tree" ]]
+	valid_records <<<"$output"
+	jq -e '.extra == 7 and .error == null and .config.sha256 != null' <<<"$output"
+	jq -e '.firmware | .format == "bin" and .mcu == "stm32h723xx" and .start == 134348800 and
+		.reused == false and .seconds > 0 and
+		(.version | startswith("v1.0.0-7-g5e1fca5e0-20231114_221320-"))' <<<"$output"
+	path=$(jq -r .firmware.path <<<"$output")
+	sum=$(sha256sum <"$path" | cut -c1-64)
+	[ "$path" = "$state/firmware/octopus/${sum:0:12}/klipper.bin" ]
+	[ "$(jq -r .firmware.sha256 <<<"$output")" = "$sum" ]
+	[ "$(jq -r .firmware.bytes <<<"$output")" -eq "$(stat -c %s "$path")" ]
+	[ "$(cat "$state/firmware/octopus/latest")" = "${sum:0:12}" ]
+	cmp "${path%/*}/.config" "$XDG_CONFIG_HOME/kalico-flash/configs/octopus/.config"
+	jq -e '.config.MCU == "stm32h723xx"' "${path%/*}/klipper.dict"
+	jq -e --arg tree "$tree" '.tree == $tree and .time != null and .config_sha256 != null' \
+		"${path%/*}/firmware.json"
+	[ "$(checksums)" = "$before" ]
+}
+
+@test "the image of every kind of MCU is found" {
+	config stm MACH_STM32
+	config sam MACH_ATSAM
+	config boot MACH_RPXXXX RPXXXX_FLASH_START_4000
+	config uf2 MACH_RPXXXX
+	config avr MACH_AVR
+	config host MACH_LINUX
+	run --separate-stderr kf-build -q --klipper-dir "$tree" < <(
+		for key in stm sam boot uf2 avr host; do record $key; done
+	)
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "" ]
+	valid_records <<<"$output"
+	[ "$(jq -r '[.board.key, .firmware.mcu, .firmware.format, .firmware.start,
+		(.firmware.path | split("/") | last)] | join(" ")' <<<"$output")" = "\
+stm stm32f446xx bin 134250496 klipper.bin
+sam sam3x8e bin 524288 klipper.bin
+boot rp2040 bin 268451840 klipper.bin
+uf2 rp2040 uf2 268435456 klipper.uf2
+avr atmega2560 elf.hex 0 klipper.elf.hex
+host linux elf 4194304 klipper.elf" ]
+}
+
+@test "one board's broken build shows its last lines and stops no other" {
+	config bad MACH_STM32 SIM_BUILD_FAIL
+	config good MACH_STM32
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record bad && record good)
+	[ "$status" -eq 1 ]
+	valid_records <<<"$output"
+	jq -se --arg log "$state/logs/bad-build.log" '.[0].error.code == "build_failed" and
+		(.[0].error.message | contains("status 2")) and .[0].error.log == $log and
+		.[0].firmware == null and .[1].error == null and .[1].firmware.mcu == "stm32f446xx"' \
+		<<<"$output"
+	[[ $stderr == *"  | src/stepper.c:7:12: error: step_pulse undeclared"* ]]
+	[[ $stderr == *"  log: $state/logs/bad-build.log"* ]]
+	[ "$(grep -c '^  | ' <<<"$stderr")" -le 10 ]
+	[ ! -e "$state/firmware/bad" ]
+	grep -q "step_pulse undeclared" "$state/logs/bad-build.log"
+}
+
+@test "a log's control characters do not reach the terminal" {
+	config bad MACH_STM32 SIM_BUILD_FAIL
+	sed -i 's/error: step/\x1b]0;title\x07error: step/' "$tree/Makefile"
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record bad)
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"?]0;title?error: step_pulse"* && $stderr != *$'\x1b'* ]]
+}
+
+@test "a build that hangs is ended with all its children" {
+	config slow MACH_STM32 SIM_BUILD_SECONDS=7391
+	run --separate-stderr kf-build --timeout 0.5 --klipper-dir "$tree" < <(record slow)
+	[ "$status" -eq 1 ]
+	jq -e '.error.code == "timeout" and (.error.message | contains("within 0.5 s")) and
+		.firmware == null' <<<"$output"
+	[[ $stderr == *"--timeout=SECONDS"* ]]
+	run pgrep -f "sleep 7391"
+	[ "$status" -eq 1 ]
+	[ ! -e "$state/firmware/slow" ]
+}
+
+@test "a stop signal ends it, and nothing is handed on" {
+	config good MACH_STM32
+	config slow MACH_STM32 SIM_BUILD_SECONDS=7392
+	for signal in INT TERM HUP; do
+		mkfifo "$BATS_TEST_TMPDIR/said"
+		(record good && record slow) >"$BATS_TEST_TMPDIR/in"
+		env --default-signal=INT kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in" \
+			>"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" &
+		pid=$!
+		while read -r line && [[ $line != *"slow: make"* ]]; do :; done <"$BATS_TEST_TMPDIR/said"
+		kill -"$signal" "$pid"
+		status=0
+		wait "$pid" || status=$?
+		[ "$status" -eq $((128 + $(kill -l $signal))) ]
+		[ ! -s "$BATS_TEST_TMPDIR/out" ]
+		run pgrep -f "sleep 7392"
+		[ "$status" -eq 1 ]
+		[ ! -e "$state/firmware/slow" ]
+		rm "$BATS_TEST_TMPDIR/said"
+	done
+}
+
+@test "firmware for another MCU, or of nobody, is refused and not kept" {
+	config wrong MACH_STM32 SIM_BUILD_WRONG_MCU
+	config blank MACH_STM32 SIM_BUILD_NO_DICTIONARY
+	config renamed MACH_STM32
+	# What a renamed symbol leaves of a configuration: the text says rp2040, the build is AVR's.
+	printf 'CONFIG_MACH_RP2040=y\nCONFIG_BOARD_DIRECTORY="rp2040"\nCONFIG_MCU="rp2040"\n' \
+		>"$XDG_CONFIG_HOME/kalico-flash/configs/renamed/.config"
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(
+		record wrong && record blank && record renamed
+	)
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <<<"$output" | xargs)" = "mcu_mismatch bad_image mcu_mismatch" ]
+	jq -se '.[0].error.message | contains("stm32f446xx") and contains("atmega2560")' <<<"$output"
+	jq -se '.[2].error.message | contains("rp2040") and contains("atmega2560")' <<<"$output"
+	[ ! -e "$state/firmware" ]
+}
+
+@test "a configuration that is not the checked one is refused before make" {
+	config changed MACH_STM32
+	config gone MACH_STM32
+	config folder MACH_STM32
+	config fifo MACH_STM32
+	(for key in changed gone folder fifo; do record $key; done) >"$BATS_TEST_TMPDIR/in"
+	cd "$XDG_CONFIG_HOME/kalico-flash/configs"
+	echo >>changed/.config
+	rm gone/.config folder/.config fifo/.config
+	mkdir folder/.config
+	mkfifo fifo/.config
+	run --separate-stderr kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
+	[ "$status" -eq 1 ]
+	[ "$(jq -r 'select(.error).board.key' <<<"$output" | xargs)" = "changed gone folder fifo" ]
+	jq -se '.[0].error | .code == "config" and (.message | contains("changed")) and
+		(.hint | contains("kf-config"))' <<<"$output"
+	[ ! -e "$state" ]
+	[ ! -e "$cache/build" ]
+}
+
+@test "a configuration that changes during make is refused" {
+	config poked MACH_STM32
+	config ours MACH_STM32
+	cat >>"$tree/Makefile" <<-'EOF'
+		$(OUT)klipper.elf: poke
+		poke: $(PARTS); echo '# later' >> $(if $(findstring poked,$(OUT)),$(POKE),$(KCONFIG_CONFIG))
+	EOF
+	export POKE=$XDG_CONFIG_HOME/kalico-flash/configs/poked/.config
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record poked && record ours)
+	[ "$status" -eq 1 ]
+	jq -se --arg poked "$POKE" --arg ours "$cache/build/ours/.config" 'map(.error.message) ==
+		[$poked + " changed during the build", $ours + " changed during the build"]' <<<"$output"
+	[ ! -e "$state/firmware" ]
+}
+
+@test "a tree or cache that make cannot take is refused before make" {
+	config octopus MACH_STM32
+	cp -r "$tree" "$BATS_TEST_TMPDIR/my tree"
+	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/my tree" < <(record octopus)
+	[ "$status" -eq 1 ]
+	jq -e '.error.code == "no_tree" and (.error.message | contains("my tree"))' <<<"$output"
+	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/none" < <(record octopus)
+	[ "$status" -eq 1 ]
+	jq -e '.error.code == "no_tree"' <<<"$output"
+	run --separate-stderr env XDG_CACHE_HOME="$HOME/my cache" kf-build --klipper-dir "$tree" \
+		< <(record octopus)
+	[ "$status" -eq 1 ]
+	jq -e '.error.code == "config" and (.error.message | contains("space"))' <<<"$output"
+	[ ! -e "$state/firmware" ]
+	[ ! -e "$tree/out" ]
+}
+
+@test "what Kalico's Makefile writes into the tree does not stay there" {
+	config octopus MACH_STM32
+	mkdir "$tree/src/extras"
+	# Like Kalico's scripts/find-firmware-extras.sh: at every start, before any rule.
+	cat >>"$tree/Makefile" <<-'EOF'
+		$(shell for f in Kconfig Makefile; do : > src/extras/$$f; done; echo ran >> $(RAN))
+	EOF
+	export RAN=$BATS_TEST_TMPDIR/ran
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	[ "$status" -eq 0 ]
+	[ "$(sort -u "$RAN")" = ran ]
+	[ "$(ls "$tree/src/extras")" = "" ]
+	touch "$tree/src/extras/Kconfig"
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	[ "$status" -eq 0 ]
+	[ "$(ls "$tree/src/extras")" = $'Kconfig\nMakefile' ]
+}
+
+@test "extras of the user's own: one make at a time in such a tree" {
+	config octopus MACH_STM32
+	mkdir -p "$tree/src/extras/mine"
+	run --separate-stderr flock "$tree/src/extras" kf-build --klipper-dir "$tree" < <(record octopus)
+	[ "$status" -eq 0 ] # a folder without a Kconfig is no extra
+	touch "$tree/src/extras/mine/Kconfig"
+	run --separate-stderr flock "$tree/src/extras" kf-build --timeout 1 --klipper-dir "$tree" \
+		< <(record octopus)
+	[ "$status" -eq 1 ]
+	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build uses $tree/src/extras" ]]
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	[ "$status" -eq 0 ]
+}
+
+@test "a missing compiler is told with its packages before make" {
+	config octopus MACH_STM32
+	config other MACH_AVR
+	echo 'CROSS_PREFIX=arm-none-eabi-' >>"$tree/src/stm32/Makefile"
+	echo 'CROSS_PREFIX = nonesuch-' >>"$tree/src/avr/Makefile"
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for program in make python3 git; do
+		ln -s "$(command -v $program)" "$BATS_TEST_TMPDIR/bin/$program"
+	done
+	(record octopus && record other) >"$BATS_TEST_TMPDIR/in"
+	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin" "$(command -v kf-build)" \
+		--klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
+	[ "$status" -eq 1 ]
+	jq -se '.[0].error | .code == "no_toolchain" and (.message | contains("arm-none-eabi-")) and
+		(.hint | contains("gcc-arm-none-eabi") and contains("libnewlib-arm-none-eabi"))' <<<"$output"
+	jq -se '.[1].error | .code == "no_toolchain" and (.message | contains("nonesuch-"))' <<<"$output"
+	[ ! -e "$cache/build" ]
+}
+
+@test "a compiler without its C library is told" {
+	config octopus MACH_STM32
+	echo 'CROSS_PREFIX=arm-none-eabi-' >>"$tree/src/stm32/Makefile"
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for program in gcc ld objcopy; do
+		printf '#!/bin/sh\necho libc_nano.a\n' >"$BATS_TEST_TMPDIR/bin/arm-none-eabi-$program"
+		chmod +x "$BATS_TEST_TMPDIR/bin/arm-none-eabi-$program"
+	done
+	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin:$PATH" kf-build --klipper-dir "$tree" \
+		< <(record octopus)
+	[ "$status" -eq 1 ]
+	jq -e '.error.code == "no_toolchain" and (.error.message | contains("libc_nano.a"))' <<<"$output"
+}
+
+@test "two builds of one board do not meet" {
+	config octopus MACH_STM32
+	mkdir -p "$cache/build/octopus"
+	exec 9>"$cache/build/octopus/lock"
+	flock -n 9
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	[ "$status" -eq 1 ]
+	jq -e '.error.code == "busy"' <<<"$output"
+	exec 9>&-
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	[ "$status" -eq 0 ]
+}
+
+@test "boards that are not ours to build pass through untouched" {
+	config octopus MACH_STM32
+	{
+		record octopus '.error = {tool: "kf-config", code: "no_config", message: "none"}'
+		record octopus '.board.excluded = true'
+		record octopus '.board.key = null'
+		record octopus 'del(.config)'
+		record octopus '.config = null'
+	} >"$BATS_TEST_TMPDIR/in"
+	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/none" <"$BATS_TEST_TMPDIR/in"
+	[ "$status" -eq 1 ] # the first board has failed before
+	[ "$stderr" = "" ]
+	[ "$output" = "$(cat "$BATS_TEST_TMPDIR/in")" ]
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(tail -n +2 "$BATS_TEST_TMPDIR/in")
+	[ "$status" -eq 0 ]
+}
+
+@test "the tree is the option's, the device's or the global one" {
+	config octopus MACH_STM32
+	for name in a b c; do
+		cp -r "$tree" "$BATS_TEST_TMPDIR/$name"
+		echo "v1.0.0-$name" >"$BATS_TEST_TMPDIR/$name/VERSION"
+	done
+	version() {
+		jq -r .firmware.version | cut -d- -f1,2
+	}
+	device='"name": "O", "mcu": "stm32f446", "serial_pattern": "usb-Klipper_stm32f446xx_1*"'
+	registry <<<'{"global": {"klipper_dir": "'"$BATS_TEST_TMPDIR/a"'"},
+		"devices": {"octopus": {'"$device"'}}}'
+	[ "$(record octopus | kf-build -q | version)" = v1.0.0-a ]
+	registry <<<'{"global": {"klipper_dir": "'"$BATS_TEST_TMPDIR/a"'"}, "devices": {"octopus":
+		{'"$device"', "klipper_dir": "'"$BATS_TEST_TMPDIR/b"'"}}}'
+	[ "$(record octopus | kf-build -q | version)" = v1.0.0-b ]
+	[ "$(record octopus | kf-build -q --klipper-dir "$BATS_TEST_TMPDIR/c" | version)" = v1.0.0-c ]
+	registry <<<'{'
+	run --separate-stderr kf-build < <(record octopus)
+	[ "$status" -eq 78 ]
+	[ "$output" = "" ]
+}
+
+@test "the newest five builds are kept" {
+	config octopus MACH_STM32
+	for n in 1 2 3 4 5 6 7; do
+		echo "v1.0.$n-0-g0000000" >"$tree/VERSION"
+		record octopus | kf-build -q --klipper-dir "$tree" >"$BATS_TEST_TMPDIR/$n"
+	done
+	[ "$(jq -r .version "$state"/firmware/octopus/*/firmware.json | cut -d- -f1 | sort | xargs)" = \
+		"v1.0.3 v1.0.4 v1.0.5 v1.0.6 v1.0.7" ]
+	[ "$(jq -r '.firmware.path | split("/")[-2]' "$BATS_TEST_TMPDIR/7")" = \
+		"$(cat "$state/firmware/octopus/latest")" ]
+}
+
+@test "broken input builds nothing" {
+	config octopus MACH_STM32
+	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus && echo '{"kf":1,')
+	[ "$status" -eq 65 ]
+	[[ $output == "" && $stderr == *"line 2"* ]]
+	[ ! -e "$cache/build" ]
+}
+
+@test "a full standard output is an error" {
+	config octopus MACH_STM32
+	run --separate-stderr bash -c 'kf-build -q --klipper-dir "$1" >/dev/full' _ "$tree" \
+		< <(record octopus)
+	[ "$status" -eq 74 ]
+	run --separate-stderr bash -c 'kf-build --help >/dev/full'
+	[ "$status" -eq 74 ]
+}
+
+@test "a table for people" {
+	config good MACH_STM32
+	config bad MACH_STM32 SIM_BUILD_FAIL
+	run --separate-stderr kf-build -q --table --klipper-dir "$tree" < <(
+		record good && record bad && record good 'del(.config)'
+	)
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} == good*stm32f446xx*v1.0.0*klipper.bin ]]
+	[[ ${lines[1]} == bad*"failed: make ended with status 2"* ]]
+	[[ ${lines[2]} == good*"not built" ]]
+}

@@ -1,0 +1,620 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; bash -c and jq have $ of their own
+load helper
+
+setup() {
+	fresh_home
+	tree=$HOME/klipper
+	cp -r "$KF_TESTS/sim/tree" "$tree"
+	ours=$XDG_CONFIG_HOME/kalico-flash
+	cache=$XDG_CACHE_HOME/kalico-flash
+	file=$ours/devices.json
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+# terminal COMMAND [EXPECT SEND]...: kf-config with a person at a terminal.
+terminal() { "$KF_TESTS/on-terminal" "$@"; }
+
+registry() {
+	mkdir -p "$ours"
+	cat >"$file"
+}
+
+# Two boards, as the Python tool writes them.
+two_boards() {
+	registry <<-'END'
+		{"global": {"klipper_dir": "~/klipper", "stagger": 0.5},
+		 "devices": {
+		  "octopus": {"name": "Octopus Pro", "mcu": "stm32h723", "flash_method": null, "flashable": true,
+		   "serial_pattern": "usb-Klipper_stm32h723xx_29001A001151313531383332*", "colour": "red"},
+		  "nitehawk": {"name": "Nitehawk 36", "mcu": "rp2040", "flash_method": null, "flashable": true,
+		   "serial_pattern": "usb-Klipper_rp2040_E661AC8863389C27*"}},
+		 "new": [1]}
+	END
+}
+
+# saved KEY SYMBOL...: what was saved for the board; only the symbols that matter.
+saved() {
+	local config=$ours/configs/$1/.config symbol
+	shift
+	mkdir -p "${config%/*}"
+	for symbol; do
+		case $symbol in
+		*=*) echo "CONFIG_$symbol" ;;
+		*) echo "CONFIG_$symbol=y" ;;
+		esac
+	done >"$config"
+}
+
+h723=(MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000 STM32_USB_PA11_PA12)
+
+# seen MCU SERIAL PORT [JQ]: a board as kf-scan writes it, not registered.
+seen() {
+	jq -nc --arg mcu "$1" --arg serial "$2" --arg port "$3" '{kf: 1, board: {key: null, name: null,
+		mcu: $mcu, excluded: false, connected: true, mode: "klipper", tty: "/dev/ttyACM0",
+		by_id: "/dev/serial/by-id/usb-Klipper_\($mcu)_\($serial)-if00",
+		usb: {vendor: "1d50", product: "614e", manufacturer: "Klipper", model: $mcu,
+		      serial: $serial, port: $port}}, error: null} | '"${4:-.}"
+}
+
+octopus() { seen stm32h723xx 29001A001151313531383332 1-1.2 '.board.key = "octopus" | '"${1:-.}"; }
+nitehawk() { seen rp2040 E661AC8863389C27 1-1.3 '.board.key = "nitehawk"'; }
+
+# filter [OPTION...]: kf-config where nobody can be asked.
+filter() { setsid -w kf-config "$@"; }
+
+checksums() {
+	find "$1" -type f -print0 | sort -z | xargs -0 sha256sum
+	find "$1" -printf '%p %l\n' | sort
+}
+
+# menuconfig of the tree becomes this shell script; $KCONFIG_CONFIG is what it edits.
+fake_menuconfig() {
+	cat >"$tree/fake"
+	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' "$tree/Makefile"
+}
+
+@test "help, version, mistakes and a full disk" {
+	run --separate-stderr kf-config --help
+	[ "$status" -eq 0 ]
+	[[ $output == *"      --menuconfig "* && $stderr == "" ]]
+	run --separate-stderr kf-config -V
+	[ "$status" -eq 0 ]
+	[[ $output == "kf-config "* ]]
+	two_boards
+	for mistake in --nonesuch --timeout=0 --timeout=soon --timeout=1e9 nonesuch "show a b" remove import \
+		set "list --key=x" "--yes" "add --menuconfig" "set octopus" "add --key="; do
+		# shellcheck disable=SC2086
+		run --separate-stderr kf-config $mistake </dev/null
+		[ "$status" -eq 64 ] || { echo "$mistake: $status" && false; }
+		[[ $output == "" && $stderr == "kf-config: "* ]]
+	done
+	for command in list show export --help; do
+		run bash -c "kf-config $command >/dev/full"
+		[ "$status" -eq 74 ]
+	done
+}
+
+@test "a saved configuration is completed on a copy, and nothing else changes" {
+	two_boards
+	saved octopus "${h723[@]}"
+	before=$(checksums "$tree" && checksums "$ours/configs" && cat "$file")
+	run --separate-stderr filter < <(octopus && octopus '.board.mode = "katapult"')
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "$(printf '%s\n' "[Config] octopus: stm32h723xx, application at 0x08020000, usb"{,})" ]
+	[ "$(checksums "$tree" && checksums "$ours/configs" && cat "$file")" = "$before" ]
+	valid_records <<<"$output"
+	config=$(jq -c 'select(.board.mode == "klipper").config' <<<"$output")
+	path=$(jq -r .path <<<"$config")
+	[ "$path" = "$cache/configs/octopus/.config" ]
+	[ "$(jq -c 'del(.path, .sha256)' <<<"$config")" = '{"mcu":"stm32h723xx","start":134348800,"comm":"usb"}' ]
+	[ "$(sha256sum <"$path" | cut -c1-64)" = "$(jq -r .sha256 <<<"$config")" ]
+	grep -q '^CONFIG_WANT_ADC=y$' "$path"
+	inode=$(stat -c %i "$path")
+	filter -q < <(octopus) >/dev/null
+	[ "$(stat -c %i "$path")" = "$inode" ]
+}
+
+@test "records that are not for us pass as they came" {
+	two_boards
+	{
+		seen rp2040 1234ABCD 1-4
+		octopus '.board.excluded = true | .board.reason = "no"'
+		octopus '.board.connected = false | .future = {"x": [1]}'
+		octopus '.error = {tool: "kf-scan", code: "busy", message: "m"}'
+		seen Beacon 77 1-5 '.board.mode = "other"'
+	} >in
+	run --separate-stderr filter <in
+	[ "$status" -eq 1 ]
+	[[ $output == "$(<in)" && $stderr == "" ]]
+}
+
+@test "one board's failure is its own" {
+	two_boards
+	saved octopus MACH_RPXXXX
+	saved nitehawk MACH_RPXXXX
+	run --separate-stderr filter < <(octopus && nitehawk && seen rp2040 1 1-9 '.board.key = "stranger"')
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"kf-config: octopus: the configuration is for rp2040, the board is stm32h723xx"* ]]
+	[ "$(jq -c '[.board.key, .error.code, .config.mcu]' <<<"$output")" = '["octopus","mcu_mismatch",null]
+["nitehawk",null,"rp2040"]
+["stranger","not_registered",null]' ]
+	valid_records <<<"$output"
+	[ "$(<"$ours/configs/octopus/.config")" = CONFIG_MACH_RPXXXX=y ]
+}
+
+# What a real tree saves for the board: all symbols, as its menuconfig would.
+saved_whole() {
+	saved "$@"
+	make -s -C "$tree" OUT="$BATS_TEST_TMPDIR/x/" KCONFIG_CONFIG="$ours/configs/$1/.config" olddefconfig >/dev/null
+	rm -f "$ours/configs/$1/.config.old"
+}
+
+# Klipper 906431bb0 on our tree: the architecture and all of its choices get other names.
+rename_rp2040() {
+	sed -i 's/\bMACH_RPXXXX\b/MACH_PICO/g; s/\bRPXXXX_/PICO_/g' "$tree"/src/Kconfig "$tree"/src/rp2040/*
+}
+
+@test "a symbol that the tree renamed does not become another board" {
+	two_boards
+	saved_whole nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
+	rename_rp2040
+	config=$ours/configs/nitehawk/.config
+	before=$(<"$config")
+	# make rewrites a configuration that is older than src/Kconfig, and reads over a newer one.
+	for times in "2 years ago,1 year ago" "1 year ago,2 years ago" "now,1 year" "1 year,now"; do
+		touch -d "${times%,*}" "$config"
+		touch -d "${times#*,}" "$tree/src/Kconfig"
+		run --separate-stderr filter < <(nitehawk)
+		[ "$status" -eq 1 ]
+		[ "$(jq -r '.error.code, .config' <<<"$output")" = "config_drift
+null" ]
+		[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: \
+MCU: saved rp2040, now atmega2560; architecture: saved MACH_RPXXXX, now MACH_AVR; \
+application address: saved 0x10004000, now none; clock: saved 12000000, now 16000000; \
+communication interface: saved RPXXXX_USB, now none; \
+kind of communication: saved USBSERIAL, now none" ]
+		hint=$(jq -r .error.hint <<<"$output")
+		[[ $hint == *"kf-scan --device nitehawk | kf-config --menuconfig"* ]]
+		[[ $hint == *"kf config nitehawk"* && $hint == *"kf-config --accept-drift"* ]]
+		[ "$(<"$config")" = "$before" ]
+		[ ! -e "$cache/configs/nitehawk/.config" ]
+	done
+	valid_records <<<"$output"
+}
+
+@test "accepting drift does not make another board of it" {
+	two_boards
+	saved_whole nitehawk MACH_RPXXXX
+	rename_rp2040
+	before=$(<"$ours/configs/nitehawk/.config")
+	run --separate-stderr filter --accept-drift < <(nitehawk)
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.message <<<"$output")" = "the configuration is for atmega2560, the board is rp2040" ]
+	[ "$(<"$ours/configs/nitehawk/.config")" = "$before" ]
+	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
+}
+
+# drifts SED MESSAGE: a change of the tree's Kconfig that must not pass unseen.
+drifts() {
+	sed -i "$1" "$tree"/src/stm32/Kconfig
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <<<"$output")" = config_drift ]
+	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: $2" ]
+	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
+}
+
+@test "address, clock, crystal, pins: each is compared" {
+	two_boards
+	saved_whole octopus "${h723[@]}" LOW_LEVEL_OPTIONS STM32_CLOCK_REF_25M
+	drifts 's/0x8020000 if/0x8040000 if/' "application address: saved 0x8020000, now 0x8040000"
+	drifts 's/520000000 if/550000000 if/' "clock: saved 520000000, now 550000000"
+	drifts 's/STM32_CLOCK_REF_25M/STM32_CLOCK_REF_26M/' "crystal: saved 25000000, now 8000000"
+	drifts 's/STM32_USB_PA11_PA12/STM32_USB_PB14_PB15/' \
+		"communication interface: saved STM32_USB_PA11_PA12, now STM32_USB_PB14_PB15"
+	saved_whole octopus "${h723[@]}" STM32_MMENU_CANBUS_PD0_PD1 LOW_LEVEL_OPTIONS CANBUS_FREQUENCY=500000
+	sed -i 's/config CANBUS_FREQUENCY/config CAN_FREQUENCY/' "$tree/src/Kconfig"
+	drifts '' "CAN bus frequency: saved 500000, now none"
+}
+
+@test "new symbols, other spellings and derived names are no drift" {
+	two_boards
+	saved_whole octopus "${h723[@]}"
+	config=$ours/configs/octopus/.config
+	sed -i 's/0x8020000/0x08020000/; /CLOCK_FREQ/d' "$config"
+	# Klipper 9b342c65c: the address had another name.
+	sed -i 's/FLASH_APPLICATION_ADDRESS/FLASH_START/' "$config"
+	sed -i 's/STM32_FLASH_START_20000/STM32_ROOM_20000/; s/STM32_FLASH_START_0000/STM32_ROOM_0000/
+		/config STM32_FLASH_START_8000/,+3d; /0x8008000\|0x8010000/d' "$tree/src/stm32/Kconfig"
+	printf 'config WANT_LASERS\n\tbool\n\tdefault y\n' >>"$tree/src/Kconfig"
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 0 ]
+	grep -q '^CONFIG_WANT_LASERS=y' "$cache/configs/octopus/.config"
+}
+
+@test "drift that is accepted is saved, and what it was is kept" {
+	two_boards
+	saved_whole octopus "${h723[@]}"
+	config=$ours/configs/octopus/.config
+	sed -i 's/520000000 if/550000000 if/' "$tree/src/stm32/Kconfig"
+	cp "$config" before
+	run --separate-stderr filter --accept-drift < <(octopus)
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"octopus: stm32h723xx, application at 0x08020000, usb; saved as it is now, and what it was as .config.old" ]]
+	cmp "$config.old" before
+	cmp "$config" "$cache/configs/octopus/.config"
+	grep -qx CONFIG_CLOCK_FREQ=550000000 "$config"
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 0 ]
+	[[ $stderr != *saved* ]]
+	cmp "$config.old" before
+}
+
+@test "a configuration is not a Makefile" {
+	two_boards
+	for line in 'CONFIG_X=$(shell touch pwned)' '$(shell touch pwned)' 'CONFIG_MCU="x;touch pwned"' \
+		'CONFIG_INITIAL_PINS="`touch pwned`"' 'CONFIG_USB_PRODUCT="$(shell touch pwned)"' \
+		'include /tmp/x' 'CONFIG_X:=1' 'CONFIG_X="open' 'all: ; touch pwned' '# over the end \' \
+		$'CONFIG_USB_PRODUCT="\e[2J"'; do
+		saved octopus "${h723[@]}"
+		echo "$line" >>"$ours/configs/octopus/.config"
+		run --separate-stderr filter < <(octopus)
+		[ "$status" -eq 1 ]
+		[[ $(jq -r '.error | .code + " " + .message' <<<"$output") == "config $ours/configs/octopus/.config: line 5 is none that Kconfig writes: "* ]]
+		[[ $stderr != *$'\e'* ]]
+		[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
+	done
+	saved octopus "${h723[@]}" 'INITIAL_PINS="!PA1, ^PC:2"' LOW_LEVEL_OPTIONS 'USB_PRODUCT="Joe'"'"'s (\"new\") & 50% #1"'
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 0 ]
+}
+
+@test "no configuration and no terminal: says what to run" {
+	two_boards
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <<<"$output")" = no_config ]
+	[[ $(jq -r .error.hint <<<"$output") == *"kf-scan --device octopus | kf-config --menuconfig"* ]]
+	[ ! -e "$ours/configs" ]
+	run --separate-stderr filter --menuconfig < <(octopus)
+	[ "$status" -eq 64 ]
+	[[ $output == "" && $stderr == *"no terminal"* ]]
+}
+
+@test "an old configuration is to be reviewed" {
+	two_boards
+	saved octopus "${h723[@]}"
+	touch -d '89 days ago' "$ours/configs/octopus/.config"
+	run --separate-stderr filter < <(octopus)
+	[[ $stderr != *review* ]]
+	touch -d '91 days ago' "$ours/configs/octopus/.config"
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"[Config] octopus: saved 91 days ago: review it"* ]]
+	run --separate-stderr filter -q < <(octopus)
+	[[ $status -eq 0 && $stderr == "" ]]
+}
+
+@test "trees that cannot be used are refused before make runs" {
+	two_boards
+	saved octopus "${h723[@]}"
+	mv "$tree" "$HOME/a b"
+	run --separate-stderr filter < <(octopus)
+	[ "$(jq -r .error.code <<<"$output")" = no_tree ]
+	[[ $(jq -r .error.message <<<"$output") == "$HOME/klipper: "*"No such file"* ]]
+	run --separate-stderr filter --klipper-dir="$HOME/a b" < <(octopus)
+	[[ $(jq -r .error.message <<<"$output") == *"a path with a space" ]]
+	mv "$HOME/a b" "$HOME/other"
+	run --separate-stderr filter --klipper-dir="$HOME/other" < <(octopus)
+	[ "$status" -eq 0 ]
+	run --separate-stderr env XDG_CACHE_HOME="$HOME/my cache" kf-config --klipper-dir="$HOME/other" < <(octopus)
+	[[ $(jq -r .error.hint <<<"$output") == *XDG_CACHE_HOME* ]]
+	mkdir "$HOME/bin"
+	ln -s /usr/bin/git /usr/bin/make "$HOME/bin"
+	kf=$(command -v kf-config)
+	run --separate-stderr env PATH="$HOME/bin" "$kf" --klipper-dir="$HOME/other" < <(octopus)
+	[ "$(jq -r '.error | .code, .message, .hint' <<<"$output")" = "no_toolchain
+python3 is not installed
+sudo apt-get install python3" ]
+}
+
+@test "olddefconfig that fails or hangs: its last words, and no leftovers" {
+	two_boards
+	saved octopus "${h723[@]}"
+	echo nonsense >>"$tree/src/Kconfig"
+	run --separate-stderr filter < <(octopus)
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <<<"$output")" = build_failed ]
+	[[ $(jq -r .error.message <<<"$output") == *"olddefconfig"*"status 2: "* ]]
+	[ -s "$(jq -r .error.log <<<"$output")" ]
+	sed -i 's|.*-m olddefconfig.*|\t@echo $$$$ >$(OUT)pid; exec sleep 300|' "$tree/Makefile"
+	run --separate-stderr filter --timeout=0.4 < <(octopus)
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <<<"$output")" = timeout ]
+	timeout 10 tail --pid="$(<"$cache/configs/octopus/work/out/pid")" -f /dev/null
+}
+
+@test "stopped: 128 + N, and nothing is handed on" {
+	two_boards
+	saved octopus "${h723[@]}"
+	mkfifo fifo
+	sed -i "s|.*-m olddefconfig.*|\t@echo on >$PWD/fifo; exec sleep 300|" "$tree/Makefile"
+	octopus >in
+	# A shell's background job ignores SIGINT; SIGTERM is as good.
+	kf-config <in >out 2>err &
+	read -r _ <fifo
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 143 ]
+	[ ! -s out ]
+}
+
+@test "a broken record: its line, and nothing is handed on" {
+	two_boards
+	saved octopus "${h723[@]}"
+	run --separate-stderr filter < <(octopus && echo '{"kf":1,"board"')
+	[ "$status" -eq 65 ]
+	[[ $output == "" && $stderr == *"line 2"* ]]
+}
+
+@test "menuconfig starts from nothing, and what was saved is kept" {
+	two_boards
+	fake_menuconfig <<-'END'
+		test -t 0 && test -t 1 && test ! -s "$KCONFIG_CONFIG" && touch "$KCONFIG_CONFIG.old" &&
+		printf 'CONFIG_MACH_RPXXXX=y\n' >"$KCONFIG_CONFIG"
+	END
+	saved octopus "${h723[@]}"
+	{ octopus && nitehawk; } >in
+	run terminal 'kf-config <in >out'
+	[ "$status" -eq 0 ]
+	[[ $output == *"nitehawk: menuconfig for"*"nitehawk: rp2040, application at 0x"*"; saved"* ]]
+	[[ $output != *"octopus: menuconfig"* ]]
+	[ "$(jq -c '[.config.mcu, .error]' <out)" = '["stm32h723xx",null]
+["rp2040",null]' ]
+	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
+	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
+	[ ! -e "$tree/.config" ]
+}
+
+@test "left without saving: no configuration, or the one there was" {
+	two_boards
+	fake_menuconfig </dev/null
+	nitehawk >in
+	run terminal 'kf-config <in >out'
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <out)" = not_saved ]
+	[ ! -e "$ours/configs" ]
+	saved nitehawk MACH_RPXXXX
+	run terminal 'kf-config --menuconfig <in >out'
+	[ "$status" -eq 0 ]
+	[[ $output == *"menuconfig for"* && $output != *"; saved"* ]]
+	[ "$(jq -r .config.mcu <out)" = rp2040 ]
+}
+
+@test "saved for another MCU: refused, and what is saved stays" {
+	two_boards
+	fake_menuconfig <<<'echo CONFIG_MACH_AVR=y >"$KCONFIG_CONFIG"'
+	saved nitehawk MACH_RPXXXX
+	nitehawk >in
+	run terminal 'kf-config --menuconfig <in >out'
+	[ "$status" -eq 1 ]
+	edited=$cache/configs/nitehawk/edit/.config
+	[ "$(jq -r .error.message <out)" = "$edited stays unsaved: the configuration is for atmega2560, the board is rp2040" ]
+	[ "$(<"$edited")" = CONFIG_MACH_AVR=y ]
+	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
+}
+
+@test "menuconfig each time, where skip_menuconfig is false; its failure is the board's" {
+	two_boards
+	kf-config set --global skip_menuconfig=false >/dev/null
+	fake_menuconfig <<<'echo CONFIG_WANT_ADC=n >>"$KCONFIG_CONFIG"; exit 3'
+	saved nitehawk MACH_RPXXXX
+	ln -s "$ours/configs/nitehawk" "$HOME/dotfiles"
+	nitehawk >in
+	run terminal 'kf-config <in >out'
+	[ "$status" -eq 1 ]
+	[[ $(jq -r .error.message <out) == "make menuconfig in $tree ended with status 2" ]]
+	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
+	run --separate-stderr filter <in
+	[ "$status" -eq 0 ]
+}
+
+@test "the real menuconfig: saved, not saved" {
+	two_boards
+	nitehawk >in
+	run terminal 'kf-config <in >out' Architecture q 'Save configuration' n
+	[ "$(jq -r .error.code <out)" = not_saved ]
+	run terminal 'kf-config <in >out' Architecture 'j\r' SAM3X 'jjj\r' 'RP2040' q 'Save configuration' y
+	[ "$status" -eq 0 ]
+	[ "$(jq -r .config.mcu <out)" = rp2040 ]
+	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
+	cmp "$ours/configs/nitehawk/.config" "$cache/configs/nitehawk/.config"
+}
+
+@test "add without a question" {
+	run --separate-stderr filter add --key=octopus --name='Octopus Pro v1.1' --mcu=stm32h723 \
+		--flash-method=make_flash < <(seen stm32h723xx 29001A001151313531383332 1-1.2)
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "[Config] octopus: Octopus Pro v1.1 (stm32h723) is registered" ]
+	valid_records <<<"$output"
+	[ "$(jq -c '.board | [.key, .name, .mcu]' <<<"$output")" = '["octopus","Octopus Pro v1.1","stm32h723"]' ]
+	[ "$(jq -c .devices "$file")" = '{"octopus":{"name":"Octopus Pro v1.1","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","flash_method":"make_flash","flashable":true,"usb_port":"1-1.2"}}' ]
+	[ "$(stat -c %a "$file")" = 600 ]
+}
+
+@test "add refuses, and the file stays as it was" {
+	two_boards
+	cp "$file" before
+	refused() { # STATUS PATTERN OPTION... <RECORDS
+		local want=$1 pattern=$2
+		shift 2
+		run --separate-stderr filter add --name=N --mcu=rp2040 "$@"
+		[ "$status" -eq "$want" ] || { echo "status $status: $stderr" && false; }
+		# shellcheck disable=SC2053
+		[[ $output == "" && $stderr == kf-config:*$pattern* ]] || { echo "$stderr" && false; }
+		cmp "$file" before
+	}
+	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
+	refused 78 "every board that is there is registered: octopus" --key=x < <(octopus)
+	refused 78 "the key octopus is registered already" --key=octopus < <(seen rp2040 AAAA1111 1-1)
+	refused 64 "not a valid key" --key='../x' < <(seen rp2040 AAAA1111 1-1)
+	refused 78 "x would be the same board as nitehawk" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
+	refused 78 "x would be the same board as nitehawk" --key=x \
+		--pattern='usb-CanBoot_rp2040_e661ac8863389c27*' </dev/null
+	refused 78 "2 boards could be meant, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
+	refused 64 "usb_port: \"7\" is not a USB port" --key=x --port=7 </dev/null
+	refused 64 "flash_method: \"dfu\" is not" --key=x --flash-method=dfu < <(seen rp2040 AAAA1111 1-1)
+	refused 69 "there is no board to register" --key=x </dev/null
+	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
+	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
+	refused 78 "would not be known as x again: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
+		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
+	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
+	[[ $stderr == *"--key=rp2040 --name=\"N\" --mcu=rp2040"* ]]
+	refused 65 "line 1" --key=x <<<'{'
+	echo '{"devices": ' | tee before >"$file"
+	refused 78 "$file: line 2, column 0" --key=x < <(seen rp2040 AAAA1111 1-1)
+}
+
+@test "add one of several, one that is away, one without a serial, one in DFU" {
+	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
+	quiet() { filter add -q --name=N "$@" >/dev/null; }
+	two | quiet --key=b --mcu=rp2040 --port=1-2
+	two | quiet --key=a --mcu=rp2040 --pattern='usb-Klipper_rp2040_AAAA*'
+	quiet --key=away --mcu=stm32f446 --pattern='usb-Klipper_stm32f446xx_CC*' </dev/null
+	ch340='.board += {mode: "other", by_id: "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0"} |
+	       .board.usb += {vendor: "1a86", product: "7523", manufacturer: "1a86", model: "USB_Serial"}'
+	seen "" "" 2-1 "$ch340" | quiet --key=left --mcu=atmega2560 --port=2-1
+	run --separate-stderr filter add --key=right --name=N --mcu=atmega2560 --port=2-2 < <(seen "" "" 2-2 "$ch340")
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"right: it shows no serial number: leave it on USB port 2-2"* ]]
+	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
+		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
+		quiet --key=dfu --mcu=stm32g0b1
+	[ "$(jq -c '.devices[] | [.serial_pattern, .usb_port]' "$file")" = '["usb-Klipper_rp2040_BBBB2222*","1-2"]
+["usb-Klipper_rp2040_AAAA*","1-1"]
+["usb-Klipper_stm32f446xx_CC*",null]
+["usb-1a86_USB_Serial-if00-port0*","2-1"]
+["usb-1a86_USB_Serial-if00-port0*","2-2"]
+[null,"3-1"]' ]
+}
+
+@test "add asks, the first time also where things are" {
+	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
+	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
+		'Key, .* \[octopus-pro-v1-1\]: ' 'Oct\r' 'at most 64' 'octopus\r' 'MCU \[stm32h723\]: ' '\r' \
+		'source folder \[~/klipper\]: ' '\r' 'Katapult.* \[~/katapult\]: ' 'relative\r' \
+		'not a path from' '/opt/katapult\r' 'not exist yet' '' 'method.*\[katapult\]: ' '\r'
+	[ "$status" -eq 0 ]
+	[[ $output == *"octopus: Octopus Pro v1.1 (stm32h723) is registered"* ]]
+	[ "$(jq -c .global "$file")" = '{"klipper_dir":"~/klipper","katapult_dir":"/opt/katapult","default_flash_method":"katapult"}' ]
+	[ "$(jq -r .board.key <out)" = octopus ]
+	{ cat in && seen rp2040 AAAA1111 1-3 && seen stm32h723xx 33CC4455 1-4; } >three
+	run terminal 'kf-config add <three >out' '1\) .*AAAA1111.*2\) .*_33CC4455.*Which board: ' '7\r' \
+		'from 1 to 2' '2\r' 'Name' '\r' 'Key' 'octopus\r' 'registered already' 'second\r' 'MCU' '\r'
+	[ "$status" -eq 0 ]
+	[[ $output != *"source folder"* ]]
+	[ "$(jq -c '.devices.second | [.name, .mcu, .serial_pattern]' "$file")" = '["stm32h723","stm32h723","usb-Klipper_stm32h723xx_33CC4455*"]' ]
+	cp "$file" before
+	run terminal 'kf-config add <three >out' 'Name' '\x04'
+	[ "$status" -eq 1 ]
+	[[ $output == *"nothing was changed"* ]]
+	run terminal 'kf-config add <three >out' 'Name' '\x03'
+	[ "$status" -eq 130 ]
+	cmp "$file" before
+}
+
+@test "list, show, set" {
+	two_boards
+	saved octopus "${h723[@]}"
+	run --separate-stderr kf-config list
+	[ "$(jq -c '[.key, .colour, .saved_config.days]' <<<"$output")" = '["octopus","red",0]
+["nitehawk",null,null]' ]
+	run --separate-stderr kf-config list --table
+	[[ ${lines[0]} == "octopus "*"Octopus Pro "*"stm32h723 "*"saved   0 days ago"* && ${#lines[@]} -eq 2 ]]
+	run --separate-stderr kf-config set octopus name='Big one' flash_method=flashtool flashable=no usb_port=1-1.2 \
+		klipper_dir='~/kalico'
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '.devices.octopus' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":"flashtool","flashable":false,"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","colour":"red","usb_port":"1-1.2","klipper_dir":"~/kalico"}' ]
+	[ "$(jq -c '[.new, .global.stagger]' "$file")" = '[[1],0.5]' ]
+	run --separate-stderr kf-config set octopus flash_method= flashable= usb_port= klipper_dir=
+	[ "$(jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
+	run --separate-stderr kf-config show octopus --table
+	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
+	cp "$file" before
+	for mistake in "octopus mcu=" "octopus name=x colour=blue" "octopus klipper_dir=here" "nonesuch name=x" \
+		"octopus serial_pattern=usb-Klipper_*" "--global default_flash_method=dfu" "--global mcu=rp2040"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr kf-config set $mistake
+		[[ $status -eq 64 || $status -eq 78 ]] || { echo "$mistake: $status" && false; }
+		[[ $output == "" && $stderr == "kf-config: "* ]]
+		cmp "$file" before
+	done
+	run --separate-stderr kf-config set --global klipper_dir=/k skip_menuconfig=no
+	[ "$output" = '{"klipper_dir":"/k","stagger":0.5,"skip_menuconfig":false}' ]
+}
+
+@test "remove asks, also for the saved configuration" {
+	two_boards
+	saved octopus "${h723[@]}"
+	saved nitehawk MACH_RPXXXX
+	cp "$file" before
+	run --separate-stderr filter remove octopus
+	[ "$status" -eq 64 ]
+	[[ $stderr == *"--yes"* ]]
+	run terminal 'kf-config remove octopus >out' 'Remove octopus\? \[y/N\] ' '\r'
+	[ "$status" -eq 0 ]
+	cmp "$file" before
+	run terminal 'kf-config remove octopus >out' 'Remove octopus' 'y\r' 'Delete also' '\x04'
+	[ "$status" -eq 0 ]
+	[[ $output == *"removed; its saved configuration stays"* ]]
+	[ "$(jq -c '[.new, (.devices | keys)]' "$file")" = '[[1],["nitehawk"]]' ]
+	[ -e "$ours/configs/octopus/.config" ]
+	run --separate-stderr filter remove nitehawk --yes --delete-config
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '[.key, .config_deleted]' <<<"$output")" = '["nitehawk",true]' ]
+	[ ! -e "$ours/configs/nitehawk" ]
+	run --separate-stderr kf-config remove nitehawk --yes
+	[ "$status" -eq 78 ]
+}
+
+@test "export and import carry boards and configurations" {
+	two_boards
+	saved octopus "${h723[@]}"
+	run --separate-stderr kf-config export
+	[ "$(jq -c . <<<"$output")" = "$(jq -c . "$file")" ]
+	kf-config export "$HOME/usb/devices.json"
+	cmp "$HOME/usb/configs/octopus/.config" "$ours/configs/octopus/.config"
+	rm -r "$ours"
+	registry <<<'{"global": {"klipper_dir": "/mine"}, "devices": {"mine": {"mcu": "rp2040", "pattern": "usb-x*"}}}'
+	run --separate-stderr kf-config import "$HOME/usb/devices.json"
+	[ "$status" -eq 0 ]
+	[ "$output" = '{"devices":["octopus","nitehawk"],"unchanged":[],"global":["stagger"],"kept":["klipper_dir"],"configs":["octopus"],"blocked_devices":0}' ]
+	[ "$(jq -c '[(.devices | keys_unsorted), .global.klipper_dir, .new]' "$file")" = '[["mine","octopus","nitehawk"],"/mine",[1]]' ]
+	grep -q STM32H723 "$ours/configs/octopus/.config"
+	run --separate-stderr kf-config import "$HOME/usb/devices.json"
+	[ "$(jq -c '[.devices, .unchanged]' <<<"$output")" = '[[],["octopus","nitehawk"]]' ]
+	cp "$file" before
+	kf-config set octopus name=Other >/dev/null
+	cp "$file" before
+	run --separate-stderr kf-config import "$HOME/usb/devices.json"
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"octopus is registered here with other values"* ]]
+	echo '{"devices": {"twin": {"mcu": "rp2040", "serial_pattern": "usb-katapult_rp2040_E661*"}}}' >twin
+	run --separate-stderr kf-config import twin
+	[[ $status -eq 78 && $stderr == *"twin would be the same board as nitehawk"* ]]
+	run --separate-stderr kf-config import nonesuch
+	[ "$status" -eq 74 ]
+	cmp "$file" before
+}
+
+@test "writers at once lose nothing" {
+	for i in 1 2 3 4 5 6 7 8; do
+		seen rp2040 "AAAA000$i" "1-$i" | filter add -q --key="b$i" --name=N --mcu=rp2040 >/dev/null &
+	done
+	wait
+	[ "$(jq '.devices | length' "$file")" -eq 8 ]
+}

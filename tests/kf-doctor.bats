@@ -1,0 +1,268 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2030,SC2031 # run sets stderr; each test has its own FAKE
+#
+# What other processes of this machine do ("printer", "rival") is not the tests' to say: each
+# looks at the checks that it has set up.
+load helper
+load fake/systemd
+
+setup() {
+	fresh_home
+	cd "$BATS_TEST_DIRNAME/fixtures" || return
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	state=$XDG_STATE_HOME/kalico-flash
+}
+
+octopus() {
+	registry <<-END
+		{"devices": {"octopus": {"name": "Octopus", "mcu": "${1:-stm32h723}",
+		  "serial_pattern": "usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}
+	END
+}
+
+# doctor [FIXTURE...] [-- ENV...]: all findings, without boards or with the fixtures' ones.
+doctor() {
+	local devices=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		devices+=("$1.umockdev")
+		shift
+	done
+	run --separate-stderr umock "${devices[@]}" -- env "${@:2}" kf-doctor --json
+	[ "$status" -eq 0 ] || [ "$status" -eq 78 ]
+	[ "$stderr" = "" ]
+}
+
+# found CHECK [SUBJECT]: "health: message | remedy" of each such finding.
+found() {
+	jq -r --arg check "$1" --arg subject "${2-}" 'select(.check == $check)
+		| select($subject == "" or .subject == $subject)
+		| "\(.health): \(.message)\(if .remedy then " | " + .remedy else "" end)"' <<<"$output"
+}
+
+# in_git FOLDER: make it a repository with one tag.
+in_git() {
+	git -C "$1" init -q
+	git -C "$1" add -A
+	git -C "$1" -c user.name=T -c user.email=t@example.org commit -qm x
+	git -C "$1" tag v0.13.0
+}
+
+checksums() {
+	find "$HOME" -type f -exec sha256sum {} + | sort
+}
+
+@test "it changes nothing, and says of every check something" {
+	octopus
+	before=$(checksums)
+	doctor octopus-klipper
+	[ "$(checksums)" = "$before" ]
+	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware rights by-id rival service printer space clock" ]
+	[ "$(jq -r 'select((.health | IN("ok", "note", "wrong") | not) or .message == "")' <<<"$output")" = "" ]
+}
+
+@test "the status is 78 if something is wrong, and -q names only that" {
+	rm -r "$HOME/klipper"
+	doctor
+	[ "$status" -eq 78 ]
+	run --separate-stderr kf-doctor -q --table
+	[ "$status" -eq 78 ]
+	[[ $output == "[!!] tree      Klipper: $HOME/klipper: the Klipper source tree cannot be opened: No such file or directory
+               name it with kf set --global klipper_dir=DIR"* ]]
+	[[ $output != *"[OK]"* && $output != *"[--]"* ]]
+	run kf-doctor word
+	[ "$status" -eq 64 ]
+	run bash -c 'kf-doctor >/dev/full'
+	[ "$status" -eq 74 ]
+}
+
+@test "kf doctor is kf-doctor, and all is well with nothing wrong" {
+	in_git "$HOME/klipper"
+	export FAKE=$BATS_TEST_TMPDIR/fake
+	mkdir "$FAKE"
+	start_systemd "$BATS_TEST_TMPDIR/bus"
+	units klipper.service active
+	: >"$FAKE/calls"
+	run --separate-stderr umock -- kf doctor --table
+	kill "$FAKE_PID" "$BUS_PID"
+	[[ $output == *"[OK] service   klipper.service: what stops it for a flash starts it again, whatever is killed meanwhile (scope)"* ]]
+	[[ $output != *"[!!]"* || $output == *"[!!] rival"* || $output == *"[!!] rights"* ]]
+	[[ $output == *"[!!]"* || $status -eq 0 ]]
+	[ "$(jq -r '.units["klipper.service"].active' "$FAKE/state.json")" = active ]
+	run ! grep -E '^(StopUnit|RestartUnit)' "$FAKE/calls"
+}
+
+@test "trees: version, changed by hand, Kalico, Katapult" {
+	doctor
+	[[ $(found tree Klipper) == "note: $HOME/klipper: no version: "* ]]
+	in_git "$HOME/klipper"
+	doctor
+	[[ $(found tree Klipper) == "ok: $HOME/klipper: v0.13.0-0-g"*", not changed by hand" ]]
+	echo >>"$HOME/klipper/Makefile"
+	doctor
+	[[ $(found tree Klipper) == "note: $HOME/klipper: v0.13.0-0-g"*"-dirty: changed by hand | git status"* ]]
+	mkdir "$HOME/klipper/klippy"
+	echo 'APP_NAME = "Kalico"' >"$HOME/klipper/klippy/__init__.py"
+	mkdir -p "$HOME/katapult/src" "$HOME/katapult/scripts"
+	touch "$HOME/katapult/Makefile" "$HOME/katapult/src/Kconfig" "$HOME/katapult/scripts/flashtool.py"
+	in_git "$HOME/katapult"
+	doctor
+	[[ $(found tree Kalico) == note:*-dirty* ]]
+	[[ $(found tree Katapult) == "ok: $HOME/katapult: v0.13.0-0-g"* ]]
+}
+
+@test "without Katapult only flashtool is in trouble" {
+	octopus
+	doctor
+	[[ $(found tree Katapult) == "note: "*" | name it with kf set --global katapult_dir=DIR" ]]
+	kf-config set octopus flash_method=flashtool >/dev/null
+	doctor
+	[[ $(found tree Katapult) == "wrong: "* ]]
+}
+
+@test "toolchain: the package for a registered MCU, by its name or by its configuration" {
+	local bin=$BATS_TEST_TMPDIR/bin
+	octopus atmega2560
+	mkdir "$bin"
+	for program in make python3 env git; do ln -s "$(type -P $program)" "$bin"; done
+	doctor -- PATH="$bin:$KF_BUILD"
+	[ "$(found toolchain atmega2560)" = "wrong: avr-ld is missing, which firmware for atmega2560 is built with | sudo apt-get install gcc-avr binutils-avr avr-libc" ]
+	[ "$(found toolchain make)" = "ok: installed" ]
+	rm "$bin/make"
+	doctor -- PATH="$bin:$KF_BUILD"
+	[ "$(found toolchain make)" = "wrong: missing: no firmware can be built | sudo apt-get install make" ]
+	octopus or1k-of-tomorrow-2
+	[ "$(found toolchain octopus)" = "" ]
+}
+
+@test "registry and saved configurations" {
+	local saved=$XDG_CONFIG_HOME/kalico-flash/configs/octopus
+	doctor
+	[[ $(found registry) == "note: no board is registered | plug a board in, then kf add" ]]
+	octopus
+	doctor
+	[ "$(found registry)" = "ok: 1 registered board" ]
+	[[ $(found config octopus) == "note: none is saved"* ]]
+	mkdir -p "$saved"
+	printf 'CONFIG_MCU="stm32h723xx"\nCONFIG_FLASH_APPLICATION_ADDRESS=0x8020000\nCONFIG_USB=y\n' >"$saved/.config"
+	doctor
+	[[ $(found config octopus) == "ok: saved for stm32h723xx, application at 0x08020000, "* ]]
+	echo 'CONFIG_MCU="rp2040"' >"$saved/.config"
+	doctor
+	[ "$(found config octopus)" = "wrong: the board is stm32h723, its saved configuration is for rp2040 | choose the board's own MCU: kf config octopus" ]
+	# shellcheck disable=SC2016 # that is what is in the file
+	echo 'CONFIG_MCU=$(shell id)' >"$saved/.config"
+	doctor
+	[[ $(found config octopus) == "wrong: "* ]]
+	registry <<<'{"devices": {'
+	doctor
+	[[ $(found registry) == "wrong: "*"devices.json: line 2, column 0: "*"| correct it in an editor"* ]]
+}
+
+@test "a kept build that changed is named" {
+	local sum build
+	octopus
+	doctor
+	[ "$(found firmware octopus)" = "note: nothing is built yet | kf build octopus" ]
+	sum=$(printf firmware | sha256sum | cut -c1-64)
+	build=$state/firmware/octopus/${sum:0:12}
+	mkdir -p "$build"
+	printf firmware >"$build/klipper.bin"
+	jq -n --arg sum "$sum" '{format: "bin", sha256: $sum}' >"$build/firmware.json"
+	doctor
+	[ "$(found firmware octopus)" = "ok: 1 kept build, as it was built" ]
+	printf firmwarE >"$build/klipper.bin"
+	doctor
+	[[ $(found firmware octopus) == "wrong: $build/klipper.bin has changed since it was built | "* ]]
+	rm "$build/klipper.bin"
+	doctor
+	[[ $(found firmware octopus) == "wrong: $build/klipper.bin is missing"* ]]
+}
+
+@test "ports: by-id links, and rights of a board without a tty" {
+	octopus
+	doctor octopus-klipper
+	[[ $(found rights octopus) == "ok: /dev/ttyACM0 can be read and written"* ]]
+	[ "$(found by-id)" = "ok: the board's port has a link in /dev/serial/by-id" ]
+	doctor no-links
+	[[ $(found by-id) == "note: /dev/ttyACM11 has no link in /dev/serial/by-id | update udev (systemd#25238)"* ]]
+	sed 's/^A: idVendor=.*/&\nA: busnum=1\\n\nA: devnum=4\\n/' octopus-dfu.umockdev >"$BATS_TEST_TMPDIR/dfu.umockdev"
+	doctor "$BATS_TEST_TMPDIR/dfu"
+	[[ $(found rights) == "ok: /dev/bus/usb/001/004 can be read and written"* ]]
+	doctor
+	[[ $(found by-id) == "note: no board with a serial port is plugged in"* ]]
+}
+
+@test "a port of a group that one is not in: the group is named" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
+	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent \
+		XDG_CONFIG_HOME=/nonexistent "$KF_BUILD/kf-doctor" --json
+	[[ $(found rights) == "wrong: you are not in the group dialout, to which serial ports belong | sudo usermod -aG dialout nobody, then log in again" ]]
+}
+
+@test "ModemManager is in the way unless udev marks the board" {
+	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/ModemManager"
+	octopus
+	sed 's/^E: PRODUCT=.*/&\nE: ID_MM_DEVICE_IGNORE=1/' octopus-klipper.umockdev >"$BATS_TEST_TMPDIR/marked.umockdev"
+	"$BATS_TEST_TMPDIR/ModemManager" 60 3>&- &
+	local pid=$!
+	until [ "$(cat "/proc/$pid/comm")" = ModemManager ]; do :; done
+	doctor octopus-klipper
+	unmarked=$(found rival ModemManager)
+	doctor "$BATS_TEST_TMPDIR/marked"
+	marked=$(found rival ModemManager)
+	kill "$pid"
+	[[ $unmarked == "wrong: it runs (process "*") and may take octopus for a modem | install kalico-flash's udev rules"* ]]
+	[[ $marked == "ok: it runs (process "*"), and leaves all boards alone"* ]]
+}
+
+@test "brltty is in the way of converters" {
+	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/brltty"
+	"$BATS_TEST_TMPDIR/brltty" 60 3>&- &
+	local pid=$!
+	until [ "$(cat "/proc/$pid/comm")" = brltty ]; do :; done
+	doctor octopus-klipper
+	harmless=$(found rival brltty)
+	doctor ch340
+	risky=$(found rival brltty)
+	kill "$pid"
+	[[ $harmless == "note: it runs"* ]]
+	[[ $risky == "wrong: it runs"*" | unless you read Braille: sudo apt-get remove brltty" ]]
+}
+
+@test "no right to stop the service is said with both remedies" {
+	export FAKE=$BATS_TEST_TMPDIR/fake
+	local user=(env)
+	[ "$(id -u)" -ne 0 ] || user=(unshare -U)
+	"${user[@]}" true 2>/dev/null || skip "root, and unshare -U does not work here"
+	mkdir "$FAKE"
+	start_systemd "$BATS_TEST_TMPDIR/bus"
+	units klipper.service active
+	jq '.deny = ["StartUnit", "StopUnit", "StartTransientUnit"]' "$FAKE/state.json" >"$FAKE/new" && mv "$FAKE/new" "$FAKE/state.json"
+	: >"$FAKE/sudo-refuses"
+	PATH=$KF_TESTS/fake/bin:$PATH run --separate-stderr \
+		"${user[@]}" kf-doctor --json
+	kill "$FAKE_PID" "$BUS_PID"
+	[[ $(found service klipper.service) == "wrong: you may neither stop nor start it | "*polkit*sudo* ]]
+}
+
+@test "without systemd nothing is wrong with services" {
+	doctor -- DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent PATH="$KF_BUILD"
+	[[ $(found service systemd) == "note: no systemd to talk to: "* ]]
+}
+
+@test "space and a folder that cannot be written" {
+	doctor -- XDG_CACHE_HOME=/proc/nonexistent
+	[[ $(found space cache) == "wrong: "*"/proc"* ]]
+	[[ $(found space state) == "ok: "*" MB are free at "* ]]
+}
+
+@test "a clock that is behind" {
+	octopus
+	doctor
+	[[ $(found clock) == "ok: 20"* ]]
+	touch -d 2099-01-01 "$XDG_CONFIG_HOME/kalico-flash/devices.json"
+	doctor
+	[[ $(found clock) == "wrong: 20"*": devices.json was written later than that | "*"timedatectl"* ]]
+}
+

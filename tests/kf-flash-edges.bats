@@ -1,0 +1,301 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
+#
+# Katapult's edges, each way in which a board can fail to come back, and the boards that are
+# never touched.
+load helper
+load boards
+
+setup_file() {
+	build_images
+}
+
+setup() {
+	fresh_home
+	cd "$BATS_TEST_TMPDIR" || return
+	registry <<<"$OCTOPUS"
+}
+
+# flash SPEC... [-- ARG...]: the boards' records through kf-flash, without other methods; $status, the
+# record in $output. The board's state is kept in the file board.
+flash() {
+	local boards=() args="--no-fallback --return-timeout 1"
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		boards+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || args+=" ${*:2}"
+	run --separate-stderr sim "${boards[@]}" -- "records | kf-flash $args"
+	[ -z "$output" ] || valid_records <<<"$output"
+}
+
+# ends STATUS WORD: the record says so, as its result and as its error or in place of one.
+ends() {
+	echo "$status $output $stderr" >&2
+	[ "$status" -eq "$1" ]
+	[ "$(jq -r .flash.result <<<"$output")" = "$2" ]
+	[ "$(jq -r '.error.code // .flash.result' <<<"$output")" = "$2" ]
+}
+
+hint() {
+	jq -r .error.hint <<<"$output"
+}
+
+verified() {
+	jq -c .flash.verified <<<"$output"
+}
+
+# by_hand VERB PORT: see kf-sim(1); when it is done.
+by_hand() {
+	echo "$1 $2" >"$KF_SIM_CONTROL"
+	read -r _ <"$KF_SIM_CONTROL.done"
+}
+export -f by_hand
+
+# Katapult
+
+@test "a bad frame wedges it: told with the remedy, again as long as it lasts, and over after a power-cycle" {
+	run --separate-stderr sim "$H723,corrupt=tx:40" -- '
+		records | kf-flash --no-fallback
+		records | kf-flash --no-fallback
+		by_hand button 1-1.2
+		records | kf-flash --no-fallback'
+	echo "$status $output $stderr" >&2
+	[ "$(jq -sc 'map([.error.code, .flash.result])' <<<"$output")" = \
+		'[["protocol","protocol"],["timeout","timeout"],[null,"flashed"]]' ]
+	[ "$(jq -sc '.[:2] | map(.error.hint | test("power-cycle")) | all' <<<"$output")" = true ]
+	[[ $stderr == *"the bootloader may be stuck: power-cycle the board, then try again"* ]]
+}
+
+@test "what others wrote to it has wedged it: it is said, and nothing is written to it" {
+	run --separate-stderr sim "$H723,mode=katapult" -- '
+		client send /dev/ttyACM0 08100100285e9f7e >/dev/null
+		records | kf-flash --no-fallback'
+	ends 1 timeout
+	[[ $(hint) == *power-cycle* ]]
+	[[ $stderr != *writing* ]]
+}
+
+@test "we never wedge it: any number of flashes, one after the other" {
+	run --separate-stderr sim "$H723" -- '
+		for i in 1 2 3 4; do records | kf-flash --force --no-fallback -q; done'
+	[ "$status" -eq 0 ]
+	[ "$(jq -s 'map(select(.flash.result == "flashed")) | length' <<<"$output")" = 4 ]
+}
+
+@test "the answer to CONNECT of 64 bytes is asked for again" {
+	flash "$H723,katapult=v0.0.1-109-g902f335ab"
+	ends 0 flashed
+	[[ $stderr == *"Katapult v0.0.1-109-g902f335ab on stm32h723xx"* ]]
+}
+
+@test "double-buffered USB is primed" {
+	flash "$H723,prime=1"
+	ends 0 flashed
+}
+
+@test "an old bootloader that tells no version" {
+	flash "$H723,katapult=old"
+	ends 0 flashed
+	[[ $stderr == *"Katapult (no version) on stm32h723xx"* ]]
+}
+
+@test "blocks of 64 to 512 bytes" {
+	for bytes in 64 128 256 512; do
+		flash "$H723,block=$bytes"
+		ends 0 flashed
+		[[ $stderr == *"blocks of $bytes bytes"* ]]
+	done
+	flash "$H723,block=512,mode=katapult" -- --force
+	ends 0 flashed
+}
+
+@test "an erase that takes longer than anything else" {
+	flash "$H723,erase_ms=1500"
+	ends 0 flashed
+	[ "$(jq '.flash.seconds > 1.5' <<<"$output")" = true ]
+}
+
+@test "f3: busy is asked again" {
+	flash "$H723,f3=tx:1,f3=tx:5,f3=tx:700"
+	ends 0 flashed
+	[ "$(verified)" = '["readback","identify"]' ]
+}
+
+@test "f2 and NACK: the block's address, what came, and what to do" {
+	flash "$H723,f2=tx:40"
+	ends 1 protocol
+	[[ $stderr == *"block 0x080"*": want ACK, got a command error (0xf2)"* ]]
+	[[ $(hint) == *power-cycle* ]]
+	flash "$H723,nack=tx:40"
+	ends 1 protocol
+	[[ $stderr == *"block 0x080"*": want ACK, got NACK (0xf1)"* ]]
+	[[ $(hint) == *power-cycle* ]]
+}
+
+@test "an acknowledgement that comes twice is taken once" {
+	flash "$H723,dup=rx:1,dup=rx:2,dup=rx:9,dup=rx:40,dup=rx:700"
+	ends 0 flashed
+}
+
+@test "an acknowledgement of what nobody asked for ends it" {
+	flash "$H723,foreign=rx:40"
+	ends 1 protocol
+	[[ $stderr == *"got ACK of 0x16"* ]]
+}
+
+@test "silence ends at the deadline" {
+	flash "$H723,stall=tx:40" -- --timeout 0.5
+	ends 1 timeout
+	[[ $(hint) == *power-cycle* ]]
+}
+
+# The way back
+
+@test "it does not let go: left in its bootloader, with all of the image" {
+	# The last frame to the board is COMPLETE.
+	local bytes frames
+	bytes=$(stat -c %s "$IMAGES/h723/klipper.bin")
+	frames=$((1 + 2 * ((bytes + 511) / 512) + 2))
+	flash "$H723,block=512,state=board,drop=tx:$frames" -- --force --timeout 2
+	ends 1 left_in_bootloader
+	[ "$(verified)" = '["readback"]' ]
+	[[ $(hint) == *"run the same command again"* ]]
+	flash "$H723,block=512,state=board"
+	ends 0 current
+	[ "$(verified)" = '["readback","identify"]' ]
+}
+
+@test "it comes back as its ROM's bootloader" {
+	flash "$H723,return_as=dfu"
+	ends 1 left_in_bootloader
+	[[ $stderr == *"it is in dfu mode"* ]]
+	[[ $(hint) == *power-cycle* ]]
+}
+
+@test "it never comes back" {
+	flash "$H723,return_as=never"
+	ends 1 gone
+	[[ $stderr == *"it did not come back at USB port 1-1.2"* && $(hint) == *"cable and power"* ]]
+}
+
+@test "it never comes to its bootloader" {
+	flash "$H723,leave_as=never" -- --timeout 0.5
+	ends 1 gone
+	[[ $stderr == *"nothing came back at USB port 1-1.2"* ]]
+}
+
+@test "it leaves and comes back under other names, on another port: it is the chip that counts" {
+	flash "$H723,leave_as=CanBoot,return_as=Kalico"
+	ends 0 flashed
+	flash "$H723,leave_port=1-1.4,return_port=1-1.3"
+	ends 0 flashed
+	[ "$(jq -r .port "$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json")" = 1-1.3 ]
+}
+
+@test "it is back, and runs something else" {
+	# make flash says that all is well, and has done nothing.
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t@true\n' >>"$HOME/klipper/Makefile"
+	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
+	ends 1 wrong_version
+	[ "$(verified)" = '[]' ]
+	[ "$(jq -r .flash.version_after <<<"$output")" = v0.11.0-122-ge6ef48cd ]
+	[[ $stderr == *"the board runs v0.11.0-122-ge6ef48cd, the image is "* ]]
+	[[ $(hint) == *"run the same command again"* ]]
+}
+
+@test "another program complains, and the board runs the image: flashed, by the board's word" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	sed -i 's/^\t.*flash.py.*/&; exit 74/' "$HOME/klipper/Makefile"
+	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
+	ends 0 flashed
+	[ "$(verified)" = '["identify"]' ]
+}
+
+# Boards that are kept out
+
+# untouched TEXT [SPEC...] [-- SCRIPT]: nothing is flashed, TEXT says why, all boards are as before.
+untouched() {
+	local text=$1 boards=()
+	shift
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		boards+=("$1")
+		shift
+	done
+	run --separate-stderr sim "${boards[@]}" -- '
+		kf-scan -q | jq -c ".board | [.mode, .usb.port]" >before
+		'"${2:-records | kf-flash}"' || echo $? >failed
+		kf-scan -q | jq -c ".board | [.mode, .usb.port]" | cmp before - >&2'
+	echo "$status $output $stderr" >&2
+	[ "$status" -eq 0 ]
+	[[ $output$stderr == *"$text"* && $stderr != *entering* && $stderr != *writing* ]]
+	[ "$(jq -s 'map(select(.flash.result == "flashed")) | length' <<<"$output")" = 0 ]
+}
+
+@test "flashable false, and blocked devices" {
+	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
+	untouched "octopus-pro: skipped: set to be left alone: flashable is false" "$H723"
+	registry < <(jq '.blocked_devices = [{pattern: "usb-Klipper_stm32h7*", reason: "mine"}]' <<<"$OCTOPUS")
+	untouched "octopus-pro: skipped: mine" "$H723"
+	# Neither when somebody names it by hand.
+	untouched "skipped: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	# Nor when it is in its bootloader under another name.
+	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
+	untouched "octopus-pro: skipped: set to be left alone" "$H723,mode=katapult"
+}
+
+@test "USB devices that are no boards" {
+	untouched "skipped: not a Klipper board" "$CH340" -- 'IMAGE=h723; kf-scan | kf-flash'
+}
+
+@test "two boards of one serial: neither" {
+	untouched "two boards that fit octopus-pro are connected" "$H723" "$H723,port=1-1.4"
+	# A record from before the second one was plugged in.
+	untouched "two boards with serial 29001A001151313531383332: at USB 1-1.2 and 1-1.4" "$H723" "$H723,port=1-1.4,off" -- '
+		records >r; by_hand plug 1-1.4
+		kf-scan -q | jq -c ".board | [.mode, .usb.port]" >before; kf-flash <r'
+}
+
+@test "a board without a serial of its own, on another port than its own" {
+	registry <<<'{"devices":{"octopus-pro":{"name":"Octopus","mcu":"stm32h723",
+		"serial_pattern":"usb-Klipper_stm32h723xx_12345*","usb_port":"1-1.2"}}}'
+	untouched "that one belongs on USB port 1-1.2" mcu=stm32h723xx,serial=12345,port=1-1.3
+	flash mcu=stm32h723xx,serial=12345,port=1-1.2
+	ends 0 flashed
+}
+
+@test "DFU: only the board that was last seen on this port, never the first one found" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	# Nobody was seen there.
+	untouched "skipped: not registered" "$H723,mode=dfu" -- 'kf-scan | kf-flash'
+	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.2"' <<<"$OCTOPUS")
+	untouched "skipped: not registered" "$H723,mode=dfu,port=1-1.3" -- 'kf-scan | kf-flash'
+	# It is the one; a second in DFU mode could be taken for it by make flash.
+	run --separate-stderr sim "$H723,mode=dfu" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- \
+		'config | kf-build | kf-flash --method make_flash'
+	[ "$(jq -sc 'map([.board.key, .error.code, .flash.result])' <<<"$output")" = \
+		'[["octopus-pro","ambiguous","ambiguous"],[null,null,"skipped"]]' ]
+}
+
+@test "DFU: the port where it was last flashed, rather than where it was registered" {
+	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.2"' <<<"$OCTOPUS")
+	flash "$H723,port=1-1.3"
+	ends 0 flashed
+	run -0 sim "$H723,mode=dfu,port=1-1.3" -- 'kf-scan -q | jq -r .board.key'
+	[ "$output" = octopus-pro ]
+	run -0 sim "$H723,mode=dfu,port=1-1.2" -- 'kf-scan -q | jq -r .board.key'
+	[ "$output" = null ]
+}
+
+@test "no Katapult: its ROM's bootloader is seen at once, and what now" {
+	flash "$H723,katapult=none"
+	ends 1 no_katapult
+	[ "$(jq '.flash.seconds < 5' <<<"$output")" = true ]
+	[[ $stderr == *"it came up in dfu mode"* && $(hint) == "power-cycle it"*flash_method=make_flash ]]
+	registry <<<"$BOTH"
+	IMAGE=rp2040 flash "$RP2040,katapult=none"
+	ends 1 no_katapult
+	[[ $stderr == *"it came up in rp2boot mode"* ]]
+}

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash disable=SC2016 # bash -c has $ of its own
+#
+# Several boards at a time.
+
+load helper
+load boards
+
+setup_file() {
+	build_images
+}
+
+setup() {
+	fresh_home
+	cd "$BATS_TEST_TMPDIR" || return
+	FOUR=()
+	local n devices=
+	for n in 1 2 3 4; do
+		FOUR+=("mcu=stm32h723xx,serial=AA00$n,port=1-1.$n,reenum_ms=300,erase_ms=500${FAULT[n]-}")
+		devices+=${devices:+,}'"b'$n'":{"name":"B'$n'","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_AA00'$n'*"}'
+	done
+	registry <<<"{\"devices\":{$devices}}"
+}
+
+# took COMMAND...: its milliseconds, in the file took.
+took() {
+	local start
+	start=$(date +%s%N)
+	"$@"
+	echo $((($(date +%s%N) - start) / 1000000)) >took
+}
+export -f took
+
+@test "four boards take at most 1.3 times one alone; records keep their order" {
+	run -0 --separate-stderr sim "${FOUR[@]}" -- 'records >r
+		head -n 1 r | took kf-flash -q --no-service --force >/dev/null; mv took one
+		took kf-flash --no-service --force <r >out; mv took four; cat out'
+	[ "$(jq -r .board.key <out | tr '\n' ' ')" = "b1 b2 b3 b4 " ]
+	[ "$(jq -r .flash.result <out | sort -u)" = flashed ]
+	valid_records <out
+	# shellcheck disable=SC2154 # bats sets it
+	[ "$(grep -c ': reading back 100%$' <<<"$stderr")" = 4 ]
+	run ! grep -vE '^\[Flash\] b[1-4]: ' <<<"$stderr"
+	echo "# one board $(cat one) ms, four $(cat four) ms"
+	[ $(($(cat four) * 10)) -le $(($(cat one) * 13)) ]
+}
+
+@test "-j 1: one after the other" {
+	run -0 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; kf-flash -j 1 --no-service <r >out'
+	[ "$(jq -r .flash.result <out | sort | uniq -c | xargs)" = "2 flashed" ]
+	# The second is not begun before the first is done.
+	[ "$(grep -nE 'b1: flashed' <<<"$stderr" | cut -d: -f1)" -lt "$(grep -nE 'b2: entering' <<<"$stderr" | cut -d: -f1)" ]
+}
+
+@test "-j wants a number of boards" {
+	for n in 0 -1 x 2x ''; do
+		run -64 kf-flash -j "$n"
+		[[ $output == *"is not a number of boards"* ]]
+	done
+}
+
+@test "one board's failure is its own; its process is looked after" {
+	run -1 --separate-stderr sim "${FOUR[0]},nack=60" "${FOUR[1]}" -- 'records >r; kf-flash --no-fallback --no-service <r >out'
+	[ "$(jq -r '.flash.result + " " + (.error.code // "-")' <out | xargs)" = "protocol protocol flashed -" ]
+	grep -q '^kf-flash: b1: block ' <<<"$stderr"
+}
+
+@test "a process that is killed is an error of its board alone" {
+	run -1 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; mkfifo said
+		kf-flash --no-service <r >out 2>said & parent=$!
+		while read -r line; do
+			[[ $line != *"b1: Katapult"* ]] || kill -KILL $(pgrep -o -P $parent)
+			echo "$line" >&2
+		done <said
+		wait $parent'
+	[ "$(jq -r '.flash.result // .error.message' <out | xargs)" = "the process that flashed it died (signal 9) flashed" ]
+}
+
+@test "a stop signal to the one reaches all" {
+	run -130 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; interrupt_at "b1: Katapult" kf-flash --no-service <r >out'
+	[ "$(jq -r .error.code <out | xargs)" = "interrupted interrupted" ]
+}

@@ -1,0 +1,269 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
+#
+# kf-flash on simulated boards, with the firmware of the small tree (tests/sim/tree).
+load helper
+load fake/systemd
+load boards
+
+setup_file() {
+	build_images
+	export FAKE=$BATS_FILE_TMPDIR/fake
+	mkdir "$FAKE"
+	start_systemd "$BATS_FILE_TMPDIR/bus"
+}
+
+teardown_file() {
+	kill "$FAKE_PID" "$BUS_PID"
+}
+
+setup() {
+	fresh_home
+	PATH=$KF_TESTS/fake/bin:$PATH
+	cd "$BATS_TEST_TMPDIR" || return
+	: >"$FAKE/calls"
+	units klipper.service active
+	registry <<<"$OCTOPUS"
+}
+
+@test "help, version and mistakes" {
+	run -0 --separate-stderr kf-flash --help
+	[[ $output == *"  -m, --method=METHOD "* && $stderr == "" ]]
+	run -0 --separate-stderr kf-flash -V
+	[[ $output == kf-flash\ * ]]
+	run -64 --separate-stderr kf-flash --bogus
+	[ "$output" = "" ]
+	run -64 --separate-stderr kf-flash octopus-pro
+	[[ $stderr == *"boards come as records on standard input"* ]]
+	run -64 --separate-stderr kf-flash --port /dev/ttyACM0
+	[[ $stderr == *"--port and --firmware go together"* ]]
+	run -64 --separate-stderr kf-flash --timeout soon
+	[[ $stderr == *"soon is not a number of seconds"* ]]
+}
+
+@test "help and records to a full disk are status 74" {
+	run -74 bash -c 'kf-flash --help >/dev/full'
+	run -74 --separate-stderr sim "$H723" -- 'records | kf-flash --dry-run >/dev/full'
+	[[ $stderr == *"cannot write to standard output"* ]]
+}
+
+@test "no record, and broken records: nothing is flashed" {
+	run -69 --separate-stderr bash -c 'kf-flash </dev/null'
+	[[ $stderr == *"nothing to flash"* ]]
+	run -65 --separate-stderr sim "$H723" -- '{ records; echo "{\"kf\":1,"; } | kf-flash'
+	[[ $stderr == *"line 2 of standard input"* ]]
+	[ "$output" = "" ]
+}
+
+@test "from Klipper to Klipper: read back, seen again, asked" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash'
+	valid_records <<<"$output"
+	[ "$(jq -c '.flash | [.result, .method, .verified, .version_before]' <<<"$output")" = \
+		'["flashed","katapult",["readback","identify"],"v0.11.0-122-ge6ef48cd"]' ]
+	[ "$(jq -r .flash.version_after <<<"$output")" = "$(jq -r .version <"$IMAGES/h723/klipper.dict")" ]
+	[[ $stderr == *"[Flash] octopus-pro: entering Katapult from /dev/ttyACM0"* ]]
+	[[ $stderr == *"[Flash] octopus-pro: reading back 100%"* ]]
+}
+
+@test "a board that waits in Katapult is its registered self" {
+	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'records | kf-flash'
+	[ "$(jq -r '.board.key + " " + .flash.result' <<<"$output")" = "octopus-pro flashed" ]
+}
+
+@test "the table is one line a board" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --table -q'
+	[[ $output == "octopus-pro "*" flashed "*"v0.11.0-122-ge6ef48cd -> v"*" (katapult)" ]]
+	[ "$stderr" = "" ]
+}
+
+@test "kf-scan then tells the version, and the history has the record" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null; kf-scan'
+	[ "$(jq -r .board.version <<<"$output")" = "$(jq -r .version <"$IMAGES/h723/klipper.dict")" ]
+	[ "$(jq -r .flash.result <"$XDG_STATE_HOME/kalico-flash/history.jsonl")" = flashed ]
+	[ "$(stat -c %a "$XDG_STATE_HOME/kalico-flash/history.jsonl")" = 600 ]
+}
+
+@test "--dry-run touches nothing" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --dry-run -u klipper; kf-scan'
+	[ "$(jq -sc '[.[0].flash.result, .[1].board.mode]' <<<"$output")" = '["dry_run","klipper"]' ]
+	[[ $stderr == *"would flash "*"/klipper.bin "*" by katapult, else make_flash at /dev/ttyACM0"* ]]
+	[ ! -s "$FAKE/calls" ]
+}
+
+@test "by hand: a port and a file, registered or not" {
+	registry <<<'{}'
+	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	valid_records <<<"$output"
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	run -74 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware nothing.bin'
+	[[ $stderr == *"nothing.bin: No such file"* ]]
+	run -69 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
+	[[ $stderr == *"/dev/null is not the port of a USB board"* ]]
+}
+
+@test "unregistered, excluded, disconnected and foreign boards are skipped, and it says so" {
+	run -0 --separate-stderr sim "$H723" mcu=rp2040,serial=AA,port=1-1.4 "$CH340" -- \
+		'kf-config set octopus-pro flashable=false -q >/dev/null; kf-scan | kf-flash'
+	valid_records <<<"$output"
+	[ "$(jq -r .flash.result <<<"$output" | sort -u)" = skipped ]
+	[[ $stderr == *"octopus-pro: skipped: "* && $stderr == *"skipped: not registered: kf add"* ]]
+	[[ $stderr == *"skipped: not a Klipper board"* ]]
+}
+
+@test "an earlier stage's error passes through untouched" {
+	local error='{"tool":"kf-build","code":"build_failed","message":"m","hint":null,"log":null}'
+	run -1 --separate-stderr sim "$H723" -- "kf-scan | jq -c '.error = $error' | kf-flash"
+	[ "$(jq -c .error <<<"$output")" = "$error" ]
+	[ "$(jq -c .flash <<<"$output")" = null ]
+}
+
+@test "firmware for another MCU is refused" {
+	run -1 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash; s=$?; kf-scan; exit $s'
+	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "mcu_mismatch klipper" ]
+	[[ $stderr == *"the firmware is for stm32f446xx, the board is a stm32h723"* ]]
+}
+
+@test "firmware for another offset is refused, and the board goes back to what it ran" {
+	run -1 --separate-stderr sim "$H723,start=0x8008000" -- 'records start | kf-flash; s=$?; client identify /dev/ttyACM*; exit $s'
+	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
+	[[ $stderr == *"starts at 0x08020000, the bootloader starts applications at 0x08008000"* ]]
+	[ "${lines[1]}" = "Klipper stm32h723xx v0.11.0-122-ge6ef48cd" ]
+}
+
+@test "a file that changed since it was built is refused" {
+	run -1 --separate-stderr sim "$H723" -- \
+		'cp "$IMAGES/h723/klipper.bin" x.bin; records "$PWD/x.bin" >r; echo >>x.bin; kf-flash <r'
+	[ "$(jq -r .error.code <<<"$output")" = bad_image ]
+}
+
+@test "a record whose board left is refused" {
+	local serial
+	for serial in 29001A001151313531383333 FFFF ''; do
+		run -1 --separate-stderr sim "$H723" -- "records | jq -c '.board.usb.serial = \"$serial\"' | kf-flash"
+		[ "$(jq -r .error.code <<<"$output")" = not_connected ]
+	done
+}
+
+@test "kf-scan | kf-flash takes the newest build" {
+	run -1 --separate-stderr sim "$H723" -- 'kf-scan | kf-flash'
+	[ "$(jq -r .error.code <<<"$output")" = no_firmware ]
+	[[ $stderr == *"kf build"* ]]
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	run -0 --separate-stderr sim "$H723" -- \
+		'config | kf-build >/dev/null; kf-scan | kf-flash'
+	[ "$(jq -r '.flash.result' <<<"$output")" = flashed ]
+}
+
+@test "two boards: the failure of one does not stop the other" {
+	registry <<<"$BOTH"
+	run -1 --separate-stderr sim "$H723" "$RP2040,katapult=none,leave_as=never" -- \
+		'{ records; IMAGE=rp2040 records; } | kf-flash --no-fallback --timeout 2'
+	[ "$(jq -sr 'map(.board.key + " " + (.error.code // .flash.result)) | join(", ")' <<<"$output")" = \
+		"octopus-pro flashed, nitehawk gone" ]
+}
+
+@test "no Katapult: make flash takes over, with the port that the board has then" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	run -0 --separate-stderr sim "$H723,drop=rx:1" -- 'config | kf-build | kf-flash --method make_flash'
+	[ "$(jq -c '.flash | [.result, .method, .verified]' <<<"$output")" = '["flashed","make_flash",["identify"]]' ]
+	[[ $stderr == *"make flash FLASH_DEVICE=/dev/"* ]]
+}
+
+@test "the native method fails: make flash is tried, unless --no-fallback" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	run -0 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
+	[ "$(jq -c '.flash | [.result, .method, (.attempts | map(.method + " " + .result))]' <<<"$output")" = \
+		'["flashed","make_flash",["katapult protocol","make_flash flashed"]]' ]
+	run -1 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash --no-fallback'
+	[ "$(jq -c '[.error.code, (.flash.attempts | length)]' <<<"$output")" = '["protocol",1]' ]
+}
+
+@test "both methods fail: the first failure leads, and the log is named" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
+	[ "$(jq -r .error.code <<<"$output")" = protocol ]
+	[[ $(jq -r .error.message <<<"$output") == katapult:*"; make_flash: make flash ended with status 2" ]]
+	grep "no luck" "$(jq -r .error.log <<<"$output")"
+}
+
+@test "make flash is refused when the build folder holds another image" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	run -1 --separate-stderr sim "$H723" -- 'config | kf-build >r
+		echo x >>"$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/out/klipper.bin"
+		kf-flash --method make_flash <r; s=$?; kf-scan; exit $s'
+	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_firmware klipper" ]
+}
+
+@test "a registered board behind a USB-to-serial chip goes to make flash at once" {
+	registry <<<'{"devices":{"mega":{"name":"Mega","mcu":"atmega2560","usb_port":"1-1.5",
+		"serial_pattern":"usb-1a86_USB_Serial*"}}}'
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t@echo $(FLASH_DEVICE)\n' >>"$HOME/klipper/Makefile"
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mega"
+	echo CONFIG_MACH_AVR=y >"$XDG_CONFIG_HOME/kalico-flash/configs/mega/.config"
+	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q | kf-flash'
+	[ "$(jq -c '[.firmware.format, .error.code, (.flash.attempts | map(.method + " " + .result))]' <<<"$output")" = \
+		'["elf.hex","unverified",["make_flash unverified"]]' ]
+	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-flash --method katapult'
+	[[ $stderr == *"Katapult cannot be entered through it"* ]]
+}
+
+@test "flashtool runs katapult_dir's script on the port in Katapult" {
+	mkdir -p katapult/scripts
+	cat >katapult/scripts/flashtool.py <<-'E'
+		import sys
+		print(sys.argv)
+		sys.exit(5)
+	E
+	run -1 --separate-stderr sim "$H723" -- 'records | kf-flash --method flashtool --no-fallback --katapult-dir katapult'
+	[ "$(jq -r .error.code <<<"$output")" = flash_failed ]
+	grep -F "'-d', '/dev/ttyACM" "$(jq -r .error.log <<<"$output")"
+}
+
+@test "the board never comes back" {
+	run -1 --separate-stderr sim "$H723,return_as=never" -- 'records | kf-flash --return-timeout 0.5'
+	[ "$(jq -c '[.error.code, .flash.result, .flash.verified]' <<<"$output")" = '["gone","gone",["readback"]]' ]
+}
+
+@test "the cable is pulled in the middle, and the next run succeeds" {
+	run -0 --separate-stderr sim "$H723,state=board,unplug=tx:200" -- 'records | kf-flash --no-fallback -q || echo $?'
+	[[ $output == *'"code":"gone"'*1 ]]
+	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+}
+
+@test "Ctrl-C between two blocks: told, and the next run succeeds" {
+	run -130 --separate-stderr sim "$H723,rtt_us=2000,state=board" -- \
+		'records >r; interrupt_at "writing 25%" kf-flash'
+	[ "$(jq -r .error.code <<<"$output")" = interrupted ]
+	[[ $stderr == *"stopped by a signal"* ]]
+	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+}
+
+@test "a unit named with -u is stopped before and started after" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash -u klipper'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	[ "$(active)" = active ]
+	[[ $(cat "$FAKE/calls") == *StopUnit*klipper.service*StartUnit*klipper.service* ]]
+}
+
+@test "the unit is started again when the flash fails" {
+	run -1 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash -u klipper --no-fallback'
+	[ "$(jq -r .error.code <<<"$output")" = protocol ]
+	[ "$(active)" = active ]
+	[[ $(cat "$FAKE/calls") == *StopUnit*StartUnit* ]]
+}
+
+@test "nothing to flash: the unit is not stopped" {
+	run -1 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash -u klipper'
+	[ ! -s "$FAKE/calls" ]
+}
+
+@test "a port that another process holds is not touched" {
+	run -75 --separate-stderr sim "$H723" -- 'exec 9<>/dev/ttyACM0; records | { exec 9>&-; kf-flash; }'
+	[ "$(jq -r .error.code <<<"$output")" = busy ]
+	[[ $stderr == *"/dev/ttyACM0 is open in process "*"(bash"* ]]
+}

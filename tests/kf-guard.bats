@@ -1,0 +1,292 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
+# shellcheck disable=SC2119,SC2120,SC2030,SC2031 # functions run in here, variables in one test
+#
+# A print is never killed. Klippy and Moonraker are tests/fake/klippy.py, which says what the real
+# ones were recorded to say, in a process that holds the simulated board's port.
+load helper
+load fake/systemd
+load boards
+
+setup_file() {
+	build_images
+	export FAKE=$BATS_FILE_TMPDIR/fake
+	mkdir "$FAKE"
+	start_systemd "$BATS_FILE_TMPDIR/bus"
+}
+
+teardown_file() {
+	kill "$FAKE_PID" "$BUS_PID"
+}
+
+setup() {
+	fresh_home
+	PATH=$KF_TESTS/fake/bin:$PATH
+	cd "$BATS_TEST_TMPDIR" || return
+	mkdir -p pd/comms pd/config pd/logs
+	: >"$FAKE/calls"
+	units klipper.service active
+	registry <<<"$OCTOPUS"
+	export PORT=/dev/ttyACM0
+}
+
+# klippy STATE [ARG]...: a Klippy that holds $PORT and says STATE; $klippy is its process. By
+# default it takes questions on a socket of its own.
+klippy() {
+	local state=$1 port
+	shift
+	[ $# -gt 0 ] || set -- -a pd/comms/klippy.sock
+	rm -f pd/comms/*.sock
+	exec {ready}< <(STATE=$state exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
+		pd/config/printer.cfg -l pd/logs/klippy.log "$@" 3>&-)
+	klippy=$!
+	read -r _ port <&"$ready"
+	exec {ready}<&-
+	[ "$port" = 0 ] || printf '# ours\n[file_manager]\nport: 1\n\n[server]\nhost: x\nport: %s\n' \
+		"$port" >pd/config/moonraker.conf
+}
+
+# Klippy is the main process of klipper.service.
+main_process() {
+	jq ".units[\"klipper.service\"] += {\"pid\": $klippy, \"kill\": true}" "$FAKE/state.json" >state.new
+	mv state.new "$FAKE/state.json"
+}
+
+end() {
+	kill "$klippy"
+	wait "$klippy" 2>/dev/null || :
+}
+
+# check [OPTION]...: "STATUS CODE" of the board's check; what kf-flash says goes to stderr.
+check() {
+	local status=0 said
+	said=$(kf-scan -q | kf-flash --check "$@") || status=$?
+	echo "$status $(jq -r '.error.code // "fine"' <<<"$said")"
+}
+
+# each STATE... : what comes of a flash in each of these states. A Klippy without a unit is not
+# stopped, so that "busy" is what follows when nothing speaks against it.
+each() {
+	local state
+	for state; do
+		klippy "$state" "${args[@]}"
+		echo "$state: $(check)"
+		end
+	done
+}
+export -f klippy main_process end check each
+
+# here TEXT [ARG]...: on a machine with one board.
+here() {
+	mocked timeout 30 kf-sim --board "$H723" -- bash -uc "$1" bash "${@:2}"
+}
+
+RUNNING=("ready, idle" printing paused cancelled "emergency stop")
+VERDICTS="ready, idle: 75 busy
+printing: 75 printing
+paused: 75 printing
+cancelled: 75 busy
+emergency stop: 75 busy"
+
+@test "each recorded state, asked of Klippy" {
+	run -0 --separate-stderr here 'args=(); each "$@"' "${RUNNING[@]}"
+	[ "$output" = "$VERDICTS" ]
+	[[ $stderr == *"octopus-pro: python3 (process "*") is printing dwell.gcode, 0 % done"* ]]
+	[[ $stderr == *"octopus-pro: python3 (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
+}
+
+@test "each recorded state, asked of Moonraker's socket" {
+	export MOONRAKER=pd/comms/moonraker.sock
+	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
+	[ "$output" = "$VERDICTS" ]
+}
+
+@test "each recorded state, asked of Moonraker over HTTP, at the port in moonraker.conf" {
+	export MOONRAKER=http
+	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
+	[ "$output" = "$VERDICTS" ]
+}
+
+@test "a Moonraker without its Klippy cannot vouch for one that holds the port" {
+	for MOONRAKER in pd/comms/moonraker.sock http; do
+		export MOONRAKER
+		run -0 --separate-stderr here 'args=(); MODE=refuse each "$@"' \
+			"klippy not running" "klippy stopped after running"
+		[ "$output" = "klippy not running: 75 printer_unknown
+klippy stopped after running: 75 printer_unknown" ]
+		[[ $stderr == *"pd/comms/klippy.sock: nobody listens there"* ]]
+		[[ $stderr == *"Klippy Host not connected"* ]]
+	done
+}
+
+@test "a Klippy that has stopped is no reason to wait" {
+	run -0 --separate-stderr here '
+		MODE=refuse klippy "klippy stopped after running"; end; check'
+	[ "$output" = "0 fine" ]
+	[ "$stderr" = "" ]
+}
+
+@test "startup and error: nothing can print" {
+	for state in startup error shutdown; do
+		EDIT=webhooks.state=$state run -0 --separate-stderr here 'klippy printing; check'
+		[ "$output" = "75 busy" ]
+	done
+}
+
+@test "streamed G-code is a print, also after one that was cancelled" {
+	for state in "ready, idle" cancelled; do
+		EDIT=idle_timeout.state=Printing run -0 --separate-stderr here 'klippy "$1"; check' "$state"
+		[ "$output" = "75 printing" ]
+		[[ $stderr == *"is running G-code, but not of a file of its own"* ]]
+	done
+	EDIT=idle_timeout.state=Printing,print_stats=gone,virtual_sdcard=gone \
+		run -0 --separate-stderr here 'klippy "ready, idle"; check'
+	[ "$output" = "75 printing" ]
+}
+
+@test "words and types that we do not know are never idle" {
+	for edit in print_stats.state=resting idle_timeout.state=Napping print_stats.state=7 \
+		print_stats=null webhooks=gone print_stats=[1] \
+		print_stats=gone,virtual_sdcard=gone,idle_timeout=gone; do
+		EDIT=$edit run -0 --separate-stderr here 'klippy "ready, idle"; check'
+		echo "$edit: $output"
+		[ "$output" = "75 printer_unknown" ]
+	done
+}
+
+@test "hostile answers: each is no answer, in a few seconds" {
+	for mode in garbage truncated endless deny refuse; do
+		MODE=$mode run -0 --separate-stderr here 'klippy "ready, idle"; check'
+		echo "$mode: $output $stderr"
+		[ "$output" = "75 printer_unknown" ]
+		[[ $stderr != *$'\033'* ]]
+	done
+	MODE=events run -0 --separate-stderr here 'klippy printing; check'
+	[ "$output" = "75 printing" ]
+	MODE=truncated MOONRAKER=http run -0 --separate-stderr here 'klippy "ready, idle" -v; check'
+	[ "$output" = "75 printer_unknown" ]
+}
+
+@test "no answer: refused, unless the user's word is --while-unknown" {
+	MODE=silent run -0 --separate-stderr here 'klippy "ready, idle"; check'
+	[ "$output" = "75 printer_unknown" ]
+	[[ $stderr == *"nobody tells whether python3 (process "*") is printing: "*"klippy.sock: no answer in time"* ]]
+	[[ $stderr == *"--while-unknown goes on"* ]]
+	MODE=deny run -0 --separate-stderr here '
+		klippy "ready, idle"; main_process; records | kf-flash -u klipper --while-unknown'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+}
+
+@test "--while-unknown is no word about a print that is known of" {
+	run -0 --separate-stderr here 'klippy printing; check --while-unknown'
+	[ "$output" = "75 printing" ]
+}
+
+@test "another printer does not answer for this one" {
+	# Its Moonraker is found in our place, and says idle.
+	MOONRAKER=pd/comms/moonraker.sock PID=812 run -0 --separate-stderr here 'klippy "ready, idle" -v; check'
+	[ "$output" = "75 printer_unknown" ]
+	[[ $stderr == *"speaks of another Klippy, process 812"* ]]
+	# Another Klippy has taken our socket's name.
+	run -0 --separate-stderr here '
+		klippy printing; mine=$klippy
+		PORT=/dev/null klippy "ready, idle"
+		check
+		kill "$mine"'
+	[ "$output" = "75 printer_unknown" ]
+	[[ $stderr == *"klippy.sock: another process answers there"* ]]
+}
+
+@test "idle: the unit is stopped, the board flashed, the unit started" {
+	run -0 --separate-stderr here '
+		klippy "ready, idle"; main_process; records | kf-flash -u klipper'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	[ "$(<"$FAKE/calls")" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+}
+
+@test "printing: nothing is stopped, nothing written" {
+	run -75 --separate-stderr here '
+		klippy printing; main_process; records | kf-flash -u klipper; s=$?
+		kill -0 "$klippy" && exit $s'
+	[ "$(jq -r .error.code <<<"$output")" = printing ]
+	[ "$(jq .flash <<<"$output")" = null ]
+	[[ $stderr == *"octopus-pro: klipper.service (process "*") is printing dwell.gcode, 0 % done"* ]]
+	[ ! -s "$FAKE/calls" ]
+}
+
+@test "a unit named with -u prints: its board is elsewhere, nothing is stopped" {
+	run -75 --separate-stderr here '
+		PORT=/dev/null klippy printing; main_process; records | kf-flash -u klipper'
+	[ "$(jq -r .error.code <<<"$output")" = printing ]
+	[ ! -s "$FAKE/calls" ]
+}
+
+@test "a dry run says it, and --no-service stops nothing" {
+	run -75 --separate-stderr here '
+		klippy printing; main_process; records | kf-flash -u klipper --dry-run'
+	[[ $stderr == *"is printing dwell.gcode"* ]]
+	run -75 --separate-stderr here 'klippy "ready, idle"; records | kf-flash --no-service'
+	[ "$(jq -r .error.code <<<"$output")" = busy ]
+	[[ $stderr == *"/dev/ttyACM0 is open in process "* ]]
+}
+
+@test "kf flash asks before it builds" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
+	echo "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"
+	run -75 --separate-stderr here 'klippy printing; main_process; kf flash octopus-pro -u klipper'
+	[[ $stderr == *"kf-flash: octopus-pro: klipper.service (process "*") is printing"* ]]
+	[[ $stderr != *"[Build]"* ]]
+	[ ! -d "$XDG_CACHE_HOME/kalico-flash/build" ]
+	[ "$(jq -r .error.code <<<"$output")" = printing ]
+	run -0 --separate-stderr here 'klippy cancelled; main_process; kf flash octopus-pro -u klipper'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+}
+
+# The first kf-flash holds klipper.service and is at the board; the second waits for all of that.
+@test "two kf-flash at once on one board: the second waits for the first, restore included" {
+	mkfifo event gate
+	jq ".units[\"klipper.service\"].start = {event: \"$PWD/event\", gate: \"$PWD/gate\"}" \
+		"$FAKE/state.json" >state.new && mv state.new "$FAKE/state.json"
+	run -0 --separate-stderr here '
+		records >r
+		kf-flash -q -u klipper <r >first & first=$!
+		read -r _ <>event # flashed, and on its way back
+		kf-flash --wait 0.1 <r; echo "$?"
+		exec {said}< <(kf-flash -u klipper --dry-run <r 2>&1 >second)
+		read -r line <&"$said"; echo "$line"
+		cat second
+		echo >gate
+		wait "$first"; cat first second
+		read -r line <&"$said"; echo "$line"'
+	jq -e 'select(.error.code == "busy")' <<<"${lines[0]}"
+	[ "${lines[1]}" = 75 ]
+	[[ ${lines[2]} == "[Flash] octopus-pro: waiting for process "*", which is at this board" ]]
+	[ "$(jq -r .flash.result <<<"${lines[3]}")" = flashed ]
+	[[ ${lines[-1]} == "[Flash] octopus-pro: would leave it alone"* ]]
+	[[ $stderr == *"another kf-flash is at it: process "* ]]
+}
+
+@test "--return-delay: the service comes back so much later than the board" {
+	run -0 --separate-stderr here 'records | kf-flash -u klipper --return-delay 1.2'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	[[ $stderr =~ again\ after\ ([0-9]+)\.([0-9])\ s ]]
+	[ "${BASH_REMATCH[1]}${BASH_REMATCH[2]}" -ge 12 ]
+}
+
+@test "ModemManager and brltty are named with the fix" {
+	for name in ModemManager brltty; do
+		cp /usr/bin/cat "$name"
+		mkfifo "hold-$name"
+		run -75 --separate-stderr here '
+			"./$1" "hold-$1" </dev/ttyACM0 & pid=$!
+			exec {hold}>"hold-$1"
+			records | { exec {hold}>&-; kf-flash; }
+			status=$?; kill "$pid"; exit $status' "$name"
+		[ "$(jq -r .error.code <<<"$output")" = busy ]
+		[[ $stderr == *"/dev/ttyACM0 is open in process "*"($name"* ]]
+		fix=$([ "$name" = brltty ] && echo "apt remove brltty" || echo "systemctl mask --now ModemManager")
+		[[ $stderr == *"sudo $fix"* ]]
+	done
+}

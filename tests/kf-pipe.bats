@@ -1,0 +1,146 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2016,SC2154
+# What kf makes of stages that fail, are missing or are stopped.
+load stages
+
+# stage NAME STATUS: reads its input, complains, ends with STATUS.
+stage() {
+	fake "$1" 'cat >/dev/null; echo "'"$1"': story" >&2; exit '"$2"
+}
+
+@test "the first stage that fails as a whole decides" {
+	stage kf-config 78
+	stage kf-build 69
+	stage kf-flash 69
+	alone kf flash --all
+	[ "$status" -eq 78 ]
+	[ "${stderr_lines[-1]}" = "kf: kf-config failed first: its message above has the cause" ]
+	[[ $stderr == *"kf-config: story"* ]]
+}
+
+@test "a failed board is 1, in whichever stage" {
+	fake kf-build 'cat; exit 1'
+	alone kf flash --all
+	[ "$status" -eq 1 ]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	fake kf-flash 'cat; exit 77'
+	alone kf flash --all
+	[ "$status" -eq 77 ]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "a service that was not restored outranks all" {
+	stage kf-config 70
+	stage kf-flash 71
+	alone kf flash --all
+	[ "$status" -eq 71 ]
+}
+
+@test "a stage that was killed is named" {
+	printf '#!/bin/bash\nkill -KILL $$\n' >"$stages/kf-build"
+	stage kf-flash 69
+	alone kf flash --all
+	[ "$status" -eq 137 ]
+	[ "${stderr_lines[-2]}" = "kf: kf-build was killed by signal 9 (Killed)" ]
+}
+
+@test "a stage that refuses at once stops those before it" {
+	printf '#!/bin/bash\necho "kf-flash: bad option" >&2\nexit 64\n' >"$stages/kf-flash"
+	printf '#!/bin/bash\nexec sleep 300\n' >"$stages/kf-build"
+	alone timeout 20 kf flash --all
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[-1]}" = "kf-flash: bad option" ]
+}
+
+@test "a stage that is missing: nothing starts" {
+	[ -z "$(command -v kf-nothing)" ]
+	rm "$stages/kf-build"
+	PATH=/usr/bin:/bin alone "$stages/kf" flash --all
+	[ "$status" -eq 78 ]
+	[ "${stderr_lines[0]}" = "kf: kf-build is neither in $stages nor on PATH" ]
+	run ! ran kf-scan
+}
+
+@test "stages on PATH are found, those beside kf first" {
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	mv "$stages/kf-flash" "$BATS_TEST_TMPDIR/elsewhere"
+	cp "$stages/kf-build" "$BATS_TEST_TMPDIR/elsewhere"
+	echo 'exit 1' >>"$BATS_TEST_TMPDIR/elsewhere/kf-build"
+	PATH=$BATS_TEST_TMPDIR/elsewhere:/usr/bin:/bin alone "$stages/kf" flash --all
+	[ "$status" -eq 0 ]
+	ran kf-flash
+}
+
+# restores NAME: a stage that takes its time to end after a signal, and tells which one came.
+restores() {
+	cat >"$stages/$1" <<-END
+		#!/bin/bash
+		for sig in INT TERM HUP; do trap "echo $1: restored after \$sig >&2; exit 130" \$sig; done
+		exec <>"$note/never"
+		echo ready >"$note/ready"
+		read -r
+	END
+}
+
+# Wait for that; what has ended before it says so.
+is_ready() {
+	read -r -t 20 <>"$note/ready"
+}
+
+# stopped_by SIGNAL TARGET...: kf flash with a kf-flash that restores, and the signal for it.
+stopped_by() {
+	mkfifo "$note/never" "$note/ready"
+	restores kf-flash
+	setsid env --default-signal=INT kf flash --all 2>"$note/stderr" &
+	local pid=$!
+	is_ready
+	kill "-$1" -- "$2$pid"
+	status=0
+	wait "$pid" || status=$?
+}
+
+@test "Ctrl-C reaches the stages, and kf outlives them" {
+	stopped_by INT -
+	[ "$status" -eq 130 ]
+	grep -qx "kf-flash: restored after INT" "$note/stderr"
+	run ! grep "^kf:" "$note/stderr"
+}
+
+@test "a signal for kf alone is passed on" {
+	stopped_by TERM ""
+	[ "$status" -eq 143 ]
+	grep -qx "kf-flash: restored after TERM" "$note/stderr"
+}
+
+@test "a hang-up is passed on" {
+	stopped_by HUP ""
+	[ "$status" -eq 129 ]
+	grep -qx "kf-flash: restored after HUP" "$note/stderr"
+}
+
+@test "a signal while kf-scan runs" {
+	mkfifo "$note/never" "$note/ready"
+	restores kf-scan
+	setsid env --default-signal=INT kf flash --all 2>"$note/stderr" &
+	local pid=$!
+	is_ready
+	kill -TERM "$pid"
+	run wait "$pid"
+	run ! ran kf-config
+	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ]
+}
+
+@test "a board that the check fails is not worked for, the others are" {
+	fake kf-check 'jq -c "if .board.key == \"nitehawk\" then .error = {tool: \"kf-flash\",
+		code: \"printing\", message: \"prints\"} else . end"; exit 75'
+	alone kf flash --all
+	[ "$status" -eq 0 ] # what kf-flash makes of the records decides
+	[ "$(jq -r '.board.key + " " + (.error.code // "fine")' "$note/kf-config.in" | paste -sd' ')" = \
+		"octopus-pro fine nitehawk printing" ]
+	fake kf-check 'cat; exit 78'
+	rm "$note"/kf-config.*
+	alone kf flash --all
+	[ "$status" -eq 78 ]
+	run ! ran kf-config
+}

@@ -1,0 +1,598 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# kf-service against a systemd of our own (tests/fake/systemd1.py) on a private bus.
+load helper
+load fake/systemd
+
+setup_file() {
+	export FAKE=$BATS_FILE_TMPDIR/fake
+	mkdir "$FAKE"
+	start_systemd "$BATS_FILE_TMPDIR/bus"
+}
+
+teardown_file() {
+	kill "$FAKE_PID" "$BUS_PID"
+}
+
+setup() {
+	fresh_home
+	PATH=$KF_TESTS/fake/bin:$PATH
+	cd "$BATS_TEST_TMPDIR" || return
+	rm -f "$FAKE/sudo-refuses" "$FAKE/no-systemd" "$FAKE/scopes"
+	: >"$FAKE/calls"
+	mkfifo up down event gate
+	units klipper.service active
+}
+
+# fake FILTER: change what systemd has.
+fake() {
+	jq "$1" "$FAKE/state.json" >state.new
+	mv state.new "$FAKE/state.json"
+}
+
+calls() {
+	cat "$FAKE/calls"
+}
+
+# Whoever runs the tests: "${user[@]}" COMMAND runs as somebody who is not root.
+need_user() {
+	user=(env)
+	[ "$(id -u)" -eq 0 ] || return 0
+	user=(unshare -U)
+	"${user[@]}" true 2>/dev/null || skip "root, and unshare -U does not work here"
+}
+
+# background COMMAND...: start it with its signals as a terminal would have them; $pid.
+background() {
+	env --default-signal=INT,QUIT "$@" >out 2>err 3>&- &
+	pid=$!
+}
+
+# wait_status: the status of what background started.
+wait_status() {
+	status=0
+	wait "$pid" || status=$?
+}
+
+@test "-h, -V, and mistakes" {
+	run -0 --separate-stderr kf-service --help
+	[[ $output == usage:* && $stderr = "" ]]
+	run -0 kf-service -V
+	[[ $output == "kf-service "* ]]
+	run -74 bash -c 'kf-service -h >/dev/full'
+	for args in "" "restart" "status klipper" "hold" "hold -u x --" "stop --nonsense" \
+		"stop -t 0" "stop -t 1x" "stop -u" "hold -u klipper.target true" \
+		"hold -u klipper@ true" "hold -u ../x true" "hold -u klipper* true" \
+		"hold -u -x true" "status -u @1"; do
+		# shellcheck disable=SC2086
+		run -64 --separate-stderr kf-service $args
+		[ "$output" = "" ]
+		[ -n "$stderr" ]
+	done
+	[ "$(calls)" = "" ]
+}
+
+@test "status: JSON Lines in a pipe, a table when asked for" {
+	units klipper.service active klipper@2.service inactive
+	fake '.units["klipper.service"] += {"pid": 812, "enabled": "enabled"}'
+	run -0 --separate-stderr kf-service status -u klipper -u klipper@2 -u nothing
+	[ "${lines[0]}" = '{"unit":"klipper.service","load":"loaded","active":"active","sub":"running","enabled":"enabled","pid":812,"can":"dbus","guarantee":"scope"}' ]
+	[ "${lines[1]}" = '{"unit":"klipper@2.service","load":"loaded","active":"inactive","sub":"dead","enabled":null,"pid":null,"can":"dbus","guarantee":"scope"}' ]
+	[ "${lines[2]}" = '{"unit":"nothing.service","load":"not-found","active":"inactive","sub":"dead","enabled":null,"pid":null,"can":null,"guarantee":null}' ]
+	run -0 --separate-stderr kf-service status --table
+	[[ ${lines[0]} == UNIT*STATE* ]]
+	[[ ${lines[1]} == klipper.service*active*enabled*812*dbus*scope ]]
+	run -74 bash -c 'kf-service status >/dev/full'
+	run -74 bash -c 'kf-service status --table >/dev/full'
+	[ "$(calls)" = "" ]
+}
+
+@test "status: what may be done, and by which way" {
+	need_user
+	fake '.deny = ["StartUnit"]'
+	run -0 --separate-stderr "${user[@]}" kf-service status
+	[ "$(jq -r .can <<<"$output")" = sudo ]
+	[ "$(calls)" = $'sudo -n -l systemctl stop klipper.service\nsudo -n -l systemctl start klipper.service' ]
+	touch "$FAKE/sudo-refuses"
+	run -0 --separate-stderr "${user[@]}" kf-service status
+	[ "$(jq -r .can <<<"$output")" = none ]
+}
+
+# guarantee DENIED [VERSION]: what stands behind a hold, where systemd denies that.
+guarantee() {
+	fake ".deny = $1 | .version = ${2:-252}"
+	"${user[@]}" kf-service status | jq -r .guarantee
+}
+
+@test "status: the guarantee, from the strongest down to none" {
+	need_user
+	[ "$(guarantee '[]')" = scope ]
+	[ "$(guarantee '["StartTransientUnit"]')" = "sudo scope" ]
+	[ "$(guarantee '[]' 248)" = sentinel ]
+	touch "$FAKE/sudo-refuses"
+	[ "$(guarantee '["StartTransientUnit"]')" = sentinel ]
+	[ "$(guarantee '["StartTransientUnit", "StartUnit", "StopUnit"]')" = none ]
+	[ ! -e "$FAKE/scopes" ]
+	[ "$(active)" = active ]
+}
+
+@test "stop and start wait for the job, and done already is done" {
+	run -0 --separate-stderr kf-service stop
+	[ "$output" = "" ]
+	[ "$stderr" = "[Service] klipper.service: stopped" ]
+	[ "$(active)" = inactive ]
+	run -0 --separate-stderr kf-service start -q
+	[ "$stderr" = "" ]
+	[ "$(active)" = active ]
+	run -0 kf-service start
+	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+}
+
+@test "a job's end may come before the reply that names it" {
+	fake '.early = true'
+	run -0 kf-service stop -t 2
+	[ "$(active)" = inactive ]
+	run -0 kf-service start -t 2
+}
+
+@test "jobs that fail: the result is named, every unit is tried" {
+	units klipper.service active moonraker.service active
+	for result in failed timeout dependency canceled; do
+		fake ".units[\"klipper.service\"].stop = {\"result\": \"$result\", \"then\": \"active\"}"
+		run -1 --separate-stderr kf-service stop -u klipper -u moonraker
+		[[ $stderr == *"klipper.service cannot be stopped"*"result $result"* ]]
+		[[ $stderr == *"journalctl -u klipper.service"* ]]
+		[ "$(active moonraker.service)" = inactive ]
+	done
+}
+
+@test "started means active, whatever the job says" {
+	units klipper.service inactive
+	fake '.units["klipper.service"].start = {"then": "failed"}'
+	run -1 --separate-stderr kf-service start
+	[[ $stderr == *"klipper.service cannot be started: it is failed"* ]]
+}
+
+@test "a unit that failed too often is forgiven and started" {
+	units klipper.service failed
+	fake '.units["klipper.service"] += {"result": "start-limit-hit", "forgiven": {},
+		"start": {"result": "failed", "then": "failed"}}'
+	run -0 kf-service start
+	[ "$(active)" = active ]
+	[[ $(calls) == *"ResetFailedUnit klipper.service"* ]]
+}
+
+@test "no such unit: said before anything is stopped, with those there are" {
+	units klipper-1.service active moonraker.service inactive other.service active
+	for args in "stop -u klipper" "start -u klipper" "hold -u klipper-1 -u klipper touch ran"; do
+		# shellcheck disable=SC2086
+		run -1 --separate-stderr kf-service $args
+		[[ $stderr == *"klipper.service: there is no such unit"* ]]
+		[[ $stderr == *"klipper-1.service, moonraker.service"* ]]
+		[[ $stderr != *other.service* ]]
+	done
+	[ ! -e ran ]
+	[ "$(calls)" = "" ]
+}
+
+@test "polkit says no: sudo does it, with no more than the verb and the unit" {
+	need_user
+	for name in AccessDenied InteractiveAuthorizationRequired; do
+		units klipper.service active
+		: >"$FAKE/calls"
+		fake ".deny = [\"StopUnit\", \"StartUnit\"] | .deny_error = \"org.freedesktop.DBus.Error.$name\""
+		run -0 --separate-stderr "${user[@]}" kf-service hold -- true
+		[ "$(active)" = active ]
+		[ "$(calls)" = "StopUnit klipper.service replace
+sudo -n systemctl stop klipper.service
+systemctl stop klipper.service
+sudo -n systemctl start klipper.service
+systemctl start klipper.service" ]
+	done
+}
+
+@test "polkit and sudo say no: 77, both remedies, nothing stopped, no command" {
+	need_user
+	fake '.deny = ["StopUnit", "StartUnit"]'
+	touch "$FAKE/sudo-refuses"
+	run -77 --separate-stderr "${user[@]}" kf-service hold -- touch ran
+	[ ! -e ran ]
+	[ "$(active)" = active ]
+	[[ $stderr == *"Interactive authentication required"*"a password is required"* ]]
+	[[ $stderr == *"polkit rule"*"passwordless sudo"* ]]
+	[[ $stderr != *started* ]]
+}
+
+@test "hold: systemd owes what runs, before it is stopped; by D-Bus or by sudo" {
+	need_user
+	units klipper.service active klipper-2.service inactive moonraker.service active
+	run -0 "${user[@]}" kf-service hold -u klipper -u klipper-2 -u moonraker -- true
+	[ "$(cat "$FAKE/scopes")" = "klipper.service=active moonraker.service=active" ]
+	rm "$FAKE/scopes"
+	fake '.deny = ["StartTransientUnit"]'
+	run -0 "${user[@]}" kf-service hold -u klipper -u klipper-2 -u moonraker -- true
+	[ "$(cat "$FAKE/scopes")" = "klipper.service=active moonraker.service=active" ]
+	[[ $(calls) == *"sudo -n busctl call "*" StartTransientUnit "* ]]
+	[ "$(active klipper-2.service)" = inactive ]
+}
+
+@test "hold: nothing runs, nothing is owed" {
+	units klipper.service inactive
+	run -0 kf-service hold -- true
+	[ ! -e "$FAKE/scopes" ]
+	[ "$(calls)" = "" ]
+}
+
+@test "hold: what another hold will start is not taken" {
+	units klipper.service inactive kf-hold-1.scope active
+	fake '.units["klipper.service"].owed_by = ["other.service", "kf-hold-1.scope"]'
+	run -75 --separate-stderr kf-service hold -- touch ran
+	[[ $stderr == *"klipper.service is held already"*"kf-hold-1.scope"* ]]
+	[ ! -e ran ]
+	fake '.units["kf-hold-1.scope"].active = "inactive"'
+	run -0 kf-service hold -- true
+}
+
+@test "hold: a scope that fails is no guarantee, a sentinel is" {
+	fake '.scope = "failed"'
+	run -0 kf-service hold -- sh -c 'ps -e -o comm= | grep -x kf-sentinel'
+	[[ $output == *kf-sentinel* ]]
+	[ "$(active)" = active ]
+}
+
+@test "hold: the command that waits for its scope ends if kf-service does" {
+	fake ".units[\"klipper.service\"].stop |= {\"event\": \"$PWD/event\", \"gate\": \"$PWD/gate\"}"
+	background kf-service hold -- touch ran
+	read -r -t 20 _ <>event
+	child=$(cat "/proc/$pid/task/$pid/children")
+	kill -KILL "$pid"
+	wait_status
+	timeout 10 tail --pid="${child% }" -f /dev/null
+	[ ! -e ran ]
+	echo >gate
+}
+
+# old_systemd: one that knows no OnSuccess=, and tells when a start was asked for.
+old_systemd() {
+	fake ".version = 247 | .units[\"klipper.service\"].start = {\"event\": \"$PWD/event\"}"
+}
+
+@test "before systemd 249: SIGKILL of kf-service, the sentinel starts the units after the command" {
+	old_systemd
+	background kf-service hold -- sh -c 'echo $PPID >up; read -r _ <down'
+	read -r -t 20 parent <>up
+	kill -KILL "$parent"
+	wait_status
+	[ "$status" -eq 137 ]
+	[ "$(calls)" = "StopUnit klipper.service replace" ]
+	[ "$(active)" = inactive ]
+	echo >down
+	read -r -t 20 _ <>event
+	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+}
+
+@test "before systemd 249: the sentinel starts nothing that has come back" {
+	old_systemd
+	fake '.units["klipper.service"].start = {}'
+	run -0 kf-service hold -- sh -c 'ps -e -o comm=,pid= | grep ^kf-sentinel'
+	sentinel=${lines[1]##* }
+	timeout 10 tail --pid="$sentinel" -f /dev/null
+	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+}
+
+@test "the sentinel has no right without our terminal: refused, nothing stopped" {
+	need_user
+	fake '.deny = ["StartTransientUnit", "StopUnit", "StartUnit"]'
+	touch "$FAKE/sudo-refuses"
+	run -77 --separate-stderr "${user[@]}" kf-service hold -- touch ran
+	[[ $stderr == *"may not stop and start klipper.service"*dialout*"polkit rule"*"passwordless sudo"* ]]
+	[ ! -e ran ]
+	[[ $(calls) != *StopUnit* ]]
+}
+
+@test "no D-Bus: systemctl does it" {
+	need_user
+	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
+	run -0 --separate-stderr "${user[@]}" kf-service hold -- true
+	[ "$(active)" = active ]
+	[[ $(calls) == *"sudo -n systemctl stop klipper.service"*"sudo -n systemctl start klipper.service"* ]]
+	run -0 --separate-stderr kf-service status
+	[ "$(jq -r .active <<<"$output")" = active ]
+}
+
+@test "no systemd at all: said before the command runs" {
+	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
+	touch "$FAKE/no-systemd"
+	run -1 --separate-stderr kf-service hold -- touch ran
+	[ ! -e ran ]
+	[[ $stderr == *"no systemd to talk to"*"No such file"*"not been booted with systemd"* ]]
+}
+
+@test "systemd does not answer: 75 at the deadline, the unit is given back" {
+	fake '.silent = ["StopUnit"]'
+	run -75 --separate-stderr kf-service hold -t 1 -- touch ran
+	[ ! -e ran ]
+	[[ $stderr == *"klipper.service cannot be stopped: systemd did not answer StopUnit in time"* ]]
+	[ "$(active)" = active ]
+}
+
+@test "a job that does not end: 75 at the deadline, the unit is started again" {
+	fake '.units["klipper.service"].stop.gate = "'"$PWD/gate"'"'
+	run -75 --separate-stderr kf-service hold -t 1 -- touch ran
+	[ ! -e ran ]
+	[[ $stderr == *"systemd's job did not end in time"* ]]
+	[ "$(active)" = active ]
+}
+
+@test "hold: stopped while the command runs, active after; its streams and status are its own" {
+	fake '.units["klipper.service"].pid = 1'
+	run -3 --separate-stderr kf-service hold -- bash -c \
+		'jq -r ".units[].active" "$FAKE/state.json"; cat; echo complaint >&2; exit 3' <<<hello
+	[ "$output" = $'inactive\nhello' ]
+	[ "${stderr_lines[0]}" = "[Service] klipper.service: stopped" ]
+	[ "${stderr_lines[1]}" = complaint ]
+	[[ ${stderr_lines[2]} =~ ^"[Service] klipper.service: started, active again after "[0-9.]+" s"$ ]]
+	[ "$(active)" = active ]
+}
+
+@test "hold -q: nothing but the command's own" {
+	run -0 --separate-stderr kf-service hold -q -- echo hello
+	[ "$output" = hello ]
+	[ "$stderr" = "" ]
+}
+
+@test "hold: two units in order, given back the other way round, one named twice once" {
+	units klipper.service active moonraker.service reloading
+	run -0 --separate-stderr kf-service hold -u klipper -u moonraker -u klipper.service true
+	[ "$(calls)" = "StopUnit klipper.service replace
+StopUnit moonraker.service replace
+StartUnit moonraker.service replace
+StartUnit klipper.service replace" ]
+}
+
+@test "hold: what did not run is left alone" {
+	units klipper.service inactive klipper-2.service failed moonraker.service active
+	run -0 --separate-stderr kf-service hold -u klipper -u klipper-2 -u moonraker -- true
+	[ "$(calls)" = $'StopUnit moonraker.service replace\nStartUnit moonraker.service replace' ]
+	[[ $stderr == *"klipper.service: inactive: left alone"* ]]
+	[[ $stderr == *"klipper-2.service: failed: left alone"* ]]
+	[ "$(active)" = inactive ]
+}
+
+@test "hold: a unit on its way down is waited for, not given back; on its way up it is" {
+	units klipper.service deactivating klipper-2.service activating
+	run -0 kf-service hold -u klipper -u klipper-2 -- true
+	[ "$(active)" = inactive ]
+	[ "$(active klipper-2.service)" = active ]
+}
+
+@test "hold: a unit whose restart is queued is given back" {
+	units klipper.service deactivating
+	fake '.units["klipper.service"].job = "restart"'
+	run -0 kf-service hold -- true
+	[ "$(active)" = active ]
+}
+
+@test "hold: what could not be started again is not stopped" {
+	for odd in '.load = "masked"' '.load = "not-found"' '.transient = true' '.can_start = false'; do
+		units klipper-2.service active klipper.service active
+		fake ".units[\"klipper.service\"]$odd"
+		run -1 --separate-stderr kf-service hold -u klipper-2 -u klipper -- touch ran
+		[[ $stderr == *"klipper.service runs but is"*"could not be started again"* ]]
+	done
+	[ ! -e ran ]
+	[ "$(calls)" = "" ]
+}
+
+@test "hold: stopping the second fails, the first is started again" {
+	units klipper.service active moonraker.service active
+	fake '.units["moonraker.service"].stop = {"result": "failed", "then": "active"}'
+	run -1 --separate-stderr kf-service hold -u klipper -u moonraker -- touch ran
+	[ ! -e ran ]
+	[[ $stderr == *"moonraker.service cannot be stopped"* ]]
+	[ "$(active)" = active ]
+	[ "$(active moonraker.service)" = active ]
+}
+
+@test "hold: started by somebody else in between" {
+	run -0 kf-service hold -- bash -c \
+		'jq ".units[].active = \"active\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
+	[ "$(active)" = active ]
+	[ "$(calls)" = "StopUnit klipper.service replace" ]
+}
+
+@test "hold: not started again is 71 whatever the command did, the last line says what to type" {
+	units klipper.service active moonraker.service active
+	fake '.units[].start = {"result": "failed", "then": "failed"}'
+	for command in true false "sh -c 'kill -9 \$\$'"; do
+		fake '.units[].active = "active"'
+		run -71 --separate-stderr kf-service hold -q -u klipper -u moonraker -- sh -c "$command"
+		[ "${stderr_lines[-1]}" = "  sudo systemctl start moonraker.service klipper.service" ]
+	done
+	units klipper.service active moonraker.service active
+	fake '.units["klipper.service"].start.error = "Unit klipper.service is masked."'
+	fake '.units["moonraker.service"].stop.error = "No."'
+	run -71 --separate-stderr kf-service hold -u klipper -u moonraker -- true
+	[[ $stderr == *"moonraker.service cannot be stopped"*"Unit klipper.service is masked"* ]]
+	[ "${stderr_lines[-1]}" = "  sudo systemctl start klipper.service" ]
+}
+
+@test "hold: no such program, nothing is stopped" {
+	run -64 --separate-stderr kf-service hold -- /nonexistent/tool
+	[[ $stderr == *"/nonexistent/tool: no such program"* ]]
+	[ "$(calls)" = "" ]
+}
+
+@test "hold: the program cannot be executed, the unit is given back" {
+	printf '#!/nonexistent/interpreter\n' >script
+	chmod +x script
+	run -74 --separate-stderr kf-service hold -- ./script
+	[[ $stderr == *"./script: cannot start: No such file"* ]]
+	[ "$(active)" = active ]
+}
+
+@test "hold: the command is killed" {
+	run -137 kf-service hold -- sh -c 'kill -KILL $$'
+	[ "$(active)" = active ]
+}
+
+@test "hold: INT, TERM, HUP and QUIT reach the command, then all is as before" {
+	for sig in INT TERM HUP QUIT; do
+		background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
+		read -r -t 20 _ <>up
+		kill "-$sig" "$pid"
+		wait_status
+		[ "$status" -eq $((128 + $(kill -l "$sig"))) ]
+		[[ $(<err) == *"SIG$sig: waiting for the command to end"*"active again"* ]]
+		[ "$(active)" = active ]
+	done
+}
+
+@test "hold: a command that ends well after a signal, it was a signal all the same" {
+	background kf-service hold -- bash -c 'trap "echo bye; exit 0" TERM; echo up >up; read -r <>down'
+	read -r -t 20 _ <>up
+	kill -TERM "$pid"
+	wait_status
+	[ "$status" -eq 143 ]
+	[ "$(<out)" = bye ]
+	[ "$(active)" = active ]
+}
+
+@test "hold: a command that does not end after a signal is killed" {
+	background kf-service hold --grace 1 -- bash -c 'trap "" TERM; echo up >up; exec sleep infinity'
+	read -r -t 20 _ <>up
+	kill -TERM "$pid"
+	wait_status
+	[ "$status" -eq 143 ]
+	[[ $(<err) == *"did not end after SIGTERM: killed"* ]]
+	[ "$(active)" = active ]
+}
+
+@test "hold: what the caller ignores is ignored" {
+	(
+		trap "" HUP
+		exec kf-service hold -- sh -c 'echo up >up; read -r _ <down' 3>&-
+	) &
+	pid=$!
+	read -r -t 20 _ <>up
+	kill -HUP "$pid"
+	echo >down
+	wait_status
+	[ "$status" -eq 0 ]
+}
+
+@test "hold: a signal while the unit stops, no command, the unit is started again" {
+	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
+	background kf-service hold -- touch ran
+	read -r -t 20 _ <>event
+	kill -INT "$pid"
+	wait_status
+	[ "$status" -eq 130 ]
+	[ ! -e ran ]
+	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+	[ "$(active)" = active ]
+}
+
+@test "hold: a signal while sudo stops the unit, the unit is started again by sudo" {
+	need_user
+	mkdir bin
+	cat >bin/sudo <<-'END'
+		#!/bin/bash
+		"$KF_TESTS/fake/bin/sudo" "$@"
+		[ "$3" != stop ] || { echo >up; exec sleep infinity; }
+	END
+	chmod +x bin/sudo
+	PATH=$PWD/bin:$PATH
+	fake '.deny = ["StopUnit", "StartUnit"]'
+	background "${user[@]}" kf-service hold -- touch ran
+	read -r -t 20 _ <>up
+	kill -TERM "$pid"
+	wait_status
+	[ "$status" -eq 143 ]
+	[ ! -e ran ]
+	[ "$(active)" = active ]
+}
+
+@test "hold: signals while the unit starts do not interrupt it" {
+	fake '.units["klipper.service"].start |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
+	background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
+	read -r -t 20 _ <>up
+	kill -TERM "$pid"
+	read -r -t 20 _ <>event
+	kill -INT "$pid"
+	kill -HUP "$pid"
+	kill -TERM "$pid"
+	echo >gate
+	wait_status
+	[ "$status" -eq 143 ]
+	[ "$(active)" = active ]
+	[[ $(<err) == *"active again"* ]]
+}
+
+@test "hold: Ctrl-C on a terminal reaches the command once" {
+	run -0 /usr/bin/python3 - <<-'END'
+		import os, pty, signal
+		command = '''
+		trap 'n=$((n+1)); echo int >>log; echo int >up' INT
+		trap 'echo "$n" >count; exit 5' TERM
+		echo up >up
+		while :; do read -r _ <>down; done
+		'''
+		child, tty = pty.fork()
+		if child == 0:
+		    os.execvp("kf-service", ["kf-service", "hold", "--", "bash", "-c", command])
+		assert open("up").read() == "up\n"
+		os.write(tty, b"\x03")
+		assert open("up").read() == "int\n"
+		# A second Ctrl-C passed on by mistake would come before this.
+		os.kill(child, signal.SIGTERM)
+		_, status = os.waitpid(child, 0)
+		assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGINT, status
+		assert open("count").read() == "1\n", open("count").read()
+	END
+	[ "$(active)" = active ]
+}
+
+@test "hold: the terminal is closed, the command hears of it" {
+	run -0 /usr/bin/python3 - <<-'END'
+		import os, pty, signal
+		command = "trap 'echo hup >log; exit 5' HUP; echo up >up; while :; do read -r _ <>down; done"
+		child, tty = pty.fork()
+		if child == 0:
+		    os.execvp("kf-service", ["kf-service", "hold", "--", "bash", "-c", command])
+		assert open("up").read() == "up\n"
+		os.close(tty)
+		_, status = os.waitpid(child, 0)
+		assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP, status
+		assert open("log").read() == "hup\n"
+	END
+	[ "$(active)" = active ]
+}
+
+# hold_over_lost_bus COMMAND...: hold, on a bus that ends meanwhile; then COMMAND; $status.
+hold_over_lost_bus() {
+	start_systemd "$PWD/bus"
+	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
+	read -r -t 20 _ <>up
+	kill "$BUS_PID" "$FAKE_PID"
+	rm -f bus
+	"$@"
+	echo >down
+	wait_status
+}
+
+@test "hold: the bus is lost and comes back meanwhile" {
+	hold_over_lost_bus start_systemd "$PWD/bus"
+	kill "$BUS_PID" "$FAKE_PID"
+	[ "$status" -eq 0 ]
+	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+	[ "$(active)" = active ]
+}
+
+@test "hold: the bus is lost for good, systemctl starts the unit" {
+	hold_over_lost_bus true
+	[ "$status" -eq 0 ]
+	[[ $(calls) == *"systemctl start klipper.service"* ]]
+	[ "$(active)" = active ]
+}

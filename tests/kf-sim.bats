@@ -1,0 +1,290 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The simulated board as a client sees it, through /dev, /sys and udev's events. The client
+# (tests/sim/client.py) is Python and knows nothing of our library.
+load helper
+
+SERIAL=29001A001151313531383332
+CONNECT=01881100f17c9903
+
+client() {
+	/usr/bin/python3 "$KF_TESTS/sim/client.py" "$@"
+}
+export -f client
+
+# sim SPEC... -- BASH-TEXT
+sim() {
+	local boards=()
+	while [ "$1" != -- ]; do
+		boards+=(--board "$1")
+		shift
+	done
+	timeout 20 kf-sim "${boards[@]}" -- bash -euc "$2"
+}
+
+setup() {
+	fresh_home
+	export TMPDIR=$BATS_TEST_TMPDIR SERIAL CONNECT
+	export klipper=/dev/serial/by-id/usb-Klipper_stm32h723xx_$SERIAL-if00
+	export katapult=/dev/serial/by-id/usb-katapult_stm32h723xx_$SERIAL-if00
+}
+
+teardown() {
+	# Nothing is left behind.
+	[ -z "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'umockdev*')" ]
+}
+
+@test "the command's exit status is kf-sim's" {
+	run kf-sim -- true
+	[ "$status" -eq 0 ]
+	run kf-sim -- bash -c 'exit 42'
+	[ "$status" -eq 42 ]
+	run kf-sim -- bash -c 'kill -TERM $$'
+	[ "$status" -eq 143 ]
+}
+
+@test "a command that is not there" {
+	run -127 --separate-stderr kf-sim -- kf-no-such-command
+	[ "$status" -eq 127 ]
+	[[ $stderr == *kf-no-such-command* ]]
+}
+
+@test "a signal is passed on, and the board goes with the command" {
+	mkfifo "$BATS_TEST_TMPDIR/ready"
+	kf-sim --board mcu=rp2040 -- bash -c '
+		trap "exit 7" TERM
+		echo >"$1"
+		while :; do read -rt 1 <> <(:) || :; done' - "$BATS_TEST_TMPDIR/ready" 3>&- &
+	read -r <"$BATS_TEST_TMPDIR/ready"
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 7 ]
+}
+
+@test "usage" {
+	run --separate-stderr kf-sim
+	[ "$status" -eq 64 ]
+	[[ $stderr == usage:* ]]
+	run kf-sim --help
+	[ "$status" -eq 0 ]
+	[[ $output == *--board=SPEC* && $output == *erase_ms=* ]]
+	run --separate-stderr kf-sim --board colour=red -- true
+	[ "$status" -eq 64 ]
+	[ "$stderr" = "kf-sim: colour: a board has no such thing" ] ||
+		[[ $stderr == "kf-sim: colour: a board has no such thing"* ]]
+	run bash -c 'kf-sim --help >/dev/full'
+	[ "$status" -eq 74 ]
+}
+
+@test "two boards cannot be on one port" {
+	run --separate-stderr kf-sim --board port=1-1 --board port=1-1 -- true
+	[ "$status" -ne 0 ]
+	[[ $stderr == *"USB port 1-1 has a device already"* ]]
+}
+
+@test "a board in firmware: nodes, links, sysfs" {
+	run sim port=1-1.2 -- '
+		stat -c %F /dev/ttyACM0
+		readlink $klipper
+		readlink /dev/serial/by-path/pci-0000:00:14.0-usb-0:1.2:1.0
+		cd /sys/bus/usb/devices/1-1.2
+		cat idVendor idProduct manufacturer product serial
+		ls -d 1-1.2:1.0/tty/ttyACM0'
+	[ "$status" -eq 0 ]
+	[ "$output" = "character special file
+../../ttyACM0
+../../ttyACM0
+1d50
+614e
+Klipper
+stm32h723xx
+$SERIAL
+1-1.2:1.0/tty/ttyACM0" ]
+}
+
+@test "devices without a tty, and adapters" {
+	run sim mode=dfu,port=1-1 mode=rp2boot,port=1-2 mode=other,port=1-3 mode=other,port=1-4 -- '
+		cat /sys/bus/usb/devices/1-[12]/id{Vendor,Product} | paste -sd " "
+		cd /dev; echo tty{ACM,USB}?
+		ls serial/by-id serial/by-path'
+	[ "$status" -eq 0 ]
+	[ "$output" = "0483 2e8a df11 0003
+ttyACM? ttyUSB0 ttyUSB1
+serial/by-id:
+usb-1a86_USB_Serial-if00-port0
+
+serial/by-path:
+pci-0000:00:14.0-usb-0:3:1.0-port0
+pci-0000:00:14.0-usb-0:4:1.0-port0" ]
+}
+
+@test "identify through the port, twice" {
+	run sim mcu=stm32h723xx,version=v1.2.3-4-gabcdef0 -- '
+		client identify /dev/ttyACM0
+		client identify $klipper'
+	[ "$status" -eq 0 ]
+	[ "$output" = "Klipper stm32h723xx v1.2.3-4-gabcdef0
+Klipper stm32h723xx v1.2.3-4-gabcdef0" ]
+}
+
+@test "1200 baud, Katapult, and back" {
+	run sim mcu=stm32h723xx -- '
+		client touch /dev/ttyACM0
+		client wait $katapult
+		test ! -e $klipper
+		client send /dev/ttyACM0 $CONNECT 01881500911b9903
+		client wait $klipper
+		client identify $klipper'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]:0:16}" = 0188a00d11000000 ]
+	[ "${lines[1]}" = 0188a00115000000002e9903 ]
+	[ "${lines[2]}" = "Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
+}
+
+@test "a client that has the port open sees the board leave" {
+	run sim mcu=stm32h723xx,mode=katapult -- '
+		coproc client gone /dev/ttyACM0
+		exec {from}<&${COPROC[0]}
+		read -r <&$from
+		client send /dev/ttyACM0 01881500911b9903
+		cat <&$from'
+	[ "$status" -eq 0 ]
+	[ "$output" = "0188a00115000000002e9903
+gone" ]
+}
+
+@test "udev's events: remove and add, with names" {
+	run sim mcu=stm32h723xx -- '
+		coproc client monitor 4
+		exec {from}<&${COPROC[0]}
+		read -r <&$from
+		client touch /dev/ttyACM0
+		client wait $katapult
+		client send /dev/ttyACM0 01881500911b9903 >/dev/null
+		cat <&$from'
+	[ "$status" -eq 0 ]
+	[ "$output" = "remove /dev/ttyACM0 Klipper_stm32h723xx_$SERIAL
+add /dev/ttyACM0 katapult_stm32h723xx_$SERIAL
+remove /dev/ttyACM0 katapult_stm32h723xx_$SERIAL
+add /dev/ttyACM0 Klipper_stm32h723xx_$SERIAL" ]
+}
+
+@test "kf-scan follows it" {
+	run sim mcu=stm32h723xx mcu=rp2040,serial=E66,port=1-1.4,mode=katapult -- '
+		kf-scan --json -q | jq -r ".board | [.mode, .mcu, .tty, .usb.port] | join(\" \")"'
+	[ "$status" -eq 0 ]
+	[ "$output" = "klipper stm32h723xx /dev/ttyACM0 1-1.2
+katapult rp2040 /dev/ttyACM1 1-1.4" ]
+}
+
+@test "another board takes the lowest free number" {
+	run sim mcu=stm32h723xx,port=1-1,reenum_ms=200 mcu=rp2040,port=1-2,reenum_ms=20 -- '
+		client touch /dev/ttyACM0
+		client touch /dev/ttyACM1
+		client wait /dev/serial/by-id/usb-katapult_rp2040_$SERIAL-if00
+		client wait $katapult
+		readlink /dev/serial/by-id/usb-katapult_rp2040_$SERIAL-if00 $katapult'
+	[ "$status" -eq 0 ]
+	[ "$output" = "../../ttyACM0
+../../ttyACM1" ]
+}
+
+@test "no bootloader: the ROM's, or nothing" {
+	run sim mcu=stm32f446xx,katapult=none,port=1-1 mcu=lpc1768,katapult=none,port=1-2 -- '
+		client touch /dev/ttyACM1
+		client touch /dev/ttyACM0
+		client wait /sys/bus/usb/devices/1-1/idProduct
+		until [ "$(cat /sys/bus/usb/devices/1-1/idProduct 2>/dev/null)" = df11 ]; do :; done
+		test ! -e /sys/bus/usb/devices/1-2'
+	[ "$status" -eq 0 ]
+}
+
+@test "frames that a pty merged are kept apart" {
+	# 16 blocks: each 76 bytes; written in one go they would stall after five acks.
+	frames=$(/usr/bin/python3 "$KF_TESTS/sim/client.py" blocks 0x08020000 16)
+	export frames
+	run sim mode=katapult -- 'client send /dev/ttyACM0 $CONNECT $frames'
+	[ "$status" -eq 0 ]
+	[ "${#lines[1]}" -eq $((16 * 16 * 2)) ]
+	run sim mode=katapult,merge -- 'client send /dev/ttyACM0 $CONNECT $frames $CONNECT'
+	[ "${#lines[1]}" -eq $((5 * 16 * 2)) ]
+	[ "${lines[2]}" = silence ]
+}
+
+@test "a frame in two parts, a wedge, and no way out but a reset" {
+	run sim mode=katapult -- 'client send /dev/ttyACM0 01881100f1 7c9903 0188110000009903 $CONNECT'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = silence ]
+	[ "${lines[1]:0:16}" = 0188a00d11000000 ]
+	[ "${lines[2]}" = 0188f10068959903 ]
+	[ "${lines[3]}" = silence ]
+}
+
+@test "ModemManager's kind of probe wedges Katapult, not Klipper" {
+	run sim mode=katapult -- 'client send /dev/ttyACM0 08100100285e9f7e $CONNECT'
+	[ "$output" = "0188f10068959903
+silence" ]
+	run sim mode=klipper -- 'client send /dev/ttyACM0 41540d $CONNECT >/dev/null
+		client identify /dev/ttyACM0'
+	[ "$output" = "Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
+}
+
+@test "a CONNECT reply of 64 bytes waits for the next" {
+	run sim mode=katapult,katapult=v0.0.1-109-g902f335ab -- 'client send /dev/ttyACM0 $CONNECT $CONNECT'
+	[ "${lines[0]}" = silence ]
+	[ "${#lines[1]}" -eq 256 ]
+}
+
+@test "the state is kept between runs" {
+	state=$BATS_TEST_TMPDIR/board
+	run sim "state=$state" -- 'client touch /dev/ttyACM0; client wait $katapult'
+	[ "$status" -eq 0 ]
+	run sim "state=$state,version=v9" -- 'ls /dev/serial/by-id
+		client send /dev/ttyACM0 01881500911b9903 >/dev/null; client wait $klipper
+		client identify $klipper'
+	[ "$status" -eq 0 ]
+	[ "$output" = "usb-katapult_stm32h723xx_$SERIAL-if00
+Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
+	echo junk >"$state"
+	run --separate-stderr sim "state=$state" -- true
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"$state"* ]]
+}
+
+@test "nobody but the client holds the port" {
+	run sim mcu=stm32h723xx -- '
+		for fd in /proc/$PPID/fd/*; do readlink $fd; done | grep /dev/pts/ || echo none'
+	[ "$output" = none ]
+}
+
+@test "plugged and pulled by hand" {
+	run sim mcu=stm32h723xx,off port=1-1.4,mode=katapult -- '
+		hand() {
+			echo "$*" >$KF_SIM_CONTROL
+			read -r <$KF_SIM_CONTROL.done
+		}
+		test ! -e $klipper
+		hand plug 1-1.2
+		test -e $klipper
+		coproc client gone $klipper
+		exec {from}<&${COPROC[0]}
+		read -r <&$from
+		hand unplug 1-1.2
+		test ! -e $klipper
+		cat <&$from
+		# The other one is wedged, and then is not.
+		client send $katapult 0188110000009903 $CONNECT
+		hand button 1-1.4
+		client send $katapult $CONNECT
+		hand replug 1-1.9
+		hand replug 1-1.4
+		test -e $klipper'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = gone ]
+	[ "${lines[1]}" = 0188f10068959903 ]
+	[ "${lines[2]}" = silence ]
+	[ "${lines[3]:0:16}" = 0188a00d11000000 ]
+	[[ ${lines[4]} == kf-sim:*"replug 1-1.9: no board has that port" ]]
+}

@@ -1,0 +1,226 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2016,SC2154
+# Commands and options of kf, and the boards that they choose.
+load stages
+
+@test "kf flash KEY runs the four stages on that board" {
+	alone kf flash nitehawk
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "[Discovery] 1 board: nitehawk" ]
+	[ "$output" = "$(board nitehawk)" ]
+	[ "$(cat "$note/kf-scan.argv")" = "--quiet --device nitehawk" ]
+	[ "$(cat "$note"/kf-{config,build,flash}.argv | tr -d '\n')" = "" ]
+	[ "$(cat "$note/kf-check.argv")" = "--check --json" ]
+	[ "$(keys_in kf-config)" = nitehawk ]
+	[ "$(keys_in kf-flash)" = nitehawk ]
+}
+
+@test "records reach the stages exactly as kf-scan wrote them" {
+	board odd '.board.name = "Ünïcode \"x\"" | .unknown = {b: 1, a: [null, 1.50]}' >"$note/records.jsonl"
+	alone kf flash --all
+	[ "$status" -eq 0 ]
+	[ "$(jq -Sc . "$note/kf-config.in")" = "$(jq -Sc . "$note/records.jsonl")" ]
+	[[ $(cat "$note/kf-config.in") == *'"unknown":{"b":1,"a":[null,1.5]}'* ]]
+}
+
+@test "several keys, one of them twice, one of them not connected" {
+	alone kf flash nitehawk gone octopus-pro nitehawk
+	[ "$status" -eq 69 ]
+	[ "${stderr_lines[0]}" = "kf-scan: gone: is not connected" ]
+	[ "${stderr_lines[1]}" = "[Discovery] 2 boards: nitehawk, octopus-pro" ]
+	[ "${#stderr_lines[@]}" -eq 2 ]
+	[ "$(keys_in kf-flash)" = "nitehawk octopus-pro" ]
+}
+
+@test "a key that is not registered stops all" {
+	scans 'echo "kf-scan: nitehwk: not registered" >&2; exit 78'
+	alone kf flash octopus-pro nitehwk
+	[ "$status" -eq 78 ]
+	[ "$stderr" = "kf-scan: nitehwk: not registered" ]
+	run ! ran kf-config
+}
+
+@test "kf flash --all takes the registered boards" {
+	{
+		board octopus-pro
+		board '' '.board.key = null | .board.by_id = "/dev/serial/by-id/usb-Klipper_x-if00"'
+		board beacon '.board.excluded = true'
+		board ambiguous '.board.key = null | .board.tty = "/dev/ttyACM7"
+			| .error = {tool: "kf-scan", code: "ambiguous", message: "two fit"}'
+	} >"$note/records.jsonl"
+	scans 'exit 1'
+	alone kf flash --all
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "[Discovery] 3 boards: octopus-pro, beacon, /dev/ttyACM7" ]
+	[ "$(keys_in kf-flash)" = "octopus-pro beacon null" ]
+}
+
+@test "no board at all: kf-scan's story and status, and nothing else" {
+	scans 'echo "kf-scan: no USB board found" >&2; exit 69'
+	: >"$note/records.jsonl"
+	alone kf flash --all
+	[ "$status" -eq 69 ]
+	[ "$stderr" = "kf-scan: no USB board found" ]
+	run ! ran kf-config
+}
+
+@test "only boards that are not registered: kf add" {
+	board '' '.board.key = null | .board.by_id = "/dev/serial/by-id/usb-Klipper_x-if00"' >"$note/records.jsonl"
+	alone kf flash --all
+	[ "$status" -eq 78 ]
+	[ "${stderr_lines[0]}" = "kf: usb-Klipper_x-if00 is connected, but no registered board is" ]
+	[ "${stderr_lines[1]}" = "  register it with kf add" ]
+	run ! ran kf-config
+}
+
+@test "nothing of Klipper's kind is connected" {
+	board '' '.board.key = null | .board.mode = "other"' >"$note/records.jsonl"
+	alone kf flash --all
+	[ "$status" -eq 69 ]
+	[ "${stderr_lines[0]}" = "kf: no registered board is connected" ]
+}
+
+@test "what kf-scan wrote is no record" {
+	scans 'echo "{\"kf\":1,"'
+	alone kf flash --all
+	[ "$status" -eq 65 ]
+	[[ ${stderr_lines[0]} == "kf: kf-scan's output: line 3"* ]]
+	run ! ran kf-config
+}
+
+@test "options go to the stages that take them" {
+	alone kf flash octopus-pro --menuconfig -j4 --klipper-dir /k --build-timeout=9 --method make_flash \
+		--no-fallback --no-service -n -u a -u b --flash-timeout 7 --json -q --katapult-dir /c \
+		--return-timeout 5 --while-unknown
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "" ]
+	[ "$(cat "$note/kf-config.argv")" = "--menuconfig --klipper-dir /k --quiet" ]
+	[ "$(cat "$note/kf-build.argv")" = "--jobs 4 --klipper-dir /k --timeout 9 --quiet" ]
+	[ "$(cat "$note/kf-flash.argv")" = "--klipper-dir /k --method make_flash --no-fallback --no-service --dry-run --unit a --unit b --timeout 7 --json --quiet --katapult-dir /c --return-timeout 5 --while-unknown" ]
+	[ "$(cat "$note/kf-check.argv")" = "--check --json --no-service --unit a --unit b --quiet --while-unknown" ]
+}
+
+@test "an option that no stage of the command takes is a mistake" {
+	alone kf build octopus-pro --no-service
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = "kf: build takes no --no-service" ]
+	alone kf flash --bogus
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = "kf: unrecognized option '--bogus'" ]
+	alone kf flash --all octopus-pro
+	[ "$status" -eq 64 ]
+	run ! ran kf-scan
+}
+
+@test "a word of very many letters" {
+	alone kf flash octopus-pro "-$(printf 'q%.0s' {1..500})"
+	[ "$status" -eq 0 ]
+	[ "$(wc -w <"$note/kf-flash.argv")" -eq 500 ]
+}
+
+@test "kf build ends with kf-build" {
+	{
+		board octopus-pro
+		board gone '.board.connected = false | .board.mode = null'
+	} >"$note/records.jsonl"
+	alone kf build --all --table
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "[Discovery] 1 board: octopus-pro" ]
+	[ "$(cat "$note/kf-build.argv")" = "--table" ]
+	[ "$(keys_in kf-build)" = octopus-pro ]
+	run ! ran kf-flash
+}
+
+@test "kf config KEY edits that board's configuration" {
+	alone kf config octopus-pro
+	[ "$status" -eq 0 ]
+	[ "$(cat "$note/kf-config.argv")" = "--menuconfig" ]
+	run ! ran kf-build
+}
+
+@test "kf add tells kf-config what is connected" {
+	board '' '.board.key = null' >"$note/records.jsonl"
+	alone kf add --key nitehawk --name 'My board'
+	[ "$status" -eq 0 ]
+	[ "$(cat "$note/kf-scan.argv")" = "--quiet" ]
+	[ "$(cat "$note/kf-config.argv")" = "add --key nitehawk --name My board" ]
+	[ "$(keys_in kf-config)" = null ]
+}
+
+@test "kf add needs no board for its help, or where the pattern is given" {
+	alone kf add --key a --help </dev/null
+	alone kf add --key a --pattern='usb-Klipper_*' </dev/null
+	[ "$status" -eq 0 ]
+	run ! ran kf-scan
+	[ "$(cat "$note/kf-config.argv")" = "add --key a --help
+add --key a --pattern=usb-Klipper_*" ]
+}
+
+@test "kf list, show, set, remove, export, import and any other kf-NAME" {
+	fake kf-other 'cat; echo "$0 $*"; exit 42'
+	alone kf list --json </dev/null
+	alone kf show octopus-pro </dev/null
+	alone kf set --global klipper_dir=/k </dev/null
+	alone kf remove octopus-pro --yes </dev/null
+	alone kf export </dev/null
+	alone kf import x </dev/null
+	[ "$(cat "$note/kf-scan.argv")" = "--all --table --json" ]
+	[ "$(cat "$note/kf-config.argv")" = "show octopus-pro
+set --global klipper_dir=/k
+remove octopus-pro --yes
+export
+import x" ]
+	alone kf other -h --x < <(echo input)
+	[ "$status" -eq 42 ]
+	[ "$output" = "input
+$stages/kf-other -h --x" ]
+}
+
+@test "the Python tool's options" {
+	alone kf --device nitehawk
+	[ "$status" -eq 0 ]
+	[ "$(keys_in kf-flash)" = nitehawk ]
+	alone kf --list-devices </dev/null
+	alone kf --remove-device nitehawk </dev/null
+	alone kf --add-device
+	[ "$(cat "$note/kf-scan.argv")" = "--quiet --device nitehawk
+--all --table
+--quiet" ]
+	[ "$(cat "$note/kf-config.argv")" = "
+remove nitehawk
+add" ]
+}
+
+@test "an unknown command names the nearest" {
+	fake kf-other ''
+	alone kf flahs
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = 'kf: there is no command "flahs"' ]
+	[ "${stderr_lines[1]}" = "  the nearest: flash" ]
+	alone kf othre
+	[ "${stderr_lines[1]}" = "  the nearest: other" ]
+	alone kf ../kf
+	[ "$status" -eq 64 ]
+	alone kf calibrate
+	[ "${stderr_lines[1]}" = "  kf --help lists the commands" ]
+}
+
+@test "help and version" {
+	alone kf --help
+	[ "$status" -eq 0 ]
+	[[ $output == "usage: kf "* ]]
+	[ "$stderr" = "" ]
+	[ "$(kf -h)" = "$(kf help)" ]
+	[ "$(kf flash -h)" = "$(kf help)" ]
+	[[ $(kf -V) == "kf "* ]]
+	fake kf-scan 'echo "scan: $*"'
+	fake kf-flash 'echo "flash: $*"'
+	[ "$(kf help scan </dev/null)" = "scan: --help" ]
+	[ "$(kf help flash </dev/null)" = "flash: --help" ]
+	alone kf help nothing
+	[ "$status" -eq 64 ]
+	run --separate-stderr bash -c 'kf --help >/dev/full'
+	[ "$status" -eq 74 ]
+	[[ $stderr == "kf: cannot write to standard output"* ]]
+}

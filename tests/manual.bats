@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What a tool's -h, its page and its completion say is one thing.
+load helper
+
+tools='kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim'
+helpers='kf-leased' # nobody types them: no completion
+
+# "-x" and "--long" of --help's option lines, sorted.
+helped() { # TOOL
+	"$1" --help | sed -nE 's/^  +(-[A-Za-z], )?(--[a-z-]+).*/\1\2/p' | tr -s ', ' '\n' | sort
+}
+
+# The same of the page's OPTIONS.
+described() { # TOOL
+	sed -n '/^\.Sh OPTIONS/,/^\.Sh ENV/s/^\.It Fl //p' "$tests/../man/$1".[18] |
+		sed -E 's/ , Fl /\n/; s/( Ns.*)?$//' | sed 's/^/-/' | sort
+}
+
+# And of what bash offers after "tool -" (its long ones).
+completed() { # TOOL
+	bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=("$1" --) COMP_CWORD=1; _kf
+		printf "%s\n" "${COMPREPLY[@]%=}"' "$tests/../completions/kf.bash" "$1" | sort
+}
+
+@test "options: --help and the page are the same" {
+	for tool in $tools $helpers; do
+		helped "$tool" >"$BATS_TEST_TMPDIR/helped"
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/helped")" -ge 6 ]
+		described "$tool" | diff "$BATS_TEST_TMPDIR/helped" -
+	done
+}
+
+@test "options: --help and bash completion are the same" {
+	for tool in $tools; do
+		helped "$tool" | grep -e -- >"$BATS_TEST_TMPDIR/helped"
+		completed "$tool" | diff "$BATS_TEST_TMPDIR/helped" -
+	done
+}
+
+@test "-h goes to standard output, a mistake to standard error with 64" {
+	for tool in $tools $helpers; do
+		run --separate-stderr "$tool" -h
+		[ "$status" -eq 0 ] && [ "$stderr" = "" ] && [[ $output == "usage: "*"$tool"* ]]
+		run --separate-stderr "$tool" -V
+		[ "$status" -eq 0 ] && [ "$stderr" = "" ] && [[ $output == "$tool "* ]]
+		run --separate-stderr "$tool" --no-such-option
+		[ "$status" -eq 64 ] && [ "$output" = "" ] && [ "$stderr" != "" ]
+		run bash -c "$tool -h >/dev/full"
+		[ "$status" -eq 74 ]
+	done
+}
+
+@test "every error code has its status in kalico-flash(7)" {
+	"$KF_BUILD/tests/unit/test-error" | sed -n 's/^# \([a-z_]* ([0-9]*)\)$/\1/p' |
+		grep -vE '^(ok|interrupted) ' | sort >"$BATS_TEST_TMPDIR/codes"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/codes")" -gt 30 ]
+	sed -nE 's/^\.It Li ([a-z_]+) Pq ([0-9]+)$/\1 (\2)/p' "$tests/../man/kalico-flash.7" | sort |
+		diff "$BATS_TEST_TMPDIR/codes" -
+}
+
+@test "every page says what the statuses mean" {
+	for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor; do
+		sed -n '/^\.Sh EXIT STATUS/,/^\.Sh /p' "$tests/../man/$tool.1" >"$BATS_TEST_TMPDIR/status"
+		for status in 0 1 64 65 69 70 71 74 75 76 77 78 128+N; do
+			grep -qxF ".It $status" "$BATS_TEST_TMPDIR/status"
+		done
+	done
+}
+
+@test "completion knows commands, keys, methods and members" {
+	cd "$BATS_TEST_TMPDIR"
+	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"},
+		"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29*"}}}'
+	offered() {
+		bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _kf
+			echo "${COMPREPLY[*]}"' "$tests/../completions/kf.bash" "$@"
+	}
+	[ "$(offered kf fl)" = flash ]
+	[ "$(offered kf flash '')" = "nitehawk octopus-pro" ]
+	[ "$(offered kf flash nitehawk o)" = octopus-pro ]
+	[ "$(offered kf scan --fol)" = --follow ]
+	[ "$(offered kf-scan --device = n)" = nitehawk ]
+	[ "$(offered kf-scan -d o)" = octopus-pro ]
+	[ "$(offered kf-flash --method = m)" = make_flash ]
+	[ "$(offered kf-config set nitehawk fl)" = "flash_method= flashable=" ]
+	[ "$(offered kf-service st)" = "status stop start" ]
+}
+
+@test "fish offers the same" {
+	command -v fish >/dev/null || skip "fish is not installed"
+	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
+	offered() {
+		fish -c ". $tests/../completions/kf.fish; complete -C '$1'" | paste -sd ' '
+	}
+	[ "$(offered 'kf fl')" = flash ]
+	[ "$(offered 'kf flash n')" = nitehawk ]
+	[ "$(offered 'kf-scan --device ')" = nitehawk ]
+	[ "$(offered 'kf scan --fol')" = --follow ]
+}
+
+@test "zsh offers the same" {
+	command -v zsh >/dev/null || skip "zsh is not installed"
+	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
+	offered() { # what the line becomes when TAB is pressed
+		zsh -f "$tests/zsh-complete" "$tests/../completions" "$1"
+	}
+	[ "$(offered 'kf fla')" = 'kf flash' ]
+	[ "$(offered 'kf flash n')" = 'kf flash nitehawk' ]
+	[ "$(offered 'kf-scan --device=n')" = 'kf-scan --device=nitehawk' ]
+	[ "$(offered 'kf scan --fol')" = 'kf scan --follow' ]
+	[ "$(offered 'kf-flash --method=m')" = 'kf-flash --method=make_flash' ]
+}

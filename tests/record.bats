@@ -1,0 +1,34 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The shipped schema and lib/core/record.c say the same of every record.
+load helper
+
+schema=$tests/../lib/core/kf-record.schema.json
+
+@test "schema and tools agree about every value in every member" {
+	cd "$BATS_TEST_TMPDIR"
+	"$tests/records.py" "$schema" >lines
+	"$tests/records.py" "$schema" --labels >labels
+	"$KF_BUILD/tests/unit/record-verdict" <lines >by-tools
+	"$tests/schema.py" "$schema" -v <lines >by-schema 2>/dev/null || [ $? -eq 1 ]
+	[ "$(wc -l <lines)" -eq "$(wc -l <by-tools)" ]
+	grep -q good by-tools
+	grep -q bad by-tools
+	paste by-tools by-schema labels | awk '$1 != $2' >differences
+	cat differences
+	[ ! -s differences ]
+}
+
+@test "every member that the tools check stands in the schema" {
+	cd "$BATS_TEST_TMPDIR"
+	"$tests/records.py" "$schema" --members | sort >named
+	{
+		grep -o '{ "[a-z]*", "[a-z0-9_]*", [A-Z_]* }' "$tests/../lib/core/record.c" |
+			sed -E 's/[{}", ]+/ /g' | awk '{ print $1 "." $2 }'
+		grep -oE 'MEMBER\("[a-z_]*", [a-z._]*\)' "$tests/../lib/core/board.c" |
+			sed -E 's/.*, (.*)\)/board.\1/'
+	} | sort >checked
+	[ "$(wc -l <checked)" -gt 35 ]
+	run comm -13 named checked
+	[ "$output" = "" ]
+}

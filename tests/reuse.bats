@@ -1,0 +1,301 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What kf-build does not build again, and that what it builds on top is what it would build anew.
+# shellcheck disable=SC2154 # run sets stderr
+load helper
+load builds
+
+setup() {
+	fresh_tree
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	# Each run of make leaves a line: where it was told to write.
+	cat >"$BATS_TEST_TMPDIR/bin/make" <<-EOF
+		#!/bin/bash
+		printf '%s\n' "\$@" | sed -n 's/^OUT=//p' >>"$BATS_TEST_TMPDIR/makes"
+		exec /usr/bin/make "\$@"
+	EOF
+	chmod +x "$BATS_TEST_TMPDIR/bin/make"
+	: >"$BATS_TEST_TMPDIR/makes"
+}
+
+# build KEY... [-- OPTION...]: their records after kf-build, in $output.
+build() {
+	local keys=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		keys+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin:$PATH" kf-build --klipper-dir "$tree" "$@" \
+		< <(for key in "${keys[@]}"; do record "$key"; done)
+	[ "$status" -eq 0 ]
+	valid_records <<<"$output"
+}
+
+makes() {
+	wc -l <"$BATS_TEST_TMPDIR/makes"
+}
+
+# What make did for octopus: the objects that it compiled, sorted.
+compiled() {
+	sed -n 's,^  Compiling .*/out/src/,,p' "$state/logs/octopus-build.log" | sort | xargs
+}
+
+image() {
+	jq -r .firmware.sha256 <<<"$output"
+}
+
+# The image that a build from nothing gives, in a home of its own.
+anew() {
+	local dir=$BATS_TEST_TMPDIR/anew
+	rm -rf "$dir"
+	record octopus | XDG_CACHE_HOME=$dir/cache XDG_STATE_HOME=$dir/state \
+		kf-build -q --klipper-dir "$tree" | jq -r .firmware.sha256
+}
+
+all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
+
+@test "nothing changed: no make, the same firmware" {
+	config octopus MACH_STM32
+	build octopus
+	first=$output
+	[ "$(makes)" -eq 1 ]
+	build octopus
+	[ "$(makes)" -eq 1 ]
+	[[ $stderr == *"octopus: v1.0.0"*"nothing changed"* ]]
+	jq -e '.firmware.reused == true' <<<"$output"
+	[ "$(jq -S 'del(.firmware.reused, .firmware.seconds)' <<<"$output")" = \
+		"$(jq -S 'del(.firmware.reused, .firmware.seconds)' <<<"$first")" ]
+	cmp "$(jq -r .firmware.path <<<"$output")" "$cache/build/octopus/out/klipper.bin"
+	# Touched, but the same: nothing to build either.
+	touch "$tree/src/sched.c" "$tree/src/Kconfig"
+	build octopus
+	[ "$(makes)" -eq 1 ]
+}
+
+@test "a day later it is still the same, though its version would say the date" {
+	config octopus MACH_STM32
+	unset SOURCE_DATE_EPOCH
+	build octopus
+	first=$(image)
+	build octopus
+	[ "$(image)" = "$first" ]
+	[ "$(makes)" -eq 1 ]
+}
+
+@test "--clean builds from nothing" {
+	config octopus MACH_STM32
+	build octopus
+	echo junk >"$cache/build/octopus/out/junk"
+	build octopus -- --clean
+	[ "$(makes)" -eq 2 ]
+	jq -e '.firmware.reused == false' <<<"$output"
+	[ ! -e "$cache/build/octopus/out/junk" ]
+	[ "$(compiled)" = "$all" ]
+}
+
+@test "firmware or an output folder that is damaged is built again" {
+	config octopus MACH_STM32
+	build octopus
+	echo more >>"$(jq -r .firmware.path <<<"$output")"
+	build octopus
+	[ "$(makes)" -eq 2 ]
+	rm -r "$cache/build/octopus/out"
+	build octopus
+	[ "$(makes)" -eq 3 ]
+	rm -r "$state/firmware"
+	build octopus
+	[ "$(makes)" -eq 4 ]
+	build octopus
+	[ "$(makes)" -eq 4 ]
+}
+
+@test "a changed source or header: only what needs it, the same bytes as from nothing" {
+	config octopus MACH_STM32
+	build octopus
+	first=$(image)
+	echo '/* more */' >>"$tree/src/command.c"
+	build octopus
+	second=$(image)
+	[ "$second" != "$first" ]
+	[ "$(compiled)" = command.o ]
+	[ "$(anew)" = "$second" ]
+	echo '/* more */' >>"$tree/src/sched.h"
+	build octopus
+	[ "$(image)" != "$second" ]
+	[ "$(compiled)" = "sched.o stepper.o" ]
+	[ "$(anew)" = "$(image)" ]
+	git -C "$tree" init -q # the way back, by a file of an earlier time: make would not see it
+	sed -i '$d' "$tree/src/sched.h"
+	touch -d '1 hour ago' "$tree/src/sched.h"
+	rm -r "$tree/.git"
+	build octopus
+	[ "$(image)" = "$second" ]
+	[ "$(compiled)" = "$all" ]
+}
+
+@test "Kconfig, Makefile, script, new file: from nothing, the same bytes" {
+	config octopus MACH_STM32
+	build octopus
+	last=$(image)
+	changed() {
+		build octopus
+		[ "$(compiled)" = "$all${1:+ $1}" ]
+		[ "$(image)" != "$last" ]
+		[ "$(anew)" = "$(image)" ]
+		last=$(image)
+	}
+	# A default that no configuration names: only autoconf.h says it.
+	printf 'config SIM_HIDDEN\n\tint\n\tdefault 7\n' >>"$tree/src/Kconfig"
+	make -s -C "$tree" OUT="$BATS_TEST_TMPDIR/x/" olddefconfig \
+		KCONFIG_CONFIG="$XDG_CONFIG_HOME/kalico-flash/configs/octopus/.config" >/dev/null
+	changed
+	echo 'src-y += stm32/more.c' >>"$tree/src/stm32/Makefile"
+	echo '/* more */' >"$tree/src/stm32/more.c"
+	changed stm32/more.o
+	sed -i 's/Timer too close/Timer too late/' "$tree/scripts/image.py"
+	changed stm32/more.o
+	echo v1.1.0-0-g0000000 >"$tree/VERSION"
+	changed stm32/more.o
+}
+
+@test "a commit changes the version in the image, and only that is made" {
+	config octopus MACH_STM32
+	git() {
+		command git -C "$tree" -c user.name=x -c user.email=x@y "$@"
+	}
+	git init -q
+	git add .
+	git commit -qm one
+	build octopus
+	mkdir "$tree/docs"
+	echo more >"$tree/docs/Changes.md"
+	git add .
+	git commit -qm two
+	build octopus
+	[ "$(compiled)" = "" ]
+	[ "$(jq -r .firmware.version <<<"$output")" = "$(git describe --always --tags --long)" ]
+	[ "$(anew)" = "$(image)" ]
+	git tag v2
+	build octopus
+	[[ $(jq -r .firmware.version <<<"$output") == v2-0-g* ]]
+	# A branch's name says nothing of its content.
+	git checkout -qb other
+	build octopus
+	jq -e .firmware.reused <<<"$output"
+}
+
+@test "another compiler: from nothing" {
+	config octopus MACH_STM32
+	echo 'CROSS_PREFIX=nonesuch-' >>"$tree/src/stm32/Makefile"
+	for program in gcc ld objcopy as; do
+		printf '#!/bin/sh\necho 1.0\n' >"$BATS_TEST_TMPDIR/bin/nonesuch-$program"
+		chmod +x "$BATS_TEST_TMPDIR/bin/nonesuch-$program"
+	done
+	build octopus
+	build octopus
+	[ "$(makes)" -eq 1 ]
+	sed -i 's/1\.0/2.0/' "$BATS_TEST_TMPDIR/bin/nonesuch-gcc"
+	build octopus
+	[ "$(makes)" -eq 2 ]
+	[ "$(compiled)" = "$all" ]
+	CPATH=/elsewhere build octopus
+	[ "$(makes)" -eq 3 ]
+}
+
+@test "a source that changes while make runs makes no firmware to be reused" {
+	config octopus MACH_STM32
+	cat >>"$tree/Makefile" <<-'EOF'
+		$(OUT)klipper.elf: poke
+		poke: $(PARTS); test -e $(TMPDIR)/poked || { echo '/* later */' >> src/command.c; touch $(TMPDIR)/poked; }
+	EOF
+	export TMPDIR=$BATS_TEST_TMPDIR
+	build octopus
+	first=$(image)
+	build octopus
+	[ "$(makes)" -eq 2 ]
+	[ "$(image)" != "$first" ]
+	build octopus
+	[ "$(makes)" -eq 2 ]
+}
+
+@test "boards made from the same share one build, and keep their own firmware" {
+	config octopus MACH_STM32
+	config spider MACH_STM32
+	config other MACH_RPXXXX
+	build octopus spider other
+	[ "$(makes)" -eq 2 ]
+	[[ $stderr == *"[Build] spider: the same as octopus, waiting for it"* ]]
+	[ "$(jq -r '.board.key + " " + .firmware.mcu' <<<"$output" | xargs)" = \
+		"octopus stm32f446xx spider stm32f446xx other rp2040" ]
+	for key in octopus spider; do
+		path=$(jq -r "select(.board.key == \"$key\").firmware.path" <<<"$output")
+		[[ $path == "$state/firmware/$key/"* ]]
+		[ -e "${path%/*}/klipper.dict" ]
+		cmp "$path" "$cache/build/$key/out/klipper.bin"
+	done
+	build octopus spider other
+	[ "$(makes)" -eq 2 ]
+	[ "$(jq -s 'map(.firmware.reused) | all' <<<"$output")" = true ]
+	# One of them goes its own way; the other stays as it was.
+	rm "$XDG_CONFIG_HOME/kalico-flash/configs/spider/.config"
+	config spider MACH_AVR
+	build octopus spider
+	[ "$(makes)" -eq 3 ]
+	[ "$(jq -r '.firmware | "\(.mcu) \(.reused)"' <<<"$output" | xargs)" = \
+		"stm32f446xx true atmega2560 false" ]
+}
+
+@test "several boards at once never run more compilers than -j" {
+	keys=(a b c d)
+	config a MACH_STM32
+	config b MACH_RPXXXX
+	config c MACH_AVR
+	config d MACH_ATSAM
+	# A compiler that says how many there are while it takes its time.
+	cat >"$BATS_TEST_TMPDIR/bin/compiler" <<-EOF
+		#!/bin/bash
+		mkdir "$BATS_TEST_TMPDIR/running/\$\$"
+		sleep 0.05
+		ls "$BATS_TEST_TMPDIR/running" | wc -l >>"$BATS_TEST_TMPDIR/counts"
+		rmdir "$BATS_TEST_TMPDIR/running/\$\$"
+	EOF
+	chmod +x "$BATS_TEST_TMPDIR/bin/compiler"
+	mkdir "$BATS_TEST_TMPDIR/running"
+	sed -i 's/^define compile$/&\n\t$(Q)compiler/' "$tree/Makefile"
+	for jobs in 1 2 3; do
+		rm -f "$BATS_TEST_TMPDIR/counts"
+		build "${keys[@]}" -- -j$jobs --clean
+		[ "$(sort -n "$BATS_TEST_TMPDIR/counts" | tail -n 1)" -eq $jobs ]
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/counts")" -eq 20 ]
+	done
+	build a -- -j3 --clean # and one alone has them all
+	[ "$(tail -n 5 "$BATS_TEST_TMPDIR/counts" | sort -n | tail -n 1)" -eq 3 ]
+	[ "$(cat "$state"/logs/*-build.log | grep -c jobserver)" -eq 0 ]
+}
+
+@test "a tree with extras is built in by one make at a time" {
+	config a MACH_STM32
+	config b MACH_RPXXXX
+	mkdir -p "$tree/src/extras/thing"
+	touch "$tree/src/extras/thing/Kconfig"
+	cat >>"$tree/Makefile" <<-'EOF'
+		$(shell for f in Kconfig Makefile; do : > src/extras/$$f; done)
+		$(OUT)autoconf.h: | begin
+		begin: ; @echo begin >> $(RAN)
+		all: ; @echo end >> $(RAN)
+	EOF
+	export RAN=$BATS_TEST_TMPDIR/ran
+	build a b -- -j4
+	[ "$(xargs <"$RAN")" = "begin end begin end" ]
+	[ "$(ls "$tree/src/extras")" = thing ]
+}
+
+@test "ccache compiles where it is installed" {
+	config octopus MACH_STM32
+	printf '#!/bin/sh\nexec "$@"\n' >"$BATS_TEST_TMPDIR/bin/ccache"
+	chmod +x "$BATS_TEST_TMPDIR/bin/ccache"
+	printf 'CC = $(CROSS_PREFIX)gcc\nCROSS_PREFIX = \nall: ; @echo "CC is $(CC)"\n' >>"$tree/Makefile"
+	build octopus
+	grep -qx 'CC is ccache gcc' "$state/logs/octopus-build.log"
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "katapult/frame.h"
+#include "sim/board.h"
+#include "sim/state.h"
+
+#define US_PER_MS 1000
+
+static void tell(struct sim_board *b, const char *fmt, ...) _printf_(2, 3);
+
+static void tell(struct sim_board *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(b->news, sizeof(b->news), fmt, ap);
+	va_end(ap);
+}
+
+static bool has_katapult(const struct sim_board *b)
+{
+	return strcmp(b->spec.katapult, "none") != 0 && b->flash.family != SIM_FAMILY_OTHER;
+}
+
+/* STM32's USB peripheral with double buffering: all but F2, F4 and H7. */
+static bool has_double_buffer(const char *mcu)
+{
+	return strncmp(mcu, "stm32", 5) == 0 && strncmp(mcu, "stm32f2", 7) != 0 &&
+	       strncmp(mcu, "stm32f4", 7) != 0 && strncmp(mcu, "stm32h7", 7) != 0;
+}
+
+static enum kf_mode rom_mode(const char *mcu)
+{
+	if (strncmp(mcu, "stm32f103", 9) == 0)
+		return KF_MODE_NONE;
+	if (strncmp(mcu, "stm32", 5) == 0)
+		return KF_MODE_DFU;
+	return strncmp(mcu, "rp2", 3) == 0 ? KF_MODE_RP2BOOT : KF_MODE_NONE;
+}
+
+/* A reset: what starts. KF_MODE_NONE: an application that hangs. */
+static enum kf_mode power_up(struct sim_board *b)
+{
+	struct kf_error err = { 0 };
+
+	if (sim_firmware_find(&b->flash, b->spec.start, b->spec.mcu, &b->firmware, &err) == 0)
+		return KF_MODE_KLIPPER;
+	tell(b, "%s", err.message);
+	if (!has_katapult(b))
+		return KF_MODE_NONE;
+	if (!sim_firmware_present(&b->flash, b->spec.start) || b->spec.rescue)
+		return KF_MODE_KATAPULT;
+	return KF_MODE_NONE;
+}
+
+/* Start what mode says; it shows on the bus. */
+static void appear(struct sim_board *b, enum kf_mode mode)
+{
+	struct sim_mcu *mcu = NULL;
+	bool prime = b->spec.prime < 0 ? has_double_buffer(b->spec.mcu) : b->spec.prime;
+
+	sim_flash_reset(&b->flash);
+	if (mode == KF_MODE_KATAPULT) {
+		sim_katapult_init(&b->katapult, b->spec.uart);
+		mcu = &b->katapult.mcu;
+		mcu->faults = &b->spec.faults;
+	} else if (mode == KF_MODE_KLIPPER) {
+		b->klipper.identify = b->firmware.dictionary;
+		b->klipper.identify_len = b->firmware.dictionary_len;
+		sim_klipper_init(&b->klipper, b->spec.uart);
+		mcu = &b->klipper.mcu;
+	}
+	sim_link_reset(&b->link, mcu, prime && mode == KF_MODE_KATAPULT && !b->spec.uart);
+	if (!b->spec.uart || b->mode == KF_MODE_NONE) {
+		b->generation++;
+		b->link.open = false;
+	}
+	b->mode = mode;
+	b->appear_us = SIM_NEVER;
+}
+
+static void vanish(struct sim_board *b)
+{
+	sim_link_reset(&b->link, NULL, false);
+	b->link.open = false;
+	b->mode = b->next = KF_MODE_NONE;
+	b->appear_us = SIM_NEVER;
+	b->generation++;
+}
+
+/* Off the bus now, back as next after reenum_ms. Behind an adapter nobody sees it. */
+static void leave(struct sim_board *b, enum kf_mode next, int64_t now_us)
+{
+	if (b->spec.uart)
+		sim_link_reset(&b->link, NULL, false);
+	else
+		vanish(b);
+	b->next = next;
+	b->appear_us = now_us + (int64_t)b->spec.reenum_ms * US_PER_MS;
+}
+
+/* "dfu", "never" ...: a mode; any other word: the manufacturer that it will have. */
+static enum kf_mode disguise(struct sim_board *b, const char *as, const char *port,
+			     enum kf_mode mode)
+{
+	b->manufacturer[0] = '\0';
+	if (*port)
+		kf_text_format(b->port, sizeof(b->port), "%s", port);
+	if (strcmp(as, "never") == 0)
+		return KF_MODE_NONE;
+	for (enum kf_mode m = KF_MODE_DFU; m <= KF_MODE_OTHER; m++)
+		if (strcmp(as, kf_mode_name(m)) == 0)
+			return m;
+	kf_text_format(b->manufacturer, sizeof(b->manufacturer), "%s", as);
+	return mode;
+}
+
+static void leave_firmware(struct sim_board *b, int64_t now_us)
+{
+	enum kf_mode next = has_katapult(b) ? KF_MODE_KATAPULT : rom_mode(b->spec.mcu);
+
+	leave(b, disguise(b, b->spec.leave_as, b->spec.leave_port, next), now_us);
+}
+
+static void leave_katapult(struct sim_board *b, int64_t now_us)
+{
+	enum kf_mode next = power_up(b);
+
+	leave(b, disguise(b, b->spec.return_as, b->spec.return_port, next), now_us);
+}
+
+static int load_app(struct sim_board *b, struct kf_error *err)
+{
+	uint32_t offset = b->spec.start - b->flash.base;
+	_cleanup_(kf_freep) char *image = NULL;
+	size_t len;
+	int r;
+
+	if (b->spec.start < b->flash.base || offset >= b->flash.size)
+		return kf_fail(err, KF_CONFIG, "start 0x%08x is not in the flash of %s",
+			       b->spec.start, b->spec.mcu);
+	if (!b->spec.app[0])
+		return sim_firmware_make(&b->flash, b->spec.start, b->spec.app_name, b->spec.mcu,
+					 b->spec.version, err);
+	r = kf_file_read(b->spec.app, b->flash.size - offset, &image, &len, err);
+	if (r == 0)
+		memcpy(b->flash.data + offset, image, len);
+	return r;
+}
+
+int sim_board_init(struct sim_board *b, const struct sim_spec *spec, struct kf_error *err)
+{
+	enum kf_mode mode = spec->mode;
+	int r;
+
+	memset(b, 0, sizeof(*b));
+	b->spec = *spec;
+	kf_text_format(b->port, sizeof(b->port), "%s", spec->port);
+	b->link.latency_us = spec->rtt_us;
+	r = sim_flash_init(&b->flash, spec->mcu, spec->flash_bytes, err);
+	if (r == 0)
+		r = load_app(b, err);
+	if (r == 0 && spec->state[0])
+		r = sim_state_load(spec->state, &b->flash, &mode, err);
+	if (r < 0)
+		return r;
+	b->flash.erase_ms = spec->erase_ms;
+	b->flash.program_us = spec->program_us;
+	b->katapult.flash = &b->flash;
+	b->katapult.start = spec->start;
+	b->katapult.block_bytes = spec->block_bytes;
+	kf_text_format(b->katapult.name, sizeof(b->katapult.name), "%s", spec->mcu);
+	if (strcmp(spec->katapult, "old") != 0)
+		kf_text_format(b->katapult.version, sizeof(b->katapult.version), "%s",
+			       spec->katapult);
+	if (mode == KF_MODE_KATAPULT && !has_katapult(b))
+		return kf_fail(err, KF_USAGE, "mode=katapult on a board without it");
+	if (mode == KF_MODE_NONE || mode == KF_MODE_KLIPPER)
+		mode = power_up(b);
+	b->appear_us = SIM_NEVER;
+	if (mode != KF_MODE_NONE && !spec->off)
+		appear(b, mode);
+	return 0;
+}
+
+void sim_board_free(struct sim_board *b)
+{
+	sim_flash_free(&b->flash);
+}
+
+/* Frames are counted where they go to Katapult. Returns what befalls this one. */
+static enum sim_fault_kind fault_of(struct sim_board *b, const uint8_t *data, size_t len)
+{
+	if (b->mode != KF_MODE_KATAPULT || len < 2 || data[0] != 0x01 || data[1] != 0x88)
+		return SIM_FAULT_NONE;
+	return sim_faults_next(&b->spec.faults, SIM_TO_BOARD);
+}
+
+static void refuse(struct sim_board *b, uint8_t command)
+{
+	uint8_t frame[KF_KATAPULT_FRAME_MAX];
+	size_t len = kf_katapult_frame_encode(command, NULL, 0, frame);
+
+	sim_mcu_reply(&b->katapult.mcu, frame, len);
+}
+
+/* The faults that are the board's own: raised by either direction. */
+static void suffer(struct sim_board *b, int64_t now_us)
+{
+	struct sim_faults *f = &b->spec.faults;
+
+	if (f->unplug) {
+		f->unplug = f->stall = false;
+		vanish(b);
+		leave(b, power_up(b), now_us);
+		tell(b, "unplugged");
+	} else if (f->stall) {
+		f->stall = false;
+		b->link.mute_until_us =
+			f->stall_ms ? now_us + (int64_t)f->stall_ms * US_PER_MS : SIM_NEVER;
+		tell(b, "stalled");
+	}
+}
+
+bool sim_board_write(struct sim_board *b, const uint8_t *data, size_t len, int64_t now_us)
+{
+	uint8_t copy[SIM_TRANSFER_MAX];
+
+	if (len > sizeof(copy) || b->link.out_count == SIM_TRANSFERS)
+		return false;
+	memcpy(copy, data, len);
+	switch (fault_of(b, data, len)) {
+	case SIM_FAULT_DROP:
+		return true;
+	case SIM_FAULT_UNPLUG:
+		suffer(b, now_us);
+		return true;
+	case SIM_FAULT_NACK:
+		refuse(b, KF_KATAPULT_NACK);
+		return true;
+	case SIM_FAULT_F2:
+		refuse(b, KF_KATAPULT_COMMAND_ERROR);
+		return true;
+	case SIM_FAULT_F3:
+		refuse(b, KF_KATAPULT_BUSY);
+		return true;
+	case SIM_FAULT_CORRUPT:
+		copy[len / 2] ^= 0x40;
+		break;
+	case SIM_FAULT_STALL:
+		suffer(b, now_us);
+		break;
+	case SIM_FAULT_DUP:
+	case SIM_FAULT_FOREIGN:
+	case SIM_FAULT_NONE:
+		break;
+	}
+	return sim_link_write(&b->link, copy, len);
+}
+
+size_t sim_board_split(const struct sim_board *b, const uint8_t *data, size_t len)
+{
+	const uint8_t *next;
+	size_t frame;
+
+	if (b->spec.merge || b->mode != KF_MODE_KATAPULT)
+		return len < SIM_TRANSFER_MAX ? len : SIM_TRANSFER_MAX;
+	if (len > 0 && data[0] == 0x01 && (len == 1 || data[1] == 0x88)) {
+		frame = len < 4 ? SIZE_MAX : data[3] * 4u + KF_KATAPULT_OVERHEAD;
+		return frame <= len ? frame : 0;
+	}
+	next = len > 1 ? memmem(data + 1, len - 1, "\x01\x88", 2) : NULL;
+	if (next)
+		len = (size_t)(next - data);
+	return len < SIM_TRANSFER_MAX ? len : SIM_TRANSFER_MAX;
+}
+
+void sim_board_run(struct sim_board *b, int64_t now_us)
+{
+	if (now_us >= b->appear_us && b->next != KF_MODE_NONE)
+		appear(b, b->next);
+	sim_link_run(&b->link, now_us);
+	suffer(b, now_us);
+	if (b->link.mcu == &b->katapult.mcu && now_us >= b->katapult.leave_us)
+		leave_katapult(b, now_us);
+	if (b->link.mcu == &b->klipper.mcu && b->klipper.wants_bootloader)
+		leave_firmware(b, now_us);
+}
+
+int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
+{
+	int64_t wake_us = sim_link_wake_us(&b->link, now_us);
+
+	if (b->next != KF_MODE_NONE && b->appear_us < wake_us)
+		wake_us = b->appear_us;
+	if (b->link.mcu == &b->katapult.mcu && b->katapult.leave_us < wake_us)
+		wake_us = b->katapult.leave_us;
+	return wake_us;
+}
+
+void sim_board_open(struct sim_board *b)
+{
+	b->link.open = true;
+}
+
+void sim_board_close(struct sim_board *b, bool at_1200, int64_t now_us)
+{
+	sim_link_run(&b->link, now_us);
+	sim_link_close(&b->link, now_us);
+	if (at_1200 && !b->spec.uart && b->link.mcu == &b->klipper.mcu)
+		leave_firmware(b, now_us);
+}
+
+void sim_board_unplug(struct sim_board *b)
+{
+	if (b->mode != KF_MODE_NONE)
+		vanish(b);
+	b->next = KF_MODE_NONE;
+}
+
+void sim_board_plug(struct sim_board *b, bool button, int64_t now_us)
+{
+	if (b->mode != KF_MODE_NONE)
+		return;
+	b->manufacturer[0] = '\0';
+	kf_text_format(b->port, sizeof(b->port), "%s", b->spec.port);
+	b->next = button && has_katapult(b) ? KF_MODE_KATAPULT : power_up(b);
+	b->appear_us = now_us;
+}

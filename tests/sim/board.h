@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One board: what runs on it, when it leaves the bus and as what it comes back. Pure: time
+ * is passed in; who shows it to clients (bus.h) compares generation and acts.
+ *
+ * Resets: the 1200-baud touch and COMPLETE are followed by a re-enumeration of reenum_ms.
+ * At power-up Katapult looks at the first word of the application; one that is broken
+ * (firmware.h) hangs, off the bus, unless "rescue" has somebody double-click the reset
+ * button, which ends in Katapult.
+ */
+#ifndef SIM_BOARD_H
+#define SIM_BOARD_H
+
+#include "sim/firmware.h"
+#include "sim/katapult.h"
+#include "sim/klipper.h"
+#include "sim/link.h"
+#include "sim/spec.h"
+
+struct sim_board {
+	struct sim_spec spec;
+	struct sim_flash flash;
+	struct sim_katapult katapult;
+	struct sim_klipper klipper;
+	struct sim_firmware firmware;
+	struct sim_link link;
+
+	enum kf_mode mode;   /* on the bus as; KF_MODE_NONE: not */
+	unsigned generation; /* counts appearances and disappearances */
+	char port[64], manufacturer[KF_NAME_SIZE];
+
+	enum kf_mode next; /* what comes at appear_us; KF_MODE_NONE: nothing, ever */
+	int64_t appear_us; /* SIM_NEVER: it is on the bus */
+	char news[256];	   /* for -v: what last happened; taken by emptying it */
+};
+
+/* Plugged in and enumerated. Big: do not put it on the stack. */
+_must_check_ int sim_board_init(struct sim_board *board, const struct sim_spec *spec,
+				struct kf_error *err);
+void sim_board_free(struct sim_board *board);
+
+/* All that happens by now without the client. */
+void sim_board_run(struct sim_board *board, int64_t now_us);
+
+/* When to run it next, if the client does nothing; SIM_NEVER. */
+int64_t sim_board_wake_us(const struct sim_board *board, int64_t now_us);
+
+/*
+ * How much of what the client wrote is its first transfer: a pty merges writes, and our
+ * client (and flashtool) writes one frame at a time. 0: a frame whose rest may still come.
+ */
+size_t sim_board_split(const struct sim_board *board, const uint8_t *data, size_t len);
+
+/* One transfer from the client. False: the driver's queue is full, try again after a run. */
+_must_check_ bool sim_board_write(struct sim_board *board, const uint8_t *data, size_t len,
+				  int64_t now_us);
+
+/* The client has opened the port, or closed it with the line at that speed. */
+void sim_board_open(struct sim_board *board);
+void sim_board_close(struct sim_board *board, bool at_1200, int64_t now_us);
+
+/*
+ * By hand: pull the cable; plug it in where it was (does nothing while it is in), with the reset
+ * button double-clicked or not. It is on the bus after the next run.
+ */
+void sim_board_unplug(struct sim_board *board);
+void sim_board_plug(struct sim_board *board, bool button, int64_t now_us);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The application in a board's flash: made up for a new board, or whatever was flashed.
+ * It runs only if it would on silicon: written whole, linked for this address, for
+ * this MCU.
+ */
+#ifndef SIM_FIRMWARE_H
+#define SIM_FIRMWARE_H
+
+#include "sim/flash.h"
+
+struct sim_firmware {
+	const uint8_t *dictionary; /* zlib data, in the flash */
+	size_t dictionary_len;
+	char app[32], version[KF_NAME_SIZE], mcu[64];
+};
+
+/* Write a small image with a vector table and a dictionary that says this, at start. */
+_must_check_ int sim_firmware_make(struct sim_flash *flash, uint32_t start, const char *app,
+				   const char *mcu, const char *version, struct kf_error *err);
+
+/* Does the bootloader see an application at start? It looks at the first word only. */
+bool sim_firmware_present(const struct sim_flash *flash, uint32_t start);
+
+/* Does the application at start run on this MCU? If not, err says why. */
+_must_check_ int sim_firmware_find(const struct sim_flash *flash, uint32_t start, const char *mcu,
+				   struct sim_firmware *ret, struct kf_error *err);
+
+#endif

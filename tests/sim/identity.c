@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "core/text.h"
+#include "sim/identity.h"
+
+static void usb_ids(const struct sim_board *b, struct sim_identity *id)
+{
+	static const char *const ids[][2] = {
+		[KF_MODE_KLIPPER] = { "1d50", "614e" }, [KF_MODE_KATAPULT] = { "1d50", "6177" },
+		[KF_MODE_DFU] = { "0483", "df11" },	[KF_MODE_RP2BOOT] = { "2e8a", "0003" },
+		[KF_MODE_OTHER] = { "1a86", "7523" },
+	};
+	enum kf_mode mode = b->spec.uart ? KF_MODE_OTHER : b->mode;
+	bool own = b->spec.vendor[0] && (mode == KF_MODE_KLIPPER || mode == KF_MODE_OTHER);
+
+	if (mode == KF_MODE_RP2BOOT && strncmp(b->spec.mcu, "rp235", 5) == 0) {
+		strcpy(id->vendor, "2e8a");
+		strcpy(id->product_id, "000f");
+		return;
+	}
+	strcpy(id->vendor, own ? b->spec.vendor : ids[mode][0]);
+	strcpy(id->product_id, own ? b->spec.product_id : ids[mode][1]);
+}
+
+static void usb_strings(struct sim_identity *id, const char *manufacturer, const char *product,
+			const char *serial)
+{
+	kf_text_format(id->manufacturer, sizeof(id->manufacturer), "%s", manufacturer);
+	kf_text_format(id->product, sizeof(id->product), "%s", product);
+	kf_text_format(id->serial, sizeof(id->serial), "%s", serial);
+}
+
+static const char *first(const char *a, const char *b)
+{
+	return *a ? a : b;
+}
+
+void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
+{
+	const struct sim_spec *s = &b->spec;
+	struct sim_identity id = { .tty = true, .adapter = s->uart };
+
+	kf_text_format(id.port, sizeof(id.port), "%s", b->port);
+	if (b->mode != KF_MODE_NONE)
+		usb_ids(b, &id);
+	switch (s->uart ? KF_MODE_OTHER : b->mode) {
+	case KF_MODE_KLIPPER:
+		usb_strings(&id, first(b->manufacturer, first(s->manufacturer, b->firmware.app)),
+			    first(s->product, s->mcu), s->serial);
+		break;
+	case KF_MODE_KATAPULT:
+		usb_strings(&id, first(b->manufacturer, first(s->boot_manufacturer, "katapult")),
+			    s->mcu, s->serial);
+		break;
+	case KF_MODE_DFU:
+		usb_strings(&id, "STMicroelectronics", "STM32  BOOTLOADER", "200364500000");
+		id.tty = false;
+		break;
+	case KF_MODE_RP2BOOT:
+		usb_strings(&id, "Raspberry Pi", "RP2 Boot", "E0C9125B0D9B");
+		id.tty = false;
+		break;
+	case KF_MODE_OTHER:
+		usb_strings(&id, s->manufacturer, first(s->product, "USB Serial"),
+			    s->manufacturer[0] ? s->serial : "");
+		id.adapter |= !s->manufacturer[0];
+		break;
+	case KF_MODE_NONE:
+		id.tty = false;
+		break;
+	}
+	*ret = id;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The USB descriptors of a board, by what runs on it (protocols.md, "USB identities"). */
+#ifndef SIM_IDENTITY_H
+#define SIM_IDENTITY_H
+
+#include "sim/board.h"
+
+/* Empty strings are absent, as a CH340's are. */
+struct sim_identity {
+	char vendor[5], product_id[5];
+	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE], serial[KF_NAME_SIZE];
+	char port[64];
+	bool tty, adapter; /* adapter: a USB-to-UART chip, ttyUSBn */
+};
+
+void sim_identity_of(const struct sim_board *board, struct sim_identity *ret);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kf-sim: run a command on a machine with simulated boards plugged in: under umockdev's preload
+ * library, with a testbed of ours. Both ends talk through ptys, and everything is gone
+ * when the command ends.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/process.h"
+#include "sim/control.h"
+#include "sim/port.h"
+#include "sim/state.h"
+
+#define BOARDS_MAX 16
+#define PRELOAD	   "libumockdev-preload.so.0"
+#define US_PER_S   1000000
+
+struct sim {
+	struct sim_bus bus;
+	struct sim_control control;
+	struct sim_port *ports[BOARDS_MAX];
+	size_t count;
+	bool verbose;
+	int signals;
+	pid_t child;
+	int status;	   /* wait(2)'s, once child is 0 */
+	int64_t served_us; /* the time that the boards have been run to */
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: kf-sim [-v] [--board SPEC]... [--] COMMAND [ARG...]\n"
+		"\n"
+		"Run COMMAND on a machine where simulated boards are plugged in. Its exit status\n"
+		"is kf-sim's; 128+N if signal N ended it, 127 if it was not found. It may write\n"
+		"\"unplug PORT\", \"plug PORT\", \"replug PORT\" and \"button PORT\" (plugged in "
+		"with the\n"
+		"reset button double-clicked) to the FIFO $KF_SIM_CONTROL, and then read \"done\" "
+		"from\n"
+		"$KF_SIM_CONTROL.done.\n"
+		"\n"
+		"  -b, --board=SPEC   plug in a board; may be given %d times\n"
+		"  -v, --verbose      say on stderr what the boards do\n"
+		"  -h, --help         show this help\n"
+		"  -V, --version      show the version\n"
+		"\n"
+		"%s",
+		BOARDS_MAX, SIM_SPEC_HELP);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
+}
+
+/*
+ * COMMAND's environment. AddressSanitizer wants to be first in the list, but is not in every
+ * COMMAND: it is told to accept its place. A library that cannot be loaded would leave COMMAND
+ * alone with the real machine.
+ */
+static int set_preload(struct kf_error *err)
+{
+	const char *old = getenv("LD_PRELOAD"), *asan = getenv("ASAN_OPTIONS");
+	void *library = dlopen(PRELOAD, RTLD_LAZY | RTLD_LOCAL);
+	char list[4096];
+
+	if (!library)
+		return kf_fail(err, KF_CONFIG, "%s (Debian's package umockdev has it)", dlerror());
+	dlclose(library);
+	snprintf(list, sizeof(list), "%s%s%s", PRELOAD, old && *old ? ":" : "", old ? old : "");
+	setenv("LD_PRELOAD", list, 1);
+	snprintf(list, sizeof(list), "%s%sverify_asan_link_order=0", asan ? asan : "",
+		 asan && *asan ? ":" : "");
+	setenv("ASAN_OPTIONS", list, 1);
+	return 0;
+}
+
+static void watch_signals(struct sim *sim)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sim->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void take_signals(struct sim *sim)
+{
+	struct signalfd_siginfo si;
+
+	while (read(sim->signals, &si, sizeof(si)) == sizeof(si)) {
+		/* What the terminal sends reaches COMMAND by itself. */
+		if (si.ssi_signo != SIGCHLD && si.ssi_code != SI_KERNEL && sim->child)
+			kill(sim->child, (int)si.ssi_signo);
+	}
+	if (sim->child && waitpid(sim->child, &sim->status, WNOHANG) == sim->child)
+		sim->child = 0;
+}
+
+static void report(const struct sim *sim, struct sim_port *port)
+{
+	const char *mode = kf_mode_name(port->board.mode);
+
+	if (!sim->verbose)
+		return;
+	fprintf(stderr, "kf-sim: %s: %s%s%s%s%s\n", port->board.port, mode ? mode : "off the bus",
+		port->node.name[0] ? " on /dev/" : "", port->node.name,
+		port->board.news[0] ? ": " : "", port->board.news);
+	port->board.news[0] = '\0';
+}
+
+static void obey(struct sim *sim)
+{
+	char verb[32], name[64];
+
+	while (sim_control_next(&sim->control, verb, name)) {
+		struct sim_board *b = NULL;
+
+		for (size_t i = 0; i < sim->count; i++)
+			if (strcmp(sim->ports[i]->board.spec.port, name) == 0)
+				b = &sim->ports[i]->board;
+		if (!b) {
+			kf_log_warn(NULL, "%s %s: no board has that port", verb, name);
+			continue;
+		}
+		if (strcmp(verb, "plug") != 0)
+			sim_board_unplug(b);
+		if (strcmp(verb, "unplug") != 0)
+			sim_board_plug(b, strcmp(verb, "button") == 0, now_us());
+	}
+}
+
+static void service(struct sim *sim)
+{
+	struct kf_error err;
+
+	sim->served_us = now_us();
+	for (size_t i = 0; i < sim->count; i++) {
+		int r = sim_port_service(sim->ports[i], &sim->bus, sim->served_us, &err);
+
+		if (r > 0)
+			report(sim, sim->ports[i]);
+		if (r < 0)
+			kf_log_error(sim->ports[i]->board.port, &err);
+	}
+}
+
+/* Until something is due after the time that was served: what fell due since then is not lost. */
+static void await(struct sim *sim)
+{
+	struct pollfd fds[2 + 2 * BOARDS_MAX] = {
+		{ .fd = sim->signals, .events = POLLIN },
+		{ .fd = sim->control.fd, .events = POLLIN },
+	};
+	int64_t now = now_us(), wake = SIM_NEVER;
+	struct timespec left;
+
+	for (size_t i = 0; i < sim->count; i++) {
+		int64_t w = sim_port_wake_us(sim->ports[i], sim->served_us);
+
+		sim_port_poll(sim->ports[i], sim->served_us, &fds[2 + 2 * i]);
+		if (w < wake)
+			wake = w;
+	}
+	left.tv_sec = wake > now ? (wake - now) / US_PER_S : 0;
+	left.tv_nsec = wake > now ? (wake - now) % US_PER_S * 1000 : 0;
+	(void)!ppoll(fds, 2 + 2 * sim->count, wake == SIM_NEVER ? NULL : &left, NULL);
+}
+
+static int start(struct sim *sim, char *argv[], struct kf_error *err)
+{
+	struct kf_process p = {
+		.argv = (const char *const *)argv,
+		.in = STDIN_FILENO,
+		.out = STDOUT_FILENO,
+		.err = STDERR_FILENO,
+		.foreground = true,
+	};
+
+	return kf_process_start(&p, &sim->child, err);
+}
+
+static int plug_in(struct sim *sim, const struct sim_spec *specs, size_t count,
+		   struct kf_error *err)
+{
+	int r = sim_bus_open(&sim->bus, err);
+
+	if (r == 0)
+		r = sim_control_open(&sim->control, sim->bus.root, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = sim_port_new(&specs[i], &sim->ports[i], err);
+		if (r < 0)
+			break;
+		sim->count = i + 1;
+		r = sim_port_service(sim->ports[i], &sim->bus, now_us(), err);
+		if (r > 0)
+			report(sim, sim->ports[i]);
+		r = r < 0 ? r : 0;
+	}
+	return r;
+}
+
+static int save(struct sim *sim, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sim->count; i++) {
+		const struct sim_board *b = &sim->ports[i]->board;
+
+		if (b->spec.state[0])
+			r = sim_state_save(b->spec.state, &b->flash, b->mode, err);
+	}
+	return r;
+}
+
+static int run(struct sim *sim, const struct sim_spec *specs, size_t count, char *argv[],
+	       struct kf_error *err)
+{
+	int r = plug_in(sim, specs, count, err);
+
+	if (r < 0)
+		return r;
+	r = set_preload(err);
+	if (r < 0)
+		return r;
+	r = start(sim, argv, err);
+	if (r < 0)
+		return r == -ENOENT ? 127 : 126;
+	while (sim->child) {
+		service(sim);
+		sim_control_answer(&sim->control);
+		await(sim);
+		take_signals(sim);
+		obey(sim);
+	}
+	r = save(sim, err);
+	return r < 0 ? r : kf_process_status(sim->status);
+}
+
+static void unplug_all(struct sim *sim)
+{
+	for (size_t i = 0; i < sim->count; i++)
+		sim_port_free(&sim->ports[i]);
+	sim_control_close(&sim->control);
+	sim_bus_close(&sim->bus);
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "board", required_argument, NULL, 'b' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static struct sim_spec specs[BOARDS_MAX];
+	static struct sim sim = { .control = SIM_CONTROL_CLOSED };
+	struct kf_error err = { 0 };
+	size_t count = 0;
+	int c, r;
+
+	kf_log_init("kf-sim", false);
+	while ((c = getopt_long(argc, argv, "+b:vhV", options, NULL)) != -1) {
+		switch (c) {
+		case 'b':
+			if (count == BOARDS_MAX)
+				r = kf_fail(&err, KF_USAGE, "more than %d boards", BOARDS_MAX);
+			else
+				r = sim_spec_parse(optarg, &specs[count++], &err);
+			if (r < 0) {
+				kf_log_error(NULL, &err);
+				return kf_code_status(err.code);
+			}
+			break;
+		case 'v':
+			sim.verbose = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return fflush(stdout) ? kf_code_status(KF_IO) : 0;
+		case 'V':
+			puts("kf-sim " KF_VERSION);
+			return fflush(stdout) ? kf_code_status(KF_IO) : 0;
+		default:
+			usage(stderr);
+			return kf_code_status(KF_USAGE);
+		}
+	}
+	if (optind == argc) {
+		usage(stderr);
+		return kf_code_status(KF_USAGE);
+	}
+	watch_signals(&sim);
+	r = run(&sim, specs, count, argv + optind, &err);
+	unplug_all(&sim);
+	if (err.code != KF_OK)
+		kf_log_error(NULL, &err);
+	return r < 0 ? kf_code_status(err.code) : r;
+}

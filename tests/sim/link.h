@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The wire between the host's driver and one board. Pure: bytes and microseconds are
+ * passed in, sim_link_run() does what can be done by now.
+ *
+ * USB as cdc_acm does it: a write(2) of the client is a transfer, cut into packets of 64
+ * bytes; the host's read request has 128 bytes and completes when full or at a packet
+ * of less than 64, so a reply of exactly 64 bytes waits there for whatever follows it.
+ * Packets go in turns, one to the board, one from it, so many outstanding reads
+ * overflow the board's transmit buffer (measured on cdc_acm: protocols.md). While nobody
+ * has the port open, nothing is collected from the board.
+ *
+ * UART: bytes arrive as they are written, also when the board is deaf; no flow control.
+ * Not modelled: the baud rate's duration, the USB frame's bandwidth.
+ */
+#ifndef SIM_LINK_H
+#define SIM_LINK_H
+
+#include "sim/mcu.h"
+
+#define SIM_TRANSFER_MAX 1280 /* cdc_acm's write request at full speed: 20 packets */
+#define SIM_TRANSFERS	 16   /* cdc_acm's write requests: then write(2) has to wait */
+#define SIM_REQUEST	 128  /* its read request */
+#define SIM_INBOX	 8192
+
+struct sim_transfer {
+	size_t len, done;
+	uint8_t data[SIM_TRANSFER_MAX];
+};
+
+struct sim_link {
+	struct sim_mcu *mcu; /* what runs on the board; NULL: nothing does */
+	bool prime;	     /* double-buffered USB: the first packet leaves only with the second */
+	bool open;	     /* a client has the port open */
+	int64_t latency_us;  /* from the board's reply to the client's read */
+	int64_t mute_until_us;
+
+	struct sim_transfer out[SIM_TRANSFERS]; /* a ring */
+	size_t out_head, out_count;
+
+	uint8_t held[SIM_PACKET]; /* priming: the first packet */
+	size_t held_len;
+	bool primed;
+
+	uint8_t request[SIM_REQUEST];
+	size_t request_len;
+
+	uint8_t in[SIM_INBOX]; /* for the client */
+	size_t in_len;
+	int64_t in_due_us;
+};
+
+/* What runs on the board now, after a reset. Nothing in flight survives. */
+void sim_link_reset(struct sim_link *link, struct sim_mcu *mcu, bool prime);
+
+/* The last client has closed the port: the host's requests that cannot be done are cancelled. */
+void sim_link_close(struct sim_link *link, int64_t now_us);
+
+/* A write(2) of the client's, len at most SIM_TRANSFER_MAX. False: the driver's queue is full. */
+_must_check_ bool sim_link_write(struct sim_link *link, const uint8_t *data, size_t len);
+
+void sim_link_run(struct sim_link *link, int64_t now_us);
+
+/* Bytes for the client that are due: their count, 0 if none. They stay until dropped. */
+size_t sim_link_readable(const struct sim_link *link, int64_t now_us);
+void sim_link_drop(struct sim_link *link, size_t len);
+
+/* When sim_link_run() or sim_link_readable() will have news without new input; SIM_NEVER. */
+int64_t sim_link_wake_us(const struct sim_link *link, int64_t now_us);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/port.h"
+
+#define PATIENCE_US 5000
+
+int sim_port_new(const struct sim_spec *spec, struct sim_port **ret, struct kf_error *err)
+{
+	struct sim_port *port = calloc(1, sizeof(*port));
+	int r;
+
+	if (!port)
+		return kf_fail_sys(err, ENOMEM, "a board");
+	port->pty = (struct sim_pty)SIM_PTY_CLOSED;
+	r = sim_board_init(&port->board, spec, err);
+	if (r < 0) {
+		kf_error_prefix(err, "%s", spec->port);
+		sim_port_free(&port);
+		return r;
+	}
+	*ret = port;
+	return 0;
+}
+
+void sim_port_free(struct sim_port **port)
+{
+	if (!*port)
+		return;
+	sim_pty_close(&(*port)->pty);
+	sim_board_free(&(*port)->board);
+	free(*port);
+	*port = NULL;
+}
+
+/* Turn what was read into transfers. final: nothing will follow it. */
+static void push(struct sim_port *port, bool final, int64_t now_us)
+{
+	size_t n;
+
+	while (port->in_len > 0) {
+		n = sim_board_split(&port->board, port->in, port->in_len);
+		if (n == 0 && port->patience_us == 0)
+			port->patience_us = now_us + PATIENCE_US;
+		if (n == 0 && !final && now_us < port->patience_us)
+			return;
+		if (n == 0)
+			n = port->in_len < SIM_TRANSFER_MAX ? port->in_len : SIM_TRANSFER_MAX;
+		if (!sim_board_write(&port->board, port->in, n, now_us))
+			return;
+		port->patience_us = 0;
+		port->in_len -= n;
+		memmove(port->in, port->in + n, port->in_len);
+	}
+}
+
+static bool pull(struct sim_port *port)
+{
+	size_t room = sizeof(port->in) - port->in_len;
+	ssize_t n = room ? sim_pty_read(&port->pty, port->in + port->in_len, room) : 0;
+
+	if (n <= 0)
+		return false;
+	port->in_len += (size_t)n;
+	return true;
+}
+
+static void deliver(struct sim_port *port, int64_t now_us)
+{
+	struct sim_link *link = &port->board.link;
+	size_t len = sim_link_readable(link, now_us);
+	ssize_t n = len && port->pty.open ? sim_pty_write(&port->pty, link->in, len) : 0;
+
+	if (n > 0)
+		sim_link_drop(link, (size_t)n);
+}
+
+static void talk(struct sim_port *port, int64_t now_us)
+{
+	enum sim_pty_event event = sim_pty_next(&port->pty);
+	bool closed = event == SIM_PTY_CLOSED_1200 || event == SIM_PTY_CLOSED_PLAIN;
+
+	if (event == SIM_PTY_OPENED)
+		sim_board_open(&port->board);
+	do {
+		push(port, closed, now_us);
+		sim_board_run(&port->board, now_us);
+	} while (pull(port));
+	deliver(port, now_us);
+	if (!closed)
+		return;
+	port->in_len = 0; /* the driver's queue is full: what is left is cancelled */
+	port->patience_us = 0;
+	sim_board_close(&port->board, event == SIM_PTY_CLOSED_1200, now_us);
+}
+
+static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err)
+{
+	struct sim_identity id;
+	int r = 0;
+
+	port->shown = port->board.generation;
+	port->in_len = 0;
+	port->patience_us = 0;
+	sim_pty_close(&port->pty);
+	sim_bus_remove(bus, &port->node);
+	if (port->board.mode == KF_MODE_NONE)
+		return 1;
+	sim_identity_of(&port->board, &id);
+	if (id.tty)
+		r = sim_pty_open(&port->pty, err);
+	if (r == 0)
+		r = sim_bus_add(bus, &id, port->pty.slave, &port->node, err);
+	return r < 0 ? r : 1;
+}
+
+int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
+		     struct kf_error *err)
+{
+	if (port->pty.master >= 0)
+		talk(port, now_us);
+	else
+		sim_board_run(&port->board, now_us);
+	if (port->shown != port->board.generation)
+		return show(port, bus, err);
+	return 0;
+}
+
+void sim_port_poll(const struct sim_port *port, int64_t now_us, struct pollfd fds[2])
+{
+	sim_pty_poll(&port->pty,
+		     port->in_len<sizeof(port->in), sim_link_readable(&port->board.link, now_us)> 0,
+		     fds);
+}
+
+int64_t sim_port_wake_us(const struct sim_port *port, int64_t now_us)
+{
+	int64_t wake_us = sim_board_wake_us(&port->board, now_us);
+
+	if (port->patience_us > now_us && port->patience_us < wake_us)
+		wake_us = port->patience_us;
+	return wake_us;
+}

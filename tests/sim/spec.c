@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/spec.h"
+
+/* clang-format off */
+const char SIM_SPEC_HELP[] =
+	"A SPEC is name=value,name=value... of:\n"
+	"  mcu=stm32h723xx        as Kconfig spells it\n"
+	"  serial=HEX             the chip's\n"
+	"  port=1-1.2             the USB port\n"
+	"  mode=klipper           klipper, katapult, dfu, rp2boot, other\n"
+	"  off                    not plugged in yet\n"
+	"  start=0x8020000        application start address\n"
+	"  flash=1M               bytes of flash\n"
+	"  block=64               Katapult's block: 64, 128, 256, 512\n"
+	"  katapult=VERSION       none: not installed; old: protocol 1.0.0, no version\n"
+	"  version=VERSION        of the firmware that it runs\n"
+	"  app_name=Klipper       and that firmware's name\n"
+	"  app=FILE               an image of its own instead (raw, for start)\n"
+	"  state=FILE             keeps flash and mode between runs\n"
+	"  manufacturer=, product=, usb=1d50:614e   what USB says while firmware runs\n"
+	"  boot_manufacturer=     the same in Katapult (CanBoot, Katapult)\n"
+	"  uart                   Katapult and Klipper behind a CH340, on /dev/ttyUSBn\n"
+	"  prime=0|1              Katapult answers only from the second command on\n"
+	"  merge                  do not keep the client's writes apart\n"
+	"  rescue=0|1             a broken application: somebody double-clicks reset (1)\n"
+	"  erase_ms= program_us=  flash: one sector, 32 bytes\n"
+	"  rtt_us= reenum_ms=50   reply latency; time off the bus at each reset\n"
+	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other or never,\n"
+	"                         to another port\n"
+	"  return_as= return_port=  likewise when it leaves Katapult\n"
+	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign=   fault at [tx:|rx:]N, the\n"
+	"                         Nth frame\n"
+	"                         to (tx) or from (rx) Katapult; once; may be repeated\n"
+	"  stall_ms=              how long a stall lasts (0: until it is reset)\n";
+/* clang-format on */
+
+enum type { STRING, NUMBER, SIZE, FLAG, SWITCH, MODE, USB };
+
+#define FIELD(name, type, member)                                                                  \
+	{                                                                                          \
+		name, type, offsetof(struct sim_spec, member),                                     \
+			sizeof(((struct sim_spec *)0)->member)                                     \
+	}
+
+static const struct field {
+	const char *name;
+	enum type type;
+	size_t offset, size;
+} fields[] = {
+	FIELD("mcu", STRING, mcu),
+	FIELD("serial", STRING, serial),
+	FIELD("port", STRING, port),
+	FIELD("mode", MODE, mode),
+	FIELD("start", NUMBER, start),
+	FIELD("flash", SIZE, flash_bytes),
+	FIELD("block", NUMBER, block_bytes),
+	FIELD("katapult", STRING, katapult),
+	FIELD("version", STRING, version),
+	FIELD("app_name", STRING, app_name),
+	FIELD("app", STRING, app),
+	FIELD("state", STRING, state),
+	FIELD("manufacturer", STRING, manufacturer),
+	FIELD("product", STRING, product),
+	FIELD("boot_manufacturer", STRING, boot_manufacturer),
+	FIELD("usb", USB, vendor),
+	FIELD("uart", FLAG, uart),
+	FIELD("merge", FLAG, merge),
+	FIELD("prime", SWITCH, prime),
+	FIELD("rescue", FLAG, rescue),
+	FIELD("off", FLAG, off),
+	FIELD("erase_ms", NUMBER, erase_ms),
+	FIELD("program_us", NUMBER, program_us),
+	FIELD("rtt_us", NUMBER, rtt_us),
+	FIELD("reenum_ms", NUMBER, reenum_ms),
+	FIELD("stall_ms", NUMBER, faults.stall_ms),
+	FIELD("leave_as", STRING, leave_as),
+	FIELD("leave_port", STRING, leave_port),
+	FIELD("return_as", STRING, return_as),
+	FIELD("return_port", STRING, return_port),
+};
+
+uint32_t sim_spec_default_start(const char *mcu)
+{
+	if (strncmp(mcu, "rp2", 3) == 0)
+		return 0x10004000;
+	if (strncmp(mcu, "stm32h7", 7) == 0)
+		return 0x08020000;
+	if (strncmp(mcu, "stm32f4", 7) == 0 || strncmp(mcu, "stm32f2", 7) == 0)
+		return 0x08008000;
+	if (strncmp(mcu, "stm32", 5) == 0)
+		return 0x08002000;
+	return 0;
+}
+
+static bool parse_number(const char *value, bool suffix, uint32_t *ret)
+{
+	unsigned long long n;
+	char *end;
+
+	if (*value < '0' || *value > '9')
+		return false;
+	errno = 0;
+	n = strtoull(value, &end, 0);
+	if (suffix && (*end == 'K' || *end == 'k') && n <= UINT32_MAX)
+		n *= 1024, end++;
+	else if (suffix && (*end == 'M' || *end == 'm') && n <= UINT32_MAX)
+		n *= 1024 * 1024, end++;
+	if (*end || errno || n > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+static bool parse_mode(const char *value, enum kf_mode *ret)
+{
+	for (enum kf_mode mode = KF_MODE_KLIPPER; mode <= KF_MODE_OTHER; mode++) {
+		if (strcmp(kf_mode_name(mode), value) == 0) {
+			*ret = mode;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_usb(const char *value, struct sim_spec *spec)
+{
+	unsigned vendor, product;
+	int used = 0;
+
+	if (sscanf(value, "%4x:%4x%n", &vendor, &product, &used) != 2 || value[used])
+		return false;
+	snprintf(spec->vendor, sizeof(spec->vendor), "%04x", vendor & 0xffff);
+	snprintf(spec->product_id, sizeof(spec->product_id), "%04x", product & 0xffff);
+	return true;
+}
+
+/* value is NULL where the SPEC has only a name. */
+static bool set_field(const struct field *f, const char *value, struct sim_spec *spec)
+{
+	char *member = (char *)spec + f->offset;
+	uint32_t n;
+
+	if (f->type == FLAG) {
+		*(bool *)member = !value || strcmp(value, "1") == 0;
+		return !value || strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
+	}
+	if (!value)
+		return false;
+	switch (f->type) {
+	case STRING:
+		return snprintf(member, f->size, "%s", value) < (int)f->size;
+	case NUMBER:
+	case SIZE:
+		return parse_number(value, f->type == SIZE, (uint32_t *)member);
+	case SWITCH:
+		if (!parse_number(value, false, &n) || n > 1)
+			return false;
+		*(int *)member = (int)n;
+		return true;
+	case MODE:
+		return parse_mode(value, (enum kf_mode *)member);
+	case USB:
+		return parse_usb(value, spec);
+	case FLAG:
+		break;
+	}
+	return false;
+}
+
+static int set(const char *name, const char *value, struct sim_spec *spec, struct kf_error *err)
+{
+	int r = value ? sim_faults_add(&spec->faults, name, value, err) : 1;
+
+	if (r <= 0)
+		return r;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(fields); i++) {
+		if (strcmp(fields[i].name, name) != 0)
+			continue;
+		if (set_field(&fields[i], value, spec))
+			return 0;
+		return kf_fail(err, KF_USAGE, "%s=%s: not a value for it", name,
+			       value ? value : "");
+	}
+	return kf_fail(err, KF_USAGE, "%s: a board has no such thing", name);
+}
+
+static int check(struct sim_spec *spec, struct kf_error *err)
+{
+	if (spec->block_bytes != 64 && spec->block_bytes != 128 && spec->block_bytes != 256 &&
+	    spec->block_bytes != 512)
+		return kf_fail(err, KF_USAGE, "block=%u: want 64, 128, 256 or 512",
+			       spec->block_bytes);
+	for (const char *p = spec->port; *p; p++)
+		if (!strchr("0123456789.-", *p))
+			return kf_fail(err, KF_USAGE, "port=%s: want a port like 1-1.2",
+				       spec->port);
+	if (!strchr(spec->port, '-') || spec->port[0] == '-')
+		return kf_fail(err, KF_USAGE, "port=%s: want a port like 1-1.2", spec->port);
+	if (spec->start == 0)
+		spec->start = sim_spec_default_start(spec->mcu);
+	return 0;
+}
+
+int sim_spec_parse(const char *text, struct sim_spec *ret, struct kf_error *err)
+{
+	struct sim_spec spec = {
+		.mcu = "stm32h723xx",
+		.serial = "29001A001151313531383332",
+		.port = "1-1.2",
+		.block_bytes = 64,
+		.katapult = "v0.0.1-109-g902f335",
+		.app_name = "Klipper",
+		.version = "v0.12.0-1-g0123abcd",
+		.reenum_ms = 50,
+		.prime = -1,
+		.rescue = true,
+	};
+	_cleanup_(kf_json_decrefp) json_t *utf8 = json_string(text); /* as USB's strings are */
+	_cleanup_(kf_freep) char *copy = strdup(text);
+	char *rest = copy, *item;
+	int r;
+
+	if (!copy)
+		return kf_fail_sys(err, ENOMEM, "a board");
+	if (!utf8)
+		return kf_fail(err, KF_USAGE, "a board in text that is not UTF-8");
+	while ((item = strsep(&rest, ","))) {
+		char *value = strchr(item, '=');
+
+		if (!*item)
+			continue;
+		if (value)
+			*value++ = '\0';
+		r = set(item, value, &spec, err);
+		if (r < 0)
+			return r;
+	}
+	r = check(&spec, err);
+	if (r == 0)
+		*ret = spec;
+	return r;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A board as the command line describes it: name=value, separated by commas, no spaces around.
+ * Everything has a default; kf-sim --help lists the names.
+ */
+#ifndef SIM_SPEC_H
+#define SIM_SPEC_H
+
+#include <limits.h>
+
+#include "core/board.h"
+#include "sim/fault.h"
+
+struct sim_spec {
+	char mcu[64], serial[KF_NAME_SIZE], port[64];
+	enum kf_mode mode;	       /* at the start; KF_MODE_NONE: what its flash makes of it */
+	char vendor[5], product_id[5]; /* empty: the mode's own */
+	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE]; /* while it runs firmware */
+	char boot_manufacturer[KF_NAME_SIZE];			/* while it is in Katapult */
+
+	uint32_t start, flash_bytes; /* 0: the MCU's usual ones */
+	uint32_t block_bytes;
+	char katapult[64]; /* its version; "none": not installed; "old": one that does not tell */
+	char app_name[32], version[KF_NAME_SIZE]; /* the firmware that it comes with */
+	char app[PATH_MAX];			  /* instead of that: a raw image */
+	char state[PATH_MAX];			  /* flash and mode are kept here between runs */
+
+	unsigned erase_ms, program_us, rtt_us, reenum_ms;
+	int prime; /* 1, 0; -1: as the MCU's USB is */
+	bool uart, merge, rescue, off;
+
+	char leave_as[KF_NAME_SIZE], leave_port[64];   /* firmware to bootloader */
+	char return_as[KF_NAME_SIZE], return_port[64]; /* bootloader to firmware */
+	struct sim_faults faults;
+};
+
+/* KF_USAGE: names what is wrong. */
+_must_check_ int sim_spec_parse(const char *text, struct sim_spec *ret, struct kf_error *err);
+
+/* Where Katapult expects the application on mcu, unless told otherwise. */
+uint32_t sim_spec_default_start(const char *mcu);
+
+/* For --help: one line each. */
+extern const char SIM_SPEC_HELP[];
+
+#endif

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* This stands for sched in the simulated firmware: a change here changes the image. */
+#include "sched.h"

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A board to JSON and back. Every value worth trying is in tests/record.bats. */
+#include <errno.h>
+
+#include "core/board.h"
+#include "unit/test.h"
+
+static const struct kf_board full = {
+	.key = "octopus-pro",
+	.name = "Octopus Pro",
+	.mcu = "stm32h723",
+	.excluded = true,
+	.reason = "Beacon updates itself",
+	.connected = true,
+	.mode = KF_MODE_KATAPULT,
+	.tty = "/dev/ttyACM0",
+	.by_id = "/dev/serial/by-id/usb-katapult_stm32h723xx_29001A-if00",
+	.by_path = "/dev/serial/by-path/x",
+	.version = "v0.13.0",
+	.holder = { .pid = 812, .command = "python3", .unit = "klipper.service" },
+	.usb = { .vendor = "1d50",
+		 .product = "6177",
+		 .manufacturer = "katapult",
+		 .model = "stm32h723xx",
+		 .serial = "29001A",
+		 .port = "1-1.2" },
+};
+
+static void survives(const struct kf_board *board)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = kf_board_to_json(board), *again = NULL;
+	struct kf_board got;
+
+	CHECK(kf_board_from_json(obj, &got, NULL) == 0);
+	again = kf_board_to_json(&got);
+	CHECK(json_equal(obj, again));
+}
+
+TEST(there_and_back)
+{
+	survives(&full);
+}
+
+TEST(empty_is_null_and_back)
+{
+	static const struct kf_board none;
+	_cleanup_(kf_json_decrefp) json_t *obj = kf_board_to_json(&none);
+
+	CHECK(json_is_null(json_object_get(obj, "key")));
+	CHECK(json_is_null(json_object_get(obj, "mode")));
+	CHECK(json_is_null(json_object_get(obj, "holder")));
+	CHECK(json_is_false(json_object_get(obj, "connected")));
+	CHECK(json_is_null(json_object_get(json_object_get(obj, "usb"), "serial")));
+	survives(&none);
+}
+
+TEST(a_refusal_names_the_member_and_leaves_ret_alone)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = kf_board_to_json(&full);
+	struct kf_board got = { .key = "untouched" };
+	struct kf_error err;
+
+	json_object_set_new(json_object_get(obj, "usb"), "port", json_integer(1));
+	CHECK(kf_board_from_json(obj, &got, &err) == -EBADMSG);
+	CHECK_STR(err.message, "board.port is not a string");
+	CHECK_STR(got.key, "untouched");
+	CHECK(kf_board_from_json(NULL, &got, &err) == -EBADMSG);
+	CHECK_STR(err.message, "board is not an object");
+}
+
+TEST(the_longest_that_fits)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = json_object();
+	char serial[KF_NAME_SIZE + 1];
+	struct kf_board got;
+
+	memset(serial, 's', sizeof(serial));
+	serial[KF_NAME_SIZE - 1] = '\0';
+	json_object_set_new(obj, "usb", json_pack("{s:s}", "serial", serial));
+	CHECK(kf_board_from_json(obj, &got, NULL) == 0);
+	CHECK_STR(got.usb.serial, serial);
+	serial[KF_NAME_SIZE - 1] = 's';
+	serial[KF_NAME_SIZE] = '\0';
+	json_object_set_new(obj, "usb", json_pack("{s:s}", "serial", serial));
+	CHECK(kf_board_from_json(obj, &got, NULL) == -EBADMSG);
+}
+
+TEST(labels)
+{
+	struct kf_board board = full;
+
+	CHECK_STR(kf_board_label(&board), "octopus-pro");
+	board.key[0] = '\0';
+	CHECK_STR(kf_board_label(&board), "usb-katapult_stm32h723xx_29001A-if00");
+	board.by_id[0] = '\0';
+	CHECK_STR(kf_board_label(&board), "/dev/ttyACM0");
+	board.tty[0] = '\0';
+	CHECK_STR(kf_board_label(&board), "1-1.2");
+}
+
+TEST(modes)
+{
+	CHECK(kf_mode_name(KF_MODE_NONE) == NULL);
+	CHECK_STR(kf_mode_name(KF_MODE_RP2BOOT), "rp2boot");
+	CHECK_STR(kf_mode_name(KF_MODE_OTHER), "other");
+}
+
+TEST_MAIN(T(there_and_back), T(empty_is_null_and_back),
+	  T(a_refusal_names_the_member_and_leaves_ret_alone), T(the_longest_that_fits), T(labels),
+	  T(modes))

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What people answer to a numbered list, and what they mistype for a command. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/choice.h"
+#include "core/toolpath.h"
+#include "unit/test.h"
+
+static const char *const keys[] = { "octopus-pro", "nitehawk", "2" };
+
+/* The picks as a string of + and -, or what was said. */
+static const char *choose(const char *answer)
+{
+	static char text[sizeof(((struct kf_error *)0)->message)];
+	bool picks[3] = { false };
+	struct kf_error err;
+	int r = kf_choice_read(answer, keys, 3, picks, &err);
+
+	if (r < 0)
+		return strcpy(text, err.message);
+	for (size_t i = 0; i < 3; i++) {
+		text[i] = picks[i] ? '+' : '-';
+		r -= picks[i];
+	}
+	strcpy(text + 3, r ? " miscounted" : "");
+	return text;
+}
+
+TEST(answers)
+{
+	CHECK_STR(choose("1"), "+--");
+	CHECK_STR(choose("1 3"), "+-+");
+	CHECK_STR(choose("3,1,1"), "+-+");
+	CHECK_STR(choose("nitehawk"), "-+-");
+	CHECK_STR(choose("2"), "-+-"); /* the number, not the key */
+	CHECK_STR(choose("a"), "+++");
+	CHECK_STR(choose("ALL"), "+++");
+	CHECK_STR(choose("q"), "---");
+	CHECK_STR(choose(""), "---");
+	CHECK_STR(choose(" , "), "---");
+}
+
+TEST(not_understood)
+{
+	CHECK_STR(choose("0"), "\"0\" is none of them");
+	CHECK_STR(choose("4"), "\"4\" is none of them");
+	CHECK_STR(choose("1 x"), "\"x\" is none of them");
+	CHECK_STR(choose("-1"), "\"-1\" is none of them");
+	CHECK_STR(choose("18446744073709551617"), "\"18446744073709551617\" is none of them");
+}
+
+static const char *nearest(const char *name)
+{
+	static const char *const words[] = { "flash", "build", "list", "set", "show", NULL };
+	static char text[128];
+
+	return kf_tool_nearest("kf-test-none-", name, words, text, sizeof(text)) ? text : "";
+}
+
+TEST(nearest_commands)
+{
+	CHECK_STR(nearest("flahs"), "flash");
+	CHECK_STR(nearest("biuld"), "build");
+	CHECK_STR(nearest("lst"), "list, set");
+	CHECK_STR(nearest("x"), "");
+	CHECK_STR(nearest("calibrate"), "");
+	CHECK_STR(nearest("a-word-much-longer-than-all-commands"), "");
+}
+
+TEST(tools_are_beside_us_or_on_path)
+{
+	char path[PATH_MAX], dir[] = "/tmp/kf-test-XXXXXX", file[64];
+	struct kf_error err;
+
+	CHECK(kf_tool_find("test-choice", path, &err) == 0); /* this very program */
+	CHECK(strstr(path, "/tests/unit/test-choice"));
+	CHECK(kf_tool_find("kf-test-tool", path, &err) == -ENOENT && err.code == KF_CONFIG);
+	CHECK(kf_tool_find("../unit/test-choice", path, &err) == -ENOENT);
+
+	CHECK(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/kf-test-tool", dir);
+	CHECK(mkdir(file, 0700) == 0); /* a folder is no tool */
+	setenv("PATH", dir, 1);
+	CHECK(kf_tool_find("kf-test-tool", path, &err) == -ENOENT);
+	rmdir(file);
+	fclose(fopen(file, "w"));
+	CHECK(kf_tool_find("kf-test-tool", path, &err) == -ENOENT); /* not executable */
+	chmod(file, 0700);
+	CHECK(kf_tool_find("kf-test-tool", path, &err) == 0);
+	CHECK_STR(path, file);
+	CHECK(chdir(dir) == 0);
+	setenv("PATH", ".:", 1);
+	CHECK(kf_tool_find("kf-test-tool", path, &err) == -ENOENT); /* not from where we stand */
+	unlink(file);
+	rmdir(dir);
+}
+
+TEST_MAIN(T(answers), T(not_understood), T(nearest_commands), T(tools_are_beside_us_or_on_path))

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A pty stands in for a port, a child of ours for whoever holds it. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "unit/test.h"
+#include "usb/holder.h"
+
+/* A child that has path open, and says so, until it is killed. */
+static pid_t hold(const char *path, const char *comm)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(ready) < 0 || (pid = fork()) < 0)
+		return -1;
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, comm);
+		if (open(path, O_RDWR | O_NOCTTY) >= 0 && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		pid = -1;
+	close(ready[0]);
+	return pid;
+}
+
+static void let_go(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+TEST(finds_who_holds_a_port)
+{
+	int held = posix_openpt(O_RDWR | O_NOCTTY), idle = posix_openpt(O_RDWR | O_NOCTTY), ours;
+	struct kf_board boards[4] = { 0 };
+	pid_t pid;
+
+	CHECK(grantpt(held) == 0 && unlockpt(held) == 0 && grantpt(idle) == 0 &&
+	      unlockpt(idle) == 0);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(boards); i++)
+		boards[i].connected = true;
+	CHECK(ptsname_r(held, boards[0].tty, sizeof(boards[0].tty)) == 0);
+	CHECK(ptsname_r(idle, boards[1].tty, sizeof(boards[1].tty)) == 0);
+	kf_text_format(boards[2].tty, sizeof(boards[2].tty), "/dev/no-such-port");
+	boards[3].holder.pid = 1; /* in DFU: what it says now is stale */
+
+	pid = hold(boards[0].tty, "kl\033ppy");
+	CHECK(pid > 0);
+	ours = open(boards[1].tty, O_RDWR | O_NOCTTY);
+	CHECK(ours >= 0);
+	kf_holders_find(boards, KF_ARRAY_SIZE(boards));
+	CHECK(boards[0].holder.pid == pid);
+	CHECK_STR(boards[0].holder.command, "kl?ppy");
+	for (size_t i = 1; i < KF_ARRAY_SIZE(boards); i++)
+		CHECK(boards[i].holder.pid == 0);
+
+	let_go(pid);
+	kf_holders_find(boards, KF_ARRAY_SIZE(boards));
+	CHECK(boards[0].holder.pid == 0);
+	CHECK_STR(boards[0].holder.command, "");
+	close(held);
+	close(idle);
+	close(ours);
+}
+
+TEST(no_boards)
+{
+	kf_holders_find(NULL, 0);
+}
+
+TEST(services)
+{
+	static const struct {
+		const char *cgroup, *unit;
+	} t[] = {
+		{ "0::/system.slice/klipper.service\n", "klipper.service" },
+		{ "0::/system.slice/klipper.service/sub/cgroup\n", "klipper.service" },
+		{ "0::/system.slice/system-klipper.slice/klipper@left.service\n",
+		  "klipper@left.service" },
+		{ "0::/system.slice/klipper\\x2d2.service\n", "klipper\\x2d2.service" },
+		{ "0::/system.slice/_cpu.service\n", "cpu.service" },
+		{ "0::/../system.slice/klipper.service", "klipper.service" },
+		{ "12:memory:/system.slice/other.service\n"
+		  "1:name=systemd:/system.slice/klipper-1.service\n0::/\n",
+		  "klipper-1.service" },
+		{ "0::/user.slice/user-1000.slice/session-3.scope\n", NULL },
+		{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/klipper.service\n",
+		  NULL },
+		{ "0::/system.slice/docker-0123.scope\n", NULL },
+		{ "12:memory:/system.slice/other.service\n", NULL },
+		{ "0::/system.slice/kl\033[2Jpper.service\n", NULL },
+		{ "0::/.service/service\n", NULL },
+		{ "0::/\n", NULL },
+		{ "no colons at all", NULL },
+		{ "", NULL },
+	};
+	char unit[KF_NAME_SIZE], longer[8192];
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(t); i++) {
+		kf_text_format(unit, sizeof(unit), "untouched");
+		CHECK(kf_unit_from_cgroup(t[i].cgroup, unit) == (t[i].unit != NULL));
+		CHECK_STR(unit, t[i].unit ? t[i].unit : "untouched");
+	}
+	kf_text_format(longer, sizeof(longer), "0::/%08000d.service\n", 0);
+	CHECK(!kf_unit_from_cgroup(longer, unit));
+	kf_text_format(longer, sizeof(longer), "0::/%0200d.service\n", 0);
+	CHECK(!kf_unit_from_cgroup(longer, unit));
+}
+
+TEST_MAIN(T(finds_who_holds_a_port), T(no_boards), T(services))

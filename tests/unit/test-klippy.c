@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Command lines of Klippy's, as they are found, and what its answers mean. */
+#include <stdlib.h>
+
+#include "core/file.h"
+#include "klipper/consult.h"
+#include "unit/temp.h"
+#include "unit/test.h"
+
+#define RECORDED "tests/fixtures/klippy-api.jsonl"
+
+/* sizeof a literal counts its last NUL, as /proc/PID/cmdline has one. */
+#define PARSE(args, ret) kf_klippy_parse(args, sizeof(args) - 1, "/home/pi", "/home/pi", ret)
+
+TEST(a_usual_klippy)
+{
+	struct kf_klippy k;
+
+	CHECK(PARSE("/home/pi/klippy-env/bin/python\0/home/pi/klipper/klippy/klippy.py\0"
+		    "/home/pi/printer_data/config/printer.cfg\0-I\0/home/pi/printer_data/comms/"
+		    "klippy.serial\0-l\0/home/pi/printer_data/logs/klippy.log\0-a\0"
+		    "/home/pi/printer_data/comms/klippy.sock\0",
+		    &k));
+	CHECK_STR(k.api, "/home/pi/printer_data/comms/klippy.sock");
+	CHECK(k.folder_count == 1);
+	CHECK_STR(k.folders[0], "/home/pi/printer_data");
+}
+
+TEST(every_spelling_of_an_option)
+{
+	struct kf_klippy k;
+
+	CHECK(PARSE("klippy.py\0p.cfg\0-a/run/a\0", &k));
+	CHECK_STR(k.api, "/run/a");
+	CHECK(PARSE("python3\0klippy.py\0--api-server=/run/b\0p.cfg\0", &k));
+	CHECK_STR(k.api, "/run/b");
+	CHECK(PARSE("python3\0klippy.py\0--api-server\0c.sock\0p.cfg\0", &k));
+	CHECK_STR(k.api, "/home/pi/c.sock");
+	CHECK(PARSE("python\0-m\0klippy\0p2/config/p.cfg\0--api-server-user\0pi\0"
+		    "--api-server-file-mode=0660\0-a\0/run/d\0",
+		    &k));
+	CHECK_STR(k.api, "/run/d");
+	CHECK_STR(k.folders[0], "/home/pi/p2");
+	CHECK_STR(k.folders[1], "/home/pi/printer_data");
+}
+
+TEST(a_klippy_without_a_socket)
+{
+	struct kf_klippy k;
+
+	CHECK(PARSE("python2\0/opt/klippy.py\0printer.cfg\0", &k));
+	CHECK_STR(k.api, "");
+	CHECK(PARSE("python2\0/opt/klippy.py\0printer.cfg\0-a\0", &k));
+	CHECK(PARSE("klippy.py\0", &k));
+}
+
+TEST(what_is_no_klippy)
+{
+	struct kf_klippy k;
+
+	CHECK(!PARSE("", &k));
+	CHECK(!PARSE("python3\0moonraker.py\0-d\0/home/pi/printer_data\0", &k));
+	CHECK(!PARSE("vi\0klippy.py.txt\0-a\0/x\0", &k));
+	CHECK(!PARSE("\0\0\0", &k));
+	CHECK(!kf_klippy_parse("klippy.py", 0, "/", "/", &k));
+	CHECK(!kf_klippy_find(getpid(), &k));
+}
+
+TEST(more_words_than_we_look_at)
+{
+	struct kf_klippy k;
+	char args[4000] = "klippy.py";
+
+	CHECK(kf_klippy_parse(args, sizeof(args), "/", "", &k));
+	CHECK(k.folder_count == 0);
+}
+
+TEST(moonrakers_port)
+{
+	static const struct {
+		const char *text;
+		unsigned port;
+	} cases[] = {
+		{ "[server]\nport: 7126\n", 7126 },
+		{ "[server]\r\nhost = 0.0.0.0\r\nport = 7130 # second\r\n", 7130 },
+		{ "[other]\nport: 1\n[server]\nport_x: 2\n[more]\nport: 3\n", KF_MOONRAKER_PORT },
+		{ "[server]\nport: 99999\n", KF_MOONRAKER_PORT },
+		{ "[server]\nport: {secrets.port}\n", KF_MOONRAKER_PORT },
+		{ "", KF_MOONRAKER_PORT },
+	};
+	const char *path = temp_path("moonraker.conf");
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(cases); i++) {
+		CHECK(kf_file_write(path, cases[i].text, strlen(cases[i].text), NULL) == 0);
+		CHECK(kf_moonraker_port(path) == cases[i].port);
+	}
+	CHECK(kf_moonraker_port(temp_path("missing")) == 0);
+}
+
+static const json_t *answer(const json_t *record, const char *question)
+{
+	const json_t *rx = json_object_get(json_object_get(record, question), "rx");
+
+	return json_object_get(rx, "result");
+}
+
+TEST(every_recorded_state)
+{
+	static const enum kf_printer_state want[] = { KF_PRINTER_DOUBT,	   KF_PRINTER_IDLE,
+						      KF_PRINTER_PRINTING, KF_PRINTER_PAUSED,
+						      KF_PRINTER_IDLE,	   KF_PRINTER_DOWN,
+						      KF_PRINTER_DOUBT };
+	FILE *f = fopen(RECORDED, "re");
+	struct kf_printer printer;
+	size_t seen = 0;
+
+	CHECK(f);
+	for (json_t *record; f && (record = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL)); seen++) {
+		const json_t *info = answer(record, "klippy.sock info");
+
+		if (seen >= KF_ARRAY_SIZE(want))
+			break;
+		kf_printer_judge(answer(record, "klippy.sock objects/query"), &printer);
+		CHECK(printer.state == want[seen]);
+		CHECK(kf_printer_judge_info(info, &printer) ==
+		      (want[seen] == KF_PRINTER_DOUBT || want[seen] == KF_PRINTER_DOWN));
+		json_decref(record);
+	}
+	CHECK(seen == KF_ARRAY_SIZE(want));
+	kf_fclosep(&f);
+}
+
+TEST_MAIN(T(a_usual_klippy), T(every_spelling_of_an_option), T(a_klippy_without_a_socket),
+	  T(what_is_no_klippy), T(more_words_than_we_look_at), T(moonrakers_port),
+	  T(every_recorded_state))

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What people see on standard error: on a terminal, and in a file. */
+#include <fcntl.h>
+#include <pty.h>
+
+#include "core/log.h"
+#include "unit/temp.h"
+#include "unit/test.h"
+
+static char seen[8192];
+
+/* Run say() with standard error on fd, close it, then read all that came out of from. */
+static const char *on(int fd, int from, bool quiet, void (*say)(void))
+{
+	int was = dup(2);
+	size_t len = 0;
+	ssize_t n;
+
+	dup2(fd, 2);
+	kf_log_init("kf-test", quiet);
+	say();
+	dup2(was, 2);
+	close(was);
+	close(fd);
+	while ((n = read(from, seen + len, sizeof(seen) - 1 - len)) > 0)
+		len += (size_t)n;
+	seen[len] = '\0';
+	close(from);
+	return seen;
+}
+
+static const char *in_pipe(bool quiet, void (*say)(void))
+{
+	int fds[2];
+
+	CHECK(pipe2(fds, O_CLOEXEC) == 0);
+	return on(fds[1], fds[0], quiet, say);
+}
+
+static const char *on_terminal(void (*say)(void))
+{
+	int master, slave;
+
+	CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	return on(slave, master, false, say);
+}
+
+static void phase(void)
+{
+	kf_log_phase("Build", "octopus-pro", "make -j%d\n\033[2J", 4);
+	kf_log_phase("Discovery", NULL, "2 boards");
+}
+
+static void failure(void)
+{
+	struct kf_error err = { .message = "it broke", .hint = "mend it", .log = "/x/log" };
+
+	kf_log_error("octopus-pro", &err);
+	err.hint[0] = err.log[0] = '\0';
+	kf_log_error(NULL, &err);
+	kf_log_warn("a", "careful");
+}
+
+static void progress(void)
+{
+	for (size_t done = 0; done <= 1000; done += 25)
+		kf_log_progress("Flash", "a", "write", done, 1000);
+}
+
+static void interrupted_progress(void)
+{
+	kf_log_progress("Flash", "a", "write", 10, 100);
+	kf_log_phase("Flash", "a", "next");
+}
+
+static void nothing_to_do(void)
+{
+	kf_log_progress("Flash", "a", "write", 0, 0);
+}
+
+TEST(plain_lines)
+{
+	CHECK_STR(in_pipe(false, phase),
+		  "[Build] octopus-pro: make -j4??[2J\n[Discovery] 2 boards\n");
+	CHECK_STR(in_pipe(false, failure), "kf-test: octopus-pro: it broke\n  mend it\n"
+					   "  log: /x/log\nkf-test: it broke\n"
+					   "kf-test: a: careful\n");
+}
+
+TEST(quiet_drops_all_but_errors)
+{
+	CHECK_STR(in_pipe(true, phase), "");
+	CHECK_STR(in_pipe(true, progress), "");
+	CHECK(strstr(in_pipe(true, failure), "it broke") != NULL);
+}
+
+TEST(progress_in_a_file_is_a_line_a_quarter)
+{
+	CHECK_STR(in_pipe(false, progress), "[Flash] a: write 25%\n[Flash] a: write 50%\n"
+					    "[Flash] a: write 75%\n[Flash] a: write 100%\n");
+	CHECK_STR(in_pipe(false, progress), "[Flash] a: write 25%\n[Flash] a: write 50%\n"
+					    "[Flash] a: write 75%\n[Flash] a: write 100%\n");
+	CHECK_STR(in_pipe(false, nothing_to_do), "[Flash] a: write 100%\n");
+}
+
+TEST(a_terminal_gets_a_bar_and_colour)
+{
+	setenv("TERM", "xterm", 1);
+	unsetenv("NO_COLOR");
+	CHECK(strstr(on_terminal(phase), "\033[1;36m[Build]\033[0m octopus-pro: make") != NULL);
+	on_terminal(progress);
+	CHECK(strstr(seen, "\r\033[1;36m[Flash]") != NULL);
+	CHECK(strstr(seen, "[##############################] 100%\033[K\r\n") != NULL);
+	CHECK(strstr(seen, "100%\033[K\r\n\r") == NULL);
+	on_terminal(interrupted_progress);
+	CHECK(strstr(seen, "10%\033[K\r\n\033[1;36m[Flash]\033[0m a: next") != NULL);
+}
+
+TEST(no_color_and_dumb_terminals_are_respected)
+{
+	setenv("TERM", "xterm", 1);
+	setenv("NO_COLOR", "1", 1);
+	CHECK_STR(on_terminal(phase),
+		  "[Build] octopus-pro: make -j4??[2J\r\n[Discovery] 2 boards\r\n");
+	CHECK(strchr(on_terminal(progress), '\033') == NULL);
+	unsetenv("NO_COLOR");
+	setenv("TERM", "dumb", 1);
+	CHECK(strchr(on_terminal(progress), '\033') == NULL);
+	CHECK(strstr(seen, "write 25%\r\n") != NULL);
+}
+
+TEST_MAIN(T(plain_lines), T(quiet_drops_all_but_errors), T(progress_in_a_file_is_a_line_a_quarter),
+	  T(a_terminal_gets_a_bar_and_colour), T(no_color_and_dumb_terminals_are_respected))

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Boards told apart by the registry. */
+#include "core/board.h"
+#include "core/registry.h"
+#include "unit/test.h"
+
+/* A registry of that text, in memory. */
+static struct kf_registry registry_of(const char *text)
+{
+	struct kf_registry reg = { .root = json_loads(text, 0, NULL), .lock = -1 };
+
+	CHECK(reg.root);
+	return reg;
+}
+
+static const char boards[] =
+	"{\"devices\":{"
+	"\"octopus\":{\"name\":\"Octopus\",\"mcu\":\"stm32h723\","
+	"\"serial_pattern\":\"usb-Klipper_stm32h723xx_29001A*\",\"usb_port\":\"1-1.1\"},"
+	"\"nitehawk\":{\"name\":\"Nitehawk\",\"mcu\":\"rp2040\",\"flashable\":false,"
+	"\"pattern\":\"usb-Klipper_rp2040_E661AC8863389C27*\"},"
+	"\"pico\":{\"mcu\":\"rp2040\",\"serial_pattern\":\"usb-Klipper_rp2040_12345*\","
+	"\"usb_port\":\"1-1.3\"},"
+	"\"dock\":{\"mcu\":\"stm32f072\",\"usb_port\":\"1-4\"},"
+	"\"ramps\":{\"mcu\":\"atmega2560\",\"serial_pattern\":\"usb-1a86_USB_Serial*\"}},"
+	"\"blocked_devices\":[{\"pattern\":\"usb-beacon_*\",\"reason\":\"Beacon updates "
+	"itself\"}]}";
+
+/* Which device the registry takes this board for: its key. */
+static struct kf_board identified(const char *by_id, const char *serial, const char *port)
+{
+	struct kf_board board = { .mode = KF_MODE_KLIPPER };
+	struct kf_registry reg = registry_of(boards);
+
+	snprintf(board.by_id, sizeof(board.by_id), "%s", by_id);
+	snprintf(board.usb.serial, sizeof(board.usb.serial), "%s", serial);
+	snprintf(board.usb.port, sizeof(board.usb.port), "%s", port);
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
+	kf_registry_close(&reg);
+	return board;
+}
+
+TEST(same_chip_under_any_name)
+{
+	CHECK_STR(identified("/dev/serial/by-id/usb-katapult_stm32h723xx_29001a-if00", "29001a",
+			     "9-9")
+			  .key,
+		  "octopus");
+	CHECK_STR(
+		identified("/dev/serial/by-id/usb-Kalico_stm32h723xx_29001A-if00", "29001A", "9-9")
+			.name,
+		"Octopus");
+	CHECK_STR(identified("/dev/serial/by-id/usb-Klipper_stm32h723xx_OTHER1-if00", "OTHER1",
+			     "1-1.1")
+			  .key,
+		  "");
+}
+
+TEST(kept_out)
+{
+	struct kf_board b = identified("/dev/serial/by-id/usb-Klipper_rp2040_E661AC8863389C27-if00",
+				       "E661AC8863389C27", "1-1");
+
+	CHECK_STR(b.key, "nitehawk");
+	CHECK(b.excluded);
+	CHECK_STR(b.reason, "set to be left alone: flashable is false");
+	b = identified("/dev/serial/by-id/usb-Beacon_RevH_AB12-if00", "AB12", "1-1");
+	CHECK_STR(b.key, "");
+	CHECK(b.excluded);
+	CHECK_STR(b.reason, "Beacon updates itself");
+}
+
+TEST(shared_serials_go_by_port)
+{
+	struct kf_board b =
+		identified("/dev/serial/by-id/usb-Klipper_rp2040_12345-if00", "12345", "1-1.3");
+
+	CHECK_STR(b.key, "pico");
+	CHECK(strstr(b.reason, "USB port 1-1.3"));
+	b = identified("/dev/serial/by-id/usb-Klipper_rp2040_12345-if00", "12345", "1-1.4");
+	CHECK_STR(b.key, "");
+	CHECK(strstr(b.reason, "pico") && strstr(b.reason, "1-1.3"));
+	b = identified("/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0", "", "2-1");
+	CHECK_STR(b.key, "ramps");
+	CHECK(strstr(b.reason, "by name only"));
+}
+
+TEST(registered_by_port_alone)
+{
+	CHECK_STR(identified("usb-Klipper_stm32f072xb_77AA88BB99-if00", "77AA88BB99", "1-4").key,
+		  "dock");
+	CHECK_STR(identified("usb-Klipper_stm32f072xb_77AA88BB99-if00", "77AA88BB99", "1-5").key,
+		  "");
+	/* A board that has a name of its own keeps it on that port, too. */
+	CHECK_STR(identified("usb-Klipper_stm32h723xx_29001A-if00", "29001A", "1-4").key,
+		  "octopus");
+	CHECK_STR(identified("usb-Klipper_stm32h723xx_29001AFF-if00", "29001AFF", "1-4").key,
+		  "octopus");
+}
+
+static const char *key_in_rom(const char *vendor, const char *product, const char *port)
+{
+	static struct kf_board board;
+	struct kf_registry reg = registry_of(boards);
+
+	board = (struct kf_board){ .mode = strcmp(vendor, "0483") == 0 ? KF_MODE_DFU
+								       : KF_MODE_RP2BOOT };
+	snprintf(board.usb.vendor, sizeof(board.usb.vendor), "%s", vendor);
+	snprintf(board.usb.product, sizeof(board.usb.product), "%s", product);
+	snprintf(board.usb.serial, sizeof(board.usb.serial), "29001A");
+	snprintf(board.usb.port, sizeof(board.usb.port), "%s", port);
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
+	kf_registry_close(&reg);
+	return board.key;
+}
+
+TEST(rom_bootloaders_go_by_port)
+{
+	CHECK_STR(key_in_rom("0483", "df11", "1-1.1"), "octopus");
+	CHECK_STR(key_in_rom("0483", "df11", "1-1.2"), "");
+	CHECK_STR(key_in_rom("2e8a", "0003", "1-1.3"), "pico");
+	/* An RP2040 where the Octopus was, and the other way round. */
+	CHECK_STR(key_in_rom("2e8a", "0003", "1-1.1"), "");
+	CHECK_STR(key_in_rom("0483", "df11", "1-1.3"), "");
+}
+
+TEST(two_that_fit_are_refused)
+{
+	struct kf_board board = { .mode = KF_MODE_KLIPPER, .usb.serial = "AB12CD34" };
+	struct kf_registry reg =
+		registry_of("{\"devices\":{\"one\":{\"pattern\":\"usb-Klipper_rp2040_*\"},"
+			    "\"two\":{\"pattern\":\"usb-katapult_rp2040_AB*\"}}}");
+	struct kf_error err = { 0 };
+
+	snprintf(board.by_id, sizeof(board.by_id), "usb-Klipper_rp2040_AB12CD34-if00");
+	CHECK(kf_registry_identify(&reg, &board, &err) < 0);
+	CHECK(err.code == KF_AMBIGUOUS);
+	CHECK(strstr(err.message, "one") && strstr(err.message, "two"));
+	CHECK_STR(board.key, "");
+	kf_registry_close(&reg);
+}
+
+TEST_MAIN(T(same_chip_under_any_name), T(kept_out), T(shared_serials_go_by_port),
+	  T(registered_by_port_alone), T(rom_bootloaders_go_by_port), T(two_that_fit_are_refused))

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* devices.json read, refused, changed and written. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/registry.h"
+#include "core/settings.h"
+#include "unit/test.h"
+
+static char home[] = "/tmp/kf-registry-XXXXXX";
+static char file[64];
+
+static void put(const char *text)
+{
+	CHECK(kf_file_write(file, text, strlen(text), NULL) == 0);
+}
+
+static char *got(void)
+{
+	char *text = NULL;
+	size_t len;
+
+	CHECK(kf_file_read(file, 1 << 20, &text, &len, NULL) == 0);
+	return text;
+}
+
+/* What reading the text says. */
+static const char *refusal(const char *text)
+{
+	static struct kf_error err;
+	struct kf_registry reg = { 0 };
+
+	put(text);
+	err = (struct kf_error){ 0 };
+	if (kf_registry_load(&reg, &err) == 0) {
+		kf_registry_close(&reg);
+		return "accepted";
+	}
+	CHECK(err.code == KF_CONFIG);
+	CHECK(strncmp(err.message, file, strlen(file)) == 0);
+	return err.message + strlen(file) + 2;
+}
+
+TEST(missing_is_empty)
+{
+	struct kf_registry reg = { 0 };
+	struct kf_device dev;
+	struct kf_error err = { 0 };
+
+	unlink(file);
+	CHECK(kf_registry_load(&reg, NULL) == 0);
+	CHECK(!kf_registry_nth(&reg, 0, &dev));
+	CHECK(kf_registry_device(&reg, "octopus", &dev, &err) < 0);
+	CHECK(err.code == KF_NOT_REGISTERED);
+	CHECK(strstr(err.hint, "kf-config add"));
+	CHECK_STR(kf_registry_klipper_dir(&reg, NULL), "~/klipper");
+	CHECK_STR(kf_registry_katapult_dir(&reg), "~/katapult");
+	CHECK_STR(kf_registry_flash_method(&reg, NULL), "katapult");
+	CHECK(kf_registry_allow_fallback(&reg));
+	CHECK(kf_registry_skip_menuconfig(&reg));
+	kf_registry_close(&reg);
+	CHECK(access(file, F_OK) < 0);
+}
+
+TEST(corrupt_names_line_and_column)
+{
+	struct kf_registry reg = { 0 };
+	char *after;
+
+	CHECK(strncmp(refusal("{\n  \"global\": {,}\n}\n"), "line 2, column 14: ", 19) == 0);
+	CHECK(strncmp(refusal(""), "line 1, column 0: ", 18) == 0);
+	CHECK(strstr(refusal("{\"a\":1,\"a\":2}"), "duplicate"));
+	put("{\"devices\":");
+	CHECK(kf_registry_open(&reg, NULL) == -EINVAL);
+	after = got();
+	CHECK_STR(after, "{\"devices\":");
+	free(after);
+}
+
+TEST(wrong_types_name_device_and_member)
+{
+	CHECK_STR(refusal("[]"), "the file holds an array, not an object");
+	CHECK_STR(refusal("{\"global\":{\"klipper_dir\":3}}"),
+		  "\"global\": \"klipper_dir\" is a number, not a string");
+	CHECK_STR(refusal("{\"devices\":[]}"), "\"devices\" is an array, not an object");
+	CHECK_STR(refusal("{\"devices\":{\"a\":7}}"), "device \"a\" is a number, not an object");
+	CHECK_STR(refusal("{\"devices\":{\"a\":{\"mcu\":[]}}}"),
+		  "device \"a\": \"mcu\" is an array, not a string");
+	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flashable\":\"no\"}}}"),
+		  "device \"a\": \"flashable\" is a string, not true or false");
+	CHECK_STR(
+		refusal("{\"devices\":{\"a\":{\"flash_method\":\"dfu\"}}}"),
+		"device \"a\": \"flash_method\" is \"dfu\", not katapult, make_flash or flashtool");
+	CHECK_STR(refusal("{\"devices\":{\"a\":{\"usb_port\":\"1-\"}}}"),
+		  "device \"a\": \"usb_port\" is \"1-\", not a USB port such as 1-1.2");
+	CHECK(strncmp(refusal("{\"devices\":{\"../a\":{}}}"), "device \"../a\": not a valid key",
+		      29) == 0);
+	CHECK(strstr(refusal("{\"devices\":{\"a\":{\"name\":\"x\\u001b[2J\"}}}"), "control"));
+	CHECK_STR(refusal("{\"blocked_devices\":[{}]}"),
+		  "\"blocked_devices\"[0] has no \"pattern\"");
+	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flash_method\":null}},\"new\":[7]}"), "accepted");
+}
+
+TEST(unknown_members_and_order_survive)
+{
+	static const char text[] = "{\n"
+				   "  \"zeta\": [\n    1,\n    2.5,\n    0.1\n  ],\n"
+				   "  \"devices\": {\n"
+				   "    \"b\": {\n"
+				   "      \"future\": {\n        \"x\": null\n      },\n"
+				   "      \"name\": \"B\u00e9\"\n"
+				   "    },\n"
+				   "    \"a\": {}\n"
+				   "  },\n"
+				   "  \"global\": {\n    \"stagger\": 3\n  }\n"
+				   "}\n";
+	struct kf_registry reg = { 0 };
+	struct stat st;
+	char *after;
+
+	put(text);
+	CHECK(kf_registry_open(&reg, NULL) == 0);
+	CHECK(kf_registry_save(&reg, NULL) == 0);
+	kf_registry_close(&reg);
+	after = got();
+	CHECK_STR(after, text);
+	free(after);
+	CHECK(stat(file, &st) == 0 && (st.st_mode & 0777) == 0600);
+}
+
+TEST(what_cannot_be_read_back_is_not_saved)
+{
+	struct kf_registry reg = { 0 };
+	struct kf_error err = { 0 };
+	char *after;
+
+	put("{}");
+	CHECK(kf_registry_open(&reg, NULL) == 0);
+	json_object_set_new(reg.root, "devices", json_integer(1));
+	CHECK(kf_registry_save(&reg, &err) < 0 && err.code == KF_CONFIG);
+	kf_registry_close(&reg);
+	after = got();
+	CHECK_STR(after, "{}");
+	free(after);
+	CHECK(kf_registry_load(&reg, NULL) == 0);
+	CHECK(kf_registry_save(&reg, &err) < 0 && err.code == KF_INTERNAL);
+	kf_registry_close(&reg);
+}
+
+TEST(link_is_written_through)
+{
+	char real[64];
+	struct kf_registry reg = { 0 };
+	struct stat st;
+
+	snprintf(real, sizeof(real), "%s/dotfiles.json", home);
+	unlink(file);
+	CHECK(kf_file_write(real, "{}", 2, NULL) == 0);
+	CHECK(symlink(real, file) == 0);
+	CHECK(kf_registry_open(&reg, NULL) == 0);
+	json_object_set_new(reg.root, "kept", json_true());
+	CHECK(kf_registry_save(&reg, NULL) == 0);
+	kf_registry_close(&reg);
+	CHECK(lstat(file, &st) == 0 && S_ISLNK(st.st_mode));
+	CHECK(stat(real, &st) == 0 && st.st_size > 2);
+	unlink(file);
+}
+
+TEST(writers_lose_nothing)
+{
+	enum { WRITERS = 8, ROUNDS = 5 };
+	struct kf_registry reg = { 0 };
+	int status;
+
+	put("{}");
+	for (int w = 0; w < WRITERS; w++) {
+		if (fork() != 0)
+			continue;
+		for (int i = 0; i < ROUNDS; i++) {
+			char member[16];
+
+			snprintf(member, sizeof(member), "w%d-%d", w, i);
+			if (kf_registry_open(&reg, NULL) < 0 ||
+			    json_object_set_new(reg.root, member, json_true()) < 0 ||
+			    kf_registry_save(&reg, NULL) < 0)
+				_exit(1);
+			kf_registry_close(&reg);
+		}
+		_exit(0);
+	}
+	for (int w = 0; w < WRITERS; w++)
+		CHECK(wait(&status) > 0 && status == 0);
+	CHECK(kf_registry_load(&reg, NULL) == 0);
+	CHECK(json_object_size(reg.root) == WRITERS * ROUNDS);
+	kf_registry_close(&reg);
+}
+
+TEST(devices_are_read_out)
+{
+	struct kf_registry reg = { 0 };
+	struct kf_device dev;
+	struct kf_error err = { 0 };
+
+	put("{\"global\":{\"klipper_dir\":\"/k\",\"default_flash_method\":\"make_flash\","
+	    "\"allow_flash_fallback\":false,\"skip_menuconfig\":false},"
+	    "\"devices\":{\"b\":{\"pattern\":\"usb-b*\",\"klipper_dir\":\"/own\"},"
+	    "\"a\":{\"name\":\"A\",\"mcu\":\"rp2040\",\"flashable\":false,"
+	    "\"flash_method\":\"flashtool\"}}}");
+	CHECK(kf_registry_load(&reg, NULL) == 0);
+	CHECK(kf_registry_nth(&reg, 0, &dev));
+	CHECK_STR(dev.key, "b");
+	CHECK_STR(dev.pattern, "usb-b*");
+	CHECK(!dev.name && !dev.mcu && dev.flashable);
+	CHECK_STR(kf_registry_klipper_dir(&reg, &dev), "/own");
+	CHECK_STR(kf_registry_flash_method(&reg, &dev), "make_flash");
+	CHECK(kf_registry_nth(&reg, 1, &dev));
+	CHECK(!kf_registry_nth(&reg, 2, &dev));
+	CHECK(kf_registry_device(&reg, "a", &dev, NULL) == 0);
+	CHECK_STR(dev.name, "A");
+	CHECK(!dev.flashable);
+	CHECK_STR(kf_registry_klipper_dir(&reg, &dev), "/k");
+	CHECK_STR(kf_registry_flash_method(&reg, &dev), "flashtool");
+	CHECK(!kf_registry_allow_fallback(&reg) && !kf_registry_skip_menuconfig(&reg));
+	CHECK(kf_registry_device(&reg, "c", &dev, &err) < 0);
+	CHECK_STR(err.hint, "registered are: b, a");
+	kf_registry_close(&reg);
+}
+
+TEST(assignments)
+{
+	json_t *device = json_pack("{s:s, s:s}", "pattern", "usb-old*", "klipper_dir", "/k");
+	struct kf_error err = { 0 };
+
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "serial_pattern=usb-new*", NULL) == 0);
+	CHECK_STR(kf_settings_pattern(device), "usb-new*");
+	CHECK(!json_object_get(device, "serial_pattern"));
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "klipper_dir=", NULL) == 0);
+	CHECK(!json_object_get(device, "klipper_dir"));
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "flash_method=", NULL) == 0);
+	CHECK(json_is_null(json_object_get(device, "flash_method")));
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "flashable=no", NULL) == 0);
+	CHECK(json_is_false(json_object_get(device, "flashable")));
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "flashable=perhaps", &err) < 0);
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "name=", &err) < 0);
+	CHECK_STR(err.message, "name cannot be empty");
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "klipper_dir=klipper", &err) < 0);
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "colour=red", &err) < 0);
+	CHECK(err.code == KF_USAGE && strstr(err.hint, "flash_method"));
+	CHECK(kf_settings_assign(device, KF_SCOPE_GLOBAL, "mcu=rp2040", &err) < 0);
+	CHECK(kf_settings_assign(device, KF_SCOPE_DEVICE, "mcu", &err) < 0);
+	json_decref(device);
+}
+
+int main(void)
+{
+	static const struct test tests[] = {
+		T(missing_is_empty),
+		T(corrupt_names_line_and_column),
+		T(wrong_types_name_device_and_member),
+		T(unknown_members_and_order_survive),
+		T(what_cannot_be_read_back_is_not_saved),
+		T(link_is_written_through),
+		T(writers_lose_nothing),
+		T(devices_are_read_out),
+		T(assignments),
+	};
+	int r;
+
+	if (!mkdtemp(home))
+		return 1;
+	setenv("XDG_CONFIG_HOME", home, 1);
+	snprintf(file, sizeof(file), "%s/kalico-flash/devices.json", home);
+	r = test_main(tests, KF_ARRAY_SIZE(tests));
+	(void)!kf_dir_remove(home, NULL);
+	return r;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The serial port against a pty, whose master side is the board. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "unit/test.h"
+#include "usb/serial.h"
+
+struct pair {
+	int board;
+	char path[64];
+};
+
+static bool pair_open(struct pair *pair)
+{
+	int slave = -1;
+	bool ok = openpty(&pair->board, &slave, pair->path, NULL, NULL) == 0;
+
+	CHECK(ok);
+	kf_closep(&slave);
+	return ok;
+}
+
+TEST(opens_raw_and_passes_every_byte)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	uint8_t out[256], in[256];
+	struct kf_error err;
+	struct termios t;
+	struct pair pair;
+
+	if (!pair_open(&pair))
+		return;
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)i;
+	CHECK(kf_serial_write(fd, out, sizeof(out), kf_now_ms() + 1000) == 0);
+	CHECK(read(pair.board, in, sizeof(in)) == sizeof(in));
+	CHECK(memcmp(in, out, sizeof(out)) == 0);
+	CHECK(write(pair.board, out, sizeof(out)) == sizeof(out));
+	CHECK(kf_serial_read(fd, in, sizeof(in), kf_now_ms() + 1000) == sizeof(in));
+	CHECK(memcmp(in, out, sizeof(out)) == 0);
+	CHECK(tcgetattr(pair.board, &t) == 0 && cfgetospeed(&t) == B115200);
+	CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	close(pair.board);
+}
+
+TEST(any_baud_can_be_set)
+{
+	static const unsigned bauds[] = { 9600, 115200, 250000, 1000000, 12345 };
+	struct kf_error err;
+	struct pair pair;
+
+	if (!pair_open(&pair))
+		return;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(bauds); i++) {
+		_cleanup_(kf_closep) int fd = -1;
+		/* The kernel's struct termios2: four flag words, 20 bytes, two speeds. */
+		uint32_t t[11];
+
+		CHECK(kf_serial_open(pair.path, bauds[i], &fd, &err) == 0);
+		CHECK(ioctl(fd, _IOR('T', 0x2a, t), t) == 0);
+		CHECK(t[9] == bauds[i] && t[10] == bauds[i]);
+	}
+	close(pair.board);
+}
+
+TEST(leftovers_are_gone_after_opening)
+{
+	_cleanup_(kf_closep) int first = -1;
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_error err;
+	struct pair pair;
+	uint8_t in[8];
+
+	if (!pair_open(&pair))
+		return;
+	/* The first one keeps the pty's buffer alive in between. */
+	first = open(pair.path, O_RDWR | O_NOCTTY);
+	CHECK(write(pair.board, "stale\n", 6) == 6);
+	CHECK(kf_serial_open(pair.path, 9600, &fd, &err) == 0);
+	CHECK(kf_serial_read(fd, in, sizeof(in), kf_now_ms() + 20) == -ETIMEDOUT);
+	close(pair.board);
+}
+
+TEST(silence_ends_at_the_deadline)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_error err;
+	struct pair pair;
+	int64_t begin;
+	uint8_t in[4];
+
+	if (!pair_open(&pair))
+		return;
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
+	begin = kf_now_ms();
+	CHECK(kf_serial_read(fd, in, sizeof(in), begin + 60) == -ETIMEDOUT);
+	CHECK(kf_now_ms() - begin >= 60);
+	CHECK(kf_serial_read(fd, in, sizeof(in), begin) == -ETIMEDOUT);
+	close(pair.board);
+}
+
+TEST(a_board_that_left_is_noticed_at_once)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_error err;
+	struct pair pair;
+	uint8_t in[4];
+
+	if (!pair_open(&pair))
+		return;
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
+	close(pair.board);
+	CHECK(kf_serial_read(fd, in, sizeof(in), KF_FOREVER) == -ENODEV);
+	CHECK(kf_serial_write(fd, "x", 1, KF_FOREVER) == -ENODEV);
+}
+
+TEST(a_port_that_takes_no_more_ends_at_the_deadline)
+{
+	static const uint8_t much[1 << 17];
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_error err;
+	struct pair pair;
+	int64_t begin;
+
+	if (!pair_open(&pair))
+		return;
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
+	begin = kf_now_ms();
+	CHECK(kf_serial_write(fd, much, sizeof(much), begin + 60) == -ETIMEDOUT);
+	CHECK(kf_now_ms() - begin >= 60);
+	close(pair.board);
+}
+
+TEST(what_cannot_be_opened_says_why)
+{
+	_cleanup_(kf_closep) int other = -1;
+	struct kf_error err;
+	struct pair pair;
+	int fd = -7;
+
+	CHECK(kf_serial_open("/dev/kf-no-such-port", 115200, &fd, &err) == -ENODEV);
+	CHECK(err.code == KF_GONE);
+	CHECK_STR(err.message, "/dev/kf-no-such-port: there is no such port");
+	CHECK(kf_serial_open("/dev/null", 115200, &fd, &err) == -EINVAL);
+	CHECK_STR(err.message, "/dev/null: not a serial port");
+	if (!pair_open(&pair))
+		return;
+	other = open(pair.path, O_RDWR | O_NOCTTY);
+	CHECK(flock(other, LOCK_EX) == 0);
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == -EBUSY);
+	CHECK(err.code == KF_BUSY);
+	CHECK(kf_serial_touch_1200(pair.path, &err) == -EBUSY);
+	CHECK(fd == -7);
+	close(pair.board);
+}
+
+TEST(touch_leaves_1200_baud_and_a_closed_port)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_error err;
+	struct termios t;
+	struct pair pair;
+
+	if (!pair_open(&pair))
+		return;
+	CHECK(kf_serial_touch_1200(pair.path, &err) == 0);
+	CHECK(tcgetattr(pair.board, &t) == 0 && cfgetospeed(&t) == B1200);
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
+	CHECK(kf_serial_touch_1200("/dev/kf-no-such-port", &err) == -ENODEV);
+	close(pair.board);
+}
+
+static void *take_slowly(void *arg)
+{
+	const int *board = arg;
+	static uint8_t in[4096];
+	ssize_t total, n;
+
+	/* The first byte is here, the last one finds no room yet. */
+	total = read(*board, in, 1);
+	kill(getpid(), SIGTERM);
+	while (total < 1 << 16) {
+		n = read(*board, in, sizeof(in));
+		if (n <= 0)
+			break;
+		total += n;
+	}
+	return (void *)(intptr_t)total;
+}
+
+/* In a child: a stop signal is for good. */
+static int write_while_stopped(const struct pair *pair)
+{
+	static const uint8_t much[1 << 16];
+	pthread_t reader;
+	void *got = NULL;
+	int board = pair->board, fd = -1, r;
+	uint8_t in[4];
+
+	kf_stop_install();
+	if (kf_serial_open(pair->path, 115200, &fd, NULL) < 0)
+		return 1;
+	if (pthread_create(&reader, NULL, take_slowly, &board) != 0)
+		return 2;
+	r = kf_serial_write(fd, much, sizeof(much), kf_now_ms() + 5000);
+	if (r != 0)
+		return 3;
+	pthread_join(reader, &got);
+	if ((intptr_t)got != sizeof(much))
+		return 4;
+	if (kf_serial_read(fd, in, sizeof(in), KF_FOREVER) != -EINTR)
+		return 5;
+	if (kf_serial_write(fd, "x", 1, KF_FOREVER) != -EINTR)
+		return 6;
+	return 0;
+}
+
+TEST(a_stop_signal_never_cuts_a_write)
+{
+	struct pair pair;
+	int status = -1;
+	pid_t pid;
+
+	if (!pair_open(&pair))
+		return;
+	pid = fork();
+	if (pid == 0)
+		_exit(write_while_stopped(&pair));
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(pair.board);
+}
+
+TEST_MAIN(T(opens_raw_and_passes_every_byte), T(any_baud_can_be_set),
+	  T(leftovers_are_gone_after_opening), T(silence_ends_at_the_deadline),
+	  T(a_board_that_left_is_noticed_at_once),
+	  T(a_port_that_takes_no_more_ends_at_the_deadline), T(what_cannot_be_opened_says_why),
+	  T(touch_leaves_1200_baud_and_a_closed_port), T(a_stop_signal_never_cuts_a_write))

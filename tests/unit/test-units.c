@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "systemd/units.h"
+#include "unit/test.h"
+
+TEST(names)
+{
+	static const char *const good[][2] = {
+		{ "klipper", "klipper.service" },
+		{ "klipper.service", "klipper.service" },
+		{ "klipper-2", "klipper-2.service" },
+		{ "klipper@2", "klipper@2.service" },
+		{ "klipper@voron\\x2d2.service", "klipper@voron\\x2d2.service" },
+		{ "my.printer", "my.printer.service" },
+		{ "a:b_C", "a:b_C.service" },
+	};
+	char unit[KF_NAME_SIZE];
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(good); i++) {
+		CHECK(kf_unit_name(good[i][0], unit, NULL) == 0);
+		CHECK_STR(unit, good[i][1]);
+	}
+}
+
+TEST(names_that_are_none)
+{
+	static const char *const bad[] = { "",
+					   "-u",
+					   "--",
+					   ".service",
+					   "@2",
+					   "klipper@",
+					   "klipper@.service",
+					   "klip per",
+					   "../klipper",
+					   "klipper*",
+					   "klipper\n",
+					   "klipper;reboot",
+					   "klipper.target",
+					   "klipper.socket",
+					   "kl\xc3\xafpper" };
+	char unit[KF_NAME_SIZE] = "untouched", longest[KF_NAME_SIZE + 1];
+	struct kf_error err;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(bad); i++) {
+		CHECK(kf_unit_name(bad[i], unit, &err) < 0);
+		CHECK(err.code == KF_USAGE);
+	}
+	memset(longest, 'k', sizeof(longest));
+	longest[KF_NAME_SIZE - sizeof(".service") + 1] = '\0';
+	CHECK(kf_unit_name(longest, unit, &err) < 0);
+	CHECK_STR(unit, "untouched");
+	longest[KF_NAME_SIZE - sizeof(".service")] = '\0';
+	CHECK(kf_unit_name(longest, unit, &err) == 0);
+	CHECK(strlen(unit) == KF_NAME_SIZE - 1);
+}
+
+TEST(properties)
+{
+	struct kf_unit_state state = { 0 };
+	char hostile[200];
+
+	kf_unit_state_set(&state, "ActiveState", "active");
+	kf_unit_state_set(&state, "MainPID", "812");
+	kf_unit_state_set(&state, "CanStart", "yes");
+	kf_unit_state_set(&state, "Transient", "no");
+	kf_unit_state_set(&state, "Description", "Klipper\033[2J");
+	kf_unit_state_set(&state, "Nonsense", "yes");
+	CHECK_STR(state.active, "active");
+	CHECK(state.pid == 812 && state.can_start && !state.transient);
+	CHECK(!strchr(state.description, '\033'));
+	memset(hostile, 'x', sizeof(hostile) - 1);
+	hostile[sizeof(hostile) - 1] = '\0';
+	kf_unit_state_set(&state, "SubState", hostile);
+	CHECK(strlen(state.sub) == sizeof(state.sub) - 1);
+	CHECK_STR(state.active, "active");
+}
+
+TEST(up_and_down)
+{
+	/* org.freedesktop.systemd1(5), ActiveState. */
+	static const struct {
+		const char *active;
+		bool starting, up, down;
+	} cases[] = {
+		{ "active", false, true, false },      { "reloading", false, true, false },
+		{ "activating", false, true, false },  { "deactivating", false, false, false },
+		{ "inactive", false, false, true },    { "failed", false, false, true },
+		{ "deactivating", true, true, false }, { "maintenance", false, true, false },
+		{ "inactive", true, true, true },
+	};
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(cases); i++) {
+		struct kf_unit_state state = { .starting = cases[i].starting };
+
+		kf_unit_state_set(&state, "ActiveState", cases[i].active);
+		CHECK(kf_unit_is_up(&state) == cases[i].up);
+		CHECK(kf_unit_is_down(&state) == cases[i].down);
+	}
+}
+
+TEST_MAIN(T(names), T(names_that_are_none), T(properties), T(up_and_down))

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kf-build: records with a checked configuration in, the same with firmware out. All are
+ * read before the first make and written after the last, so that a run which is
+ * stopped, or whose input is broken, hands nothing on to be flashed.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/record.h"
+#include "core/registry.h"
+#include "core/text.h"
+#include "klipper/builds.h"
+
+static const char phase[] = "Build";
+
+enum { TIMEOUT_S = 300, JOBS_MAX = 1024 };
+
+enum { OPT_KLIPPER_DIR = 256, OPT_TIMEOUT, OPT_CLEAN, OPT_JSON, OPT_TABLE };
+
+static const struct option options[] = {
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER_DIR },
+	{ "clean", no_argument, NULL, OPT_CLEAN },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct args {
+	unsigned jobs;
+	int64_t timeout_ms;
+	const char *klipper_dir;
+	bool clean, table, quiet;
+};
+
+static void help(FILE *out)
+{
+	fputs("usage: kf-scan | kf-config | kf-build [options]\n\n"
+	      "Build the firmware of each board that has a checked configuration in its record, "
+	      "outside\n"
+	      "of the source tree, and keep it.\n\n"
+	      "  -j, --jobs=N             compilers that run at a time, for all boards (the CPUs)\n"
+	      "      --timeout=SECONDS    time that one board's build may take (300)\n"
+	      "      --klipper-dir=DIR    source tree, instead of the registered ones\n"
+	      "      --clean              build from nothing, also where nothing changed\n"
+	      "      --json               records on standard output, also on a terminal\n"
+	      "      --table              a table on standard output, also in a pipe\n"
+	      "  -q, --quiet              only errors on standard error\n"
+	      "  -h, --help               this text\n"
+	      "  -V, --version            the version\n",
+	      out);
+}
+
+static bool number(const char *text, double max, double *ret)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value > 0 && value <= max))
+		return false;
+	*ret = value;
+	return true;
+}
+
+/* One option; false if it or its argument is wrong (said already). */
+static bool take_option(int c, struct args *args)
+{
+	double value;
+
+	switch (c) {
+	case 'j':
+		if (!number(optarg, JOBS_MAX, &value) || value != (unsigned)value) {
+			warnx("%s is not a number of jobs", optarg);
+			return false;
+		}
+		args->jobs = (unsigned)value;
+		return true;
+	case OPT_TIMEOUT:
+		if (!number(optarg, 86400, &value)) {
+			warnx("%s is not a number of seconds", optarg);
+			return false;
+		}
+		args->timeout_ms = (int64_t)(value * 1000);
+		return true;
+	case OPT_KLIPPER_DIR:
+		args->klipper_dir = optarg;
+		return true;
+	case OPT_CLEAN:
+		args->clean = true;
+		return true;
+	case OPT_JSON:
+	case OPT_TABLE:
+		args->table = c == OPT_TABLE;
+		return true;
+	case 'q':
+		args->quiet = true;
+		return true;
+	default:
+		fputs("try kf-build --help\n", stderr);
+		return false;
+	}
+}
+
+static int parse(int argc, char **argv, struct args *args)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "j:qhV", options, NULL)) != -1) {
+		if (c == 'h' || c == 'V') {
+			if (c == 'h')
+				help(stdout);
+			else
+				puts("kf-build " KF_VERSION);
+			exit(fclose(stdout) == EOF ? EX_IOERR : EX_OK);
+		}
+		if (!take_option(c, args))
+			return -EINVAL;
+	}
+	if (optind == argc)
+		return 0;
+	warnx("boards come as records on standard input, not as arguments");
+	fputs("try kf-build --help\n", stderr);
+	return -EINVAL;
+}
+
+/* Boards that are not ours to build: they pass through as they came. */
+static bool wanted(const json_t *record, const struct kf_board *board)
+{
+	return !kf_record_failed(record) && board->key[0] && !board->excluded &&
+	       json_is_object(json_object_get(record, "config"));
+}
+
+/* A board to be built, and the record that its outcome belongs into. */
+struct batch {
+	struct kf_built *list;
+	json_t **records;
+	size_t count;
+	unsigned jobs;
+};
+
+static void free_batch(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		json_decref(batch->list[i].firmware);
+	free(batch->list);
+	free(batch->records);
+}
+
+static void fail_record(json_t *record, const char *key, const struct kf_error *failure)
+{
+	if (failure->log[0] && !kf_stop_signal())
+		kf_log_tail(failure->log);
+	kf_log_error(key, failure);
+	kf_record_set_error(record, kf_log_tool(), failure);
+}
+
+/* What make needs to know of this board; its strings belong to the record and the registry. */
+static int describe(const struct args *args, const struct kf_registry *registry,
+		    const json_t *record, struct kf_built *ret, struct kf_error *err)
+{
+	const json_t *config = json_object_get(record, "config");
+	struct kf_device dev;
+	int r;
+
+	ret->key = json_string_value(json_object_get(json_object_get(record, "board"), "key"));
+	ret->config = json_string_value(json_object_get(config, "path"));
+	ret->config_sha256 = json_string_value(json_object_get(config, "sha256"));
+	ret->dir = args->klipper_dir;
+	if (!ret->config || !ret->config_sha256)
+		return kf_fail(err, KF_BAD_RECORD, "config has no path or no sha256");
+	if (ret->dir)
+		return 0;
+	r = kf_registry_device(registry, ret->key, &dev, err);
+	if (r == 0)
+		ret->dir = kf_registry_klipper_dir(registry, &dev);
+	return r;
+}
+
+static int collect(json_t *records, const struct args *args, const struct kf_registry *registry,
+		   struct batch *batch, struct kf_error *err)
+{
+	struct kf_error failure = { 0 };
+	struct kf_board board;
+	json_t *record;
+	size_t i;
+	int r;
+
+	json_array_foreach(records, i, record)
+	{
+		struct kf_built built = { 0 };
+
+		r = kf_record_board(record, &board, err);
+		if (r < 0)
+			return r;
+		if (!wanted(record, &board))
+			continue;
+		if (describe(args, registry, record, &built, &failure) < 0) {
+			fail_record(record, board.key, &failure);
+			continue;
+		}
+		batch->list[batch->count] = built;
+		batch->records[batch->count++] = record;
+	}
+	return 0;
+}
+
+static void report(const struct kf_built *built)
+{
+	const json_t *firmware = built->firmware;
+
+	kf_log_phase(phase, built->key, "%s, %" JSON_INTEGER_FORMAT " bytes in %.1f s%s",
+		     json_string_value(json_object_get(firmware, "version")),
+		     json_integer_value(json_object_get(firmware, "bytes")),
+		     json_number_value(json_object_get(firmware, "seconds")),
+		     json_is_true(json_object_get(firmware, "reused")) ? ", nothing changed" : "");
+}
+
+static void news(const struct kf_built *built, enum kf_build_event event, const char *text,
+		 void *data)
+{
+	const struct batch *batch = data;
+
+	if (event == KF_BUILD_STARTS)
+		kf_log_phase(phase, built->key, "make -j%u in %s", batch->jobs, text);
+	else if (event == KF_BUILD_SHARES)
+		kf_log_phase(phase, built->key, "the same as %s, waiting for it", text);
+	else if (built->firmware)
+		report(built);
+	else if (built->err.code != KF_INTERRUPTED)
+		fail_record(batch->records[built - batch->list], built->key, &built->err);
+}
+
+static int build_batch(struct batch *batch, const struct args *args, struct kf_error *err)
+{
+	const struct kf_builds_options how = {
+		.jobs = args->jobs,
+		.timeout_ms = args->timeout_ms,
+		.clean = args->clean,
+		.event = news,
+		.data = batch,
+	};
+	int r = kf_builds_run(batch->list, batch->count, &how, err);
+
+	for (size_t i = 0; r == 0 && i < batch->count; i++)
+		if (batch->list[i].firmware)
+			r = json_object_set(batch->records[i], "firmware", batch->list[i].firmware);
+	return r;
+}
+
+static int build_all(json_t *records, const struct args *args, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { .lock = -1 };
+	size_t count = json_array_size(records);
+	_cleanup_(free_batch) struct batch batch = {
+		.list = calloc(count + 1, sizeof(*batch.list)),
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+		.records = calloc(count + 1, sizeof(*batch.records)),
+		.jobs = args->jobs,
+	};
+	int r = 0;
+
+	if (!batch.list || !batch.records)
+		return kf_fail_sys(err, ENOMEM, "%zu records", count);
+	if (!args->klipper_dir)
+		r = kf_registry_load(&registry, err);
+	if (r == 0)
+		r = collect(records, args, &registry, &batch, err);
+	return r < 0 ? r : build_batch(&batch, args, err);
+}
+
+static void print_row(const json_t *record)
+{
+	const json_t *firmware = json_object_get(record, "firmware");
+	const json_t *error = json_object_get(record, "error");
+	const char *mcu = json_string_value(json_object_get(firmware, "mcu"));
+	const char *version = json_string_value(json_object_get(firmware, "version"));
+	const char *path = json_string_value(json_object_get(firmware, "path"));
+	struct kf_error ignored;
+	struct kf_board board;
+
+	if (kf_record_board(record, &board, &ignored) < 0)
+		return;
+	if (error && !json_is_null(error))
+		printf("%-20s failed: %s\n", kf_board_label(&board),
+		       json_string_value(json_object_get(error, "message")));
+	else if (path)
+		printf("%-20s %-12s %-32s %s\n", kf_board_label(&board), mcu, version, path);
+	else
+		printf("%-20s not built\n", kf_board_label(&board));
+}
+
+static int write_all(const json_t *records, bool table, struct kf_error *err)
+{
+	const json_t *record;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(records, i, record)
+	{
+		if (table)
+			print_row(record);
+		else if (r == 0)
+			r = kf_record_write(stdout, record, err);
+	}
+	if (r == 0 && fflush(stdout) == EOF)
+		r = kf_fail_sys(err, errno, "cannot write to standard output");
+	return r;
+}
+
+static int status_of(const json_t *records)
+{
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record) if (kf_record_failed(record)) return 1;
+	return EX_OK;
+}
+
+int main(int argc, char *argv[])
+{
+	_cleanup_(kf_json_decrefp) json_t *records = json_array();
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct args args = { .jobs = cpus > 0 ? (unsigned)cpus : 1,
+			     .timeout_ms = TIMEOUT_S * 1000,
+			     .table = isatty(STDOUT_FILENO) };
+	struct kf_error err = { 0 };
+	int r;
+
+	if (parse(argc, argv, &args) < 0)
+		return EX_USAGE;
+	kf_log_init("kf-build", args.quiet);
+	r = kf_record_read_all(stdin, records, &err);
+	kf_stop_install();
+	if (r == 0)
+		r = build_all(records, &args, &err);
+	if (kf_stop_signal())
+		return 128 + kf_stop_signal();
+	if (r == 0)
+		r = write_all(records, args.table, &err);
+	if (r == 0)
+		return status_of(records);
+	kf_log_error(NULL, &err);
+	return kf_code_status(err.code);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kf-config: the "config" member of records, and the registry. As a filter it gives each
+ * registered board its saved Kconfig, migrated on a copy; with a command it shows or
+ * changes devices.json. Questions go to /dev/tty, for 0 and 1 are the pipe's.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/batch.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/record.h"
+#include "core/register.h"
+#include "core/terminal.h"
+#include "core/text.h"
+#include "klipper/configure.h"
+#include "klipper/listing.h"
+#include "klipper/retire.h"
+#include "klipper/transfer.h"
+
+static const char phase[] = "Config";
+
+enum { REVIEW_DAYS = 90, TIMEOUT_S = 60, TIMEOUT_MAX_S = 86400 };
+
+static struct {
+	char klipper_dir[PATH_MAX];
+	struct kf_register request;
+	int64_t timeout_ms;
+	struct kf_retire retire;
+	bool table, quiet, menuconfig, accept_drift, global;
+} opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000) };
+
+static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' },
+					 { "accept-drift", no_argument, NULL, 'A' },
+					 { "klipper-dir", required_argument, NULL, 'D' },
+					 { "timeout", required_argument, NULL, 'T' },
+					 { "key", required_argument, NULL, 'k' },
+					 { "name", required_argument, NULL, 'n' },
+					 { "mcu", required_argument, NULL, 'm' },
+					 { "pattern", required_argument, NULL, 'p' },
+					 { "port", required_argument, NULL, 'P' },
+					 { "flash-method", required_argument, NULL, 'f' },
+					 { "global", no_argument, NULL, 'g' },
+					 { "yes", no_argument, NULL, 'y' },
+					 { "keep-config", no_argument, NULL, 'K' },
+					 { "delete-config", no_argument, NULL, 'X' },
+					 { "json", no_argument, NULL, 'J' },
+					 { "table", no_argument, NULL, 't' },
+					 { "quiet", no_argument, NULL, 'q' },
+					 { "help", no_argument, NULL, 'h' },
+					 { "version", no_argument, NULL, 'V' },
+					 { 0 } };
+
+/* Where an option goes: to a flag, or its argument to a text. */
+static const struct {
+	int c;
+	bool *flag;
+	char *text;
+	size_t size;
+} places[] = {
+	{ 'q', &opt.quiet, NULL, 0 },
+	{ 'M', &opt.menuconfig, NULL, 0 },
+	{ 'A', &opt.accept_drift, NULL, 0 },
+	{ 'g', &opt.global, NULL, 0 },
+	{ 'y', &opt.retire.yes, NULL, 0 },
+	{ 'K', &opt.retire.keep, NULL, 0 },
+	{ 'X', &opt.retire.drop, NULL, 0 },
+#define TEXT(c, member)                                                                            \
+	{                                                                                          \
+		c, NULL, opt.member, sizeof(opt.member)                                            \
+	}
+	TEXT('D', klipper_dir),
+	TEXT('k', request.given.key),
+	TEXT('n', request.given.name),
+	TEXT('m', request.given.mcu),
+	TEXT('p', request.given.pattern),
+	TEXT('P', request.given.usb_port),
+	TEXT('f', request.given.flash_method),
+#undef TEXT
+};
+
+static void help(void)
+{
+	puts("usage: kf-scan | kf-config [OPTION]... | kf-build\n"
+	     "       kf-scan | kf-config add [OPTION]...\n"
+	     "       kf-config list | show KEY | remove KEY [OPTION]...\n"
+	     "       kf-config set KEY|--global MEMBER=VALUE...\n"
+	     "       kf-config import PATH | export [FILE]\n\n"
+	     "Give each registered board its saved configuration, or keep the registry of "
+	     "boards.\n\n"
+	     "      --menuconfig           open menuconfig, also where a configuration is saved\n"
+	     "      --accept-drift         take, and save, what the source tree makes of it\n"
+	     "      --klipper-dir=DIR      source tree, instead of the registered ones\n"
+	     "      --timeout=SECONDS      time for make olddefconfig (60)\n\n"
+	     "add: with key, name and MCU it asks nothing.\n"
+	     "      --key=KEY              the board's short name for commands\n"
+	     "      --name=NAME            its name for people\n"
+	     "      --mcu=MCU              its micro-controller, such as stm32h723\n"
+	     "      --pattern=PATTERN      the by-id names that are it, such as "
+	     "usb-Klipper_rp2040_E66*\n"
+	     "      --port=PORT            the USB port that it is on, such as 1-1.2\n"
+	     "      --flash-method=METHOD  katapult, make_flash or flashtool\n\n"
+	     "set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port.\n"
+	     "      --global               what holds for all boards: klipper_dir, katapult_dir,\n"
+	     "                             default_flash_method, allow_flash_fallback, "
+	     "skip_menuconfig\n\n"
+	     "remove: asks, unless told.\n"
+	     "      --yes                  remove it\n"
+	     "      --keep-config          keep its saved configuration\n"
+	     "      --delete-config        delete that too\n\n"
+	     "      --json                 JSON on standard output, also on a terminal\n"
+	     "      --table                text for people, also in a pipe\n"
+	     "  -q, --quiet                only errors on standard error\n"
+	     "  -h, --help                 this text\n"
+	     "  -V, --version              the version");
+}
+
+/* One line of JSON, or for people what show() writes. */
+static int print(const json_t *object, void (*show)(FILE *out, const json_t *object),
+		 struct kf_error *err)
+{
+	if (!opt.table)
+		return kf_record_write(stdout, object, err);
+	show(stdout, object);
+	return 0;
+}
+
+/* A device, or without a key what holds for all. */
+static int show(char **args, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *object = NULL;
+	int r = kf_listing_load(args[0], &object, err);
+
+	return r < 0 ? r : print(object, kf_listing_members, err);
+}
+
+static int list(char **args, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	struct kf_device device;
+	size_t count = 0;
+	int r = kf_registry_load(&registry, err);
+
+	(void)args;
+	for (; r == 0 && kf_registry_nth(&registry, count, &device); count++) {
+		_cleanup_(kf_json_decrefp) json_t *json = kf_listing_device(&registry, device.key);
+
+		r = print(json, kf_listing_row, err);
+	}
+	if (r == 0 && count == 0)
+		kf_log_phase(phase, NULL, "nothing is registered yet: kf-scan | kf-config add");
+	return r;
+}
+
+static int set(char **args, struct kf_error *err)
+{
+	char *key[] = { opt.global ? NULL : *args++, NULL };
+	int r = *args ? kf_enrol_set(key[0], args, err)
+		      : kf_fail(err, KF_USAGE, "set: what? give MEMBER=VALUE");
+
+	return r < 0 ? r : show(key, err);
+}
+
+static int remove_device(char **args, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *gone = NULL;
+	int r = kf_retire_board(&opt.retire, args[0], &gone, err);
+
+	if (r <= 0)
+		return r;
+	if (json_is_false(json_object_get(gone, "config_deleted")))
+		kf_log_phase(phase, args[0], "removed; its saved configuration stays");
+	else
+		kf_log_phase(phase, args[0], "removed");
+	return opt.table ? 0 : kf_record_write(stdout, gone, err);
+}
+
+static int import(char **args, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *report = NULL;
+	int r = kf_transfer_in(args[0], &report, err);
+
+	return r < 0 ? r : print(report, kf_listing_import, err);
+}
+
+static int export(char **args, struct kf_error *err)
+{
+	return kf_transfer_out(args[0] ? args[0] : "-", stdout, err);
+}
+
+static int add(char **args, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *records = NULL, *record = NULL;
+	struct kf_register *request = &opt.request;
+	_cleanup_(kf_closep) int tty = -1;
+	struct kf_enrolment e;
+	struct kf_board board;
+	int r = 0;
+
+	(void)args;
+	if (!isatty(STDIN_FILENO))
+		r = kf_batch_collect(stdin, &records, err);
+	else if (!request->given.pattern[0] && !request->given.usb_port[0])
+		r = kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config add");
+	if (r < 0)
+		return r;
+	if (!kf_register_complete(request) && kf_terminal_open(&tty, NULL) == 0)
+		request->tty = tty;
+	r = kf_register_board(request, records, &e, &board, err);
+	if (r < 0)
+		return r;
+	kf_log_phase(phase, e.key, "%s (%s) is registered", e.name, e.mcu);
+	if (e.by_port)
+		kf_log_warn(
+			e.key,
+			"it shows no serial number: leave it on USB port %s, by which it is known",
+			e.usb_port);
+	record = kf_record_new(&board);
+	return opt.table ? 0 : kf_record_write(stdout, record, err);
+}
+
+static void configure(struct kf_configure *c, json_t *record, const struct kf_board *board)
+{
+	struct kf_error failure = { 0 };
+	struct kf_configured done;
+
+	if (kf_configure_edits(c, board->key))
+		kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
+			     board->name, board->mcu);
+	if (kf_configure_board(c, board, &done, &failure) < 0) {
+		kf_log_error(board->key, &failure);
+		kf_record_set_error(record, kf_log_tool(), &failure);
+		return;
+	}
+	kf_log_phase(phase, board->key, "%s, application at 0x%08x, %s%s", done.kconfig.mcu,
+		     done.kconfig.start, kf_comm_name(done.kconfig.comm), done.saved);
+	if (done.days >= REVIEW_DAYS)
+		kf_log_phase(phase, board->key, "saved %d days ago: review it with --menuconfig",
+			     done.days);
+	json_object_set_new(record, "config", kf_configure_member(&done));
+	kf_kconfig_free(&done.kconfig);
+}
+
+/* Boards that are not ours to configure pass as they came. Returns how many records failed. */
+static int configure_all(struct kf_configure *c, json_t *records, struct kf_error *err)
+{
+	struct kf_board board;
+	int failed = 0, r;
+	json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record)
+	{
+		r = kf_record_board(record, &board, err);
+		if (r < 0)
+			return r;
+		if (board.key[0] && board.connected && !board.excluded && !kf_record_failed(record))
+			configure(c, record, &board);
+		if (kf_stop_signal())
+			return kf_fail_sys(err, EINTR, "stopped");
+		failed += kf_record_failed(record);
+	}
+	return failed;
+}
+
+/*
+ * All is read before the first board and written after the last: menuconfig has the terminal
+ * to itself, and a run that is stopped hands nothing on to be built.
+ */
+static int filter(char **args, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	_cleanup_(kf_json_decrefp) json_t *records = NULL;
+	_cleanup_(kf_closep) int tty = -1;
+	struct kf_configure c = { .registry = &registry,
+				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
+				  .menuconfig = opt.menuconfig,
+				  .accept_drift = opt.accept_drift,
+				  .timeout_ms = opt.timeout_ms };
+	int failed, r;
+
+	(void)args;
+	if (isatty(STDIN_FILENO))
+		return kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config");
+	r = kf_terminal_open(&tty, err);
+	if (r < 0 && opt.menuconfig)
+		return r;
+	c.tty = tty;
+	r = kf_batch_collect(stdin, &records, err);
+	if (r == 0)
+		r = kf_registry_load(&registry, err);
+	failed = r < 0 ? r : configure_all(&c, records, err);
+	r = failed < 0 ? failed : 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(records); i++)
+		r = print(json_array_get(records, i), kf_listing_record, err);
+	return r < 0 ? r : failed;
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(char **args, struct kf_error *err); /* > 0: that many boards failed */
+	int min, max;				       /* arguments */
+	const char *options;			       /* besides those that all take */
+} commands[] = { { NULL, filter, 0, 0, "MADT" }, { "add", add, 0, 0, "knmpPf" },
+		 { "list", list, 0, 0, "" },	 { "show", show, 0, 1, "" },
+		 { "set", set, 1, 64, "g" },	 { "remove", remove_device, 1, 1, "yKX" },
+		 { "import", import, 1, 1, "" }, { "export", export, 0, 1, "" } };
+
+/* One option; false if its argument is not one. */
+static bool take(int c)
+{
+	double seconds;
+	char *end;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++) {
+		if (places[i].c != c)
+			continue;
+		if (!places[i].flag)
+			return *optarg &&
+			       kf_text_format(places[i].text, places[i].size, "%s", optarg);
+		return *places[i].flag = true;
+	}
+	if (c == 'T') {
+		seconds = strtod(optarg, &end);
+		opt.timeout_ms = (int64_t)(seconds * 1000);
+		return end != optarg && !*end && seconds > 0 && seconds <= TIMEOUT_MAX_S;
+	}
+	opt.table = c == 't';
+	return true;
+}
+
+/* The command of the line and its arguments, or NULL and what is wrong has been said. */
+static const struct command *parse(int argc, char **argv, char ***ret_args)
+{
+	const struct command *command = commands;
+	char used[KF_ARRAY_SIZE(options)] = "";
+	size_t count = 0, i;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
+		if (c == 'h' || c == 'V') {
+			c == 'h' ? help() : (void)puts("kf-config " KF_VERSION);
+			exit(fclose(stdout) == EOF ? EX_IOERR : EX_OK);
+		}
+		if (c == '?')
+			return NULL;
+		if (!take(c)) {
+			warnx("\"%s\" is not what that option takes", optarg);
+			return NULL;
+		}
+		if (!strchr("Jtq", c) && !strchr(used, c))
+			used[count++] = (char)c;
+	}
+	argv += optind;
+	for (i = 1; *argv && i < KF_ARRAY_SIZE(commands); i++)
+		if (strcmp(*argv, commands[i].name) == 0)
+			command = &commands[i];
+	c = argc - optind - (command->name ? 1 : 0);
+	*ret_args = argv + (command->name ? 1 : 0);
+	if (used[strspn(used, command->options)])
+		warnx("an option that %s does not take",
+		      command->name ? command->name : "the filter");
+	else if (c < command->min || c > command->max)
+		warnx("%s", command->name ? "a wrong number of arguments" : "no such command");
+	else
+		return command;
+	return NULL;
+}
+
+int main(int argc, char *argv[])
+{
+	const struct command *command;
+	struct kf_error err = { 0 };
+	char **args;
+	int r;
+
+	opt.table = isatty(STDOUT_FILENO);
+	command = parse(argc, argv, &args);
+	if (!command) {
+		fputs("try kf-config --help\n", stderr);
+		return EX_USAGE;
+	}
+	kf_log_init("kf-config", opt.quiet);
+	kf_stop_install();
+	r = command->run(args, &err);
+	if (kf_stop_signal())
+		return 128 + kf_stop_signal();
+	if (r >= 0 && fclose(stdout) == EOF)
+		r = kf_fail_sys(&err, errno, "cannot write to standard output");
+	if (r >= 0)
+		return r > 0;
+	kf_log_error(NULL, &err);
+	return kf_code_status(err.code);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* kf-doctor: what is fit on this machine and what is not, a line each. Nothing is changed. */
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "doctor/doctor.h"
+
+static struct {
+	bool table, quiet;
+} opt;
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'J' },    { "table", no_argument, NULL, 't' },
+	{ "quiet", no_argument, NULL, 'q' },   { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' }, { 0 }
+};
+
+static const char help[] =
+	"usage: kf-doctor [OPTION]...\n\n"
+	"Looks at everything that a build and a flash need, and says what to do where something\n"
+	"is missing: [OK] is fit, [--] is worth knowing, [!!] has to be put right.\n\n"
+	"      --json                 JSON Lines on standard output, also on a terminal\n"
+	"      --table                text for people, also in a pipe\n"
+	"  -q, --quiet                only what has to be put right\n"
+	"  -h, --help                 this text\n"
+	"  -V, --version              the version\n";
+
+/* A failed write is found once, at the end. */
+static void told(const struct kf_finding *finding, void *arg)
+{
+	_cleanup_(kf_json_decrefp) json_t *json = NULL;
+
+	(void)arg;
+	if (opt.quiet && finding->health != KF_HEALTH_WRONG)
+		return;
+	if (opt.table) {
+		printf("%s %-9s %s%s%s\n", kf_health_mark(finding->health), finding->check,
+		       finding->subject, *finding->subject ? ": " : "", finding->message);
+		if (*finding->remedy)
+			printf("%*s%s\n", 15, "", finding->remedy);
+		return;
+	}
+	json = json_pack("{s:s, s:s*, s:s, s:s, s:s*}", "check", finding->check, "subject",
+			 *finding->subject ? finding->subject : NULL, "health",
+			 kf_health_name(finding->health), "message", finding->message, "remedy",
+			 *finding->remedy ? finding->remedy : NULL);
+	json_dumpf(json, stdout, JSON_COMPACT);
+	putchar('\n');
+}
+
+/* The status to end with, or -1 to go on. */
+static int parse(int argc, char **argv)
+{
+	int c;
+
+	opt.table = isatty(STDOUT_FILENO);
+	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
+		switch (c) {
+		case 'h':
+		case 'V':
+			fputs(c == 'h' ? help : "kf-doctor " KF_VERSION "\n", stdout);
+			return fclose(stdout) == EOF ? EX_IOERR : EX_OK;
+		case 'q':
+			opt.quiet = true;
+			break;
+		case 'J':
+		case 't':
+			opt.table = c == 't';
+			break;
+		default:
+			fputs("try kf-doctor --help\n", stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "kf-doctor: it takes no arguments\ntry kf-doctor --help\n");
+		return EX_USAGE;
+	}
+	return -1;
+}
+
+int main(int argc, char *argv[])
+{
+	struct kf_error err = { 0 };
+	int status = parse(argc, argv), r;
+
+	if (status >= 0)
+		return status;
+	kf_log_init("kf-doctor", opt.quiet);
+	kf_stop_install();
+	r = kf_doctor_run(told, NULL, &err);
+	if (kf_stop_signal())
+		return 128 + kf_stop_signal();
+	if (fclose(stdout) == EOF)
+		r = kf_fail_sys(&err, errno, "cannot write to standard output");
+	if (r >= 0)
+		return r ? kf_code_status(KF_CONFIG) : EX_OK;
+	kf_log_error(NULL, &err);
+	return kf_code_status(err.code);
+}

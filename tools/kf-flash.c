@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * kf-flash: records in, firmware onto boards, verdicts out. All records are read and all
+ * plans made before anything is stopped; one board's failure never stops another's.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/record.h"
+#include "core/state.h"
+#include "core/text.h"
+#include "flash/batch.h"
+#include "flash/claim.h"
+#include "flash/flash.h"
+#include "flash/parallel.h"
+#include "flash/verdict.h"
+#include "systemd/units.h"
+
+static const char phase[] = "Flash";
+
+enum { OPT_NO_FALLBACK = 256, OPT_FORCE, OPT_NO_SERVICE, OPT_DRY_RUN, OPT_CHECK, OPT_UNKNOWN };
+enum { OPT_PORT = 300, OPT_FIRMWARE, OPT_RETURN, OPT_DELAY, OPT_KLIPPER_DIR, OPT_KATAPULT_DIR };
+enum { OPT_JSON = 400, OPT_TABLE };
+
+static const struct option options[] = {
+	{ "method", required_argument, NULL, 'm' },
+	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "return-timeout", required_argument, NULL, OPT_RETURN },
+	{ "return-delay", required_argument, NULL, OPT_DELAY },
+	{ "unit", required_argument, NULL, 'u' },
+	{ "no-service", no_argument, NULL, OPT_NO_SERVICE },
+	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
+	{ "wait", required_argument, NULL, 'w' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "port", required_argument, NULL, OPT_PORT },
+	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
+	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER_DIR },
+	{ "katapult-dir", required_argument, NULL, OPT_KATAPULT_DIR },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 }
+};
+
+struct args {
+	struct kf_flash_options flash;
+	struct kf_batch batch;
+	struct kf_claims claims;
+	const char *port, *firmware;
+	int64_t wait_ms, delay_ms; /* for another kf-flash; after the last board's return */
+	size_t jobs;
+	bool no_service, while_unknown, dry_run, table, quiet;
+};
+
+static void help(FILE *out)
+{
+	fputs("usage: kf-scan | kf-flash [options]\n"
+	      "       kf-flash --port DEVICE --firmware FILE [options]\n\n"
+	      "Flash each board with the firmware of its record, or its newest build, and say\n"
+	      "what came of it. What holds a board's port is stopped, and started again.\n\n"
+	      "  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
+	      "      --no-fallback        do not try make flash when the method fails\n"
+	      "      --force              write also what the board has already\n"
+	      "  -t, --timeout=SECONDS    time that one method may take (60)\n"
+	      "      --return-timeout=SECONDS  time that a board has to come back (30)\n"
+	      "      --return-delay=SECONDS    from the last board's return to the service's\n"
+	      "  -u, --unit=UNIT          stop this unit too; may be given again\n"
+	      "      --no-service         stop nothing: a port that is in use is an error\n"
+	      "      --while-unknown      stop it also if nobody can say whether it prints\n"
+	      "  -w, --wait=SECONDS       wait for another kf-flash on the same board (60)\n"
+	      "  -j, --jobs=N             boards to flash at a time (all)\n"
+	      "      --check              flash nothing: only find out which boards could be, now\n"
+	      "      --dry-run            say what would happen, touch nothing\n"
+	      "      --port=DEVICE        by hand: this port ...\n"
+	      "      --firmware=FILE      ... and this file, registered or not\n"
+	      "      --klipper-dir=DIR    source tree for make flash\n"
+	      "      --katapult-dir=DIR   where flashtool.py is\n"
+	      "      --json               records on standard output, also on a terminal\n"
+	      "      --table              a table on standard output, also in a pipe\n"
+	      "  -q, --quiet              only errors on standard error\n"
+	      "  -h, --help               this text\n"
+	      "  -V, --version            the version\n",
+	      out);
+}
+
+/* Options that only say yes, that keep a word, or seconds; and where. */
+static const struct place {
+	int option;
+	size_t offset;
+} flags[] = {
+	{ OPT_NO_FALLBACK, offsetof(struct args, flash.no_fallback) },
+	{ OPT_FORCE, offsetof(struct args, flash.force) },
+	{ OPT_NO_SERVICE, offsetof(struct args, no_service) },
+	{ OPT_UNKNOWN, offsetof(struct args, while_unknown) },
+	{ OPT_CHECK, offsetof(struct args, flash.check) },
+	{ OPT_DRY_RUN, offsetof(struct args, dry_run) },
+	{ 'q', offsetof(struct args, quiet) },
+}, words[] = {
+	{ 'm', offsetof(struct args, flash.method) },
+	{ OPT_PORT, offsetof(struct args, port) },
+	{ OPT_FIRMWARE, offsetof(struct args, firmware) },
+	{ OPT_KLIPPER_DIR, offsetof(struct args, flash.klipper_dir) },
+	{ OPT_KATAPULT_DIR, offsetof(struct args, flash.katapult_dir) },
+}, times[] = {
+	{ 't', offsetof(struct args, flash.method_ms) },
+	{ 'w', offsetof(struct args, wait_ms) },
+	{ OPT_RETURN, offsetof(struct args, flash.return_ms) },
+	{ OPT_DELAY, offsetof(struct args, delay_ms) },
+};
+
+static void *find(const struct place *table, size_t count, int c, struct args *args)
+{
+	for (size_t i = 0; i < count; i++)
+		if (table[i].option == c)
+			return (char *)args + table[i].offset;
+	return NULL;
+}
+
+/* One option; false if its argument is wrong (said already). */
+static bool take_option(int c, struct args *args)
+{
+	char unit[KF_NAME_SIZE], *end;
+	struct kf_error err;
+	bool *flag = find(flags, KF_ARRAY_SIZE(flags), c, args);
+	const char **word = find(words, KF_ARRAY_SIZE(words), c, args);
+	int64_t *time = find(times, KF_ARRAY_SIZE(times), c, args);
+
+	if (flag)
+		return *flag = true;
+	if (word)
+		return (*word = optarg);
+	if (time && kf_seconds_read(optarg, time))
+		return true;
+	if (time)
+		warnx("%s is not a number of seconds", optarg);
+	switch (c) {
+	case 'u':
+		if (kf_unit_name(optarg, unit, &err) == 0 &&
+		    kf_hold_unit(&args->batch.hold, unit, &err) == 0)
+			return true;
+		warnx("%s", err.message);
+		return false;
+	case 'j':
+		args->jobs = strtoul(optarg, &end, 10);
+		if (*optarg >= '1' && *optarg <= '9' && *end == '\0')
+			return true;
+		warnx("%s is not a number of boards", optarg);
+		return false;
+	case OPT_JSON:
+	case OPT_TABLE:
+		args->table = c == OPT_TABLE;
+		return true;
+	default:
+		fputs("try kf-flash --help\n", stderr);
+		return false;
+	}
+}
+
+static int read_records(json_t *records, struct kf_error *err)
+{
+	int r = kf_record_read_all(stdin, records, err);
+
+	if (r == 0 && json_array_size(records) == 0)
+		r = kf_fail(err, KF_NOTHING_CONNECTED,
+			    "no board on standard input: nothing to flash");
+	if (r < 0 && err->code == KF_NOTHING_CONNECTED)
+		err->hint[0] = '\0'; /* the stage before has said why */
+	return r;
+}
+
+static void show_failure(const struct kf_board *board, const struct kf_error *err)
+{
+	if (err->log[0] && !kf_stop_signal())
+		kf_log_tail(err->log);
+	kf_log_error(kf_board_label(board), err);
+}
+
+static void fail_job(struct kf_job *job, const struct kf_error *err)
+{
+	show_failure(&job->board, err);
+	kf_record_set_error(job->record, kf_log_tool(), err);
+}
+
+static void show_step(void *arg, const char *text)
+{
+	const struct kf_job *job = arg;
+
+	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
+}
+
+static void show_progress(void *arg, const char *what, size_t done, size_t total)
+{
+	const struct kf_job *job = arg;
+
+	kf_log_progress(phase, kf_board_label(&job->board), what, done, total);
+}
+
+static void skip_job(struct kf_job *job)
+{
+	json_object_set_new(job->record, "flash",
+			    json_pack("{s:s, s:s}", "result", "skipped", "reason", job->plan.skip));
+	kf_log_phase(phase, kf_board_label(&job->board), "skipped: %s", job->plan.skip);
+}
+
+static void dry_run_job(struct kf_job *job, const struct args *args)
+{
+	char text[1024];
+
+	kf_verdict_plan(&job->plan, !args->no_service, text, sizeof(text));
+	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
+	json_object_set_new(job->record, "flash",
+			    json_pack("{s:s, s:s}", "result", "dry_run", "method",
+				      kf_method_name(job->plan.methods[0])));
+}
+
+static void tell(const struct kf_job *job, const json_t *flash)
+{
+	const char *version = job->plan.image.dictionary.version;
+	const char *reason = json_string_value(json_object_get(flash, "reason"));
+
+	if (strcmp(json_string_value(json_object_get(flash, "result")), "current") == 0)
+		kf_log_phase(phase, kf_board_label(&job->board), "current: %s: %s", version,
+			     reason ? reason : "its flash has this image; nothing was written");
+	else
+		kf_log_phase(phase, kf_board_label(&job->board), "flashed: runs %s now, %.1f s",
+			     version, json_number_value(json_object_get(flash, "seconds")));
+}
+
+static void flash_job(struct kf_job *job)
+{
+	struct kf_watch watch = { show_step, show_progress, job };
+	struct kf_error err;
+	json_t *flash = NULL;
+	int r;
+
+	if (kf_stop_signal())
+		r = kf_fail(&err, KF_INTERRUPTED, "not begun: stopped by a signal");
+	else
+		r = kf_flash_board(&job->plan, &watch, &flash, &err);
+	if (flash)
+		json_object_set_new(job->record, "flash", flash);
+	if (r < 0)
+		fail_job(job, &err);
+	else
+		tell(job, flash);
+	if (flash && kf_history_append(job->record, &err) < 0)
+		kf_log_warn(kf_board_label(&job->board), "%s", err.message);
+}
+
+static void run_job(struct kf_job *job, void *arg)
+{
+	const struct args *args = arg;
+
+	if (kf_record_failed(job->record) || args->flash.check)
+		return;
+	if (job->plan.skip[0])
+		skip_job(job);
+	else if (args->dry_run)
+		dry_run_job(job, args);
+	else
+		flash_job(job);
+}
+
+/* A lost standard output is told at the end, when every board is at its own. */
+static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
+{
+	const struct args *args = arg;
+	char line[1024];
+
+	if (!args->table)
+		return kf_record_write(stdout, job->record, err);
+	kf_verdict_format(job->record, kf_board_label(&job->board), line, sizeof(line));
+	puts(line);
+	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
+				     : 0;
+}
+
+/* What is to be flashed: what the pipe says, or the one port and file named by hand. */
+static int get_records(const struct args *args, json_t *records, struct kf_error *err)
+{
+	json_t *record;
+	int r;
+
+	if (!args->flash.by_hand)
+		return read_records(records, err);
+	r = kf_plan_by_hand(args->port, args->firmware, &record, err);
+	if (r == 0)
+		json_array_append_new(records, record);
+	return r;
+}
+
+static void show_wait(const struct kf_board *board, pid_t other)
+{
+	kf_log_phase(phase, kf_board_label(board), "waiting for process %d, which is at this board",
+		     (int)other);
+}
+
+/* Then the boards have their time before whoever waits for us starts their service again. */
+static int flash_all(struct kf_batch *batch, const struct kf_parallel *parallel,
+		     const struct args *args, struct kf_error *err)
+{
+	int64_t delay_ms = args->no_service && kf_batch_any(batch) ? args->delay_ms : 0;
+	int r = kf_parallel_run(batch, parallel, err);
+
+	if (delay_ms && kf_wait(NULL, 0, kf_now_ms() + delay_ms) < 0)
+		kf_log_phase(phase, NULL, "stopped by a signal: no delay");
+	return r;
+}
+
+static int work(json_t *records, struct args *args, char **argv, struct kf_error *err)
+{
+	bool touches = !args->flash.check && !args->dry_run;
+	const struct kf_parallel parallel = {
+		touches ? args->jobs : 1, run_job, kf_log_share, fail_job, write_job, args
+	};
+	struct kf_batch *batch = &args->batch;
+	int r;
+
+	r = get_records(args, records, err);
+	if (r == 0)
+		r = kf_claims_take(&args->claims, records, kf_now_ms() + args->wait_ms, err);
+	if (r == 0)
+		r = kf_batch_plan(records, &args->flash, kf_log_tool(), batch, err);
+	if (r < 0)
+		return r;
+	if (!args->no_service)
+		kf_batch_hold(batch, args->while_unknown, kf_log_tool());
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->list[i].err.code != KF_OK)
+			show_failure(&batch->list[i].board, &batch->list[i].err);
+	if (args->no_service || !touches || kf_stop_signal() || !batch->hold.count ||
+	    !kf_batch_any(batch))
+		return flash_all(batch, &parallel, args, err);
+	r = kf_claims_keep(&args->claims, err);
+	return r < 0 ? r : kf_hold_exec(&batch->hold, argv, records, err);
+}
+
+static int parse(int argc, char **argv, struct args *args)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
+		if (c == 'h')
+			help(stdout);
+		else if (c == 'V')
+			puts("kf-flash " KF_VERSION);
+		if (c == 'h' || c == 'V')
+			exit(fclose(stdout) == EOF ? EX_IOERR : EX_OK);
+		if (!take_option(c, args))
+			return -EINVAL;
+	}
+	args->flash.by_hand = args->port && args->firmware;
+	if (optind == argc && (bool)args->port == (bool)args->firmware)
+		return 0;
+	warnx(optind < argc ? "boards come as records on standard input, not as arguments"
+			    : "--port and --firmware go together");
+	fputs("try kf-flash --help\n", stderr);
+	return -EINVAL;
+}
+
+int main(int argc, char *argv[])
+{
+	_cleanup_(kf_json_decrefp) json_t *records = json_array();
+	struct args args = {
+		.flash = { .method_ms = KF_FLASH_METHOD_MS, .return_ms = KF_FLASH_RETURN_MS },
+		.claims = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
+		.wait_ms = KF_FLASH_WAIT_MS,
+		.table = isatty(STDOUT_FILENO)
+	};
+	struct kf_error err;
+	int status;
+
+	if (parse(argc, argv, &args) < 0)
+		return EX_USAGE;
+	kf_log_init("kf-flash", args.quiet);
+	kf_stop_install();
+	if (work(records, &args, argv, &err) < 0) {
+		kf_log_error(NULL, &err);
+		status = kf_code_status(err.code);
+	} else {
+		status = kf_stop_signal() ? 128 + kf_stop_signal() : kf_record_status(records);
+	}
+	kf_batch_free(&args.batch);
+	kf_claims_free(&args.claims);
+	return status;
+}

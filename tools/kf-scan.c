@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* kf-scan: which boards are there, and which of the registered ones they are. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/record.h"
+#include "core/registry.h"
+#include "core/table.h"
+#include "usb/inventory.h"
+
+enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600 };
+enum { OPT_ALL = 256, OPT_WAIT, OPT_FOLLOW, OPT_JSON, OPT_TABLE, OPT_KEYS };
+
+static const struct option options[] = {
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "device", required_argument, NULL, 'd' },
+	{ "wait", optional_argument, NULL, OPT_WAIT },
+	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "keys", no_argument, NULL, OPT_KEYS },
+	{ 0 },
+};
+
+struct scan {
+	struct kf_registry registry;
+	struct kf_inventory inventory;
+	int wait; /* seconds, or -1 */
+	bool follow, table, quiet, keys;
+	bool failed; /* some board's record has an error */
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: kf-scan [OPTION]...\n"
+		"\n"
+		"List the USB boards that are plugged in, one record a line.\n"
+		"\n"
+		"      --all          also the registered boards that are not connected\n"
+		"  -d, --device=KEY   only the board registered as KEY\n"
+		"      --wait[=S]     wait up to S seconds (%d) for a board to appear\n"
+		"      --follow       then report boards as they come and go\n"
+		"      --keys         only the registered keys, one a line; nothing is looked for\n"
+		"      --json         write records, also to a terminal\n"
+		"      --table        write a table, also to a pipe\n"
+		"  -q, --quiet        no progress on standard error\n"
+		"  -h, --help         show this help\n"
+		"  -V, --version      show the version\n",
+		WAIT_SECONDS);
+}
+
+static void free_scan(struct scan *scan)
+{
+	kf_inventory_free(&scan->inventory);
+	kf_registry_close(&scan->registry);
+}
+
+static size_t count_registered(const struct kf_registry *registry)
+{
+	struct kf_device device;
+	size_t n = 0;
+
+	while (kf_registry_nth(registry, n, &device))
+		n++;
+	return n;
+}
+
+static int write_rows(const struct kf_board *boards, const struct kf_error *problems, size_t count,
+		      struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct kf_table_row *rows = calloc(count ? count : 1, sizeof(*rows));
+
+	if (!rows)
+		return kf_fail_sys(err, ENOMEM, "cannot list the boards");
+	for (size_t i = 0; i < count; i++)
+		kf_table_row(&boards[i], &problems[i], &rows[i]);
+	kf_table_write(stdout, rows, count);
+	errno = 0;
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
+	return 0;
+}
+
+static int write_record(const struct kf_board *board, const struct kf_error *problem,
+			struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *record = kf_record_new(board);
+
+	if (!record)
+		return kf_fail_sys(err, ENOMEM, "cannot list the boards");
+	if (problem->code != KF_OK)
+		kf_record_set_error(record, kf_log_tool(), problem);
+	return kf_record_write(stdout, record, err);
+}
+
+static int emit(struct scan *scan, const struct kf_board *boards, const struct kf_error *problems,
+		size_t count, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count; i++)
+		scan->failed = scan->failed || problems[i].code != KF_OK;
+	if (scan->table)
+		return write_rows(boards, problems, count, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = write_record(&boards[i], &problems[i], err);
+	return r;
+}
+
+/* Until a signal comes or nobody reads any more (-EPIPE). */
+static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
+{
+	struct pollfd fds[] = { { .fd = kf_monitor_fd(monitor), .events = POLLIN },
+				{ .fd = STDOUT_FILENO } };
+	struct kf_event event;
+	struct kf_board board;
+	struct kf_error problem;
+	int r;
+
+	for (;;) {
+		while ((r = kf_monitor_next(monitor, &event, err)) > 0) {
+			r = kf_inventory_apply(&scan->inventory, &event, &board, &problem, err);
+			if (r > 0)
+				r = emit(scan, &board, &problem, 1, err);
+			if (r < 0)
+				return r;
+		}
+		if (r < 0)
+			return r;
+		r = kf_wait(fds, KF_ARRAY_SIZE(fds), KF_FOREVER);
+		if (r < 0)
+			return kf_fail_sys(err, -r, "stopped following the boards");
+		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
+			return kf_fail_sys(err, EPIPE, "nobody reads standard output");
+	}
+}
+
+static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
+{
+	const char *key = scan->inventory.key;
+	struct kf_board board;
+	int r;
+
+	kf_log_phase("Discovery", key, "waiting up to %d s for %s board", scan->wait,
+		     key ? "this" : "a");
+	r = kf_monitor_wait(monitor, kf_inventory_wants, &scan->inventory,
+			    kf_now_ms() + scan->wait * 1000LL, &board, err);
+	if (r == -ETIMEDOUT) {
+		r = kf_fail(err, KF_TIMEOUT, "%s has not appeared within %d s",
+			    key ? key : "a board", scan->wait);
+		kf_error_hint(err, "check that it has power and a USB cable that carries data "
+				   "(lsusb lists it)");
+	}
+	return r;
+}
+
+static int nothing_there(const char *key, struct kf_error *err)
+{
+	if (key)
+		return kf_fail(err, KF_NOT_CONNECTED, "%s is not connected", key);
+	kf_fail(err, KF_NOTHING_CONNECTED, "no USB board found");
+	kf_error_hint(err, "check that the board has power and a USB cable that carries data, and "
+			   "that lsusb lists it, as Klipper (1d50:614e), Katapult (1d50:6177) or a "
+			   "bootloader (0483:df11, 2e8a:0003)");
+	return kf_code_errno(err->code);
+}
+
+static int list(struct scan *scan, struct kf_error *err)
+{
+	struct kf_inventory *inventory = &scan->inventory;
+	size_t registered = count_registered(&scan->registry), found;
+	int r = kf_inventory_fill(inventory, err);
+
+	if (r < 0)
+		return r;
+	if (inventory->boards.count == 0 && !scan->follow)
+		return nothing_there(inventory->key, err);
+	found = inventory->found;
+	if (scan->table)
+		kf_table_head(stdout, registered, found);
+	else
+		kf_log_phase("Discovery", NULL, "%zu registered, %zu USB device%s found",
+			     registered, found, found == 1 ? "" : "s");
+	return emit(scan, inventory->boards.list, inventory->errors, inventory->boards.count, err);
+}
+
+/* For completion, where each keystroke waits for it. */
+static int write_keys(const struct kf_registry *registry, struct kf_error *err)
+{
+	struct kf_device device;
+
+	for (size_t n = 0; kf_registry_nth(registry, n, &device); n++)
+		puts(device.key);
+	if (fflush(stdout) == EOF)
+		return kf_fail_sys(err, errno, "cannot write to standard output");
+	return 0;
+}
+
+static int run(struct scan *scan, struct kf_error *err)
+{
+	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
+	const char *key = scan->inventory.key;
+	struct kf_device device;
+	int r;
+
+	r = kf_registry_load(&scan->registry, err);
+	if (r == 0 && scan->keys)
+		return write_keys(&scan->registry, err);
+	if (r == 0 && key)
+		r = kf_registry_device(&scan->registry, key, &device, err);
+	if (r == 0 && (scan->wait >= 0 || scan->follow)) {
+		kf_stop_install();
+		r = kf_monitor_new(&monitor, err);
+	}
+	if (r == 0 && scan->wait >= 0)
+		r = wait_for(scan, monitor, err);
+	if (r == 0)
+		r = list(scan, err);
+	if (r == 0 && scan->follow)
+		r = follow(scan, monitor, err);
+	return scan->follow && r == -EPIPE ? 0 : r;
+}
+
+static bool parse_seconds(const char *text, int *ret)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || end == text || *end || n < 0 || n > WAIT_MAX)
+		return false;
+	*ret = (int)n;
+	return true;
+}
+
+/* -1: go on; else the status to leave with. */
+static int parse_options(int argc, char *argv[], struct scan *scan)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "d:qhV", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_ALL:
+			scan->inventory.absent = true;
+			break;
+		case 'd':
+			scan->inventory.key = optarg;
+			break;
+		case OPT_WAIT:
+			scan->wait = WAIT_SECONDS;
+			if (optarg && !parse_seconds(optarg, &scan->wait)) {
+				fprintf(stderr, "kf-scan: --wait=%s: want seconds, from 0 to %d\n",
+					optarg, WAIT_MAX);
+				return EX_USAGE;
+			}
+			break;
+		case OPT_FOLLOW:
+			scan->follow = true;
+			break;
+		case OPT_KEYS:
+			scan->keys = true;
+			break;
+		case OPT_JSON:
+		case OPT_TABLE:
+			scan->table = c == OPT_TABLE;
+			break;
+		case 'q':
+			scan->quiet = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return EX_OK;
+		case 'V':
+			printf("kf-scan %s\n", KF_VERSION);
+			return EX_OK;
+		default:
+			usage(stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "kf-scan: %s: takes no arguments, only options\n", argv[optind]);
+		return EX_USAGE;
+	}
+	return -1;
+}
+
+int main(int argc, char *argv[])
+{
+	_cleanup_(free_scan) struct scan scan = { .wait = -1, .table = isatty(STDOUT_FILENO) };
+	struct kf_error err = { 0 };
+	int status, r;
+
+	scan.inventory.registry = &scan.registry;
+	status = parse_options(argc, argv, &scan);
+	if (status >= 0)
+		return fclose(stdout) == EOF ? EX_IOERR : status;
+	kf_log_init("kf-scan", scan.quiet);
+	r = run(&scan, &err);
+	if (kf_stop_signal())
+		return 128 + kf_stop_signal();
+	if (r < 0) {
+		kf_log_error(NULL, &err);
+		return kf_code_status(err.code);
+	}
+	return scan.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The tools composed. Commands and options are data; the work is the stages'. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/flow.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "core/toolpath.h"
+
+enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
+enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
+enum { TO_FLASH = 1 << FLASH, TO_LAST = 1 << STAGE_COUNT }; /* last: whichever stage it is */
+static const char *const tools[] = { "kf-scan", "kf-flash", "kf-config", "kf-build", "kf-flash" };
+
+struct command {
+	const char *name;
+	const char *args[4]; /* it becomes this; or the tool with its manual and, then, ... */
+	unsigned stages;     /* ... a pipe of these behind kf-scan, args[1] on for kf-config */
+	const char *verb;    /* for its question */
+};
+
+static const struct command commands[] = {
+	{ "flash", { "kf-flash" }, TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "Flash" },
+	{ "build", { "kf-build" }, TO_CONFIG | TO_BUILD, "Build for" },
+	{ "config", { "kf-config", "--menuconfig" }, TO_CONFIG, "Configure" },
+	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL },
+	{ "list", { "kf-scan", "--all", "--table" }, 0, NULL },
+	{ "show", { "kf-config", "show" }, 0, NULL },
+	{ "set", { "kf-config", "set" }, 0, NULL },
+	{ "remove", { "kf-config", "remove" }, 0, NULL },
+	{ "export", { "kf-config", "export" }, 0, NULL },
+	{ "import", { "kf-config", "import" }, 0, NULL },
+};
+
+enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_JSON, OPT_TABLE };
+enum { OPT_KLIPPER = 300, OPT_KATAPULT, OPT_METHOD, OPT_NO_FALLBACK, OPT_NO_SERVICE, OPT_UNKNOWN };
+enum { OPT_FORCE = 350, OPT_WAIT, OPT_CLEAN, OPT_DRIFT };
+enum { OPT_BUILD_TIMEOUT = 400, OPT_FLASH_TIMEOUT, OPT_RETURN_TIMEOUT, OPT_DELAY };
+
+static const struct option options[] = {
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "menuconfig", no_argument, NULL, 'm' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "unit", required_argument, NULL, 'u' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER },
+	{ "katapult-dir", required_argument, NULL, OPT_KATAPULT },
+	{ "build-timeout", required_argument, NULL, OPT_BUILD_TIMEOUT },
+	{ "method", required_argument, NULL, OPT_METHOD },
+	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "wait", required_argument, NULL, OPT_WAIT },
+	{ "clean", no_argument, NULL, OPT_CLEAN },
+	{ "accept-drift", no_argument, NULL, OPT_DRIFT },
+	{ "no-service", no_argument, NULL, OPT_NO_SERVICE },
+	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
+	{ "flash-timeout", required_argument, NULL, OPT_FLASH_TIMEOUT },
+	{ "return-timeout", required_argument, NULL, OPT_RETURN_TIMEOUT },
+	{ "return-delay", required_argument, NULL, OPT_DELAY },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "add-device", no_argument, NULL, OPT_ADD },
+	{ "list-devices", no_argument, NULL, OPT_LIST },
+	{ "remove-device", required_argument, NULL, OPT_REMOVE },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* Which stages take an option, and what they call it. */
+static const struct {
+	int option;
+	unsigned stages;
+	const char *name;
+} handed[] = {
+	{ 'm', TO_CONFIG, "--menuconfig" },
+	{ 'j', TO_BUILD, "--jobs" },
+	{ 'n', TO_FLASH, "--dry-run" },
+	{ 'u', TO_CHECK | TO_FLASH, "--unit" },
+	{ 'q', TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--quiet" },
+	{ OPT_KLIPPER, TO_CONFIG | TO_BUILD | TO_FLASH, "--klipper-dir" },
+	{ OPT_KATAPULT, TO_FLASH, "--katapult-dir" },
+	{ OPT_BUILD_TIMEOUT, TO_BUILD, "--timeout" },
+	{ OPT_METHOD, TO_FLASH, "--method" },
+	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback" },
+	{ OPT_FORCE, TO_FLASH, "--force" },
+	{ OPT_WAIT, TO_FLASH, "--wait" },
+	{ OPT_CLEAN, TO_BUILD, "--clean" },
+	{ OPT_DRIFT, TO_CONFIG, "--accept-drift" },
+	{ OPT_NO_SERVICE, TO_CHECK | TO_FLASH, "--no-service" },
+	{ OPT_UNKNOWN, TO_CHECK | TO_FLASH, "--while-unknown" },
+	{ OPT_FLASH_TIMEOUT, TO_FLASH, "--timeout" },
+	{ OPT_RETURN_TIMEOUT, TO_FLASH, "--return-timeout" },
+	{ OPT_DELAY, TO_FLASH, "--return-delay" },
+	{ OPT_JSON, TO_LAST, "--json" },
+	{ OPT_TABLE, TO_LAST, "--table" },
+};
+
+static const char help[] =
+	"usage: kf [OPTION]...                       ask which board, then flash it\n"
+	"       kf COMMAND [OPTION]... [KEY...]\n\n"
+	"Brings the firmware of USB-connected Klipper and Kalico boards up to date.\n\n"
+	"Commands, in the order in which they are needed:\n"
+	"  add             register the board that is plugged in (kf-config add)\n"
+	"  list            all boards: connected [OK], not [--], not registered [??]\n"
+	"  flash [KEY...]  configure, build and flash; --all for every registered board\n"
+	"  build [KEY...]  configure and build, flash nothing\n"
+	"  config [KEY...] edit the boards' configuration in menuconfig\n"
+	"  show, set, remove, export, import      the registry: see kf help set\n"
+	"  NAME [ARG]...   any other NAME runs kf-NAME: doctor, scan, ...\n"
+	"  help [NAME]     this text, or the manual of kf-NAME\n\n"
+	"Options of flash, build and config:\n"
+	"      --all                 every registered board\n"
+	"  -m, --menuconfig          edit the configuration first\n"
+	"  -j, --jobs=N              so many compilers at once\n"
+	"  -n, --dry-run             build, but only say what would be flashed\n"
+	"  -u, --unit=UNIT           stop this service while flashing (may be repeated)\n"
+	"  -q, --quiet               no phases, no progress: errors only\n"
+	"      --klipper-dir=DIR     the Klipper or Kalico tree to build\n"
+	"      --katapult-dir=DIR    where flashtool is\n"
+	"      --build-timeout=S     seconds that a build may take\n"
+	"      --method=METHOD       katapult, make_flash or flashtool\n"
+	"      --no-fallback         try no other method if the first one fails\n"
+	"      --force               write also what the board runs already\n"
+	"      --wait=SECONDS        time that another kf-flash has to end (60)\n"
+	"      --clean               build from nothing\n"
+	"      --accept-drift        take what a newer tree makes of a saved configuration\n"
+	"      --no-service          leave services alone\n"
+	"      --while-unknown       go on if nobody can say whether the printer prints\n"
+	"      --flash-timeout=S     seconds that a flash method may take\n"
+	"      --return-timeout=S    seconds that a board has to come back\n"
+	"      --return-delay=S      seconds between their return and the service's\n"
+	"      --json                write records, also on a terminal\n"
+	"      --table               write a table, also into a pipe\n\n"
+	"The Python tool's options:\n"
+	"      --device=KEY          kf flash KEY\n"
+	"      --add-device          kf add\n"
+	"      --list-devices        kf list\n"
+	"      --remove-device=KEY   kf remove KEY\n\n"
+	"  -h, --help                this text\n"
+	"  -V, --version             the version\n";
+
+/* The words of a command line, handed out to the stages. */
+struct plan {
+	const struct command *command;
+	const char **argv[STAGE_COUNT]; /* NULL-terminated */
+	size_t argc[STAGE_COUNT];
+	const char **keys; /* NULL-terminated; the others are parts of its memory */
+	size_t key_count;
+	bool all;
+};
+
+static int fail(const struct kf_error *err)
+{
+	kf_log_error(NULL, err);
+	return kf_code_status(err->code);
+}
+
+static int print(const char *text)
+{
+	struct kf_error err;
+
+	if (fputs(text, stdout) != EOF && fflush(stdout) != EOF)
+		return 0;
+	kf_fail_sys(&err, errno, "cannot write to standard output");
+	return fail(&err);
+}
+
+/* lint: -Wno-analyzer-null-dereference: gcc 12 does not look for "flash" in the table */
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static char *const no_words[] = { NULL };
+
+static int become(const char *const *args, char *const *rest)
+{
+	struct kf_error err;
+
+	return kf_tool_exec(args, rest, &err) < 0 ? fail(&err) : 0;
+}
+
+/* Hand an option to the stages that take it. Returns false if this command has none of them. */
+static bool hand_on(struct plan *plan, int option, const char *arg)
+{
+	unsigned to = 0;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(handed); i++) {
+		if (handed[i].option != option)
+			continue;
+		to = handed[i].stages & plan->command->stages;
+		if (handed[i].stages == TO_LAST)
+			to = 1u << (31 - __builtin_clz(plan->command->stages));
+		for (enum stage s = CHECK; s < STAGE_COUNT; s++) {
+			if (to & 1u << s)
+				plan->argv[s][plan->argc[s]++] = handed[i].name;
+			if (to & 1u << s && arg)
+				plan->argv[s][plan->argc[s]++] = arg;
+		}
+	}
+	return to != 0;
+}
+
+static int usage(const char *command, const char *problem, const char *word)
+{
+	struct kf_error err;
+
+	kf_fail(&err, KF_USAGE, "%s%s%s", command, problem, word);
+	kf_error_hint(&err, "see kf --help");
+	return fail(&err);
+}
+
+static void show_found(const char *boards)
+{
+	kf_log_phase("Discovery", NULL, "%s", boards);
+}
+
+/* Find the programs before anything starts, then let it flow. */
+static int run(struct plan *plan)
+{
+	char path[STAGE_COUNT][PATH_MAX];
+	const char *const *stages[STAGE_COUNT + 1] = { NULL };
+	struct kf_flow flow = {
+		.command = plan->command->name,
+		.verb = plan->command->verb,
+		.all = plan->all,
+		.keys = plan->keys,
+		.stages = stages,
+		.found = show_found,
+	};
+	struct kf_error err;
+	size_t count = 0;
+	int status;
+
+	for (enum stage s = SCAN; s < STAGE_COUNT; s++) {
+		if (s != SCAN && !(plan->command->stages & 1u << s))
+			continue;
+		if (kf_tool_find(tools[s], path[s], &err) < 0)
+			return fail(&err);
+		plan->argv[s][0] = path[s];
+		if (s == CHECK)
+			flow.check = plan->argv[s];
+		else
+			stages[count++] = plan->argv[s];
+	}
+	status = kf_flow_run(&flow, &err);
+	if (err.message[0])
+		kf_log_error(NULL, &err);
+	return status;
+}
+
+static void plan_free(struct plan *plan)
+{
+	free(plan->keys);
+}
+
+/* Each stage may get every word of argv and, for each of its letters, an option's name. */
+static int plan_init(struct plan *plan, const struct command *command, char *const *argv)
+{
+	size_t room = 2 * KF_ARRAY_SIZE(command->args);
+	struct kf_error err;
+
+	for (; *argv; argv++)
+		room += 2 + strlen(*argv);
+	plan->command = command;
+	plan->keys = calloc((STAGE_COUNT + 1) * room, sizeof(*plan->keys));
+	if (!plan->keys) {
+		kf_fail_sys(&err, ENOMEM, "%s", command->name);
+		return fail(&err);
+	}
+	for (enum stage s = SCAN; s < STAGE_COUNT; s++) {
+		plan->argv[s] = plan->keys + (s + 1) * room;
+		plan->argc[s] = 1;
+	}
+	plan->argv[CHECK][plan->argc[CHECK]++] = "--check";
+	plan->argv[CHECK][plan->argc[CHECK]++] = "--json";
+	for (const char *const *arg = command->args + 1; *arg; arg++)
+		plan->argv[CONFIG][plan->argc[CONFIG]++] = *arg;
+	return 0;
+}
+
+/* kf add: all that is there is told to kf-config add, with its own options. */
+static int add(char *const *args)
+{
+	_cleanup_(plan_free) struct plan plan = { 0 };
+	int status = plan_init(&plan, find_command("add"), args);
+
+	for (char *const *arg = args; status == 0 && *arg; arg++) {
+		/* These need no board that is plugged in. */
+		if (strcmp(*arg, "-h") == 0 || strcmp(*arg, "--help") == 0 ||
+		    strncmp(*arg, "--pattern", strlen("--pattern")) == 0)
+			return become(plan.command->args, args);
+		plan.argv[CONFIG][plan.argc[CONFIG]++] = *arg;
+	}
+	return status == 0 ? run(&plan) : status;
+}
+
+/* One option of a flow. Returns -1 to go on, or the exit status. */
+static int take_option(struct plan *plan, int c, const char *name)
+{
+	switch (c) {
+	case OPT_ALL:
+		plan->all = true;
+		return -1;
+	case OPT_DEVICE:
+		plan->keys[plan->key_count++] = optarg;
+		return -1;
+	case OPT_ADD:
+		return add(no_words);
+	case OPT_LIST:
+		return become(find_command("list")->args, no_words);
+	case OPT_REMOVE:
+		return become(find_command("remove")->args, (char *[]){ optarg, NULL });
+	case 'h':
+		return print(help);
+	case 'V':
+		return print("kf " KF_VERSION "\n");
+	case '?':
+		fputs("  see kf --help\n", stderr);
+		return kf_code_status(KF_USAGE);
+	case 'q':
+		kf_log_init("kf", true);
+		break;
+	}
+	if (hand_on(plan, c, optarg))
+		return -1;
+	return usage(plan->command->name, " takes no ", name);
+}
+
+static int flow(const struct command *command, int argc, char *argv[])
+{
+	_cleanup_(plan_free) struct plan plan = { 0 };
+	int c, status = plan_init(&plan, command, argv);
+
+	if (status != 0)
+		return status;
+	while ((c = getopt_long(argc, argv, "mj:nu:qhV", options, NULL)) != -1) {
+		status = take_option(&plan, c, argv[optind - (argv[optind - 1] == optarg) - 1]);
+		if (status >= 0)
+			return status;
+	}
+	for (; optind < argc; optind++)
+		plan.keys[plan.key_count++] = argv[optind];
+	if (plan.all && plan.key_count)
+		return usage("--all", " is every board: leave out ", plan.keys[0]);
+	return run(&plan);
+}
+
+/* kf NAME for a name that is no command of ours. */
+static int run_other(const char *name, char *const *rest)
+{
+	const char *words[KF_ARRAY_SIZE(commands) + 2] = { "help" };
+	struct kf_error err;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++)
+		words[i + 1] = commands[i].name;
+	return kf_tool_exec_named("kf-", name, words, rest, &err) < 0 ? fail(&err) : 0;
+}
+
+static int show_help(const char *name)
+{
+	const struct command *command = find_command(name);
+	char tool[KF_NAME_SIZE], path[PATH_MAX];
+	struct kf_error err;
+
+	kf_text_format(tool, sizeof(tool), "%s%s", command ? "" : "kf-",
+		       command ? command->args[0] : name);
+	if (kf_tool_find(tool, path, &err) < 0)
+		return run_other(name, no_words);
+	return kf_tool_exec_help(tool, &err) < 0 ? fail(&err) : 0;
+}
+
+int main(int argc, char *argv[])
+{
+	const struct command *command;
+
+	kf_log_init("kf", false);
+	if (argc < 2 || argv[1][0] == '-')
+		return flow(find_command("flash"), argc, argv);
+	if (strcmp(argv[1], "help") == 0)
+		return argc > 2 ? show_help(argv[2]) : print(help);
+	command = find_command(argv[1]);
+	if (!command)
+		return run_other(argv[1], argv + 2);
+	if (strcmp(command->name, "add") == 0)
+		return add(argv + 2);
+	if (!command->stages)
+		return become(command->args, argv + 2);
+	argv[1] = argv[0]; /* for getopt's messages */
+	return flow(command, argc - 1, argv + 1);
+}
