@@ -91,7 +91,8 @@ teardown() {
 		readlink /dev/serial/by-path/pci-0000:00:14.0-usb-0:1.2:1.0
 		cd /sys/bus/usb/devices/1-1.2
 		cat idVendor idProduct manufacturer product serial
-		ls -d 1-1.2:1.0/tty/ttyACM0'
+		ls -d 1-1.2:1.0/tty/ttyACM0
+		realpath /sys/class/tty/ttyACM0/device'
 	[ "$status" -eq 0 ]
 	[ "$output" = "character special file
 ../../ttyACM0
@@ -101,7 +102,8 @@ teardown() {
 Klipper
 stm32h723xx
 $SERIAL
-1-1.2:1.0/tty/ttyACM0" ]
+1-1.2:1.0/tty/ttyACM0
+/sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.2/1-1.2:1.0" ]
 }
 
 @test "devices without a tty, and adapters" {

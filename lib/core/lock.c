@@ -31,7 +31,7 @@ pid_t kf_lock_holder(const char *path)
 	return fd < 0 ? 0 : (pid_t)holder_pid(fd);
 }
 
-static int take(int fd, int64_t deadline_ms)
+int kf_lock_fd(int fd, int64_t deadline_ms)
 {
 	int r;
 
@@ -58,7 +58,7 @@ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret, struct kf_erro
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return kf_fail_sys(err, errno, "%s: cannot lock", path);
-	r = take(fd, deadline_ms);
+	r = kf_lock_fd(fd, deadline_ms);
 	if (r == -EBUSY)
 		return kf_fail(err, KF_BUSY, "%s is locked by process %ld", path, holder_pid(fd));
 	if (r < 0)

@@ -15,6 +15,12 @@
 _must_check_ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret,
 			      struct kf_error *err);
 
+/*
+ * The same on what is open already, a folder for example, without a note of who has it. -EBUSY when
+ * the deadline passes, -EINTR, or flock's error.
+ */
+_must_check_ int kf_lock_fd(int fd, int64_t deadline_ms);
+
 /* The process that took the lock on path last, by its own note there; 0: nobody noted. */
 pid_t kf_lock_holder(const char *path);
 

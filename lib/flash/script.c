@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/lock.h"
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
@@ -111,10 +112,25 @@ static int check_out(const struct kf_plan *plan, const char *out, struct kf_erro
 		       "%s is not the image to be flashed: make flash would take it", path);
 }
 
+/* make flash builds tools of its own in the tree's lib/, so it is run there one at a time. */
+static int take_turn(const struct kf_tree *tree, int64_t deadline_ms, int *ret,
+		     struct kf_error *err)
+{
+	int r;
+
+	*ret = open(tree->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret < 0)
+		return kf_fail_sys(err, errno, "%s", tree->dir);
+	r = kf_lock_fd(*ret, deadline_ms);
+	if (r == -EBUSY)
+		return kf_fail(err, KF_BUSY, "another make flash uses %s", tree->dir);
+	return r < 0 ? kf_fail_sys(err, -r, "%s", tree->dir) : 0;
+}
+
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
 		  const struct kf_watch *watch, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int log = -1;
+	_cleanup_(kf_closep) int log = -1, turn = -1;
 	char device[KF_DEV_SIZE + 16], out[PATH_MAX], config[PATH_MAX], path[PATH_MAX];
 	const char *const targets[] = { "flash", device, "NOSUDO=1", NULL };
 	struct kf_tree tree;
@@ -129,6 +145,8 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 		r = kf_tree_open(plan->klipper_dir, &tree, err);
 	if (r == 0)
 		r = flash_device(board, device, err);
+	if (r == 0)
+		r = take_turn(&tree, deadline_ms, &turn, err);
 	if (r == 0)
 		r = open_log(plan, path, &log, err);
 	if (r < 0)

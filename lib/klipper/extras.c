@@ -10,11 +10,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "core/clock.h"
+#include "core/lock.h"
 #include "core/text.h"
 #include "klipper/extras.h"
-
-enum { RETRY_MS = 50 };
 
 static const char *const generated[] = { "Kconfig", "Makefile" };
 
@@ -33,15 +31,6 @@ static bool has_extras(const char *path)
 	if (dir)
 		closedir(dir);
 	return any;
-}
-
-static int lock_alone(int dir, int64_t deadline_ms)
-{
-	int r = 0;
-
-	while (r == 0 && flock(dir, LOCK_EX | LOCK_NB) < 0)
-		r = kf_now_ms() < deadline_ms ? kf_wait(NULL, 0, kf_now_ms() + RETRY_MS) : -EBUSY;
-	return r;
 }
 
 /* Neither file: what is there after make is make's. */
@@ -70,7 +59,7 @@ int kf_extras_note(const char *tree_dir, int64_t deadline_ms, struct kf_extras *
 		flock(ret->dir, LOCK_SH | LOCK_NB);
 		return 0;
 	}
-	r = lock_alone(ret->dir, deadline_ms);
+	r = kf_lock_fd(ret->dir, deadline_ms);
 	ret->absent = r == 0 && nothing_there(ret->dir);
 	if (r == 0)
 		return 0;

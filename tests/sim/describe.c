@@ -210,6 +210,9 @@ GString *sim_describe_tty(const struct sim_identity *id, const struct sim_node *
 	line(s, "E: SUBSYSTEM=tty\nE: DEVNAME=/dev/%s\nE: MAJOR=%d\nE: MINOR=%u", node->name, major,
 	     node->number);
 	line(s, "A: dev=%d:%u", major, node->number);
+	/* Klipper's flash_usb.py follows it to the USB device. */
+	line(s, "L: device=../../../%s%s", id->adapter ? node->name : id->port,
+	     id->adapter ? "" : ":1.0");
 	line(s, "E: DEVLINKS=/dev/%s /dev/%s", node->by_id, node->by_path);
 	line(s, "E: ID_BUS=usb\nE: ID_TYPE=generic\nE: ID_USB_INTERFACE_NUM=00");
 	line(s, "E: ID_VENDOR_ID=%s\nE: ID_MODEL_ID=%s\nE: ID_USB_DRIVER=%s", id->vendor,
