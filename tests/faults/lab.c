@@ -40,15 +40,15 @@ static void service(struct lab *lab)
 static void await(const struct lab *lab, int fd, int64_t until_us)
 {
 	struct pollfd fds[3] = { { .fd = fd, .events = POLLIN } };
-	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, now), left_ns;
+	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, now), left_us;
 	struct timespec left;
 
 	sim_port_poll(lab->port, now, &fds[1]);
 	if (until_us < wake)
 		wake = until_us;
-	left_ns = wake > now ? (wake - now) / LAB_SPEED * 1000 + 1000 : 0;
-	left.tv_sec = left_ns / 1000000000;
-	left.tv_nsec = left_ns % 1000000000;
+	left_us = wake > now ? (wake - now) / LAB_SPEED + 1 : 0;
+	left.tv_sec = left_us / US_PER_S;
+	left.tv_nsec = left_us % US_PER_S * 1000;
 	(void)!ppoll(fds, 3, wake == SIM_NEVER ? NULL : &left, NULL);
 }
 
