@@ -36,9 +36,9 @@ static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
-static int check(const struct kf_plan *plan, const struct kf_katapult *k, struct kf_error *err)
+static int check(const struct kf_plan *plan, const struct kf_image *image,
+		 const struct kf_katapult *k, struct kf_error *err)
 {
-	const struct kf_image *image = &plan->image;
 	int r;
 
 	if (!kf_mcu_same(k->mcu, image->dictionary.mcu))
@@ -104,16 +104,16 @@ static int let_go(struct kf_katapult *k, struct kf_error *err)
 	return r;
 }
 
-static int bring(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_watch *watch,
-		 struct kf_native *ret, struct kf_error *err)
+static int bring(struct kf_katapult *k, const struct kf_image *image, bool force,
+		 const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
 {
 	int r = 0;
 
-	if (!plan->options.force)
-		r = compare(k, &plan->image, watch, err);
+	if (!force)
+		r = compare(k, image, watch, err);
 	ret->current = r > 0;
 	if (r == 0)
-		r = write_image(k, &plan->image, watch, err);
+		r = write_image(k, image, watch, err);
 	ret->readback = r >= 0;
 	return r < 0 ? r : let_go(k, err);
 }
@@ -124,31 +124,43 @@ static bool is_usb_cdc(const struct kf_usb *usb)
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
 }
 
-int kf_native_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
-		    const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
+static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
+		const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = -1;
-	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
-	int r;
+	int r = kf_katapult_connect(k, err);
 
-	*ret = (struct kf_native){ 0 };
-	r = kf_serial_open(board->tty, BAUD, &fd, err);
-	if (r < 0)
-		return r;
-	k.fd = fd;
-	r = kf_katapult_connect(&k, err);
 	if (r < 0)
 		return r;
 	kf_watch_step(watch, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
-		      k.version[0] ? k.version : "(no version)", k.mcu, k.start, k.block_bytes);
-	r = check(plan, &k, err);
+		      k->version[0] ? k->version : "(no version)", k->mcu, k->start,
+		      k->block_bytes);
+	r = check(plan, image, k, err);
 	if (r < 0) {
 		/* Nothing was written: the board may go back to what it ran. */
-		if (kf_katapult_complete(&k, NULL) < 0)
+		if (kf_katapult_complete(k, NULL) < 0)
 			kf_error_hint(err,
 				      "%s; the board is still in its bootloader: power-cycle it",
 				      err->hint);
 		return r;
 	}
-	return bring(&k, plan, watch, ret, err);
+	return bring(k, image, plan->options.force, watch, ret, err);
+}
+
+int kf_native_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
+		    const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
+	struct kf_image image = { 0 };
+	int r;
+
+	*ret = (struct kf_native){ 0 };
+	r = kf_plan_image(plan, &image, err);
+	if (r == 0)
+		r = kf_serial_open(board->tty, BAUD, &fd, err);
+	k.fd = fd;
+	if (r == 0)
+		r = talk(&k, plan, &image, watch, ret, err);
+	kf_image_free(&image);
+	return r;
 }

@@ -107,6 +107,26 @@ static int check_image(const json_t *firmware, const struct kf_plan *plan, struc
 	return r < 0 ? r : kf_artifact_dictionary(plan->path, &plan->image, err);
 }
 
+/* The file at plan->path, if it is the one that is meant. */
+static int load_same(const struct kf_plan *plan, const char *sha256, struct kf_image *ret,
+		     struct kf_error *err)
+{
+	int r = kf_image_load(plan->path, ret, err);
+
+	if (r < 0 || strcmp(ret->sha256, sha256) == 0)
+		return r;
+	kf_fail(err, KF_BAD_IMAGE, "%s has changed: its SHA-256 is %.12s..., not %.12s... as recorded",
+		plan->path, ret->sha256, sha256);
+	kf_error_hint(err, "build it again: kf build");
+	kf_image_free(ret);
+	return -EBADMSG;
+}
+
+int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret, struct kf_error *err)
+{
+	return load_same(plan, plan->image.sha256, ret, err);
+}
+
 /* Load the file that firmware (a record's member, or the store's) describes, and check it. */
 static int load_image(const json_t *firmware, struct kf_plan *plan, struct kf_error *err)
 {
@@ -118,23 +138,18 @@ static int load_image(const json_t *firmware, struct kf_plan *plan, struct kf_er
 		return kf_fail(err, KF_BAD_RECORD, "firmware has no path or no sha256");
 	if (!kf_text_format(plan->path, sizeof(plan->path), "%s", path))
 		return kf_fail(err, KF_BAD_RECORD, "firmware.path is over %d bytes", PATH_MAX);
-	r = kf_image_load(path, &plan->image, err);
+	r = load_same(plan, sha256, &plan->image, err);
 	if (r < 0)
 		return r;
-	if (strcmp(plan->image.sha256, sha256) != 0) {
-		kf_fail(err, KF_BAD_IMAGE,
-			"%s has changed: its SHA-256 is %.12s..., the record says %.12s...", path,
-			plan->image.sha256, sha256);
-		kf_error_hint(err, "build it again: kf build");
-		return -EBADMSG;
-	}
 	plan->start = plan->image.start;
 	plan->start_known = plan->image.start_known;
 	if (!plan->start_known && json_is_integer(start)) {
 		plan->start = (uint32_t)json_integer_value(start);
 		plan->start_known = true;
 	}
-	return check_image(firmware, plan, err);
+	r = check_image(firmware, plan, err);
+	kf_image_drop(&plan->image);
+	return r;
 }
 
 static int check_mcu(const struct kf_plan *plan, struct kf_error *err)

@@ -33,8 +33,8 @@ struct kf_flash_options {
 
 struct kf_plan {
 	struct kf_board board; /* as it is now, holder included */
-	struct kf_image image;
-	char path[PATH_MAX]; /* of the image */
+	struct kf_image image; /* what it is; its bytes are not kept (kf_plan_image) */
+	char path[PATH_MAX];   /* of the image */
 	uint32_t start; /* application start address; start_known false: the file does not say */
 	bool start_known;
 	enum kf_method methods[2]; /* in the order of trying */
@@ -58,6 +58,13 @@ _must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *
 				const struct kf_boards *now, const struct kf_flash_options *options,
 				struct kf_plan *ret, struct kf_error *err);
 void kf_plan_free(struct kf_plan *plan);
+
+/*
+ * The planned image once more, with its bytes; the caller frees it. KF_BAD_IMAGE if the file is not
+ * what was planned any more.
+ */
+_must_check_ int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret,
+			       struct kf_error *err);
 
 /*
  * Do our notes say that this board, the same chip and running Klipper, was last flashed with this

@@ -109,3 +109,9 @@ void kf_image_free(struct kf_image *image)
 	free(image->data);
 	*image = (struct kf_image){ 0 };
 }
+
+void kf_image_drop(struct kf_image *image)
+{
+	free(image->data);
+	image->data = NULL;
+}

@@ -18,7 +18,7 @@ enum kf_format {
 
 struct kf_image {
 	enum kf_format format;
-	uint8_t *data; /* the flash's content from start on, gaps 0xff; owned */
+	uint8_t *data; /* the flash's content from start on, gaps 0xff; owned, NULL once dropped */
 	size_t len;
 	uint32_t start; /* the first byte's address; 0 and start_known false for .bin */
 	bool start_known;
@@ -42,6 +42,9 @@ _must_check_ int kf_image_parse(const uint8_t *file, size_t len, struct kf_image
 
 /* Accepts a zeroed image. */
 void kf_image_free(struct kf_image *image);
+
+/* Free the bytes alone: what is known of them stays. */
+void kf_image_drop(struct kf_image *image);
 
 /* "bin", "uf2", "elf.hex", "elf": also what follows "klipper." in the artifact's name. */
 const char *kf_format_name(enum kf_format format);

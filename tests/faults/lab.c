@@ -93,6 +93,7 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 	json_t *flash = NULL, *line;
 	int r;
 
+	kf_text_format(plan.path, sizeof(plan.path), "%s", lab->path);
 	kf_stop_install();
 	if (bus_look(&plan.board)) {
 		kf_text_format(plan.board.key, sizeof(plan.board.key), KEY);
