@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
 #
-# Completion for kf and all kf-* tools. Options and keys come from the tools themselves.
+# Completion for kf and all kf-* tools. Options, keys, ports and units come from the tools themselves.
 
 _kf_options() { # TOOL
 	command -v "$1" >/dev/null &&
@@ -13,8 +13,12 @@ _kf_keys() {
 }
 
 _kf_units() {
-	systemctl list-unit-files --no-legend 'klipper*.service' 'moonraker*.service' 2>/dev/null |
-		cut -d ' ' -f 1
+	kf-service --units 2>/dev/null
+}
+
+# FIELDS of each port that has a board: 1 the USB port, 2 the device, 3 the by-id path.
+_kf_ports() { # FIELDS
+	kf-scan --ports 2>/dev/null | cut -f "$1" | tr '\t' '\n'
 }
 
 # What stands after "tool word ..." when it is no option.
@@ -51,6 +55,13 @@ _kf() {
 	--device | --remove-device | -d) words=$(_kf_keys) ;;
 	--method | --flash-method) words='katapult make_flash flashtool' ;;
 	--unit | -u) words=$(_kf_units) ;;
+	--port)
+		if [ "$asked" = kf-config ]; then
+			words=$(_kf_ports 1)
+		else
+			words=$(_kf_ports 2,3)
+		fi
+		;;
 	--klipper-dir | --katapult-dir | --firmware | import)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")

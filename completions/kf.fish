@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Completion for kf and all kf-* tools. Options and keys come from the tools themselves.
+# Completion for kf and all kf-* tools. Options, keys, ports and units come from the tools themselves.
 
 function __kf_keys
     kf-scan --keys 2>/dev/null
+end
+
+# FIELDS of each port that has a board: 1 the USB port, 2 the device, 3 the by-id path.
+function __kf_ports
+    kf-scan --ports 2>/dev/null | cut -f $argv | tr '\t' '\n'
 end
 
 function __kf_options
@@ -35,6 +40,30 @@ complete -c kf-config -n '__fish_seen_subcommand_from show set remove' -a '(__kf
 complete -c kf -n '__fish_seen_subcommand_from import' -F
 complete -c kf-config -n '__fish_seen_subcommand_from import' -F
 complete -c kf-service -n $first -a 'status stop start hold'
+
+# Options with an argument that is known; of kf's, each goes on to the tool that takes it.
+set -l methods 'katapult make_flash flashtool'
+complete -c kf -l remove-device -x -a '(__kf_keys)'
 for tool in kf kf-scan
-    complete -c $tool -n 'contains -- (commandline -opc)[-1] -d --device --remove-device' -a '(__kf_keys)'
+    complete -c $tool -l device -x -a '(__kf_keys)'
+end
+complete -c kf-scan -s d -x -a '(__kf_keys)'
+for tool in kf kf-flash kf-service
+    complete -c $tool -s u -l unit -x -a '(kf-service --units 2>/dev/null)'
+end
+for tool in kf kf-flash
+    complete -c $tool -l method -x -a $methods
+end
+complete -c kf-flash -s m -x -a $methods
+complete -c kf-flash -l port -x -a '(__kf_ports 2,3)'
+complete -c kf-flash -l firmware -r -F
+for tool in kf kf-config
+    complete -c $tool -l port -x -a '(__kf_ports 1)'
+    complete -c $tool -l flash-method -x -a $methods
+end
+for tool in kf kf-config kf-build kf-flash
+    complete -c $tool -l klipper-dir -x -a '(__fish_complete_directories)'
+end
+for tool in kf kf-flash
+    complete -c $tool -l katapult-dir -x -a '(__fish_complete_directories)'
 end

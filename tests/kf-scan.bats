@@ -335,6 +335,18 @@ field() {
 	[ "$status" -ne 0 ]
 }
 
+@test "--ports lists where boards are, registry or not" {
+	registry <<<'{'
+	run --separate-stderr mocked kf-sim --board mcu=rp2040,serial=E6605481DB318C34,port=1-1.3 \
+		--board mode=dfu,port=1-1.4 -- kf-scan --ports
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = $'1-1.3\t/dev/ttyACM0\t/dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00' ]
+	[ "${lines[1]}" = $'1-1.4\t\t' ]
+	[ "$stderr" = "" ]
+	run --separate-stderr mocked kf-sim --board mcu=rp2040 -- bash -c 'kf-scan --ports >/dev/full'
+	[ "$status" -eq 74 ]
+}
+
 @test "no tool loads a library that it does not need" {
 	needs() {
 		readelf -d "$(command -v "$1")" | sed -n 's/.*NEEDED.*\[lib\([a-z]*\)\..*/\1/p' | grep -vx c | sort | xargs

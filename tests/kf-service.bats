@@ -88,6 +88,16 @@ wait_status() {
 	[ "$(calls)" = "" ]
 }
 
+@test "--units: the printers' services that are loaded, one a line" {
+	units klipper.service active klipper-2.service inactive moonraker.service active ssh.service active
+	run -0 --separate-stderr kf-service --units
+	[ "$(sort <<<"$output")" = $'klipper-2.service\nklipper.service\nmoonraker.service' ]
+	[ "$stderr" = "" ]
+	run -74 bash -c 'kf-service --units >/dev/full'
+	DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent run --separate-stderr kf-service --units
+	[ "$status" -ne 0 ] && [ "$output" = "" ]
+}
+
 @test "status: what may be done, and by which way" {
 	need_user
 	fake '.deny = ["StartUnit"]'

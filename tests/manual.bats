@@ -87,16 +87,52 @@ completed() { # TOOL
 	[ "$(offered kf-service st)" = "status stop start" ]
 }
 
+# Two boards on ports, and a systemd with two printers, to complete from.
+completing() { # COMMAND...
+	mocked kf-sim --board mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2 \
+		--board mcu=rp2040,serial=E6605481DB318C34,port=1-1.3,mode=katapult -- "$@"
+}
+
+@test "completion knows ports: USB ports to register, devices and links to flash" {
+	offered() {
+		completing bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _kf
+			echo "${COMPREPLY[*]}"' "$tests/../completions/kf.bash" "$@"
+	}
+	[ "$(offered kf-config --port = 1)" = "1-1.2 1-1.3" ]
+	[ "$(offered kf add --port = 1-1.3)" = "1-1.3" ]
+	[ "$(offered kf-flash --port = /dev/tty)" = "/dev/ttyACM0 /dev/ttyACM1" ]
+	[ "$(offered kf-flash --port = /dev/serial/by-id/usb-kat)" = /dev/serial/by-id/usb-katapult_rp2040_E6605481DB318C34-if00 ]
+}
+
+@test "completion knows the methods that kf-flash knows" {
+	offered() {
+		bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=(kf-flash --method = "") COMP_CWORD=3; _kf
+			printf "%s\n" "${COMPREPLY[@]}"' "$tests/../completions/kf.bash"
+	}
+	for method in $(offered); do
+		run kf-config set --global default_flash_method="$method"
+		[ "$status" -eq 0 ]
+	done
+	run kf-config set --global default_flash_method=nonesuch
+	[ "$status" -ne 0 ]
+	for method in $(offered); do [[ $output == *"$method"* ]]; done
+}
+
 @test "fish offers the same" {
 	command -v fish >/dev/null || skip "fish is not installed"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
 	offered() {
-		fish -c ". $tests/../completions/kf.fish; complete -C '$1'" | paste -sd ' '
+		completing fish -c ". $tests/../completions/kf.fish; complete -C '$1'" | paste -sd ' '
 	}
 	[ "$(offered 'kf fl')" = flash ]
 	[ "$(offered 'kf flash n')" = nitehawk ]
 	[ "$(offered 'kf-scan --device ')" = nitehawk ]
 	[ "$(offered 'kf scan --fol')" = --follow ]
+	[ "$(offered 'kf-flash --met')" = "--method --method=" ]
+	[ "$(offered 'kf-flash --method ma')" = make_flash ]
+	[ "$(offered 'kf-flash --method=ma')" = --method=make_flash ]
+	[ "$(offered 'kf add --port ')" = "1-1.2 1-1.3" ]
+	[ "$(offered 'kf-flash --port /dev/ttyACM')" = "/dev/ttyACM0 /dev/ttyACM1" ]
 }
 
 @test "zsh offers the same" {
@@ -111,4 +147,6 @@ completed() { # TOOL
 	[ "$(offered 'kf-scan --device=n')" = 'kf-scan --device=nitehawk' ]
 	[ "$(offered 'kf scan --fol')" = 'kf scan --follow' ]
 	[ "$(offered 'kf-flash --method=m')" = 'kf-flash --method=make_flash' ]
+	[ "$(completing zsh -f "$tests/zsh-complete" "$tests/../completions" 'kf-flash --port=/dev/serial/by-id/usb-ka')" = \
+		'kf-flash --port=/dev/serial/by-id/usb-katapult_rp2040_E6605481DB318C34-if00' ]
 }

@@ -15,27 +15,22 @@
 #include "usb/inventory.h"
 
 enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600 };
-enum { OPT_ALL = 256, OPT_WAIT, OPT_FOLLOW, OPT_JSON, OPT_TABLE, OPT_KEYS };
+enum { OPT_ALL = 256, OPT_WAIT, OPT_FOLLOW, OPT_JSON, OPT_TABLE, OPT_KEYS, OPT_PORTS };
 
 static const struct option options[] = {
-	{ "all", no_argument, NULL, OPT_ALL },
-	{ "device", required_argument, NULL, 'd' },
-	{ "wait", optional_argument, NULL, OPT_WAIT },
-	{ "follow", no_argument, NULL, OPT_FOLLOW },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "keys", no_argument, NULL, OPT_KEYS },
-	{ 0 },
+	{ "all", no_argument, NULL, OPT_ALL },	       { "device", required_argument, NULL, 'd' },
+	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "json", no_argument, NULL, OPT_JSON },       { "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },	       { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	       { "keys", no_argument, NULL, OPT_KEYS },
+	{ "ports", no_argument, NULL, OPT_PORTS },     { 0 },
 };
 
 struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	int wait; /* seconds, or -1 */
-	bool follow, table, quiet, keys;
+	bool follow, table, quiet, keys, ports;
 	bool failed; /* some board's record has an error */
 };
 
@@ -51,6 +46,7 @@ static void usage(FILE *out)
 		"      --wait[=S]     wait up to S seconds (%d) for a board to appear\n"
 		"      --follow       then report boards as they come and go\n"
 		"      --keys         only the registered keys, one a line; nothing is looked for\n"
+		"      --ports        only the USB port, device and by-id path of each board\n"
 		"      --json         write records, also to a terminal\n"
 		"      --table        write a table, also to a pipe\n"
 		"  -q, --quiet        no progress on standard error\n"
@@ -194,6 +190,12 @@ static int list(struct scan *scan, struct kf_error *err)
 	return emit(scan, inventory->boards.list, inventory->errors, inventory->boards.count, err);
 }
 
+static int flush(struct kf_error *err)
+{
+	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
+				     : 0;
+}
+
 /* For completion, where each keystroke waits for it. */
 static int write_keys(const struct kf_registry *registry, struct kf_error *err)
 {
@@ -201,9 +203,19 @@ static int write_keys(const struct kf_registry *registry, struct kf_error *err)
 
 	for (size_t n = 0; kf_registry_nth(registry, n, &device); n++)
 		puts(device.key);
-	if (fflush(stdout) == EOF)
-		return kf_fail_sys(err, errno, "cannot write to standard output");
-	return 0;
+	return flush(err);
+}
+
+/* The same: neither the registry nor who holds a port is asked. */
+static int write_ports(struct kf_error *err)
+{
+	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
+	int r = kf_usb_scan(&boards, err);
+
+	for (size_t i = 0; r == 0 && i < boards.count; i++)
+		printf("%s\t%s\t%s\n", boards.list[i].usb.port, boards.list[i].tty,
+		       boards.list[i].by_id);
+	return r < 0 ? r : flush(err);
 }
 
 static int run(struct scan *scan, struct kf_error *err)
@@ -213,6 +225,8 @@ static int run(struct scan *scan, struct kf_error *err)
 	struct kf_device device;
 	int r;
 
+	if (scan->ports)
+		return write_ports(err);
 	r = kf_registry_load(&scan->registry, err);
 	if (r == 0 && scan->keys)
 		return write_keys(&scan->registry, err);
@@ -270,6 +284,9 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			break;
 		case OPT_KEYS:
 			scan->keys = true;
+			break;
+		case OPT_PORTS:
+			scan->ports = true;
 			break;
 		case OPT_JSON:
 		case OPT_TABLE:

@@ -10,10 +10,19 @@
 #include "core/log.h"
 #include "core/record.h"
 #include "core/text.h"
+#include "systemd/bus.h"
 #include "systemd/hold.h"
 #include "systemd/units.h"
 
-enum { UNITS_MAX = 32, SECONDS_MAX = 3600, OPT_GRACE = 256, OPT_JSON, OPT_TABLE };
+enum {
+	UNITS_MAX = 32,
+	UNITS_MS = 1000,
+	SECONDS_MAX = 3600,
+	OPT_GRACE = 256,
+	OPT_JSON,
+	OPT_TABLE,
+	OPT_UNITS
+};
 
 struct request {
 	char units[UNITS_MAX][KF_NAME_SIZE];
@@ -37,6 +46,7 @@ static void usage(FILE *out)
 	      "  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
 	      "      --grace=S       hold: seconds that COMMAND has to end after a signal,\n"
 	      "                      before it is killed (default: 30)\n"
+	      "      --units         only the services of Klipper and Moonraker, one a line\n"
 	      "      --json          status: JSON Lines, also on a terminal\n"
 	      "      --table         status: a table, also when not on a terminal\n"
 	      "  -q, --quiet         no phase lines\n"
@@ -152,6 +162,25 @@ static int start(const struct request *request, struct kf_error *err)
 	return change(request, kf_unit_start, "active", err);
 }
 
+static void print_name(void *out, const char *unit)
+{
+	fprintf(out, "%s\n", unit);
+}
+
+/* For completion, where each keystroke waits for it. */
+static int list_units(struct kf_error *err)
+{
+	const struct kf_patience patience = { .deadline_ms = kf_now_ms() + UNITS_MS };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
+	int r = kf_bus_open(&patience, &bus, err);
+
+	if (r == 0)
+		r = kf_bus_printers(bus, &patience, print_name, stdout, err);
+	if (r == 0 && fflush(stdout) == EOF)
+		r = kf_fail_sys(err, errno, "standard output");
+	return r < 0 ? complain(err) : 0;
+}
+
 static void tell_unit(const char *unit, const char *news)
 {
 	kf_log_phase("Service", unit, "%s", news);
@@ -245,6 +274,7 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 		{ "unit", required_argument, NULL, 'u' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "grace", required_argument, NULL, OPT_GRACE },
+		{ "units", no_argument, NULL, OPT_UNITS },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "table", no_argument, NULL, OPT_TABLE },
 		{ "quiet", no_argument, NULL, 'q' },
@@ -272,6 +302,8 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 		case OPT_GRACE:
 			r = parse_seconds(optarg, &request->grace_s, err);
 			break;
+		case OPT_UNITS:
+			exit(list_units(err));
 		case OPT_JSON:
 		case OPT_TABLE:
 			request->table = c == OPT_TABLE;

@@ -115,8 +115,9 @@ static int load_same(const struct kf_plan *plan, const char *sha256, struct kf_i
 
 	if (r < 0 || strcmp(ret->sha256, sha256) == 0)
 		return r;
-	kf_fail(err, KF_BAD_IMAGE, "%s has changed: its SHA-256 is %.12s..., not %.12s... as recorded",
-		plan->path, ret->sha256, sha256);
+	kf_fail(err, KF_BAD_IMAGE,
+		"%s has changed: its SHA-256 is %.12s..., not %.12s... as recorded", plan->path,
+		ret->sha256, sha256);
 	kf_error_hint(err, "build it again: kf build");
 	kf_image_free(ret);
 	return -EBADMSG;

@@ -363,13 +363,12 @@ int kf_bus_may_start(struct kf_bus *bus, const char *unit, const struct kf_patie
 	return 0;
 }
 
-int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience, char *ret, size_t size,
-		    struct kf_error *err)
+int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience,
+		    void (*each)(void *arg, const char *unit), void *arg, struct kf_error *err)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-	char names[256] = "";
 	const char *unit, *load;
-	size_t len = 0;
+	char name[KF_NAME_SIZE];
 	int r;
 
 	r = sd_bus_message_new_method_call(bus->bus, &m, KF_SD_NAME, KF_SD_PATH, KF_SD_MANAGER,
@@ -385,12 +384,8 @@ int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience, char
 						  NULL, NULL, NULL, NULL, NULL, NULL)) > 0) {
 		if (strcmp(load, "loaded") != 0)
 			continue;
-		/* Too many to name them all is no mistake. */
-		if (kf_text_format(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", unit))
-			len = strlen(names);
-		else
-			names[len] = '\0';
+		kf_text_clean(name, sizeof(name), unit, strlen(unit));
+		each(arg, name);
 	}
-	kf_text_clean(ret, size, names, strlen(names));
 	return 0;
 }

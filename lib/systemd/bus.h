@@ -68,8 +68,9 @@ _must_check_ int kf_bus_may_start(struct kf_bus *bus, const char *unit,
 				  const struct kf_patience *patience, bool *ret,
 				  struct kf_error *err);
 
-/* The loaded services of Klipper and Moonraker, ", " between them; may be empty. */
-_must_check_ int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience, char *ret,
-				 size_t size, struct kf_error *err);
+/* Call each with the name of every loaded service of Klipper's and Moonraker's. */
+_must_check_ int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience,
+				 void (*each)(void *arg, const char *unit), void *arg,
+				 struct kf_error *err);
 
 #endif
