@@ -13,7 +13,7 @@ PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 
-VERSION    := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+VERSION    := $(shell sed -n '1s/.*(\([^-)]*\).*/\1/p' debian/changelog)
 # A clock that is behind it is wrong.
 YEAR       := $(shell sed -n '/^ -- /{s/.* \([0-9]\{4\}\) [0-9:]* [+-].*/\1/p;q}' debian/changelog)
 PACKAGES   := libudev jansson zlib libsystemd libmd
@@ -92,6 +92,9 @@ check-sim: deps
 check-systemd: deps
 	+@$(SUBMAKE) all
 	@tests/systemd/run $(B)
+# As root: the packages of "make deb" in another.
+check-package: deps
+	@tests/package/run $(B)
 check-faults: deps
 	+@$(SUBMAKE) tests
 	@tests/faults/run $(B)
@@ -115,8 +118,12 @@ fuzzers: $(FUZZ)
 bench: deps
 	+@$(SUBMAKE) all $(KF_SIM) $(BENCH)
 	@tests/bench/run $(B)
+# ARCH= and SUITE= name another architecture and another Debian: these need root, and mmdebstrap.
 deb: deps
-	@debian/build build/deb
+	@debian/build build/deb$(ARCH:%=-%)$(SUITE:%=-%) $(if $(ARCH)$(SUITE),$(or $(ARCH),$(shell dpkg --print-architecture)) $(SUITE))
+# The packages that were built, as a repository for apt that KEY (of gpg's) signs.
+apt-repo: deps
+	@debian/apt-repo build/apt $(or $(KEY),$(error KEY= names the key that signs: gpg --list-secret-keys))
 
 D       := $(DESTDIR)
 SHARE   := $(DATADIR)/kalico-flash
@@ -155,7 +162,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps check check-faults check-sim check-systemd demo lint coverage fuzz \
-	fuzzers bench deb install install-sim uninstall clean
+.PHONY: all tests cflags deps check check-faults check-package check-sim check-systemd demo lint coverage fuzz \
+	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)
