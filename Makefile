@@ -50,7 +50,9 @@ KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 FAULTS  := $(B)/tests/faults/campaign
 BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
-LINK     = $(CC) $(KF_CFLAGS) $(CFLAGS) $(KF_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LDLIBS) $(LDLIBS)
+# What a step makes; V=1 shows the commands.
+show     = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+LINK     = $(call show,LINK)$(CC) $(KF_CFLAGS) $(CFLAGS) $(KF_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LDLIBS) $(LDLIBS)
 quote    = '$(subst ','\'',$(1))'
 # A make below this one, on all processors if nobody said how many.
 SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -62,13 +64,13 @@ $(B)/tests/%.o: KF_CFLAGS += -Itests
 $(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call show,CC)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/libkf.a: $(LIB)
 $(B)/libsim.a: $(SIM)
 $(B)/%.a:
 	@rm -f $@
-	$(AR) rcD $@ $^
+	$(call show,AR)$(AR) rcD $@ $^
 
 $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
