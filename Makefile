@@ -41,10 +41,19 @@ else
 B          ?= build
 endif
 
+# SHARED=DIR: what all programs need (nothing of it needs more than jansson) is one library, which they
+# look for in DIR, instead of eight copies.
+ifdef SHARED
+KF_CFLAGS  += -fPIC
+KF_LDFLAGS += -Wl,-rpath,$(SHARED)
+SHLIB      := $(B)/libkf-core.so
+endif
+
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
+CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(B)/lib/usb/identity.o
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out tests/sim/kf-sim.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 FAULTS  := $(B)/tests/faults/campaign
@@ -66,19 +75,21 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call show,CC)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(B)/libkf.a: $(LIB)
+$(B)/libkf.a: $(if $(SHLIB),$(filter-out $(CORE),$(LIB)),$(LIB))
+$(B)/libkf-core.so: $(CORE)
+	$(LINK) -shared -Wl,-soname,$(@F)
 $(B)/libsim.a: $(SIM)
 $(B)/%.a:
 	@rm -f $@
 	$(call show,AR)$(AR) rcD $@ $^
 
-$(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
+$(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a $(SHLIB)
 	$(LINK)
-$(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
+$(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a $(SHLIB)
 	$(LINK) $(SIM_LDLIBS)
-$(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a
+$(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a $(SHLIB)
 	$(LINK)
-$(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
+$(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a $(SHLIB)
 	$(LINK)
 
 # What debian/control names, where something is missing (Debian, root or sudo).
@@ -137,6 +148,7 @@ install: all
 	$(INSTALL) -d $D$(BINDIR) $(HELPERS:%=$D$(LIBEXECDIR)) $D$(SHARE) $D$(BASHDIR) $D$(ZSHDIR) $D$(FISHDIR) \
 		$D$(UNITDIR) $D$(UDEVDIR) $(patsubst %,$D$(MANDIR)/man%,1 5 7 8)
 	$(INSTALL) -m 0755 $(BINS:%=$(B)/%) $D$(BINDIR)
+	$(if $(SHLIB),$(INSTALL) -d $D$(SHARED) && $(INSTALL) -m 0644 $(SHLIB) $D$(SHARED))
 	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
 	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
 	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/kalico-flash.service.in >$D$(UNITDIR)/kalico-flash.service
