@@ -152,6 +152,7 @@ install: all
 	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
 	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
 	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/kalico-flash.service.in >$D$(UNITDIR)/kalico-flash.service
+	chmod 0644 $D$(UNITDIR)/kalico-flash.service
 	$(INSTALL) -m 0644 udev/60-kalico-flash.rules $D$(UDEVDIR)
 	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
 	$(INSTALL) -m 0644 lib/core/kf-record.schema.json $D$(SHARE)

@@ -116,12 +116,22 @@ fake_menuconfig() {
 	[ "$(stat -c %i "$path")" = "$inode" ]
 }
 
+@test "a board that is not plugged in gets its configuration too, if one was saved" {
+	two_boards
+	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
+	run -0 --separate-stderr filter <in
+	[ "$output" = "$(<in)" ]
+	saved octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
+	run -0 --separate-stderr filter <in
+	[ "$(jq -r .config.mcu <<<"$output")" = stm32h723xx ]
+}
+
 @test "records that are not for us pass as they came" {
 	two_boards
 	{
 		seen rp2040 1234ABCD 1-4
 		octopus '.board.excluded = true | .board.reason = "no"'
-		octopus '.board.connected = false | .future = {"x": [1]}'
+		octopus '.board.excluded = true | .future = {"x": [1]}'
 		octopus '.error = {tool: "kf-scan", code: "busy", message: "m"}'
 		seen Beacon 77 1-5 '.board.mode = "other"'
 	} >in

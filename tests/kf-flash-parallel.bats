@@ -31,6 +31,11 @@ took() {
 }
 export -f took
 
+@test "records that have no error member are as good" {
+	run -0 --separate-stderr sim "${FOUR[@]:0:2}" -- 'records | jq -c "del(.error)" | kf-flash -q'
+	[ "$(jq -r .flash.result <<<"$output" | xargs)" = "flashed flashed" ]
+}
+
 @test "four boards take at most 1.3 times one alone; records keep their order" {
 	run -0 --separate-stderr sim "${FOUR[@]}" -- 'records >r
 		head -n 1 r | took kf-flash -q --no-service --force >/dev/null; mv took one

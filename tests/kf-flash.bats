@@ -203,7 +203,9 @@ setup() {
 	printf 'flash:\n\t@echo $(FLASH_DEVICE)\n' >>"$HOME/klipper/Makefile"
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mega"
 	echo CONFIG_MACH_AVR=y >"$XDG_CONFIG_HOME/kalico-flash/configs/mega/.config"
-	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q | kf-flash'
+	mkdir bin
+	ln -s /bin/true bin/avrdude
+	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin:$PATH kf-flash <r'
 	[ "$(jq -c '[.firmware.format, .error.code, (.flash.attempts | map(.method + " " + .result))]' <<<"$output")" = \
 		'["elf.hex","unverified",["make_flash unverified"]]' ]
 	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-flash --method katapult'
@@ -217,9 +219,81 @@ setup() {
 		print(sys.argv)
 		sys.exit(5)
 	E
+	export PYTHONPATH=$PWD/modules
+	mkdir modules
+	touch modules/serial.py
 	run -1 --separate-stderr sim "$H723" -- 'records | kf-flash --method flashtool --no-fallback --katapult-dir katapult'
 	[ "$(jq -r .error.code <<<"$output")" = flash_failed ]
 	grep -F "'-d', '/dev/ttyACM" "$(jq -r .error.log <<<"$output")"
+}
+
+@test "make flash that left the board as it was has not flashed it" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t@true\n' >>"$HOME/klipper/Makefile"
+	config() { mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
+		echo "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"; }
+	config
+	sim "$H723" -- 'kf-scan -q | kf-config -q | kf-build -q' >built
+	run -1 --separate-stderr sim "${H723%,version=*},version=$(jq -r .firmware.version built)" -- '
+		kf-flash --method make_flash <built || s=$?; kf-flash --dry-run <built; exit $s'
+	[ "$(jq -sr '.[0].error.code' <<<"$output")" = unverified ]
+	[[ $stderr == *"as it did before"*"would flash "* ]]
+}
+
+@test "the bootloader is asked before another's program writes" {
+	mkdir -p katapult/scripts modules
+	echo 'open("ran", "w")' >katapult/scripts/flashtool.py
+	touch modules/serial.py
+	export PYTHONPATH=$PWD/modules
+	run -1 --separate-stderr sim "$H723,start=0x8000000" -- 'records start |
+		kf-flash --method flashtool --no-fallback --katapult-dir katapult || s=$?; kf-scan -q; exit $s'
+	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "wrong_offset klipper" ]
+	[ ! -e ran ]
+}
+
+@test "a board without a serial number of its own is known by its port, or left alone" {
+	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
+	run -1 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
+	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = \
+		"ambiguous: if it is the one at /dev/ttyACM0: kf set octopus-pro usb_port=1-1.6" ]
+	run -0 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'kf set octopus-pro usb_port=1-1.6 && records | kf-flash'
+}
+
+@test "what a method runs is there, or nothing is touched" {
+	flashed_by() { # METHOD [OPTION...]
+		run -1 --separate-stderr sim "$H723" -- "records | kf-flash --no-fallback --method $* || s=\$?; kf-scan -q; exit \$s"
+		jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output"
+	}
+	[ "$(flashed_by flashtool --katapult-dir "$PWD")" = "config klipper" ]
+	mkdir -p scripts modules
+	touch scripts/flashtool.py
+	echo 'raise ImportError' >modules/serial.py
+	export PYTHONPATH=$PWD/modules
+	[ "$(flashed_by flashtool --katapult-dir "$PWD")" = "no_toolchain klipper" ]
+	registry <<<'{"devices":{"mega":{"name":"Mega","mcu":"atmega2560","usb_port":"1-1.5",
+		"serial_pattern":"usb-1a86_USB_Serial*"}}}'
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mega" bin
+	echo CONFIG_MACH_AVR=y >"$XDG_CONFIG_HOME/kalico-flash/configs/mega/.config"
+	ln -s "$(command -v python3)" "$KF_BUILD"/kf-* bin
+	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
+	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install avrdude" ]
+}
+
+@test "a method that there is none of is a mistake" {
+	run -64 --separate-stderr kf-flash --method bogus
+	[[ $stderr == *"bogus is no flash method"* ]]
+}
+
+@test "files that are closed are not those that are opened next" {
+	registry <<<"$OCTOPUS"
+	run -74 bash -c 'kf-config list >&-'
+	run -74 bash -c 'kf-config list >&- 2>&-'
+	run -74 bash -c 'kf-flash <&-'
+	# strace needs its own standard error.
+	case $KF_BUILD in *address*) return ;; esac
+	run -0 --separate-stderr strace -o trace -e trace=openat bash -c 'exec kf-config list 2>&-'
+	grep -q '"/dev/null", O_RDONLY) *= 2' trace
 }
 
 @test "the board never comes back" {

@@ -98,7 +98,7 @@ load stages
 	[ "$(cat "$note/kf-config.argv")" = "--menuconfig --klipper-dir /k --quiet" ]
 	[ "$(cat "$note/kf-build.argv")" = "--jobs 4 --klipper-dir /k --timeout 9 --quiet" ]
 	[ "$(cat "$note/kf-flash.argv")" = "--klipper-dir /k --method make_flash --no-fallback --no-service --dry-run --unit a --unit b --timeout 7 --json --quiet --katapult-dir /c --return-timeout 5 --while-unknown" ]
-	[ "$(cat "$note/kf-check.argv")" = "--check --json --no-service --unit a --unit b --quiet --while-unknown" ]
+	[ "$(cat "$note/kf-check.argv")" = "--check --json --method make_flash --no-service --unit a --unit b --quiet --while-unknown" ]
 }
 
 @test "an option that no stage of the command takes is a mistake" {

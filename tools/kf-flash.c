@@ -140,6 +140,10 @@ static bool take_option(int c, struct args *args)
 
 	if (flag)
 		return *flag = true;
+	if (c == 'm' && !kf_method_known(optarg)) {
+		warnx("%s is no flash method: choose katapult, make_flash or flashtool", optarg);
+		return false;
+	}
 	if (word)
 		return (*word = optarg);
 	if (time && kf_seconds_read(optarg, time))
@@ -174,8 +178,10 @@ static int read_records(json_t *records, struct kf_error *err)
 	int r = kf_record_read_all(stdin, records, err);
 
 	if (r == 0 && json_array_size(records) == 0)
-		r = kf_fail(err, KF_NOTHING_CONNECTED,
-			    "no board on standard input: nothing to flash");
+		r = kf_stop_signal() ? kf_fail(err, KF_INTERRUPTED,
+					       "stopped by a signal: nothing was flashed")
+				     : kf_fail(err, KF_NOTHING_CONNECTED,
+					       "no board on standard input: nothing to flash");
 	if (r < 0 && err->code == KF_NOTHING_CONNECTED)
 		err->hint[0] = '\0'; /* the stage before has said why */
 	return r;
@@ -228,15 +234,10 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 
 static void tell(const struct kf_job *job, const json_t *flash)
 {
-	const char *version = job->plan.image.dictionary.version;
-	const char *reason = json_string_value(json_object_get(flash, "reason"));
+	char text[1024];
 
-	if (strcmp(json_string_value(json_object_get(flash, "result")), "current") == 0)
-		kf_log_phase(phase, kf_board_label(&job->board), "current: %s: %s", version,
-			     reason ? reason : "its flash has this image; nothing was written");
-	else
-		kf_log_phase(phase, kf_board_label(&job->board), "flashed: runs %s now, %.1f s",
-			     version, json_number_value(json_object_get(flash, "seconds")));
+	kf_verdict_tell(flash, job->plan.image.dictionary.version, text, sizeof(text));
+	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 }
 
 static void flash_job(struct kf_job *job)

@@ -110,6 +110,9 @@ static int emit(struct scan *scan, const struct kf_board *boards, const struct k
 		return write_rows(boards, problems, count, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = write_record(&boards[i], &problems[i], err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (problems[i].code != KF_OK)
+			kf_log_error(kf_board_label(&boards[i]), &problems[i]);
 	return r;
 }
 
@@ -269,6 +272,11 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			scan->inventory.absent = true;
 			break;
 		case 'd':
+			if (scan->inventory.key) {
+				fprintf(stderr, "kf-scan: --device=%s: one board at a time\n",
+					optarg);
+				return EX_USAGE;
+			}
 			scan->inventory.key = optarg;
 			break;
 		case OPT_WAIT:
@@ -302,7 +310,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			printf("kf-scan %s\n", KF_VERSION);
 			return EX_OK;
 		default:
-			usage(stderr);
+			fputs("try kf-scan --help\n", stderr);
 			return EX_USAGE;
 		}
 	}

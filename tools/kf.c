@@ -86,7 +86,7 @@ static const struct {
 	{ OPT_KLIPPER, TO_CONFIG | TO_BUILD | TO_FLASH, "--klipper-dir" },
 	{ OPT_KATAPULT, TO_FLASH, "--katapult-dir" },
 	{ OPT_BUILD_TIMEOUT, TO_BUILD, "--timeout" },
-	{ OPT_METHOD, TO_FLASH, "--method" },
+	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method" },
 	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback" },
 	{ OPT_FORCE, TO_FLASH, "--force" },
 	{ OPT_WAIT, TO_FLASH, "--wait" },

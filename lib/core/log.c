@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -18,10 +19,21 @@ static struct {
 	int percent; /* of the progress shown last; -1: none is shown */
 } state = { .tool = "kf", .percent = -1 };
 
+/* What is opened next must not become 0, 1 or 2, to be read or written by mistake. */
+static void hold_standard_files(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY }; /* use stays an error */
+
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			_exit(EX_OSERR);
+}
+
 void kf_log_init(const char *tool, bool quiet)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
+	hold_standard_files();
 	state.tool = tool;
 	state.quiet = quiet;
 	state.terminal = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);

@@ -12,8 +12,10 @@
 
 #include "core/error.h"
 
-/* quiet drops phase lines and progress, never errors. Colour and bars only on a terminal, without
- * NO_COLOR. */
+/*
+ * Comes first: from here on 0, 1 and 2 are open, if only to fail. quiet drops phase lines and
+ * progress, never errors. Colour and bars only on a terminal, without NO_COLOR.
+ */
 void kf_log_init(const char *tool, bool quiet);
 
 /* Others of us write there, too: each message in one write, and plain lines instead of bars. */

@@ -33,6 +33,11 @@ static int nothing(const json_t *found, struct kf_error *err)
 	for (size_t i = 0; board_at(found, i, &board); i++) {
 		if (board.key[0] && board.excluded && board.connected)
 			memcpy(excluded, board.key, sizeof(board.key));
+		/* kf-scan has said why. */
+		if (kf_record_failed(json_array_get(found, i)))
+			return kf_fail(err, KF_AMBIGUOUS,
+				       "which board is the one at %s cannot be told",
+				       board.tty[0] ? board.tty : board.usb.port);
 		if (board.key[0] || board.excluded || board.mode == KF_MODE_OTHER ||
 		    !board.connected)
 			continue;

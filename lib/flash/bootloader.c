@@ -90,3 +90,14 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 		       "it did not come back as Klipper: it is in %s mode",
 		       now.mode == KF_MODE_OTHER ? "an unknown" : kf_mode_name(now.mode));
 }
+
+int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_KATAPULT, "there is no Katapult on it: it came up in %s mode",
+		kf_mode_name(board->mode));
+	kf_error_hint(err,
+		      "power-cycle it to get its firmware back; then install Katapult, or let it "
+		      "be flashed with make flash: kf set %s flash_method=make_flash",
+		      board->key[0] ? board->key : "KEY");
+	return -ENODEV;
+}

@@ -26,4 +26,7 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 				      int64_t deadline_ms, struct kf_board *ret,
 				      struct kf_error *err);
 
+/* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
+int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
+
 #endif

@@ -14,6 +14,7 @@
 #include "flash/flash.h"
 #include "flash/hold.h"
 #include "flash/native.h"
+#include "flash/outcome.h"
 #include "flash/script.h"
 #include "flash/target.h"
 #include "flash/turn.h"
@@ -176,37 +177,25 @@ static bool flashed_all_the_same(struct run *run)
 }
 
 /* By method, from a board in its bootloader (make flash: or not) to one that was let go. */
-static int bring(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
+static int bring(struct run *run, enum kf_method method, const struct kf_image *image,
+		 int64_t deadline_ms, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
-	int r;
+	int r = 0;
 
+	if (method != KF_METHOD_KATAPULT && run->board.mode == KF_MODE_KATAPULT)
+		r = kf_native_check(plan, image, &run->board,
+				    sooner(deadline_ms, kf_now_ms() + IDENTIFY_MS), err);
+	if (r < 0)
+		return r;
 	if (method == KF_METHOD_MAKE_FLASH)
 		return kf_make_flash(plan, &run->board, deadline_ms, run->watch, err);
 	if (method == KF_METHOD_FLASHTOOL)
-		return kf_flashtool(plan, &run->board, deadline_ms, run->watch, err);
-	r = kf_native_flash(plan, &run->board, deadline_ms, run->watch, &run->native, err);
+		return kf_flashtool(plan, image, &run->board, deadline_ms, run->watch, err);
+	r = kf_native_flash(plan, image, &run->board, deadline_ms, run->watch, &run->native, err);
 	if (run->native.readback)
 		verified(run, "readback");
 	return r;
-}
-
-static int no_katapult(const struct kf_board *board, struct kf_error *err)
-{
-	kf_fail(err, KF_NO_KATAPULT, "there is no Katapult on it: it came up in %s mode",
-		kf_mode_name(board->mode));
-	kf_error_hint(err,
-		      "power-cycle it to get its firmware back; then install Katapult, or let it "
-		      "be flashed with make flash: kf set %s flash_method=make_flash",
-		      board->key[0] ? board->key : "KEY");
-	return -ENODEV;
-}
-
-/* The image does not fit this board, says its bootloader: nothing was written. */
-static bool was_refused(enum kf_code code)
-{
-	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_BAD_IMAGE ||
-	       code == KF_TOO_LARGE;
 }
 
 /*
@@ -215,14 +204,31 @@ static bool was_refused(enum kf_code code)
  */
 static void wait_for_refused(struct run *run, const struct kf_error *err)
 {
-	if (was_refused(err->code))
+	if (kf_outcome_refused(err->code))
 		(void)!kf_bootloader_return(run->monitor, &run->plan->board,
 					    kf_now_ms() + run->plan->options.return_ms, &run->board,
 					    NULL);
 }
 
-/* One method, from entering the bootloader to the board's own answer. */
-static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
+/*
+ * What another program has written, nobody has read back: only a version that the board did not run
+ * before says that it is there.
+ */
+static int prove_by_change(const struct run *run, struct kf_error *err)
+{
+	if (strcmp(run->before, run->plan->image.dictionary.version) != 0)
+		return 0;
+	kf_fail(err, KF_UNVERIFIED,
+		"the board runs %s, as it did before: whether it was written "
+		"anew, nobody can tell",
+		run->before);
+	kf_error_hint(err, "flash it with --method=katapult, which reads back what it has written");
+	return kf_code_errno(KF_UNVERIFIED);
+}
+
+/* One method, with the image, from entering the bootloader to the board's own answer. */
+static int attempt_with(struct run *run, enum kf_method method, const struct kf_image *image,
+			struct kf_error *err)
 {
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
 	int r;
@@ -237,35 +243,29 @@ static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
 		if (r < 0)
 			return r;
 		if (run->board.mode != KF_MODE_KATAPULT)
-			return no_katapult(&run->board, err);
+			return kf_bootloader_missing(&run->board, err);
 	}
-	r = bring(run, method, deadline_ms, err);
+	r = bring(run, method, image, deadline_ms, err);
 	if (r < 0 && err->code == KF_FLASH_FAILED && flashed_all_the_same(run))
 		return 0;
 	if (r < 0) {
 		wait_for_refused(run, err);
 		return r;
 	}
-	return prove(run, kf_now_ms() + run->plan->options.return_ms, err);
+	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
+	return r < 0 || method == KF_METHOD_KATAPULT ? r : prove_by_change(run, err);
 }
 
-/* After these another method would do no better, or must not be tried. */
-static bool is_final(enum kf_code code)
+/* The file may have changed since it was planned with: it is read before anything is entered. */
+static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
 {
-	if (was_refused(code))
-		return true;
-	switch (code) {
-	case KF_INTERRUPTED:
-	case KF_BUSY:
-	case KF_PERMISSION:
-	case KF_GONE:
-	case KF_LEFT_IN_BOOTLOADER:
-	case KF_WRONG_VERSION:
-	case KF_UNVERIFIED:
-		return true;
-	default:
-		return false;
-	}
+	struct kf_image image = { 0 };
+	int r = kf_plan_image(run->plan, &image, err);
+
+	if (r == 0)
+		r = attempt_with(run, method, &image, err);
+	kf_image_free(&image);
+	return r;
 }
 
 static const char *word(const struct run *run, int r, const struct kf_error *err)
@@ -308,7 +308,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 		note_attempt(run, plan->methods[i], t0_ms, r, err);
 		if (r == 0)
 			return 0;
-		if (is_final(err->code))
+		if (kf_outcome_final(err->code))
 			return r;
 		if (plan->method_count > 1)
 			kf_error_prefix(err, "%s", kf_method_name(plan->methods[i]));

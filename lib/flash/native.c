@@ -124,6 +124,15 @@ static bool is_usb_cdc(const struct kf_usb *usb)
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
 }
 
+/* Nothing was written: the board may go back to what it ran. */
+static int refuse(struct kf_katapult *k, int r, struct kf_error *err)
+{
+	if (kf_katapult_complete(k, NULL) < 0)
+		kf_error_hint(err, "%s; the board is still in its bootloader: power-cycle it",
+			      err->hint);
+	return r;
+}
+
 static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
 		const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
 {
@@ -135,32 +144,32 @@ static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct 
 		      k->version[0] ? k->version : "(no version)", k->mcu, k->start,
 		      k->block_bytes);
 	r = check(plan, image, k, err);
-	if (r < 0) {
-		/* Nothing was written: the board may go back to what it ran. */
-		if (kf_katapult_complete(k, NULL) < 0)
-			kf_error_hint(err,
-				      "%s; the board is still in its bootloader: power-cycle it",
-				      err->hint);
-		return r;
-	}
-	return bring(k, image, plan->options.force, watch, ret, err);
+	return r < 0 ? refuse(k, r, err) : bring(k, image, plan->options.force, watch, ret, err);
 }
 
-int kf_native_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
-		    const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
+int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
+		    const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
+		    struct kf_native *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = -1;
 	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
-	struct kf_image image = { 0 };
-	int r;
+	int r = kf_serial_open(board->tty, BAUD, &fd, err);
 
 	*ret = (struct kf_native){ 0 };
-	r = kf_plan_image(plan, &image, err);
-	if (r == 0)
-		r = kf_serial_open(board->tty, BAUD, &fd, err);
 	k.fd = fd;
-	if (r == 0)
-		r = talk(&k, plan, &image, watch, ret, err);
-	kf_image_free(&image);
-	return r;
+	return r < 0 ? r : talk(&k, plan, image, watch, ret, err);
+}
+
+int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
+		    const struct kf_board *board, int64_t deadline_ms, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
+	int r = kf_serial_open(board->tty, BAUD, &fd, err);
+
+	k.fd = fd;
+	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
+		return r;
+	r = check(plan, image, &k, err);
+	return r < 0 ? refuse(&k, r, err) : 0;
 }

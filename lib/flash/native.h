@@ -18,8 +18,17 @@ struct kf_native {
  * sends the board back to the firmware that it has. KF_LEFT_IN_BOOTLOADER: all is there, but
  * it does not let go. *ret is filled also on failure.
  */
-_must_check_ int kf_native_flash(const struct kf_plan *plan, const struct kf_board *board,
-				 int64_t deadline_ms, const struct kf_watch *watch,
-				 struct kf_native *ret, struct kf_error *err);
+_must_check_ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
+				 const struct kf_board *board, int64_t deadline_ms,
+				 const struct kf_watch *watch, struct kf_native *ret,
+				 struct kf_error *err);
+
+/*
+ * The same refusals, before another program writes to board, which is in Katapult and stays
+ * there. Where Katapult gives no answer nothing is refused.
+ */
+_must_check_ int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
+				 const struct kf_board *board, int64_t deadline_ms,
+				 struct kf_error *err);
 
 #endif

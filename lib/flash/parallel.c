@@ -66,7 +66,7 @@ static void work(struct crew *crew, struct kf_job *job, int fd, pid_t parent)
 	crew->p->begin();
 	job->plan.options.turn = crew->turn;
 	crew->p->run(job, crew->p->arg);
-	result = json_pack("{s:O, s:O?}", "error", json_object_get(job->record, "error"), "flash",
+	result = json_pack("{s:O?, s:O?}", "error", json_object_get(job->record, "error"), "flash",
 			   json_object_get(job->record, "flash"));
 	_exit(result && json_dumpfd(result, fd, JSON_COMPACT) == 0 ? 0 : 1);
 }

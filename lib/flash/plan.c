@@ -15,6 +15,7 @@
 #include "core/state.h"
 #include "core/text.h"
 #include "flash/plan.h"
+#include "flash/script.h"
 #include "flash/target.h"
 #include "klipper/artifact.h"
 #include "klipper/store.h"
@@ -29,6 +30,14 @@ static const char *const methods[] = {
 const char *kf_method_name(enum kf_method method)
 {
 	return methods[method];
+}
+
+bool kf_method_known(const char *name)
+{
+	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
+		if (strcmp(name, methods[i]) == 0)
+			return true;
+	return false;
 }
 
 static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
@@ -249,6 +258,22 @@ static void prefer_make_flash(struct kf_plan *plan)
 	plan->method_count = 1;
 }
 
+/* Any board of its kind that is plugged in instead would be taken for it. */
+static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
+		       struct kf_error *err)
+{
+	const struct kf_board *board = &plan->board;
+
+	if (!board->key[0] || !board->tty[0] || dev->usb_port || plan->options.by_hand ||
+	    kf_serial_unique(board->usb.serial))
+		return 0;
+	kf_fail(err, KF_AMBIGUOUS,
+		"it has no serial number of its own, and is registered without its USB port");
+	kf_error_hint(err, "if it is the one at %s: kf set %s usb_port=%s", board->tty, board->key,
+		      board->usb.port);
+	return -ENOTUNIQ;
+}
+
 static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		      struct kf_plan *plan, struct kf_error *err)
 {
@@ -258,6 +283,8 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 
 	if (plan->board.key[0])
 		r = kf_registry_device(registry, plan->board.key, &dev, err);
+	if (r == 0)
+		r = check_known(plan, &dev, err);
 	if (r == 0)
 		r = choose_methods(registry, &dev, plan, err);
 	if (r == 0)
@@ -275,7 +302,9 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		prefer_make_flash(plan);
 	if (r == 0)
 		r = check_mcu(plan, err);
-	return r < 0 ? r : check_usb(plan, err);
+	if (r == 0)
+		r = check_usb(plan, err);
+	return r < 0 ? r : kf_script_ready(plan, err);
 }
 
 bool kf_plan_noted(const struct kf_plan *plan)

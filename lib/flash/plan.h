@@ -46,6 +46,7 @@ struct kf_plan {
 };
 
 /* "katapult", "make_flash", "flashtool". */
+bool kf_method_known(const char *name);
 const char *kf_method_name(enum kf_method method);
 
 /*

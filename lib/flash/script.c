@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
 #include "core/paths.h"
@@ -13,6 +14,8 @@
 #include "flash/script.h"
 #include "klipper/build.h"
 #include "klipper/tree.h"
+
+enum { PYTHON_MS = 20000 };
 
 static int open_log(const struct kf_plan *plan, char path[PATH_MAX], int *ret, struct kf_error *err)
 {
@@ -186,12 +189,63 @@ static int find_flashtool(const struct kf_plan *plan, char ret[PATH_MAX], struct
 	return -EINVAL;
 }
 
-int kf_flashtool(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
-		 const struct kf_watch *watch, struct kf_error *err)
+static int missing(const char *what, const char *package, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which this board is flashed with", what);
+	kf_error_hint(err, "sudo apt-get install %s", package);
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
+/* flashtool.py imports it first of all. */
+static int check_serial(struct kf_error *err)
+{
+	const char *const argv[] = { "python3", "-c", "import serial", NULL };
+	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int status, r;
+
+	r = kf_process_run(&p, kf_now_ms() + PYTHON_MS, &status, err);
+	return r < 0 || status == 0 ? r : missing("Python's module serial", "python3-serial", err);
+}
+
+int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
+{
+	const char *mcu = plan->image.dictionary.mcu;
+	char script[PATH_MAX];
+	int r;
+
+	switch (plan->methods[0]) {
+	case KF_METHOD_FLASHTOOL:
+		r = find_flashtool(plan, script, err);
+		return r < 0 ? r : check_serial(err);
+	case KF_METHOD_MAKE_FLASH:
+		if (plan->board.mode == KF_MODE_DFU && !kf_process_exists("dfu-util"))
+			return missing("dfu-util", "dfu-util", err);
+		if ((strncmp(mcu, "atmega", 6) == 0 || strncmp(mcu, "at90", 4) == 0) &&
+		    !kf_process_exists("avrdude"))
+			return missing("avrdude", "avrdude", err);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* flashtool.py looks at the MCU only of what is called klipper.bin. */
+static int copy_image(const struct kf_plan *plan, const struct kf_image *image, char ret[PATH_MAX],
+		      struct kf_error *err)
+{
+	int r = kf_path(KF_DIR_CACHE, ret, err, "flash/%s/klipper.bin",
+			plan->board.key[0] ? plan->board.key : "by-hand");
+
+	return r < 0 ? r : kf_file_write(ret, image->data, image->len, err);
+}
+
+int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
+		 const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
+		 struct kf_error *err)
 {
 	_cleanup_(kf_closep) int log = -1;
-	char script[PATH_MAX], path[PATH_MAX];
-	const char *const argv[] = { "python3", script, "-d", board->tty, "-f", plan->path, NULL };
+	char script[PATH_MAX], path[PATH_MAX], copy[PATH_MAX];
+	const char *const argv[] = { "python3", script, "-d", board->tty, "-f", copy, NULL };
 	struct kf_process p = { .argv = argv, .in = -1 };
 	int r, status;
 
@@ -200,6 +254,8 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_board *board, int64
 			       "flashtool.py needs Katapult, the board is in %s mode",
 			       kf_mode_name(board->mode));
 	r = find_flashtool(plan, script, err);
+	if (r == 0)
+		r = copy_image(plan, image, copy, err);
 	if (r == 0)
 		r = open_log(plan, path, &log, err);
 	if (r < 0)

@@ -11,6 +11,13 @@
 #include "flash/watch.h"
 
 /*
+ * Are the programs there that the plan's first method runs? Asked before anything is touched.
+ * KF_CONFIG: no flashtool.py. KF_NO_TOOLCHAIN: what it or make flash calls is missing; the hint
+ * names Debian's package.
+ */
+_must_check_ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err);
+
+/*
  * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT.
  * Refused (KF_NO_FIRMWARE) unless OUT still holds the planned image: make flash takes what
  * is there. KF_FLASH_FAILED with the log when it fails; KF_TIMEOUT; KF_INTERRUPTED.
@@ -19,9 +26,12 @@ _must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board
 			       int64_t deadline_ms, const struct kf_watch *watch,
 			       struct kf_error *err);
 
-/* python3 flashtool.py -d PORT -f IMAGE, from katapult_dir or from the tree. Errors likewise. */
-_must_check_ int kf_flashtool(const struct kf_plan *plan, const struct kf_board *board,
-			      int64_t deadline_ms, const struct kf_watch *watch,
-			      struct kf_error *err);
+/*
+ * python3 flashtool.py -d PORT -f IMAGE, from katapult_dir or from the tree, of a copy of image
+ * that nobody else writes to. Errors likewise.
+ */
+_must_check_ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
+			      const struct kf_board *board, int64_t deadline_ms,
+			      const struct kf_watch *watch, struct kf_error *err);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One line each; every board ends in one word and its reason. */
-#include "flash/verdict.h"
+#include <string.h>
+
 #include "core/text.h"
+#include "flash/verdict.h"
 
 void kf_verdict_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size)
 {
@@ -28,6 +30,19 @@ static const char *text(const json_t *obj, const char *name)
 	const char *s = json_string_value(json_object_get(obj, name));
 
 	return s ? s : "";
+}
+
+void kf_verdict_tell(const json_t *flash, const char *version, char *ret, size_t size)
+{
+	const char *reason = text(flash, "reason");
+
+	if (strcmp(text(flash, "result"), "current") == 0)
+		kf_text_format(ret, size, "current: %s: %s", version,
+			       reason[0] ? reason
+					 : "its flash has this image; nothing was written");
+	else
+		kf_text_format(ret, size, "flashed: runs %s now, %.1f s", version,
+			       json_number_value(json_object_get(flash, "seconds")));
 }
 
 void kf_verdict_format(const json_t *record, const char *label, char *ret, size_t size)

@@ -8,6 +8,9 @@
 /* "would flash FILE (version, MCU, bytes) by METHOD at PORT, stopping UNIT" */
 void kf_verdict_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size);
 
+/* "flashed: runs VERSION now, 2.1 s", or "current: VERSION: why" from the record's "flash". */
+void kf_verdict_tell(const json_t *flash, const char *version, char *ret, size_t size);
+
 /* "label  word  reason, or versions and method" from a record that kf-flash has finished. */
 void kf_verdict_format(const json_t *record, const char *label, char *ret, size_t size);
 

@@ -63,6 +63,48 @@ static bool within(uint32_t address, uint32_t from, size_t len)
 	return address >= from && address - from < len;
 }
 
+/*
+ * Code that is linked for a start holds that start, for the vector table's register
+ * (Klipper src/generic/armcm_boot.c). Not this one, but just one other that menuconfig offers and
+ * that the reset vector fits: that is it. Where there is none (SAM3X), nobody can tell.
+ */
+static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip *chip,
+			     uint32_t start, uint32_t *ret)
+{
+	uint32_t at = start == chip->flash ? chip->vectors : 0;
+	uint32_t entry = kf_get_le32(image->data + at + 4) & ~1u, other = start;
+
+	for (size_t i = 0; i + 4 <= image->len; i += 4) {
+		uint32_t word = kf_get_le32(image->data + i), offset = word - chip->flash;
+
+		if (word == start + at)
+			return false;
+		if (word == other || offset >= chip->flash_bytes ||
+		    !within(entry, word, image->len) ||
+		    (offset % 1024 != 0 && offset != chip->vectors))
+			continue;
+		if (other != start)
+			return false;
+		other = word;
+	}
+	*ret = other;
+	return other != start;
+}
+
+static int check_link(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
+		      struct kf_error *err)
+{
+	char choose[KF_NAME_SIZE];
+	uint32_t other;
+
+	if (image->format != KF_FORMAT_BIN || !linked_elsewhere(image, chip, start, &other))
+		return 0;
+	kf_fail(err, KF_WRONG_OFFSET, "it was linked for 0x%08x, not for 0x%08x", other, start);
+	kf_chip_entry(chip, start, choose);
+	kf_error_hint(err, "choose %s in menuconfig", choose);
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
 static int check_reset(uint32_t reset, const struct kf_image *image, const struct kf_chip *chip,
 		       const uint32_t *start, struct kf_error *err)
 {
@@ -129,6 +171,8 @@ int kf_artifact_check(const struct kf_image *image, const uint32_t *start, struc
 	r = check_stack(kf_get_le32(image->data + at), image, chip, err);
 	if (r == 0)
 		r = check_reset(kf_get_le32(image->data + at + 4), image, chip, start, err);
+	if (r == 0 && start)
+		r = check_link(image, chip, *start, err);
 	return r < 0 || !start ? r : check_end(image, chip, *start, err);
 }
 

@@ -7,6 +7,12 @@
 #include "klipper/configure.h"
 #include "klipper/migrate.h"
 
+bool kf_configure_wants(const struct kf_board *board)
+{
+	return board->key[0] && !board->excluded &&
+	       (board->connected || kf_saved_config_days(board->key) != -ENOENT);
+}
+
 bool kf_configure_edits(const struct kf_configure *c, const char *key)
 {
 	return c->tty >= 0 && (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||

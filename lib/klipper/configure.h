@@ -25,6 +25,12 @@ struct kf_configured {
 	int days;		   /* since it was saved */
 };
 
+/*
+ * Is this board to be configured: registered, not excluded, and plugged in or with a configuration
+ * that was saved?
+ */
+bool kf_configure_wants(const struct kf_board *board);
+
 /* Will menuconfig open for this board? */
 bool kf_configure_edits(const struct kf_configure *c, const char *key);
 
