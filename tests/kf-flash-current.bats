@@ -69,17 +69,36 @@ results() { # of records on stdin, those of kf-flash
 	[ ! -s "$FAKE/calls" ]
 }
 
-@test "noted, and its port is in use: nobody is disturbed, and it says what it did not ask" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null
-		exec 9<>/dev/ttyACM0
-		records | { exec 9>&-; kf-flash; }'
+# held VERSION COMMAND: while a Klippy holds the board's port that was told VERSION.
+held() {
+	mkdir -p comms config
+	rm -f comms/*
+	exec {ready}< <(STATE="ready, idle" PORT=/dev/ttyACM0 MCUS='{"mcu": ["/dev/ttyUSB7", "v0"],
+		"mcu head": ["/dev/serial/by-id/usb-Klipper_stm32h723xx_29001A001151313531383332-if00", "'"$1"'"]}' \
+		exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" config/printer.cfg -a comms/klippy.sock 3>&-)
+	local klippy=$! s=0
+	read -r _ <&"$ready"
+	eval "$2" || s=$?
+	kill "$klippy"
+	return $s
+}
+export -f held
+
+@test "noted, and its port is in use: its Klippy says what it runs, and nobody is disturbed" {
+	run -0 --separate-stderr sim "$H723,state=board" -- 'records >r
+		kf-flash <r | jq -r .flash.version_after >v; held "$(<v)" "records | kf-flash"'
 	valid_records <<<"$output"
-	[ "$(results <<<"$output")" = '["current",null,[]]' ]
-	[ "$(jq -r .flash.version_after <<<"$output")" = null ]
-	[[ $stderr == *"its port is in use, so it was not asked"* ]]
-	run -75 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash --force >/dev/null
-		exec 9<>/dev/ttyACM0
-		records | { exec 9>&-; kf-flash --force; }'
+	[ "$(results <<<"$output")" = '["current",null,["klippy"]]' ]
+	[ "$(jq -r .flash.version_after <<<"$output")" = "$(<v)" ]
+	[[ $stderr == *"it runs this version, says its Klippy"* ]]
+	[ ! -s "$FAKE/calls" ]
+	# Flashed by other means since, or not to be asked: that it is current is not said.
+	run -75 --separate-stderr sim "$H723,state=board" -- 'held v0.11.0 "records | kf-flash --no-service"'
+	[ "$(jq -r .error.code <<<"$output")" = busy ]
+	run -75 --separate-stderr sim "$H723,state=board" -- 'exec 9<>/dev/ttyACM0
+		records | { exec 9>&-; kf-flash --no-service; }'
+	[ "$(jq -r .error.code <<<"$output")" = busy ]
+	run -75 --separate-stderr sim "$H723,state=board" -- 'held "$(<v)" "records | kf-flash --no-service --force"'
 	[ "$(jq -r .error.code <<<"$output")" = busy ]
 }
 

@@ -15,18 +15,15 @@
 #include "flash/hold.h"
 #include "flash/native.h"
 #include "flash/outcome.h"
+#include "flash/runs.h"
 #include "flash/script.h"
 #include "flash/target.h"
 #include "flash/turn.h"
-#include "klipper/identify.h"
 #include "usb/holder.h"
-#include "usb/serial.h"
 
 enum {
-	BAUD = 250000,
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
-	BEFORE_MS = 1500,
 	/* of a board that another program let go, or did not: COMPLETE takes 100 ms to work */
 	LEAVING_MS = 500,
 	REENUMERATION_MS = 3000
@@ -48,23 +45,12 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* What does the firmware on this port say that it is? */
-static int ask(const struct kf_board *board, int64_t within_ms, struct kf_dictionary *ret,
-	       struct kf_error *err)
-{
-	_cleanup_(kf_closep) int fd = -1;
-	int r = kf_serial_open(board->tty, BAUD, &fd, err);
-
-	return r < 0 ? r : kf_klipper_identify(fd, kf_now_ms() + within_ms, ret, err);
-}
-
 bool kf_flash_confirm(const struct kf_plan *plan)
 {
-	struct kf_dictionary dictionary;
+	char version[KF_NAME_SIZE];
 
-	return plan->board.holder.pid ||
-	       (ask(&plan->board, BEFORE_MS, &dictionary, NULL) == 0 &&
-		strcmp(dictionary.version, plan->image.dictionary.version) == 0);
+	return kf_runs_version(&plan->board, version) == 0 &&
+	       strcmp(version, plan->image.dictionary.version) == 0;
 }
 
 static void verified(struct run *run, const char *how)
@@ -72,17 +58,14 @@ static void verified(struct run *run, const char *how)
 	json_array_append_new(json_object_get(run->flash, "verified"), json_string(how));
 }
 
-/* By the board itself; where it cannot be asked, by our notes, which are no ground for a verdict.
+/* By the board or its Klippy; where neither tells, by our notes, which are no ground for a verdict.
  */
 static void note_version_before(struct run *run)
 {
-	struct kf_dictionary dictionary;
 	struct kf_state state = { 0 };
 	const char *version = state.version;
 
-	if (!run->board.holder.pid && run->board.mode == KF_MODE_KLIPPER &&
-	    ask(&run->board, BEFORE_MS, &dictionary, NULL) == 0) {
-		kf_text_format(run->before, sizeof(run->before), "%s", dictionary.version);
+	if (run->board.mode == KF_MODE_KLIPPER && kf_runs_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_state_load(run->board.key, &state);
@@ -91,28 +74,22 @@ static void note_version_before(struct run *run)
 		json_object_set_new(run->flash, "version_before", json_string(version));
 }
 
-/*
- * Do our notes and the board agree that there is nothing to do? A board whose port is in use
- * is not asked: that would take stopping a service.
- */
+/* Do our notes and the board, or the Klippy that drives it, agree that there is nothing to do? */
 static bool is_current(struct run *run)
 {
 	const struct kf_plan *plan = run->plan;
+	bool held = plan->board.holder.pid;
 
-	if (!plan->current || !kf_plan_noted(plan))
+	if (!plan->current || !kf_plan_noted(plan) ||
+	    strcmp(run->before, plan->image.dictionary.version) != 0)
 		return false;
-	if (!plan->board.holder.pid) {
-		if (strcmp(run->before, plan->image.dictionary.version) != 0)
-			return false;
-		json_object_set_new(run->flash, "version_after", json_string(run->before));
-		verified(run, "identify");
-	}
+	json_object_set_new(run->flash, "version_after", json_string(run->before));
+	verified(run, held ? "klippy" : "identify");
 	json_object_set_new(run->flash, "reason",
-			    json_string(plan->board.holder.pid
-						? "this image was the last to be flashed; its port "
-						  "is in use, so it was not asked"
-						: "it runs this version, and this image was the "
-						  "last to be flashed"));
+			    json_string(held ? "it runs this version, says its Klippy, and this "
+					       "image was the last to be flashed"
+					     : "it runs this version, and this image was the last "
+					       "to be flashed"));
 	return true;
 }
 
@@ -127,7 +104,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	r = kf_bootloader_return(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
 	if (r < 0)
 		return r;
-	r = ask(&run->board, IDENTIFY_MS, &dictionary, err);
+	r = kf_runs_identify(&run->board, IDENTIFY_MS, &dictionary, err);
 	if (r == -EINTR)
 		return r;
 	if (r < 0) {

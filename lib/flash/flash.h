@@ -10,8 +10,8 @@
 #include "flash/watch.h"
 
 /*
- * Does the board itself say that it runs the version of a plan that is current? True also where it
- * cannot be asked, its port being in use: that would take stopping a service.
+ * Does the board, or the Klippy that has its port, say that it runs the version of a plan that is
+ * current? False where neither can be asked.
  */
 bool kf_flash_confirm(const struct kf_plan *plan);
 

@@ -63,6 +63,16 @@ def listen(path):
     return sock
 
 
+def mcus(number, asked):
+    """$MCUS, {NAME: [SERIAL, VERSION]}, as docs/Status_Reference.md has configfile and mcu."""
+    drives = json.loads(ENV.get("MCUS", "{}"))
+    status = {name: {"mcu_version": drives[name][1]} for name in asked if name in drives}
+    if "configfile" in asked:
+        settings = {name: {"serial": serial} for name, (serial, _) in drives.items()}
+        status["configfile"] = {"settings": dict(settings, printer={"kinematics": "none"})}
+    return {"id": number, "result": {"eventtime": 1.0, "status": status}}
+
+
 def talk(conn, prefix):
     data = b""
     while not data.endswith(b"\x03"):
@@ -71,6 +81,10 @@ def talk(conn, prefix):
             return
         data += more
     request = json.loads(data[:-1])
+    asked = request.get("params", {}).get("objects", {})
+    if any(name.split()[0] in ("configfile", "mcu") for name in asked):
+        conn.sendall(json.dumps(mcus(request["id"], asked)).encode() + b"\x03")
+        return
     answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]))
     text = json.dumps(answer).encode() + b"\x03"
     if MODE == "garbage":

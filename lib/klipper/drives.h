@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The boards that a running Klippy drives: which firmware each of them told it when it connected
+ * (Klipper docs/Status_Reference.md, configfile and mcu).
+ */
+#ifndef KF_KLIPPER_DRIVES_H
+#define KF_KLIPPER_DRIVES_H
+
+#include "core/board.h"
+#include "klipper/klippy.h"
+
+/*
+ * The version that klippy's own socket names for the board whose port is its MCU's serial:.
+ * KF_PRINTER_UNKNOWN: it has no socket, does not answer, or has no such MCU connected;
+ * KF_INTERRUPTED.
+ */
+_must_check_ int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,
+				   int64_t deadline_ms, char ret[KF_NAME_SIZE],
+				   struct kf_error *err);
+
+#endif
