@@ -173,6 +173,18 @@ void kf_error_hint(struct kf_error *err, const char *fmt, ...)
 	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
 }
 
+void kf_error_for(struct kf_error *err, const char *key)
+{
+	static const char word[] = " KEY ";
+	char hint[sizeof(err->hint)], *at;
+
+	while (err && key[0] && (at = strstr(err->hint, word))) {
+		kf_text_format(hint, sizeof(hint), "%.*s %s %s", (int)(at - err->hint), err->hint,
+			       key, at + strlen(word));
+		kf_text_format(err->hint, sizeof(err->hint), "%s", hint);
+	}
+}
+
 const char *kf_code_name(enum kf_code code)
 {
 	return codes[code].name;

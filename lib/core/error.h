@@ -81,6 +81,9 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 /* Replace the hint. */
 void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
+/* Of the board with this key (empty: none): the word KEY in the hint is it. */
+void kf_error_for(struct kf_error *err, const char *key);
+
 /* The code's word in a record ("busy"), its exit status, its negative errno. */
 const char *kf_code_name(enum kf_code code);
 int kf_code_status(enum kf_code code);

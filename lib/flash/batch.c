@@ -22,8 +22,10 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 	/* Before the service is left running for its sake. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_flash_confirm(&job->plan);
-	if (r < 0)
+	if (r < 0) {
+		kf_error_for(&job->err, job->board.key);
 		kf_record_set_error(job->record, tool, &job->err);
+	}
 }
 
 int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const char *tool,

@@ -364,6 +364,8 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch, jso
 	run.native.current = is_current(&run);
 	if (!run.native.current)
 		r = flash(&run, err);
+	if (r < 0)
+		kf_error_for(err, plan->board.key);
 	json_object_set_new(run.flash, "result", json_string(word(&run, r, err)));
 	json_object_set_new(run.flash, "seconds", json_real((double)(kf_now_ms() - t0_ms) / 1000));
 	*ret = run.flash;

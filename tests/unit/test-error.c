@@ -107,5 +107,22 @@ TEST(too_long_is_cut_not_broken)
 	CHECK(strlen(err.hint) == sizeof(err.hint) - 1);
 }
 
-TEST_MAIN(T(every_code_is_in_the_table), T(the_documented_statuses), T(fail_fills_and_cleans),
-	  T(errno_chooses_the_code), T(context_is_added_in_front), T(too_long_is_cut_not_broken))
+TEST(for_a_board)
+{
+	struct kf_error err = { 0 };
+
+	kf_fail(&err, KF_NO_KATAPULT, "x");
+	kf_error_for(&err, "");
+	CHECK(strstr(err.hint, "kf set KEY flash_method"));
+	kf_error_for(&err, "octopus-pro");
+	CHECK(strstr(err.hint, ": kf set octopus-pro flash_method=make_flash"));
+	/* A key that is KEY is no reason to go on for ever. */
+	kf_error_hint(&err, "kf set KEY x");
+	kf_error_for(&err, "KEY2");
+	CHECK(strcmp(err.hint, "kf set KEY2 x") == 0);
+	kf_error_for(NULL, "octopus-pro");
+}
+
+TEST_MAIN(T(for_a_board), T(every_code_is_in_the_table), T(the_documented_statuses),
+	  T(fail_fills_and_cleans), T(errno_chooses_the_code), T(context_is_added_in_front),
+	  T(too_long_is_cut_not_broken))
