@@ -158,7 +158,7 @@ setup() {
 @test "two boards: the failure of one does not stop the other" {
 	registry <<<"$BOTH"
 	run -1 --separate-stderr sim "$H723" "$RP2040,katapult=none,leave_as=never" -- \
-		'{ records; IMAGE=rp2040 records; } | kf-flash --no-fallback --timeout 2'
+		'{ records; IMAGE=rp2040 records; } | kf-flash --no-fallback --timeout 5'
 	[ "$(jq -sr 'map(.board.key + " " + (.error.code // .flash.result)) | join(", ")' <<<"$output")" = \
 		"octopus-pro flashed, nitehawk gone" ]
 }
