@@ -98,6 +98,27 @@ wait_status() {
 	[ "$status" -ne 0 ] && [ "$output" = "" ]
 }
 
+@test "hold: that Klippy is ready is Klippy's word" {
+	mkdir comms config
+	said() { # STATE [EDIT]: at the end of a hold of a unit whose process is such a Klippy
+		local klippy
+		rm -f comms/*
+		exec {ready}< <(STATE=$1 EDIT=${2-} exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
+			config/printer.cfg -a comms/klippy.sock 3>&-)
+		klippy=$!
+		read -r _ <&"$ready"
+		fake ".units[\"klipper.service\"].pid = $klippy"
+		run -0 --separate-stderr kf-service hold -- true
+		kill "$klippy"
+		echo "${stderr_lines[-1]}"
+	}
+	[ "$(said "ready, idle")" = "[Service] klipper.service: Klippy is ready" ]
+	[[ $(said "emergency stop") == "[Service] klipper.service: Klippy is shutdown: "* ]]
+	fake '.units["klipper.service"].pid = 0'
+	run -0 --separate-stderr kf-service hold -- true
+	[[ ${stderr_lines[-1]} != *Klippy* ]]
+}
+
 @test "status: what may be done, and by which way" {
 	need_user
 	fake '.deny = ["StartUnit"]'

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/record.h"
 #include "core/text.h"
+#include "klipper/ready.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
 #include "systemd/units.h"
@@ -17,6 +18,7 @@
 enum {
 	UNITS_MAX = 32,
 	UNITS_MS = 1000,
+	READY_MS = 10000,
 	SECONDS_MAX = 3600,
 	OPT_GRACE = 256,
 	OPT_JSON,
@@ -195,6 +197,23 @@ static void tell_signal(int sig, bool killed)
 			     sigabbrev_np(sig));
 }
 
+/* That a unit is active is systemd's word; where it is a Klippy, its own is worth waiting for. */
+static void tell_ready(const struct request *request)
+{
+	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	struct kf_unit_state state;
+	struct kf_klippy klippy;
+	char text[KF_NAME_SIZE];
+
+	if (request->quiet || kf_systemd_open(&systemd, NULL) < 0)
+		return;
+	for (size_t i = 0; i < request->count; i++)
+		if (kf_unit_state(systemd, request->units[i], &state, NULL) == 0 && state.pid &&
+		    kf_klippy_find((pid_t)state.pid, &klippy) &&
+		    kf_klippy_ready(&klippy, kf_now_ms() + READY_MS, text))
+			kf_log_phase("Service", request->units[i], "Klippy is %s", text);
+}
+
 /* What is owed is paid first, and is the last thing said: nothing matters more. */
 static int release(struct kf_unit_hold *hold, int so_far, struct kf_error *err)
 {
@@ -226,9 +245,12 @@ static int hold(const struct request *request, struct kf_error *err)
 	r = kf_unit_hold_take(held, err);
 	if (r == 0)
 		r = kf_unit_hold_run(held, &command, &end, err);
-	if (r < 0)
-		return release(held, complain(err), err);
-	return release(held, end.signal ? 128 + end.signal : kf_process_status(end.status), err);
+	r = r < 0 ? release(held, complain(err), err)
+		  : release(held, end.signal ? 128 + end.signal : kf_process_status(end.status),
+			    err);
+	if (!kf_stop_signal() && r != kf_code_status(KF_SERVICE_LOST))
+		tell_ready(request);
+	return r;
 }
 
 static const struct {
