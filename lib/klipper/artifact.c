@@ -63,10 +63,13 @@ static bool within(uint32_t address, uint32_t from, size_t len)
 	return address >= from && address - from < len;
 }
 
+enum { LOW = 0x01000000 };
+
 /*
  * Code that is linked for a start holds that start, for the vector table's register
  * (Klipper src/generic/armcm_boot.c). Not this one, but just one other that menuconfig offers and
- * that the reset vector fits: that is it. Where there is none (SAM3X), nobody can tell.
+ * that the reset vector fits: that is it. Where there is none, nobody can tell; nor where flash is
+ * so low that its addresses are numbers like others (LPC1768: 0x400).
  */
 static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip *chip,
 			     uint32_t start, uint32_t *ret)
@@ -74,7 +77,7 @@ static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip 
 	uint32_t at = start == chip->flash ? chip->vectors : 0;
 	uint32_t entry = kf_get_le32(image->data + at + 4) & ~1u, other = start;
 
-	for (size_t i = 0; i + 4 <= image->len; i += 4) {
+	for (size_t i = 0; i + 4 <= image->len && chip->flash >= LOW; i += 4) {
 		uint32_t word = kf_get_le32(image->data + i), offset = word - chip->flash;
 
 		if (word == start + at)

@@ -67,6 +67,10 @@ TEST(linked_for_another_start)
 	kf_put_le32(image.data + 0x100, 0x08007000 - 0x400);
 	kf_put_le32(image.data + 0x104, elsewhere);
 	CHECK(check(&image, &elsewhere) == 0);
+	/* Where flash starts at 0, addresses are numbers. */
+	image = image_of("lpc1768", 0x10007fe0, 0x4000, 0);
+	kf_put_le32(image.data + 0x100, 0x3c00);
+	CHECK(check(&image, &(uint32_t){ 0x4000 }) == 0);
 	/* Two that it might be: nobody can tell. */
 	image = image_of("stm32f103xe", 0x20005000, elsewhere, 0);
 	kf_put_le32(image.data + 0x100, 0x08007000 - 0x400);
