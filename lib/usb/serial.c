@@ -30,10 +30,10 @@ static speed_t speed_of_baud(unsigned baud)
 	return B0;
 }
 
-/* What a pty, or umockdev's tty, says of something that it does not have. */
+/* What a pty, umockdev's tty, or qemu's user mode says of something that it does not have. */
 static bool unsupported(int errnum)
 {
-	return errnum == ENOTTY || errnum == EINVAL;
+	return errnum == ENOTTY || errnum == EINVAL || errnum == ENOSYS;
 }
 
 /* How a tty says that what was behind it has left. */
