@@ -268,6 +268,21 @@ klippy stopped after running: 75 printer_unknown" ]
 	[[ $stderr == *"another kf-flash is at it: process "* ]]
 }
 
+# Root's and a user's have folders of their own: they meet at the hub's port.
+@test "two kf-flash of two users at one board: the second says that it is busy" {
+	run -0 --separate-stderr sim "$H723,reenum_ms=1500" -- '
+		records >r
+		kf-flash -q <r >first & first=$!
+		while [ ! -e "$XDG_STATE_HOME/kalico-flash/locks/flash-1-1.2.lock" ] || [ -e /dev/ttyACM0 ]; do :; done
+		mkdir root && chmod 0700 root
+		XDG_STATE_HOME=$PWD/root kf-flash --wait 0.1 <r; echo "$?"
+		wait "$first"; cat first'
+	[ "$(jq -r .error.message <<<"${lines[0]}")" = "another user's kf-flash is at it" ]
+	[ "${lines[1]}" = 75 ]
+	[[ $stderr == *"octopus-pro: waiting for another user's kf-flash, which is at this board"* ]]
+	[ "$(jq -r .flash.result <<<"${lines[2]}")" = flashed ]
+}
+
 @test "--return-delay: the service comes back so much later than the board" {
 	run -0 --separate-stderr here 'records | kf-flash -u klipper --return-delay 1.2'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]

@@ -303,10 +303,9 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 	return r;
 }
 
-static void show_wait(const struct kf_board *board, pid_t other)
+static void show_wait(const struct kf_board *board, const char *other)
 {
-	kf_log_phase(phase, kf_board_label(board), "waiting for process %d, which is at this board",
-		     (int)other);
+	kf_log_phase(phase, kf_board_label(board), "waiting for %s, which is at this board", other);
 }
 
 /* Then the boards have their time before whoever waits for us starts their service again. */

@@ -15,6 +15,7 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/record.h"
+#include "core/text.h"
 #include "flash/claim.h"
 
 struct wish {
@@ -64,10 +65,10 @@ static int list_wishes(json_t *records, struct wish **ret, size_t *ret_count, st
 }
 
 /* 1: our parent has it, for us. 0: *ret is ours now. */
-static int claim(const struct kf_claims *claims, const struct kf_board *board, int64_t deadline_ms,
-		 int *ret, struct kf_error *err)
+static int claim_mine(const struct kf_claims *claims, const struct kf_board *board,
+		      int64_t deadline_ms, int *ret, struct kf_error *err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], process[32];
 	pid_t other;
 	int r;
 
@@ -79,12 +80,68 @@ static int claim(const struct kf_claims *claims, const struct kf_board *board, i
 	other = kf_lock_holder(path);
 	if (other == getppid())
 		return 1;
-	claims->waits(board, other);
+	kf_text_format(process, sizeof(process), "process %d", (int)other);
+	claims->waits(board, process);
 	r = kf_lock_take(path, deadline_ms, ret, err);
 	if (r == -EBUSY)
 		kf_fail(err, KF_BUSY, "another kf-flash is at it: process %d",
 			(int)kf_lock_holder(path));
 	return r;
+}
+
+/* The hub has it: port "1-1.2" is "1-1:1.0/1-1-port2", and "1-1" is "1-0:1.0/usb1-port1". */
+static bool hub_port(const char *port, char ret[PATH_MAX])
+{
+	const char *dot = strrchr(port, '.'), *dash = strchr(port, '-');
+	const char *last = dot ? dot : dash;
+	int len = last ? (int)(last - port) : 0;
+
+	return last &&
+	       kf_text_format(ret, PATH_MAX, "/sys/bus/usb/devices/%.*s%s:1.0/%s%.*s-port%s", len,
+			      port, dot ? "" : "-0", dot ? "" : "usb", len, port, last + 1);
+}
+
+/*
+ * What other users see of it: the hub's port, which stays while boards come and go on it. Where the
+ * kernel does not show that, *ret stays -1.
+ */
+static int claim_port(const struct kf_claims *claims, const struct kf_board *board,
+		      int64_t deadline_ms, int *ret, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	if (hub_port(board->usb.port, path))
+		*ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret >= 0)
+		r = kf_lock_fd(*ret, 0);
+	if (r == -EBUSY) {
+		claims->waits(board, "another user's kf-flash");
+		r = kf_lock_fd(*ret, deadline_ms);
+	}
+	if (r == -EBUSY)
+		return kf_fail(err, KF_BUSY, "another user's kf-flash is at it");
+	return r == -EINTR ? kf_fail_sys(err, EINTR, "%s", path)
+	       : r < 0	   ? kf_fail_sys(err, -r, "%s: cannot lock", path)
+			   : 0;
+}
+
+static int claim(struct kf_claims *claims, const struct kf_board *board, int64_t deadline_ms,
+		 struct kf_error *err)
+{
+	_cleanup_(kf_closep) int mine = -1;
+	_cleanup_(kf_closep) int port = -1;
+	int r = claim_mine(claims, board, deadline_ms, &mine, err);
+
+	if (r == 0)
+		r = claim_port(claims, board, deadline_ms, &port, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	claims->fds[claims->count++] = mine;
+	if (port >= 0)
+		claims->fds[claims->count++] = port;
+	mine = port = -1; /* the claims' now */
+	return 0;
 }
 
 int kf_claims_take(struct kf_claims *claims, json_t *records, int64_t deadline_ms,
@@ -100,16 +157,14 @@ int kf_claims_take(struct kf_claims *claims, json_t *records, int64_t deadline_m
 	r = list_wishes(records, &list, &count, err);
 	if (r < 0)
 		return r;
-	claims->fds = calloc(count + 1, sizeof(*claims->fds));
+	claims->fds = calloc(2 * count + 1, sizeof(*claims->fds));
 	if (!claims->fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
 	for (size_t i = 0; i < count; i++) {
 		/* A composite device has several records, but is one board. */
 		if (i > 0 && strcmp(list[i - 1].board.usb.port, list[i].board.usb.port) == 0)
 			continue;
-		r = claim(claims, &list[i].board, deadline_ms, &claims->fds[claims->count], &why);
-		if (r == 0)
-			claims->count++;
+		r = claim(claims, &list[i].board, deadline_ms, &why);
 		if (r == -EINTR && err)
 			*err = why;
 		if (r == -EINTR)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * One kf-flash at a time on a board, from before its plan until its service runs again. A claim
- * is a lock by the USB port: a board keeps that in all of its modes. The kf-service
- * that kf-flash becomes keeps the claims, and the kf-flash below it knows its parent's.
+ * is a lock by the USB port, which a board keeps in all of its modes: a file of this user's, that
+ * says who has it, and the port itself in sysfs, for all users. The kf-service that kf-flash
+ * becomes keeps the claims, and the kf-flash below it knows its parent's.
  */
 #ifndef KF_FLASH_CLAIM_H
 #define KF_FLASH_CLAIM_H
-
-#include <sys/types.h>
 
 #include "core/board.h"
 
@@ -15,8 +14,8 @@
 
 struct kf_claims {
 	const char *tool; /* whose errors they are in the records */
-	/* Another process has this board, and is waited for; and: a board cannot be had. */
-	void (*waits)(const struct kf_board *board, pid_t other);
+	/* Another ("process 12") has this board, and is waited for; and: a board cannot be had. */
+	void (*waits)(const struct kf_board *board, const char *other);
 	void (*failed)(const struct kf_board *board, const struct kf_error *err);
 	int *fds;
 	size_t count;

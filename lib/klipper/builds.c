@@ -146,7 +146,7 @@ static int start_make(struct run *run, struct item *item, struct kf_error *err)
 	int r = open_work(item, err);
 
 	if (r == 0)
-		r = kf_site_enter(item->site, err);
+		r = kf_site_enter(item->site, run->options->timeout_ms, err);
 	if (r < 0)
 		return r;
 	tell(run, item, KF_BUILD_STARTS, item->site->tree.dir);

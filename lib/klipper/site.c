@@ -87,12 +87,14 @@ int kf_site_toolchain(struct kf_site *site, const struct kf_kconfig *config, cha
 	return 0;
 }
 
-int kf_site_enter(struct kf_site *site, struct kf_error *err)
+int kf_site_enter(struct kf_site *site, int64_t wait_ms, struct kf_error *err)
 {
 	int r = site->tree.version[0] ? 0 : kf_tree_describe(&site->tree, err);
 
 	if (r == 0 && site->extras.dir < 0)
-		r = kf_extras_note(site->tree.dir, kf_now_ms() + EXTRAS_MS, &site->extras, err);
+		r = kf_extras_note(site->tree.dir,
+				   kf_now_ms() + (wait_ms < EXTRAS_MS ? wait_ms : EXTRAS_MS),
+				   &site->extras, err);
 	return r;
 }
 

@@ -33,9 +33,10 @@ _must_check_ int kf_site_toolchain(struct kf_site *site, const struct kf_kconfig
 
 /*
  * Before a make starts in it: which version it will say, and what to clean up in the end. Errors as
- * kf_tree_describe, and kf_extras_note, which waits for other runs of ours a minute.
+ * kf_tree_describe, and kf_extras_note, which waits for other runs of ours wait_ms, and
+ * a minute at most.
  */
-_must_check_ int kf_site_enter(struct kf_site *site, struct kf_error *err);
+_must_check_ int kf_site_enter(struct kf_site *site, int64_t wait_ms, struct kf_error *err);
 
 /* Free all, and clean up what makes left in the trees. */
 void kf_sites_free(struct kf_site *sites);

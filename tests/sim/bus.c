@@ -171,6 +171,27 @@ static int name_tty(struct sim_bus *bus, const struct sim_identity *id, struct s
 	return 0;
 }
 
+/* The port of the hub, which stays when its device goes. */
+static int add_port(const struct sim_bus *bus, const char *port, const char *device,
+		    struct kf_error *err)
+{
+	const char *last = strrchr(port, '.') ? strrchr(port, '.') : strchr(port, '-');
+	int len = (int)(last - port), above = (int)(strrchr(device, '/') - device);
+	const char *root = *last == '-' ? "-0" : "", *usb = *last == '-' ? "usb" : "";
+	char path[1024], target[512];
+
+	kf_text_format(path, sizeof(path), "%s/sys%.*s/%.*s%s:1.0/%s%.*s-port%s", bus->root, above,
+		       device, len, port, root, usb, len, port, last + 1);
+	if (kf_dir_make(path, err) < 0)
+		return -EIO;
+	kf_text_format(path, sizeof(path), "%s/sys/bus/usb/devices/%.*s%s:1.0", bus->root, len,
+		       port, root);
+	kf_text_format(target, sizeof(target), "../../..%.*s/%.*s%s:1.0", above, device, len, port,
+		       root);
+	return symlink(target, path) < 0 && errno != EEXIST ? kf_fail_sys(err, errno, "%s", path)
+							    : 0;
+}
+
 struct paths {
 	char interface[400], serial[500], tty[600];
 };
@@ -219,6 +240,8 @@ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *
 	r = add_hubs(bus, id->port, err);
 	if (r == 0)
 		r = add(bus, node.path, sim_describe_device(id, node.path, bus->devnum), err);
+	if (r == 0)
+		r = add_port(bus, id->port, node.path, err);
 	if (!id->tty)
 		snprintf(node.raw, sizeof(node.raw), "bus/usb/%03d/%03u", atoi(id->port),
 			 bus->devnum);
