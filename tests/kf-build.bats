@@ -232,7 +232,7 @@ host linux elf 4194304 klipper.elf" ]
 	touch "$tree/src/extras/mine/Kconfig"
 	run --separate-stderr flock "$tree/src/extras" kf-build --timeout 1 --klipper-dir "$tree" \
 		< <(record octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 75 ]
 	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build uses $tree/src/extras" ]]
 	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
 	[ "$status" -eq 0 ]
@@ -277,7 +277,7 @@ host linux elf 4194304 klipper.elf" ]
 	exec 9>"$cache/build/octopus/lock"
 	flock -n 9
 	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 75 ]
 	jq -e '.error.code == "busy"' <<<"$output"
 	exec 9>&-
 	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)

@@ -132,7 +132,7 @@ fleet() {
 	mkdir empty
 	run --separate-stderr kf import empty
 	[ "$status" -eq 78 ]
-	[[ $stderr == *"empty: no devices.json, mcus.ini or fleet.json in it"*"name the file"* ]]
+	[[ $stderr == *"empty: no devices.json, mcus.ini or fleet.json in it"*"name the file (devices.json, mcus.ini, fleet.json), or its folder"* ]]
 	run --separate-stderr kf import nonesuch
 	[[ $status -eq 74 && $stderr == *"nonesuch: No such file or directory"* ]]
 	echo 'boards = many' >boards.ini

@@ -322,15 +322,6 @@ static int write_all(const json_t *records, bool table, struct kf_error *err)
 	return r;
 }
 
-static int status_of(const json_t *records)
-{
-	const json_t *record;
-	size_t i;
-
-	json_array_foreach(records, i, record) if (kf_record_failed(record)) return 1;
-	return EX_OK;
-}
-
 int main(int argc, char *argv[])
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
@@ -353,7 +344,7 @@ int main(int argc, char *argv[])
 	if (r == 0)
 		r = write_all(records, args.table, &err);
 	if (r == 0)
-		return status_of(records);
+		return kf_record_status(records);
 	kf_log_error(NULL, &err);
 	return kf_code_status(err.code);
 }

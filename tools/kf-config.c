@@ -247,13 +247,13 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 	kf_kconfig_free(&done.kconfig);
 }
 
-/* Boards that are not ours to configure pass as they came. Returns how many records failed. */
+/* Boards that are not ours to configure pass as they came. Returns the exit status. */
 static int configure_all(struct kf_configure *c, json_t *records, struct kf_error *err)
 {
 	struct kf_board board;
-	int failed = 0, r;
 	json_t *record;
 	size_t i;
+	int r;
 
 	json_array_foreach(records, i, record)
 	{
@@ -264,9 +264,8 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 			configure(c, record, &board);
 		if (kf_stop_signal())
 			return kf_fail_sys(err, EINTR, "stopped");
-		failed += kf_record_failed(record);
 	}
-	return failed;
+	return kf_record_status(records);
 }
 
 /*
@@ -283,7 +282,7 @@ static int filter(char **args, struct kf_error *err)
 				  .menuconfig = opt.menuconfig,
 				  .accept_drift = opt.accept_drift,
 				  .timeout_ms = opt.timeout_ms };
-	int failed, r;
+	int status, r;
 
 	(void)args;
 	if (isatty(STDIN_FILENO))
@@ -295,16 +294,16 @@ static int filter(char **args, struct kf_error *err)
 	r = kf_batch_collect(stdin, &records, err);
 	if (r == 0)
 		r = kf_registry_load(&registry, err);
-	failed = r < 0 ? r : configure_all(&c, records, err);
-	r = failed < 0 ? failed : 0;
+	status = r < 0 ? r : configure_all(&c, records, err);
+	r = status < 0 ? status : 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(records); i++)
 		r = print(json_array_get(records, i), kf_listing_record, err);
-	return r < 0 ? r : failed;
+	return r < 0 ? r : status;
 }
 
 static const struct command {
 	const char *name;
-	int (*run)(char **args, struct kf_error *err); /* > 0: that many boards failed */
+	int (*run)(char **args, struct kf_error *err); /* an exit status or an error */
 	int min, max;				       /* arguments */
 	const char *options;			       /* besides those that all take */
 } commands[] = { { NULL, filter, 0, 0, "MADT" }, { "add", add, 0, 0, "knmpPf" },
@@ -394,7 +393,7 @@ int main(int argc, char *argv[])
 	if (r >= 0 && fclose(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
 	if (r >= 0)
-		return r > 0;
+		return r;
 	kf_log_error(NULL, &err);
 	return kf_code_status(err.code);
 }

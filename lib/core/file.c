@@ -174,29 +174,30 @@ static int sync_folder(const char *folder)
 	return fd < 0 || (fsync(fd) < 0 && errno != EINVAL) ? -errno : 0;
 }
 
-/* A rename would put a file in the place of a device or a pipe. A link it replaces, not its target.
+/*
+ * A rename would put a file in the place of a device or a pipe. A link it replaces, not its target.
+ * Returns the mode that the new file gets, or an error.
  */
-static int check_replaceable(const char *path, struct kf_error *err)
+static int mode_after(const char *path, struct kf_error *err)
 {
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : kf_fail_sys(err, errno, "%s", path);
-	return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)
-		       ? 0
-		       : kf_fail(err, KF_IO, "%s: not a regular file", path);
+		return errno == ENOENT ? 0600 : kf_fail_sys(err, errno, "%s", path);
+	if (S_ISREG(st.st_mode))
+		return st.st_mode & 0777;
+	return S_ISLNK(st.st_mode) ? 0600 : kf_fail(err, KF_IO, "%s: not a regular file", path);
 }
 
 int kf_file_write(const char *path, const void *data, size_t len, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = -1;
 	char folder[PATH_MAX], temp[PATH_MAX];
-	int r;
+	int mode, r;
 
-	r = check_replaceable(path, err);
-	if (r < 0)
-		return r;
-
+	mode = mode_after(path, err);
+	if (mode < 0)
+		return mode;
 	r = folder_of(path, folder, err);
 	if (r < 0)
 		return r;
@@ -208,7 +209,7 @@ int kf_file_write(const char *path, const void *data, size_t len, struct kf_erro
 	fd = mkostemp(temp, O_CLOEXEC); /* 0600, O_EXCL */
 	if (fd < 0)
 		return kf_fail_sys(err, errno, "%s: cannot write in its folder", path);
-	r = write_all(fd, data, len);
+	r = fchmod(fd, (mode_t)mode) < 0 ? -errno : write_all(fd, data, len);
 	if (r == 0 && rename(temp, path) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -102,7 +102,7 @@ static const char *wanted(enum kind kind, const char *text)
 	};
 	char clean[PATH_MAX];
 
-	if (!text[0] || !kf_text_clean(clean, sizes[kind], text, strlen(text)))
+	if (!text[strspn(text, " ")] || !kf_text_clean(clean, sizes[kind], text, strlen(text)))
 		return "text without control characters, neither empty nor too long";
 	switch (kind) {
 	case KIND_MCU:

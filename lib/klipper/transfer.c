@@ -219,13 +219,19 @@ static const struct {
 	{ "fleet.json", kf_import_fleet },
 };
 
+static const char wanted[] = "name the file (devices.json, mcus.ini, fleet.json), or its folder";
+
 /* The file in a folder, or path itself. */
 static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return kf_fail_sys(err, errno, "%s", path);
+	if (stat(path, &st) < 0) {
+		int r = kf_fail_sys(err, errno, "cannot import %s", path);
+
+		kf_error_hint(err, "%s", wanted);
+		return r;
+	}
 	if (!S_ISDIR(st.st_mode))
 		return kf_text_format(ret, PATH_MAX, "%s", path)
 			       ? 0
@@ -235,7 +241,7 @@ static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 		    access(ret, F_OK) == 0)
 			return 0;
 	kf_fail(err, KF_CONFIG, "%s: no devices.json, mcus.ini or fleet.json in it", path);
-	kf_error_hint(err, "name the file, or the folder that it is in");
+	kf_error_hint(err, "%s", wanted);
 	return kf_code_errno(KF_CONFIG);
 }
 

@@ -71,6 +71,20 @@ TEST(a_failed_write_leaves_the_old_file)
 	CHECK(entries(temp_path("old")) == 1); /* no temporary file stays */
 }
 
+TEST(a_file_keeps_its_mode)
+{
+	const char *path = temp_path("shown");
+	struct kf_error err = { 0 };
+	struct stat st;
+
+	CHECK(kf_file_write(path, "new", 3, &err) == 0);
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	CHECK(chmod(path, 0644) == 0);
+	CHECK(kf_file_write(path, "newer", 5, &err) == 0);
+	holds(path, "newer");
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0644);
+}
+
 TEST(a_folder_in_the_way_is_an_error)
 {
 	struct kf_error err;
@@ -174,6 +188,6 @@ TEST(trees_removed)
 	CHECK(kf_dir_remove(temp_path("keep/file/x"), NULL) == -ENOTDIR);
 }
 
-TEST_MAIN(T(written_and_read), T(a_failed_write_leaves_the_old_file),
+TEST_MAIN(T(written_and_read), T(a_failed_write_leaves_the_old_file), T(a_file_keeps_its_mode),
 	  T(a_folder_in_the_way_is_an_error), T(writing_replaces_a_link_not_its_target),
 	  T(reading_refuses), T(copied), T(hashed), T(folders_made), T(trees_removed))
