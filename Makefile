@@ -108,6 +108,9 @@ check-systemd: deps
 # As root: the packages of "make deb" in another.
 check-package: deps
 	@tests/package/run $(B)
+# As root: the packages of "make deb ARCH=", and the unit tests, by qemu.
+check-foreign: deps
+	@tests/package/foreign $(B) $(or $(ARCH),$(error ARCH= names the architecture))
 check-faults: deps
 	+@$(SUBMAKE) tests
 	@tests/faults/run $(B)
@@ -177,7 +180,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps check check-faults check-package check-sim check-systemd demo lint coverage fuzz \
+.PHONY: all tests cflags deps check check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)

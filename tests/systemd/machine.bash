@@ -24,17 +24,17 @@ skip() {
 	exit 0
 }
 
-# machine_make NAME PACKAGE,...: a Debian ($KF_SUITE, or 12) with these is in $root.
+# machine_make NAME PACKAGE,... [ARCH]: a Debian ($KF_SUITE, or 12) with these is in $root.
 machine_make() {
 	local suite=${KF_SUITE:-bookworm}
-	root=$build/systemd/$suite/$1 # deep: make looks for *.d in the upper folders
+	root=$build/systemd/$suite/$1${3:+-$3} # deep: make looks for *.d in the upper folders
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	command -v systemd-nspawn >/dev/null || skip "systemd-nspawn is missing (Debian: systemd-container)"
 	[ "$(cat "$root/ready" 2>/dev/null)" != "$2" ] || return 0
 	command -v mmdebstrap >/dev/null || skip "mmdebstrap is missing"
 	rm -rf "$root"
 	mkdir -p "${root%/*}"
-	mmdebstrap --quiet --variant=minbase --include="$2" "$suite" "$root" >&2
+	mmdebstrap --quiet --variant=minbase --include="$2" ${3:+--architectures="$3"} "$suite" "$root" >&2
 	echo "$2" >"$root/ready"
 }
 
