@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which trials there are: the same seed makes the same ones, whatever machine runs them. */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "faults/campaign.h"
+
+#define VERSION "v9.9-1-gfedcba98"
+
+/* Small pages, so that first and last blocks of them are met; and each kind of flash. */
+const struct setup campaign_setups[CAMPAIGN_SETUPS] = {
+	{ "stm32f103, pages of 1 KiB, double-buffered USB", "mcu=stm32f103xe", 2200, false },
+	{ "rp2040, pages of 256 bytes, sectors of 4 KiB", "mcu=rp2040,block=256", 4700, false },
+	{ "stm32f446, found in Katapult, blocks of 128", "mcu=stm32f446xx,block=128,mode=katapult",
+	  2100, false },
+	{ "stm32h723, blocks of 512", "mcu=stm32h723xx,block=512", 5000, false },
+	{ "stm32f072, a bootloader that tells no version", "mcu=stm32f072xb,katapult=old", 1100,
+	  false },
+	{ "stm32g0b1, has the image already", "mcu=stm32g0b1xx", 1500, true },
+};
+
+const struct fault campaign_faults[CAMPAIGN_FAULTS] = {
+	{ "drop", 0, true },
+	{ "corrupt", 0, true },
+	{ "nack", 0, true },
+	{ "f2", 0, true },
+	{ "f3", 0, true },
+	{ "stall", 0, true },
+	{ "unplug", 0, true },
+	{ "SIGKILL", SIGKILL, true },
+	{ "SIGTERM", SIGTERM, true },
+	{ "SIGINT", SIGINT, true },
+	{ "drop", 0, false },
+	{ "corrupt", 0, false },
+	{ "stall", 0, false },
+	{ "unplug", 0, false },
+	{ "dup", 0, false },
+	{ "foreign", 0, false },
+	{ "SIGKILL", SIGKILL, false },
+	{ "SIGTERM", SIGTERM, false },
+	{ "SIGINT", SIGINT, false },
+};
+
+static uint64_t draw(uint64_t *random)
+{
+	*random ^= *random >> 12;
+	*random ^= *random << 25;
+	*random ^= *random >> 27;
+	return *random * 0x2545f4914f6cdd1dULL;
+}
+
+/* A firmware image of so many bytes for the board that spec describes: noise behind a real head. */
+static void make_image(struct campaign *c, size_t n)
+{
+	struct sim_spec *spec = &c->specs[n];
+	struct lab *lab = &c->labs[n];
+	struct sim_flash flash;
+	struct kf_error why;
+	size_t head;
+
+	campaign_check(sim_spec_parse(campaign_setups[n].spec, spec, &why), &why,
+		       campaign_setups[n].name);
+	campaign_check(sim_flash_init(&flash, spec->mcu, 0, &why), &why, campaign_setups[n].name);
+	campaign_check(sim_firmware_make(&flash, spec->start, "Klipper", spec->mcu, VERSION, &why),
+		       &why, campaign_setups[n].name);
+	uint8_t *image = flash.data + (spec->start - flash.base);
+	for (head = campaign_setups[n].bytes; image[head - 1] == 0xff; head--)
+		;
+	while (head < campaign_setups[n].bytes)
+		image[head++] = (uint8_t)draw(&c->random);
+	kf_text_format(lab->path, sizeof(lab->path), "%s/%zu/klipper.bin", c->dir, n);
+	campaign_check(kf_dir_make_parent(lab->path, &why), &why, lab->path);
+	campaign_check(kf_file_write(lab->path, (char *)image, head, &why), &why, lab->path);
+	campaign_check(kf_image_load(lab->path, &lab->image, &why), &why, lab->path);
+	sim_flash_free(&flash);
+	if (campaign_setups[n].has)
+		kf_text_format(spec->app, sizeof(spec->app), "%s", lab->path);
+}
+
+/*
+ * Without any fault: it has to succeed, and tells how many frames there are. Called more than once:
+ * a machine that is slow for a moment asks to connect once more.
+ */
+static void count_frames(struct campaign *c, size_t n)
+{
+	struct lab lab = c->labs[n];
+	struct lab_end end;
+
+	campaign_open(&lab, &c->specs[n]);
+	lab_flash(&lab, PATIENT_MS, PATIENT_MS, NULL, &end);
+	if (!campaign_succeeded(&end) || !lab_runs(&lab) ||
+	    strcmp(end.word, campaign_setups[n].has ? "current" : "flashed") != 0)
+		errx(1, "%s: without a fault it ends %s: %s", campaign_setups[n].name, end.word,
+		     end.message);
+	if (campaign_setups[n].has && lab.port->board.flash.erases > 0)
+		errx(1, "%s: current, but erased", campaign_setups[n].name);
+	for (size_t i = 0; i < 2; i++)
+		if (!c->frames[n][i] || lab.port->board.spec.faults.frames[i] < c->frames[n][i])
+			c->frames[n][i] = lab.port->board.spec.faults.frames[i];
+	lab_close(&lab);
+}
+
+/* Each fault at each frame once, in an order of the seed's; what is left over by chance. */
+static void choose_trials(struct campaign *c)
+{
+	size_t all = 0, n = 0, room;
+	struct trial swap;
+
+	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
+		for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
+			all += c->frames[s][campaign_faults[f].to_board ? SIM_TO_BOARD
+									: SIM_FROM_BOARD];
+	room = all > c->runs ? all : c->runs;
+	c->trials = calloc(room, sizeof(*c->trials));
+	if (!c->trials)
+		err(1, "trials");
+	for (uint8_t s = 0; s < CAMPAIGN_SETUPS; s++)
+		for (uint8_t f = 0; f < CAMPAIGN_FAULTS; f++)
+			for (unsigned at = 1; at <= c->frames[s][!campaign_faults[f].to_board];
+			     at++)
+				c->trials[n++] = (struct trial){ s, f, at };
+	for (; n < room; n++)
+		c->trials[n] = c->trials[draw(&c->random) % all];
+	for (size_t i = all; i-- > 1;) {
+		size_t j = draw(&c->random) % (i + 1);
+
+		swap = c->trials[i];
+		c->trials[i] = c->trials[j];
+		c->trials[j] = swap;
+	}
+}
+
+void campaign_plan(struct campaign *c)
+{
+	c->random = c->seed;
+	for (size_t n = 0; n < CAMPAIGN_SETUPS; n++) {
+		make_image(c, n);
+		for (int i = 0; i < 3; i++)
+			count_frames(c, n);
+	}
+	choose_trials(c);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What became of the trials, for a terminal and as a page. */
+#include <err.h>
+#include <string.h>
+
+#include "faults/campaign.h"
+
+#define WORDS 12
+
+size_t campaign_report(const struct campaign *c)
+{
+	size_t broken = 0;
+
+	for (size_t i = 0; i < c->runs; i++) {
+		const struct trial *t = &c->trials[i];
+		const char *why = c->outcomes[i].broken;
+
+		if (c->only >= 0 && (size_t)c->only != i)
+			continue;
+		if (!c->outcomes[i].done)
+			why = "it did not end";
+		broken += *why != '\0';
+		if (!*why && !c->verbose)
+			continue;
+		printf("# trial %zu: %s: %s at %s:%u: %s, then %s %s\n", i,
+		       campaign_setups[t->setup].name, campaign_faults[t->fault].name,
+		       campaign_faults[t->fault].to_board ? "tx" : "rx", t->at, c->outcomes[i].word,
+		       c->outcomes[i].next, why);
+	}
+	return broken;
+}
+
+/* How often each word came, most frequent first. */
+static void write_words(const struct campaign *c, size_t fault, FILE *out)
+{
+	struct {
+		const char *word;
+		size_t count;
+	} words[WORDS] = { 0 };
+	size_t n = 0, k, best;
+
+	for (size_t i = 0; i < c->runs; i++) {
+		const char *word = c->outcomes[i].word;
+
+		if (c->trials[i].fault != fault)
+			continue;
+		for (k = 0; k < n && strcmp(words[k].word, word) != 0; k++)
+			;
+		if (k < WORDS) {
+			words[k].word = word;
+			words[k].count++;
+			n += k == n;
+		}
+	}
+	for (size_t done = 0; done < n; done++) {
+		for (k = best = 0; k < n; k++)
+			if (words[k].count > words[best].count)
+				best = k;
+		fprintf(out, "%s%s %zu", done ? ", " : "", words[best].word, words[best].count);
+		words[best].count = 0;
+	}
+}
+
+static void write_row(const struct campaign *c, size_t fault, FILE *out)
+{
+	size_t runs = 0, stuck = 0, flashed = 0, current = 0, broken = 0;
+
+	for (size_t i = 0; i < c->runs; i++) {
+		const struct outcome *o = &c->outcomes[i];
+
+		if (c->trials[i].fault != fault)
+			continue;
+		runs++;
+		stuck += o->stuck;
+		flashed += strcmp(o->next, "flashed") == 0;
+		current += strcmp(o->next, "current") == 0;
+		broken += o->broken[0] != '\0';
+	}
+	fprintf(out, "| %s | %s | %zu | ", campaign_faults[fault].name,
+		campaign_faults[fault].to_board ? "to the board" : "from the board", runs);
+	write_words(c, fault, out);
+	fprintf(out, " | %zu | %zu | %zu | %zu |\n", stuck, flashed, current, broken);
+}
+
+void campaign_table(const struct campaign *c, size_t broken)
+{
+	FILE *out = fopen(c->table, "w");
+
+	if (!out)
+		err(1, "%s", c->table);
+	fprintf(out,
+		"# The fault campaign\n\n"
+		"Written by `make check-faults RUNS=%zu SEED=%llu`: a simulated board is flashed, "
+		"and at "
+		"one frame\nof the talk with Katapult one thing goes wrong. Each fault happens at "
+		"each frame, in each direction, of:\n\n",
+		c->runs, (unsigned long long)c->seed);
+	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
+		fprintf(out, "- %s (%zu bytes; %u frames to the board, %u from it)\n",
+			campaign_setups[s].name, c->labs[s].image.len, c->frames[s][SIM_TO_BOARD],
+			c->frames[s][SIM_FROM_BOARD]);
+	fputs("\nAfter each: nothing is called flashed or current that the board does not hold and "
+	      "run; a failure has its word,\nits reason and its remedy; the notes name no image "
+	      "that "
+	      "is not there; the next plain run brings the image onto\nthe board. A board that is "
+	      "stuck in its bootloader (a bad frame wedges Katapult, a stall lasts until a reset)\n"
+	      "is power-cycled in between, after kf-flash has said so. A run with a fault has 300 "
+	      "ms in all, so on a busy\nmachine a few more end with timeout.\n\n"
+	      "| fault | frame | runs | the run ended | stuck | next: flashed | next: current | "
+	      "broken |\n|---|---|---|---|---|---|---|---|\n",
+	      out);
+	for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
+		write_row(c, f, out);
+	fprintf(out, "\n%zu runs, %zu broken.\n", c->runs, broken);
+	if (fclose(out) == EOF)
+		err(1, "%s", c->table);
+}
