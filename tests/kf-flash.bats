@@ -188,6 +188,19 @@ setup() {
 	grep "no luck" "$(jq -r .error.log <<<"$output")"
 }
 
+@test "two scripts fail: each has a log of its own, and the first one's is named" {
+	mkdir -p katapult/scripts modules
+	echo 'raise SystemExit("no luck either")' >katapult/scripts/flashtool.py
+	touch modules/serial.py
+	export PYTHONPATH=$PWD/modules
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method flashtool --katapult-dir katapult'
+	log=$(jq -r .error.log <<<"$output")
+	grep "no luck either" "$log"
+	grep "no luck$" "${log%flashtool.log}make_flash.log"
+}
+
 @test "make flash is refused when the build folder holds another image" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -1 --separate-stderr sim "$H723" -- 'config | kf-build >r

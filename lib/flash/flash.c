@@ -299,7 +299,8 @@ static int try_methods(struct run *run, struct kf_error *err)
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
 		kf_text_format(first.message, sizeof(first.message), "%s", both);
-		kf_text_format(first.log, sizeof(first.log), "%s", err->log);
+		if (!first.log[0])
+			kf_text_format(first.log, sizeof(first.log), "%s", err->log);
 		*err = first;
 	}
 	return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each run's output goes to a log of the board's; the error names it. */
+/* Each run's output goes to a log of the board's and the method's; the error names it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,10 +17,11 @@
 
 enum { PYTHON_MS = 20000 };
 
-static int open_log(const struct kf_plan *plan, char path[PATH_MAX], int *ret, struct kf_error *err)
+static int open_log(const struct kf_plan *plan, enum kf_method method, char path[PATH_MAX],
+		    int *ret, struct kf_error *err)
 {
 	const char *name = plan->board.key[0] ? plan->board.key : "by-hand";
-	int r = kf_path(KF_DIR_STATE, path, err, "logs/%s-flash.log", name);
+	int r = kf_path(KF_DIR_STATE, path, err, "logs/%s-%s.log", name, kf_method_name(method));
 
 	if (r == 0)
 		r = kf_dir_make_parent(path, err);
@@ -151,7 +152,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r == 0)
 		r = take_turn(&tree, deadline_ms, &turn, err);
 	if (r == 0)
-		r = open_log(plan, path, &log, err);
+		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
 	if (r < 0)
 		return r;
 	kf_watch_step(watch, "make flash %s", device);
@@ -257,7 +258,7 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 	if (r == 0)
 		r = copy_image(plan, image, copy, err);
 	if (r == 0)
-		r = open_log(plan, path, &log, err);
+		r = open_log(plan, KF_METHOD_FLASHTOOL, path, &log, err);
 	if (r < 0)
 		return r;
 	p.out = p.err = log;
