@@ -253,7 +253,7 @@ klippy stopped after running: 75 printer_unknown" ]
 		records >r
 		kf-flash -q -u klipper <r >first & first=$!
 		read -r _ <>event # flashed, and on its way back
-		kf-flash --wait 0.1 <r; echo "$?"
+		kf-flash --wait 0 <r; echo "$?"
 		exec {said}< <(kf-flash -u klipper --dry-run <r 2>&1 >second)
 		read -r line <&"$said"; echo "$line"
 		cat second

@@ -146,10 +146,10 @@ static bool take_option(int c, struct args *args)
 	}
 	if (word)
 		return (*word = optarg);
-	if (time && kf_seconds_read(optarg, time))
+	if (time && kf_seconds_read(optarg, c != 'w' && c != OPT_DELAY, time))
 		return true;
 	if (time)
-		warnx("%s is not a number of seconds", optarg);
+		warnx("%s is not a number of seconds that this can take", optarg);
 	switch (c) {
 	case 'u':
 		if (kf_unit_name(optarg, unit, &err) == 0 &&

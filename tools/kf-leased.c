@@ -369,7 +369,7 @@ int main(int argc, char *argv[])
 		if (c == 'p') {
 			pay = true;
 		} else if (c == 't' || c == 'i') {
-			ok = kf_seconds_read(optarg, c == 't' ? &keep.timeout_ms : &idle_ms);
+			ok = kf_seconds_read(optarg, 1, c == 't' ? &keep.timeout_ms : &idle_ms);
 		} else if (c == 'h' || c == 'V') {
 			c == 'h' ? usage(stdout) : (void)puts("kf-leased " KF_VERSION);
 			return fflush(stdout) == EOF ? kf_code_status(KF_IO) : 0;

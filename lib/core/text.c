@@ -118,12 +118,12 @@ bool kf_key_valid(const char *key)
 	return true;
 }
 
-bool kf_seconds_read(const char *text, int64_t *ret_ms)
+bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms)
 {
 	char *end;
 	double s = strtod(text, &end);
 
-	if (end == text || *end || !(s > 0 && s <= 86400))
+	if (end == text || *end || !(s >= 0 && s <= 86400) || (int64_t)(s * 1000) < least_ms)
 		return false;
 	*ret_ms = (int64_t)(s * 1000);
 	return true;

@@ -26,8 +26,8 @@ bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE]);
 /* ^[a-z0-9][a-z0-9_-]*$, at most 64 characters. Such a key is safe as a file name. */
 bool kf_key_valid(const char *key);
 
-/* A time as a user writes it: seconds, more than 0, a day at most, fractions allowed. */
-bool kf_seconds_read(const char *text, int64_t *ret_ms);
+/* A time as a user writes it: seconds, fractions allowed, at least least_ms and a day at most. */
+bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms);
 
 /* Lower-case hex of len bytes and a NUL; ret holds 2 * len + 1. */
 void kf_text_hex(const uint8_t *data, size_t len, char *ret);
