@@ -67,7 +67,10 @@ TEST(any_baud_can_be_set)
 		uint32_t t[11];
 
 		CHECK(kf_serial_open(pair.path, bauds[i], &fd, &err) == 0);
-		CHECK(ioctl(fd, _IOR('T', 0x2a, t), t) == 0);
+		if (ioctl(fd, _IOR('T', 0x2a, t), t) < 0 && errno == ENOTTY) {
+			close(pair.board);
+			SKIP("qemu's user mode does not know TCGETS2");
+		}
 		CHECK(t[9] == bauds[i] && t[10] == bauds[i]);
 	}
 	close(pair.board);

@@ -16,6 +16,7 @@ struct test {
 };
 
 static bool test_failed;
+static const char *test_skipped; /* why */
 
 #define TEST(name) static void name(void)
 
@@ -37,6 +38,13 @@ static bool test_failed;
 		}                                                                                  \
 	} while (0)
 
+/* Leave a test that this machine cannot run. */
+#define SKIP(why)                                                                                  \
+	do {                                                                                       \
+		test_skipped = (why);                                                              \
+		return;                                                                            \
+	} while (0)
+
 static inline int test_main(const struct test *tests, size_t count)
 {
 	bool any = false;
@@ -45,8 +53,10 @@ static inline int test_main(const struct test *tests, size_t count)
 	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
 		test_failed = false;
+		test_skipped = NULL;
 		tests[i].run();
-		printf("%s %zu %s\n", test_failed ? "not ok" : "ok", i + 1, tests[i].name);
+		printf("%s %zu %s%s%s\n", test_failed ? "not ok" : "ok", i + 1, tests[i].name,
+		       test_skipped ? " # SKIP " : "", test_skipped ? test_skipped : "");
 		any = any || test_failed;
 	}
 	return any;
