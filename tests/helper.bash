@@ -5,9 +5,11 @@
 # with a setup of its own calls fresh_home there.
 bats_require_minimum_version 1.5.0
 
-tests=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+# This is read anew for each test: nothing here starts a program.
+tests=${BASH_SOURCE[0]%/*}
 KF_TESTS=$tests # the same for programs that tests start
-KF_BUILD=$(realpath "${KF_BUILD:-$tests/../build}")
+KF_BUILD=${KF_BUILD:-${tests%/*}/build}
+[[ $KF_BUILD == /* ]] || KF_BUILD=$PWD/$KF_BUILD
 # Debian's python3 has the modules that tests need, whatever else is installed.
 PATH=$KF_BUILD:/usr/bin:$PATH
 export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
@@ -19,8 +21,7 @@ fresh_home() {
 	export HOME=$BATS_TEST_TMPDIR/home
 	export XDG_CONFIG_HOME=$HOME/.config XDG_CACHE_HOME=$HOME/.cache
 	export XDG_STATE_HOME=$HOME/.local/state XDG_RUNTIME_DIR=$HOME/run
-	mkdir -p "$HOME" "$XDG_RUNTIME_DIR"
-	chmod 0700 "$XDG_RUNTIME_DIR"
+	mkdir -p -m 0700 "$HOME" "$XDG_RUNTIME_DIR"
 }
 
 setup() {
