@@ -21,7 +21,7 @@ fresh_home() {
 	export HOME=$BATS_TEST_TMPDIR/home
 	export XDG_CONFIG_HOME=$HOME/.config XDG_CACHE_HOME=$HOME/.cache
 	export XDG_STATE_HOME=$HOME/.local/state XDG_RUNTIME_DIR=$HOME/run
-	mkdir -p -m 0700 "$HOME" "$XDG_RUNTIME_DIR"
+	[ -d "$HOME" ] || mkdir -m 0700 "$HOME" "$XDG_RUNTIME_DIR"
 }
 
 setup() {
