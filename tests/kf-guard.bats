@@ -145,6 +145,21 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$output" = "75 printing" ]
 }
 
+@test "a stream that has paused is not idle, though no file is printed" {
+	for state in "ready, idle" cancelled; do
+		for MOONRAKER in "" pd/comms/moonraker.sock http; do
+			export MOONRAKER
+			EDIT=pause_resume.is_paused=true run -0 --separate-stderr here '
+				klippy "$@"; check' "$state" ${MOONRAKER:+-v}
+			[ "$output" = "75 printing" ]
+			[[ $stderr == *" has paused, but not a file of its own"*CLEAR_PAUSE* ]]
+		done
+	done
+	MOONRAKER='' EDIT=pause_resume.is_paused=false run -0 --separate-stderr here 'klippy "ready, idle"; check'
+	[ "$output" = "75 busy" ]
+	[[ $stderr == *"when nothing is printed, end it (kill "* ]]
+}
+
 @test "words and types that we do not know are never idle" {
 	for edit in print_stats.state=resting idle_timeout.state=Napping print_stats.state=7 \
 		print_stats=null webhooks=gone print_stats=[1] \

@@ -129,6 +129,7 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 		[KF_PRINTER_PRINTING] = "prints",
 		[KF_PRINTER_PAUSED] = "is paused",
 		[KF_PRINTER_STREAMED] = "runs G-code",
+		[KF_PRINTER_HELD] = "is paused",
 	};
 	bool ours = has_our_port(doctor, klippy->pid);
 	struct kf_printer printer = { 0 };

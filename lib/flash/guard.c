@@ -43,6 +43,12 @@ static int judge(const struct kf_printer *printer, const char *who, struct kf_er
 		kf_error_hint(err, "a program streams a print to it, or a command still runs: "
 				   "wait until it is idle");
 		return r;
+	case KF_PRINTER_HELD:
+		r = kf_fail(err, KF_PRINTING, "%s has paused, but not a file of its own", who);
+		kf_error_hint(
+			err, "if a program streams a print to it, let that end; if nothing prints, "
+			     "CLEAR_PAUSE says so");
+		return r;
 	default:
 		return 0;
 	}

@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "flash/hold.h"
+#include "klipper/klippy.h"
 
 int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err)
 {
@@ -54,6 +55,8 @@ static const struct {
 int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
 {
 	const struct kf_holder *holder = &board->holder;
+	struct kf_klippy klippy;
+	const char *when;
 
 	kf_fail(err, KF_BUSY, "%s is open in process %d (%s%s%s)", board->tty, (int)holder->pid,
 		holder->command, holder->unit[0] ? ", " : "", holder->unit);
@@ -67,11 +70,12 @@ int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
 			      intruders[i].hint[1]);
 		return -EBUSY;
 	}
+	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";
 	if (holder->unit[0])
-		kf_error_hint(err, "stop it (sudo systemctl stop %s), or name it with -u %s",
-			      holder->unit, holder->unit);
+		kf_error_hint(err, "%sstop it (sudo systemctl stop %s), or name it with -u %s",
+			      when, holder->unit, holder->unit);
 	else
-		kf_error_hint(err, "end it (kill %d), then try again", (int)holder->pid);
+		kf_error_hint(err, "%send it (kill %d), then try again", when, (int)holder->pid);
 	return -EBUSY;
 }
 

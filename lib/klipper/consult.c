@@ -35,8 +35,8 @@ struct inquiry {
 
 static json_t *objects(void)
 {
-	return json_pack("{s:{s:n, s:n, s:n, s:n}}", "objects", "print_stats", "virtual_sdcard",
-			 "idle_timeout", "webhooks");
+	return json_pack("{s:{s:n, s:n, s:n, s:n, s:n}}", "objects", "print_stats",
+			 "virtual_sdcard", "pause_resume", "idle_timeout", "webhooks");
 }
 
 static int put(const struct source *source, const char *question, json_t *params,
@@ -158,7 +158,8 @@ static void moonraker_by_http(struct inquiry *inquiry, int *ret)
 {
 	struct source source = {
 		.info = "/printer/info",
-		.status = "/printer/objects/query?print_stats&virtual_sdcard&idle_timeout&webhooks",
+		.status = "/printer/objects/query?print_stats&virtual_sdcard&pause_resume&"
+			  "idle_timeout&webhooks",
 	};
 	char conf[PATH_MAX];
 

@@ -16,20 +16,19 @@
 
 #define WORDS_MAX 64
 
-/* If option is word, its argument: behind it, or next. *step is how many words that takes. */
+/*
+ * If word is this option (one letter, or a name or, as Python's optparse has it, its beginning),
+ * its argument: behind it, or next. *step is how many words that takes.
+ */
 static const char *argument(const char *word, const char *next, const char *option, size_t *step)
 {
-	size_t len = strlen(option);
 	bool is_long = option[1] == '-';
+	size_t len = is_long ? strcspn(word, "=") : 2;
 
-	if (strncmp(word, option, len) != 0)
+	if (len < (is_long ? 3 : 2) || strncmp(word, option, len) != 0)
 		return NULL;
 	*step = word[len] ? 1 : 2;
-	if (!word[len])
-		return next;
-	if (!is_long)
-		return word + len;
-	return word[len] == '=' ? word + len + 1 : NULL;
+	return word[len] ? word + len + is_long : next;
 }
 
 static bool absolute(const char *path, const char *cwd, char ret[PATH_MAX])

@@ -80,6 +80,8 @@ static enum kf_printer_state judge(const json_t *status)
 	gcode = of_gcode(timeout);
 	if (gcode == KF_PRINTER_STREAMED)
 		return gcode;
+	if (json_is_true(json_object_get(json_object_get(status, "pause_resume"), "is_paused")))
+		return KF_PRINTER_HELD;
 	if (strcmp(text(webhooks, "state"), "ready") != 0)
 		return KF_PRINTER_DOUBT;
 	/* A printer may lack one of the two (no virtual SD card), but not both. */

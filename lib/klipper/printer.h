@@ -12,6 +12,7 @@ enum kf_printer_state {
 	KF_PRINTER_PRINTING, /* a file from the virtual SD card */
 	KF_PRINTER_PAUSED,   /* likewise */
 	KF_PRINTER_STREAMED, /* G-code of another origin: a macro, or a program that sends it */
+	KF_PRINTER_HELD,     /* likewise, and PAUSE came */
 };
 
 struct kf_printer {
@@ -28,8 +29,9 @@ bool kf_printer_judge_info(const json_t *info, struct kf_printer *ret);
 
 /*
  * result is that of "objects/query" (printer.objects.query) for print_stats, virtual_sdcard,
- * idle_timeout and webhooks. print_stats outlives an emergency stop, so webhooks' state counts
- * first; idle_timeout says Printing for all G-code, whoever sends it.
+ * pause_resume, idle_timeout and webhooks. print_stats outlives an emergency stop, so webhooks'
+ * state counts first; idle_timeout says Printing for all G-code, whoever sends it, and pause_resume
+ * that it was paused, where print_stats knows of files only.
  */
 void kf_printer_judge(const json_t *result, struct kf_printer *ret);
 

@@ -37,19 +37,21 @@ def pid():
     return ENV.get("PID", str(os.getpid()))
 
 
-def edit(answer):
-    """Make what an objects query says something else."""
+def edit(answer, asked):
+    """Make what an objects query says something else; it says only what it was asked for."""
     status = answer.get("result", {}).get("status")
     for change in filter(None, ENV.get("EDIT", "").split(",")) if status else []:
         path, value = change.split("=")
         *path, last = path.split(".")
         obj = status
         for name in path:
-            obj = obj[name]
+            obj = obj.setdefault(name, {})
         if value == "gone":
             del obj[last]
         else:
-            obj[last] = json.loads(value) if re.match(r"[\d{\[nt\"]", value) else value
+            obj[last] = json.loads(value) if re.match(r"[\d{\[ntf\"]", value) else value
+    if status:
+        answer["result"]["status"] = {name: status[name] for name in asked if name in status}
     return answer
 
 
@@ -85,7 +87,7 @@ def talk(conn, prefix):
     if any(name.split()[0] in ("configfile", "mcu") for name in asked):
         conn.sendall(json.dumps(mcus(request["id"], asked)).encode() + b"\x03")
         return
-    answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]))
+    answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]), asked)
     text = json.dumps(answer).encode() + b"\x03"
     if MODE == "garbage":
         text = b"\x00\xff{\x03"
@@ -114,9 +116,10 @@ def serve(sock, prefix):
 
 class Http(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        known = (k for k in RECORDED if k.startswith("http GET " + self.path.split("?")[0]))
+        path, _, asked = self.path.partition("?")
+        known = (k for k in RECORDED if k.startswith("http GET " + path))
         recorded = RECORDED[next(known)]
-        body = json.dumps(edit(recorded["body"])).encode()
+        body = json.dumps(edit(recorded["body"], asked.split("&"))).encode()
         self.send_response(recorded["status"])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

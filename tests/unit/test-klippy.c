@@ -36,6 +36,9 @@ TEST(every_spelling_of_an_option)
 	CHECK_STR(k.api, "/run/b");
 	CHECK(PARSE("python3\0klippy.py\0--api-server\0c.sock\0p.cfg\0", &k));
 	CHECK_STR(k.api, "/home/pi/c.sock");
+	CHECK(PARSE("python3\0klippy.py\0--api=/run/e\0--log\0/l/m/klippy.log\0p.cfg\0", &k));
+	CHECK_STR(k.api, "/run/e");
+	CHECK_STR(k.folders[0], "/l");
 	CHECK(PARSE("python\0-m\0klippy\0p2/config/p.cfg\0--api-server-user\0pi\0"
 		    "--api-server-file-mode=0660\0-a\0/run/d\0",
 		    &k));
