@@ -13,7 +13,7 @@ KF_BUILD=${KF_BUILD:-${tests%/*}/build}
 # Debian's python3 has the modules that tests need, whatever else is installed.
 PATH=$KF_BUILD:/usr/bin:$PATH
 export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
-unset NO_COLOR
+unset NO_COLOR SUDO_USER
 # No service of this machine's is lent to a test.
 export KF_LEASE_SOCKET=/nonexistent/lease.sock
 

@@ -126,6 +126,16 @@ fake_menuconfig() {
 	[ "$(jq -r .config.mcu <<<"$output")" = stm32h723xx ]
 }
 
+@test "under sudo an empty registry is root's, and it is said" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	run -78 --separate-stderr kf-config show octopus
+	[[ $stderr == *"nothing is registered yet: kf add" ]]
+	SUDO_USER=pi run -78 --separate-stderr kf-config show octopus
+	[[ $stderr == *"this is root's registry: without sudo, yours is used" ]]
+	SUDO_USER=root run -78 --separate-stderr kf-config show octopus
+	[[ $stderr == *"nothing is registered yet: kf add" ]]
+}
+
 @test "records that are not for us pass as they came" {
 	two_boards
 	{

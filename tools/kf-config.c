@@ -154,7 +154,8 @@ static int list(char **args, struct kf_error *err)
 		r = print(json, kf_listing_row, err);
 	}
 	if (r == 0 && count == 0)
-		kf_log_phase(phase, NULL, "nothing is registered yet: kf-scan | kf-config add");
+		kf_log_phase(phase, NULL, "%s",
+			     kf_registry_advice("nothing is registered yet: kf add"));
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/file.h"
@@ -198,8 +199,17 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 	if (known[0])
 		kf_error_hint(err, "registered are: %s", known);
 	else
-		kf_error_hint(err, "nothing is registered yet: kf-scan | kf-config add");
+		kf_error_hint(err, "%s", kf_registry_advice("nothing is registered yet: kf add"));
 	return kf_code_errno(KF_NOT_REGISTERED);
+}
+
+const char *kf_registry_advice(const char *otherwise)
+{
+	const char *user = getenv("SUDO_USER");
+
+	return geteuid() == 0 && user && strcmp(user, "root") != 0
+		       ? "this is root's registry: without sudo, yours is used"
+		       : otherwise;
 }
 
 bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret)

@@ -52,6 +52,12 @@ void kf_registry_close(struct kf_registry *registry);
 _must_check_ int kf_registry_device(const struct kf_registry *registry, const char *key,
 				    struct kf_device *ret, struct kf_error *err);
 
+/*
+ * What to do about a board that is not registered: otherwise, unless this is root's registry only
+ * because of sudo.
+ */
+const char *kf_registry_advice(const char *otherwise);
+
 /* Device number index in the file's order; false when there are no more. */
 bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret);
 

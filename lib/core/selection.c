@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/choice.h"
+#include "core/registry.h"
 #include "core/selection.h"
 #include "core/terminal.h"
 
@@ -43,7 +44,7 @@ static int nothing(const json_t *found, struct kf_error *err)
 			continue;
 		kf_fail(err, KF_NOT_REGISTERED, "%s is connected, but no registered board is",
 			kf_board_label(&board));
-		kf_error_hint(err, "register it with kf add");
+		kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
 		return -ENOENT;
 	}
 	kf_fail(err, KF_NOTHING_CONNECTED, "no registered board is connected");
