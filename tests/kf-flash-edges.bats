@@ -195,9 +195,7 @@ export -f by_hand
 }
 
 @test "it is back, and runs something else" {
-	# make flash says that all is well, and has done nothing.
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\t@true\n' >>"$HOME/klipper/Makefile"
+	idle_flash
 	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
 	ends 1 wrong_version
 	[ "$(verified)" = '[]' ]

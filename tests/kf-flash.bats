@@ -241,8 +241,7 @@ setup() {
 }
 
 @test "make flash that left the board as it was has not flashed it" {
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\t@true\n' >>"$HOME/klipper/Makefile"
+	idle_flash
 	config() { mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
 		echo "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"; }
 	config
@@ -262,6 +261,17 @@ setup() {
 		kf-flash --method flashtool --no-fallback --katapult-dir katapult || s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "wrong_offset klipper" ]
 	[ ! -e ran ]
+}
+
+@test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |
+		kf-flash --method make_flash --no-fallback || s=$?; client identify /dev/ttyACM*; exit $s'
+	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
+	[[ $stderr == *"starts at 0x08020000, the bootloader starts applications at 0x08000000"* ]]
+	[ "${lines[1]}" = "Klipper stm32h723xx v0.11.0-122-ge6ef48cd" ]
+	[ ! -e "$HOME/klipper/ran" ]
 }
 
 @test "a board without a serial number of its own is known by its port, or left alone" {

@@ -203,25 +203,49 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
+/*
+ * make flash enters the bootloader by itself, and asks Katapult neither its MCU nor its address.
+ * Where a touch leads to Katapult or to a ROM loader that it takes by its id, we enter first, and
+ * ask. Elsewhere (stm32duino's and HID loaders of the STM32F1, Atmel's SAM-BA) only its own way is
+ * known to work.
+ */
+static bool entered_by_us(enum kf_method method, const struct kf_board *board, const char *mcu)
+{
+	if (method != KF_METHOD_MAKE_FLASH)
+		return true;
+	return board->mode == KF_MODE_KLIPPER &&
+	       (strncmp(mcu, "rp2", 3) == 0 ||
+		(strncmp(mcu, "stm32", 5) == 0 && strncmp(mcu, "stm32f1", 7) != 0));
+}
+
+static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
+{
+	int r;
+
+	if (run->board.mode == KF_MODE_KLIPPER)
+		kf_watch_step(run->watch, "entering %s from %s",
+			      method == KF_METHOD_MAKE_FLASH ? "its bootloader" : "Katapult",
+			      run->board.tty);
+	r = kf_bootloader_enter(run->monitor, &run->board,
+				sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board, err);
+	if (method == KF_METHOD_MAKE_FLASH)
+		return r < 0 && err->code == KF_NO_KATAPULT ? 0 : r;
+	if (r < 0)
+		return r;
+	return run->board.mode == KF_MODE_KATAPULT ? 0 : kf_bootloader_missing(&run->board, err);
+}
+
 /* One method, with the image, from entering the bootloader to the board's own answer. */
 static int attempt_with(struct run *run, enum kf_method method, const struct kf_image *image,
 			struct kf_error *err)
 {
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
-	int r;
+	int r = 0;
 
-	/* make flash enters by itself, except that a board in a bootloader is one already. */
-	if (method != KF_METHOD_MAKE_FLASH) {
-		if (run->board.mode == KF_MODE_KLIPPER)
-			kf_watch_step(run->watch, "entering Katapult from %s", run->board.tty);
-		r = kf_bootloader_enter(run->monitor, &run->board,
-					sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board,
-					err);
-		if (r < 0)
-			return r;
-		if (run->board.mode != KF_MODE_KATAPULT)
-			return kf_bootloader_missing(&run->board, err);
-	}
+	if (entered_by_us(method, &run->board, image->dictionary.mcu))
+		r = enter(run, method, deadline_ms, err);
+	if (r < 0)
+		return r;
 	r = bring(run, method, image, deadline_ms, err);
 	if (r < 0 && err->code == KF_FLASH_FAILED && flashed_all_the_same(run))
 		return 0;

@@ -211,7 +211,7 @@ static int check_serial(struct kf_error *err)
 int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
 {
 	const char *mcu = plan->image.dictionary.mcu;
-	char script[PATH_MAX];
+	char script[PATH_MAX], out[PATH_MAX], config[PATH_MAX];
 	int r;
 
 	switch (plan->methods[0]) {
@@ -219,6 +219,11 @@ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
 		r = find_flashtool(plan, script, err);
 		return r < 0 ? r : check_serial(err);
 	case KF_METHOD_MAKE_FLASH:
+		r = kf_build_paths(plan->board.key, out, config, err);
+		if (r == 0)
+			r = check_out(plan, out, err);
+		if (r < 0)
+			return r;
 		if (plan->board.mode == KF_MODE_DFU && !kf_process_exists("dfu-util"))
 			return missing("dfu-util", "dfu-util", err);
 		if ((strncmp(mcu, "atmega", 6) == 0 || strncmp(mcu, "at90", 4) == 0) &&

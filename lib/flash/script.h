@@ -11,9 +11,9 @@
 #include "flash/watch.h"
 
 /*
- * Are the programs there that the plan's first method runs? Asked before anything is touched.
- * KF_CONFIG: no flashtool.py. KF_NO_TOOLCHAIN: what it or make flash calls is missing; the hint
- * names Debian's package.
+ * Is all there that the plan's first method runs and takes? Asked before anything is touched.
+ * KF_CONFIG: no flashtool.py. KF_NO_FIRMWARE: OUT does not hold the planned image (make flash).
+ * KF_NO_TOOLCHAIN: what it or make flash calls is missing; the hint names Debian's package.
  */
 _must_check_ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err);
 

@@ -56,7 +56,7 @@ TEST(missing_is_empty)
 	CHECK(!kf_registry_nth(&reg, 0, &dev));
 	CHECK(kf_registry_device(&reg, "octopus", &dev, &err) < 0);
 	CHECK(err.code == KF_NOT_REGISTERED);
-	CHECK(strstr(err.hint, "kf-config add"));
+	CHECK(strstr(err.hint, "kf add"));
 	CHECK_STR(kf_registry_klipper_dir(&reg, NULL), "~/klipper");
 	CHECK_STR(kf_registry_katapult_dir(&reg), "~/katapult");
 	CHECK_STR(kf_registry_flash_method(&reg, NULL), "katapult");
