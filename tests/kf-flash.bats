@@ -116,6 +116,18 @@ setup() {
 	run -1 --separate-stderr sim "$H723" -- "kf-scan | jq -c '.error = $error' | kf-flash"
 	[ "$(jq -c .error <<<"$output")" = "$error" ]
 	[ "$(jq -c .flash <<<"$output")" = null ]
+	# Klipper's make flash for an RP2040 builds a tool with libusb.
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$HOME/klipper/lib/rp2040_flash" bin "$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk"
+	printf 'CONFIG_MACH_RPXXXX=y\nCONFIG_RPXXXX_FLASH_START_4000=y\n' \
+		>"$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk/.config"
+	registry <<<"$BOTH"
+	printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
+	chmod +x bin/pkg-config
+	run -1 --separate-stderr sim "$RP2040" -- 'kf-scan -q | kf-config -q | kf-build -q |
+		PATH=$PWD/bin:$PATH kf-flash --method make_flash || s=$?; kf-scan -q; exit $s'
+	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
+	[[ $stderr == *"apt-get install pkg-config libusb-1.0-0-dev"* ]]
 }
 
 @test "firmware for another MCU is refused" {

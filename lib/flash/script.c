@@ -15,7 +15,7 @@
 #include "klipper/build.h"
 #include "klipper/tree.h"
 
-enum { PYTHON_MS = 20000 };
+enum { CHECK_MS = 20000 };
 
 static int open_log(const struct kf_plan *plan, enum kf_method method, char path[PATH_MAX],
 		    int *ret, struct kf_error *err)
@@ -197,15 +197,35 @@ static int missing(const char *what, const char *package, struct kf_error *err)
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 
+static int check_runs(const char *const *argv, const char *what, const char *package,
+		      struct kf_error *err)
+{
+	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int status, r;
+
+	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
+	return r < 0 || status == 0 ? r : missing(what, package, err);
+}
+
 /* flashtool.py imports it first of all. */
 static int check_serial(struct kf_error *err)
 {
 	const char *const argv[] = { "python3", "-c", "import serial", NULL };
-	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
-	int status, r;
 
-	r = kf_process_run(&p, kf_now_ms() + PYTHON_MS, &status, err);
-	return r < 0 || status == 0 ? r : missing("Python's module serial", "python3-serial", err);
+	return check_runs(argv, "Python's module serial", "python3-serial", err);
+}
+
+/* For an RP2040 or RP2350 make flash first builds a tool, once. */
+static int check_libusb(const struct kf_plan *plan, struct kf_error *err)
+{
+	const char *const argv[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
+	char folder[PATH_MAX], tool[PATH_MAX];
+
+	if (!kf_text_format(folder, sizeof(folder), "%s/lib/rp2040_flash", plan->klipper_dir) ||
+	    !kf_text_format(tool, sizeof(tool), "%s/rp2040_flash", folder) ||
+	    access(folder, F_OK) < 0 || access(tool, X_OK) == 0)
+		return 0;
+	return check_runs(argv, "libusb-1.0", "pkg-config libusb-1.0-0-dev", err);
 }
 
 int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
@@ -229,7 +249,7 @@ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
 		if ((strncmp(mcu, "atmega", 6) == 0 || strncmp(mcu, "at90", 4) == 0) &&
 		    !kf_process_exists("avrdude"))
 			return missing("avrdude", "avrdude", err);
-		return 0;
+		return strncmp(mcu, "rp2", 3) == 0 ? check_libusb(plan, err) : 0;
 	default:
 		return 0;
 	}
