@@ -175,11 +175,14 @@ static int name_tty(struct sim_bus *bus, const struct sim_identity *id, struct s
 static int add_port(const struct sim_bus *bus, const char *port, const char *device,
 		    struct kf_error *err)
 {
-	const char *last = strrchr(port, '.') ? strrchr(port, '.') : strchr(port, '-');
-	int len = (int)(last - port), above = (int)(strrchr(device, '/') - device);
-	const char *root = *last == '-' ? "-0" : "", *usb = *last == '-' ? "usb" : "";
+	const char *dot = strrchr(port, '.'), *last = dot ? dot : strchr(port, '-');
+	int len, above = (int)(strrchr(device, '/') - device);
+	const char *root = dot ? "" : "-0", *usb = dot ? "" : "usb";
 	char path[1024], target[512];
 
+	if (!last)
+		return kf_fail(err, KF_CONFIG, "%s is no USB port", port);
+	len = (int)(last - port);
 	kf_text_format(path, sizeof(path), "%s/sys%.*s/%.*s%s:1.0/%s%.*s-port%s", bus->root, above,
 		       device, len, port, root, usb, len, port, last + 1);
 	if (kf_dir_make(path, err) < 0)
