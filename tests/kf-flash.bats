@@ -116,18 +116,6 @@ setup() {
 	run -1 --separate-stderr sim "$H723" -- "kf-scan | jq -c '.error = $error' | kf-flash"
 	[ "$(jq -c .error <<<"$output")" = "$error" ]
 	[ "$(jq -c .flash <<<"$output")" = null ]
-	# Klipper's make flash for an RP2040 builds a tool with libusb.
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	mkdir -p "$HOME/klipper/lib/rp2040_flash" bin "$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk"
-	printf 'CONFIG_MACH_RPXXXX=y\nCONFIG_RPXXXX_FLASH_START_4000=y\n' \
-		>"$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk/.config"
-	registry <<<"$BOTH"
-	printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
-	chmod +x bin/pkg-config
-	run -1 --separate-stderr sim "$RP2040" -- 'kf-scan -q | kf-config -q | kf-build -q |
-		PATH=$PWD/bin:$PATH kf-flash --method make_flash || s=$?; kf-scan -q; exit $s'
-	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
-	[[ $stderr == *"apt-get install pkg-config libusb-1.0-0-dev"* ]]
 }
 
 @test "firmware for another MCU is refused" {
@@ -211,6 +199,8 @@ setup() {
 	log=$(jq -r .error.log <<<"$output")
 	grep "no luck either" "$log"
 	grep "no luck$" "${log%flashtool.log}make_flash.log"
+	[[ $(jq -r .error.hint <<<"$output") == "the board waits in Katapult: "*--method=katapult ]]
+	[[ $(jq -r .error.hint <<<"$output") == "the board waits in Katapult: "*--method=katapult ]]
 }
 
 @test "make flash is refused when the build folder holds another image" {
@@ -313,6 +303,18 @@ setup() {
 	ln -s "$(command -v python3)" "$KF_BUILD"/kf-* bin
 	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install avrdude" ]
+	# Klipper's make flash for an RP2040 builds a tool with libusb.
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$HOME/klipper/lib/rp2040_flash" bin "$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk"
+	printf 'CONFIG_MACH_RPXXXX=y\nCONFIG_RPXXXX_FLASH_START_4000=y\n' \
+		>"$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk/.config"
+	registry <<<"$BOTH"
+	printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
+	chmod +x bin/pkg-config
+	run -1 --separate-stderr sim "$RP2040" -- 'kf-scan -q | kf-config -q | kf-build -q |
+		PATH=$PWD/bin:$PATH kf-flash --method make_flash || s=$?; kf-scan -q; exit $s'
+	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
+	[[ $stderr == *"apt-get install pkg-config libusb-1.0-0-dev"* ]]
 }
 
 @test "a method that there is none of is a mistake" {

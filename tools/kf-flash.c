@@ -146,7 +146,7 @@ static bool take_option(int c, struct args *args)
 	}
 	if (word)
 		return (*word = optarg);
-	if (time && kf_seconds_read(optarg, c != 'w' && c != OPT_DELAY, time))
+	if (time && kf_seconds_read(optarg, c == 'w' || c == OPT_DELAY ? 0 : 1, time))
 		return true;
 	if (time)
 		warnx("%s is not a number of seconds that this can take", optarg);

@@ -203,21 +203,18 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/*
- * make flash enters the bootloader by itself, and asks Katapult neither its MCU nor its address.
- * Where a touch leads to Katapult or to a ROM loader that it takes by its id, we enter first, and
- * ask. Elsewhere (stm32duino's and HID loaders of the STM32F1, Atmel's SAM-BA) only its own way is
- * known to work.
- */
-static bool entered_by_us(enum kf_method method, const struct kf_board *board, const char *mcu)
+/* A program that failed may have left the board where another method still reaches it. */
+static void tell_of_katapult(struct run *run, struct kf_error *err)
 {
-	if (method != KF_METHOD_MAKE_FLASH)
-		return true;
-	return board->mode == KF_MODE_KLIPPER &&
-	       (strncmp(mcu, "rp2", 3) == 0 ||
-		(strncmp(mcu, "stm32", 5) == 0 && strncmp(mcu, "stm32f1", 7) != 0));
+	if (err->code != KF_FLASH_FAILED)
+		return;
+	look_again(run);
+	if (run->board.mode == KF_MODE_KATAPULT)
+		kf_error_hint(err, "the board waits in Katapult: see the log, or flash it with "
+				   "--method=katapult");
 }
 
+/* Into the bootloader: Katapult, or for make flash whatever comes. */
 static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
 {
 	int r;
@@ -242,7 +239,8 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
 	int r = 0;
 
-	if (entered_by_us(method, &run->board, image->dictionary.mcu))
+	if (method != KF_METHOD_MAKE_FLASH ||
+	    (run->board.mode == KF_MODE_KLIPPER && !kf_make_flash_enters(image->dictionary.mcu)))
 		r = enter(run, method, deadline_ms, err);
 	if (r < 0)
 		return r;
@@ -251,6 +249,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 		return 0;
 	if (r < 0) {
 		wait_for_refused(run, err);
+		tell_of_katapult(run, err);
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
@@ -263,6 +262,8 @@ static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
 	struct kf_image image = { 0 };
 	int r = kf_plan_image(run->plan, &image, err);
 
+	if (r == 0 && method == KF_METHOD_MAKE_FLASH)
+		r = kf_make_flash_ready(run->plan, err);
 	if (r == 0)
 		r = attempt_with(run, method, &image, err);
 	kf_image_free(&image);

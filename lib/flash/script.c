@@ -131,6 +131,20 @@ static int take_turn(const struct kf_tree *tree, int64_t deadline_ms, int *ret,
 	return r < 0 ? kf_fail_sys(err, -r, "%s", tree->dir) : 0;
 }
 
+bool kf_make_flash_enters(const char *mcu)
+{
+	return strncmp(mcu, "rp2", 3) != 0 &&
+	       (strncmp(mcu, "stm32", 5) != 0 || strncmp(mcu, "stm32f1", 7) == 0);
+}
+
+int kf_make_flash_ready(const struct kf_plan *plan, struct kf_error *err)
+{
+	char out[PATH_MAX], config[PATH_MAX];
+	int r = kf_build_paths(plan->board.key, out, config, err);
+
+	return r < 0 ? r : check_out(plan, out, err);
+}
+
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
 		  const struct kf_watch *watch, struct kf_error *err)
 {
@@ -142,8 +156,6 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 
 	r = kf_build_paths(plan->board.key, out, config, err);
 	if (r == 0)
-		r = check_out(plan, out, err);
-	if (r == 0)
 		r = check_alone(board, err);
 	if (r == 0)
 		r = kf_tree_open(plan->klipper_dir, &tree, err);
@@ -151,6 +163,8 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 		r = flash_device(board, device, err);
 	if (r == 0)
 		r = take_turn(&tree, deadline_ms, &turn, err);
+	if (r == 0) /* it may have changed while we waited */
+		r = check_out(plan, out, err);
 	if (r == 0)
 		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
 	if (r < 0)
@@ -231,7 +245,7 @@ static int check_libusb(const struct kf_plan *plan, struct kf_error *err)
 int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
 {
 	const char *mcu = plan->image.dictionary.mcu;
-	char script[PATH_MAX], out[PATH_MAX], config[PATH_MAX];
+	char script[PATH_MAX];
 	int r;
 
 	switch (plan->methods[0]) {
@@ -239,11 +253,6 @@ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
 		r = find_flashtool(plan, script, err);
 		return r < 0 ? r : check_serial(err);
 	case KF_METHOD_MAKE_FLASH:
-		r = kf_build_paths(plan->board.key, out, config, err);
-		if (r == 0)
-			r = check_out(plan, out, err);
-		if (r < 0)
-			return r;
 		if (plan->board.mode == KF_MODE_DFU && !kf_process_exists("dfu-util"))
 			return missing("dfu-util", "dfu-util", err);
 		if ((strncmp(mcu, "atmega", 6) == 0 || strncmp(mcu, "at90", 4) == 0) &&

@@ -11,11 +11,22 @@
 #include "flash/watch.h"
 
 /*
- * Is all there that the plan's first method runs and takes? Asked before anything is touched.
- * KF_CONFIG: no flashtool.py. KF_NO_FIRMWARE: OUT does not hold the planned image (make flash).
- * KF_NO_TOOLCHAIN: what it or make flash calls is missing; the hint names Debian's package.
+ * Are the programs there that the plan's first method runs? Asked before anything is touched.
+ * KF_CONFIG: no flashtool.py. KF_NO_TOOLCHAIN: what it or make flash calls is missing; the hint
+ * names Debian's package.
  */
 _must_check_ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err);
+
+/*
+ * Must make flash enter the bootloader by itself? It asks Katapult neither its MCU nor its address,
+ * so it is better entered, and asked, before. But the loaders of stm32duino, HID (both STM32F1) and
+ * Atmel's SAM-BA make flash reaches only from Klipper; Katapult, and the ROMs of the RP2040, RP2350
+ * and the other STM32, it takes as they are (Klipper scripts/flash_usb.py).
+ */
+bool kf_make_flash_enters(const char *mcu);
+
+/* KF_NO_FIRMWARE unless OUT holds the planned image, which make flash would take. */
+_must_check_ int kf_make_flash_ready(const struct kf_plan *plan, struct kf_error *err);
 
 /*
  * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT.

@@ -7,6 +7,7 @@
  */
 #include <err.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -87,6 +88,9 @@ int main(int argc, char *argv[])
 	size_t broken;
 
 	parse(argc, argv, &c);
+	/* A shell that starts us in the background has it ignored, and a board's flash would keep
+	 * to that. */
+	signal(SIGINT, SIG_DFL);
 	c.dir = mkdtemp(dir);
 	if (!c.dir)
 		err(1, "%s", dir);
