@@ -27,19 +27,6 @@ static bool same_in_klipper(const struct kf_board *board, void *arg)
 	       kf_board_same(board, want);
 }
 
-/* Where is the board now, when what we waited for did not come? False: nowhere. */
-static bool look(const struct kf_board *board, struct kf_board *ret)
-{
-	struct kf_boards now = { 0 };
-	bool found;
-
-	if (kf_usb_scan(&now, NULL) < 0)
-		return false;
-	found = kf_target_find(&now, board, ret, NULL) == 0;
-	kf_boards_free(&now);
-	return found;
-}
-
 int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
 			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
@@ -60,7 +47,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	r = kf_monitor_wait(monitor, same_in_bootloader, (void *)board, deadline_ms, ret, err);
 	if (r != -ETIMEDOUT)
 		return r;
-	if (!look(board, &now))
+	if (!kf_target_look(board, &now))
 		return kf_fail(err, KF_GONE,
 			       "it left for its bootloader and nothing came back at USB port %s",
 			       board->usb.port);
@@ -82,7 +69,7 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 	r = kf_monitor_wait(monitor, same_in_klipper, (void *)board, deadline_ms, ret, err);
 	if (r != -ETIMEDOUT)
 		return r;
-	if (!look(board, &now))
+	if (!kf_target_look(board, &now))
 		return kf_fail(err, KF_GONE, "it did not come back at USB port %s",
 			       board->usb.port);
 	*ret = now;

@@ -124,17 +124,12 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 }
 
 /* Where is it after a failed method? The next one must not use a path from before. */
-static void look_again(struct run *run)
+static bool look_again(struct run *run)
 {
-	struct kf_boards now = { 0 };
+	bool found = kf_target_look(&run->plan->board, &run->board);
 
-	if (kf_usb_scan(&now, NULL) < 0)
-		return;
-	for (size_t i = 0; i < now.count; i++)
-		if (kf_board_same(&now.list[i], &run->plan->board))
-			run->board = now.list[i];
-	kf_boards_free(&now);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
+	return found;
 }
 
 /*
@@ -203,13 +198,15 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/* A program that failed may have left the board where another method still reaches it. */
-static void tell_of_katapult(struct run *run, struct kf_error *err)
+/* Where a program that failed has left the board. */
+static void tell_where(struct run *run, struct kf_error *err)
 {
 	if (err->code != KF_FLASH_FAILED)
 		return;
-	look_again(run);
-	if (run->board.mode == KF_MODE_KATAPULT)
+	if (!look_again(run))
+		kf_error_hint(err, "the board is not there any more: see the log, check cable and "
+				   "power");
+	else if (run->board.mode == KF_MODE_KATAPULT)
 		kf_error_hint(err, "the board waits in Katapult: see the log, or flash it with "
 				   "--method=katapult");
 }
@@ -249,7 +246,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 		return 0;
 	if (r < 0) {
 		wait_for_refused(run, err);
-		tell_of_katapult(run, err);
+		tell_where(run, err);
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);

@@ -55,6 +55,18 @@ int kf_target_find(const struct kf_boards *now, const struct kf_board *board, st
 	return 0;
 }
 
+bool kf_target_look(const struct kf_board *board, struct kf_board *ret)
+{
+	struct kf_boards now = { 0 };
+	bool found;
+
+	if (kf_usb_scan(&now, NULL) < 0)
+		return false;
+	found = kf_target_find(&now, board, ret, NULL) == 0;
+	kf_boards_free(&now);
+	return found;
+}
+
 int kf_target_by_path(const struct kf_boards *now, const char *path, struct kf_board *ret,
 		      struct kf_error *err)
 {

@@ -22,6 +22,9 @@ bool kf_board_same(const struct kf_board *a, const struct kf_board *b);
 _must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_board *board,
 				struct kf_board *ret, struct kf_error *err);
 
+/* Where is it now? False: nowhere, or it cannot be told; then ret is left as it was. */
+bool kf_target_look(const struct kf_board *board, struct kf_board *ret);
+
 /* Find the USB device behind a path of the user's: /dev/ttyACM0, or a link to it. */
 _must_check_ int kf_target_by_path(const struct kf_boards *now, const char *path,
 				   struct kf_board *ret, struct kf_error *err);
