@@ -276,6 +276,32 @@ setup() {
 	[ ! -e "$HOME/klipper/ran" ]
 }
 
+@test "make flash takes another bootloader by its USB id; which one waits is said when it fails" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\techo $(FLASH_DEVICE) >ran; exit 1\n' >>"$HOME/klipper/Makefile"
+	mkdir bin
+	printf '#!/bin/sh\n' >bin/dfu-util
+	chmod +x bin/dfu-util
+	for rom in 0483:df11 1eaf:0003 1209:beba; do
+		run -1 --separate-stderr sim "$H723,katapult=none,rom=$rom" -- 'config | kf-build |
+			PATH=$PWD/bin:$PATH kf-flash --method make_flash'
+		[ "$(<"$HOME/klipper/ran")" = "$rom" ]
+		[[ $(jq -r .error.hint <<<"$output") == "the board waits in its bootloader (USB $rom): "* ]]
+	done
+	# Of HID's there must be one, whatever else is in no mode that has a name.
+	run -1 --separate-stderr sim "$H723,katapult=none,rom=1209:beba" "$CH340" -- 'config | kf-build | kf-flash --method make_flash'
+	[ "$(jq -r '.error.code // .flash.result' <<<"$output")" = $'flash_failed\nskipped' ]
+}
+
+@test "a bootloader that needs dfu-util waits for it" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir bin
+	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD"/kf-* bin
+	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r;
+		PATH=$PWD/bin kf-flash --method make_flash <r'
+	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install dfu-util" ]
+}
+
 @test "a board without a serial number of its own is known by its port, or left alone" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
 	run -1 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'

@@ -78,6 +78,22 @@ field() {
 	[ "$(field '.board | .key, .mode, .mcu')" = "null rp2boot rp2040" ]
 }
 
+@test "a bootloader without a tty is the board last seen on its port, if it can be that one" {
+	registry <<<'{"devices": {"octopus-pro": {"mcu": "stm32h723", "usb_port": "1-1.2"}}}'
+	rom() { # IDS PORT
+		mocked kf-sim --board "rom=$1,mode=dfu,port=$2" -- kf-scan -q |
+			jq -r '.board | [.key // "-", .mode, .tty // "-"] | join(" ")'
+	}
+	[ "$(rom 0483:df11 1-1.2)" = "octopus-pro dfu -" ]
+	[ "$(rom 1eaf:0003 1-1.2)" = "octopus-pro dfu -" ]
+	[ "$(rom 1209:beba 1-1.2)" = "octopus-pro other -" ]
+	[ "$(rom 1209:beba 1-1.3)" = "- other -" ]
+	# Smoothieboard's is an LPC176x's. Smoothieware itself has the same ids, and a tty.
+	[ "$(rom 1d50:6015 1-1.2)" = "- dfu -" ]
+	run -0 --separate-stderr mocked kf-sim --board usb=1d50:6015,manufacturer=Uberclock,product=Smoothieboard -- kf-scan --all -q
+	[ "$(jq -r 'select(.board.connected).board | [.mode, .tty] | join(" ")' <<<"$output")" = "other /dev/ttyACM0" ]
+}
+
 @test "every firmware's names are read, and nothing else is taken for a board" {
 	scan names -- --json
 	[ "$status" -eq 0 ]

@@ -51,5 +51,10 @@ ruled() {
 	local gid
 	gid=$(getent group dialout | cut -d : -f 3)
 	[ "$(ruled octopus-dfu 1-1.2)" = "GROUP $gid MODE 0660 TAGS=:uaccess:" ]
+	for ids in 1eaf:0003 1209:beba 1d50:6015; do
+		sed "s/idVendor=0483/idVendor=${ids%:*}/; s/idProduct=df11/idProduct=${ids#*:}/" \
+			octopus-dfu.umockdev >"$BATS_TEST_TMPDIR/rom.umockdev"
+		[ "$(ruled "$BATS_TEST_TMPDIR/rom" 1-1.2)" = "GROUP $gid MODE 0660 TAGS=:uaccess:" ]
+	done
 	[ "$(ruled nitehawk-bootsel 1-1.10)" = "GROUP $gid MODE 0660 TAGS=:uaccess:" ]
 }

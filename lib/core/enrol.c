@@ -79,7 +79,7 @@ void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board 
 	kf_enrol_key(registry, e.name, e.key);
 	kf_text_format(e.usb_port, sizeof(e.usb_port), "%s", board->usb.port);
 	/* A bootloader in ROM has names, but never those of the firmware that will run. */
-	if (!kf_identity_bootloader(&board->usb)) {
+	if (!kf_board_in_rom(board)) {
 		kf_board_by_id(board, by_id);
 		if (!kf_pattern_from_by_id(by_id, e.pattern))
 			e.pattern[0] = '\0';

@@ -22,14 +22,14 @@ enum fit {
 	FIT_SERIAL,
 };
 
-static bool in_rom(const struct kf_board *board)
+bool kf_board_in_rom(const struct kf_board *board)
 {
-	return kf_identity_bootloader(&board->usb);
+	return !board->tty[0] && kf_identity_bootloader(&board->usb);
 }
 
 bool kf_board_has_serial(const struct kf_board *board)
 {
-	return !in_rom(board) && kf_serial_unique(board->usb.serial);
+	return !kf_board_in_rom(board) && kf_serial_unique(board->usb.serial);
 }
 
 void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE])
@@ -43,12 +43,13 @@ void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE])
 /* Could the board on this port be the device at all? Another one may have been plugged in there. */
 static bool mcu_plausible(const struct kf_device *device, const struct kf_board *board)
 {
+	const char *family = kf_identity_family(&board->usb);
 	char mcu[64] = "";
 
 	if (!device->mcu)
 		return true;
-	if (board->mode == KF_MODE_DFU)
-		return strncasecmp(device->mcu, "stm32", strlen("stm32")) == 0;
+	if (strncasecmp(device->mcu, family, strlen(family)) != 0)
+		return false;
 	kf_identity_mcu(&board->usb, mcu);
 	return !mcu[0] || kf_mcu_same(device->mcu, mcu);
 }
@@ -91,7 +92,7 @@ static enum fit fit_of(const struct kf_device *device, const struct kf_board *bo
 {
 	bool name;
 
-	if (in_rom(board))
+	if (kf_board_in_rom(board))
 		return last_seen(device, board) ? FIT_PORT : FIT_NOT;
 	if (!device->pattern)
 		return on_port(device, board) ? FIT_PLACE : FIT_NOT;
@@ -140,7 +141,7 @@ static void take(struct kf_board *board, const struct kf_device *device, enum fi
 		board->excluded = true;
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "set to be left alone: flashable is false");
-	} else if (in_rom(board)) {
+	} else if (kf_board_in_rom(board)) {
 		kf_text_format(
 			board->reason, sizeof(board->reason),
 			"known by USB port %s: its ROM bootloader does not say which chip it is",

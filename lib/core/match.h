@@ -5,6 +5,9 @@
 
 #include "core/registry.h"
 
+/* Is it in a bootloader that has no tty and no name of its own: DFU, BOOTSEL, HID? */
+bool kf_board_in_rom(const struct kf_board *board);
+
 /* Has it a serial number of its own now? Not if many boards share it, nor in DFU and BOOTSEL. */
 bool kf_board_has_serial(const struct kf_board *board);
 

@@ -3,18 +3,19 @@
 #include <errno.h>
 
 #include "core/clock.h"
+#include "core/match.h"
 #include "flash/bootloader.h"
 #include "flash/target.h"
 #include "usb/serial.h"
 
-static bool is_bootloader(enum kf_mode mode)
+static bool is_bootloader(const struct kf_board *board)
 {
-	return mode == KF_MODE_KATAPULT || mode == KF_MODE_DFU || mode == KF_MODE_RP2BOOT;
+	return board->mode == KF_MODE_KATAPULT || kf_board_in_rom(board);
 }
 
 static bool same_in_bootloader(const struct kf_board *board, void *arg)
 {
-	return is_bootloader(board->mode) && kf_board_same(board, arg);
+	return is_bootloader(board) && kf_board_same(board, arg);
 }
 
 /* Behind a USB-to-serial chip (CH340) nothing shows what runs: being there must do. */
@@ -33,7 +34,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	struct kf_board now;
 	int r;
 
-	if (is_bootloader(board->mode)) {
+	if (is_bootloader(board)) {
 		*ret = *board;
 		return 0;
 	}
@@ -52,7 +53,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 			       "it left for its bootloader and nothing came back at USB port %s",
 			       board->usb.port);
 	/* There, but not (yet) for us to open: whoever needs to open it will say so. */
-	if (is_bootloader(now.mode)) {
+	if (is_bootloader(&now)) {
 		*ret = now;
 		return 0;
 	}
@@ -81,10 +82,23 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_KATAPULT, "there is no Katapult on it: it came up in %s mode",
-		kf_mode_name(board->mode));
+		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
 	kf_error_hint(err,
 		      "power-cycle it to get its firmware back; then install Katapult, or let it "
 		      "be flashed with make flash: kf set %s flash_method=make_flash",
 		      board->key[0] ? board->key : "KEY");
 	return -ENODEV;
+}
+
+void kf_bootloader_waits(const struct kf_board *board, struct kf_error *err)
+{
+	if (board->mode == KF_MODE_KATAPULT)
+		kf_error_hint(err, "the board waits in Katapult: see the log, or flash it with "
+				   "--method=katapult");
+	else if (kf_board_in_rom(board))
+		kf_error_hint(
+			err,
+			"the board waits in its bootloader (USB %s:%s): see the log, and flash "
+			"it again, or power-cycle it to get its firmware back",
+			board->usb.vendor, board->usb.product);
 }

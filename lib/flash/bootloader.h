@@ -11,8 +11,8 @@
 
 /*
  * Bring a board into a bootloader: at once if it is in one, else by the 1200-baud touch.
- * *ret is the board as it is then: mode Katapult, or DFU or BOOTSEL for a board without
- * Katapult. KF_NO_KATAPULT if it stays Klipper, KF_GONE if it leaves and nothing comes.
+ * *ret is the board as it is then: mode Katapult, or DFU, BOOTSEL or HID for a board
+ * without Katapult. KF_NO_KATAPULT if it stays Klipper, KF_GONE if it leaves and nothing comes.
  */
 _must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
 				     int64_t deadline_ms, struct kf_board *ret,
@@ -28,5 +28,8 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 
 /* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
+
+/* Hint, if another program has left the board in a bootloader: in which, and what to do. */
+void kf_bootloader_waits(const struct kf_board *board, struct kf_error *err);
 
 #endif

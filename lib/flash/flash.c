@@ -203,12 +203,11 @@ static void tell_where(struct run *run, struct kf_error *err)
 {
 	if (err->code != KF_FLASH_FAILED)
 		return;
-	if (!look_again(run))
+	if (look_again(run))
+		kf_bootloader_waits(&run->board, err);
+	else
 		kf_error_hint(err, "the board is not there any more: see the log, check cable and "
 				   "power");
-	else if (run->board.mode == KF_MODE_KATAPULT)
-		kf_error_hint(err, "the board waits in Katapult: see the log, or flash it with "
-				   "--method=katapult");
 }
 
 /* Into the bootloader: Katapult, or for make flash whatever comes. */

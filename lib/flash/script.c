@@ -86,12 +86,14 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < now.count; i++)
-		alike += now.list[i].mode == board->mode;
+		alike += strcmp(now.list[i].usb.vendor, board->usb.vendor) == 0 &&
+			 strcmp(now.list[i].usb.product, board->usb.product) == 0;
 	kf_boards_free(&now);
 	if (alike == 1)
 		return 0;
-	kf_fail(err, KF_AMBIGUOUS, "%zu boards are in %s mode: make flash cannot tell them apart",
-		alike, kf_mode_name(board->mode));
+	kf_fail(err, KF_AMBIGUOUS,
+		"%zu bootloaders are called %s:%s: make flash cannot tell them apart", alike,
+		board->usb.vendor, board->usb.product);
 	kf_error_hint(err, "unplug the others");
 	return -ENOTUNIQ;
 }
@@ -131,10 +133,28 @@ static int take_turn(const struct kf_tree *tree, int64_t deadline_ms, int *ret,
 	return r < 0 ? kf_fail_sys(err, -r, "%s", tree->dir) : 0;
 }
 
+static int missing(const char *what, const char *package, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which this board is flashed with", what);
+	kf_error_hint(err, "sudo apt-get install %s", package);
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
+static int check_dfu_util(const struct kf_board *board, struct kf_error *err)
+{
+	if (board->mode != KF_MODE_DFU || kf_process_exists("dfu-util"))
+		return 0;
+	return missing("dfu-util", "dfu-util", err);
+}
+
 bool kf_make_flash_enters(const char *mcu)
 {
-	return strncmp(mcu, "rp2", 3) != 0 &&
-	       (strncmp(mcu, "stm32", 5) != 0 || strncmp(mcu, "stm32f1", 7) == 0);
+	static const char *const katapult[] = { "stm32", "rp2", "lpc176" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(katapult); i++)
+		if (strncmp(mcu, katapult[i], strlen(katapult[i])) == 0)
+			return false;
+	return true;
 }
 
 int kf_make_flash_ready(const struct kf_plan *plan, struct kf_error *err)
@@ -155,6 +175,8 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	int r, status;
 
 	r = kf_build_paths(plan->board.key, out, config, err);
+	if (r == 0)
+		r = check_dfu_util(board, err);
 	if (r == 0)
 		r = check_alone(board, err);
 	if (r == 0)
@@ -204,13 +226,6 @@ static int find_flashtool(const struct kf_plan *plan, char ret[PATH_MAX], struct
 	return -EINVAL;
 }
 
-static int missing(const char *what, const char *package, struct kf_error *err)
-{
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which this board is flashed with", what);
-	kf_error_hint(err, "sudo apt-get install %s", package);
-	return kf_code_errno(KF_NO_TOOLCHAIN);
-}
-
 static int check_runs(const char *const *argv, const char *what, const char *package,
 		      struct kf_error *err)
 {
@@ -253,8 +268,9 @@ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
 		r = find_flashtool(plan, script, err);
 		return r < 0 ? r : check_serial(err);
 	case KF_METHOD_MAKE_FLASH:
-		if (plan->board.mode == KF_MODE_DFU && !kf_process_exists("dfu-util"))
-			return missing("dfu-util", "dfu-util", err);
+		r = check_dfu_util(&plan->board, err);
+		if (r < 0)
+			return r;
 		if ((strncmp(mcu, "atmega", 6) == 0 || strncmp(mcu, "at90", 4) == 0) &&
 		    !kf_process_exists("avrdude"))
 			return missing("avrdude", "avrdude", err);

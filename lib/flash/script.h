@@ -19,9 +19,9 @@ _must_check_ int kf_script_ready(const struct kf_plan *plan, struct kf_error *er
 
 /*
  * Must make flash enter the bootloader by itself? It asks Katapult neither its MCU nor its address,
- * so it is better entered, and asked, before. But the loaders of stm32duino, HID (both STM32F1) and
- * Atmel's SAM-BA make flash reaches only from Klipper; Katapult, and the ROMs of the RP2040, RP2350
- * and the other STM32, it takes as they are (Klipper scripts/flash_usb.py).
+ * so where there can be a Katapult (its src/: STM32, RP2040 and RP2350, LPC176x) it is entered, and
+ * asked, before; and every other loader of these chips make flash takes by its USB id (Klipper
+ * scripts/flash_usb.py). Atmel's SAM-BA, which is no Katapult, it reaches from Klipper.
  */
 bool kf_make_flash_enters(const char *mcu);
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "core/match.h"
 #include "flash/target.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
@@ -20,8 +21,7 @@ int kf_target_scan(struct kf_boards *ret, struct kf_error *err)
 
 bool kf_board_same(const struct kf_board *a, const struct kf_board *b)
 {
-	bool rom = a->mode == KF_MODE_DFU || a->mode == KF_MODE_RP2BOOT || b->mode == KF_MODE_DFU ||
-		   b->mode == KF_MODE_RP2BOOT;
+	bool rom = kf_board_in_rom(a) || kf_board_in_rom(b);
 
 	if (!rom && (kf_serial_unique(a->usb.serial) || kf_serial_unique(b->usb.serial)))
 		return strcasecmp(a->usb.serial, b->usb.serial) == 0;

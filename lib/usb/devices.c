@@ -164,6 +164,17 @@ static void links_of(struct udev_device *dev, struct kf_board *board)
 	link_found(BY_PATH, tty, board->by_path);
 }
 
+/*
+ * A bootloader has no tty. Smoothieware has the ids of its own, and a tty: an interface of class
+ * 02.
+ */
+static bool is_loader(struct udev_device *dev, const struct kf_usb *usb)
+{
+	const char *interfaces = udev_device_get_property_value(dev, "ID_USB_INTERFACES");
+
+	return kf_identity_bootloader(usb) && !(interfaces && strstr(interfaces, ":02"));
+}
+
 bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 {
 	struct kf_board board = { .connected = true };
@@ -176,14 +187,14 @@ bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 		parent = udev_device_get_parent_with_subsystem_devtype(dev, "usb", "usb_device");
 	text(parent, "idVendor", dev, "ID_VENDOR_ID", usb->vendor, sizeof(usb->vendor));
 	text(parent, "idProduct", dev, "ID_MODEL_ID", usb->product, sizeof(usb->product));
-	if (!usb->vendor[0] || (!tty && !kf_identity_bootloader(usb)))
+	if (!usb->vendor[0] || (!tty && !is_loader(dev, usb)))
 		return false;
 	text(parent, "manufacturer", dev, "ID_VENDOR_ENC", usb->manufacturer,
 	     sizeof(usb->manufacturer));
 	text(parent, "product", dev, "ID_MODEL_ENC", usb->model, sizeof(usb->model));
 	text(parent, "serial", dev, "ID_SERIAL_SHORT", usb->serial, sizeof(usb->serial));
 	port_of(dev, tty, usb->port, sizeof(usb->port));
-	board.mode = kf_identity_mode(usb);
+	board.mode = tty && kf_identity_bootloader(usb) ? KF_MODE_OTHER : kf_identity_mode(usb);
 	if (tty) {
 		node = udev_device_get_devnode(dev);
 		kf_text_clean(board.tty, sizeof(board.tty), node ? node : "",

@@ -19,20 +19,22 @@ static const struct maker {
 	{ "canboot", KF_MODE_KATAPULT },
 };
 
-/* USB ids that tell more than any string; mcu where all chips with this id are of one kind. */
+/* USB ids that tell more than any string. */
 static const struct known_id {
 	const char *vendor, *product;
 	enum kf_mode mode;
-	bool bootloader; /* has no tty */
-	const char *mcu;
+	bool bootloader;    /* has no tty */
+	const char *family; /* how the names of all chips that show it begin */
+	const char *mcu;    /* where they are of one kind */
 } known_ids[] = {
-	{ "1d50", "614e", KF_MODE_KLIPPER, false, "" },
-	{ "1d50", "6177", KF_MODE_KATAPULT, false, "" },
-	{ "0483", "df11", KF_MODE_DFU, true, "" },
-	{ "1eaf", "0003", KF_MODE_DFU, true, "" },
-	{ "1209", "beba", KF_MODE_OTHER, true, "" },
-	{ "2e8a", "0003", KF_MODE_RP2BOOT, true, "rp2040" },
-	{ "2e8a", "000f", KF_MODE_RP2BOOT, true, "rp2350" },
+	{ "1d50", "614e", KF_MODE_KLIPPER, false, "", "" },
+	{ "1d50", "6177", KF_MODE_KATAPULT, false, "", "" },
+	{ "0483", "df11", KF_MODE_DFU, true, "stm32", "" },
+	{ "1eaf", "0003", KF_MODE_DFU, true, "stm32", "" },
+	{ "1d50", "6015", KF_MODE_DFU, true, "lpc176", "" },
+	{ "1209", "beba", KF_MODE_OTHER, true, "stm32", "" },
+	{ "2e8a", "0003", KF_MODE_RP2BOOT, true, "rp2040", "rp2040" },
+	{ "2e8a", "000f", KF_MODE_RP2BOOT, true, "rp2350", "rp2350" },
 };
 
 /* How Kconfig's names for chips begin, in Klipper, Kalico and Katapult. */
@@ -171,6 +173,13 @@ bool kf_identity_bootloader(const struct kf_usb *usb)
 	const struct known_id *known = find_id(usb);
 
 	return known && known->bootloader;
+}
+
+const char *kf_identity_family(const struct kf_usb *usb)
+{
+	const struct known_id *known = find_id(usb);
+
+	return known ? known->family : "";
 }
 
 void kf_identity_mcu(const struct kf_usb *usb, char ret[64])

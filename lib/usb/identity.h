@@ -33,12 +33,16 @@ bool kf_identity_parse(const char *by_id, struct kf_identity *ret);
 /*
  * The mode by vendor, product and strings. Vendors may override any of the strings
  * (the ids of Klipper and Katapult then tell) and the ids (then the manufacturer does).
- * Maple's DFU (1eaf:0003) is DFU; the HID bootloader (1209:beba) is other.
+ * Maple's (1eaf:0003) and Smoothieboard's (1d50:6015) are DFU; the HID bootloader (1209:beba) is
+ * other. The ids are those of Klipper scripts/flash_usb.py.
  */
 enum kf_mode kf_identity_mode(const struct kf_usb *usb);
 
-/* A bootloader that has no tty: DFU, BOOTSEL and the HID bootloader, by their ids. */
+/* The ids of a bootloader that has no tty: DFU, BOOTSEL and the HID bootloader. */
 bool kf_identity_bootloader(const struct kf_usb *usb);
+
+/* How the MCU's name begins where the ids tell: "stm32"; "" where they do not. */
+const char *kf_identity_family(const struct kf_usb *usb);
 
 /* The MCU by the USB product string, or by vendor and product ids; "" if unknown. */
 void kf_identity_mcu(const struct kf_usb *usb, char ret[64]);

@@ -69,8 +69,8 @@ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *
 
 	(void)bus;
 	(void)err;
-	kf_text_format(usb->vendor, sizeof(usb->vendor), "%s", id->vendor);
-	kf_text_format(usb->product, sizeof(usb->product), "%s", id->product_id);
+	kf_text_format(usb->vendor, sizeof(usb->vendor), "%s", id->usb.vendor);
+	kf_text_format(usb->product, sizeof(usb->product), "%s", id->usb.product);
 	kf_text_format(usb->manufacturer, sizeof(usb->manufacturer), "%s", id->manufacturer);
 	kf_text_format(usb->model, sizeof(usb->model), "%s", id->product);
 	kf_text_format(usb->serial, sizeof(usb->serial), "%s", id->serial);

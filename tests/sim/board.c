@@ -35,8 +35,13 @@ static bool has_double_buffer(const char *mcu)
 	       strncmp(mcu, "stm32f4", 7) != 0 && strncmp(mcu, "stm32h7", 7) != 0;
 }
 
-static enum kf_mode rom_mode(const char *mcu)
+/* The chip's own, or, if spec.rom names it, one that somebody has put there. */
+static enum kf_mode rom_mode(const struct sim_board *b)
 {
+	const char *mcu = b->spec.mcu;
+
+	if (b->spec.rom.vendor[0])
+		return KF_MODE_DFU;
 	if (strncmp(mcu, "stm32f103", 9) == 0)
 		return KF_MODE_NONE;
 	if (strncmp(mcu, "stm32", 5) == 0)
@@ -123,7 +128,7 @@ static enum kf_mode disguise(struct sim_board *b, const char *as, const char *po
 
 static void leave_firmware(struct sim_board *b, int64_t now_us)
 {
-	enum kf_mode next = has_katapult(b) ? KF_MODE_KATAPULT : rom_mode(b->spec.mcu);
+	enum kf_mode next = has_katapult(b) ? KF_MODE_KATAPULT : rom_mode(b);
 
 	leave(b, disguise(b, b->spec.leave_as, b->spec.leave_port, next), now_us);
 }

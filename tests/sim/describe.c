@@ -79,8 +79,8 @@ struct names {
 
 static void make_names(const struct sim_identity *id, struct names *n)
 {
-	const char *vendor = *id->manufacturer ? id->manufacturer : id->vendor;
-	const char *model = *id->product ? id->product : id->product_id;
+	const char *vendor = *id->manufacturer ? id->manufacturer : id->usb.vendor;
+	const char *model = *id->product ? id->product : id->usb.product;
 
 	udev_name(vendor, n->vendor, sizeof(n->vendor));
 	udev_name(model, n->model, sizeof(n->model));
@@ -164,12 +164,16 @@ GString *sim_describe_device(const struct sim_identity *id, const char *path, un
 {
 	GString *s = g_string_new(NULL);
 
-	usb_device(s, path, atoi(id->port), devnum, id->vendor, id->product_id);
+	usb_device(s, path, atoi(id->port), devnum, id->usb.vendor, id->usb.product);
 	if (!id->tty)
 		line(s, "N: bus/usb/%03d/%03u", atoi(id->port), devnum);
 	common(s, id);
 	line(s, "E: ID_PATH=" PCI_PATH "%s", route(id));
 	line(s, "A: devpath=%s\\n\nA: bDeviceClass=%s\\n", route(id), id->adapter ? "ff" : "02");
+	line(s, "E: ID_USB_INTERFACES=%s",
+	     id->adapter ? ":ff0102:"
+	     : id->tty	 ? ":020201:0a0000:"
+			 : ":fe0102:");
 	attribute(s, "manufacturer", id->manufacturer);
 	attribute(s, "product", id->product);
 	attribute(s, "serial", id->serial);
@@ -215,8 +219,8 @@ GString *sim_describe_tty(const struct sim_identity *id, const struct sim_node *
 	     id->adapter ? "" : ":1.0");
 	line(s, "E: DEVLINKS=/dev/%s /dev/%s", node->by_id, node->by_path);
 	line(s, "E: ID_BUS=usb\nE: ID_TYPE=generic\nE: ID_USB_INTERFACE_NUM=00");
-	line(s, "E: ID_VENDOR_ID=%s\nE: ID_MODEL_ID=%s\nE: ID_USB_DRIVER=%s", id->vendor,
-	     id->product_id, id->adapter ? "ch341" : "cdc_acm");
+	line(s, "E: ID_VENDOR_ID=%s\nE: ID_MODEL_ID=%s\nE: ID_USB_DRIVER=%s", id->usb.vendor,
+	     id->usb.product, id->adapter ? "ch341" : "cdc_acm");
 	line(s, "E: ID_PATH=" PCI_PATH "%s:1.0", route(id));
 	if (id->adapter)
 		line(s, "E: ID_PORT=0");

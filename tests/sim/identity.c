@@ -4,23 +4,22 @@
 #include "core/text.h"
 #include "sim/identity.h"
 
-static void usb_ids(const struct sim_board *b, struct sim_identity *id)
+static struct sim_ids usb_ids(const struct sim_board *b)
 {
-	static const char *const ids[][2] = {
+	static const struct sim_ids ids[] = {
 		[KF_MODE_KLIPPER] = { "1d50", "614e" }, [KF_MODE_KATAPULT] = { "1d50", "6177" },
 		[KF_MODE_DFU] = { "0483", "df11" },	[KF_MODE_RP2BOOT] = { "2e8a", "0003" },
 		[KF_MODE_OTHER] = { "1a86", "7523" },
 	};
 	enum kf_mode mode = b->spec.uart ? KF_MODE_OTHER : b->mode;
-	bool own = b->spec.vendor[0] && (mode == KF_MODE_KLIPPER || mode == KF_MODE_OTHER);
 
-	if (mode == KF_MODE_RP2BOOT && strncmp(b->spec.mcu, "rp235", 5) == 0) {
-		strcpy(id->vendor, "2e8a");
-		strcpy(id->product_id, "000f");
-		return;
-	}
-	strcpy(id->vendor, own ? b->spec.vendor : ids[mode][0]);
-	strcpy(id->product_id, own ? b->spec.product_id : ids[mode][1]);
+	if (b->spec.usb.vendor[0] && (mode == KF_MODE_KLIPPER || mode == KF_MODE_OTHER))
+		return b->spec.usb;
+	if (b->spec.rom.vendor[0] && (mode == KF_MODE_DFU || mode == KF_MODE_RP2BOOT))
+		return b->spec.rom;
+	if (mode == KF_MODE_RP2BOOT && strncmp(b->spec.mcu, "rp235", 5) == 0)
+		return (struct sim_ids){ "2e8a", "000f" };
+	return ids[mode];
 }
 
 static void usb_strings(struct sim_identity *id, const char *manufacturer, const char *product,
@@ -43,7 +42,7 @@ void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
 
 	kf_text_format(id.port, sizeof(id.port), "%s", b->port);
 	if (b->mode != KF_MODE_NONE)
-		usb_ids(b, &id);
+		id.usb = usb_ids(b);
 	switch (s->uart ? KF_MODE_OTHER : b->mode) {
 	case KF_MODE_KLIPPER:
 		usb_strings(&id, first(b->manufacturer, first(s->manufacturer, b->firmware.app)),

@@ -7,7 +7,7 @@
 
 /* Empty strings are absent, as a CH340's are. */
 struct sim_identity {
-	char vendor[5], product_id[5];
+	struct sim_ids usb;
 	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE], serial[KF_NAME_SIZE];
 	char port[64];
 	bool tty, adapter; /* adapter: a USB-to-UART chip, ttyUSBn */

@@ -23,6 +23,7 @@ const char SIM_SPEC_HELP[] =
 	"  state=FILE             keeps flash and mode between runs\n"
 	"  manufacturer=, product=, usb=1d50:614e   what USB says while firmware runs\n"
 	"  boot_manufacturer=     the same in Katapult (CanBoot, Katapult)\n"
+	"  rom=0483:df11          its bootloader without tty: also 1eaf:0003, 1209:beba ...\n"
 	"  uart                   Katapult and Klipper behind a CH340, on /dev/ttyUSBn\n"
 	"  prime=0|1              Katapult answers only from the second command on\n"
 	"  merge                  do not keep the client's writes apart\n"
@@ -38,7 +39,7 @@ const char SIM_SPEC_HELP[] =
 	"  stall_ms=              how long a stall lasts (0: until it is reset)\n";
 /* clang-format on */
 
-enum type { STRING, NUMBER, SIZE, FLAG, SWITCH, MODE, USB };
+enum type { STRING, NUMBER, SIZE, FLAG, SWITCH, MODE, IDS };
 
 #define FIELD(name, type, member)                                                                  \
 	{                                                                                          \
@@ -66,7 +67,8 @@ static const struct field {
 	FIELD("manufacturer", STRING, manufacturer),
 	FIELD("product", STRING, product),
 	FIELD("boot_manufacturer", STRING, boot_manufacturer),
-	FIELD("usb", USB, vendor),
+	FIELD("usb", IDS, usb),
+	FIELD("rom", IDS, rom),
 	FIELD("uart", FLAG, uart),
 	FIELD("merge", FLAG, merge),
 	FIELD("prime", SWITCH, prime),
@@ -126,15 +128,15 @@ static bool parse_mode(const char *value, enum kf_mode *ret)
 	return false;
 }
 
-static bool parse_usb(const char *value, struct sim_spec *spec)
+static bool parse_ids(const char *value, struct sim_ids *ret)
 {
 	unsigned vendor, product;
 	int used = 0;
 
 	if (sscanf(value, "%4x:%4x%n", &vendor, &product, &used) != 2 || value[used])
 		return false;
-	snprintf(spec->vendor, sizeof(spec->vendor), "%04x", vendor & 0xffff);
-	snprintf(spec->product_id, sizeof(spec->product_id), "%04x", product & 0xffff);
+	snprintf(ret->vendor, sizeof(ret->vendor), "%04x", vendor & 0xffff);
+	snprintf(ret->product, sizeof(ret->product), "%04x", product & 0xffff);
 	return true;
 }
 
@@ -163,8 +165,8 @@ static bool set_field(const struct field *f, const char *value, struct sim_spec 
 		return true;
 	case MODE:
 		return parse_mode(value, (enum kf_mode *)member);
-	case USB:
-		return parse_usb(value, spec);
+	case IDS:
+		return parse_ids(value, (struct sim_ids *)member);
 	case FLAG:
 		break;
 	}

@@ -11,10 +11,15 @@
 #include "core/board.h"
 #include "sim/fault.h"
 
+struct sim_ids {
+	char vendor[5], product[5]; /* four hex digits each; empty: the mode's own */
+};
+
 struct sim_spec {
 	char mcu[64], serial[KF_NAME_SIZE], port[64];
-	enum kf_mode mode;	       /* at the start; KF_MODE_NONE: what its flash makes of it */
-	char vendor[5], product_id[5]; /* empty: the mode's own */
+	enum kf_mode mode;  /* at the start; KF_MODE_NONE: what its flash makes of it */
+	struct sim_ids usb; /* while it runs firmware */
+	struct sim_ids rom; /* in its bootloader without tty */
 	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE]; /* while it runs firmware */
 	char boot_manufacturer[KF_NAME_SIZE];			/* while it is in Katapult */
 

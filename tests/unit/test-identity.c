@@ -134,6 +134,7 @@ TEST(mode_and_mcu)
 		  true },
 		{ { "1eaf", "0003", "LeafLabs", "Maple 003", "", "", "" }, KF_MODE_DFU, "", true },
 		{ { "1209", "beba", "", "", "", "", "" }, KF_MODE_OTHER, "", true },
+		{ { "1d50", "6015", "Uberclock", "DFU", "", "", "" }, KF_MODE_DFU, "", true },
 		{ { "1a86", "7523", "", "USB Serial", "", "", "" }, KF_MODE_OTHER, "", false },
 		{ { "", "", "", "", "", "", "" }, KF_MODE_OTHER, "", false },
 	};

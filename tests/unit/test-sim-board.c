@@ -132,7 +132,7 @@ TEST(a_touch_leads_to_katapult)
 	CHECK(b->mode == KF_MODE_KATAPULT && b->generation == shown + 2);
 	sim_identity_of(b, &id);
 	CHECK_STR(id.manufacturer, "katapult");
-	CHECK_STR(id.product_id, "6177");
+	CHECK_STR(id.usb.product, "6177");
 	CHECK_STR(id.serial, "29001A001151313531383332");
 	unplug(b);
 }
@@ -147,6 +147,15 @@ TEST(without_katapult_it_is_the_rom)
 	CHECK(b->mode == KF_MODE_DFU);
 	sim_identity_of(b, &id);
 	CHECK(!id.tty);
+	unplug(b);
+
+	b = plug("mcu=stm32f103xe,katapult=none,rom=1209:beba");
+	sim_board_close(b, true, now_us);
+	pass(b, REENUM_US);
+	CHECK(b->mode == KF_MODE_DFU);
+	sim_identity_of(b, &id);
+	CHECK(!id.tty);
+	CHECK_STR(id.usb.product, "beba");
 	unplug(b);
 
 	b = plug("mcu=rp2040,katapult=none");

@@ -23,7 +23,7 @@ TEST(specs)
 	      0);
 	CHECK(spec.start == 0x10004000 && spec.flash_bytes == 2 << 20 && spec.merge);
 	CHECK(spec.faults.count == 1 && spec.faults.list[0].direction == SIM_FROM_BOARD);
-	CHECK_STR(spec.vendor, "1a86");
+	CHECK_STR(spec.usb.vendor, "1a86");
 	CHECK_STR(refused("block=65"), "block=65: want 64, 128, 256 or 512");
 	CHECK_STR(refused("colour=red"), "colour: a board has no such thing");
 	CHECK_STR(refused("flash=lots"), "flash=lots: not a value for it");
