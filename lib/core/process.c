@@ -280,40 +280,73 @@ static int collect(int fd, int64_t deadline_ms, size_t max_bytes, char *text, si
 	return 0;
 }
 
-int kf_process_output(const struct kf_process *p, int64_t deadline_ms, size_t max_bytes,
-		      char **ret_text, struct kf_error *err)
+int kf_process_ask(const struct kf_process *p, struct kf_asked *ret, struct kf_error *err)
 {
-	_cleanup_(kf_freep) char *text = malloc(max_bytes + 1);
 	_cleanup_(kf_closep) int from = -1, to = -1;
 	struct kf_process copy = *p;
-	int fds[2], status = 0, r;
-	size_t len = 0;
+	int fds[2], r;
 	pid_t pid;
 
-	if (!text || pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		return kf_fail_sys(err, errno, "%s", p->argv[0]);
 	from = fds[0];
-	to = fds[1];
-	copy.out = to;
+	copy.out = to = fds[1];
 	r = kf_process_start(&copy, &pid, err);
 	if (r < 0)
 		return r;
-	kf_closep(&to);
-	r = collect(from, deadline_ms, max_bytes, text, &len);
+	*ret = (struct kf_asked){ .pid = pid, .from = from, .name = p->argv[0] };
+	from = -1; /* the caller's now */
+	return 0;
+}
+
+/* From here on it is no process of the caller's. */
+static pid_t take(struct kf_asked *asked)
+{
+	pid_t pid = asked->pid;
+
+	asked->pid = 0;
+	kf_closep(&asked->from);
+	return pid;
+}
+
+int kf_process_answer(struct kf_asked *asked, int64_t deadline_ms, size_t max_bytes,
+		      char **ret_text, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = malloc(max_bytes + 1);
+	int r = -ENOMEM, status = 0;
+	size_t len = 0;
+
+	if (text)
+		r = collect(asked->from, deadline_ms, max_bytes, text, &len);
 	if (r < 0) {
-		abandon(pid);
-		return kf_fail_sys(err, -r, "%s: cannot read its output", p->argv[0]);
+		abandon(take(asked));
+		return kf_fail_sys(err, -r, "%s: cannot read its output", asked->name);
 	}
-	r = kf_process_wait(pid, deadline_ms, &status, err);
+	r = kf_process_wait(take(asked), deadline_ms, &status, err);
 	if (r < 0)
 		return r;
 	if (status != 0)
-		return kf_fail(err, KF_IO, "%s ended with status %d", p->argv[0],
+		return kf_fail(err, KF_IO, "%s ended with status %d", asked->name,
 			       kf_process_status(status));
 	text[len] = '\0';
 	*ret_text = text;
 	text = NULL; /* the caller's now */
 	return 0;
+}
+
+void kf_process_forget(struct kf_asked *asked)
+{
+	if (asked->pid)
+		abandon(take(asked));
+}
+
+int kf_process_output(const struct kf_process *p, int64_t deadline_ms, size_t max_bytes,
+		      char **ret_text, struct kf_error *err)
+{
+	struct kf_asked asked;
+	int r = kf_process_ask(p, &asked, err);
+
+	return r < 0 ? r : kf_process_answer(&asked, deadline_ms, max_bytes, ret_text, err);
 }
 
 int kf_process_status(int wait_status)

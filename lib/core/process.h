@@ -53,10 +53,25 @@ _must_check_ int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struc
 _must_check_ int kf_process_run(const struct kf_process *p, int64_t deadline_ms, int *ret,
 				struct kf_error *err);
 
+/* A program that is asked something: it runs, and its standard output waits to be read. */
+struct kf_asked {
+	pid_t pid; /* 0: none */
+	int from;
+	const char *name;
+};
+/* Start it (p->out is ignored). Errors as kf_process_start. */
+_must_check_ int kf_process_ask(const struct kf_process *p, struct kf_asked *ret,
+				struct kf_error *err);
 /*
- * Run it and collect its standard output (p->out is ignored), NUL-terminated, at
- * most max_bytes (-EFBIG); the caller frees *ret_text. A status other than 0 is -EIO.
+ * Collect what it says to its end, NUL-terminated, at most max_bytes (-EFBIG); the caller frees
+ * *ret_text. A status other than 0 is -EIO. In any case it is gone then.
  */
+_must_check_ int kf_process_answer(struct kf_asked *asked, int64_t deadline_ms, size_t max_bytes,
+				   char **ret_text, struct kf_error *err);
+/* End it, if there is one. */
+void kf_process_forget(struct kf_asked *asked);
+
+/* Both at once: ask and wait for the answer. */
 _must_check_ int kf_process_output(const struct kf_process *p, int64_t deadline_ms,
 				   size_t max_bytes, char **ret_text, struct kf_error *err);
 

@@ -25,16 +25,19 @@ static int memory_path(const char *dir, char ret[PATH_MAX], struct kf_error *err
 	return kf_path(KF_DIR_CACHE, ret, err, "trees/%.16s", name);
 }
 
+/* git looks at the tree while we do. */
 static int look(struct kf_site *site)
 {
+	_cleanup_(kf_revision_forget) struct kf_revision revision = { 0 };
 	int r = kf_tree_open(site->dir, &site->tree, &site->err);
 
+	if (r < 0)
+		return r;
+	kf_revision_ask(&site->tree, &revision);
+	r = memory_path(site->tree.dir, site->memory, &site->err);
 	if (r == 0)
-		r = kf_tree_revision(&site->tree, site->revision, &site->err);
-	if (r == 0)
-		r = memory_path(site->tree.dir, site->memory, &site->err);
-	return r < 0 ? r
-		     : kf_snapshot_take(site->tree.dir, site->memory, &site->snapshot, &site->err);
+		r = kf_snapshot_take(site->tree.dir, site->memory, &site->snapshot, &site->err);
+	return r < 0 ? r : kf_revision_answer(&site->tree, &revision, site->revision, &site->err);
 }
 
 struct kf_site *kf_site_find(struct kf_site **sites, const char *dir)

@@ -17,7 +17,7 @@ struct kf_stamp {
 };
 
 /*
- * What a build would be made from. The revision (kf_tree_revision) is in it because the firmware
+ * What a build would be made from. The revision (kf_revision_answer) is in it because the firmware
  * says it: a commit changes the firmware even where no source changes. A build's date is not: a
  * dirty tree's version ends in date and host, and nothing is flashed again only because time has
  * passed.

@@ -58,13 +58,18 @@ bool kf_cross_prefix(const char *makefile, char *ret, size_t size)
 	return kf_text_clean(ret, size, found, len);
 }
 
-/* What a compiler prints when it is asked one thing. */
-static int ask(const char *gcc, const char *option, int64_t deadline_ms, char **ret,
-	       struct kf_error *err)
+static int ask(const char *gcc, const char *option, struct kf_asked *ret, struct kf_error *err)
 {
 	const char *const argv[] = { gcc, option, NULL };
 	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
-	int r = kf_process_output(&p, deadline_ms, OUTPUT_MAX, ret, err);
+
+	return kf_process_ask(&p, ret, err);
+}
+
+/* The first line of what it prints. */
+static int answer(struct kf_asked *gcc, int64_t deadline_ms, char **ret, struct kf_error *err)
+{
+	int r = kf_process_answer(gcc, deadline_ms, OUTPUT_MAX, ret, err);
 
 	if (r == 0)
 		(*ret)[strcspn(*ret, "\n")] = '\0';
@@ -123,20 +128,29 @@ static void note_common(FILE *out, const char *prefix)
 }
 
 /* The compiler prints the library's bare name if it does not find it. */
-static int check_library(FILE *out, const char *gcc, const char *library, const char *mcu,
+static int note_compiler(FILE *out, const char *gcc, const char *library, const char *mcu,
 			 const char *names, int64_t deadline_ms, struct kf_error *err)
 {
-	_cleanup_(kf_freep) char *text = NULL;
+	_cleanup_(kf_process_forget) struct kf_asked file = { 0 }, version = { 0 };
+	_cleanup_(kf_freep) char *path = NULL, *text = NULL;
 	char option[64];
 	int r;
 
-	kf_text_format(option, sizeof(option), "-print-file-name=%s", library);
-	r = ask(gcc, option, deadline_ms, &text, err);
+	kf_text_format(option, sizeof(option), "-print-file-name=%s", library ? library : "");
+	r = ask(gcc, "--version", &version, err);
+	if (r == 0 && library)
+		r = ask(gcc, option, &file, err);
+	if (r == 0 && library)
+		r = answer(&file, deadline_ms, &path, err);
+	if (r == 0 && path && !strchr(path, '/'))
+		return missing(library, mcu, names, err);
+	if (r == 0)
+		r = answer(&version, deadline_ms, &text, err);
 	if (r < 0)
 		return r;
-	if (!strchr(text, '/'))
-		return missing(library, mcu, names, err);
-	note_file(out, text);
+	if (path)
+		note_file(out, path);
+	fprintf(out, "%s\n", text);
 	return 0;
 }
 
@@ -144,10 +158,8 @@ static int check_prefix(FILE *out, const char *prefix, const char *mcu, int64_t 
 			struct kf_error *err)
 {
 	static const char *const programs[] = { "ld", "objcopy", "gcc" }; /* gcc: see below */
-	_cleanup_(kf_freep) char *version = NULL;
 	const char *names = NULL, *library = NULL;
 	char program[128];
-	int r;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(packages); i++) {
 		if (strcmp(packages[i].prefix, prefix) == 0) {
@@ -160,12 +172,7 @@ static int check_prefix(FILE *out, const char *prefix, const char *mcu, int64_t 
 		if (!kf_process_exists(program))
 			return missing(program, mcu, names, err);
 	}
-	r = library ? check_library(out, program, library, mcu, names, deadline_ms, err) : 0;
-	if (r == 0)
-		r = ask(program, "--version", deadline_ms, &version, err);
-	if (r == 0)
-		fprintf(out, "%s\n", version);
-	return r;
+	return note_compiler(out, program, library, mcu, names, deadline_ms, err);
 }
 
 /* The prefix that the tree gives this board's compiler; false: none that is plain. */

@@ -85,9 +85,8 @@ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 	return 0;
 }
 
-/* What git says of the tree; *ret stays NULL where there is none, no git, or one that refuses. */
-static int ask_git(const struct kf_tree *tree, const char *const *argv, size_t max_bytes,
-		   char **ret, struct kf_error *err)
+/* Ask git about the tree; nobody is asked where there is none, no git, or one that refuses. */
+static void ask_git(const struct kf_tree *tree, const char *const *argv, struct kf_asked *ret)
 {
 	/* Not to write .git/index, and not to be led to another repository. */
 	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "GIT_DIR", "GIT_WORK_TREE",
@@ -96,11 +95,17 @@ static int ask_git(const struct kf_tree *tree, const char *const *argv, size_t m
 		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
 	};
 	char path[PATH_MAX];
-	int r;
 
-	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0)
-		return 0;
-	r = kf_process_output(&p, kf_now_ms() + GIT_MS, max_bytes, ret, err);
+	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0 ||
+	    kf_process_ask(&p, ret, NULL) < 0)
+		*ret = (struct kf_asked){ 0 };
+}
+
+/* What it says; *ret stays NULL where it has no answer. */
+static int answer(struct kf_asked *git, size_t max_bytes, char **ret, struct kf_error *err)
+{
+	int r = git->pid ? kf_process_answer(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
+
 	return r == -EINTR ? r : 0;
 }
 
@@ -109,24 +114,24 @@ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
 	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
 					    "--long", "--dirty",  NULL };
 	_cleanup_(kf_freep) char *text = NULL;
-	int r = ask_git(tree, argv, DESCRIBE_MAX, &text, err);
+	struct kf_asked git;
+	int r;
 
+	ask_git(tree, argv, &git);
+	r = answer(&git, DESCRIBE_MAX, &text, err);
 	if (text)
 		kf_text_clean(tree->version, sizeof(tree->version), text, strcspn(text, "\n"));
 	return r;
 }
 
 /* The commit, and whether something tracked has changed since. */
-static int note_commit(const struct kf_tree *tree, FILE *out, struct kf_error *err)
+static int note_commit(struct kf_asked *git, FILE *out, struct kf_error *err)
 {
 	static const char oid[] = "# branch.oid ";
-	static const char *const argv[] = { "git",	"status", "--porcelain=v2",
-					    "--branch", "-uno",	  "--no-ahead-behind",
-					    NULL };
 	_cleanup_(kf_freep) char *text = NULL;
 	char *rest, *line;
 	bool dirty = false;
-	int r = ask_git(tree, argv, STATUS_MAX, &text, err);
+	int r = answer(git, STATUS_MAX, &text, err);
 
 	rest = text;
 	while (rest && (line = strsep(&rest, "\n"))) {
@@ -139,15 +144,13 @@ static int note_commit(const struct kf_tree *tree, FILE *out, struct kf_error *e
 	return r;
 }
 
-static int note_tags(const struct kf_tree *tree, FILE *out, struct kf_error *err)
+static int note_tags(const struct kf_tree *tree, struct kf_asked *git, FILE *out,
+		     struct kf_error *err)
 {
-	static const char *const argv[] = { "git", "for-each-ref",
-					    "--format=%(refname) %(objectname)", "refs/tags",
-					    NULL };
 	_cleanup_(kf_freep) char *text = NULL;
 	char path[PATH_MAX];
 	struct stat st;
-	int r = ask_git(tree, argv, STATUS_MAX, &text, err);
+	int r = answer(git, STATUS_MAX, &text, err);
 
 	fputs(text ? text : "", out);
 	/* How far the nearest tag is also depends on how much history there is. */
@@ -157,7 +160,21 @@ static int note_tags(const struct kf_tree *tree, FILE *out, struct kf_error *err
 	return r;
 }
 
-int kf_tree_revision(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct kf_error *err)
+void kf_revision_ask(const struct kf_tree *tree, struct kf_revision *ret)
+{
+	static const char *const commit[] = { "git",	  "status", "--porcelain=v2",
+					      "--branch", "-uno",   "--no-ahead-behind",
+					      NULL };
+	static const char *const tags[] = { "git", "for-each-ref",
+					    "--format=%(refname) %(objectname)", "refs/tags",
+					    NULL };
+
+	ask_git(tree, commit, &ret->commit);
+	ask_git(tree, tags, &ret->tags);
+}
+
+int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked, char ret[KF_HEX_SIZE],
+		       struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	size_t len = 0;
@@ -166,14 +183,20 @@ int kf_tree_revision(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct k
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	r = note_commit(tree, out, err);
+	r = note_commit(&asked->commit, out, err);
 	if (r == 0)
-		r = note_tags(tree, out, err);
+		r = note_tags(tree, &asked->tags, out, err);
 	if (fclose(out) == EOF)
 		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
 	if (r == 0)
 		kf_sha256(text, len, ret);
 	return r;
+}
+
+void kf_revision_forget(struct kf_revision *asked)
+{
+	kf_process_forget(&asked->commit);
+	kf_process_forget(&asked->tags);
 }
 
 static int check_programs(struct kf_error *err)

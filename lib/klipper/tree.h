@@ -33,10 +33,16 @@ _must_check_ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err);
 
 /*
  * A hash that changes whenever that version does, and is had a good deal faster: of the commit,
- * of whether the tree is dirty, and of the tags. KF_INTERRUPTED; KF_IO: no memory.
+ * of whether the tree is dirty, and of the tags. git is asked, and works while the caller does
+ * something else, until its answers are called for. KF_INTERRUPTED; KF_IO: no memory.
  */
-_must_check_ int kf_tree_revision(const struct kf_tree *tree, char ret[KF_HEX_SIZE],
-				  struct kf_error *err);
+struct kf_revision {
+	struct kf_asked commit, tags;
+};
+void kf_revision_ask(const struct kf_tree *tree, struct kf_revision *ret);
+_must_check_ int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked,
+				    char ret[KF_HEX_SIZE], struct kf_error *err);
+void kf_revision_forget(struct kf_revision *asked);
 
 /*
  * make OUT=out/ KCONFIG_CONFIG=config TARGET... in the tree. out ends in '/' and is made

@@ -27,12 +27,6 @@ static void unrefp(struct udev **udev)
 		udev_unref(*udev);
 }
 
-static void enumerate_unrefp(struct udev_enumerate **e)
-{
-	if (*e)
-		udev_enumerate_unref(*e);
-}
-
 static void device_unrefp(struct udev_device **dev)
 {
 	if (*dev)
@@ -45,13 +39,26 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
+/* tty: the name of a USB serial port. Else: of a USB device, no interface of one, no root hub. */
+static bool is_wanted(const char *name, bool tty)
+{
+	if (tty)
+		return fnmatch("ttyACM*", name, 0) == 0 || fnmatch("ttyUSB*", name, 0) == 0;
+	return isdigit((unsigned char)name[0]) && !strchr(name, ':');
+}
+
+static bool is_in(struct udev_device *dev, const char *subsystem)
+{
+	const char *its = udev_device_get_subsystem(dev);
+
+	return its && strcmp(its, subsystem) == 0;
+}
+
 static bool is_serial(struct udev_device *dev)
 {
-	const char *subsystem = udev_device_get_subsystem(dev),
-		   *name = udev_device_get_sysname(dev);
+	const char *name = udev_device_get_sysname(dev);
 
-	return subsystem && strcmp(subsystem, "tty") == 0 && name &&
-	       (fnmatch("ttyACM*", name, 0) == 0 || fnmatch("ttyUSB*", name, 0) == 0);
+	return is_in(dev, "tty") && name && is_wanted(name, true);
 }
 
 /* The first of a sysfs attribute and a udev property that says something, cleaned. */
@@ -88,12 +95,13 @@ static void interface_of(struct udev_device *dev, char *dst, size_t size)
 	const char *number = NULL, *port_number = NULL;
 
 	interface = udev_device_get_parent_with_subsystem_devtype(dev, "usb", "usb_interface");
-	port = udev_device_get_parent_with_subsystem_devtype(dev, "usb-serial", NULL);
+	/* its parent, if any: a search would go up to the root where there is none */
+	port = udev_device_get_parent(dev);
 	if (interface)
 		number = udev_device_get_sysattr_value(interface, "bInterfaceNumber");
 	if (!number)
 		number = udev_device_get_property_value(dev, "ID_USB_INTERFACE_NUM");
-	if (port)
+	if (port && is_in(port, "usb-serial"))
 		port_number = udev_device_get_sysattr_value(port, "port_number");
 	kf_text_format(dst, size, "if%.2s%s%.8s", number ? number : "00",
 		       port_number ? "-port" : "", port_number ? port_number : "");
@@ -238,29 +246,31 @@ static bool is_settled(struct udev_device *dev)
 	return udev_device_get_is_initialized(dev) > 0 || !node || access(node, R_OK | W_OK) == 0;
 }
 
-static int collect(struct udev *udev, struct udev_enumerate *e, bool settled,
-		   struct kf_boards *boards)
+/*
+ * What a folder of sysfs names. udev_enumerate(3) would look at all parents of each device up to
+ * the root, which takes longer than all the rest of a scan.
+ */
+static int collect(struct udev *udev, bool tty, bool settled, struct kf_boards *boards)
 {
-	struct udev_list_entry *entry;
-	int r;
+	_cleanup_(closedirp) DIR *dir = opendir(tty ? "/sys/class/tty" : "/sys/bus/usb/devices");
+	struct dirent *entry;
+	int r = 0;
 
-	r = udev_enumerate_scan_devices(e);
-	if (r < 0)
-		return r;
-	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(e))
-	{
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (r == 0 && (entry = readdir(dir))) {
 		_cleanup_(device_unrefp) struct udev_device *dev = NULL;
 		struct kf_board board;
 
-		/* NULL if it left meanwhile */
-		dev = udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
-		if (!dev || !kf_usb_board(dev, &board) || (settled && !is_settled(dev)))
+		if (!is_wanted(entry->d_name, tty))
 			continue;
-		r = kf_boards_add(boards, &board);
-		if (r < 0)
-			return r;
+		/* NULL if it left meanwhile */
+		dev = udev_device_new_from_subsystem_sysname(udev, tty ? "tty" : "usb",
+							     entry->d_name);
+		if (dev && kf_usb_board(dev, &board) && (!settled || is_settled(dev)))
+			r = kf_boards_add(boards, &board);
 	}
-	return 0;
+	return r;
 }
 
 static int by_port(const void *a, const void *b)
@@ -273,21 +283,13 @@ static int by_port(const void *a, const void *b)
 
 static int scan(struct udev *udev, bool settled, struct kf_boards *ret, struct kf_error *err)
 {
-	_cleanup_(enumerate_unrefp) struct udev_enumerate *ttys = udev_enumerate_new(udev);
-	_cleanup_(enumerate_unrefp) struct udev_enumerate *others = udev_enumerate_new(udev);
 	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
-	int r = ttys && others ? 0 : -ENOMEM;
+	int r = collect(udev, true, settled, &boards);
 
-	if (r == 0 && (r = udev_enumerate_add_match_subsystem(ttys, "tty")) == 0 &&
-	    (r = udev_enumerate_add_match_sysname(ttys, "ttyACM*")) == 0 &&
-	    (r = udev_enumerate_add_match_sysname(ttys, "ttyUSB*")) == 0 &&
-	    (r = udev_enumerate_add_match_subsystem(others, "usb")) == 0 &&
-	    /* not the interfaces, which have an attribute of this name */
-	    (r = udev_enumerate_add_nomatch_sysattr(others, "bInterfaceNumber", NULL)) == 0 &&
-	    (r = collect(udev, ttys, settled, &boards)) == 0)
-		r = collect(udev, others, settled, &boards);
+	if (r == 0)
+		r = collect(udev, false, settled, &boards);
 	if (r < 0)
-		return kf_fail_sys(err, -r, "cannot ask udev for the USB devices");
+		return kf_fail_sys(err, -r, "cannot ask for the USB devices");
 	if (boards.count > 0)
 		qsort(boards.list, boards.count, sizeof(*boards.list), by_port);
 	*ret = boards;

@@ -146,11 +146,15 @@ TEST(what_is_no_tree)
 
 static int look(struct kf_tree *ret, char revision[KF_HEX_SIZE])
 {
+	struct kf_revision asked;
 	int r = kf_tree_open(root, ret, NULL);
 
 	if (r == 0)
 		r = kf_tree_describe(ret, NULL);
-	return r < 0 ? r : kf_tree_revision(ret, revision, NULL);
+	if (r < 0)
+		return r;
+	kf_revision_ask(ret, &asked);
+	return kf_revision_answer(ret, &asked, revision, NULL);
 }
 
 TEST(version_is_gits)
