@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
 #
-# A systemd of our own (systemd1.py) on a private bus, for tests; its state lies in $FAKE.
+# A systemd (systemd1.py, a template of python-dbusmock) on a private bus, for tests; its state lies
+# in $FAKE. The bus is no DBusTestCase.start_system_bus(): who calls is bash.
 
 # The lease of the machine that the tests run on is none of theirs.
 export KF_LEASE_SOCKET=/nonexistent
@@ -15,7 +16,8 @@ start_systemd() {
 	export BUS_PID=$!
 	read -r _ <&"$ready"
 	exec {ready}<&-
-	exec {ready}< <(exec /usr/bin/python3 "$KF_TESTS/fake/systemd1.py" "$FAKE" 3>&-)
+	exec {ready}< <(exec /usr/bin/python3 -m dbusmock --template "$KF_TESTS/fake/systemd1.py" \
+		--logfile "$FAKE/mock.log" 3>&-)
 	export FAKE_PID=$!
 	read -r _ <&"$ready"
 	exec {ready}<&-
