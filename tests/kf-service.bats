@@ -568,7 +568,7 @@ StartUnit klipper.service replace" ]
 		trap 'n=$((n+1)); echo int >>log; echo int >up' INT
 		trap 'echo "$n" >count; exit 5' TERM
 		echo up >up
-		while :; do read -r _ <>down; done
+		while :; do read -t 0.3 -r _ <>down; done
 		'''
 		child, tty = pty.fork()
 		if child == 0:
@@ -588,7 +588,7 @@ StartUnit klipper.service replace" ]
 @test "hold: the terminal is closed, the command hears of it" {
 	run -0 /usr/bin/python3 - <<-'END'
 		import os, pty, signal
-		command = "trap 'echo hup >log; exit 5' HUP; echo up >up; while :; do read -r _ <>down; done"
+		command = "trap 'echo hup >log; exit 5' HUP; echo up >up; while :; do read -t 0.3 -r _ <>down; done"
 		child, tty = pty.fork()
 		if child == 0:
 		    os.execvp("kf-service", ["kf-service", "hold", "--", "bash", "-c", command])
