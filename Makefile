@@ -141,7 +141,7 @@ deb: deps
 apt-repo: deps
 	@debian/apt-repo build/apt $(or $(KEY),$(error KEY= names the key that signs: gpg --list-secret-keys))
 
-D       := $(DESTDIR)
+D       := $(call quote,$(DESTDIR))
 SHARE   := $(DATADIR)/kalico-flash
 BINS    := $(filter-out $(HELPERS),$(TOOLS))
 UNITS   := kalico-flash.socket kalico-flash.service
