@@ -19,17 +19,24 @@ H723_CONFIG='CONFIG_MACH_STM32=y
 CONFIG_MACH_STM32H723=y
 CONFIG_STM32_FLASH_START_20000=y'
 
-# image NAME CONFIG: build it into $IMAGES/NAME.
+# image NAME CONFIG: $IMAGES/NAME, which is nobody's to change, and built by whoever comes first.
 image() {
-	local out=$IMAGES/$1
-	mkdir -p "$out"
-	echo "$2" >"$out.config"
-	make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.config" olddefconfig
-	make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.config"
+	local out=$IMAGES/$1 lock
+	mkdir -p "$IMAGES"
+	exec {lock}>"$out.lock"
+	flock "$lock"
+	if [ ! -e "$out.config" ]; then
+		mkdir "$out"
+		echo "$2" >"$out.new"
+		make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new" olddefconfig
+		make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new"
+		mv "$out.new" "$out.config"
+	fi
+	exec {lock}>&-
 }
 
 build_images() {
-	export IMAGES=$BATS_FILE_TMPDIR/images H723_CONFIG
+	export IMAGES=${KF_IMAGES:-$BATS_FILE_TMPDIR/images} H723_CONFIG
 	export PYTHONDONTWRITEBYTECODE=1
 	{
 		image h723 "$H723_CONFIG"

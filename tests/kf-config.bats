@@ -271,6 +271,16 @@ drifts() {
 	cmp "$config.old" before
 }
 
+@test "a board that runs Klipper over USB is not made to talk over something else unsaid" {
+	two_boards
+	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
+	run --separate-stderr filter < <(octopus)
+	[ "$(jq -r '.error.code, .config' <<<"$output")" = $'config_drift\nnull' ]
+	[[ $stderr == *"the configuration says serial, the board is on USB"*"kf config octopus;"*--accept-drift* ]]
+	run --separate-stderr filter --accept-drift < <(octopus)
+	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nserial' ]
+}
+
 @test "a configuration is not a Makefile" {
 	two_boards
 	for line in 'CONFIG_X=$(shell touch pwned)' '$(shell touch pwned)' 'CONFIG_MCU="x;touch pwned"' \

@@ -277,6 +277,11 @@ untouched() {
 		'config | kf-build | PATH=$PWD/bin:$PATH kf-flash --method make_flash'
 	[ "$(jq -sc 'map([.board.key, .error.code, .flash.result])' <<<"$output")" = \
 		'[["octopus-pro","ambiguous","ambiguous"],[null,null,"skipped"]]' ]
+	# It would be sent there, to that other one.
+	run --separate-stderr sim "$H723,katapult=none" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- \
+		'config | kf-build | kf-flash --method make_flash; kf-scan -q'
+	[ "$(jq -sr '.[0].error.message, .[2].board.mode' <<<"$output")" = \
+		$'at USB 1-1.4 another board waits in its bootloader: make flash may not tell them apart\nklipper' ]
 }
 
 @test "DFU: the port where it was last flashed, rather than where it was registered" {

@@ -209,6 +209,27 @@ setup() {
 		echo x >>"$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/out/klipper.bin"
 		kf-flash --method make_flash <r; s=$?; kf-scan; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_firmware klipper" ]
+	[[ $stderr == *"kf build octopus-pro --clean"* ]]
+	run -1 --separate-stderr sim "$H723" -- 'config | kf-build --clean >r
+		sed -i s/0x8020000/0x8000000/ "$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/.config"
+		kf-flash --method make_flash <r'
+	[[ $stderr == *"/octopus-pro/.config is not what "* ]]
+}
+
+@test "make flash makes nothing anew, however new the tree is" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	run -0 --separate-stderr sim "$H723" -- 'config | kf-build >r; cp "$(jq -r .firmware.path r)" planned
+		cd "$HOME/klipper"; sleep 0.1; touch src/*.c src/Kconfig src/*/Kconfig
+		sed -i s/STM32_FLASH_START_20000/STM32_FLASH_START_RENAMED/ src/stm32/Kconfig; cd - >/dev/null
+		kf-flash --method make_flash <r; cmp planned "$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/out/klipper.bin"'
+	[ "$(jq -r .flash.result <<<"${lines[0]}")" = flashed ]
+	# Whoever does it in spite of that is found out.
+	rm -r "$HOME/klipper"
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\techo >>$(OUT)klipper.bin\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
+	[ "$(jq -r .error.code <<<"$output")" = unverified ]
+	[[ $stderr == *"made anew meanwhile"* ]]
 }
 
 @test "a registered board behind a USB-to-serial chip goes to make flash at once" {
@@ -252,6 +273,28 @@ setup() {
 		kf-flash --method make_flash <built || s=$?; kf-flash --dry-run <built; exit $s'
 	[ "$(jq -sr '.[0].error.code' <<<"$output")" = unverified ]
 	[[ $stderr == *"as it did before"*"would flash "* ]]
+}
+
+@test "what a board ran before is not known: another program has proved nothing" {
+	idle_flash
+	sim "$H723" -- 'config | kf-build -q' >built
+	run -1 --separate-stderr sim "${H723%,version=*},version=$(jq -r .firmware.version built),mode=katapult" -- \
+		'kf-flash --method make_flash <built'
+	[ "$(jq -r .error.code <<<"$output")" = unverified ]
+	[[ $stderr == *"what it ran before is not known"* ]]
+}
+
+@test "a registered board under names of its own: its Katapult is asked all the same" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
+	own=usb=1209:0001,manufacturer=Marlin,product=Printer
+	for args in "" --method=make_flash; do
+		run -1 --separate-stderr sim "$H723,$own,start=0x8000000" -- "config | kf-build | kf-flash $args"
+		[ "$(jq -r .error.code <<<"$output")" = wrong_offset ]
+	done
+	run -0 --separate-stderr sim "$H723,$own" -- 'config | kf-build | kf-flash'
+	[ "$(jq -c '.flash | [.result, .method]' <<<"$output")" = '["flashed","katapult"]' ]
+	[ ! -e "$HOME/klipper/ran" ]
 }
 
 @test "the bootloader is asked before another's program writes" {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Identity through all of this is the chip (flash/target.h): names, ports and ids change. */
 #include <errno.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/match.h"
@@ -16,6 +17,17 @@ static bool is_bootloader(const struct kf_board *board)
 static bool same_in_bootloader(const struct kf_board *board, void *arg)
 {
 	return is_bootloader(board) && kf_board_same(board, arg);
+}
+
+/*
+ * Can it be asked to leave? Klipper can, and so can what runs under names of its own on the chip's
+ * own USB port; but not a chip behind a USB-to-serial converter.
+ */
+static bool has_own_usb(const struct kf_board *board)
+{
+	return board->mode == KF_MODE_KLIPPER ||
+	       (strncmp(board->tty, "/dev/ttyACM", strlen("/dev/ttyACM")) == 0 &&
+		strcmp(board->usb.interface, "if00") == 0 && kf_board_has_serial(board));
 }
 
 /* Behind a USB-to-serial chip (CH340) nothing shows what runs: being there must do. */
@@ -38,7 +50,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 		*ret = *board;
 		return 0;
 	}
-	if (board->mode != KF_MODE_KLIPPER)
+	if (!has_own_usb(board))
 		return kf_fail(err, KF_NO_KATAPULT,
 			       "%s is a USB-to-serial chip: Katapult cannot be entered through it",
 			       board->tty);
@@ -59,6 +71,11 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	}
 	return kf_fail(err, KF_NO_KATAPULT, "it did not leave for its bootloader at %s",
 		       board->tty);
+}
+
+bool kf_bootloader_unreachable(const struct kf_board *board)
+{
+	return !is_bootloader(board) && !has_own_usb(board);
 }
 
 int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,
@@ -90,15 +107,20 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 	return -ENODEV;
 }
 
-void kf_bootloader_waits(const struct kf_board *board, struct kf_error *err)
+void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 {
-	if (board->mode == KF_MODE_KATAPULT)
+	struct kf_board now;
+
+	if (!kf_target_look(board, &now))
+		kf_error_hint(err, "the board is not there any more: see the log, check cable and "
+				   "power");
+	else if (now.mode == KF_MODE_KATAPULT)
 		kf_error_hint(err, "the board waits in Katapult: see the log, or flash it with "
 				   "--method=katapult");
-	else if (kf_board_in_rom(board))
+	else if (kf_board_in_rom(&now))
 		kf_error_hint(
 			err,
 			"the board waits in its bootloader (USB %s:%s): see the log, and flash "
 			"it again, or power-cycle it to get its firmware back",
-			board->usb.vendor, board->usb.product);
+			now.usb.vendor, now.usb.product);
 }

@@ -18,6 +18,9 @@ _must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf
 				     int64_t deadline_ms, struct kf_board *ret,
 				     struct kf_error *err);
 
+/* Is it behind a USB-to-serial converter, or nothing that has a serial of its own? */
+bool kf_bootloader_unreachable(const struct kf_board *board);
+
 /*
  * Wait until the board is back as Klipper. KF_LEFT_IN_BOOTLOADER if it is seen in a
  * bootloader when the deadline passes (*ret says which and where), KF_GONE if it is not seen.
@@ -29,7 +32,8 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 /* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
 
-/* Hint, if another program has left the board in a bootloader: in which, and what to do. */
-void kf_bootloader_waits(const struct kf_board *board, struct kf_error *err);
+/* Hint, where another program that failed has left the board: gone or in a bootloader, and what
+ * now. */
+void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err);
 
 #endif

@@ -65,7 +65,8 @@ static void note_version_before(struct run *run)
 	struct kf_state state = { 0 };
 	const char *version = state.version;
 
-	if (run->board.mode == KF_MODE_KLIPPER && kf_runs_version(&run->board, run->before) == 0) {
+	if (run->board.tty[0] && run->board.mode != KF_MODE_KATAPULT &&
+	    kf_runs_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_state_load(run->board.key, &state);
@@ -188,26 +189,15 @@ static void wait_for_refused(struct run *run, const struct kf_error *err)
  */
 static int prove_by_change(const struct run *run, struct kf_error *err)
 {
-	if (strcmp(run->before, run->plan->image.dictionary.version) != 0)
+	const char *version = run->plan->image.dictionary.version;
+
+	if (run->before[0] && strcmp(run->before, version) != 0)
 		return 0;
 	kf_fail(err, KF_UNVERIFIED,
-		"the board runs %s, as it did before: whether it was written "
-		"anew, nobody can tell",
-		run->before);
+		"the board runs %s, %s: whether it was written anew, nobody can tell", version,
+		run->before[0] ? "as it did before" : "and what it ran before is not known");
 	kf_error_hint(err, "flash it with --method=katapult, which reads back what it has written");
 	return kf_code_errno(KF_UNVERIFIED);
-}
-
-/* Where a program that failed has left the board. */
-static void tell_where(struct run *run, struct kf_error *err)
-{
-	if (err->code != KF_FLASH_FAILED)
-		return;
-	if (look_again(run))
-		kf_bootloader_waits(&run->board, err);
-	else
-		kf_error_hint(err, "the board is not there any more: see the log, check cable and "
-				   "power");
 }
 
 /* Into the bootloader: Katapult, or for make flash whatever comes. */
@@ -221,11 +211,20 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
 			      run->board.tty);
 	r = kf_bootloader_enter(run->monitor, &run->board,
 				sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board, err);
-	if (method == KF_METHOD_MAKE_FLASH)
-		return r < 0 && err->code == KF_NO_KATAPULT ? 0 : r;
-	if (r < 0)
+	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT)
 		return r;
-	return run->board.mode == KF_MODE_KATAPULT ? 0 : kf_bootloader_missing(&run->board, err);
+	return kf_bootloader_missing(&run->board, err);
+}
+
+/*
+ * Is that make flash's own business? Not where it could bring the board to a Katapult that nobody
+ * has asked; behind a converter it cannot.
+ */
+static bool enters_by_itself(const struct run *run, enum kf_method method,
+			     const struct kf_image *image)
+{
+	return method == KF_METHOD_MAKE_FLASH && (kf_make_flash_enters(image->dictionary.mcu) ||
+						  kf_bootloader_unreachable(&run->board));
 }
 
 /* One method, with the image, from entering the bootloader to the board's own answer. */
@@ -235,8 +234,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
 	int r = 0;
 
-	if (method != KF_METHOD_MAKE_FLASH ||
-	    (run->board.mode == KF_MODE_KLIPPER && !kf_make_flash_enters(image->dictionary.mcu)))
+	if (!enters_by_itself(run, method, image))
 		r = enter(run, method, deadline_ms, err);
 	if (r < 0)
 		return r;
@@ -245,7 +243,8 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 		return 0;
 	if (r < 0) {
 		wait_for_refused(run, err);
-		tell_where(run, err);
+		if (err->code == KF_FLASH_FAILED)
+			kf_bootloader_tell(&run->plan->board, err);
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);

@@ -192,7 +192,10 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	kf_fail(err, KF_MCU_MISMATCH,
 		"the firmware is for %s, as is registered, but USB calls the board a %s", image,
 		usb);
-	kf_error_hint(err, "flash it with --method=katapult, which asks the bootloader what it is");
+	kf_error_hint(err,
+		      "if it is a %s, register it so (kf set %s mcu=%s); else flash it with "
+		      "--method=katapult, which asks the bootloader what it is",
+		      usb, plan->board.key[0] ? plan->board.key : "KEY", usb);
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 

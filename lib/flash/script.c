@@ -3,17 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
+#include "core/match.h"
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
 #include "flash/script.h"
 #include "klipper/build.h"
+#include "klipper/kconfig.h"
 #include "klipper/tree.h"
+#include "usb/identity.h"
 
 enum { CHECK_MS = 20000 };
 
@@ -73,6 +77,40 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 	return kf_fail(err, KF_IO, "%s is no name that make flash could be given", board->tty);
 }
 
+bool kf_make_flash_enters(const char *mcu)
+{
+	static const char *const katapult[] = { "stm32", "rp2", "lpc176" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(katapult); i++)
+		if (strncmp(mcu, katapult[i], strlen(katapult[i])) == 0)
+			return false;
+	return true;
+}
+
+/* Before a board leaves for a loader that has no name of its own: is another one in such a one? */
+static int check_waiting(const struct kf_plan *plan, struct kf_error *err)
+{
+	const char *mcu = plan->image.dictionary.mcu, *family;
+	struct kf_boards now = { 0 };
+	int r = 0;
+
+	if (plan->board.mode != KF_MODE_KLIPPER || kf_make_flash_enters(mcu))
+		return 0;
+	r = kf_usb_scan(&now, err);
+	for (size_t i = 0; r == 0 && i < now.count; i++) {
+		family = kf_identity_family(&now.list[i].usb);
+		if (!kf_board_in_rom(&now.list[i]) || strncasecmp(mcu, family, strlen(family)) != 0)
+			continue;
+		r = kf_fail(err, KF_AMBIGUOUS,
+			    "at USB %s another board waits in its bootloader: make flash may not "
+			    "tell them apart",
+			    now.list[i].usb.port);
+		kf_error_hint(err, "unplug that one, or power-cycle it");
+	}
+	kf_boards_free(&now);
+	return r;
+}
+
 /* A ROM loader is named by its USB id alone, so there must be only this one. */
 static int check_alone(const struct kf_board *board, struct kf_error *err)
 {
@@ -98,24 +136,60 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	return -ENOTUNIQ;
 }
 
-/* OUT must hold the very image that was planned. */
-static int check_out(const struct kf_plan *plan, const char *out, struct kf_error *err)
+/* What make flash takes. */
+struct build {
+	char out[PATH_MAX], config[PATH_MAX], image[PATH_MAX];
+};
+
+static int find_build(const struct kf_plan *plan, struct build *ret, struct kf_error *err)
 {
-	char path[PATH_MAX], sha256[KF_HEX_SIZE];
 	int r;
 
 	if (!plan->board.key[0])
 		return kf_fail(
 			err, KF_NO_FIRMWARE,
 			"make flash takes what was built for a registered board, not a file");
-	if (!kf_text_format(path, sizeof(path), "%sklipper.%s", out,
+	r = kf_build_paths(plan->board.key, ret->out, ret->config, err);
+	if (r < 0)
+		return r;
+	if (!kf_text_format(ret->image, sizeof(ret->image), "%sklipper.%s", ret->out,
 			    kf_format_name(plan->image.format)))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", out);
-	r = kf_file_sha256(path, sha256, NULL);
-	if (r == 0 && strcmp(sha256, plan->image.sha256) == 0)
-		return 0;
-	return kf_fail(err, KF_NO_FIRMWARE,
-		       "%s is not the image to be flashed: make flash would take it", path);
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", ret->out);
+	return 0;
+}
+
+static bool is_planned(const struct kf_plan *plan, const struct build *build)
+{
+	char sha256[KF_HEX_SIZE];
+
+	return kf_file_sha256(build->image, sha256, NULL) == 0 &&
+	       strcmp(sha256, plan->image.sha256) == 0;
+}
+
+/* The very image that was planned, beside the configuration that it was built with. */
+static int check_build(const struct kf_plan *plan, const struct build *build, struct kf_error *err)
+{
+	struct kf_kconfig config;
+	bool fits;
+	int r;
+
+	if (!is_planned(plan, build)) {
+		kf_fail(err, KF_NO_FIRMWARE,
+			"%s is not the image to be flashed: make flash would take it",
+			build->image);
+		kf_error_hint(err, "build it from nothing: kf build %s --clean", plan->board.key);
+		return kf_code_errno(KF_NO_FIRMWARE);
+	}
+	r = kf_kconfig_load(build->config, &config, err);
+	if (r < 0)
+		return r;
+	/* make flash takes the address from there */
+	fits = (!plan->start_known || !config.start || config.start == plan->start) &&
+	       kf_mcu_same(config.mcu, plan->image.dictionary.mcu);
+	kf_kconfig_free(&config);
+	return fits ? 0
+		    : kf_fail(err, KF_NO_FIRMWARE, "%s is not what %s was built with",
+			      build->config, build->image);
 }
 
 /* make flash builds tools of its own in the tree's lib/, so it is run there one at a time. */
@@ -147,34 +221,29 @@ static int check_dfu_util(const struct kf_board *board, struct kf_error *err)
 	return missing("dfu-util", "dfu-util", err);
 }
 
-bool kf_make_flash_enters(const char *mcu)
-{
-	static const char *const katapult[] = { "stm32", "rp2", "lpc176" };
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(katapult); i++)
-		if (strncmp(mcu, katapult[i], strlen(katapult[i])) == 0)
-			return false;
-	return true;
-}
-
 int kf_make_flash_ready(const struct kf_plan *plan, struct kf_error *err)
 {
-	char out[PATH_MAX], config[PATH_MAX];
-	int r = kf_build_paths(plan->board.key, out, config, err);
+	struct build build;
+	int r = find_build(plan, &build, err);
 
-	return r < 0 ? r : check_out(plan, out, err);
+	if (r == 0)
+		r = check_build(plan, &build, err);
+	return r < 0 ? r : check_waiting(plan, err);
 }
 
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
 		  const struct kf_watch *watch, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int log = -1, turn = -1;
-	char device[KF_DEV_SIZE + 16], out[PATH_MAX], config[PATH_MAX], path[PATH_MAX];
-	const char *const targets[] = { "flash", device, "NOSUDO=1", NULL };
+	char device[KF_DEV_SIZE + 16], path[PATH_MAX];
+	struct build build;
+	/* -o: a tree that is newer by now has neither of them made anew. */
+	const char *const targets[] = { "flash",     device, "NOSUDO=1",   "-o",
+					build.image, "-o",   build.config, NULL };
 	struct kf_tree tree;
 	int r, status;
 
-	r = kf_build_paths(plan->board.key, out, config, err);
+	r = find_build(plan, &build, err);
 	if (r == 0)
 		r = check_dfu_util(board, err);
 	if (r == 0)
@@ -186,23 +255,29 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r == 0)
 		r = take_turn(&tree, deadline_ms, &turn, err);
 	if (r == 0) /* it may have changed while we waited */
-		r = check_out(plan, out, err);
+		r = check_build(plan, &build, err);
 	if (r == 0)
 		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
 	if (r < 0)
 		return r;
 	kf_watch_step(watch, "make flash %s", device);
 	r = kf_tree_make(&(struct kf_make){ .tree = &tree,
-					    .out = out,
-					    .config = config,
+					    .out = build.out,
+					    .config = build.config,
 					    .targets = targets,
 					    .tty = -1,
 					    .log_fd = log,
 					    .deadline_ms = deadline_ms },
 			 &status, err);
+	if (r == 0)
+		r = judge("make flash", status, path, err);
+	if (!is_planned(plan, &build))
+		r = kf_fail(err, KF_UNVERIFIED,
+			    "%s was made anew meanwhile: what was written, nobody has checked",
+			    build.image);
 	if (r < 0)
 		kf_text_format(err->log, sizeof(err->log), "%s", path);
-	return r < 0 ? r : judge("make flash", status, path, err);
+	return r;
 }
 
 /* katapult_dir's, else the tree's own copy (Klipper keeps one, and Kalico). */

@@ -46,6 +46,24 @@ json_t *kf_configure_member(const struct kf_configured *done)
 			 (json_int_t)done->kconfig.start, "comm", kf_comm_name(done->kconfig.comm));
 }
 
+/* Klipper talks over USB now: what talks over something else would be seen no more. */
+static int check_comm(const struct kf_board *board, const struct kf_kconfig *config,
+		      struct kf_error *err)
+{
+	if (board->mode != KF_MODE_KLIPPER || config->comm == KF_COMM_USB ||
+	    config->comm == KF_COMM_UNKNOWN)
+		return 0;
+	kf_fail(err, KF_CONFIG_DRIFT,
+		"communication interface: the configuration says %s, the board is on USB (%s) and "
+		"would not come back there",
+		kf_comm_name(config->comm), board->tty);
+	kf_error_hint(err,
+		      "choose USB: kf config %s; to take it as it is: kf-scan --device %s | "
+		      "kf-config --accept-drift",
+		      board->key, board->key);
+	return kf_code_errno(KF_CONFIG_DRIFT);
+}
+
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
@@ -76,6 +94,11 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		return r;
 	if (r > 0)
 		done.saved = "; saved as it is now, and what it was as .config.old";
+	r = c->accept_drift ? 0 : check_comm(board, &done.kconfig, err);
+	if (r < 0) {
+		kf_kconfig_free(&done.kconfig);
+		return r;
+	}
 	done.days = kf_saved_config_days(board->key);
 	*ret = done;
 	return 0;

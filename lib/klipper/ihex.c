@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Intel HEX (Intel, "Hexadecimal Object File Format Specification", revision A). */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,27 @@ static int read_lines(struct reader *reader, const uint8_t *file, size_t len, st
 	return reader->ended ? 0 : kf_fail(err, KF_BAD_IMAGE, "HEX without an end record: cut off");
 }
 
+/*
+ * A line that is lost leaves no trace but a gap. Linkers leave gaps too: of a few bytes to align
+ * what follows, or to where a new region starts, which is a round address.
+ */
+static int check_gaps(const struct kf_pieces *sorted, struct kf_error *err)
+{
+	enum { ALIGNMENT = 16, REGION = 256 };
+
+	for (size_t i = 1; i < sorted->count; i++) {
+		const struct kf_piece *p = &sorted->list[i];
+		uint64_t end = p[-1].address + p[-1].len, gap = p->address - end;
+
+		if (gap >= ALIGNMENT && (gap < REGION || p->address % REGION != 0))
+			return kf_fail(err, KF_BAD_IMAGE,
+				       "HEX without 0x%08" PRIx64 " to 0x%08" PRIx64
+				       ": lines of it are missing",
+				       end, p->address);
+	}
+	return 0;
+}
+
 int kf_ihex_parse(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
 {
 	struct reader reader = { .buf = malloc(len / 2 + 1) }; /* two digits a byte */
@@ -149,6 +171,8 @@ int kf_ihex_parse(const uint8_t *file, size_t len, struct kf_image *image, struc
 		kf_fail_sys(err, ENOMEM, "HEX of %zu bytes", len);
 	if (r == 0)
 		r = kf_pieces_flatten(&reader.pieces, image, err);
+	if (r == 0)
+		r = check_gaps(&reader.pieces, err);
 	kf_pieces_free(&reader.pieces);
 	free(reader.buf);
 	return r;

@@ -173,13 +173,21 @@ TEST(uf2_hostile)
 TEST(hex_with_bases)
 {
 	struct file f = text(":020000040001F9\r\n:0400000001020304F2\r\n\n:02000800AABB91\n"
-			     ":020000021000EC\n:01FFFF0055AC\n:00000001FF\n");
+			     ":020000021000EC\n:01FF000055AB\n:00000001FF\n");
 
 	CHECK(parse(&f) == 0);
 	CHECK(image.format == KF_FORMAT_HEX && image.start == 0x10000);
-	CHECK(image.len == 0x10000);
+	CHECK(image.len == 0xff01);
 	CHECK(memcmp(image.data, "\1\2\3\4\xff\xff\xff\xff\xaa\xbb\xff", 11) == 0);
-	CHECK(image.data[0xffff] == 0x55);
+	CHECK(image.data[0xff00] == 0x55);
+}
+
+TEST(hex_without_a_line)
+{
+	struct file f =
+		text(":020000040001F9\n:0400000001020304F2\n:0400200005060708C2\n:00000001FF\n");
+
+	CHECK(refused(&f, "HEX without 0x00010004 to 0x00010020: lines of it are missing"));
 }
 
 TEST(hex_hostile)
@@ -288,4 +296,4 @@ TEST(every_cut_is_survived)
 }
 
 TEST_MAIN(T(bin_is_what_no_format_claims), T(uf2_fills_gaps), T(uf2_hostile), T(hex_with_bases),
-	  T(hex_hostile), T(elf_of_both_classes), T(elf_hostile), T(every_cut_is_survived))
+	  T(hex_without_a_line), T(hex_hostile), T(elf_of_both_classes), T(elf_hostile), T(every_cut_is_survived))
