@@ -8,12 +8,12 @@ end
 
 # FIELDS of each port that has a board: 1 the USB port, 2 the device, 3 the by-id path.
 function __kf_ports
-    kf-scan --ports 2>/dev/null | cut -f $argv | tr '\t' '\n'
+    kf-scan --ports 2>/dev/null | string split --fields $argv \t
 end
 
 function __kf_options
     set -l words (commandline -opc)
-    set -l tool (basename $words[1])
+    set -l tool (string replace -r '.*/' '' -- $words[1])
     if test $tool = kf; and set -q words[2]
         switch $words[2]
             case add show set remove export import

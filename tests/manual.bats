@@ -87,6 +87,16 @@ completed() { # TOOL
 	[ "$(offered kf-service st)" = "status stop start" ]
 }
 
+@test "bash starts one process for a completion: the tool" {
+	case $KF_BUILD in *address*) skip "a sanitizer refuses strace" ;; esac
+	for word in --device --m; do
+		strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=clone,clone3,fork,vfork bash -c 'compopt() { :; }; . "$0"
+			COMP_WORDS=(kf-flash "$1" "") COMP_CWORD=1; [ "$1" = --m ] || COMP_CWORD=2
+			_kf' "$tests/../completions/kf.bash" "$word"
+		[ "$(grep -cE '(clone3?|v?fork)\(' "$BATS_TEST_TMPDIR/trace")" -eq 1 ]
+	done
+}
+
 # Two boards on ports, and a systemd with two printers, to complete from.
 completing() { # COMMAND...
 	mocked kf-sim --board mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2 \
