@@ -54,11 +54,13 @@ static int find_paths(struct kf_work *w, struct kf_error *err)
 /* The saved configuration is the one that was checked: its bytes are the record's. */
 static int load_config(struct kf_work *w, struct kf_error *err)
 {
+	char sha256[KF_HEX_SIZE];
 	int r = kf_kconfig_load(w->build->config, &w->kconfig, err);
 
 	if (r < 0)
 		return r;
-	if (strcmp(w->kconfig.sha256, w->build->config_sha256) == 0)
+	kf_sha256(w->kconfig.text, w->kconfig.len, sha256);
+	if (strcmp(sha256, w->build->config_sha256) == 0)
 		return 0;
 	kf_fail(err, KF_CONFIG, "%s has changed since it was checked", w->build->config);
 	kf_error_hint(err, "run kf-config again");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "core/text.h"
 #include "klipper/configure.h"
 #include "klipper/migrate.h"
@@ -41,9 +42,12 @@ static int open_tree(struct kf_configure *c, const char *key, struct kf_error *e
 
 json_t *kf_configure_member(const struct kf_configured *done)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "path", done->path, "sha256",
-			 done->kconfig.sha256, "mcu", done->kconfig.mcu, "start",
-			 (json_int_t)done->kconfig.start, "comm", kf_comm_name(done->kconfig.comm));
+	char sha256[KF_HEX_SIZE];
+
+	kf_sha256(done->kconfig.text, done->kconfig.len, sha256);
+	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "path", done->path, "sha256", sha256, "mcu",
+			 done->kconfig.mcu, "start", (json_int_t)done->kconfig.start, "comm",
+			 kf_comm_name(done->kconfig.comm));
 }
 
 /* Klipper talks over USB now: what talks over something else would be seen no more. */

@@ -195,7 +195,6 @@ int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *e
 	r = check_lines(path, config.text, err);
 	if (r < 0)
 		return r;
-	kf_sha256(config.text, config.len, config.sha256);
 	if (!kf_kconfig_get(&config, "MCU", config.mcu, sizeof(config.mcu)) || !config.mcu[0])
 		(void)kf_kconfig_get(&config, "BOARD_DIRECTORY", config.mcu, sizeof(config.mcu));
 	config.comm = comm_of(&config);

@@ -16,7 +16,6 @@ enum kf_comm {
 struct kf_kconfig {
 	char *text; /* owned */
 	size_t len;
-	char sha256[KF_HEX_SIZE];
 	char mcu[64];	/* CONFIG_MCU, else CONFIG_BOARD_DIRECTORY ("linux") */
 	uint32_t start; /* CONFIG_FLASH_APPLICATION_ADDRESS; 0 where the MCU has none (AVR) */
 	enum kf_comm comm;

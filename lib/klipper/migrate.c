@@ -144,9 +144,10 @@ static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *conf
 static int publish(const char *from, const char *to, const struct kf_kconfig *config,
 		   struct kf_error *err)
 {
-	char sha256[KF_HEX_SIZE];
+	char was[KF_HEX_SIZE], is[KF_HEX_SIZE];
 
-	if (kf_file_sha256(to, sha256, NULL) == 0 && strcmp(sha256, config->sha256) == 0)
+	kf_sha256(config->text, config->len, is);
+	if (kf_file_sha256(to, was, NULL) == 0 && strcmp(was, is) == 0)
 		return 0;
 	return kf_file_copy(from, to, CONFIG_MAX, err);
 }
