@@ -41,19 +41,22 @@ else
 B          ?= build
 endif
 
-# SHARED=DIR: what all programs need (nothing of it needs more than jansson) is one library, which they
-# look for in DIR, instead of eight copies.
+# SHARED=DIR: what several programs need is in two libraries, which they look for in DIR, instead of eight copies.
+# Nobody comes between the functions of one: they call each other directly.
 ifdef SHARED
-KF_CFLAGS  += -fPIC
+KF_CFLAGS  += -fPIC -fno-semantic-interposition
 KF_LDFLAGS += -Wl,-rpath,$(SHARED)
-SHLIB      := $(B)/libkf-core.so
+SHLIB      := $(B)/libkf-core.so $(B)/libkf-systemd.so
 endif
 
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
-CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(B)/lib/usb/identity.o
+# All programs load the first library, so nothing in it may need more than jansson.
+CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/holder usb/identity \
+	   $(addprefix klipper/,api chip consult elf extras flatten ihex kconfig klippy printer uf2))
+SYSTEMD := $(filter $(B)/lib/systemd/%,$(LIB))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out tests/sim/kf-sim.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 FAULTS  := $(B)/tests/faults/campaign
@@ -75,9 +78,11 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call show,CC)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(B)/libkf.a: $(if $(SHLIB),$(filter-out $(CORE),$(LIB)),$(LIB))
+$(B)/libkf.a: $(if $(SHLIB),$(filter-out $(CORE) $(SYSTEMD),$(LIB)),$(LIB))
 $(B)/libkf-core.so: $(CORE)
-	$(LINK) -shared -Wl,-soname,$(@F)
+$(B)/libkf-systemd.so: $(SYSTEMD) $(B)/libkf-core.so
+$(B)/libkf-%.so:
+	$(LINK) -shared -Wl,-Bsymbolic-functions -Wl,-z,defs -Wl,-soname,$(@F)
 $(B)/libsim.a: $(SIM)
 $(B)/%.a:
 	@rm -f $@
