@@ -15,7 +15,7 @@ stage() {
 	stage kf-flash 69
 	alone kf flash --all
 	[ "$status" -eq 78 ]
-	[ "${stderr_lines[-1]}" = "kf: kf-config failed first: its message above has the cause" ]
+	[ "${stderr_lines[-1]}" = "kf: kf-config failed first: the message above has the cause" ]
 	[[ $stderr == *"kf-config: story"* ]]
 }
 

@@ -201,7 +201,7 @@ bool kf_pipeline_explain(const struct kf_stage *stages, size_t count, const stru
 	}
 	for (const struct kf_stage *later = cause + 1; later < stages + count; later++)
 		if (failed_whole(cause) && failed_whole(later)) {
-			kf_fail(ret, KF_IO, "%s failed first: its message above has the cause",
+			kf_fail(ret, KF_IO, "%s failed first: the message above has the cause",
 				name);
 			return true;
 		}

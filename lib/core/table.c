@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/match.h"
 #include "core/table.h"
 #include "core/text.h"
 
@@ -33,8 +34,9 @@ static void say_holder(char *dst, size_t size, const struct kf_holder *holder)
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
 		     size_t size)
 {
-	bool odd =
-		board->mode != KF_MODE_KLIPPER && (board->mode != KF_MODE_OTHER || !board->key[0]);
+	/* A registered board that is no USB device of Klipper's is as it should be, if it runs. */
+	bool odd = board->mode != KF_MODE_KLIPPER &&
+		   (board->mode != KF_MODE_OTHER || !board->key[0] || kf_board_in_rom(board));
 
 	if (err && err->code != KF_OK)
 		say(dst, size, "%s",

@@ -296,4 +296,5 @@ TEST(every_cut_is_survived)
 }
 
 TEST_MAIN(T(bin_is_what_no_format_claims), T(uf2_fills_gaps), T(uf2_hostile), T(hex_with_bases),
-	  T(hex_without_a_line), T(hex_hostile), T(elf_of_both_classes), T(elf_hostile), T(every_cut_is_survived))
+	  T(hex_without_a_line), T(hex_hostile), T(elf_of_both_classes), T(elf_hostile),
+	  T(every_cut_is_survived))
