@@ -67,15 +67,21 @@ static int wait_with(struct pollfd *fds, nfds_t count, int64_t deadline_ms, cons
 	return n < 0 ? -errno : n;
 }
 
-int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+bool kf_stopped(void)
 {
 	static const struct timespec no_time;
+
+	if (installed && !stop_signal)
+		ppoll(NULL, 0, &no_time, &outside);
+	return stop_signal;
+}
+
+int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
 	int n = 0;
 
-	/* A pending signal is only delivered where nothing is ready: look for it first. */
-	if (installed)
-		ppoll(NULL, 0, &no_time, &outside);
-	while (!stop_signal) {
+	/* A pending signal is only delivered where nothing is ready: it is looked for first. */
+	while (!kf_stopped()) {
 		n = wait_with(fds, count, deadline_ms, installed ? &outside : NULL);
 		if (n != -EINTR)
 			break;

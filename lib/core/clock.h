@@ -24,6 +24,9 @@ void kf_stop_install(void);
 /* The signal that asked us to stop, or 0. */
 int kf_stop_signal(void);
 
+/* Has it come by now? Also one that is still pending. */
+bool kf_stopped(void);
+
 /*
  * poll(2) on fds until deadline_ms. Returns the number of ready descriptors, 0
  * when the deadline passed, -EINTR when a stop signal has come (also one that came

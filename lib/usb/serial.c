@@ -158,25 +158,25 @@ static int wait_writable(int fd, bool begun, int64_t deadline_ms)
 	return n > 0 && (pfd.revents & (POLLHUP | POLLERR)) ? -ENODEV : n;
 }
 
+/* The driver nearly always has room: it is waited for only where it had none. */
 int kf_serial_write(int fd, const void *buf, size_t len, int64_t deadline_ms)
 {
 	const uint8_t *p = buf, *end = p + len;
 	ssize_t put;
-	int r;
+	int r = kf_stopped() ? -EINTR : 0;
 
-	while (p < end) {
-		r = wait_writable(fd, p != buf, deadline_ms);
-		if (r < 0)
-			return r;
+	while (r >= 0 && p < end) {
 		put = write(fd, p, (size_t)(end - p));
 		if (put > 0)
 			p += put;
 		else if (put < 0 && hung_up(errno))
 			return -ENODEV;
-		else if (put < 0 && errno != EAGAIN && errno != EINTR)
+		else if (put == 0 || errno == EAGAIN)
+			r = wait_writable(fd, p != buf, deadline_ms);
+		else if (errno != EINTR)
 			return -errno;
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int kf_serial_touch_1200(const char *path, struct kf_error *err)
