@@ -100,6 +100,8 @@ static int plan_work(struct run *run, struct item *item, struct kf_work *work, s
 	r = kf_build_open(&item->build, work, err);
 	if (r == 0)
 		r = kf_site_toolchain(item->site, &work->kconfig, toolchain, err);
+	if (r == 0)
+		r = kf_site_look(item->site, err);
 	if (r < 0)
 		return r;
 	kf_build_plan(work, toolchain);

@@ -25,19 +25,32 @@ static int memory_path(const char *dir, char ret[PATH_MAX], struct kf_error *err
 	return kf_path(KF_DIR_CACHE, ret, err, "trees/%.16s", name);
 }
 
-/* git looks at the tree while we do. */
-static int look(struct kf_site *site)
+static int enter(struct kf_site *site)
 {
-	_cleanup_(kf_revision_forget) struct kf_revision revision = { 0 };
 	int r = kf_tree_open(site->dir, &site->tree, &site->err);
 
-	if (r < 0)
-		return r;
-	kf_revision_ask(&site->tree, &revision);
-	r = memory_path(site->tree.dir, site->memory, &site->err);
+	if (r == 0)
+		kf_revision_ask(&site->tree, &site->git);
+	return r;
+}
+
+static int look(struct kf_site *site)
+{
+	int r = memory_path(site->tree.dir, site->memory, &site->err);
+
 	if (r == 0)
 		r = kf_snapshot_take(site->tree.dir, site->memory, &site->snapshot, &site->err);
-	return r < 0 ? r : kf_revision_answer(&site->tree, &revision, site->revision, &site->err);
+	return r < 0 ? r : kf_revision_answer(&site->tree, &site->git, site->revision, &site->err);
+}
+
+int kf_site_look(struct kf_site *site, struct kf_error *err)
+{
+	if (site->r == 0 && !site->looked)
+		site->r = look(site);
+	site->looked = true;
+	if (site->r < 0)
+		*err = site->err;
+	return site->r;
 }
 
 struct kf_site *kf_site_find(struct kf_site **sites, const char *dir)
@@ -56,7 +69,7 @@ struct kf_site *kf_site_find(struct kf_site **sites, const char *dir)
 		free(site);
 		return NULL;
 	}
-	site->r = look(site);
+	site->r = enter(site);
 	site->next = *sites;
 	*sites = site;
 	return site;
@@ -113,6 +126,7 @@ void kf_sites_free(struct kf_site *sites)
 			free(c);
 		}
 		kf_extras_restore(&site->extras);
+		kf_revision_forget(&site->git);
 		kf_snapshot_free(&site->snapshot);
 		free(site->dir);
 		free(site);

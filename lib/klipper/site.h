@@ -11,8 +11,10 @@
 struct kf_compiler;
 
 struct kf_site {
-	char *dir;	     /* as the user wrote it */
-	struct kf_tree tree; /* its version is filled by kf_site_enter */
+	char *dir;		/* as the user wrote it */
+	struct kf_tree tree;	/* its version is filled by kf_site_enter */
+	struct kf_revision git; /* asked */
+	bool looked;		/* the next two are known */
 	char revision[KF_HEX_SIZE];
 	struct kf_snapshot snapshot;
 	char memory[PATH_MAX];	 /* the snapshot's file */
@@ -24,8 +26,11 @@ struct kf_site {
 	struct kf_site *next;
 };
 
-/* The site of dir, in the list or new; NULL: no memory. */
+/* The site of dir, in the list or new; NULL: no memory. site->r: its tree cannot be used. */
 struct kf_site *kf_site_find(struct kf_site **sites, const char *dir);
+
+/* What is in it, looked at once: git does so from kf_site_find on. Errors as site->r. */
+_must_check_ int kf_site_look(struct kf_site *site, struct kf_error *err);
 
 /* kf_toolchain_check, asked once for all boards of a kind. */
 _must_check_ int kf_site_toolchain(struct kf_site *site, const struct kf_kconfig *config,

@@ -36,8 +36,9 @@ struct walk {
 	const struct kf_snapshot *memory;
 	struct kf_snapshot *now;
 	size_t room;
-	bool read;   /* some file's bytes */
-	bool extras; /* src/extras has files that each make of this tree writes anew */
+	size_t known; /* files that the memory has as they are */
+	bool read;    /* some file's bytes */
+	bool extras;  /* src/extras has files that each make of this tree writes anew */
 	struct kf_error *err;
 };
 
@@ -107,6 +108,7 @@ static int identify(struct walk *w, struct kf_source *source)
 	char path[PATH_MAX], text[96];
 
 	if (known) {
+		w->known++;
 		memcpy(source->id, known, sizeof(source->id));
 		return 0;
 	}
@@ -206,8 +208,6 @@ static void summarize(struct kf_snapshot *s)
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
-	if (s->count)
-		qsort(s->list, s->count, sizeof(*s->list), by_path);
 	for (size_t i = 0; out && i < s->count; i++)
 		fprintf(out, "%s %s%c", s->list[i].id, s->list[i].path, '\0');
 	if (out)
@@ -307,7 +307,12 @@ int kf_snapshot_take(const char *dir, const char *memory, struct kf_snapshot *re
 	r = look(&w, fd, "", NULL);
 	if (r < 0)
 		return r;
-	summarize(&now);
+	if (now.count)
+		qsort(now.list, now.count, sizeof(*now.list), by_path);
+	if (w.known == now.count && w.known == old.count)
+		memcpy(now.sha256, old.sha256, sizeof(now.sha256));
+	else
+		summarize(&now);
 	if (w.read || strcmp(now.sha256, old.sha256) != 0)
 		save(&now, memory);
 	*ret = now;

@@ -162,9 +162,11 @@ static int note_tags(const struct kf_tree *tree, struct kf_asked *git, FILE *out
 
 void kf_revision_ask(const struct kf_tree *tree, struct kf_revision *ret)
 {
-	static const char *const commit[] = { "git",	  "status", "--porcelain=v2",
-					      "--branch", "-uno",   "--no-ahead-behind",
-					      NULL };
+	/* Not by threads of its own: the caller looks at the same tree meanwhile. */
+	static const char *const commit[] = {
+		"git",	    "-c",   "core.preloadIndex=false", "status", "--porcelain=v2",
+		"--branch", "-uno", "--no-ahead-behind",       NULL
+	};
 	static const char *const tags[] = { "git", "for-each-ref",
 					    "--format=%(refname) %(objectname)", "refs/tags",
 					    NULL };
