@@ -102,6 +102,10 @@ deps:
 	@tests/deps
 check: deps
 	+@$(SUBMAKE) tests
+	@tests/run -q $(B)
+# All tests, also those that take long.
+check-all: deps
+	+@$(SUBMAKE) tests
 	@tests/run $(B)
 check-sim: deps
 	+@$(SUBMAKE) tests
@@ -185,7 +189,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps check check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz \
+.PHONY: all tests cflags deps check check-all check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)

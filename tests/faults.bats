@@ -4,6 +4,7 @@
 #
 # A sample of the fault campaign (make check-faults: all of it), and kf-flash under kf-service,
 # killed. KF_FAULTS=all: at each place where it says what it does, not only at some.
+# bats file_tags=slow
 load helper
 load fake/systemd
 load boards

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
 # Nothing wrong is ever flashed: images and bootloaders that do not fit, from the tree or by hand.
+# bats file_tags=slow
 load helper
 load boards
 

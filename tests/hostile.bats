@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim and jq have $ of their own
 #
 # Records, files and folders of somebody who means harm.
+# bats file_tags=slow
 load helper
 load boards
 

@@ -17,6 +17,7 @@ checksums() {
 	(cd "$tree" && find . -type f -print0 | sort -z | xargs -0 sha256sum && find . | sort)
 }
 
+# bats test_tags=slow
 @test "help, version and mistakes" {
 	run --separate-stderr kf-build --help
 	[ "$status" -eq 0 ]
@@ -55,6 +56,7 @@ checksums() {
 	[ "$(checksums)" = "$before" ]
 }
 
+# bats test_tags=slow
 @test "the image of every kind of MCU is found" {
 	config stm MACH_STM32
 	config sam MACH_ATSAM
@@ -78,6 +80,7 @@ avr atmega2560 elf.hex 0 klipper.elf.hex
 host linux elf 4194304 klipper.elf" ]
 }
 
+# bats test_tags=slow
 @test "one board's broken build shows its last lines and stops no other" {
 	config bad MACH_STM32 SIM_BUILD_FAIL
 	config good MACH_STM32
@@ -95,6 +98,7 @@ host linux elf 4194304 klipper.elf" ]
 	grep -q "step_pulse undeclared" "$state/logs/bad-build.log"
 }
 
+# bats test_tags=slow
 @test "a log's control characters do not reach the terminal" {
 	config bad MACH_STM32 SIM_BUILD_FAIL
 	sed -i 's/error: step/\x1b]0;title\x07error: step/' "$tree/Makefile"
@@ -115,6 +119,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware/slow" ]
 }
 
+# bats test_tags=slow
 @test "a stop signal ends it, and nothing is handed on" {
 	config good MACH_STM32
 	config slow MACH_STM32 SIM_BUILD_SECONDS=7392
@@ -137,6 +142,7 @@ host linux elf 4194304 klipper.elf" ]
 	done
 }
 
+# bats test_tags=slow
 @test "firmware for another MCU, or of nobody, is refused and not kept" {
 	config wrong MACH_STM32 SIM_BUILD_WRONG_MCU
 	config blank MACH_STM32 SIM_BUILD_NO_DICTIONARY
@@ -154,6 +160,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware" ]
 }
 
+# bats test_tags=slow
 @test "a configuration that is not the checked one is refused before make" {
 	config changed MACH_STM32
 	config gone MACH_STM32
@@ -174,6 +181,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
+# bats test_tags=slow
 @test "a configuration that changes during make is refused" {
 	config poked MACH_STM32
 	config ours MACH_STM32
@@ -206,6 +214,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$tree/out" ]
 }
 
+# bats test_tags=slow
 @test "what Kalico's Makefile writes into the tree does not stay there" {
 	config octopus MACH_STM32
 	mkdir "$tree/src/extras"
@@ -224,6 +233,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$(ls "$tree/src/extras")" = $'Kconfig\nMakefile' ]
 }
 
+# bats test_tags=slow
 @test "extras of the user's own: one make at a time in such a tree" {
 	config octopus MACH_STM32
 	mkdir -p "$tree/src/extras/mine"
@@ -257,6 +267,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
+# bats test_tags=slow
 @test "a compiler without its C library is told" {
 	config octopus MACH_STM32
 	echo 'CROSS_PREFIX=arm-none-eabi-' >>"$tree/src/stm32/Makefile"
@@ -271,6 +282,7 @@ host linux elf 4194304 klipper.elf" ]
 	jq -e '.error.code == "no_toolchain" and (.error.message | contains("libc_nano.a"))' <<<"$output"
 }
 
+# bats test_tags=slow
 @test "two builds of one board do not meet" {
 	config octopus MACH_STM32
 	mkdir -p "$cache/build/octopus"
@@ -284,6 +296,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "boards that are not ours to build pass through untouched" {
 	config octopus MACH_STM32
 	{
@@ -301,6 +314,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "the tree is the option's, the device's or the global one" {
 	config octopus MACH_STM32
 	for name in a b c; do
@@ -324,6 +338,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$output" = "" ]
 }
 
+# bats test_tags=slow
 @test "the newest five builds are kept" {
 	config octopus MACH_STM32
 	for n in 1 2 3 4 5 6 7; do
@@ -344,6 +359,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
+# bats test_tags=slow
 @test "a full standard output is an error" {
 	config octopus MACH_STM32
 	run --separate-stderr bash -c 'kf-build -q --klipper-dir "$1" >/dev/full' _ "$tree" \
@@ -353,6 +369,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 74 ]
 }
 
+# bats test_tags=slow
 @test "a table for people" {
 	config good MACH_STM32
 	config bad MACH_STM32 SIM_BUILD_FAIL

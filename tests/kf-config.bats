@@ -75,6 +75,7 @@ fake_menuconfig() {
 	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' "$tree/Makefile"
 }
 
+# bats test_tags=slow
 @test "help, version, mistakes and a full disk" {
 	run --separate-stderr kf-config --help
 	[ "$status" -eq 0 ]
@@ -96,6 +97,7 @@ fake_menuconfig() {
 	done
 }
 
+# bats test_tags=slow
 @test "a saved configuration is completed on a copy, and nothing else changes" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -116,6 +118,7 @@ fake_menuconfig() {
 	[ "$(stat -c %i "$path")" = "$inode" ]
 }
 
+# bats test_tags=slow
 @test "a board that is not plugged in gets its configuration too, if one was saved" {
 	two_boards
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
@@ -149,6 +152,7 @@ fake_menuconfig() {
 	[[ $output == "$(<in)" && $stderr == "" ]]
 }
 
+# bats test_tags=slow
 @test "one board's failure is its own" {
 	two_boards
 	saved octopus MACH_RPXXXX
@@ -175,6 +179,7 @@ rename_rp2040() {
 	sed -i 's/\bMACH_RPXXXX\b/MACH_PICO/g; s/\bRPXXXX_/PICO_/g' "$tree"/src/Kconfig "$tree"/src/rp2040/*
 }
 
+# bats test_tags=slow
 @test "a symbol that the tree renamed does not become another board" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
@@ -203,6 +208,7 @@ kind of communication: saved USBSERIAL, now none" ]
 	valid_records <<<"$output"
 }
 
+# bats test_tags=slow
 @test "accepting drift does not make another board of it" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX
@@ -225,6 +231,7 @@ drifts() {
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
 }
 
+# bats test_tags=slow
 @test "address, clock, crystal, pins: each is compared" {
 	two_boards
 	saved_whole octopus "${h723[@]}" LOW_LEVEL_OPTIONS STM32_CLOCK_REF_25M
@@ -238,6 +245,7 @@ drifts() {
 	drifts '' "CAN bus frequency: saved 500000, now none"
 }
 
+# bats test_tags=slow
 @test "new symbols, other spellings and derived names are no drift" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
@@ -253,6 +261,7 @@ drifts() {
 	grep -q '^CONFIG_WANT_LASERS=y' "$cache/configs/octopus/.config"
 }
 
+# bats test_tags=slow
 @test "drift that is accepted is saved, and what it was is kept" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
@@ -271,6 +280,7 @@ drifts() {
 	cmp "$config.old" before
 }
 
+# bats test_tags=slow
 @test "a board that runs Klipper over USB is not made to talk over something else unsaid" {
 	two_boards
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
@@ -281,6 +291,7 @@ drifts() {
 	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nserial' ]
 }
 
+# bats test_tags=slow
 @test "a configuration is not a Makefile" {
 	two_boards
 	for line in 'CONFIG_X=$(shell touch pwned)' '$(shell touch pwned)' 'CONFIG_MCU="x;touch pwned"' \
@@ -312,6 +323,7 @@ drifts() {
 	[[ $output == "" && $stderr == *"no terminal"* ]]
 }
 
+# bats test_tags=slow
 @test "an old configuration is to be reviewed" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -349,6 +361,7 @@ python3 is not installed
 sudo apt-get install python3" ]
 }
 
+# bats test_tags=slow
 @test "olddefconfig that fails or hangs: its last words, and no leftovers" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -389,6 +402,7 @@ sudo apt-get install python3" ]
 	[[ $output == "" && $stderr == *"line 2"* ]]
 }
 
+# bats test_tags=slow
 @test "menuconfig starts from nothing, and what was saved is kept" {
 	two_boards
 	fake_menuconfig <<-'END'
@@ -436,6 +450,7 @@ sudo apt-get install python3" ]
 	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
 }
 
+# bats test_tags=slow
 @test "menuconfig each time, where skip_menuconfig is false; its failure is the board's" {
 	two_boards
 	kf-config set --global skip_menuconfig=false >/dev/null
@@ -451,6 +466,7 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "the real menuconfig: saved, not saved" {
 	two_boards
 	nitehawk >in
@@ -508,6 +524,7 @@ sudo apt-get install python3" ]
 	refused 78 "$file: line 2, column 0" --key=x < <(seen rp2040 AAAA1111 1-1)
 }
 
+# bats test_tags=slow
 @test "add one of several, one that is away, one without a serial, one in DFU" {
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
 	quiet() { filter add -q --name=N "$@" >/dev/null; }
@@ -531,6 +548,7 @@ sudo apt-get install python3" ]
 [null,"3-1"]' ]
 }
 
+# bats test_tags=slow
 @test "add asks, the first time also where things are" {
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
 	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
@@ -556,6 +574,7 @@ sudo apt-get install python3" ]
 	cmp "$file" before
 }
 
+# bats test_tags=slow
 @test "list, show, set" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -586,6 +605,7 @@ sudo apt-get install python3" ]
 	[ "$output" = '{"klipper_dir":"/k","stagger":0.5,"skip_menuconfig":false}' ]
 }
 
+# bats test_tags=slow
 @test "remove asks, also for the saved configuration" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -610,6 +630,7 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 78 ]
 }
 
+# bats test_tags=slow
 @test "export and import carry boards and configurations" {
 	two_boards
 	saved octopus "${h723[@]}"

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
 # What a board has already is not written again; who holds its port is not disturbed for it.
+# bats file_tags=slow
 load helper
 load fake/systemd
 load boards

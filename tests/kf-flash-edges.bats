@@ -4,6 +4,7 @@
 #
 # Katapult's edges, each way in which a board can fail to come back, and the boards that are
 # never touched.
+# bats file_tags=slow
 load helper
 load boards
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2016 # bash -c has $ of its own
 #
 # Several boards at a time.
+# bats file_tags=slow
 
 load helper
 load boards

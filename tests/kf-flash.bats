@@ -66,17 +66,20 @@ setup() {
 	[[ $stderr == *"[Flash] octopus-pro: reading back 100%"* ]]
 }
 
+# bats test_tags=slow
 @test "a board that waits in Katapult is its registered self" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'records | kf-flash'
 	[ "$(jq -r '.board.key + " " + .flash.result' <<<"$output")" = "octopus-pro flashed" ]
 }
 
+# bats test_tags=slow
 @test "the table is one line a board" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --table -q'
 	[[ $output == "octopus-pro "*" flashed "*"v0.11.0-122-ge6ef48cd -> v"*" (katapult)" ]]
 	[ "$stderr" = "" ]
 }
 
+# bats test_tags=slow
 @test "kf-scan then tells the version, and the history has the record" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null; kf-scan'
 	[ "$(jq -r .board.version <<<"$output")" = "$(jq -r .version <"$IMAGES/h723/klipper.dict")" ]
@@ -91,6 +94,7 @@ setup() {
 	[ ! -s "$FAKE/calls" ]
 }
 
+# bats test_tags=slow
 @test "by hand: a port and a file, registered or not" {
 	registry <<<'{}'
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
@@ -124,6 +128,7 @@ setup() {
 	[[ $stderr == *"the firmware is for stm32f446xx, the board is a stm32h723"* ]]
 }
 
+# bats test_tags=slow
 @test "firmware for another offset is refused, and the board goes back to what it ran" {
 	run -1 --separate-stderr sim "$H723,start=0x8008000" -- 'records start | kf-flash; s=$?; client identify /dev/ttyACM*; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
@@ -137,6 +142,7 @@ setup() {
 	[ "$(jq -r .error.code <<<"$output")" = bad_image ]
 }
 
+# bats test_tags=slow
 @test "a record whose board left is refused" {
 	local serial
 	for serial in 29001A001151313531383333 FFFF ''; do
@@ -145,6 +151,7 @@ setup() {
 	done
 }
 
+# bats test_tags=slow
 @test "kf-scan | kf-flash takes the newest build" {
 	run -1 --separate-stderr sim "$H723" -- 'kf-scan | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = no_firmware ]
@@ -155,6 +162,7 @@ setup() {
 	[ "$(jq -r '.flash.result' <<<"$output")" = flashed ]
 }
 
+# bats test_tags=slow
 @test "two boards: the failure of one does not stop the other" {
 	registry <<<"$BOTH"
 	run -1 --separate-stderr sim "$H723" "$RP2040,katapult=none,leave_as=never" -- \
@@ -163,6 +171,7 @@ setup() {
 		"octopus-pro flashed, nitehawk gone" ]
 }
 
+# bats test_tags=slow
 @test "no Katapult: make flash takes over, with the port that the board has then" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,drop=rx:1" -- 'config | kf-build | kf-flash --method make_flash'
@@ -170,6 +179,7 @@ setup() {
 	[[ $stderr == *"make flash FLASH_DEVICE=/dev/"* ]]
 }
 
+# bats test_tags=slow
 @test "the native method fails: make flash is tried, unless --no-fallback" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
@@ -179,6 +189,7 @@ setup() {
 	[ "$(jq -c '[.error.code, (.flash.attempts | length)]' <<<"$output")" = '["protocol",1]' ]
 }
 
+# bats test_tags=slow
 @test "both methods fail: the first failure leads, and the log is named" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
@@ -188,6 +199,7 @@ setup() {
 	grep "no luck" "$(jq -r .error.log <<<"$output")"
 }
 
+# bats test_tags=slow
 @test "two scripts fail: each has a log of its own, and the first one's is named" {
 	mkdir -p katapult/scripts modules
 	echo 'raise SystemExit("no luck either")' >katapult/scripts/flashtool.py
@@ -203,6 +215,7 @@ setup() {
 	[[ $(jq -r .error.hint <<<"$output") == "the board waits in Katapult: "*--method=katapult ]]
 }
 
+# bats test_tags=slow
 @test "make flash is refused when the build folder holds another image" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -1 --separate-stderr sim "$H723" -- 'config | kf-build >r
@@ -216,6 +229,7 @@ setup() {
 	[[ $stderr == *"/octopus-pro/.config is not what "* ]]
 }
 
+# bats test_tags=slow
 @test "make flash makes nothing anew, however new the tree is" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723" -- 'config | kf-build >r; cp "$(jq -r .firmware.path r)" planned
@@ -232,6 +246,7 @@ setup() {
 	[[ $stderr == *"made anew meanwhile"* ]]
 }
 
+# bats test_tags=slow
 @test "a registered board behind a USB-to-serial chip goes to make flash at once" {
 	registry <<<'{"devices":{"mega":{"name":"Mega","mcu":"atmega2560","usb_port":"1-1.5",
 		"serial_pattern":"usb-1a86_USB_Serial*"}}}'
@@ -248,6 +263,7 @@ setup() {
 	[[ $stderr == *"Katapult cannot be entered through it"* ]]
 }
 
+# bats test_tags=slow
 @test "flashtool runs katapult_dir's script on the port in Katapult" {
 	mkdir -p katapult/scripts
 	cat >katapult/scripts/flashtool.py <<-'E'
@@ -263,6 +279,7 @@ setup() {
 	grep -F "'-d', '/dev/ttyACM" "$(jq -r .error.log <<<"$output")"
 }
 
+# bats test_tags=slow
 @test "make flash that left the board as it was has not flashed it" {
 	idle_flash
 	config() { mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
@@ -275,6 +292,7 @@ setup() {
 	[[ $stderr == *"as it did before"*"would flash "* ]]
 }
 
+# bats test_tags=slow
 @test "what a board ran before is not known: another program has proved nothing" {
 	idle_flash
 	sim "$H723" -- 'config | kf-build -q' >built
@@ -284,6 +302,7 @@ setup() {
 	[[ $stderr == *"what it ran before is not known"* ]]
 }
 
+# bats test_tags=slow
 @test "a registered board under names of its own: its Katapult is asked all the same" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
@@ -297,6 +316,7 @@ setup() {
 	[ ! -e "$HOME/klipper/ran" ]
 }
 
+# bats test_tags=slow
 @test "the bootloader is asked before another's program writes" {
 	mkdir -p katapult/scripts modules
 	echo 'open("ran", "w")' >katapult/scripts/flashtool.py
@@ -308,6 +328,7 @@ setup() {
 	[ ! -e ran ]
 }
 
+# bats test_tags=slow
 @test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
@@ -319,6 +340,7 @@ setup() {
 	[ ! -e "$HOME/klipper/ran" ]
 }
 
+# bats test_tags=slow
 @test "make flash takes another bootloader by its USB id; which one waits is said when it fails" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\techo $(FLASH_DEVICE) >ran; exit 1\n' >>"$HOME/klipper/Makefile"
@@ -336,6 +358,7 @@ setup() {
 	[ "$(jq -r '.error.code // .flash.result' <<<"$output")" = $'flash_failed\nskipped' ]
 }
 
+# bats test_tags=slow
 @test "a bootloader that needs dfu-util waits for it" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir bin
@@ -345,6 +368,7 @@ setup() {
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install dfu-util" ]
 }
 
+# bats test_tags=slow
 @test "a board without a serial number of its own is known by its port, or left alone" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
 	run -1 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
@@ -353,6 +377,7 @@ setup() {
 	run -0 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'kf set octopus-pro usb_port=1-1.6 && records | kf-flash'
 }
 
+# bats test_tags=slow
 @test "what a method runs is there, or nothing is touched" {
 	flashed_by() { # METHOD [OPTION...]
 		run -1 --separate-stderr sim "$H723" -- "records | kf-flash --no-fallback --method $* || s=\$?; kf-scan -q; exit \$s"
@@ -407,6 +432,7 @@ setup() {
 	[ "$(jq -c '[.error.code, .flash.result, .flash.verified]' <<<"$output")" = '["gone","gone",["readback"]]' ]
 }
 
+# bats test_tags=slow
 @test "the cable is pulled in the middle, and the next run succeeds" {
 	run -0 --separate-stderr sim "$H723,state=board,unplug=tx:200" -- 'records | kf-flash --no-fallback -q || echo $?'
 	[[ $output == *'"code":"gone"'*1 ]]
@@ -414,6 +440,7 @@ setup() {
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }
 
+# bats test_tags=slow
 @test "Ctrl-C between two blocks: told, and the next run succeeds" {
 	run -130 --separate-stderr sim "$H723,rtt_us=2000,state=board" -- \
 		'records >r; interrupt_at "writing 25%" kf-flash'
@@ -423,6 +450,7 @@ setup() {
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }
 
+# bats test_tags=slow
 @test "a unit named with -u is stopped before and started after" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash -u klipper'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
@@ -430,6 +458,7 @@ setup() {
 	[[ $(cat "$FAKE/calls") == *StopUnit*klipper.service*StartUnit*klipper.service* ]]
 }
 
+# bats test_tags=slow
 @test "the unit is started again when the flash fails" {
 	run -1 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash -u klipper --no-fallback'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]

@@ -5,6 +5,7 @@
 #
 # A print is never killed. Klippy and Moonraker are tests/fake/klippy.py, which says what the real
 # ones were recorded to say, in a process that holds the simulated board's port.
+# bats file_tags=slow
 load helper
 load fake/systemd
 load boards

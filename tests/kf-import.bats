@@ -4,6 +4,7 @@
 #
 # kf import from other tools' folders. The files are written here, in the formats that
 # lib/core/import.h names.
+# bats file_tags=slow
 load helper
 
 octopus=usb-Klipper_stm32h723xx_29001A001151313531383332

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # kf-leased and kf-service hold, against a systemd of our own (tests/fake/systemd1.py).
+# bats file_tags=slow
 load helper
 load fake/systemd
 load fake/leased

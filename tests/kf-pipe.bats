@@ -9,6 +9,7 @@ stage() {
 	fake "$1" 'cat >/dev/null; echo "'"$1"': story" >&2; exit '"$2"
 }
 
+# bats test_tags=slow
 @test "the first stage that fails as a whole decides" {
 	stage kf-config 78
 	stage kf-build 69
@@ -30,6 +31,7 @@ stage() {
 	[ "${#stderr_lines[@]}" -eq 1 ]
 }
 
+# bats test_tags=slow
 @test "a service that was not restored outranks all" {
 	stage kf-config 70
 	stage kf-flash 71
@@ -62,6 +64,7 @@ stage() {
 	run ! ran kf-scan
 }
 
+# bats test_tags=slow
 @test "stages on PATH are found, those beside kf first" {
 	mkdir "$BATS_TEST_TMPDIR/elsewhere"
 	mv "$stages/kf-flash" "$BATS_TEST_TMPDIR/elsewhere"
@@ -131,6 +134,7 @@ stopped_by() {
 	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ]
 }
 
+# bats test_tags=slow
 @test "a board that the check fails is not worked for, the others are" {
 	fake kf-check 'jq -c "if .board.key == \"nitehawk\" then .error = {tool: \"kf-flash\",
 		code: \"printing\", message: \"prints\"} else . end"; exit 75'

@@ -68,6 +68,7 @@ field() {
 	END
 }
 
+# bats test_tags=slow
 @test "a board in Katapult is its registered self, in DFU by its port" {
 	scan octopus-katapult nitehawk-katapult --
 	[ "$(field '.board | .key, .mode, .mcu')" = "octopus-pro katapult stm32h723 nitehawk katapult rp2040" ]
@@ -78,6 +79,7 @@ field() {
 	[ "$(field '.board | .key, .mode, .mcu')" = "null rp2boot rp2040" ]
 }
 
+# bats test_tags=slow
 @test "a bootloader without a tty is the board last seen on its port, if it can be that one" {
 	registry <<<'{"devices": {"octopus-pro": {"mcu": "stm32h723", "usb_port": "1-1.2"}}}'
 	rom() { # IDS PORT
@@ -111,6 +113,7 @@ field() {
 	END
 }
 
+# bats test_tags=slow
 @test "a board whose USB name lies keeps the registry's MCU" {
 	registry <<<'{"devices": {"toolhead": {"mcu": "rp2040",
 		"serial_pattern": "usb-Klipper_stm32f446xx_2B0026000A51373330333137*"}}}'
@@ -125,12 +128,14 @@ field() {
 	[ "$(field '.board | .key, .tty, .by_id, .by_path')" = "toolhead /dev/ttyACM11 null null" ]
 }
 
+# bats test_tags=slow
 @test "a link that leads to another converter is not reported" {
 	scan ch340 --
 	[ "$(field '.board | .tty, .by_id')" = "/dev/ttyUSB0 /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 /dev/ttyUSB1 null" ]
 	[ "$(field '.board | .by_path')" = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:4.1:1.0-port0 /dev/serial/by-path/pci-0000:00:14.0-usb-0:4.2:1.0-port0" ]
 }
 
+# bats test_tags=slow
 @test "converters without a serial are told by their ports" {
 	registry <<<'{"devices": {
 		"left": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.2"},
@@ -140,6 +145,7 @@ field() {
 	[ "$(field '.board | .key, .usb.port')" = "right 1-4.1 left 1-4.2" ]
 }
 
+# bats test_tags=slow
 @test "the second port of a Klipper board is not the board" {
 	scan two-ports --
 	[ "$status" -eq 0 ]
@@ -240,6 +246,7 @@ field() {
 	END
 }
 
+# bats test_tags=slow
 @test "on a terminal it is a table, unless records are asked for" {
 	run umock octopus-klipper.umockdev -- script -qec "kf-scan -q" /dev/null
 	[[ "$output" == "3 registered, 1 USB device found"* ]]
@@ -247,6 +254,7 @@ field() {
 	[[ "$output" == '{"kf":1,'* ]]
 }
 
+# bats test_tags=slow
 @test "--wait is content with a board that is there, and knows when to give up" {
 	scan octopus-klipper -- --wait -q
 	[ "$status" -eq 0 ]
@@ -264,6 +272,7 @@ field() {
 	[ "$(field '.board | .key, .mode')" = "nitehawk katapult" ]
 }
 
+# bats test_tags=slow
 @test "--follow tells what comes and goes, until a signal" {
 	run --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
 		-octopus-klipper.umockdev out +octopus-katapult.umockdev out \
@@ -282,6 +291,7 @@ field() {
 	END
 }
 
+# bats test_tags=slow
 @test "--follow --device follows one, and tells of a second like it" {
 	registry <<<'{"devices": {"octopus-pro": {"serial_pattern": "usb-Klipper_rp2040_*"}}}'
 	run --separate-stderr hotplug err +nitehawk-katapult.umockdev out +beacon.umockdev \
@@ -290,12 +300,14 @@ field() {
 	[ "$(field '.board.tty, .error.code')" = "/dev/ttyACM1 null /dev/ttyACM8 ambiguous" ]
 }
 
+# bats test_tags=slow
 @test "--follow ends when nobody reads any more" {
 	run --separate-stderr hotplug octopus-klipper.umockdev out close -- kf-scan --follow -q
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "" ]
 }
 
+# bats test_tags=slow
 @test "a failed write is an error" {
 	for option in --json --table --help --version; do
 		run --separate-stderr umock octopus-klipper.umockdev -- bash -c "kf-scan $option >/dev/full"
@@ -303,6 +315,7 @@ field() {
 	done
 }
 
+# bats test_tags=slow
 @test "the command line is checked" {
 	for args in --nosuch "--wait=x" "--wait=-1" "--wait=1x" "--device" "argument"; do
 		# shellcheck disable=SC2086

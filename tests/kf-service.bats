@@ -55,6 +55,7 @@ wait_status() {
 	wait "$pid" || status=$?
 }
 
+# bats test_tags=slow
 @test "-h, -V, and mistakes" {
 	run -0 --separate-stderr kf-service --help
 	[[ $output == usage:* && $stderr = "" ]]
@@ -98,6 +99,7 @@ wait_status() {
 	[ "$status" -ne 0 ] && [ "$output" = "" ]
 }
 
+# bats test_tags=slow
 @test "hold: that Klippy is ready is Klippy's word" {
 	mkdir comms config
 	said() { # STATE [EDIT]: at the end of a hold of a unit whose process is such a Klippy
@@ -119,6 +121,7 @@ wait_status() {
 	[[ ${stderr_lines[-1]} != *Klippy* ]]
 }
 
+# bats test_tags=slow
 @test "status: what may be done, and by which way" {
 	need_user
 	fake '.deny = ["StartUnit"]'
@@ -136,6 +139,7 @@ guarantee() {
 	"${user[@]}" kf-service status | jq -r .guarantee
 }
 
+# bats test_tags=slow
 @test "status: the guarantee, from the strongest down to none" {
 	need_user
 	[ "$(guarantee '[]')" = scope ]
@@ -160,6 +164,7 @@ guarantee() {
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
+# bats test_tags=slow
 @test "a job's end may come before the reply that names it" {
 	fake '.early = true'
 	run -0 kf-service stop -t 2
@@ -167,6 +172,7 @@ guarantee() {
 	run -0 kf-service start -t 2
 }
 
+# bats test_tags=slow
 @test "jobs that fail: the result is named, every unit is tried" {
 	units klipper.service active moonraker.service active
 	for result in failed timeout dependency canceled; do
@@ -178,6 +184,7 @@ guarantee() {
 	done
 }
 
+# bats test_tags=slow
 @test "started means active, whatever the job says" {
 	units klipper.service inactive
 	fake '.units["klipper.service"].start = {"then": "failed"}'
@@ -185,6 +192,7 @@ guarantee() {
 	[[ $stderr == *"klipper.service cannot be started: it is failed"* ]]
 }
 
+# bats test_tags=slow
 @test "a unit that failed too often is forgiven and started" {
 	units klipper.service failed
 	fake '.units["klipper.service"] += {"result": "start-limit-hit", "forgiven": {},
@@ -207,6 +215,7 @@ guarantee() {
 	[ "$(calls)" = "" ]
 }
 
+# bats test_tags=slow
 @test "polkit says no: sudo does it, with no more than the verb and the unit" {
 	need_user
 	for name in AccessDenied InteractiveAuthorizationRequired; do
@@ -235,6 +244,7 @@ systemctl start klipper.service" ]
 	[[ $stderr != *started* ]]
 }
 
+# bats test_tags=slow
 @test "hold: systemd owes what runs, before it is stopped; by D-Bus or by sudo" {
 	need_user
 	units klipper.service active klipper-2.service inactive moonraker.service active
@@ -255,6 +265,7 @@ systemctl start klipper.service" ]
 	[ "$(calls)" = "" ]
 }
 
+# bats test_tags=slow
 @test "hold: what another hold will start is not taken" {
 	units klipper.service inactive kf-hold-1.scope active
 	fake '.units["klipper.service"].owed_by = ["other.service", "kf-hold-1.scope"]'
@@ -265,6 +276,7 @@ systemctl start klipper.service" ]
 	run -0 kf-service hold -- true
 }
 
+# bats test_tags=slow
 @test "hold: a scope that fails is no guarantee, a sentinel is" {
 	fake '.scope = "failed"'
 	run -0 kf-service hold -- sh -c 'ps -e -o comm= | grep -x kf-sentinel'
@@ -272,6 +284,7 @@ systemctl start klipper.service" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: the command that waits for its scope ends if kf-service does" {
 	fake ".units[\"klipper.service\"].stop |= {\"event\": \"$PWD/event\", \"gate\": \"$PWD/gate\"}"
 	background kf-service hold -- touch ran
@@ -289,6 +302,7 @@ old_systemd() {
 	fake ".version = 247 | .units[\"klipper.service\"].start = {\"event\": \"$PWD/event\"}"
 }
 
+# bats test_tags=slow
 @test "before systemd 249: SIGKILL of kf-service, the sentinel starts the units after the command" {
 	old_systemd
 	background kf-service hold -- sh -c 'echo $PPID >up; read -r _ <down'
@@ -303,6 +317,7 @@ old_systemd() {
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
+# bats test_tags=slow
 @test "before systemd 249: the sentinel starts nothing that has come back" {
 	old_systemd
 	fake '.units["klipper.service"].start = {}'
@@ -312,6 +327,7 @@ old_systemd() {
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
+# bats test_tags=slow
 @test "the sentinel has no right without our terminal: refused, nothing stopped" {
 	need_user
 	fake '.deny = ["StartTransientUnit", "StopUnit", "StartUnit"]'
@@ -322,6 +338,7 @@ old_systemd() {
 	[[ $(calls) != *StopUnit* ]]
 }
 
+# bats test_tags=slow
 @test "no D-Bus: systemctl does it" {
 	need_user
 	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
@@ -340,6 +357,7 @@ old_systemd() {
 	[[ $stderr == *"no systemd to talk to"*"No such file"*"not been booted with systemd"* ]]
 }
 
+# bats test_tags=slow
 @test "systemd does not answer: 75 at the deadline, the unit is given back" {
 	fake '.silent = ["StopUnit"]'
 	run -75 --separate-stderr kf-service hold -t 1 -- touch ran
@@ -348,6 +366,7 @@ old_systemd() {
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "a job that does not end: 75 at the deadline, the unit is started again" {
 	fake '.units["klipper.service"].stop.gate = "'"$PWD/gate"'"'
 	run -75 --separate-stderr kf-service hold -t 1 -- touch ran
@@ -367,6 +386,7 @@ old_systemd() {
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold -q: nothing but the command's own" {
 	run -0 --separate-stderr kf-service hold -q -- echo hello
 	[ "$output" = hello ]
@@ -391,6 +411,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = inactive ]
 }
 
+# bats test_tags=slow
 @test "hold: a unit on its way down is waited for, not given back; on its way up it is" {
 	units klipper.service deactivating klipper-2.service activating
 	run -0 kf-service hold -u klipper -u klipper-2 -- true
@@ -398,6 +419,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active klipper-2.service)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: a unit whose restart is queued is given back" {
 	units klipper.service deactivating
 	fake '.units["klipper.service"].job = "restart"'
@@ -405,6 +427,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: what could not be started again is not stopped" {
 	for odd in '.load = "masked"' '.load = "not-found"' '.transient = true' '.can_start = false'; do
 		units klipper-2.service active klipper.service active
@@ -426,6 +449,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active moonraker.service)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: started by somebody else in between" {
 	run -0 kf-service hold -- bash -c \
 		'jq ".units[].active = \"active\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
@@ -433,6 +457,7 @@ StartUnit klipper.service replace" ]
 	[ "$(calls)" = "StopUnit klipper.service replace" ]
 }
 
+# bats test_tags=slow
 @test "hold: not started again is 71 whatever the command did, the last line says what to type" {
 	units klipper.service active moonraker.service active
 	fake '.units[].start = {"result": "failed", "then": "failed"}'
@@ -455,6 +480,7 @@ StartUnit klipper.service replace" ]
 	[ "$(calls)" = "" ]
 }
 
+# bats test_tags=slow
 @test "hold: the program cannot be executed, the unit is given back" {
 	printf '#!/nonexistent/interpreter\n' >script
 	chmod +x script
@@ -480,6 +506,7 @@ StartUnit klipper.service replace" ]
 	done
 }
 
+# bats test_tags=slow
 @test "hold: a command that ends well after a signal, it was a signal all the same" {
 	background kf-service hold -- bash -c 'trap "echo bye; exit 0" TERM; echo up >up; read -r <>down'
 	read -r -t 20 _ <>up
@@ -490,6 +517,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: a command that does not end after a signal is killed" {
 	background kf-service hold --grace 1 -- bash -c 'trap "" TERM; echo up >up; exec sleep infinity'
 	read -r -t 20 _ <>up
@@ -500,6 +528,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: what the caller ignores is ignored" {
 	(
 		trap "" HUP
@@ -525,6 +554,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: a signal while sudo stops the unit, the unit is started again by sudo" {
 	need_user
 	mkdir bin
@@ -545,6 +575,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: signals while the unit starts do not interrupt it" {
 	fake '.units["klipper.service"].start |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
@@ -585,6 +616,7 @@ StartUnit klipper.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: the terminal is closed, the command hears of it" {
 	run -0 /usr/bin/python3 - <<-'END'
 		import os, pty, signal
@@ -613,6 +645,7 @@ hold_over_lost_bus() {
 	wait_status
 }
 
+# bats test_tags=slow
 @test "hold: the bus is lost and comes back meanwhile" {
 	hold_over_lost_bus start_systemd "$PWD/bus"
 	kill "$BUS_PID" "$FAKE_PID"
@@ -621,6 +654,7 @@ hold_over_lost_bus() {
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: the bus is lost for good, systemctl starts the unit" {
 	hold_over_lost_bus true
 	[ "$status" -eq 0 ]

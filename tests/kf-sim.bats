@@ -3,6 +3,7 @@
 #
 # The simulated board as a client sees it, through /dev, /sys and udev's events. The client
 # (tests/sim/client.py) is Python and knows nothing of our library.
+# bats file_tags=slow
 load helper
 
 SERIAL=29001A001151313531383332

@@ -23,6 +23,7 @@ completed() { # TOOL
 		printf "%s\n" "${COMPREPLY[@]%=}"' "$tests/../completions/kf.bash" "$1" | sort
 }
 
+# bats test_tags=slow
 @test "options: --help and the page are the same" {
 	for tool in $tools $helpers; do
 		helped "$tool" >"$BATS_TEST_TMPDIR/helped"
@@ -31,6 +32,7 @@ completed() { # TOOL
 	done
 }
 
+# bats test_tags=slow
 @test "options: --help and bash completion are the same" {
 	for tool in $tools; do
 		helped "$tool" | grep -e -- >"$BATS_TEST_TMPDIR/helped"
@@ -38,6 +40,7 @@ completed() { # TOOL
 	done
 }
 
+# bats test_tags=slow
 @test "-h goes to standard output, a mistake to standard error with 64" {
 	for tool in $tools $helpers; do
 		run --separate-stderr "$tool" -h
@@ -51,6 +54,7 @@ completed() { # TOOL
 	done
 }
 
+# bats test_tags=slow
 @test "every error code has its status in kalico-flash(7)" {
 	"$KF_BUILD/tests/unit/test-error" | sed -n 's/^# \([a-z_]* ([0-9]*)\)$/\1/p' |
 		grep -vE '^(ok|interrupted) ' | sort >"$BATS_TEST_TMPDIR/codes"
@@ -59,6 +63,7 @@ completed() { # TOOL
 		diff "$BATS_TEST_TMPDIR/codes" -
 }
 
+# bats test_tags=slow
 @test "every page says what the statuses mean" {
 	for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor; do
 		sed -n '/^\.Sh EXIT STATUS/,/^\.Sh /p' "$tests/../man/$tool.1" >"$BATS_TEST_TMPDIR/status"
@@ -68,6 +73,7 @@ completed() { # TOOL
 	done
 }
 
+# bats test_tags=slow
 @test "completion knows commands, keys, methods and members" {
 	cd "$BATS_TEST_TMPDIR"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"},
@@ -103,6 +109,7 @@ completing() { # COMMAND...
 		--board mcu=rp2040,serial=E6605481DB318C34,port=1-1.3,mode=katapult -- "$@"
 }
 
+# bats test_tags=slow
 @test "completion knows ports: USB ports to register, devices and links to flash" {
 	offered() {
 		completing bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _kf
@@ -114,6 +121,7 @@ completing() { # COMMAND...
 	[ "$(offered kf-flash --port = /dev/serial/by-id/usb-kat)" = /dev/serial/by-id/usb-katapult_rp2040_E6605481DB318C34-if00 ]
 }
 
+# bats test_tags=slow
 @test "completion knows the methods that kf-flash knows" {
 	offered() {
 		bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=(kf-flash --method = "") COMP_CWORD=3; _kf
@@ -128,6 +136,7 @@ completing() { # COMMAND...
 	for method in $(offered); do [[ $output == *"$method"* ]]; done
 }
 
+# bats test_tags=slow
 @test "fish offers the same" {
 	command -v fish >/dev/null || skip "fish is not installed"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
@@ -145,6 +154,7 @@ completing() { # COMMAND...
 	[ "$(offered 'kf-flash --port /dev/ttyACM')" = "/dev/ttyACM0 /dev/ttyACM1" ]
 }
 
+# bats test_tags=slow
 @test "zsh offers the same" {
 	command -v zsh >/dev/null || skip "zsh is not installed"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'

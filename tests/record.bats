@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The shipped schema and lib/core/record.c say the same of every record.
+# bats file_tags=slow
 load helper
 
 schema=$tests/../lib/core/kf-record.schema.json

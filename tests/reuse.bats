@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What kf-build does not build again, and that what it builds on top is what it would build anew.
 # shellcheck disable=SC2154 # run sets stderr
+# bats file_tags=slow
 load helper
 load builds
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The firmware tree (tests/sim/tree) behaves as Klipper's does where our tools depend on it.
 # shellcheck disable=SC2154 # run sets stderr
+# bats file_tags=slow
 load helper
 
 setup() {
