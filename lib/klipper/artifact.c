@@ -181,6 +181,8 @@ int kf_artifact_check(const struct kf_image *image, const uint32_t *start, struc
 
 int kf_artifact_dictionary(const char *path, const struct kf_image *image, struct kf_error *err)
 {
+	static const char again[] =
+		"build it from nothing (kf build --clean), or move the image out of that folder";
 	const struct kf_dictionary *in = &image->dictionary;
 	const char *slash = strrchr(path, '/');
 	struct kf_dictionary beside;
@@ -199,6 +201,7 @@ int kf_artifact_dictionary(const char *path, const struct kf_image *image, struc
 		r = kf_dictionary_parse(json, len, &beside, err);
 	if (r < 0) {
 		kf_error_prefix(err, "%s", dict);
+		kf_error_hint(err, "%s", again);
 		return r;
 	}
 	if (strcmp(beside.sha256, in->sha256) == 0)
@@ -206,6 +209,6 @@ int kf_artifact_dictionary(const char *path, const struct kf_image *image, struc
 	kf_fail(err, KF_BAD_IMAGE,
 		"%s is of another build: it says %s %s for %s, the image %s %s for %s", dict,
 		beside.app, beside.version, beside.mcu, in->app, in->version, in->mcu);
-	kf_error_hint(err, "build again, or move the image out of that folder");
+	kf_error_hint(err, "%s", again);
 	return kf_code_errno(KF_BAD_IMAGE);
 }
