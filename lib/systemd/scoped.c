@@ -90,9 +90,14 @@ static int open_scope(struct kf_unit_hold *hold, struct kf_error *err)
 	return open_by(hold, kf_scope_start, err);
 }
 
+/* Whoever has a scope by sudo gets his units stopped by it too: polkit would only take its time. */
 static int open_sudo(struct kf_unit_hold *hold, struct kf_error *err)
 {
-	return open_by(hold, kf_scope_start_sudo, err);
+	int r = open_by(hold, kf_scope_start_sudo, err);
+
+	for (size_t i = 0; r == 1 && i < hold->count; i++)
+		kf_unit_by_sudo(hold->systemd, hold->units[i].name);
+	return r;
 }
 
 static bool may_scope(struct kf_systemd *systemd, const char *unit)

@@ -355,17 +355,23 @@ const char *kf_right_name(enum kf_right right)
 	return names[right];
 }
 
+void kf_unit_by_sudo(struct kf_systemd *systemd, const char *unit)
+{
+	struct kf_error why;
+
+	kf_fail(&why, KF_PERMISSION, "polkit does not allow it");
+	note_denial(systemd, unit, &why);
+}
+
 bool kf_unit_allowed(struct kf_systemd *systemd, const char *unit)
 {
 	const struct kf_patience patience = { .deadline_ms = kf_now_ms() + QUERY_MS };
 	bool allowed = false;
-	struct kf_error why;
 
 	if (!systemd->bus || kf_bus_may_start(systemd->bus, unit, &patience, &allowed, NULL) < 0 ||
 	    allowed)
 		return allowed;
-	kf_fail(&why, KF_PERMISSION, "polkit does not allow it");
-	note_denial(systemd, unit, &why);
+	kf_unit_by_sudo(systemd, unit);
 	return false;
 }
 

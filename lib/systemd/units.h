@@ -56,6 +56,9 @@ const char *kf_right_name(enum kf_right right); /* "none", "dbus", "sudo", "syst
 _must_check_ int kf_unit_right(struct kf_systemd *systemd, const char *unit, enum kf_right *ret,
 			       struct kf_error *err);
 
+/* From here on it is stopped and started by sudo: polkit is not asked about it any more. */
+void kf_unit_by_sudo(struct kf_systemd *systemd, const char *unit);
+
 /*
  * Does polkit let us start it? Found without starting it; false also when it cannot be told.
  * A no is remembered: it is sudo's turn then.
