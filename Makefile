@@ -141,7 +141,7 @@ fuzz: deps
 	@tests/fuzz/run build/fuzz
 fuzzers: $(FUZZ)
 bench: deps
-	+@$(SUBMAKE) all $(KF_SIM) $(BENCH)
+	+@$(SUBMAKE) all $(KF_SIM) $(BENCH) $(filter %-window,$(UNIT))
 	@tests/bench/run $(B)
 # ARCH= and SUITE= name another architecture and another Debian: these need root, and mmdebstrap.
 deb: deps
