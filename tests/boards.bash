@@ -26,7 +26,7 @@ image() {
 	exec {lock}>"$out.lock"
 	flock "$lock"
 	if [ ! -e "$out.config" ]; then
-		mkdir "$out"
+		mkdir -p "$out"
 		echo "$2" >"$out.new"
 		make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new" olddefconfig
 		make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new"

@@ -283,6 +283,9 @@ untouched() {
 		'config | kf-build | kf-flash --method make_flash; kf-scan -q'
 	[ "$(jq -sr '.[0].error.message, .[2].board.mode' <<<"$output")" = \
 		$'at USB 1-1.4 another board waits in its bootloader: make flash may not tell them apart\nklipper' ]
+	# Where the first method has brought it into Katapult, it has a name.
+	run --separate-stderr sim "$H723,f2=5" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- 'config | kf-build | kf-flash'
+	[ "$(jq -sr '.[0].flash | [.result, .method] | join(" ")' <<<"$output")" = "flashed make_flash" ]
 }
 
 @test "DFU: the port where it was last flashed, rather than where it was registered" {

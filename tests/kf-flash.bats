@@ -264,6 +264,21 @@ setup() {
 }
 
 # bats test_tags=slow
+@test "behind a converter there may be a Katapult: it is sent nothing that wedges it" {
+	registry <<<'{"devices":{"uart":{"name":"U","mcu":"stm32h723","usb_port":"1-1.6","serial_pattern":"usb-1a86_USB_Serial*"}}}'
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\texit 1\n' >>"$HOME/klipper/Makefile"
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/uart"
+	printf '%s\nCONFIG_STM32_SERIAL_USART1=y\n' "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/uart/.config"
+	# CONNECT, and what it answers: an acknowledgement.
+	run -0 --separate-stderr sim mcu=stm32h723xx,uart,mode=katapult,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6 -- '
+		kf-scan -q | kf-config -q | kf-build -q >r || exit
+		kf-flash --method make_flash <r >out && exit 1
+		client send /dev/ttyUSB0 01881100f17c9903'
+	[ "$(jq -r .error.code out)" = flash_failed ]
+	[[ $output == 0188a0* ]]
+}
+
 @test "flashtool runs katapult_dir's script on the port in Katapult" {
 	mkdir -p katapult/scripts
 	cat >katapult/scripts/flashtool.py <<-'E'
@@ -365,7 +380,8 @@ setup() {
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD"/kf-* bin
 	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r;
 		PATH=$PWD/bin kf-flash --method make_flash <r'
-	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install dfu-util" ]
+	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install dfu-util; \
+the board waits in its bootloader (USB 0483:df11): flash it again, or power-cycle it to get its firmware back" ]
 }
 
 # bats test_tags=slow

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/match.h"
+#include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/target.h"
 #include "usb/serial.h"
@@ -109,18 +110,20 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 
 void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 {
+	char so_far[sizeof(err->hint) + 2] = "";
 	struct kf_board now;
 
+	if (err->hint[0])
+		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
 	if (!kf_target_look(board, &now))
-		kf_error_hint(err, "the board is not there any more: see the log, check cable and "
-				   "power");
+		kf_error_hint(err, "%sthe board is not there any more: check cable and power",
+			      so_far);
 	else if (now.mode == KF_MODE_KATAPULT)
-		kf_error_hint(err, "the board waits in Katapult: see the log, or flash it with "
-				   "--method=katapult");
+		kf_error_hint(err, "%sthe board waits in Katapult: flash it with --method=katapult",
+			      so_far);
 	else if (kf_board_in_rom(&now))
-		kf_error_hint(
-			err,
-			"the board waits in its bootloader (USB %s:%s): see the log, and flash "
-			"it again, or power-cycle it to get its firmware back",
-			now.usb.vendor, now.usb.product);
+		kf_error_hint(err,
+			      "%sthe board waits in its bootloader (USB %s:%s): flash it again, or "
+			      "power-cycle it to get its firmware back",
+			      so_far, now.usb.vendor, now.usb.product);
 }

@@ -32,8 +32,8 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 /* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
 
-/* Hint, where another program that failed has left the board: gone or in a bootloader, and what
- * now. */
+/* Add to the hint where another program that failed has left the board: gone, or in a bootloader.
+ */
 void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err);
 
 #endif

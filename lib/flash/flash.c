@@ -19,6 +19,7 @@
 #include "flash/script.h"
 #include "flash/target.h"
 #include "flash/turn.h"
+#include "klipper/chip.h"
 #include "usb/holder.h"
 
 enum {
@@ -58,15 +59,21 @@ static void verified(struct run *run, const char *how)
 	json_array_append_new(json_object_get(run->flash, "verified"), json_string(how));
 }
 
-/* By the board or its Klippy; where neither tells, by our notes, which are no ground for a verdict.
- */
+/* Behind a converter it may be a Katapult, which Klipper's words would wedge. */
+static bool may_be_asked(const struct run *run)
+{
+	return run->board.mode == KF_MODE_KLIPPER ||
+	       (run->board.mode == KF_MODE_OTHER && run->board.tty[0] &&
+		!kf_chip_katapult(run->plan->image.dictionary.mcu));
+}
+
+/* By the board or its Klippy, else by our notes, which are no ground for a verdict. */
 static void note_version_before(struct run *run)
 {
 	struct kf_state state = { 0 };
 	const char *version = state.version;
 
-	if (run->board.tty[0] && run->board.mode != KF_MODE_KATAPULT &&
-	    kf_runs_version(&run->board, run->before) == 0) {
+	if (may_be_asked(run) && kf_runs_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_state_load(run->board.key, &state);
@@ -125,12 +132,10 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 }
 
 /* Where is it after a failed method? The next one must not use a path from before. */
-static bool look_again(struct run *run)
+static void look_again(struct run *run)
 {
-	bool found = kf_target_look(&run->plan->board, &run->board);
-
+	kf_target_look(&run->plan->board, &run->board);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
-	return found;
 }
 
 /*
@@ -196,7 +201,8 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	kf_fail(err, KF_UNVERIFIED,
 		"the board runs %s, %s: whether it was written anew, nobody can tell", version,
 		run->before[0] ? "as it did before" : "and what it ran before is not known");
-	kf_error_hint(err, "flash it with --method=katapult, which reads back what it has written");
+	kf_error_hint(err, "look whether Klipper connects to it; where there is a Katapult, "
+			   "--method=katapult reads back what it has written");
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
@@ -217,14 +223,15 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
 }
 
 /*
- * Is that make flash's own business? Not where it could bring the board to a Katapult that nobody
- * has asked; behind a converter it cannot.
+ * Not where it could come to a Katapult, which it asks nothing: we do, before. Every other loader
+ * of these chips it takes by its USB id; Atmel's SAM-BA it reaches from Klipper
+ * (scripts/flash_usb.py).
  */
 static bool enters_by_itself(const struct run *run, enum kf_method method,
 			     const struct kf_image *image)
 {
-	return method == KF_METHOD_MAKE_FLASH && (kf_make_flash_enters(image->dictionary.mcu) ||
-						  kf_bootloader_unreachable(&run->board));
+	return method == KF_METHOD_MAKE_FLASH &&
+	       (!kf_chip_katapult(image->dictionary.mcu) || kf_bootloader_unreachable(&run->board));
 }
 
 /* One method, with the image, from entering the bootloader to the board's own answer. */
@@ -232,10 +239,8 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 			struct kf_error *err)
 {
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
-	int r = 0;
+	int r = enters_by_itself(run, method, image) ? 0 : enter(run, method, deadline_ms, err);
 
-	if (!enters_by_itself(run, method, image))
-		r = enter(run, method, deadline_ms, err);
 	if (r < 0)
 		return r;
 	r = bring(run, method, image, deadline_ms, err);
@@ -243,7 +248,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 		return 0;
 	if (r < 0) {
 		wait_for_refused(run, err);
-		if (err->code == KF_FLASH_FAILED)
+		if (method != KF_METHOD_KATAPULT && !kf_outcome_refused(err->code))
 			kf_bootloader_tell(&run->plan->board, err);
 		return r;
 	}
@@ -258,7 +263,7 @@ static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
 	int r = kf_plan_image(run->plan, &image, err);
 
 	if (r == 0 && method == KF_METHOD_MAKE_FLASH)
-		r = kf_make_flash_ready(run->plan, err);
+		r = kf_make_flash_ready(run->plan, &run->board, err);
 	if (r == 0)
 		r = attempt_with(run, method, &image, err);
 	kf_image_free(&image);

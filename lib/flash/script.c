@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "flash/script.h"
 #include "klipper/build.h"
+#include "klipper/chip.h"
 #include "klipper/kconfig.h"
 #include "klipper/tree.h"
 #include "usb/identity.h"
@@ -77,24 +78,14 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 	return kf_fail(err, KF_IO, "%s is no name that make flash could be given", board->tty);
 }
 
-bool kf_make_flash_enters(const char *mcu)
-{
-	static const char *const katapult[] = { "stm32", "rp2", "lpc176" };
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(katapult); i++)
-		if (strncmp(mcu, katapult[i], strlen(katapult[i])) == 0)
-			return false;
-	return true;
-}
-
 /* Before a board leaves for a loader that has no name of its own: is another one in such a one? */
-static int check_waiting(const struct kf_plan *plan, struct kf_error *err)
+static int check_waiting(const struct kf_board *board, const char *mcu, struct kf_error *err)
 {
-	const char *mcu = plan->image.dictionary.mcu, *family;
 	struct kf_boards now = { 0 };
+	const char *family;
 	int r = 0;
 
-	if (plan->board.mode != KF_MODE_KLIPPER || kf_make_flash_enters(mcu))
+	if (board->mode == KF_MODE_KATAPULT || kf_board_in_rom(board) || !kf_chip_katapult(mcu))
 		return 0;
 	r = kf_usb_scan(&now, err);
 	for (size_t i = 0; r == 0 && i < now.count; i++) {
@@ -221,14 +212,15 @@ static int check_dfu_util(const struct kf_board *board, struct kf_error *err)
 	return missing("dfu-util", "dfu-util", err);
 }
 
-int kf_make_flash_ready(const struct kf_plan *plan, struct kf_error *err)
+int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
+			struct kf_error *err)
 {
 	struct build build;
 	int r = find_build(plan, &build, err);
 
 	if (r == 0)
 		r = check_build(plan, &build, err);
-	return r < 0 ? r : check_waiting(plan, err);
+	return r < 0 ? r : check_waiting(board, plan->image.dictionary.mcu, err);
 }
 
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
@@ -271,7 +263,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 			 &status, err);
 	if (r == 0)
 		r = judge("make flash", status, path, err);
-	if (!is_planned(plan, &build))
+	if (r != -EINTR && !is_planned(plan, &build))
 		r = kf_fail(err, KF_UNVERIFIED,
 			    "%s was made anew meanwhile: what was written, nobody has checked",
 			    build.image);

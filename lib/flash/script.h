@@ -18,20 +18,18 @@
 _must_check_ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err);
 
 /*
- * Must make flash enter the bootloader by itself? It asks Katapult neither its MCU nor its address,
- * so where there can be a Katapult (its src/: STM32, RP2040 and RP2350, LPC176x) it is entered, and
- * asked, before; and every other loader of these chips make flash takes by its USB id (Klipper
- * scripts/flash_usb.py). Atmel's SAM-BA, which is no Katapult, it reaches from Klipper.
+ * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless OUT holds the planned image,
+ * and the configuration beside it fits: make flash takes both. KF_AMBIGUOUS: it would be sent into
+ * a loader that another board is in already.
  */
-bool kf_make_flash_enters(const char *mcu);
-
-/* KF_NO_FIRMWARE unless OUT holds the planned image, which make flash would take. */
-_must_check_ int kf_make_flash_ready(const struct kf_plan *plan, struct kf_error *err);
+_must_check_ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
+				     struct kf_error *err);
 
 /*
- * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT.
- * Refused (KF_NO_FIRMWARE) unless OUT still holds the planned image: make flash takes what
- * is there. KF_FLASH_FAILED with the log when it fails; KF_TIMEOUT; KF_INTERRUPTED.
+ * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT, of which
+ * nothing is made anew. Refused (KF_NO_FIRMWARE) unless OUT still holds the planned image;
+ * KF_UNVERIFIED if it does not afterwards. KF_FLASH_FAILED with the log when it fails; KF_TIMEOUT;
+ * KF_INTERRUPTED.
  */
 _must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board,
 			       int64_t deadline_ms, const struct kf_watch *watch,

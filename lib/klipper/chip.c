@@ -7,6 +7,7 @@
  */
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/text.h"
 #include "klipper/chip.h"
@@ -59,6 +60,16 @@ const struct kf_chip *kf_chip_find(const char *mcu)
 		if (fnmatch(chips[i].name, mcu, FNM_CASEFOLD) == 0)
 			return &chips[i];
 	return NULL;
+}
+
+bool kf_chip_katapult(const char *mcu)
+{
+	static const char *const families[] = { "stm32", "rp2", "lpc176" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(families); i++)
+		if (strncasecmp(mcu, families[i], strlen(families[i])) == 0)
+			return true;
+	return false;
 }
 
 void kf_chip_entry(const struct kf_chip *chip, uint32_t start, char ret[KF_NAME_SIZE])

@@ -21,6 +21,9 @@ struct kf_chip {
 /* NULL: not known, or no Cortex-M (AVR, PRU, Linux). */
 const struct kf_chip *kf_chip_find(const char *mcu);
 
+/* Is there a Katapult for it? Katapult's src/ has STM32, RP2040, RP2350 and LPC176x. */
+bool kf_chip_katapult(const char *mcu);
+
 /* The entry in menuconfig for an application that starts at start. chip may be NULL. */
 void kf_chip_entry(const struct kf_chip *chip, uint32_t start, char ret[KF_NAME_SIZE]);
 

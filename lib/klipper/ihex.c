@@ -171,13 +171,8 @@ int kf_ihex_parse(const uint8_t *file, size_t len, struct kf_image *image, struc
 		kf_fail_sys(err, ENOMEM, "HEX of %zu bytes", len);
 	if (r == 0)
 		r = kf_pieces_flatten(&reader.pieces, image, err);
-	if (r == 0) {
+	if (r == 0)
 		r = check_gaps(&reader.pieces, err);
-		if (r < 0) {
-			free(image->data);
-			image->data = NULL;
-		}
-	}
 	kf_pieces_free(&reader.pieces);
 	free(reader.buf);
 	return r;

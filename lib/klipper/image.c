@@ -55,6 +55,8 @@ int kf_image_parse(const uint8_t *file, size_t len, struct kf_image *ret, struct
 
 	if (r == 0)
 		*ret = image;
+	else
+		kf_image_free(&image);
 	return r;
 }
 

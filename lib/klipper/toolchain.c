@@ -136,14 +136,15 @@ static int note_compiler(FILE *out, const char *gcc, const char *library, const 
 	char option[64];
 	int r;
 
-	kf_text_format(option, sizeof(option), "-print-file-name=%s", library ? library : "");
 	r = ask(gcc, "--version", &version, err);
-	if (r == 0 && library)
+	if (r == 0 && library) {
+		kf_text_format(option, sizeof(option), "-print-file-name=%s", library);
 		r = ask(gcc, option, &file, err);
-	if (r == 0 && library)
-		r = answer(&file, deadline_ms, &path, err);
-	if (r == 0 && path && !strchr(path, '/'))
-		return missing(library, mcu, names, err);
+		if (r == 0)
+			r = answer(&file, deadline_ms, &path, err);
+		if (r == 0 && !strchr(path, '/'))
+			return missing(library, mcu, names, err);
+	}
 	if (r == 0)
 		r = answer(&version, deadline_ms, &text, err);
 	if (r < 0)

@@ -172,15 +172,16 @@ static void links_of(struct udev_device *dev, struct kf_board *board)
 	link_found(BY_PATH, tty, board->by_path);
 }
 
-/*
- * A bootloader has no tty. Smoothieware has the ids of its own, and a tty: an interface of class
- * 02.
+/* A bootloader has no tty. Smoothieware has the ids of its own, and one: an interface of class 02.
  */
 static bool is_loader(struct udev_device *dev, const struct kf_usb *usb)
 {
-	const char *interfaces = udev_device_get_property_value(dev, "ID_USB_INTERFACES");
+	const char *interfaces;
 
-	return kf_identity_bootloader(usb) && !(interfaces && strstr(interfaces, ":02"));
+	if (!kf_identity_bootloader(usb))
+		return false;
+	interfaces = udev_device_get_property_value(dev, "ID_USB_INTERFACES");
+	return !(interfaces && strstr(interfaces, ":02"));
 }
 
 bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
