@@ -321,8 +321,8 @@ old_systemd() {
 @test "before systemd 249: the sentinel starts nothing that has come back" {
 	old_systemd
 	fake '.units["klipper.service"].start = {}'
-	run -0 kf-service hold -- sh -c 'ps -e -o comm=,pid= | grep ^kf-sentinel'
-	sentinel=${lines[1]##* }
+	run -0 --separate-stderr kf-service hold -- pgrep -n -x kf-sentinel
+	sentinel=$output
 	timeout 10 tail --pid="$sentinel" -f /dev/null
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }

@@ -151,7 +151,7 @@ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 		    const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
 		    struct kf_native *ret, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = -1;
+	_cleanup_(kf_serial_closep) int fd = -1;
 	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
 	int r = kf_serial_open(board->tty, BAUD, &fd, err);
 
@@ -163,7 +163,7 @@ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
 		    const struct kf_board *board, int64_t deadline_ms, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = -1;
+	_cleanup_(kf_serial_closep) int fd = -1;
 	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
 	int r = kf_serial_open(board->tty, BAUD, &fd, err);
 

@@ -13,7 +13,7 @@ enum { BAUD = 250000, BEFORE_MS = 1500, KLIPPY_MS = 3000 };
 int kf_runs_identify(const struct kf_board *board, int64_t within_ms, struct kf_dictionary *ret,
 		     struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = -1;
+	_cleanup_(kf_serial_closep) int fd = -1;
 	int r = kf_serial_open(board->tty, BAUD, &fd, err);
 
 	return r < 0 ? r : kf_klipper_identify(fd, kf_now_ms() + within_ms, ret, err);

@@ -70,8 +70,11 @@ static int open_by(struct kf_unit_hold *hold, start_fn *start_it, struct kf_erro
 	for (size_t i = 0; i < hold->count && running < KF_SCOPE_UNITS; i++)
 		if (kf_unit_is_up(&hold->units[i].before))
 			scope.units[running++] = hold->units[i].name;
-	if (!bus || running == 0) {
-		kf_fail(err, KF_SERVICE, bus ? "nothing to bring back" : "there is no D-Bus");
+	if (!bus || running == 0 || !kf_scope_can(bus, &patience)) {
+		kf_fail(err, KF_SERVICE,
+			!bus	       ? "there is no D-Bus"
+			: running == 0 ? "nothing to bring back"
+				       : "this systemd starts no units at a scope's end");
 		return 0;
 	}
 	r = start(hold, bus, start_it, &scope, &why);

@@ -105,13 +105,20 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 		return kf_fail(err, KF_CONFIG, "%s: not a serial port", path);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: %u baud cannot be set", path, baud);
-	if (ioctl(fd, TIOCEXCL) < 0 && !unsupported(errno))
-		return kf_fail_sys(err, errno, "%s: cannot be taken for us alone", path);
 	if (tcflush(fd, TCIOFLUSH) < 0 && !unsupported(errno))
 		return kf_fail_sys(err, errno, "%s: cannot be flushed", path);
+	if (ioctl(fd, TIOCEXCL) < 0 && !unsupported(errno))
+		return kf_fail_sys(err, errno, "%s: cannot be taken for us alone", path);
 	*ret = fd;
 	fd = -1;
 	return 0;
+}
+
+void kf_serial_closep(int *fd)
+{
+	if (*fd >= 0)
+		(void)ioctl(*fd, TIOCNXCL);
+	kf_closep(fd);
 }
 
 ssize_t kf_serial_read(int fd, void *buf, size_t size, int64_t deadline_ms)

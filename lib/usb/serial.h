@@ -14,9 +14,15 @@
  * Open path raw, 8N1, non-blocking, exclusive (TIOCEXCL, and flock(2) as Klipper's host
  * does), with nothing pending in either direction. Any baud: a UART's, for a USB port
  * means none. KF_BUSY, KF_PERMISSION, KF_GONE (no such device), KF_CONFIG (not a serial
- * port) say why not.
+ * port) say why not. kf_serial_closep() ends it.
  */
 _must_check_ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *err);
+
+/*
+ * Close *fd, unless it is negative, and set it to -1. The port is nobody's own any more: the
+ * kernel would keep TIOCEXCL for as long as a program that came before us has it open.
+ */
+void kf_serial_closep(int *fd);
 
 /*
  * Read what there is, at least one byte, at most size. Returns the count, or

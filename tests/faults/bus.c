@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -92,6 +95,21 @@ void sim_bus_remove(struct sim_bus *bus, struct sim_node *node)
 }
 
 /* The side of those who flash */
+
+/*
+ * In the C library's place. TIOCEXCL would outlast a killed client, since the board keeps the pty
+ * from its last close: a USB serial port has none there.
+ */
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return request == TIOCEXCL ? 0 : (int)syscall(SYS_ioctl, fd, request, arg);
+}
 
 int kf_boards_add(struct kf_boards *boards, const struct kf_board *board)
 {

@@ -62,7 +62,7 @@ TEST(any_baud_can_be_set)
 	if (!pair_open(&pair))
 		return;
 	for (size_t i = 0; i < KF_ARRAY_SIZE(bauds); i++) {
-		_cleanup_(kf_closep) int fd = -1;
+		_cleanup_(kf_serial_closep) int fd = -1;
 		/* The kernel's struct termios2: four flag words, 20 bytes, two speeds. */
 		uint32_t t[11];
 
@@ -91,6 +91,24 @@ TEST(leftovers_are_gone_after_opening)
 	CHECK(write(pair.board, "stale\n", 6) == 6);
 	CHECK(kf_serial_open(pair.path, 9600, &fd, &err) == 0);
 	CHECK(kf_serial_read(fd, in, sizeof(in), kf_now_ms() + 20) == -ETIMEDOUT);
+	close(pair.board);
+}
+
+TEST(a_port_that_others_have_open_too_is_theirs_again_after_us)
+{
+	_cleanup_(kf_closep) int before = -1;
+	int fd = -1, exclusive = -1;
+	struct kf_error err;
+	struct pair pair;
+
+	if (!pair_open(&pair))
+		return;
+	before = open(pair.path, O_RDWR | O_NOCTTY);
+	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
+	CHECK(ioctl(before, TIOCGEXCL, &exclusive) == 0 && exclusive == 1);
+	kf_serial_closep(&fd);
+	CHECK(fd == -1);
+	CHECK(ioctl(before, TIOCGEXCL, &exclusive) == 0 && exclusive == 0);
 	close(pair.board);
 }
 
@@ -245,7 +263,8 @@ TEST(a_stop_signal_never_cuts_a_write)
 }
 
 TEST_MAIN(T(opens_raw_and_passes_every_byte), T(any_baud_can_be_set),
-	  T(leftovers_are_gone_after_opening), T(silence_ends_at_the_deadline),
-	  T(a_board_that_left_is_noticed_at_once),
+	  T(leftovers_are_gone_after_opening),
+	  T(a_port_that_others_have_open_too_is_theirs_again_after_us),
+	  T(silence_ends_at_the_deadline), T(a_board_that_left_is_noticed_at_once),
 	  T(a_port_that_takes_no_more_ends_at_the_deadline), T(what_cannot_be_opened_says_why),
 	  T(touch_leaves_1200_baud_and_a_closed_port), T(a_stop_signal_never_cuts_a_write))
