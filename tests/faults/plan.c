@@ -117,11 +117,11 @@ static void choose_trials(struct campaign *c)
 	c->trials = calloc(room, sizeof(*c->trials));
 	if (!c->trials)
 		err(1, "trials");
-	for (uint8_t s = 0; s < CAMPAIGN_SETUPS; s++)
-		for (uint8_t f = 0; f < CAMPAIGN_FAULTS; f++)
+	for (unsigned s = 0; s < CAMPAIGN_SETUPS; s++)
+		for (unsigned f = 0; f < CAMPAIGN_FAULTS; f++)
 			for (unsigned at = 1; at <= c->frames[s][!campaign_faults[f].to_board];
 			     at++)
-				c->trials[n++] = (struct trial){ s, f, at };
+				c->trials[n++] = (struct trial){ (uint8_t)s, (uint8_t)f, at };
 	for (; n < room; n++)
 		c->trials[n] = c->trials[draw(&c->random) % all];
 	for (size_t i = all; i-- > 1;) {
