@@ -184,7 +184,9 @@ comes_back() {
 	units klipper.service deactivating klipper-2.service activating moonraker.service deactivating
 	fake '.units["moonraker.service"].job = "restart"'
 	start_leased
-	run -0 kf-service hold -u klipper -u klipper-2 -u moonraker -- true
+	kf-service hold -u klipper -u klipper-2 -u moonraker -- true 2>err 3>&- &
+	ends_by_itself klipper.service
+	wait $!
 	[ "$(active)" = inactive ]
 	[ "$(active klipper-2.service)" = active ]
 	[ "$(active moonraker.service)" = active ]

@@ -414,9 +414,23 @@ StartUnit klipper.service replace" ]
 # bats test_tags=slow
 @test "hold: a unit on its way down is waited for, not given back; on its way up it is" {
 	units klipper.service deactivating klipper-2.service activating
-	run -0 kf-service hold -u klipper -u klipper-2 -- true
+	background kf-service hold -u klipper -u klipper-2 -- true
+	ends_by_itself klipper.service
+	wait_status
+	[ "$status" -eq 0 ]
+	[[ $(calls) != *"Unit klipper.service"* ]]
 	[ "$(active)" = inactive ]
 	[ "$(active klipper-2.service)" = active ]
+}
+
+# bats test_tags=slow
+@test "hold: a unit that has crashed and is about to run again is given back" {
+	units klipper.service deactivating
+	background kf-service hold -- true
+	ends_by_itself klipper.service activating
+	wait_status
+	[ "$status" -eq 0 ]
+	[ "$(active)" = active ]
 }
 
 # bats test_tags=slow

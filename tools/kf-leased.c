@@ -178,8 +178,8 @@ static int hold(struct client *client, const struct kf_lease_request *request, s
 	for (size_t i = 0; r == 0 && i < request->count; i++) {
 		kf_log_phase("Lease", request->units[i], "asked for by pid %d, uid %u",
 			     (int)client->peer.pid, client->peer.uid);
-		r = kf_claim_new(client->server->keeper, request->units[i], changed, client,
-				 &client->claims[i], err);
+		r = kf_claim_new(client->server->keeper, request->units[i], request->timeout_ms,
+				 changed, client, &client->claims[i], err);
 		client->count += r == 0;
 	}
 	client->phase = TAKING;
@@ -193,11 +193,15 @@ static int obey(struct client *client, const char *text, size_t len, struct kf_e
 
 	if (r < 0)
 		return r;
-	if (client->phase == RETURNING || (!request.release && client->phase != ASKING))
+	if (client->phase == RETURNING || (request.count > 0 && client->phase != ASKING))
 		return kf_fail(err, KF_PROTOCOL, "a connection is good for one lease");
 	client->late = sd_event_source_disable_unref(client->late);
-	if (!request.release)
-		return hold(client, &request, err);
+	/* Whoever asks what has become of units holds them for no time: none is stopped for that.
+	 */
+	if (request.count > 0)
+		r = hold(client, &request, err);
+	if (r < 0 || !request.release)
+		return r;
 	client->phase = RETURNING;
 	for (size_t i = 0; i < client->count; i++)
 		kf_claim_release(client->claims[i]);

@@ -78,6 +78,16 @@ bool kf_text_format(char *dst, size_t size, const char *fmt, ...)
 	return n >= 0 && (size_t)n < size;
 }
 
+bool kf_text_add(char *list, size_t size, const char *separator, const char *word)
+{
+	size_t len = strlen(list);
+
+	if (kf_text_format(list + len, size - len, "%s%s", len ? separator : "", word))
+		return true;
+	list[len] = '\0';
+	return false;
+}
+
 static bool alnum(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');

@@ -16,6 +16,10 @@ bool kf_text_clean(char *dst, size_t size, const char *src, size_t len);
 /* snprintf into an array; false if it did not fit (dst then holds what fitted). */
 bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);
 
+/* Add word to a list, behind separator unless it is the first; false: it does not fit, and is left
+ * out. */
+bool kf_text_add(char *list, size_t size, const char *separator, const char *word);
+
 /*
  * A registry key from a person's name for a board: ASCII, lower case, runs of
  * space, '_', '.' and '-' to one '-', others dropped, at most 64. Returns false

@@ -287,14 +287,9 @@ static int note_change(sd_bus_message *m, void *changed, sd_bus_error *ignored)
 	return 0;
 }
 
-static bool settled(const struct kf_unit_state *state)
-{
-	return !state->starting && (kf_unit_is_down(state) || strcmp(state->active, "active") == 0);
-}
-
-static int wait_until(struct kf_bus *bus, const char *unit,
-		      bool (*reached)(const struct kf_unit_state *state),
-		      const struct kf_patience *patience, struct kf_error *err)
+int kf_bus_wait(struct kf_bus *bus, const char *unit,
+		bool (*reached)(const struct kf_unit_state *state),
+		const struct kf_patience *patience, struct kf_error *err)
 {
 	_cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
 	_cleanup_(kf_freep) char *path = NULL;
@@ -320,18 +315,6 @@ static int wait_until(struct kf_bus *bus, const char *unit,
 		if (r < 0)
 			return fail_wait(err, r, "the wait for a unit");
 	}
-}
-
-int kf_bus_wait_down(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,
-		     struct kf_error *err)
-{
-	return wait_until(bus, unit, kf_unit_is_down, patience, err);
-}
-
-int kf_bus_wait_settled(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,
-			struct kf_error *err)
-{
-	return wait_until(bus, unit, settled, patience, err);
 }
 
 int kf_bus_reset_failed(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,

@@ -53,11 +53,10 @@ _must_check_ int kf_bus_job_end(struct kf_bus *bus, const char *job,
 				const struct kf_patience *patience, char ret[32],
 				struct kf_error *err);
 
-/* Wait until unit is down, or forgotten; until nothing is under way with it any more. */
-_must_check_ int kf_bus_wait_down(struct kf_bus *bus, const char *unit,
-				  const struct kf_patience *patience, struct kf_error *err);
-_must_check_ int kf_bus_wait_settled(struct kf_bus *bus, const char *unit,
-				     const struct kf_patience *patience, struct kf_error *err);
+/* Wait until unit has reached that. One that is forgotten is down. */
+_must_check_ int kf_bus_wait(struct kf_bus *bus, const char *unit,
+			     bool (*reached)(const struct kf_unit_state *state),
+			     const struct kf_patience *patience, struct kf_error *err);
 
 /* Forget that unit failed: one that failed too often is not started otherwise. */
 _must_check_ int kf_bus_reset_failed(struct kf_bus *bus, const char *unit,

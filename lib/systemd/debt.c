@@ -103,12 +103,11 @@ int kf_debt_pay(const char *dir, int64_t timeout_ms,
 		}
 		if (first.code == KF_OK)
 			first = why;
-		kf_text_format(lost + strlen(lost), sizeof(lost) - strlen(lost), " %s",
-			       debts[i].unit);
+		kf_text_add(lost, sizeof(lost), " ", debts[i].unit);
 	}
 	if (!lost[0])
 		return 0;
 	r = kf_fail(err, KF_SERVICE_LOST, "%s", first.message);
-	kf_error_hint(err, "sudo systemctl start%s", lost);
+	kf_error_hint(err, "sudo systemctl start %s", lost);
 	return r;
 }

@@ -17,26 +17,45 @@ static int open_direct(struct kf_unit_hold *hold, struct kf_error *err)
 	return 0;
 }
 
-int kf_way_direct_take(struct kf_unit_hold *hold, struct kf_error *err)
+/* What was down stays untouched: nobody would start it again, had it been started meanwhile. */
+static int leave_alone(struct kf_unit_hold *hold, const struct kf_held *unit, struct kf_error *err)
 {
 	char news[KF_NAME_SIZE];
+	struct kf_unit_state now;
 	int r;
 
-	for (size_t i = 0; i < hold->count; i++) {
+	r = kf_unit_state(hold->systemd, unit->name, &now, err);
+	if (r == 0 && !kf_unit_is_down(&now)) {
+		r = kf_fail(err, KF_BUSY, "%s has started meanwhile", unit->name);
+		kf_error_hint(err, "run the same command again");
+	}
+	if (r < 0)
+		return r;
+	kf_text_format(news, sizeof(news), "%s: left alone", unit->before.active);
+	hold->options.told(unit->name, news);
+	return 0;
+}
+
+int kf_way_direct_take(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < hold->count; i++) {
 		struct kf_held *unit = &hold->units[i];
-		bool down = kf_unit_is_down(&unit->before);
 
 		unit->owed = kf_unit_is_up(&unit->before);
 		unit->since_ms = kf_now_ms();
+		if (!unit->owed) {
+			r = leave_alone(hold, unit, err);
+			continue;
+		}
 		r = kf_unit_stop(hold->systemd, unit->name,
 				 unit->since_ms + hold->options.timeout_ms, err);
-		if (r < 0)
-			return r;
-		unit->stopped = !down || unit->owed;
-		kf_text_format(news, sizeof(news), "%s: left alone", unit->before.active);
-		hold->options.told(unit->name, unit->stopped ? "stopped" : news);
+		unit->stopped = r == 0;
+		if (r == 0)
+			hold->options.told(unit->name, "stopped");
 	}
-	return 0;
+	return r;
 }
 
 /* Running, or at least what it was doing before: a unit that restarts for ever does again. */
@@ -61,19 +80,17 @@ int kf_way_direct_release(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	struct kf_error why, first;
 	char lost[256] = "";
-	size_t len = 0;
 
 	for (size_t i = hold->count; i-- > 0;) {
 		struct kf_held *unit = &hold->units[i];
 
 		if (!unit->owed || give_back(hold, unit, &why) == 0)
 			continue;
-		if (len == 0)
+		if (!lost[0])
 			first = why;
-		kf_text_format(lost + len, sizeof(lost) - len, " %s", unit->name);
-		len = strlen(lost);
+		kf_text_add(lost, sizeof(lost), " ", unit->name);
 	}
-	return len == 0 ? 0 : kf_way_lost(first.message, lost, err);
+	return lost[0] ? kf_way_lost(first.message, lost, err) : 0;
 }
 
 const struct kf_way kf_way_direct = {

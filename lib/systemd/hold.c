@@ -5,8 +5,13 @@
 #include <string.h>
 #include <systemd/sd-login.h>
 
+#include "core/clock.h"
 #include "core/text.h"
+#include "systemd/bus.h"
+#include "systemd/rival.h"
 #include "systemd/way.h"
+
+enum { MORE_UNITS = 16 }; /* than were named, at most */
 
 static const struct kf_way *const ways[] = { &kf_way_lease, &kf_way_scope, &kf_way_sudo_scope,
 					     &kf_way_sentinel, &kf_way_direct };
@@ -58,52 +63,86 @@ static int check_outside(const struct kf_unit_hold *hold, struct kf_error *err)
 	return 0;
 }
 
-/* Does the scope hold anything, and not us, as it would if this is a hold within a hold? */
-static bool is_anothers(struct kf_systemd *systemd, const char *scope)
+/* What is about to end may be about to run again (Restart=): which of both is seen then. */
+static int see(struct kf_unit_hold *hold, struct kf_held *unit, struct kf_error *err)
 {
-	_cleanup_(kf_freep) char *own = NULL;
-	struct kf_unit_state state;
+	const struct kf_patience patience = { .deadline_ms =
+						      kf_now_ms() + hold->options.timeout_ms };
+	struct kf_bus *bus;
+	int r = kf_unit_known(hold->systemd, unit->name, &unit->before, err);
 
-	if (sd_pid_get_unit(0, &own) >= 0 && strcmp(own, scope) == 0)
-		return false;
-	/* One that has ended may be remembered for a while. */
-	return kf_unit_state(systemd, scope, &state, NULL) == 0 && !kf_unit_is_down(&state);
+	if (r < 0 || kf_unit_is_up(&unit->before) || kf_unit_is_down(&unit->before))
+		return r;
+	hold->options.told(unit->name, "is being stopped: waiting for its end");
+	bus = kf_systemd_bus(hold->systemd, &patience);
+	r = bus ? kf_bus_wait(bus, unit->name, kf_unit_is_past_ending, &patience, err) : 0;
+	if (r < 0)
+		kf_error_prefix(err, "%s is being stopped already", unit->name);
+	return r < 0 ? r : kf_unit_state(hold->systemd, unit->name, &unit->before, err);
 }
 
-/* Another's hold ends when it does, and would have the unit started under us. */
-static int check_free(struct kf_systemd *systemd, const struct kf_held *unit, struct kf_error *err)
+static bool is_listed(const struct kf_unit_hold *hold, size_t count, const char *name)
 {
-	static const char ours[] = "kf-hold-";
-	char scope[KF_NAME_SIZE];
-	const char *at = unit->before.owed_by;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(hold->units[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Systemd would stop these along with unit, and would not start them with it: so they are held too.
+ */
+static int add_those_that_stop_too(struct kf_unit_hold *hold, const struct kf_held *unit,
+				   struct kf_error *err)
+{
+	const char *at = unit->before.stops_too;
+	struct kf_unit_state state;
+	char name[KF_NAME_SIZE];
 	int r;
 
 	for (size_t len; *at; at += len + (at[len] == ' ')) {
 		len = strcspn(at, " ");
-		kf_text_format(scope, sizeof(scope), "%.*s", (int)len, at);
-		if (strncmp(scope, ours, strlen(ours)) != 0 || !is_anothers(systemd, scope))
+		kf_text_format(name, sizeof(name), "%.*s", (int)len, at);
+		if (is_listed(hold, hold->count, name))
 			continue;
-		r = kf_fail(err, KF_BUSY, "%s is held already: it is started when %s ends",
-			    unit->name, scope);
-		kf_error_hint(err, "wait for that (systemctl status %s shows it), then try again",
-			      scope);
-		return r;
+		r = kf_unit_state(hold->systemd, name, &state, err);
+		if (r < 0)
+			return r;
+		if (!kf_unit_is_up(&state))
+			continue;
+		if (hold->count == hold->room)
+			return kf_fail(err, KF_SERVICE, "too many units stop along with %s",
+				       unit->name);
+		strcpy(hold->units[hold->count++].name, name);
 	}
 	return 0;
 }
 
 static int look(struct kf_unit_hold *hold, struct kf_error *err)
 {
+	size_t n = 0;
 	int r = 0;
 
+	/* The list grows, and what two names stand for is in it once. */
 	for (size_t i = 0; r == 0 && i < hold->count; i++) {
-		struct kf_held *unit = &hold->units[i];
+		struct kf_held *unit = &hold->units[n];
 
-		r = kf_unit_known(hold->systemd, unit->name, &unit->before, err);
+		if (n != i)
+			*unit = hold->units[i];
+		r = see(hold, unit, err);
+		if (r == 0 && unit->before.id[0])
+			kf_text_format(unit->name, sizeof(unit->name), "%s", unit->before.id);
+		if (is_listed(hold, n, unit->name))
+			continue;
 		if (r == 0)
-			r = kf_unit_is_up(&unit->before) ? check_return(unit, err)
-							 : check_free(hold->systemd, unit, err);
+			r = kf_rival_check(hold->systemd, unit, err);
+		if (r == 0 && kf_unit_is_up(&unit->before)) {
+			r = check_return(unit, err);
+			if (r == 0)
+				r = add_those_that_stop_too(hold, unit, err);
+		}
+		n++;
 	}
+	hold->count = n;
 	return r;
 }
 
@@ -114,13 +153,26 @@ static void explain(const struct kf_unit_hold *hold, struct kf_error *err)
 		kf_error_prefix(err, "%s; without a lease", hold->barred.message);
 }
 
+/* Whoever has no lease does not hear of those of others. */
+static int check_leases(const struct kf_unit_hold *hold, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < hold->count; i++)
+		r = kf_rival_lease(&hold->units[i], err);
+	return r;
+}
+
 /* The last way's reason is the one to tell: it is the one that asks for least. */
 static int choose(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(ways); i++) {
-		r = ways[i]->open(hold, err);
+		if (i == 1)
+			r = check_leases(hold, err);
+		if (r == 0)
+			r = ways[i]->open(hold, err);
 		if (r > 0)
 			hold->way = ways[i];
 		if (r == 0 && ways[i] == &kf_way_lease && err->code == KF_PERMISSION)
@@ -135,8 +187,9 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		     const struct kf_unit_hold_options *options, struct kf_unit_hold **ret,
 		     struct kf_error *err)
 {
+	const size_t room = count + MORE_UNITS;
 	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *hold =
-		calloc(1, sizeof(*hold) + count * sizeof(hold->units[0]));
+		calloc(1, sizeof(*hold) + room * sizeof(hold->units[0]));
 	struct kf_error no_systemd = { 0 }, why = { 0 };
 	int r;
 
@@ -144,11 +197,9 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		return kf_fail_sys(err, ENOMEM, "hold");
 	hold->options = *options;
 	hold->count = count;
+	hold->room = room;
 	for (size_t i = 0; i < count; i++)
 		strcpy(hold->units[i].name, units[i]);
-	r = check_outside(hold, err);
-	if (r < 0)
-		return r;
 	r = kf_systemd_open(&hold->systemd, &no_systemd);
 	if (r == 0)
 		r = look(hold, &why);
@@ -156,6 +207,8 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		r = 0; /* a lease needs nothing of it */
 	else
 		why = no_systemd;
+	if (r == 0)
+		r = check_outside(hold, &why);
 	if (r == 0)
 		r = choose(hold, &why);
 	if (r < 0) {
@@ -204,6 +257,6 @@ int kf_way_lost(const char *why, const char *lost, struct kf_error *err)
 {
 	int r = kf_fail(err, KF_SERVICE_LOST, "%s", why);
 
-	kf_error_hint(err, "sudo systemctl start%s", lost);
+	kf_error_hint(err, "sudo systemctl start %s", lost);
 	return r;
 }

@@ -26,8 +26,10 @@ struct unit {
 	struct kf_debt debt;
 	struct kf_mover *mover;
 	struct kf_claim *claims;
-	bool owed, down; /* down: that is where it is, or where it goes */
+	int64_t timeout_ms; /* the longest that was asked for */
+	bool owed, down;    /* down: that is where it is, or where it goes */
 	bool moving;
+	bool seen, let_go; /* on its way down: seen to run; allowed to stop */
 };
 
 struct kf_keeper {
@@ -68,17 +70,35 @@ static void turn(struct unit *unit, enum kf_claim_state from, enum kf_claim_stat
 	}
 }
 
+/*
+ * One that stops may take others along, which then nobody would have seen to run: none is
+ * stopped while another is still looked at.
+ */
+static void let_go(struct kf_keeper *keeper)
+{
+	for (const struct unit *unit = keeper->units; unit; unit = unit->next)
+		if (unit->moving && unit->down && !unit->seen)
+			return;
+	for (struct unit *unit = keeper->units; unit; unit = unit->next) {
+		if (!unit->moving || !unit->down || unit->let_go)
+			continue;
+		unit->let_go = true;
+		kf_mover_stop(unit->mover);
+	}
+}
+
 static void steer(struct unit *unit)
 {
 	bool wanted = is_wanted(unit);
 
 	if (wanted && is_awaited(unit) && !(unit->moving && unit->down)) {
 		unit->moving = unit->down = true;
-		kf_mover_down(unit->mover);
+		unit->seen = unit->let_go = false;
+		kf_mover_down(unit->mover, unit->timeout_ms);
 	} else if (!wanted && unit->owed && !(unit->moving && !unit->down)) {
 		unit->moving = true;
 		unit->down = false;
-		kf_mover_up(unit->mover, unit->debt.active);
+		kf_mover_up(unit->mover, unit->debt.active, unit->timeout_ms);
 	} else if (!wanted && !unit->owed && unit->moving) {
 		/* It was only looked at, or seen ending by itself. */
 		unit->moving = false;
@@ -88,6 +108,7 @@ static void steer(struct unit *unit)
 		turn(unit, KF_CLAIM_RETURNING, KF_CLAIM_SHARED, KF_CLAIM_SHARED, NULL);
 	else if (!unit->moving)
 		turn(unit, KF_CLAIM_RETURNING, KF_CLAIM_QUIT, KF_CLAIM_QUIT, NULL);
+	let_go(unit->keeper);
 }
 
 static void forget(struct unit *unit)
@@ -112,9 +133,12 @@ static int stopping(void *arg, const char *active, struct kf_error *err)
 		kf_text_format(unit->debt.active, sizeof(unit->debt.active), "%s", active);
 		r = kf_debt_write(unit->keeper->options.dir, unit->debt.unit, active, err);
 	}
-	if (r == 0)
-		unit->owed = true;
-	return r;
+	if (r < 0)
+		return r;
+	unit->owed = unit->seen = true;
+	unit->let_go = false; /* it is asked for once more after a lost connection */
+	let_go(unit->keeper);
+	return 0;
 }
 
 static void is_down(struct unit *unit, bool was_up, const struct kf_error *err)
@@ -159,16 +183,16 @@ static void done(void *arg, bool was_up, const struct kf_error *err)
 /* The unit of that name, new if it has to be. NULL: err says why not. */
 static struct unit *get_unit(struct kf_keeper *keeper, const char *name, struct kf_error *err)
 {
-	struct kf_mover_owner owner = { .stopping = stopping,
-					.done = done,
-					.timeout_ms = keeper->options.timeout_ms };
+	struct kf_mover_owner owner = { .stopping = stopping, .done = done };
 	struct unit *unit;
 	size_t count = 0;
 	int r;
 
-	for (unit = keeper->units; unit; unit = unit->next, count++)
+	for (unit = keeper->units; unit; unit = unit->next) {
 		if (strcmp(unit->debt.unit, name) == 0)
 			return unit;
+		count += unit->owed || unit->moving;
+	}
 	if (count >= KF_DEBTS_MAX) {
 		kf_fail(err, KF_BUSY, "%d units are held already", KF_DEBTS_MAX);
 		return NULL;
@@ -208,6 +232,7 @@ int kf_keeper_new(sd_event *event, const struct kf_keeper_options *options, stru
 		if (!unit)
 			return -ENOMEM;
 		unit->debt = debts[i];
+		unit->timeout_ms = options->timeout_ms;
 		unit->owed = true;
 		steer(unit);
 	}
@@ -237,8 +262,8 @@ bool kf_keeper_is_idle(const struct kf_keeper *keeper)
 	return !keeper->units;
 }
 
-int kf_claim_new(struct kf_keeper *keeper, const char *name, void (*changed)(void *arg), void *arg,
-		 struct kf_claim **ret, struct kf_error *err)
+int kf_claim_new(struct kf_keeper *keeper, const char *name, int64_t timeout_ms,
+		 void (*changed)(void *arg), void *arg, struct kf_claim **ret, struct kf_error *err)
 {
 	struct kf_claim *claim = calloc(1, sizeof(*claim)), **at;
 	struct unit *unit;
@@ -250,6 +275,10 @@ int kf_claim_new(struct kf_keeper *keeper, const char *name, void (*changed)(voi
 		free(claim);
 		return -EBUSY;
 	}
+	if (timeout_ms == 0)
+		timeout_ms = keeper->options.timeout_ms;
+	if (timeout_ms > unit->timeout_ms)
+		unit->timeout_ms = timeout_ms;
 	*claim = (struct kf_claim){ .unit = unit, .changed = changed, .arg = arg };
 	for (at = &unit->claims; *at; at = &(*at)->next)
 		;

@@ -29,7 +29,7 @@ enum kf_claim_state {
 
 struct kf_keeper_options {
 	const char *dir;    /* of the debts; stays the caller's */
-	int64_t timeout_ms; /* for one unit to stop or to start */
+	int64_t timeout_ms; /* for one unit to stop or to start, if nobody says how long */
 	/* What was done with a unit; err or NULL. */
 	void (*told)(const char *unit, const char *news, const struct kf_error *err);
 };
@@ -42,10 +42,11 @@ void kf_keeper_free(struct kf_keeper **keeper);
 bool kf_keeper_is_idle(const struct kf_keeper *keeper);
 
 /*
- * Have unit kept down: its name as of kf_lease_unit. changed is called when the claim's state
+ * Have unit kept down: its name as of kf_lease_unit. The longest timeout_ms of its claims
+ * counts; 0: the options'. changed is called when the claim's state
  * has become another one; it may call nothing of the keeper's. KF_BUSY: too many units.
  */
-_must_check_ int kf_claim_new(struct kf_keeper *keeper, const char *unit,
+_must_check_ int kf_claim_new(struct kf_keeper *keeper, const char *unit, int64_t timeout_ms,
 			      void (*changed)(void *arg), void *arg, struct kf_claim **ret,
 			      struct kf_error *err);
 

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a client may say. Strict: a request has one member, and nothing is guessed. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "systemd/lease.h"
 #include "systemd/units.h"
+
+const char *kf_lease_socket(void)
+{
+	const char *path = getenv("KF_LEASE_SOCKET");
+
+	return path && path[0] == '/' ? path : KF_LEASE_SOCKET;
+}
 
 int kf_lease_unit(const char *name, char ret[KF_NAME_SIZE], struct kf_error *err)
 {
@@ -44,7 +52,7 @@ static int parse_units(const json_t *names, struct kf_lease_request *ret, struct
 	int r = 0;
 
 	if (json_array_size(names) == 0 || json_array_size(names) > KF_LEASE_UNITS_MAX)
-		return kf_fail(err, KF_PROTOCOL, "\"hold\" takes 1 to %d units",
+		return kf_fail(err, KF_PROTOCOL, "a request names 1 to %d units",
 			       KF_LEASE_UNITS_MAX);
 	json_array_foreach(names, i, name)
 	{
@@ -57,23 +65,38 @@ static int parse_units(const json_t *names, struct kf_lease_request *ret, struct
 	return r;
 }
 
+static bool is_timeout(const json_t *timeout)
+{
+	return json_is_integer(timeout) && json_integer_value(timeout) >= 1 &&
+	       json_integer_value(timeout) <= KF_LEASE_TIMEOUT_MAX;
+}
+
 int kf_lease_parse(const char *text, size_t len, struct kf_lease_request *ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *said = NULL;
-	const json_t *hold, *release;
+	const json_t *hold, *release, *timeout;
+	size_t members;
+	int r;
 
 	*ret = (struct kf_lease_request){ 0 };
 	if (len <= KF_LEASE_MESSAGE_MAX)
 		said = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	members = json_object_size(said);
 	hold = json_object_get(said, "hold");
 	release = json_object_get(said, "release");
-	if (json_object_size(said) == 1 && json_is_array(hold))
+	timeout = json_object_get(said, "timeout");
+	ret->release = release;
+	if (json_is_array(hold) && (members == 1 || (members == 2 && is_timeout(timeout)))) {
+		ret->timeout_ms = json_integer_value(timeout) * 1000;
 		return parse_units(hold, ret, err);
-	if (json_object_size(said) != 1 || !json_is_true(release))
-		return kf_fail(err, KF_PROTOCOL,
-			       "a request is {\"hold\": [UNIT...]} or {\"release\": true}");
-	ret->release = true;
-	return 0;
+	}
+	if (members == 1 && json_is_array(release))
+		return parse_units(release, ret, err);
+	if (members == 1 && json_is_true(release))
+		return 0;
+	r = kf_fail(err, KF_PROTOCOL, "a request is {\"hold\": [UNIT...]} or {\"release\": true}");
+	kf_error_hint(err, "see kf-leased(8); kf-service hold asks rightly");
+	return r;
 }
 
 json_t *kf_lease_error(const struct kf_error *err)

@@ -7,7 +7,8 @@
  * KF_LEASE_MESSAGE_MAX bytes. An empty packet is the end, as a closed connection is. A
  * connection is good for one lease:
  *
- *   > {"hold": ["klipper.service", "moonraker"]}	within 5 s; names as in kf-service -u
+ *   > {"hold": ["klipper.service", "moonraker"]}	within 5 s; names as in kf-service -u;
+ *	"timeout": 60 gives each so many seconds to stop and to start, 30 if it is left out
  *   < {"stopped": [...], "held": [...], "inactive": [...]}
  *	they ran and are stopped; were stopped already, for another lease; do not run
  *   < {"error": CODE, "message": TEXT, "hint": TEXT}
@@ -15,6 +16,8 @@
  *   > {"release": true}				at any time
  *   < {"started": [...], "held": [...], "lost": [...], "message": TEXT}
  *	they run again; another lease keeps them down; could not be started, and why
+ *   > {"release": [UNIT...]}			instead of a hold
+ *	what has become of them? To be asked by whose lease ended with kf-leased.
  *
  * What is not understood or not allowed is answered with an error that has "refused": true;
  * it changes nothing, and the connection is closed.
@@ -25,12 +28,23 @@
 #include "core/error.h"
 
 #define KF_LEASE_SOCKET "/run/kalico-flash/lease.sock"
+#define KF_LEASE_DEBTS                                                                             \
+	"/owed" /* beside it: a folder with a file for each unit that is owed (debt.h) */
+
+/* Where it is: KF_LEASE_SOCKET, or what the environment says in a variable of that name. */
+const char *kf_lease_socket(void);
 
 /* The last: what kf-leased gives a unit to stop or to start. */
-enum { KF_LEASE_UNITS_MAX = 32, KF_LEASE_MESSAGE_MAX = 8192, KF_LEASE_MOVE_MS = 30000 };
+enum {
+	KF_LEASE_UNITS_MAX = 32,
+	KF_LEASE_MESSAGE_MAX = 8192,
+	KF_LEASE_TIMEOUT_MAX = 3600,
+	KF_LEASE_MOVE_MS = 30000
+};
 
 struct kf_lease_request {
-	bool release; /* else hold */
+	bool release;	    /* else hold */
+	int64_t timeout_ms; /* of a hold; 0: none was named */
 	size_t count;
 	char units[KF_LEASE_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_lease_unit, each once */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages are taken apart with sd-bus; their text comes out clean. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -9,18 +10,13 @@
 static int read_list(sd_bus_message *m, char *ret, size_t size)
 {
 	const char *item;
-	size_t len = 0;
 	int r;
 
 	r = sd_bus_message_enter_container(m, 'v', "as");
 	if (r >= 0)
 		r = sd_bus_message_enter_container(m, 'a', "s");
-	while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0) {
-		if (kf_text_format(ret + len, size - len, "%s%s", len ? " " : "", item))
-			len += strlen(ret + len);
-		else
-			ret[len] = '\0';
-	}
+	while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0)
+		kf_text_add(ret, size, " ", item);
 	if (r >= 0)
 		r = sd_bus_message_exit_container(m);
 	return r < 0 ? r : sd_bus_message_exit_container(m);
@@ -30,6 +26,7 @@ int kf_message_variant(sd_bus_message *m, char *ret, size_t size)
 {
 	const char *type, *text = "";
 	uint32_t number;
+	uint64_t time;
 	int r, flag;
 
 	ret[0] = '\0';
@@ -50,6 +47,11 @@ int kf_message_variant(sd_bus_message *m, char *ret, size_t size)
 		if (r >= 0)
 			kf_text_format(ret, size, "%u", number);
 		return r;
+	} else if (strcmp(type, "t") == 0) {
+		r = sd_bus_message_read(m, "v", "t", &time);
+		if (r >= 0)
+			kf_text_format(ret, size, "%" PRIu64, time);
+		return r;
 	} else {
 		return sd_bus_message_skip(m, "v");
 	}
@@ -62,7 +64,7 @@ int kf_message_state(sd_bus_message *m, struct kf_unit_state *ret, char job[KF_N
 		     struct kf_error *err)
 {
 	struct kf_unit_state state = { 0 };
-	char value[256];
+	char value[512];
 	const char *name;
 	int r;
 

@@ -25,6 +25,7 @@ struct kf_mover {
 	bool known;	      /* was_up and active are */
 	bool asked;	      /* what is seen next is the outcome */
 	bool waiting;	      /* for the end of its job */
+	bool ready;	      /* seen to run, and waiting for kf_mover_stop */
 	bool forgiven;	      /* the start limit */
 	bool was_up;	      /* before it was stopped */
 	char active[32];      /* what it did then */
@@ -40,7 +41,7 @@ static void settle(struct kf_mover *mover)
 		kf_line_cancel(mover->line);
 	sd_event_source_set_enabled(mover->look, SD_EVENT_OFF);
 	sd_event_source_set_enabled(mover->deadline, SD_EVENT_OFF);
-	mover->busy = mover->waiting = false;
+	mover->busy = mover->waiting = mover->ready = false;
 }
 
 /* The owner may free the mover in there: nothing touches it after this. */
@@ -70,7 +71,7 @@ static void look_in(struct kf_mover *mover, unsigned ms)
 static void reconnect(struct kf_mover *mover)
 {
 	kf_line_close(&mover->line);
-	mover->asked = false;
+	mover->asked = mover->ready = false;
 	look_in(mover, RETRY_MS);
 }
 
@@ -124,6 +125,7 @@ static int on_asked(sd_bus_message *reply, void *arg, sd_bus_error *ignored)
 static void ask(struct kf_mover *mover)
 {
 	mover->asked = true;
+	mover->ready = false;
 	mover->ending[0] = '\0';
 	call_manager(mover, mover->down ? "StopUnit" : "StartUnit", "replace", on_asked);
 }
@@ -155,19 +157,24 @@ static void judge_start(struct kf_mover *mover)
 		kf_text_format(mover->active, sizeof(mover->active), "%s", state->active);
 		mover->known = true;
 	}
-	if (strcmp(state->load, "not-found") == 0 && kf_unit_is_down(state))
+	mover->ready = mover->down && mover->was_up;
+	if (strcmp(state->load, "not-found") == 0 && kf_unit_is_down(state)) {
 		kf_fail(&err, KF_SERVICE, "there is no such unit");
-	else if (mover->down && mover->was_up && stuck)
+		kf_error_hint(&err, "see systemctl list-unit-files '*klipper*'");
+	} else if (state->id[0] && strcmp(state->id, mover->unit) != 0) {
+		kf_fail(&err, KF_USAGE, "it is another name of %s: say that", state->id);
+	} else if (mover->down && mover->was_up && stuck) {
 		kf_fail(&err, KF_SERVICE, "it runs but is %s, and could not be started again",
 			stuck);
-	else if (mover->down ? kf_unit_is_down(state) && !state->starting
-			     : runs(state) && strcmp(mover->job, "/") == 0)
+	} else if (mover->down ? kf_unit_is_down(state) && !state->starting
+			       : runs(state) && strcmp(mover->job, "/") == 0) {
 		return finish(mover);
-	else if (mover->down && mover->was_up)
-		mover->owner.stopping(mover->owner.arg, mover->active, &err);
-	if (err.code != KF_OK)
-		return fail(mover, &err);
-	ask(mover);
+	} else if (!mover->ready) {
+		return ask(mover);
+	} else if (mover->owner.stopping(mover->owner.arg, mover->active, &err) == 0) {
+		return;
+	}
+	fail(mover, &err);
 }
 
 /* After it was asked. */
@@ -306,6 +313,12 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
+	/* What starts for ever does so again: that is as it was. */
+	if (!mover->down && mover->waiting && kf_unit_is_up(&mover->state) &&
+	    strcmp(mover->state.active, mover->active) == 0) {
+		finish(mover);
+		return 0;
+	}
 	kf_fail(&err, KF_TIMEOUT,
 		mover->waiting ? "systemd's job did not end in time"
 		: mover->line  ? "systemd did not answer in time"
@@ -348,28 +361,33 @@ void kf_mover_free(struct kf_mover **mover)
 	*mover = NULL;
 }
 
-static void go(struct kf_mover *mover, bool down)
+static void go(struct kf_mover *mover, bool down, int64_t timeout_ms)
 {
 	settle(mover);
 	mover->down = down;
 	mover->busy = true;
 	mover->known = mover->asked = mover->forgiven = mover->was_up = false;
 	mover->why.code = KF_OK;
-	sd_event_source_set_time_relative(mover->deadline,
-					  (uint64_t)mover->owner.timeout_ms * 1000);
+	sd_event_source_set_time_relative(mover->deadline, (uint64_t)timeout_ms * 1000);
 	sd_event_source_set_enabled(mover->deadline, SD_EVENT_ONESHOT);
 	look_in(mover, 0);
 }
 
-void kf_mover_down(struct kf_mover *mover)
+void kf_mover_down(struct kf_mover *mover, int64_t timeout_ms)
 {
-	go(mover, true);
+	go(mover, true, timeout_ms);
 }
 
-void kf_mover_up(struct kf_mover *mover, const char *active)
+void kf_mover_stop(struct kf_mover *mover)
+{
+	if (mover->ready)
+		ask(mover);
+}
+
+void kf_mover_up(struct kf_mover *mover, const char *active, int64_t timeout_ms)
 {
 	kf_text_format(mover->active, sizeof(mover->active), "%s", active);
-	go(mover, false);
+	go(mover, false, timeout_ms);
 }
 
 void kf_mover_stay(struct kf_mover *mover)

@@ -14,7 +14,10 @@
 struct kf_mover;
 
 struct kf_mover_owner {
-	/* It runs, and is about to be stopped: note that. An error of it ends the move. */
+	/*
+	 * On its way down it was seen to run: note that, and say when it may be stopped
+	 * (kf_mover_stop; from in here, too). An error of it ends the move.
+	 */
 	int (*stopping)(void *arg, const char *active, struct kf_error *err);
 	/*
 	 * The end; kf_mover_go and kf_mover_free are allowed in here. Down: it is; was_up says
@@ -23,7 +26,6 @@ struct kf_mover_owner {
 	 */
 	void (*done)(void *arg, bool was_up, const struct kf_error *err);
 	void *arg;
-	int64_t timeout_ms; /* for one move */
 };
 
 _must_check_ int kf_mover_new(sd_event *event, const char *unit, const struct kf_mover_owner *owner,
@@ -31,10 +33,13 @@ _must_check_ int kf_mover_new(sd_event *event, const char *unit, const struct kf
 void kf_mover_free(struct kf_mover **mover);
 
 /* Take it down. A move that has not ended is forgotten: done is not called for it. */
-void kf_mover_down(struct kf_mover *mover);
+void kf_mover_down(struct kf_mover *mover, int64_t timeout_ms);
+
+/* What stopping asked for. */
+void kf_mover_stop(struct kf_mover *mover);
 
 /* Bring it up; active: what it did before it was stopped. */
-void kf_mover_up(struct kf_mover *mover, const char *active);
+void kf_mover_up(struct kf_mover *mover, const char *active, int64_t timeout_ms);
 
 /* Leave it where it is. */
 void kf_mover_stay(struct kf_mover *mover);

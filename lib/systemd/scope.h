@@ -9,6 +9,9 @@
 
 enum { KF_SCOPE_UNITS = 32 };
 
+/* What the name of each begins with; the pid of what it was made for follows. */
+#define KF_SCOPE_PREFIX "kf-hold-"
+
 struct kf_scope {
 	const char *name; /* "kf-hold-812.scope" */
 	pid_t pid;	  /* the process that is moved there */

@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/text.h"
+#include "systemd/rival.h"
 #include "systemd/scope.h"
 #include "systemd/way.h"
 
@@ -52,7 +53,8 @@ static int start(struct kf_unit_hold *hold, struct kf_bus *bus, start_fn *start_
 	r = kf_command_prepare(hold->options.command, &own->waiting, err);
 	if (r < 0)
 		return r;
-	kf_text_format(own->name, sizeof(own->name), "kf-hold-%d.scope", (int)own->waiting.pid);
+	kf_text_format(own->name, sizeof(own->name), KF_SCOPE_PREFIX "%d.scope",
+		       (int)own->waiting.pid);
 	scope->name = own->name;
 	scope->pid = own->waiting.pid;
 	return start_it(bus, scope, &patience, err);
@@ -78,6 +80,8 @@ static int open_by(struct kf_unit_hold *hold, start_fn *start_it, struct kf_erro
 		return 0;
 	}
 	r = start(hold, bus, start_it, &scope, &why);
+	if (r == 0)
+		kf_rival_await(hold, scope.name);
 	if (r == 0)
 		return 1;
 	if (hold->own)
@@ -138,7 +142,7 @@ static void await_end(struct kf_unit_hold *hold)
 	struct kf_bus *bus = kf_systemd_bus(hold->systemd, &patience);
 	const struct own *own = hold->own;
 
-	if (bus && kf_bus_wait_down(bus, own->name, &patience, NULL) == -ETIMEDOUT)
+	if (bus && kf_bus_wait(bus, own->name, kf_unit_is_down, &patience, NULL) == -ETIMEDOUT)
 		hold->options.told(own->name, "COMMAND left processes behind: when they end, "
 					      "systemd starts the units once more");
 }
@@ -169,7 +173,7 @@ static int release_sudo(struct kf_unit_hold *hold, struct kf_error *err)
 		if (!hold->units[i].owed || !bus ||
 		    strcmp(hold->units[i].before.active, "active") != 0)
 			continue;
-		if (kf_bus_wait_settled(bus, hold->units[i].name, &patience, NULL) < 0)
+		if (kf_bus_wait(bus, hold->units[i].name, kf_unit_is_settled, &patience, NULL) < 0)
 			break; /* the start that follows says why */
 	}
 	return kf_way_direct_release(hold, err);

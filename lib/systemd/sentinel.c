@@ -178,20 +178,17 @@ static int refuse(const struct kf_unit_hold *hold, struct kf_error *err)
 {
 	char names[256] = "";
 
-	for (size_t i = 0; i < hold->count; i++) {
-		size_t len = strlen(names);
-
+	for (size_t i = 0; i < hold->count; i++)
 		if (kf_unit_is_up(&hold->units[i].before))
-			kf_text_format(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
-				       hold->units[i].name);
-	}
+			kf_text_add(names, sizeof(names), ", ", hold->units[i].name);
 	kf_fail(err, KF_PERMISSION,
 		"you may not stop and start %s, neither over D-Bus (polkit says no) nor with sudo "
 		"(it wants a password)",
 		names);
 	kf_error_hint(err,
 		      "install the kalico-flash package and join its group (sudo adduser $USER "
-		      "dialout), or add a polkit rule for manage-units (Moonraker's "
+		      "dialout) while its socket is on (sudo systemctl enable --now "
+		      "kalico-flash.socket), or add a polkit rule for manage-units (Moonraker's "
 		      "set-policykit-rules.sh does), or allow passwordless sudo for systemctl");
 	return kf_code_errno(KF_PERMISSION);
 }

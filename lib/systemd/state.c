@@ -6,7 +6,7 @@
 #include "core/text.h"
 #include "systemd/state.h"
 
-enum kind { TEXT, FLAG, NUMBER };
+enum kind { TEXT, LIST, FLAG, NUMBER, TIME };
 
 #define MEMBER(name, kind, member)                                                                 \
 	{                                                                                          \
@@ -25,11 +25,30 @@ static const struct {
 	MEMBER("UnitFileState", TEXT, unit_file),
 	MEMBER("Description", TEXT, description),
 	MEMBER("Result", TEXT, result),
-	MEMBER("OnSuccessOf", TEXT, owed_by),
+	MEMBER("Id", TEXT, id),
+	MEMBER("OnSuccessOf", LIST, owed_by),
+	MEMBER("RequiredBy", LIST, stops_too),
+	MEMBER("RequisiteOf", LIST, stops_too),
+	MEMBER("BoundBy", LIST, stops_too),
+	MEMBER("ConsistsOf", LIST, stops_too),
+	MEMBER("PropagatesStopTo", LIST, stops_too),
+	MEMBER("ActiveEnterTimestampMonotonic", TIME, since_us),
 	MEMBER("MainPID", NUMBER, pid),
 	MEMBER("CanStart", FLAG, can_start),
 	MEMBER("Transient", FLAG, transient),
 };
+
+/* Several properties may add to one list. */
+static void add_names(char *list, size_t size, const char *names)
+{
+	char name[KF_NAME_SIZE];
+
+	for (size_t len; *names; names += len + (names[len] == ' ')) {
+		len = strcspn(names, " ");
+		kf_text_clean(name, sizeof(name), names, len);
+		kf_text_add(list, size, " ", name);
+	}
+}
 
 void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char *value)
 {
@@ -42,11 +61,17 @@ void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char
 		case TEXT:
 			kf_text_clean(at, properties[i].size, value, strlen(value));
 			break;
+		case LIST:
+			add_names(at, properties[i].size, value);
+			break;
 		case FLAG:
 			*(bool *)at = strcmp(value, "yes") == 0;
 			break;
 		case NUMBER:
 			*(uint32_t *)(void *)at = (uint32_t)strtoul(value, NULL, 10);
+			break;
+		case TIME:
+			*(uint64_t *)(void *)at = strtoull(value, NULL, 10);
 			break;
 		}
 	}
@@ -59,8 +84,17 @@ bool kf_unit_is_down(const struct kf_unit_state *state)
 
 bool kf_unit_is_up(const struct kf_unit_state *state)
 {
-	return state->starting ||
-	       (!kf_unit_is_down(state) && strcmp(state->active, "deactivating") != 0);
+	return state->starting || (!kf_unit_is_down(state) && kf_unit_is_past_ending(state));
+}
+
+bool kf_unit_is_past_ending(const struct kf_unit_state *state)
+{
+	return strcmp(state->active, "deactivating") != 0;
+}
+
+bool kf_unit_is_settled(const struct kf_unit_state *state)
+{
+	return !state->starting && (kf_unit_is_down(state) || strcmp(state->active, "active") == 0);
 }
 
 const char *kf_unit_stuck(const struct kf_unit_state *state)

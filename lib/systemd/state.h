@@ -14,12 +14,16 @@ struct kf_unit_state {
 	char sub[32];	    /* running, dead ... */
 	char unit_file[32]; /* enabled, disabled, static ...; may be empty */
 	char description[KF_NAME_SIZE];
-	char result[32];	    /* of its last run: success, exit-code, start-limit-hit ... */
-	uint32_t pid;		    /* MainPID; 0: none */
-	char owed_by[KF_NAME_SIZE]; /* units at whose end systemd starts it; may be cut short */
-	bool can_start;		    /* not RefuseManualStart= */
-	bool transient;		    /* has no file: forgotten once it is stopped */
-	bool starting;		    /* a job to start or restart it is queued */
+	char result[32];       /* of its last run: success, exit-code, start-limit-hit ... */
+	uint32_t pid;	       /* MainPID; 0: none */
+	uint64_t since_us;     /* when it last became active, of CLOCK_MONOTONIC */
+	char id[KF_NAME_SIZE]; /* its own name, where it was asked for by an alias */
+	/* Names with a space between them; what does not fit is left out. */
+	char owed_by[512];   /* units at whose end systemd starts it */
+	char stops_too[512]; /* units that systemd stops along with it */
+	bool can_start;	     /* not RefuseManualStart= */
+	bool transient;	     /* has no file: forgotten once it is stopped */
+	bool starting;	     /* a job to start or restart it is queued */
 };
 
 /* Take one property in the spelling of systemctl show; others are passed over. */
@@ -30,6 +34,10 @@ bool kf_unit_is_up(const struct kf_unit_state *state);
 
 /* Has it ended, however (inactive or failed)? Between up and down: deactivating. */
 bool kf_unit_is_down(const struct kf_unit_state *state);
+
+/* Is it not on its way down, whatever comes after that? Is nothing under way with it at all? */
+bool kf_unit_is_past_ending(const struct kf_unit_state *state);
+bool kf_unit_is_settled(const struct kf_unit_state *state);
 
 /* Why systemd would not start it again once it is stopped (masked ...), or NULL. */
 const char *kf_unit_stuck(const struct kf_unit_state *state);

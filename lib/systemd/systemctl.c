@@ -170,7 +170,8 @@ int kf_systemctl_state(const char *unit, const struct kf_patience *patience,
 	const char *const args[] = {
 		"show",
 		"--property=LoadState,ActiveState,SubState,UnitFileState,Description,Result,"
-		"MainPID,CanStart,Transient",
+		"MainPID,CanStart,Transient,Id,OnSuccessOf,RequiredBy,RequisiteOf,BoundBy,"
+		"ConsistsOf,PropagatesStopTo",
 		unit,
 	};
 	struct kf_unit_state state = { 0 };

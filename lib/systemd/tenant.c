@@ -41,19 +41,12 @@ static int connect_to(const char *path)
 	return r;
 }
 
-static const char *socket_path(void)
-{
-	const char *path = getenv("KF_LEASE_SOCKET");
-
-	return path && path[0] ? path : KF_LEASE_SOCKET;
-}
-
 static bool may(struct kf_systemd *systemd, const char *unit)
 {
 	char name[KF_NAME_SIZE];
 
 	(void)systemd;
-	return kf_lease_unit(unit, name, NULL) == 0 && access(socket_path(), W_OK) == 0;
+	return kf_lease_unit(unit, name, NULL) == 0 && access(kf_lease_socket(), W_OK) == 0;
 }
 
 static int open_lease(struct kf_unit_hold *hold, struct kf_error *err)
@@ -65,9 +58,9 @@ static int open_lease(struct kf_unit_hold *hold, struct kf_error *err)
 	for (size_t i = 0; i < hold->count; i++)
 		if (kf_lease_unit(hold->units[i].name, unit, err) < 0)
 			return 0;
-	fd = connect_to(socket_path());
+	fd = connect_to(kf_lease_socket());
 	if (fd < 0) {
-		kf_fail_sys(err, -fd, "%s", socket_path());
+		kf_fail_sys(err, -fd, "%s", kf_lease_socket());
 		return 0;
 	}
 	lease = malloc(sizeof(*lease));
@@ -145,13 +138,27 @@ static int fail_hear(int r, struct kf_error *err)
 		return kf_fail(err, KF_TIMEOUT, "kf-leased did not answer in time");
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted while the units were stopped");
-	return kf_fail_sys(err, -r, "kf-leased");
+	r = kf_fail(err, KF_SERVICE, "kf-leased ended before it answered");
+	kf_error_hint(err, "see systemctl status kalico-flash and journalctl -u kalico-flash, then "
+			   "run the same command again");
+	return r;
+}
+
+/* In whole seconds, as many as kf-leased takes. */
+static int64_t timeout_of(const struct kf_unit_hold *hold)
+{
+	int64_t seconds = (hold->options.timeout_ms + 999) / 1000;
+
+	if (seconds < 1)
+		return 1;
+	return seconds < KF_LEASE_TIMEOUT_MAX ? seconds : KF_LEASE_TIMEOUT_MAX;
 }
 
 static int take(struct kf_unit_hold *hold, struct kf_error *err)
 {
-	const struct kf_patience patience = { .deadline_ms =
-						      kf_now_ms() + hold->options.timeout_ms };
+	const struct kf_patience patience = {
+		.deadline_ms = kf_now_ms() + hold->options.timeout_ms + MARGIN_MS,
+	};
 	_cleanup_(kf_json_decrefp) json_t *request = json_pack("{s:[]}", "hold"), *answer = NULL;
 	struct lease *lease = hold->own;
 	int r;
@@ -162,6 +169,7 @@ static int take(struct kf_unit_hold *hold, struct kf_error *err)
 				      json_string(hold->units[i].name));
 	}
 	lease->asked = true;
+	json_object_set_new(request, "timeout", json_integer(timeout_of(hold)));
 	r = say(lease->fd, request);
 	if (r == 0 || r == -EPIPE) /* it may have said why, before it hung up */
 		r = hear(lease->fd, &patience, &answer);
@@ -192,14 +200,14 @@ static int run(struct kf_unit_hold *hold, const struct kf_command *command,
 	return kf_command_run(&with_lease, ret, err);
 }
 
-/* Say that we are done with fd's lease, and hear what became of it. */
-static int give_back(int fd, json_t **ret)
+/* Say that we are done with fd's lease, and hear what became of it. Takes request. */
+static int give_back(int fd, json_t *said, int64_t timeout_ms, json_t **ret)
 {
 	const struct kf_patience patience = {
-		.deadline_ms = kf_now_ms() + KF_LEASE_MOVE_MS + MARGIN_MS,
+		.deadline_ms = kf_now_ms() + timeout_ms + MARGIN_MS,
 		.through = true,
 	};
-	_cleanup_(kf_json_decrefp) json_t *request = json_pack("{s:b}", "release", 1);
+	_cleanup_(kf_json_decrefp) json_t *request = said;
 	json_t *answer;
 	int r = say(fd, request);
 
@@ -215,28 +223,53 @@ static int give_back(int fd, json_t **ret)
 	return r;
 }
 
-/* PID 1 has started what was owed (ExecStopPost=), before anybody answers on the socket again. */
+static void tell_back(const struct kf_unit_hold *hold, const struct kf_held *unit)
+{
+	const char *active = unit->before.active[0] ? unit->before.active : "active";
+	char news[KF_NAME_SIZE];
+
+	kf_text_format(news, sizeof(news), "started, %s again after %.1f s", active,
+		       (double)(kf_now_ms() - unit->since_ms) / 1000);
+	hold->options.told(unit->name, news);
+}
+
+/* Nobody answers for unit, or nobody knows of it. */
+static bool bring_back(struct kf_unit_hold *hold, const struct kf_held *unit, struct kf_error *err)
+{
+	if (!hold->systemd || kf_unit_start(hold->systemd, unit->name,
+					    kf_now_ms() + hold->options.timeout_ms, err) < 0)
+		return false;
+	hold->options.told(unit->name, "runs, though kf-leased was lost");
+	return true;
+}
+
+/*
+ * kf-leased was lost. PID 1 starts what was owed (ExecStopPost=), before anybody answers on the
+ * socket again; whoever does then knows of newer leases, which we must not disturb.
+ */
 static int recover(struct kf_unit_hold *hold, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = connect_to(socket_path());
-	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
+	_cleanup_(kf_closep) int fd = connect_to(kf_lease_socket());
+	_cleanup_(kf_json_decrefp) json_t *request = json_pack("{s:[]}", "release"), *answer = NULL;
 	struct kf_error why = { .message = "kf-leased is gone, and nobody can be asked" };
 	char lost[256] = "";
 
-	if (fd < 0 || give_back(fd, &answer) < 0)
+	for (size_t i = 0; i < hold->count; i++)
+		json_array_append_new(json_object_get(request, "release"),
+				      json_string(hold->units[i].name));
+	if (fd < 0 || give_back(fd, json_incref(request), hold->options.timeout_ms, &answer) < 0)
 		hold->options.told("kf-leased", "does not answer: looking for ourselves");
 	for (size_t i = 0; i < hold->count; i++) {
 		struct kf_held *unit = &hold->units[i];
 
 		if (!unit->owed && !(hold->systemd && kf_unit_is_up(&unit->before)))
 			continue;
-		if (hold->systemd &&
-		    kf_unit_start(hold->systemd, unit->name, kf_now_ms() + hold->options.timeout_ms,
-				  &why) == 0)
-			hold->options.told(unit->name, "runs, though kf-leased was lost");
-		else
-			kf_text_format(lost + strlen(lost), sizeof(lost) - strlen(lost), " %s",
-				       unit->name);
+		if (names(answer, "held", unit->name))
+			hold->options.told(unit->name, "another lease keeps it stopped");
+		else if (names(answer, "started", unit->name))
+			tell_back(hold, unit);
+		else if (!bring_back(hold, unit, &why))
+			kf_text_add(lost, sizeof(lost), " ", unit->name);
 	}
 	return lost[0] ? kf_way_lost(why.message, lost, err) : 0;
 }
@@ -245,23 +278,21 @@ static int release(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
 	const struct lease *lease = hold->own;
-	char lost[256] = "", news[KF_NAME_SIZE];
+	char lost[256] = "";
 	const char *message;
 
 	if (!lease->asked)
 		return 0;
-	if (give_back(lease->fd, &answer) < 0)
+	if (give_back(lease->fd, json_pack("{s:b}", "release", 1), hold->options.timeout_ms,
+		      &answer) < 0)
 		return recover(hold, err);
 	for (size_t i = 0; i < hold->count; i++) {
 		const struct kf_held *unit = &hold->units[i];
 
-		kf_text_format(news, sizeof(news), "started, active again after %.1f s",
-			       (double)(kf_now_ms() - unit->since_ms) / 1000);
 		if (names(answer, "started", unit->name))
-			hold->options.told(unit->name, news);
+			tell_back(hold, unit);
 		else if (names(answer, "lost", unit->name))
-			kf_text_format(lost + strlen(lost), sizeof(lost) - strlen(lost), " %s",
-				       unit->name);
+			kf_text_add(lost, sizeof(lost), " ", unit->name);
 	}
 	message = json_string_value(json_object_get(answer, "message"));
 	return lost[0] ? kf_way_lost(message ? message : "kf-leased does not say why", lost, err)

@@ -157,36 +157,27 @@ int kf_unit_state(struct kf_systemd *systemd, const char *unit, struct kf_unit_s
 	return get_state(systemd, unit, &patience, ret, err);
 }
 
-struct names {
-	char text[256];
-	size_t len;
-};
+enum { NAMES_SIZE = 256 };
 
 /* Too many to name them all is no mistake. */
 static void add_name(void *arg, const char *unit)
 {
-	struct names *names = arg;
-
-	if (kf_text_format(names->text + names->len, sizeof(names->text) - names->len, "%s%s",
-			   names->len ? ", " : "", unit))
-		names->len = strlen(names->text);
-	else
-		names->text[names->len] = '\0';
+	kf_text_add(arg, NAMES_SIZE, ", ", unit);
 }
 
 static int check_known(struct kf_systemd *systemd, const char *unit,
 		       const struct kf_unit_state *state, struct kf_error *err)
 {
 	const struct kf_patience patience = { .deadline_ms = kf_now_ms() + QUERY_MS };
-	struct names names = { 0 };
+	char names[NAMES_SIZE] = "";
 	int r;
 
 	if (strcmp(state->load, "not-found") != 0 || !kf_unit_is_down(state))
 		return 0;
 	r = kf_fail(err, KF_SERVICE, "%s: there is no such unit", unit);
-	if (systemd->bus && kf_bus_printers(systemd->bus, &patience, add_name, &names, NULL) == 0 &&
-	    names.len)
-		kf_error_hint(err, "this machine runs %s: name one with -u", names.text);
+	if (systemd->bus && kf_bus_printers(systemd->bus, &patience, add_name, names, NULL) == 0 &&
+	    names[0])
+		kf_error_hint(err, "this machine runs %s: name one with -u", names);
 	else
 		kf_error_hint(err,
 			      "see systemctl list-unit-files '*klipper*', and name it with -u");

@@ -24,7 +24,7 @@ struct kf_unit_hold {
 	const struct kf_way *way;
 	void *own;		/* the way's; NULL until it has opened */
 	struct kf_error barred; /* why a lease is not for this user or these units */
-	size_t count;
+	size_t count, room;
 	struct kf_held units[];
 };
 
@@ -61,7 +61,7 @@ extern const struct kf_way kf_way_direct;
 int kf_way_direct_take(struct kf_unit_hold *hold, struct kf_error *err);
 int kf_way_direct_release(struct kf_unit_hold *hold, struct kf_error *err);
 
-/* KF_SERVICE_LOST: why says what failed, lost (" a.service b.service") is the rest of the command.
+/* KF_SERVICE_LOST: why says what failed, lost ("a.service b.service") is the rest of the command.
  */
 int kf_way_lost(const char *why, const char *lost, struct kf_error *err);
 

@@ -36,3 +36,12 @@ units() {
 active() { # UNIT
 	jq -r --arg unit "${1:-klipper.service}" '.units[$unit].active' "$FAKE/state.json"
 }
+
+# ends_by_itself UNIT [STATE]: once err says that it is waited for, it is inactive, or STATE.
+ends_by_itself() {
+	timeout 10 sh -c 'until grep -q "$1: is being stopped" err; do sleep 0.02; done' - "$1"
+	jq --arg unit "$1" --arg to "${2:-inactive}" '.units[$unit].active = $to' "$FAKE/state.json" >state.new
+	mv state.new "$FAKE/state.json"
+	# Whoever asks has the change told to all.
+	kf-service status -u "$1" >/dev/null
+}

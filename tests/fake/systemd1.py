@@ -38,6 +38,7 @@ DIR = os.environ["FAKE"]
 
 def load(mock, _parameters):
     mock.jobs = {}  # by unit
+    mock.seen = {}  # the last state of each that was told
     mock.last = 0
     mock.AddProperty(MAIN_IFACE, "Version", "")
     print("ready", flush=True)
@@ -218,9 +219,16 @@ def LoadUnit(self, name):
         "Result": unit.get("result", "success"),
         "ExecMainStartTimestamp": dbus.UInt64(1),
     }
-    path = MAIN_OBJ + "/unit/_" + name.encode().hex()
+    for how in ("RequiredBy", "BoundBy", "ConsistsOf"):
+        properties[how] = dbus.Array(unit.get(how, []), signature="s")
+    label = "".join(c if c.isalnum() else "_%02x" % ord(c) for c in name)
     # As systemctl(1) does, GetAll has to ask for all interfaces at once (""): there is no other.
-    return add(self, path, BUS_NAME + ".All", properties).path
+    loaded = add(self, MAIN_OBJ + "/unit/" + label, BUS_NAME + ".All", properties)
+    if self.seen.setdefault(name, unit["active"]) != unit["active"]:
+        self.seen[name] = unit["active"]
+        interface = "org.freedesktop.DBus.Properties"
+        loaded.EmitSignal(interface, "PropertiesChanged", "sa{sv}as", [BUS_NAME + ".Unit", {}, []])
+    return loaded.path
 
 
 @dbus.service.method(MAIN_IFACE, "asas", "a(ssssssouso)")

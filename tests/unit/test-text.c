@@ -91,6 +91,17 @@ TEST(format_says_if_it_fitted)
 	CHECK_STR(dst, "123");
 }
 
+TEST(a_list_takes_whole_words)
+{
+	char list[8] = "";
+
+	CHECK(kf_text_add(list, sizeof(list), ", ", "abc"));
+	CHECK(!kf_text_add(list, sizeof(list), ", ", "def"));
+	CHECK_STR(list, "abc");
+	CHECK(kf_text_add(list, sizeof(list), ", ", "de"));
+	CHECK_STR(list, "abc, de");
+}
+
 static void key(const char *name, const char *want)
 {
 	char got[KF_KEY_SIZE];
@@ -150,5 +161,5 @@ TEST(hex)
 
 TEST_MAIN(T(good_text_stays), T(control_characters_go), T(broken_utf8_goes_byte_by_byte),
 	  T(size_bounds_bytes_and_cuts_between_characters), T(length_and_nul_both_end_it),
-	  T(cleaning_twice_changes_nothing), T(format_says_if_it_fitted), T(keys_from_names),
-	  T(valid_keys), T(hex))
+	  T(cleaning_twice_changes_nothing), T(format_says_if_it_fitted),
+	  T(a_list_takes_whole_words), T(keys_from_names), T(valid_keys), T(hex))

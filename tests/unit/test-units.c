@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/text.h"
 #include "systemd/units.h"
 #include "unit/test.h"
 
@@ -75,6 +76,28 @@ TEST(properties)
 	CHECK_STR(state.active, "active");
 }
 
+TEST(lists_take_whole_names_of_several_properties)
+{
+	struct kf_unit_state state = { 0 };
+	char many[600] = "", name[16];
+
+	kf_unit_state_set(&state, "RequiredBy", "a.service b.service");
+	kf_unit_state_set(&state, "BoundBy", "");
+	kf_unit_state_set(&state, "ConsistsOf", "c.service\033");
+	CHECK_STR(state.stops_too, "a.service b.service c.service?");
+	kf_unit_state_set(&state, "ActiveEnterTimestampMonotonic", "18446744073709551615");
+	CHECK(state.since_us == UINT64_MAX);
+	for (int i = 0; i < 50; i++) {
+		kf_text_format(name, sizeof(name), "%02d.service", i);
+		kf_text_add(many, sizeof(many), " ", name);
+	}
+	kf_unit_state_set(&state, "OnSuccessOf", many);
+	CHECK(strlen(state.owed_by) < sizeof(state.owed_by));
+	CHECK(strlen(state.owed_by) > sizeof(state.owed_by) - sizeof(name));
+	CHECK(strncmp(state.owed_by, many, strlen(state.owed_by)) == 0);
+	CHECK(many[strlen(state.owed_by)] == ' ');
+}
+
 TEST(up_and_down)
 {
 	/* org.freedesktop.systemd1(5), ActiveState. */
@@ -98,4 +121,5 @@ TEST(up_and_down)
 	}
 }
 
-TEST_MAIN(T(names), T(names_that_are_none), T(properties), T(up_and_down))
+TEST_MAIN(T(names), T(names_that_are_none), T(properties),
+	  T(lists_take_whole_names_of_several_properties), T(up_and_down))
