@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -11,7 +12,8 @@
 #include "core/log.h"
 #include "core/text.h"
 
-enum { TAIL_LINES = 10, TAIL_BYTES = 8192, BAR_CELLS = 30 };
+enum { TAIL_LINES = 10, TAIL_BYTES = 8192 };
+enum { COLUMNS = 80, LINE_SIZE = 512, BAR_CELLS = 30, BAR_CELLS_LEAST = 5, PERCENT_COLUMNS = 5 };
 
 static struct {
 	const char *tool;
@@ -139,23 +141,66 @@ void kf_log_tail(const char *path)
 	}
 }
 
+/* What a line may take on a terminal: one that reaches its last column may wrap. */
+static size_t room_on_terminal(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0)
+		return LINE_SIZE;
+	return size.ws_col ? size.ws_col - 1 : COLUMNS - 1;
+}
+
+/* " [###   ]" in what is left of a line; empty where that is too little. */
+static void fill_bar(char *ret, size_t size, size_t room, int percent)
+{
+	static const size_t frame = sizeof(" []") - 1;
+	int cells, done;
+
+	ret[0] = '\0';
+	if (room < frame + BAR_CELLS_LEAST)
+		return;
+	cells = room - frame > BAR_CELLS ? BAR_CELLS : (int)(room - frame);
+	done = percent * cells / 100;
+	kf_text_format(ret, size, " [%.*s%*s]", done, "##############################",
+		       cells - done, "");
+}
+
+/* The text gives way to the percentage, and the bar to both. */
+static void draw(const char *phase, const char *subject, const char *what, int percent)
+{
+	char whole[LINE_SIZE], text[LINE_SIZE], bar[BAR_CELLS + 4];
+	size_t room = room_on_terminal(), head = strlen(phase) + 2, len;
+
+	room = room > PERCENT_COLUMNS ? room - PERCENT_COLUMNS : 0;
+	kf_text_format(whole, sizeof(whole), "[%s] %s: %s", phase, subject, what);
+	kf_text_clean(text, room < sizeof(text) ? room + 1 : sizeof(text), whole, strlen(whole));
+	len = strlen(text);
+	if (!state.terminal) {
+		fprintf(stderr, "%s %d%%\n", text, percent);
+		return;
+	}
+	head = head < len ? head : len;
+	fill_bar(bar, sizeof(bar), room - len, percent);
+	fprintf(stderr, "\r%s%.*s%s%s%s %3d%%%s", ansi("\033[1;36m"), (int)head, text,
+		ansi("\033[0m"), text + head, bar, percent, ansi("\033[K"));
+}
+
 void kf_log_progress(const char *phase, const char *subject, const char *what, size_t done,
 		     size_t total)
 {
-	int percent = total ? (int)(done * 100 / total) : 100, cells = percent * BAR_CELLS / 100;
+	int percent = total ? (int)(done * 100 / total) : 100;
 
 	if (state.quiet || percent == state.percent)
 		return;
 	if (state.terminal) {
-		fprintf(stderr, "\r%s[%s]%s %s: %s [%.*s%*s] %3d%%%s", ansi("\033[1;36m"), phase,
-			ansi("\033[0m"), subject, what, cells, "##############################",
-			BAR_CELLS - cells, "", percent, ansi("\033[K"));
+		draw(phase, subject, what, percent);
 		state.percent = percent;
 		if (done >= total)
 			leave_bar();
 	} else if (state.percent < 0 || percent / 25 > state.percent / 25) {
 		if (percent >= 25)
-			fprintf(stderr, "[%s] %s: %s %d%%\n", phase, subject, what, percent);
+			draw(phase, subject, what, percent);
 		state.percent = done >= total ? -1 : percent;
 	}
 	fflush(stderr);

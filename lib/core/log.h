@@ -37,8 +37,8 @@ void kf_log_tail(const char *path);
 void kf_log_warn(const char *subject, const char *fmt, ...) _printf_(2, 3);
 
 /*
- * A progress bar on a terminal; elsewhere one plain line at each full quarter.
- * done equal to total ends it. Safe to call as often as there is news.
+ * A progress bar on a terminal; elsewhere one plain line at each full quarter. On a terminal
+ * neither is wider than that. done equal to total ends it. Safe to call as often as there is news.
  */
 void kf_log_progress(const char *phase, const char *subject, const char *what, size_t done,
 		     size_t total);

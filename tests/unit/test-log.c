@@ -37,12 +37,33 @@ static const char *in_pipe(bool quiet, void (*say)(void))
 	return on(fds[1], fds[0], quiet, say);
 }
 
-static const char *on_terminal(void (*say)(void))
+static const char *on_terminal_of(unsigned short columns, void (*say)(void))
 {
+	struct winsize size = { .ws_row = 24, .ws_col = columns };
 	int master, slave;
 
-	CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	CHECK(openpty(&master, &slave, NULL, NULL, &size) == 0);
 	return on(slave, master, false, say);
+}
+
+static const char *on_terminal(void (*say)(void))
+{
+	return on_terminal_of(0, say);
+}
+
+/* The most columns that a line of what was seen takes. */
+static size_t widest(void)
+{
+	size_t most = 0, columns = 0;
+
+	for (const char *at = seen; *at; at++) {
+		if (*at == '\033')
+			at += strcspn(at, "mK");
+		else
+			columns = *at == '\r' || *at == '\n' ? 0 : columns + 1;
+		most = columns > most ? columns : most;
+	}
+	return most;
 }
 
 static void phase(void)
@@ -71,6 +92,20 @@ static void interrupted_progress(void)
 {
 	kf_log_progress("Flash", "a", "write", 10, 100);
 	kf_log_phase("Flash", "a", "next");
+}
+
+#define LONG_KEY "a-board-whose-key-is-as-long-as-a-key-may-be-which-is-64-letters"
+
+static void progress_of_long_key(void)
+{
+	for (size_t done = 0; done <= 100; done += 10)
+		kf_log_progress("Flash", LONG_KEY, "writing", done, 100);
+}
+
+static void progress_beside_others(void)
+{
+	kf_log_share();
+	progress_of_long_key();
 }
 
 static void nothing_to_do(void)
@@ -129,5 +164,36 @@ TEST(no_color_and_dumb_terminals_are_respected)
 	CHECK(strstr(seen, "write 25%\r\n") != NULL);
 }
 
+TEST(progress_is_never_wider_than_the_terminal)
+{
+	setenv("TERM", "xterm", 1);
+	for (unsigned short columns = 6; columns < 140; columns++) {
+		on_terminal_of(columns, progress_of_long_key);
+		CHECK(widest() < columns);
+		CHECK(strstr(seen, " 100%\033[K\r\n") != NULL);
+		on_terminal_of(columns, progress);
+		CHECK(widest() < columns);
+	}
+	on_terminal_of(40, progress);
+	CHECK(strstr(seen, "a: write [#######        ]  50%") != NULL);
+	on_terminal_of(26, progress);
+	CHECK(strstr(seen, "[Flash]\033[0m a: write  50%") != NULL);
+	on_terminal_of(0, progress_of_long_key);
+	CHECK(widest() == 79);
+}
+
+/* Comes last: what is shared stays shared. */
+TEST(nor_where_several_boards_share_it)
+{
+	setenv("TERM", "xterm", 1);
+	on_terminal_of(40, progress_beside_others);
+	CHECK(widest() == 39);
+	CHECK(strstr(seen, " 50%\r\n") != NULL);
+	CHECK(strchr(seen, '#') == NULL);
+	in_pipe(false, progress_beside_others);
+	CHECK(strstr(seen, "[Flash] " LONG_KEY ": writing 30%\n") != NULL);
+}
+
 TEST_MAIN(T(plain_lines), T(quiet_drops_all_but_errors), T(progress_in_a_file_is_a_line_a_quarter),
-	  T(a_terminal_gets_a_bar_and_colour), T(no_color_and_dumb_terminals_are_respected))
+	  T(a_terminal_gets_a_bar_and_colour), T(no_color_and_dumb_terminals_are_respected),
+	  T(progress_is_never_wider_than_the_terminal), T(nor_where_several_boards_share_it))
