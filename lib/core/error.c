@@ -130,8 +130,26 @@ static enum kf_code code_of_errno(int errnum)
 	}
 }
 
+/* What to do about it where the caller knows no more; NULL: what the code's hint says. */
+static const char *hint_of_errno(int errnum)
+{
+	switch (errnum) {
+	case EACCES:
+		return "ls -l shows whose it is: sudo chown $USER or chmod u+rw it and its folder; "
+		       "for a port, join the group dialout";
+	case EROFS:
+		return "mount that file system writable; if it became read-only by itself, sudo "
+		       "dmesg says why";
+	case ENOSPC:
+		return "make room on that file system: df -h";
+	default:
+		return NULL;
+	}
+}
+
 int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
 {
+	const char *hint = hint_of_errno(errnum);
 	va_list ap;
 	size_t used;
 
@@ -139,6 +157,8 @@ int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
 		va_start(ap, fmt);
 		fill(err, code_of_errno(errnum), fmt, ap);
 		va_end(ap);
+		if (hint)
+			kf_error_hint(err, "%s", hint);
 		used = strlen(err->message);
 		kf_text_format(err->message + used, sizeof(err->message) - used, ": %s",
 			       errnum == EINTR ? "stopped by a signal" : strerror(errnum));

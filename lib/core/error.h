@@ -71,7 +71,7 @@ int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...) _prin
  * The same for a system call: errnum (positive) chooses the code (EACCES and
  * EPERM: permission; EBUSY and EAGAIN: busy; ENODEV and ENXIO: gone; ETIMEDOUT:
  * timeout; EINTR: interrupted; else io) and its text is appended as ": text".
- * Returns -errnum.
+ * EACCES, EROFS and ENOSPC have a hint of their own. Returns -errnum.
  */
 int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...) _printf_(3, 4);
 

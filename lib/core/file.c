@@ -98,6 +98,14 @@ int kf_dir_remove(const char *path, struct kf_error *err)
 	return r < 0 ? kf_fail_sys(err, -r, "%s: cannot remove", path) : 0;
 }
 
+/* A folder, a pipe or a device stands where a file should. */
+static int fail_no_file(const char *path, struct kf_error *err)
+{
+	kf_fail(err, KF_IO, "%s: not a regular file", path);
+	kf_error_hint(err, "name another file, or move this out of the way");
+	return kf_code_errno(KF_IO);
+}
+
 int kf_file_open(const char *path, struct stat *st, struct kf_error *err)
 {
 	int fd, r;
@@ -109,9 +117,8 @@ int kf_file_open(const char *path, struct stat *st, struct kf_error *err)
 	if (fd < 0)
 		return kf_fail_sys(err, errno, "%s", path);
 	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode)) {
-		r = kf_fail(err, KF_IO, "%s: not a regular file", path);
 		close(fd);
-		return r;
+		return fail_no_file(path, err);
 	}
 	return fd;
 }
@@ -186,7 +193,7 @@ static int mode_after(const char *path, struct kf_error *err)
 		return errno == ENOENT ? 0600 : kf_fail_sys(err, errno, "%s", path);
 	if (S_ISREG(st.st_mode))
 		return st.st_mode & 0777;
-	return S_ISLNK(st.st_mode) ? 0600 : kf_fail(err, KF_IO, "%s: not a regular file", path);
+	return S_ISLNK(st.st_mode) ? 0600 : fail_no_file(path, err);
 }
 
 int kf_file_write(const char *path, const void *data, size_t len, struct kf_error *err)

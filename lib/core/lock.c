@@ -16,6 +16,14 @@
 
 enum { RETRY_MS = 50 };
 
+static int fail_open(const char *path, int errnum, struct kf_error *err)
+{
+	kf_fail_sys(err, errnum, "%s: cannot lock", path);
+	if (errnum == EISDIR || errnum == ELOOP)
+		kf_error_hint(err, "move it out of the way: only a file of its own can be a lock");
+	return -errnum;
+}
+
 static long holder_pid(int fd)
 {
 	char text[24] = "";
@@ -57,7 +65,7 @@ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret, struct kf_erro
 		return r;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s: cannot lock", path);
+		return fail_open(path, errno, err);
 	r = kf_lock_fd(fd, deadline_ms);
 	if (r == -EBUSY)
 		return kf_fail(err, KF_BUSY, "%s is locked by process %ld", path, holder_pid(fd));

@@ -77,6 +77,20 @@ TEST(errno_chooses_the_code)
 	CHECK(kf_fail_sys(NULL, ENOENT, "nobody listens") == -ENOENT);
 }
 
+TEST(what_a_user_can_mend_has_a_hint)
+{
+	struct kf_error err;
+
+	kf_fail_sys(&err, EACCES, "x");
+	CHECK(strstr(err.hint, "sudo chown $USER") && strstr(err.hint, "dialout"));
+	kf_fail_sys(&err, EROFS, "x");
+	CHECK(strstr(err.hint, "writable"));
+	kf_fail_sys(&err, ENOSPC, "x");
+	CHECK(strstr(err.hint, "df -h"));
+	kf_fail_sys(&err, EIO, "x");
+	CHECK_STR(err.hint, "");
+}
+
 TEST(context_is_added_in_front)
 {
 	struct kf_error err;
@@ -124,5 +138,5 @@ TEST(for_a_board)
 }
 
 TEST_MAIN(T(for_a_board), T(every_code_is_in_the_table), T(the_documented_statuses),
-	  T(fail_fills_and_cleans), T(errno_chooses_the_code), T(context_is_added_in_front),
-	  T(too_long_is_cut_not_broken))
+	  T(fail_fills_and_cleans), T(errno_chooses_the_code), T(what_a_user_can_mend_has_a_hint),
+	  T(context_is_added_in_front), T(too_long_is_cut_not_broken))

@@ -120,6 +120,7 @@ TEST(reading_refuses)
 	CHECK(kf_file_read(temp_path("ten"), 9, &text, &len, &err) == -EFBIG);
 	CHECK(kf_file_read(temp_path(""), 10, &text, &len, &err) == -EIO);
 	CHECK(strstr(err.message, "not a regular file") != NULL);
+	CHECK(strstr(err.hint, "name another file") != NULL);
 	CHECK(mkfifo(temp_path("fifo"), 0600) == 0);
 	CHECK(kf_file_read(temp_path("fifo"), 10, &text, &len, &err) == -EIO); /* no hang */
 	CHECK(kf_file_read("/dev/zero", 10, &text, &len, &err) == -EIO);

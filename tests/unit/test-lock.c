@@ -51,6 +51,18 @@ TEST(taken_and_given_back)
 	close(fd);
 }
 
+TEST(a_folder_is_no_lock)
+{
+	const char *path = temp_path("folder");
+	struct kf_error err = { 0 };
+	int fd = -1;
+
+	CHECK(mkdir(path, 0700) == 0);
+	CHECK(kf_lock_take(path, 0, &fd, &err) == -EISDIR);
+	CHECK(strstr(err.message, "folder: cannot lock: Is a directory") != NULL);
+	CHECK(strstr(err.hint, "move it out of the way") != NULL);
+}
+
 TEST(busy_names_the_holder)
 {
 	const char *path = temp_path("held");
@@ -98,7 +110,8 @@ TEST(a_foreign_link_is_not_followed)
 	CHECK(symlink(temp_path("victim"), path) == 0);
 	CHECK(kf_lock_take(path, 0, &fd, &err) == -ELOOP);
 	CHECK(access(temp_path("victim"), F_OK) < 0);
+	CHECK(strstr(err.hint, "move it out of the way") != NULL);
 }
 
-TEST_MAIN(T(taken_and_given_back), T(busy_names_the_holder),
+TEST_MAIN(T(taken_and_given_back), T(a_folder_is_no_lock), T(busy_names_the_holder),
 	  T(a_waiter_gets_it_when_the_holder_dies), T(a_foreign_link_is_not_followed))
