@@ -15,6 +15,10 @@ setup() {
 	state=$XDG_STATE_HOME/kalico-flash
 }
 
+teardown() {
+	[ -z "${home-}" ] || rm -r "$home"
+}
+
 octopus() {
 	registry <<-END
 		{"devices": {"octopus": {"name": "Octopus", "mcu": "${1:-stm32h723}",
@@ -258,6 +262,43 @@ checksums() {
 	doctor -- XDG_CACHE_HOME=/proc/nonexistent
 	[[ $(found space cache) == "wrong: "*"/proc"* ]]
 	[[ $(found space state) == "ok: "*" MB are free at "* ]]
+}
+
+# as_nobody ENV...: all findings of a user whose home is theirs, but for what the test has left in it.
+as_nobody() {
+	exec {doctor}<"$KF_BUILD/kf-doctor"
+	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" "/proc/self/fd/$doctor" --json
+}
+
+@test "what root or a chmod left in our folders is told, and how to get it back" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
+	local config state
+	home=$(mktemp -d /tmp/kf-doctor.XXXXXX) # nobody may not enter the test's own
+	config=$home/.config/kalico-flash state=$home/.local/state/kalico-flash
+	mkdir -p "$config" "$state/locks" "$home/.cache/kalico-flash/configs/a"
+	chown -R 65534 "$home"
+	touch "$home/.cache/kalico-flash/configs/a/.config"
+	look() { as_nobody -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u XDG_STATE_HOME HOME="$home"; }
+	look
+	[[ $(found space cache) == "wrong: $home/.cache/kalico-flash/configs/a/.config cannot be written: Permission denied | take over all that is there: sudo chown -R \$USER $home/.cache/kalico-flash" ]]
+	[[ $(found space state) == "ok: "* ]]
+	[[ $(found space config) == "ok: "* ]]
+	chown -R 65534 "$home"
+	touch "$config/devices.json.lock"
+	mkdir "$state/locks/a"
+	look
+	[[ $(found space cache) == "ok: "* ]]
+	[[ $(found space config) == "wrong: $config/devices.json.lock cannot be written: "*"sudo chown -R \$USER $config" ]]
+	[[ $(found space state) == "wrong: $state/locks/a belongs to user 0, this is user 65534 | "*"sudo chown -R \$USER $state" ]]
+	chown -R 65534 "$home"
+	chmod 0444 "$config/devices.json.lock"
+	look
+	[ "$(jq -r 'select(.check == "space").health' <<<"$output" | sort -u)" = ok ]
+	mkfifo "$config/devices.json"
+	chmod 0555 "$config"
+	look
+	[[ $(found space config) == "wrong: $config cannot be written: Permission denied | ls -l shows whose it is: "* ]]
+	[[ $(found registry) == "wrong: $config/devices.json: not a regular file | name another file"* ]]
 }
 
 @test "a clock that is behind" {

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Our own files: the registry, the saved configurations, the kept firmware; space and clock. */
+/* Our own files: the registry, the saved configurations, the kept firmware; and the clock. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/match.h"
 #include "core/paths.h"
@@ -17,9 +15,6 @@
 #include "klipper/store.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
-
-/* A build takes 10 to 20 MB of the cache, and a kept one less than 2 MB. */
-enum { CACHE_MB = 100, STATE_MB = 20 };
 
 /* Which registered boards are there: what later checks look at. */
 static void look_at_boards(struct kf_doctor *doctor)
@@ -125,55 +120,6 @@ void kf_doctor_firmware(struct kf_doctor *doctor)
 {
 	if (!each_device(doctor, check_firmware))
 		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no firmware");
-}
-
-/* The folder itself, or the nearest above it that is there. */
-static void existing(char path[PATH_MAX])
-{
-	char *slash;
-
-	while (access(path, F_OK) < 0 && (slash = strrchr(path, '/')) && slash != path)
-		*slash = '\0';
-	if (access(path, F_OK) < 0)
-		strcpy(path, "/");
-}
-
-static void check_space(struct kf_doctor *doctor, enum kf_dir dir, const char *name,
-			unsigned need_mb)
-{
-	char path[PATH_MAX];
-	struct kf_error err = { 0 };
-	unsigned long long free_mb;
-	struct statvfs fs;
-
-	if (kf_path(dir, path, &err, "%s", "") < 0) {
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, name, &err);
-		return;
-	}
-	existing(path);
-	if (statvfs(path, &fs) < 0) {
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, name, NULL, "%s: %s", path,
-			       strerror(errno));
-		return;
-	}
-	free_mb = (unsigned long long)fs.f_bavail * fs.f_frsize / 1000000;
-	if (access(path, W_OK) < 0)
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, name,
-			       "make it yours (sudo chown), or mount it writable",
-			       "%s cannot be written: %s", path, strerror(errno));
-	else if (free_mb < need_mb)
-		kf_doctor_find(
-			doctor, KF_HEALTH_WRONG, name, "make room on that file system: df -h",
-			"%llu MB are free at %s, of %u that are needed", free_mb, path, need_mb);
-	else
-		kf_doctor_find(doctor, KF_HEALTH_OK, name, NULL, "%llu MB are free at %s", free_mb,
-			       path);
-}
-
-void kf_doctor_space(struct kf_doctor *doctor)
-{
-	check_space(doctor, KF_DIR_CACHE, "cache", CACHE_MB);
-	check_space(doctor, KF_DIR_STATE, "state", STATE_MB);
 }
 
 const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s)
