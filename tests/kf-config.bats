@@ -527,6 +527,28 @@ sudo apt-get install python3" ]
 }
 
 # bats test_tags=slow
+@test "add makes no twin on a USB port, and says what is registered for later" {
+	three() { filter add --key="$1" --name=N --mcu=stm32h723 --port="$2"; }
+	seen stm32h723xx AAAA1111 1-1.3 | filter add -q --key=a --name=A --mcu=stm32h723 >/dev/null
+	cp "$file" before
+	run --separate-stderr three b 1-1.3 < <(seen stm32h723xx AAAA1111 1-1.3)
+	[ "$status" -eq 78 ]
+	[ "$stderr" = "kf-config: the board on USB port 1-1.3 is a, registered already
+  for another board on that port, first: kf remove a" ]
+	run --separate-stderr three b 1-1.3 </dev/null
+	[ "$status" -eq 78 ]
+	[ "$stderr" = "kf-config: b would be the same board as a (USB port 1-1.3)
+  if a is plugged in elsewhere now: kf set a usb_port=PORT" ]
+	cmp "$file" before
+	run --separate-stderr three b 1-9 </dev/null
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "[Config] b: N (stm32h723) is registered for later: it is not plugged in" ]
+	run --separate-stderr kf-config set a usb_port=1-9
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"a would be the same board as b (USB port 1-9)"* ]]
+}
+
+# bats test_tags=slow
 @test "add one of several, one that is away, one without a serial, one in DFU" {
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
 	quiet() { filter add -q --name=N "$@" >/dev/null; }

@@ -216,7 +216,7 @@ static int add(char **args, struct kf_error *err)
 	r = kf_register_board(request, records, &e, &board, err);
 	if (r < 0)
 		return r;
-	kf_log_phase(phase, e.key, "%s (%s) is registered", e.name, e.mcu);
+	kf_log_phase(phase, e.key, "%s (%s) is %s", e.name, e.mcu, kf_register_told(&board));
 	if (e.by_port)
 		kf_log_warn(
 			e.key,

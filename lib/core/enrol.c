@@ -102,18 +102,28 @@ static bool overlap(const char *a, const char *b)
 	return kf_pattern_match(a, plain_b) || kf_pattern_match(b, plain_a);
 }
 
-static bool clash(const struct kf_device *a, const struct kf_device *b)
+static bool same_port(const struct kf_device *a, const struct kf_device *b)
+{
+	return a->usb_port && b->usb_port && strcmp(a->usb_port, b->usb_port) == 0;
+}
+
+/* Where one is known by its port alone, the other may not be there: in DFU they look alike. */
+static bool clash_on_port(const struct kf_device *a, const struct kf_device *b)
+{
+	return (!a->pattern || !b->pattern) && same_port(a, b);
+}
+
+static bool clash_by_name(const struct kf_device *a, const struct kf_device *b)
 {
 	struct kf_identity id = { .mode = KF_MODE_OTHER };
-	bool same_port = a->usb_port && b->usb_port && strcmp(a->usb_port, b->usb_port) == 0;
 
 	if (!a->pattern || !b->pattern)
-		return !a->pattern && !b->pattern && same_port;
+		return false;
 	if (!overlap(a->pattern, b->pattern))
 		return false;
 	kf_identity_parse(a->pattern, &id);
 	/* Boards that share a serial are told apart by their ports. */
-	return kf_serial_unique(id.serial) || !a->usb_port || !b->usb_port || same_port;
+	return kf_serial_unique(id.serial) || !a->usb_port || !b->usb_port || same_port(a, b);
 }
 
 int kf_enrol_check(const struct kf_registry *registry, const char *key, struct kf_error *err)
@@ -124,10 +134,19 @@ int kf_enrol_check(const struct kf_registry *registry, const char *key, struct k
 	if (r < 0)
 		return r;
 	for (size_t i = 0; kf_registry_nth(registry, i, &other); i++) {
-		if (strcmp(other.key, device.key) == 0 || !clash(&device, &other))
+		if (strcmp(other.key, device.key) == 0)
 			continue;
-		return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)", key,
-			       other.key, other.pattern ? other.pattern : other.usb_port);
+		if (clash_by_name(&device, &other))
+			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+				       key, other.key, other.pattern);
+		if (clash_on_port(&device, &other)) {
+			kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (USB port %s)",
+				key, other.key, other.usb_port);
+			kf_error_hint(err,
+				      "if %s is plugged in elsewhere now: kf set %s usb_port=PORT",
+				      other.key, other.key);
+			return kf_code_errno(KF_AMBIGUOUS);
+		}
 	}
 	return 0;
 }

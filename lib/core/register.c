@@ -59,6 +59,23 @@ static int several(const struct kf_board *boards, size_t count, struct kf_error 
 	return kf_code_errno(KF_AMBIGUOUS);
 }
 
+/* No board there could be meant: is it away, or is another there? */
+static int check_away(const char *port, const struct kf_board *boards, size_t count,
+		      struct kf_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!boards[i].key[0] || !boards[i].connected ||
+		    strcmp(boards[i].usb.port, port) != 0)
+			continue;
+		kf_fail(err, KF_CONFIG, "the board on USB port %s is %s, registered already", port,
+			boards[i].key);
+		kf_error_hint(err, "for another board on that port, first: kf remove %s",
+			      boards[i].key);
+		return kf_code_errno(KF_CONFIG);
+	}
+	return 0;
+}
+
 /* Which board it is about: 1 and *ret, or 0 where a pattern or port needs none. */
 static int choose(const struct kf_register *request, const struct kf_registry *registry,
 		  struct kf_board *boards, size_t count, struct kf_board *ret, struct kf_error *err)
@@ -72,7 +89,8 @@ static int choose(const struct kf_register *request, const struct kf_registry *r
 	left = kf_enrol_candidates(registry, boards, count, or_null(given->pattern),
 				   or_null(given->usb_port), named || asking);
 	if (left == 0)
-		return named ? 0 : no_candidate(boards, count, err);
+		return named ? check_away(given->usb_port, boards, count, err)
+			     : no_candidate(boards, count, err);
 	if (left > 1 && !asking)
 		return several(boards, left, err);
 	/* A converter may be anything: the person says whether it is a board. */
@@ -186,4 +204,9 @@ int kf_register_board(const struct kf_register *request, const json_t *records,
 	*ret = e;
 	*ret_board = board;
 	return 0;
+}
+
+const char *kf_register_told(const struct kf_board *board)
+{
+	return board->connected ? "registered" : "registered for later: it is not plugged in";
 }

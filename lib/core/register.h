@@ -21,7 +21,7 @@ bool kf_register_complete(const struct kf_register *request);
  *
  *   KF_USAGE              questions are left and there is no terminal; the hint has the options
  *   KF_NOTHING_CONNECTED  no board to register
- *   KF_CONFIG             all are registered already, or the key is taken
+ *   KF_CONFIG             all are registered already, or the one on that port, or the key is taken
  *   KF_AMBIGUOUS          several could be meant, or it would be the same board as another
  *   KF_INTERRUPTED        the user left; nothing was changed
  *
@@ -30,5 +30,8 @@ bool kf_register_complete(const struct kf_register *request);
 _must_check_ int kf_register_board(const struct kf_register *request, const json_t *records,
 				   struct kf_enrolment *ret, struct kf_board *ret_board,
 				   struct kf_error *err);
+
+/* What *ret_board is now, in words that follow "is". */
+const char *kf_register_told(const struct kf_board *board);
 
 #endif
