@@ -117,6 +117,35 @@ fleet() {
 	[ ! -e "$ours/configs" ]
 }
 
+@test "a configuration that is not there, and other lists in the folder, are named" {
+	ukam
+	fleet
+	rm ukam/config/config.nitehawk "klipperfleet/profiles/Main board.config"
+	run kf import ukam
+	[ "$(jq -c .configs <<<"$output")" = '["octopus-pro"]' ]
+	[ "$(jq -c '.left[1]' <<<"$output")" = '{"name":"nitehawk","reason":"its configuration config/config.nitehawk is not there"}' ]
+	rm -r "$ours"
+	run kf import klipperfleet
+	[ "$(jq -c '.left[-1]' <<<"$output")" = '{"name":"octopus-pro","reason":"its configuration profiles/Main board.config is not there"}' ]
+	mv ukam/mcus.ini klipperfleet
+	cp "$file" klipperfleet/devices.json
+	run kf import klipperfleet
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '.unchanged' <<<"$output")" = '["octopus-pro","mega"]' ]
+	[ "$(jq -c .left <<<"$output")" = '[{"name":"mcus.ini","reason":"only klipperfleet/devices.json was imported: kf import klipperfleet/mcus.ini"},{"name":"fleet.json","reason":"only klipperfleet/devices.json was imported: kf import klipperfleet/fleet.json"}]' ]
+}
+
+@test "a byte order mark is no part of a list" {
+	ukam
+	sed -i '1s/^/\xef\xbb\xbf/' ukam/mcus.ini
+	run -0 kf import ukam
+	[ "$(jq -c .devices <<<"$output")" = '["octopus-pro","nitehawk"]' ]
+	sed -i '1s/^/\xef\xbb\xbf/' "$file"
+	run -0 kf-config show nitehawk
+	cp "$file" devices.json
+	run -0 kf import devices.json
+}
+
 @test "the Python tool's folder: its configurations are where ours are" {
 	mkdir kalico-flash
 	echo '{"global": {"klipper_dir": "~/kalico"}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
@@ -139,6 +168,12 @@ fleet() {
 	echo 'boards = many' >boards.ini
 	run --separate-stderr kf import boards.ini
 	[[ $status -eq 78 && $stderr == *'boards.ini: line 1: before the first section: "boards": this is no mcus.ini'* ]]
+	: >mcus.ini
+	run --separate-stderr kf import mcus.ini
+	[[ $status -eq 78 && $stderr == *"mcus.ini: there is no [section]: this is no mcus.ini"* ]]
+	echo '{}' >fleet.json
+	run --separate-stderr kf import fleet.json
+	[[ $status -eq 78 && $stderr == *"fleet.json: no array of boards: this is no fleet.json"* ]]
 	echo '[{"id": 1}]' >list.json
 	run --separate-stderr kf import list.json
 	[[ $status -eq 78 && $stderr == *"list.json: entry 1 is no board with a name"* ]]

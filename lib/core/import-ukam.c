@@ -197,7 +197,7 @@ static int read_lines(char *text, json_t *result, struct kf_error *err)
 			return r;
 	}
 	finish(result, &section);
-	return 0;
+	return sections ? 0 : kf_fail(err, KF_CONFIG, "there is no [section]: this is no mcus.ini");
 }
 
 int kf_import_ukam(const char *text, size_t len, json_t **ret, struct kf_error *err)

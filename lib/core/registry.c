@@ -23,6 +23,7 @@ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *root = NULL;
 	_cleanup_(kf_freep) char *text = NULL;
+	const char *json;
 	json_error_t je;
 	size_t len;
 	int r;
@@ -30,7 +31,8 @@ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err)
 	r = kf_file_read(path, FILE_MAX, &text, &len, err);
 	if (r < 0)
 		return r;
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	json = kf_text_without_bom(text, &len);
+	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &je);
 	if (!root) {
 		r = kf_fail(err, KF_CONFIG, "%s: line %d, column %d: %s", path, je.line, je.column,
 			    je.text);

@@ -149,3 +149,12 @@ void kf_text_hex(const uint8_t *data, size_t len, char *ret)
 	}
 	*ret = '\0';
 }
+
+const char *kf_text_without_bom(const char *text, size_t *len)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	size_t skip = strncmp(text, bom, sizeof(bom) - 1) == 0 ? sizeof(bom) - 1 : 0;
+
+	*len -= skip;
+	return text + skip;
+}

@@ -32,11 +32,16 @@ static void note(struct adoption *a, const char *list, const char *key)
 	json_array_append_new(json_object_get(a->report, list), json_string(key));
 }
 
+/* Where its configuration should be, relative to the file; NULL: it has none. */
+static const char *config_name(const struct adoption *a, const char *key)
+{
+	return json_string_value(json_object_get(json_object_get(a->found, "configs"), key));
+}
+
 /* Its configuration beside the file; false: it has none that is there. */
 static bool config_of(const struct adoption *a, const char *key, char ret[PATH_MAX])
 {
-	const char *name =
-		json_string_value(json_object_get(json_object_get(a->found, "configs"), key));
+	const char *name = config_name(a, key);
 	const char *slash = strrchr(a->file, '/');
 
 	return name &&
@@ -58,6 +63,9 @@ static bool fit(struct adoption *a, const char *key, json_t *device)
 	char path[PATH_MAX], own[64];
 
 	if (!config_of(a, key, path)) {
+		if (config_name(a, key))
+			kf_import_leave(a->found, key, "its configuration %s is not there",
+					config_name(a, key));
 		json_object_del(configs, key);
 	} else if (kf_kconfig_load(path, &config, &err) < 0) {
 		kf_import_leave(a->found, key, "its configuration: %s", err.message);

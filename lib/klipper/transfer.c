@@ -246,14 +246,37 @@ static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 }
 
 /* lint: -Wno-analyzer-null-argument: a file that was read has text */
-/* Whose file? By its name's end, and else by its text: other tools' JSON is an array. */
+/* Whose file? By its name, and else by its text: other tools' JSON is an array. */
 static kf_import_reader *reader_of(const char *file, const char *text)
 {
-	const char *dot = strrchr(file, '.');
+	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+	const char *dot = strrchr(name, '.');
 
 	if (dot && strcmp(dot, ".ini") == 0)
 		return kf_import_ukam;
+	if (strcmp(name, "fleet.json") == 0)
+		return kf_import_fleet;
 	return text[strspn(text, " \t\r\n")] == '[' ? kf_import_fleet : NULL;
+}
+
+/* Of several lists in a folder one was taken: the others are named. */
+static void leave_others(const char *folder, const char *taken, json_t *report)
+{
+	char file[PATH_MAX];
+	bool before = true; /* the first that is there is the one */
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(formats); i++) {
+		if (!kf_text_format(file, sizeof(file), "%s/%s", folder, formats[i].name) ||
+		    access(file, F_OK) < 0)
+			continue;
+		if (!before) {
+			if (!json_object_get(report, "left"))
+				json_object_set_new(report, "left", json_array());
+			kf_import_leave(report, formats[i].name,
+					"only %s was imported: kf import %s", taken, file);
+		}
+		before = false;
+	}
 }
 
 int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
@@ -261,6 +284,7 @@ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
 	_cleanup_(kf_freep) char *text = NULL;
 	kf_import_reader *reader;
 	char file[PATH_MAX];
+	const char *list;
 	size_t len = 0;
 	int r;
 
@@ -269,8 +293,12 @@ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
 		r = kf_file_read(file, FILE_MAX, &text, &len, err);
 	if (r < 0)
 		return r;
-	reader = reader_of(file, text);
-	return reader ? kf_adopt(file, text, len, reader, ret, err) : take_ours(file, ret, err);
+	list = kf_text_without_bom(text, &len);
+	reader = reader_of(file, list);
+	r = reader ? kf_adopt(file, list, len, reader, ret, err) : take_ours(file, ret, err);
+	if (r == 0 && strcmp(file, path) != 0)
+		leave_others(path, file, *ret);
+	return r;
 }
 
 static int put_configs(const struct kf_registry *registry, const char *file, struct kf_error *err)

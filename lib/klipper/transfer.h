@@ -16,7 +16,8 @@
  * configurations that are not here yet. Nothing that is here is replaced. *ret is a new
  * reference: {"devices":[keys taken],"unchanged":[keys],"global":[members taken],
  * "kept":[members that differ and stay as they are here],"blocked_devices":number,
- * "configs":[keys]}.
+ * "configs":[keys]}. Where other tools' lists lie in the same folder, "left" names them, as
+ * adopt.h has it.
  *
  * KF_CONFIG: file is not such a file, or has a device that is here with other values.
  * KF_AMBIGUOUS: it has one that would be the same board as another. Nothing is written then.

@@ -64,7 +64,7 @@ TEST(ukam_boards)
 	CHECK_STR(ukam(text, "configs"), "{\"octopus-pro\":\"config/config.Octopus_Pro\","
 					 "\"mcu-tool2\":\"config/config.mcu_tool1\"}");
 	CHECK_STR(ukam(text, "left"), "[]");
-	CHECK_STR(ukam("", "devices"), "{}");
+	CHECK_STR(ukam("# none\n", ""), "there is no [section]: this is no mcus.ini");
 }
 
 /* The reason for which a board with these lines stays behind. */
@@ -189,7 +189,8 @@ TEST(fleet_boards)
 	CHECK_STR(fleet(text, "configs"), "{\"pis-v1\":\"profiles/Fysetc PIS V1.config\","
 					  "\"mega\":\"profiles/mega.config\"}");
 	CHECK_STR(fleet(text, "left"), "[{\"name\":\"PIS V1\",\"reason\":\"taken, but without its "
-				       "exclude_from_batch, notes\"}]");
+				       "exclude_from_batch, notes: to have it left alone, kf set "
+				       "pis-v1 flashable=false\"}]");
 }
 
 TEST(fleet_leaves_what_is_not_on_usb)
