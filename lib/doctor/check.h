@@ -3,6 +3,8 @@
 #ifndef KF_DOCTOR_CHECK_H
 #define KF_DOCTOR_CHECK_H
 
+#include <sys/types.h>
+
 #include "core/registry.h"
 #include "doctor/doctor.h"
 #include "usb/devices.h"
@@ -23,6 +25,9 @@ void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char 
 /* The same from an error: its message and its hint. */
 void kf_doctor_blame(struct kf_doctor *doctor, enum kf_health health, const char *subject,
 		     const struct kf_error *err);
+
+/* How this user becomes a member of the group: the remedy, into ret. */
+void kf_doctor_enlist(gid_t gid, const char *group, char *ret, size_t size);
 
 /* The checks; each tells at least one finding. */
 void kf_doctor_registry(struct kf_doctor *doctor);

@@ -42,7 +42,7 @@ static bool is_enlisted(const struct passwd *user, gid_t gid)
 	       contains(groups, count, gid);
 }
 
-static void enlist(gid_t gid, const char *group, char *ret, size_t size)
+void kf_doctor_enlist(gid_t gid, const char *group, char *ret, size_t size)
 {
 	const struct passwd *user = getpwuid(geteuid());
 
@@ -74,7 +74,7 @@ static void check_node(struct kf_doctor *doctor, const char *subject, const char
 	}
 	shared = group && st.st_gid != 0 && (st.st_mode & 060) == 060;
 	if (shared)
-		enlist(st.st_gid, name, remedy, sizeof(remedy));
+		kf_doctor_enlist(st.st_gid, name, remedy, sizeof(remedy));
 	else
 		kf_text_format(remedy, sizeof(remedy),
 			       "install kalico-flash's udev rules, then plug the board in again");
@@ -122,7 +122,7 @@ static void check_membership(struct kf_doctor *doctor)
 		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
 			       ports_group);
 	} else {
-		enlist(group->gr_gid, ports_group, remedy, sizeof(remedy));
+		kf_doctor_enlist(group->gr_gid, ports_group, remedy, sizeof(remedy));
 		kf_doctor_find(doctor, KF_HEALTH_WRONG, NULL, remedy,
 			       "you are not in the group %s, to which serial ports belong",
 			       ports_group);

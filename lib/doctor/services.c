@@ -2,9 +2,11 @@
 /* What has to stop for a flash and to come back: systemd, Klippy, Moonraker. */
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,15 +15,30 @@
 #include "doctor/check.h"
 #include "klipper/consult.h"
 #include "systemd/hold.h"
+#include "systemd/lease.h"
 #include "systemd/units.h"
 
 enum { CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
-/* What "none" leaves the user to do. */
-static const char remedy[] =
+static const char without_lease[] =
 	"install the package, whose kf-leased does it for members of dialout; or allow it by a "
 	"polkit rule for manage-units (Moonraker's own holds for the group moonraker-admin: sudo "
 	"usermod -aG), or by passwordless sudo for systemctl";
+
+/* What "none" leaves the user to do: kf-leased may be there, but for others. */
+static void find_remedy(const char *unit, char *ret, size_t size)
+{
+	const struct group *group = NULL;
+	char name[KF_NAME_SIZE];
+	struct stat st;
+
+	if (kf_lease_unit(unit, name, NULL) == 0 && stat(kf_lease_socket(), &st) == 0 && st.st_gid)
+		group = getgrgid(st.st_gid);
+	if (group)
+		kf_doctor_enlist(st.st_gid, group->gr_name, ret, size);
+	else
+		kf_text_format(ret, size, "%s", without_lease);
+}
 
 /* Would a flash be able to stop it, and what would bring it back? */
 static void check_unit(struct kf_doctor *doctor, struct kf_systemd *systemd, const char *unit)
@@ -30,7 +47,9 @@ static void check_unit(struct kf_doctor *doctor, struct kf_systemd *systemd, con
 	enum kf_right right = KF_RIGHT_NONE;
 	struct kf_unit_state state = { 0 };
 	struct kf_error err = { 0 };
+	char remedy[384];
 
+	find_remedy(unit, remedy, sizeof(remedy));
 	if (kf_unit_known(systemd, unit, &state, &err) < 0)
 		kf_doctor_blame(doctor, KF_HEALTH_NOTE, unit, &err);
 	else if (strcmp(guarantee, "none") != 0)

@@ -37,7 +37,7 @@ static bool is_above(pid_t pid)
 
 	while (at > 1 && at != pid)
 		at = parent_of(at);
-	return at == pid;
+	return pid > 1 && at == pid;
 }
 
 static bool is_around_us(const char *scope)
