@@ -155,6 +155,9 @@ checksums() {
 	echo 'CONFIG_MCU="rp2040"' >"$saved/.config"
 	doctor
 	[ "$(found config octopus)" = "wrong: the board is stm32h723, its saved configuration is for rp2040 | choose the board's own MCU: kf config octopus" ]
+	echo 'CONFIG_MACH_STM32=y' >"$saved/.config"
+	doctor
+	[ "$(found config octopus)" = "note: what is saved names no MCU: it is completed, and checked, when it is built | look it over: kf config octopus" ]
 	# shellcheck disable=SC2016 # that is what is in the file
 	echo 'CONFIG_MCU=$(shell id)' >"$saved/.config"
 	doctor

@@ -57,11 +57,12 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 {
 	struct kf_kconfig config = { 0 };
 	struct kf_error err = { 0 };
-	char path[PATH_MAX], remedy[KF_NAME_SIZE];
+	char path[PATH_MAX], remedy[KF_NAME_SIZE], review[KF_NAME_SIZE];
 	int r = kf_saved_config_path(device->key, path, &err);
 
 	kf_text_format(remedy, sizeof(remedy), "choose the board's own MCU: kf config %s",
 		       device->key);
+	kf_text_format(review, sizeof(review), "look it over: kf config %s", device->key);
 	if (r == 0)
 		r = kf_kconfig_load(path, &config, &err);
 	if (r == -ENOENT)
@@ -69,15 +70,18 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 			       "kf flash opens menuconfig the first time", "none is saved");
 	else if (r < 0)
 		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
-	else if (device->mcu && config.mcu[0] && !kf_mcu_same(device->mcu, config.mcu))
+	else if (!config.mcu[0])
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, device->key, review,
+			       "what is saved names no MCU: it is completed, and checked, when it "
+			       "is built");
+	else if (device->mcu && !kf_mcu_same(device->mcu, config.mcu))
 		kf_doctor_find(doctor, KF_HEALTH_WRONG, device->key, remedy,
 			       "the board is %s, its saved configuration is for %s", device->mcu,
 			       config.mcu);
 	else
 		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL,
-			       "saved for %s, application at 0x%08x, %s",
-			       config.mcu[0] ? config.mcu : "an MCU that it does not name",
-			       config.start, kf_comm_name(config.comm));
+			       "saved for %s, application at 0x%08x, %s", config.mcu, config.start,
+			       kf_comm_name(config.comm));
 	kf_kconfig_free(&config);
 }
 
