@@ -519,6 +519,7 @@ sudo apt-get install python3" ]
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 78 "would not be known as x again: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
+	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
 	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
 	[[ $stderr == *"--key=rp2040 --name=\"N\" --mcu=rp2040"* ]]
 	refused 65 "line 1" --key=x <<<'{'
@@ -593,6 +594,14 @@ sudo apt-get install python3" ]
 	run terminal 'kf-config add <three >out' 'Name' '\x04'
 	[ "$status" -eq 1 ]
 	[[ $output == *"nothing was changed"* ]]
+	mkdir "$HOME/other"
+	rm "$file"
+	run terminal 'kf-config add <in >out' 'Name.*: ' '\x1b[A\r' 'control characters.*Name.*: ' 'Up\r' 'Key.*: ' '\r' \
+		'MCU \[stm32h723\]: ' 'rp2040\r' 'it is stm32h723.*MCU \[stm32h723\]: ' '\r' \
+		'source folder.*: ' "$HOME/other\r" 'no src/Kconfig' '' 'Katapult.*: ' '\r' 'method.*: ' '\r'
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '.devices.up | [.name, .mcu]' "$file")" = '["Up","stm32h723"]' ]
+	cp before "$file"
 	run terminal 'kf-config add <three >out' 'Name' '\x03'
 	[ "$status" -eq 130 ]
 	cmp "$file" before

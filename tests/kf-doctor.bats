@@ -147,6 +147,11 @@ checksums() {
 	octopus
 	doctor
 	[ "$(found registry)" = "ok: 1 registered board" ]
+	octopus rp2040
+	doctor
+	[ "$(found registry octopus)" = "wrong: it is registered as rp2040, but usb-Klipper_stm32h723xx_29001A001151313531383332* is stm32h723 | kf set octopus mcu=stm32h723" ]
+	octopus
+	doctor
 	[[ $(found config octopus) == "note: none is saved"* ]]
 	mkdir -p "$saved"
 	printf 'CONFIG_MCU="stm32h723xx"\nCONFIG_FLASH_APPLICATION_ADDRESS=0x8020000\nCONFIG_USB=y\n' >"$saved/.config"

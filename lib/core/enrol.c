@@ -87,6 +87,17 @@ void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board 
 	*ret = e;
 }
 
+bool kf_enrol_other_mcu(const char *pattern, const char *mcu, char named[64])
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+
+	if (!pattern || !mcu || !mcu[0] || !kf_identity_parse(pattern, &id) || !id.mcu[0] ||
+	    !id.serial[0] || strpbrk(id.mcu, "*?[") || kf_mcu_same(mcu, id.mcu))
+		return false;
+	kf_mcu_short(id.mcu, named);
+	return true;
+}
+
 /* Could a board fit both patterns? Each is tried on a name that the other one fits. */
 static bool overlap(const char *a, const char *b)
 {

@@ -32,6 +32,12 @@ void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board 
 void kf_enrol_key(const struct kf_registry *registry, const char *name, char ret[KF_KEY_SIZE]);
 
 /*
+ * Does the pattern, as a name of its firmware's, say another MCU than mcu? named is that one.
+ * Where it leaves the MCU open, or nothing is known of mcu: false.
+ */
+bool kf_enrol_other_mcu(const char *pattern, const char *mcu, char named[64]);
+
+/*
  * Put it into the registry (not yet into the file). KF_USAGE: a value that is not allowed.
  * KF_CONFIG: the key is taken. KF_AMBIGUOUS: another device would fit the same boards.
  */

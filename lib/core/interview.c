@@ -113,6 +113,22 @@ int kf_interview_choose(int tty, const struct kf_board *boards, size_t count, si
 	return 0;
 }
 
+static int ask_mcu(int tty, struct kf_enrolment *proposed, struct kf_error *err)
+{
+	char mcu[sizeof(proposed->mcu)], named[64];
+	int r;
+
+	for (;;) {
+		kf_text_format(mcu, sizeof(mcu), "%s", proposed->mcu);
+		r = ask_text(tty, "mcu", "MCU", mcu, sizeof(mcu), err);
+		if (r < 0 || !kf_enrol_other_mcu(proposed->pattern, mcu, named))
+			break;
+		dprintf(tty, "  the board says that it is %s\n", named);
+	}
+	kf_text_format(proposed->mcu, sizeof(proposed->mcu), "%s", mcu);
+	return r;
+}
+
 int kf_interview_board(int tty, const struct kf_registry *registry,
 		       const struct kf_enrolment *given, struct kf_enrolment *proposed,
 		       struct kf_error *err)
@@ -128,18 +144,22 @@ int kf_interview_board(int tty, const struct kf_registry *registry,
 	if (r == 0 && !given->key[0])
 		r = ask_key(tty, registry, proposed->key, err);
 	if (r == 0 && !given->mcu[0])
-		r = ask_text(tty, "mcu", "MCU", proposed->mcu, sizeof(proposed->mcu), err);
+		r = ask_mcu(tty, proposed, err);
 	return r;
 }
 
-/* A folder that is not there yet may still be made: said, not refused. */
+/* A folder that is not there yet, or is empty, may still be filled: said, not refused. */
 static void note_missing(int tty, const json_t *global, const char *member)
 {
 	const char *dir = json_string_value(json_object_get(global, member));
-	char path[PATH_MAX];
+	char path[PATH_MAX], inside[PATH_MAX];
 
 	if (kf_path_expand(dir, path, NULL) < 0 || access(path, F_OK) < 0)
 		dprintf(tty, "  (%s does not exist yet)\n", dir);
+	else if (!kf_text_format(inside, sizeof(inside), "%s/src/Kconfig", path) ||
+		 access(inside, F_OK) < 0)
+		dprintf(tty, "  (%s is no source folder now: there is no src/Kconfig in it)\n",
+			dir);
 }
 
 int kf_interview_globals(int tty, json_t *global, struct kf_error *err)

@@ -23,6 +23,7 @@ bool kf_register_complete(const struct kf_register *request);
  *   KF_NOTHING_CONNECTED  no board to register
  *   KF_CONFIG             all are registered already, or the one on that port, or the key is taken
  *   KF_AMBIGUOUS          several could be meant, or it would be the same board as another
+ *   KF_MCU_MISMATCH       the MCU is another than the board's name says
  *   KF_INTERRUPTED        the user left; nothing was changed
  *
  * and what the registry said. No lock is held while a person thinks.

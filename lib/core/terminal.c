@@ -11,7 +11,7 @@
 #include "core/terminal.h"
 #include "core/text.h"
 
-enum { LINE_SIZE = 1024 };
+enum { LINE_SIZE = 1024, AGAIN = 2 };
 
 int kf_terminal_open(int *ret, struct kf_error *err)
 {
@@ -67,6 +67,15 @@ static int read_line(int tty, char line[LINE_SIZE], struct kf_error *err)
 	return 1;
 }
 
+static bool has_control(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+/* As kf_terminal_ask; AGAIN: it was no answer, and why has been said. */
 static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 {
 	char line[LINE_SIZE], *start = line;
@@ -83,6 +92,11 @@ static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 	start += strspn(start, " \t");
 	for (len = strlen(start); len > 0 && strchr(" \t\r", start[len - 1]); len--)
 		;
+	start[len] = '\0';
+	if (has_control(start)) {
+		dprintf(tty, "  that has control characters in it, such as arrow keys send\n");
+		return AGAIN;
+	}
 	kf_text_clean(ret, size, start, len);
 	return 1;
 }
@@ -92,10 +106,14 @@ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const
 	va_list ap;
 	int r;
 
-	va_start(ap, fmt);
-	r = show(tty, err, fmt, ap);
-	va_end(ap);
-	return r < 0 ? r : answer(tty, ret, size, err);
+	do {
+		va_start(ap, fmt);
+		r = show(tty, err, fmt, ap);
+		va_end(ap);
+		if (r == 0)
+			r = answer(tty, ret, size, err);
+	} while (r == AGAIN);
+	return r;
 }
 
 int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)

@@ -17,7 +17,7 @@ _must_check_ int kf_terminal_open(int *ret, struct kf_error *err);
 /*
  * Show the text and wait for a line. Returns 1 with the answer, clean and without the
  * spaces around it (possibly empty), in ret; 0 at the end of input (Ctrl-D, hang-up); -EINTR
- * for a stop signal; -EIO.
+ * for a stop signal; -EIO. An answer with control characters is asked for again.
  */
 _must_check_ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err,
 				 const char *fmt, ...) _printf_(5, 6);

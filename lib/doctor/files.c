@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "core/enrol.h"
 #include "core/match.h"
 #include "core/paths.h"
 #include "core/text.h"
@@ -32,6 +33,17 @@ static void look_at_boards(struct kf_doctor *doctor)
 	kf_holders_find(doctor->boards.list, doctor->boards.count);
 }
 
+static void check_mcu(struct kf_doctor *doctor, const struct kf_device *device)
+{
+	char named[64], remedy[KF_NAME_SIZE];
+
+	if (!kf_enrol_other_mcu(device->pattern, device->mcu, named))
+		return;
+	kf_text_format(remedy, sizeof(remedy), "kf set %s mcu=%s", device->key, named);
+	kf_doctor_find(doctor, KF_HEALTH_WRONG, device->key, remedy,
+		       "it is registered as %s, but %s is %s", device->mcu, device->pattern, named);
+}
+
 void kf_doctor_registry(struct kf_doctor *doctor)
 {
 	struct kf_error err = { 0 };
@@ -41,8 +53,8 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 	if (kf_registry_load(&doctor->registry, &err) < 0) {
 		kf_doctor_blame(doctor, KF_HEALTH_WRONG, "devices.json", &err);
 	} else {
-		while (kf_registry_nth(&doctor->registry, count, &device))
-			count++;
+		for (; kf_registry_nth(&doctor->registry, count, &device); count++)
+			check_mcu(doctor, &device);
 		if (count)
 			kf_doctor_find(doctor, KF_HEALTH_OK, "devices.json", NULL,
 				       "%zu registered board%s", count, count == 1 ? "" : "s");
