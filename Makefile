@@ -153,6 +153,8 @@ apt-repo: deps
 D       := $(call quote,$(DESTDIR))
 SHARE   := $(DATADIR)/kalico-flash
 BINS    := $(filter-out $(HELPERS),$(TOOLS))
+# bash and fish look for a command's completion by the command's name.
+TYPED   := $(BINS) kf-sim
 UNITS   := kalico-flash.socket kalico-flash.service
 PAGES   := $(filter-out man/kf-sim.1,$(wildcard man/*.[1578]))
 
@@ -169,7 +171,7 @@ install: all
 	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
 	$(INSTALL) -m 0644 lib/core/kf-record.schema.json $D$(SHARE)
 	$(INSTALL) -m 0644 completions/kf.bash $D$(BASHDIR)/kf
-	for f in $(BINS); do [ $$f = kf ] || ln -sf kf $D$(BASHDIR)/$$f; done
+	for f in $(filter-out kf,$(TYPED)); do ln -sf kf $D$(BASHDIR)/$$f && ln -sf kf.fish $D$(FISHDIR)/$$f.fish; done
 	$(INSTALL) -m 0644 completions/_kf $D$(ZSHDIR)
 	$(INSTALL) -m 0644 completions/kf.fish $D$(FISHDIR)
 install-sim: $(KF_SIM)
@@ -181,8 +183,9 @@ install-sim: $(KF_SIM)
 	rm $D$(SHARE)/sim/tree/README.md
 uninstall:
 	cd $D$(BINDIR) && rm -f $(BINS) kf-sim
-	cd $D$(BASHDIR) && rm -f $(BINS)
-	rm -f $D$(ZSHDIR)/_kf $D$(FISHDIR)/kf.fish $(UNITS:%=$D$(UNITDIR)/%) \
+	cd $D$(BASHDIR) && rm -f $(TYPED)
+	cd $D$(FISHDIR) && rm -f $(TYPED:%=%.fish)
+	rm -f $D$(ZSHDIR)/_kf $(UNITS:%=$D$(UNITDIR)/%) \
 		$D$(UDEVDIR)/60-kalico-flash.rules
 	cd $D$(MANDIR) && rm -f $(foreach p,$(PAGES) man/kf-sim.1,man$(subst .,,$(suffix $p))/$(notdir $p))
 	rm -rf $D$(SHARE) $D$(LIBEXECDIR)

@@ -137,6 +137,25 @@ completing() { # COMMAND...
 }
 
 # bats test_tags=slow
+@test "each tool's completion is installed where bash and fish look for it, and removed" {
+	root=$BATS_TEST_TMPDIR/root
+	install() {
+		make -s -C "$tests/.." -o all B="$KF_BUILD" DESTDIR="$root" PREFIX=/usr "$@"
+	}
+	install install
+	for tool in $tools; do
+		bash -c '. "$0"; complete -p "$1"' "$root/usr/share/bash-completion/completions/$tool" "$tool"
+	done
+	if command -v fish >/dev/null; then
+		for tool in $tools; do
+			[[ $(XDG_DATA_DIRS=$root/usr/share fish -c "complete -C '$tool --'") == *--help* ]]
+		done
+	fi
+	install uninstall
+	[ "$(find "$root/usr/share" -type f -o -type l)" = "" ]
+}
+
+# bats test_tags=slow
 @test "fish offers the same" {
 	command -v fish >/dev/null || skip "fish is not installed"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
