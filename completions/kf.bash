@@ -34,27 +34,61 @@ _kf_ports() { # TOOL
 	done
 }
 
+# The same with what bash knows itself: files (-f) or commands (-c).
+_kf_own() { # ACTION WORD
+	[ "$1" != -f ] || compopt -o filenames
+	mapfile -t words < <(compgen "$1" -- "$2")
+}
+
 # What stands after "tool word ..." when it is no option.
 _kf_arguments() { # TOOL WORD-NUMBER COMMAND
+	local all=" ${COMP_WORDS[*]} "
+
 	case $1:$2:$3 in
 	kf:1:*) words=(add list flash build config show set remove export import scan service doctor sim help) ;;
 	kf:*:flash | kf:*:build | kf:*:config | *:2:show | *:2:set | *:2:remove) _kf_ask kf-scan --keys ;;
 	kf-config:1:*) words=(add list show set remove import export) ;;
-	*:set) words=({name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port}'=') ;;
+	*:2:import | *:2:export) _kf_own -f "$cur" ;;
+	*:set)
+		words=({name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port}'=')
+		[[ $all != *" --global "* ]] ||
+			words=({klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}'=')
+		;;
 	kf-service:1:* | kf:2:service) words=(status stop start hold) ;;
 	kf:2:help) words=(scan config build flash service doctor sim) ;;
 	esac
 }
 
+# What an option, or a member with its "=", takes; false if nothing is known of it.
+_kf_values() { # OPTION TOOL
+	case $2:$1 in
+	*:--device | *:--remove-device | *:-d) _kf_ask kf-scan --keys ;;
+	*:--method | *:--flash-method | *:flash_method= | *:default_flash_method= | kf-flash:-m)
+		words=(katapult make_flash flashtool)
+		;;
+	*:--unit | *:-u) _kf_ask kf-service --units ;;
+	*:--port) _kf_ports "$2" ;;
+	*:--klipper-dir | *:--katapult-dir | *:--firmware | *:klipper_dir= | *:katapult_dir=) _kf_own -f "$cur" ;;
+	*:flashable= | *:allow_flash_fallback= | *:skip_menuconfig=) words=(true false) ;;
+	*:[!-]*= | *:-[jt] | kf-flash:-w | *:--jobs | *:--*timeout | *:--wait | *:--return-delay | *:--grace) ;;
+	*:--key | *:--name | *:--mcu | *:--pattern | *:--board | kf-sim:-b) ;;
+	*) return 1 ;;
+	esac
+}
+
 _kf() {
 	local tool=${COMP_WORDS[0]##*/} cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command=${COMP_WORDS[1]-} asked word words=()
+	local command=${COMP_WORDS[1]-} asked at=$COMP_CWORD word words=()
 
-	# Readline takes "--key=x" apart at the "=".
+	# Readline takes "--key=x" apart at the "=", and leaves an open quote before its word.
 	if [ "$cur" = = ]; then
-		cur=
-	elif [ "$prev" = = ]; then
-		prev=${COMP_WORDS[COMP_CWORD - 2]}
+		cur=''
+		at=$((at + 1))
+	fi
+	cur=${cur#[\"\']}
+	if [ "${COMP_WORDS[at - 1]}" = = ]; then
+		prev=${COMP_WORDS[at - 2]}
+		[[ $prev == -* ]] || prev+='='
 	fi
 	asked=$tool
 	if [ "$tool" = kf ] && [ "$COMP_CWORD" -gt 1 ]; then
@@ -64,18 +98,13 @@ _kf() {
 		service | sim | doctor) asked=kf-$command ;;
 		esac
 	fi
-	case $prev in
-	--device | --remove-device | -d) _kf_ask kf-scan --keys ;;
-	--method | --flash-method) words=(katapult make_flash flashtool) ;;
-	--unit | -u) _kf_ask kf-service --units ;;
-	--port) _kf_ports "$asked" ;;
-	--klipper-dir | --katapult-dir | --firmware | import)
-		compopt -o filenames
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		return
-		;;
+	case "$asked:$prev ${COMP_WORDS[*]:1:COMP_CWORD-1} " in
+	kf-service:--\ * | kf-sim:--\ *) _kf_own -c "$cur" ;;
+	kf-service:*\ --\ * | kf-sim:*\ --\ *) _kf_own -f "$cur" ;;
 	*)
-		if [[ $cur == -* ]]; then
+		if _kf_values "$prev" "$asked"; then
+			:
+		elif [[ $cur == -* ]]; then
 			_kf_options "$asked"
 		else
 			_kf_arguments "$tool" "$COMP_CWORD" "$command"

@@ -11,7 +11,8 @@ function __kf_ports
     kf-scan --ports 2>/dev/null | string split --fields $argv \t
 end
 
-function __kf_options
+# The tool that the line is about, of "kf COMMAND" that which COMMAND becomes.
+function __kf_tool
     set -l words (commandline -opc)
     set -l tool (string replace -r '.*/' '' -- $words[1])
     if test $tool = kf; and set -q words[2]
@@ -24,7 +25,40 @@ function __kf_options
                 set tool kf-$words[2]
         end
     end
+    echo $tool
+end
+
+function __kf_is
+    contains -- (__kf_tool) $argv
+end
+
+# Is the line "tool COMMAND ...", with so many words before this one?
+function __kf_behind # COMMAND [COUNT]
+    set -l words (commandline -opc)
+    test "$words[2]" = $argv[1]; or return
+    test -z "$argv[2]"; or test (count $words) = $argv[2]
+end
+
+function __kf_options
+    set -l tool (__kf_tool)
     $tool --help 2>/dev/null | string replace -rf '^ +(?:-[A-Za-z], )?(--[a-z-]+=?).*' '$1'
+end
+
+# "member=" and, behind that, the values that are known.
+function __kf_members
+    set -l methods {flash_method,default_flash_method}={katapult,make_flash,flashtool}
+    set -l flags {flashable,allow_flash_fallback,skip_menuconfig}={true,false}
+    set -l member (string match -r '^[a-z_]+=' -- (commandline -ct))
+    if test "$member" = klipper_dir= -o "$member" = katapult_dir=
+        set -l dir (string replace $member '' -- (commandline -ct))
+        string replace -r '^' $member -- (__fish_complete_directories $dir '')
+    else if test -n "$member"
+        string match -- "$member*" $methods $flags
+    else if contains -- --global (commandline -opc)
+        string join \n {klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}=
+    else
+        string join \n {name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port}=
+    end
 end
 
 for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim
@@ -32,38 +66,46 @@ for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim
     complete -c $tool -n 'string match -q -- "-*" (commandline -ct)' -a '(__kf_options)'
 end
 set -l first '__fish_is_nth_token 1'
+set -l methods 'katapult make_flash flashtool'
 complete -c kf -n $first -a 'add list flash build config show set remove export import scan service doctor sim help'
-complete -c kf -n '__fish_seen_subcommand_from flash build config show set remove' -a '(__kf_keys)'
-complete -c kf -n '__fish_seen_subcommand_from service' -a 'status stop start hold'
+complete -c kf -n '__kf_behind flash; or __kf_behind build; or __kf_behind config' -a '(__kf_keys)'
+complete -c kf -n '__kf_behind service 2' -a 'status stop start hold'
+complete -c kf -n '__kf_behind help 2' -a 'scan config build flash service doctor sim'
 complete -c kf-config -n $first -a 'add list show set remove import export'
-complete -c kf-config -n '__fish_seen_subcommand_from show set remove' -a '(__kf_keys)'
-complete -c kf -n '__fish_seen_subcommand_from import' -F
-complete -c kf-config -n '__fish_seen_subcommand_from import' -F
 complete -c kf-service -n $first -a 'status stop start hold'
+for tool in kf kf-config
+    complete -c $tool -n '__kf_behind show 2; or __kf_behind set 2; or __kf_behind remove 2' -a '(__kf_keys)'
+    complete -c $tool -n '__kf_behind set; and not __kf_behind set 2' -a '(__kf_members)'
+    complete -c $tool -n '__kf_behind import 2; or __kf_behind export 2' -F
+end
+for tool in kf kf-service kf-sim
+    complete -c $tool -n '__kf_is kf-service kf-sim; and contains -- -- (commandline -opc)' -F -a '(__fish_complete_command)'
+end
 
 # Options with an argument that is known; of kf's, each goes on to the tool that takes it.
-set -l methods 'katapult make_flash flashtool'
-complete -c kf -l remove-device -x -a '(__kf_keys)'
 for tool in kf kf-scan
-    complete -c $tool -l device -x -a '(__kf_keys)'
+    complete -c $tool -n '__kf_is kf kf-scan' -l device -x -a '(__kf_keys)'
 end
+for option in jobs build-timeout wait flash-timeout return-timeout return-delay
+    complete -c kf -n '__kf_is kf' -l $option -x
+end
+complete -c kf -n '__kf_is kf' -s j -x
+complete -c kf -n '__kf_is kf' -l remove-device -x -a '(__kf_keys)'
 complete -c kf-scan -s d -x -a '(__kf_keys)'
 for tool in kf kf-flash kf-service
-    complete -c $tool -s u -l unit -x -a '(kf-service --units 2>/dev/null)'
+    complete -c $tool -n '__kf_is kf kf-flash kf-service' -s u -l unit -x -a '(kf-service --units 2>/dev/null)'
 end
 for tool in kf kf-flash
-    complete -c $tool -l method -x -a $methods
+    complete -c $tool -n '__kf_is kf kf-flash' -l method -x -a $methods
+    complete -c $tool -n '__kf_is kf kf-flash' -l katapult-dir -x -a '(__fish_complete_directories)'
 end
 complete -c kf-flash -s m -x -a $methods
 complete -c kf-flash -l port -x -a '(__kf_ports 2,3)'
 complete -c kf-flash -l firmware -r -F
 for tool in kf kf-config
-    complete -c $tool -l port -x -a '(__kf_ports 1)'
-    complete -c $tool -l flash-method -x -a $methods
+    complete -c $tool -n '__kf_is kf-config' -l port -x -a '(__kf_ports 1)'
+    complete -c $tool -n '__kf_is kf-config' -l flash-method -x -a $methods
 end
 for tool in kf kf-config kf-build kf-flash
-    complete -c $tool -l klipper-dir -x -a '(__fish_complete_directories)'
-end
-for tool in kf kf-flash
-    complete -c $tool -l katapult-dir -x -a '(__fish_complete_directories)'
+    complete -c $tool -n '__kf_is kf kf-config kf-build kf-flash' -l klipper-dir -x -a '(__fish_complete_directories)'
 end

@@ -91,6 +91,32 @@ completed() { # TOOL
 	[ "$(offered kf-flash --method = m)" = make_flash ]
 	[ "$(offered kf-config set nitehawk fl)" = "flash_method= flashable=" ]
 	[ "$(offered kf-service st)" = "status stop start" ]
+	[ "$(offered kf set --global '')" = "klipper_dir= katapult_dir= default_flash_method= allow_flash_fallback= skip_menuconfig=" ]
+	[ "$(offered kf set nitehawk flash_method = m)" = make_flash ]
+	[ "$(offered kf set nitehawk flash_method = n)" = "" ]
+	[ "$(offered kf set --global skip_menuconfig =)" = "true false" ]
+	[ "$(offered kf-flash -m f)" = flashtool ]
+	[ "$(offered kf flash -m n)" = nitehawk ]
+	[ "$(offered kf flash --wait '')" = "" ]
+	[ "$(offered kf flash '"o')" = octopus-pro ]
+	touch board.json
+	[ "$(offered kf export bo)" = board.json ]
+	[[ " $(offered kf-service hold -- ba) " == *" bash "* ]]
+	[ "$(offered kf service hold -- cat bo)" = board.json ]
+}
+
+# bats test_tags=slow
+@test "each member that completion offers is one that can be set" {
+	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
+	for key in nitehawk --global; do
+		members=$(bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=(kf set "$1" "") COMP_CWORD=3; _kf
+			echo "${COMPREPLY[*]}"' "$tests/../completions/kf.bash" "$key")
+		[ "$members" != "" ]
+		for member in $members; do
+			run kf-config set "$key" "$member"
+			[[ $output != *"no member"* ]]
+		done
+	done
 }
 
 @test "bash starts one process for a completion: the tool" {
@@ -171,6 +197,14 @@ completing() { # COMMAND...
 	[ "$(offered 'kf-flash --method=ma')" = --method=make_flash ]
 	[ "$(offered 'kf add --port ')" = "1-1.2 1-1.3" ]
 	[ "$(offered 'kf-flash --port /dev/ttyACM')" = "/dev/ttyACM0 /dev/ttyACM1" ]
+	[ "$(offered 'kf doctor --')" = "--help --json --quiet --table --version" ]
+	[ "$(offered 'kf help do')" = doctor ]
+	[ "$(offered 'kf set ')" = nitehawk ]
+	[ "$(offered 'kf set nitehawk fl')" = "flashable= flash_method=" ]
+	[ "$(offered 'kf set nitehawk flash_method=m')" = flash_method=make_flash ]
+	[ "$(offered 'kf set --global sk')" = skip_menuconfig= ]
+	[ "$(offered 'kf flash --wait ')" = "" ]
+	[[ $(offered 'kf-service hold -- bas') == *bash* ]]
 }
 
 # bats test_tags=slow
@@ -186,6 +220,14 @@ completing() { # COMMAND...
 	[ "$(offered 'kf-scan --device=n')" = 'kf-scan --device=nitehawk' ]
 	[ "$(offered 'kf scan --fol')" = 'kf scan --follow' ]
 	[ "$(offered 'kf-flash --method=m')" = 'kf-flash --method=make_flash' ]
+	[ "$(offered 'kf flash --method m')" = 'kf flash --method make_flash' ]
+	[ "$(offered 'kf flash --wait n')" = 'kf flash --wait n' ]
+	[ "$(offered 'kf set --global sk')" = 'kf set --global skip_menuconfig=' ]
+	[ "$(offered 'kf set nitehawk flash_method=m')" = 'kf set nitehawk flash_method=make_flash' ]
+	touch "$BATS_TEST_TMPDIR/board.json"
+	[ "$(offered "kf export $BATS_TEST_TMPDIR/bo")" = "kf export $BATS_TEST_TMPDIR/board.json" ]
+	[ "$(offered "kf-flash --firmware $BATS_TEST_TMPDIR/bo")" = "kf-flash --firmware $BATS_TEST_TMPDIR/board.json" ]
+	[ "$(offered "kf-service hold -- cat $BATS_TEST_TMPDIR/bo")" = "kf-service hold -- cat $BATS_TEST_TMPDIR/board.json" ]
 	[ "$(completing zsh -f "$tests/zsh-complete" "$tests/../completions" 'kf-flash --port=/dev/serial/by-id/usb-ka')" = \
 		'kf-flash --port=/dev/serial/by-id/usb-katapult_rp2040_E6605481DB318C34-if00' ]
 }
