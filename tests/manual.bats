@@ -63,6 +63,15 @@ completed() { # TOOL
 		diff "$BATS_TEST_TMPDIR/codes" -
 }
 
+@test "no word of the troubleshooting's headings is taken for a macro" {
+	mandoc -Tascii "$tests/../man/kalico-flash.7" | tr -s ' ' >"$BATS_TEST_TMPDIR/page"
+	sed -n '/^\.Sh TROUBLESHOOTING/,/^\.El/s/^\.It \(\\&\)\{0,1\}//p' "$tests/../man/kalico-flash.7" >"$BATS_TEST_TMPDIR/headings"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/headings")" -ge 5 ]
+	while read -r heading; do
+		grep -qxF " $heading" "$BATS_TEST_TMPDIR/page"
+	done <"$BATS_TEST_TMPDIR/headings"
+}
+
 # bats test_tags=slow
 @test "every page says what the statuses mean" {
 	for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor; do
