@@ -91,6 +91,12 @@ fake_menuconfig() {
 		[ "$status" -eq 64 ] || { echo "$mistake: $status" && false; }
 		[[ $output == "" && $stderr == "kf-config: "* ]]
 	done
+	run kf-config import
+	[ "${lines[0]}" = "kf-config: import: give the file or folder" ]
+	run kf-config show --port=1-1
+	[ "${lines[0]}" = "kf-config: show takes no --port" ]
+	run kf-config --klipper-dir=
+	[ "${lines[0]}" = "kf-config: --klipper-dir is given nothing" ]
 	for command in list show export --help; do
 		run bash -c "kf-config $command >/dev/full"
 		[ "$status" -eq 74 ]
@@ -394,6 +400,7 @@ sudo apt-get install python3" ]
 	wait $! || status=$?
 	[ "$status" -eq 143 ]
 	[ ! -s out ]
+	run ! grep "by a signal" err
 }
 
 @test "a broken record: its line, and nothing is handed on" {

@@ -64,10 +64,11 @@ export -f took
 }
 
 @test "-j wants a number of boards" {
-	for n in 0 -1 x 2x ''; do
+	for n in 0 -1 x 2x; do
 		run -64 kf-flash -j "$n"
-		[[ $output == *"is not a number of boards"* ]]
+		[[ $output == *"is no number from 1"* ]]
 	done
+	run -64 kf-flash -j ''
 }
 
 @test "one board's failure is its own; its process is looked after" {

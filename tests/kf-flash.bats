@@ -39,7 +39,7 @@ setup() {
 	run -64 --separate-stderr kf-flash --port /dev/ttyACM0
 	[[ $stderr == *"--port and --firmware go together"* ]]
 	run -64 --separate-stderr kf-flash --timeout soon
-	[[ $stderr == *"soon is not a number of seconds"* ]]
+	[[ $stderr == *"\"soon\" is no number of seconds"* ]]
 }
 
 @test "help and records to a full disk are status 74" {
@@ -429,7 +429,7 @@ the board waits in its bootloader (USB 0483:df11): flash it again, or power-cycl
 
 @test "a method that there is none of is a mistake" {
 	run -64 --separate-stderr kf-flash --method bogus
-	[[ $stderr == *"bogus is no flash method"* ]]
+	[[ $stderr == *"\"bogus\" is no flash method"* ]]
 }
 
 @test "files that are closed are not those that are opened next" {

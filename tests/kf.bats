@@ -118,6 +118,18 @@ load stages
 	run ! ran kf-scan
 }
 
+@test "a value that a stage would refuse is refused before anything starts, and once" {
+	for option in --jobs=0 -j=x --build-timeout=0 --method=bogus --wait=abc --flash-timeout=0 --return-timeout=-1 \
+		--return-delay=x --klipper-dir= --katapult-dir=; do
+		alone kf flash nobody "$option"
+		[ "$status" -eq 64 ]
+		[[ ${stderr_lines[0]} == "kf: --"* ]]
+		[[ ${stderr_lines[1]} == "  "* ]]
+		[ "${#stderr_lines[@]}" -eq 2 ]
+	done
+	run ! ran kf-scan
+}
+
 # bats test_tags=slow
 @test "a word of very many letters" {
 	alone kf flash octopus-pro "-$(printf 'q%.0s' {1..500})"

@@ -4,7 +4,6 @@
  * read before the first make and written after the last, so that a run which is
  * stopped, or whose input is broken, hands nothing on to be flashed.
  */
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -12,19 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/record.h"
 #include "core/registry.h"
-#include "core/text.h"
+#include "core/usage.h"
+#include "core/value.h"
 #include "klipper/builds.h"
 
 static const char phase[] = "Build";
 
-enum { TIMEOUT_S = 300, JOBS_MAX = 1024 };
+enum { TIMEOUT_S = 300 };
 
 enum { OPT_KLIPPER_DIR = 256, OPT_TIMEOUT, OPT_CLEAN, OPT_JSON, OPT_TABLE };
 
@@ -48,94 +47,73 @@ struct args {
 	bool clean, table, quiet;
 };
 
-static void help(FILE *out)
-{
-	fputs("usage: kf-scan | kf-config | kf-build [options]\n\n"
-	      "Build the firmware of each board that has a checked configuration in its record, "
-	      "outside\n"
-	      "of the source tree, and keep it.\n\n"
-	      "  -j, --jobs=N             compilers that run at a time, for all boards (the CPUs)\n"
-	      "      --timeout=SECONDS    time that one board's build may take (300)\n"
-	      "      --klipper-dir=DIR    source tree, instead of the registered ones\n"
-	      "      --clean              build from nothing, also where nothing changed\n"
-	      "      --json               records on standard output, also on a terminal\n"
-	      "      --table              a table on standard output, also in a pipe\n"
-	      "  -q, --quiet              only errors on standard error\n"
-	      "  -h, --help               this text\n"
-	      "  -V, --version            the version\n",
-	      out);
-}
+static const char help[] =
+	"usage: kf-scan | kf-config | kf-build [options]\n\n"
+	"Build the firmware of each board that has a checked configuration in its record, "
+	"outside\n"
+	"of the source tree, and keep it.\n\n"
+	"  -j, --jobs=N             compilers that run at a time, for all boards (the CPUs)\n"
+	"      --timeout=SECONDS    time that one board's build may take (300)\n"
+	"      --klipper-dir=DIR    source tree, instead of the registered ones\n"
+	"      --clean              build from nothing, also where nothing changed\n"
+	"      --json               records on standard output, also on a terminal\n"
+	"      --table              a table on standard output, also in a pipe\n"
+	"  -q, --quiet              only errors on standard error\n"
+	"  -h, --help               this text\n"
+	"  -V, --version            the version\n";
 
-static bool number(const char *text, double max, double *ret)
+/* One option: -1 to go on, or the status to leave with. */
+static int take_option(int c, struct args *args)
 {
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value > 0 && value <= max))
-		return false;
-	*ret = value;
-	return true;
-}
-
-/* One option; false if it or its argument is wrong (said already). */
-static bool take_option(int c, struct args *args)
-{
-	double value;
+	struct kf_error err;
+	int64_t jobs;
 
 	switch (c) {
 	case 'j':
-		if (!number(optarg, JOBS_MAX, &value) || value != (unsigned)value) {
-			warnx("%s is not a number of jobs", optarg);
-			return false;
-		}
-		args->jobs = (unsigned)value;
-		return true;
+		if (kf_value_read(KF_VALUE_COUNT, "jobs", optarg, &jobs, &err) < 0)
+			return kf_usage_error(&err);
+		args->jobs = (unsigned)jobs;
+		break;
 	case OPT_TIMEOUT:
-		if (!number(optarg, 86400, &value)) {
-			warnx("%s is not a number of seconds", optarg);
-			return false;
-		}
-		args->timeout_ms = (int64_t)(value * 1000);
-		return true;
+		if (kf_value_read(KF_VALUE_TIMEOUT, "timeout", optarg, &args->timeout_ms, &err) < 0)
+			return kf_usage_error(&err);
+		break;
 	case OPT_KLIPPER_DIR:
+		if (kf_value_read(KF_VALUE_TEXT, "klipper-dir", optarg, NULL, &err) < 0)
+			return kf_usage_error(&err);
 		args->klipper_dir = optarg;
-		return true;
+		break;
 	case OPT_CLEAN:
 		args->clean = true;
-		return true;
+		break;
 	case OPT_JSON:
 	case OPT_TABLE:
 		args->table = c == OPT_TABLE;
-		return true;
+		break;
 	case 'q':
 		args->quiet = true;
-		return true;
+		break;
 	default:
-		fputs("try kf-build --help\n", stderr);
-		return false;
+		return kf_usage_see();
 	}
+	return -1;
 }
 
+/* The same for all of them. */
 static int parse(int argc, char **argv, struct args *args)
 {
-	int c;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, "j:qhV", options, NULL)) != -1) {
-		if (c == 'h' || c == 'V') {
-			if (c == 'h')
-				help(stdout);
-			else
-				puts("kf-build " KF_VERSION);
-			exit(fclose(stdout) == EOF ? EX_IOERR : EX_OK);
-		}
-		if (!take_option(c, args))
-			return -EINVAL;
+		if (c == 'h' || c == 'V')
+			return kf_usage_print(c == 'h' ? help : "kf-build " KF_VERSION "\n");
+		status = take_option(c, args);
+		if (status >= 0)
+			return status;
 	}
 	if (optind == argc)
-		return 0;
-	warnx("boards come as records on standard input, not as arguments");
-	fputs("try kf-build --help\n", stderr);
-	return -EINVAL;
+		return -1;
+	return kf_usage_mistake("boards come as records on standard input, not as arguments");
 }
 
 /* Boards that are not ours to build: they pass through as they came. */
@@ -330,10 +308,12 @@ int main(int argc, char *argv[])
 			     .timeout_ms = TIMEOUT_S * 1000,
 			     .table = isatty(STDOUT_FILENO) };
 	struct kf_error err = { 0 };
-	int r;
+	int status, r;
 
-	if (parse(argc, argv, &args) < 0)
-		return EX_USAGE;
+	kf_log_init("kf-build", false);
+	status = parse(argc, argv, &args);
+	if (status >= 0)
+		return status;
 	kf_log_init("kf-build", args.quiet);
 	r = kf_record_read_all(stdin, records, &err);
 	kf_stop_install();

@@ -4,12 +4,10 @@
  * registered board its saved Kconfig, migrated on a copy; with a command it shows or
  * changes devices.json. Questions go to /dev/tty, for 0 and 1 are the pipe's.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/batch.h"
@@ -18,7 +16,8 @@
 #include "core/record.h"
 #include "core/register.h"
 #include "core/terminal.h"
-#include "core/text.h"
+#include "core/usage.h"
+#include "core/value.h"
 #include "klipper/configure.h"
 #include "klipper/listing.h"
 #include "klipper/retire.h"
@@ -85,41 +84,39 @@ static const struct {
 #undef TEXT
 };
 
-static void help(void)
-{
-	puts("usage: kf-scan | kf-config [OPTION]... | kf-build\n"
-	     "       kf-scan | kf-config add [OPTION]...\n"
-	     "       kf-config list | show KEY | remove KEY [OPTION]...\n"
-	     "       kf-config set KEY|--global MEMBER=VALUE...\n"
-	     "       kf-config import PATH | export [FILE]\n\n"
-	     "Give each registered board its saved configuration, or keep the registry of "
-	     "boards.\n\n"
-	     "      --menuconfig           open menuconfig, also where a configuration is saved\n"
-	     "      --accept-drift         take, and save, what the source tree makes of it\n"
-	     "      --klipper-dir=DIR      source tree, instead of the registered ones\n"
-	     "      --timeout=SECONDS      time for make olddefconfig (60)\n\n"
-	     "add: with key, name and MCU it asks nothing.\n"
-	     "      --key=KEY              the board's short name for commands\n"
-	     "      --name=NAME            its name for people\n"
-	     "      --mcu=MCU              its micro-controller, such as stm32h723\n"
-	     "      --pattern=PATTERN      the by-id names that are it, such as "
-	     "usb-Klipper_rp2040_E66*\n"
-	     "      --port=PORT            the USB port that it is on, such as 1-1.2\n"
-	     "      --flash-method=METHOD  katapult, make_flash or flashtool\n\n"
-	     "set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port.\n"
-	     "      --global               what holds for all boards: klipper_dir, katapult_dir,\n"
-	     "                             default_flash_method, allow_flash_fallback, "
-	     "skip_menuconfig\n\n"
-	     "remove: asks, unless told.\n"
-	     "      --yes                  remove it\n"
-	     "      --keep-config          keep its saved configuration\n"
-	     "      --delete-config        delete that too\n\n"
-	     "      --json                 JSON on standard output, also on a terminal\n"
-	     "      --table                text for people, also in a pipe\n"
-	     "  -q, --quiet                only errors on standard error\n"
-	     "  -h, --help                 this text\n"
-	     "  -V, --version              the version");
-}
+static const char help[] =
+	"usage: kf-scan | kf-config [OPTION]... | kf-build\n"
+	"       kf-scan | kf-config add [OPTION]...\n"
+	"       kf-config list | show KEY | remove KEY [OPTION]...\n"
+	"       kf-config set KEY|--global MEMBER=VALUE...\n"
+	"       kf-config import PATH | export [FILE]\n\n"
+	"Give each registered board its saved configuration, or keep the registry of "
+	"boards.\n\n"
+	"      --menuconfig           open menuconfig, also where a configuration is saved\n"
+	"      --accept-drift         take, and save, what the source tree makes of it\n"
+	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
+	"      --timeout=SECONDS      time for make olddefconfig (60)\n\n"
+	"add: with key, name and MCU it asks nothing.\n"
+	"      --key=KEY              the board's short name for commands\n"
+	"      --name=NAME            its name for people\n"
+	"      --mcu=MCU              its micro-controller, such as stm32h723\n"
+	"      --pattern=PATTERN      the by-id names that are it, such as "
+	"usb-Klipper_rp2040_E66*\n"
+	"      --port=PORT            the USB port that it is on, such as 1-1.2\n"
+	"      --flash-method=METHOD  katapult, make_flash or flashtool\n\n"
+	"set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port.\n"
+	"      --global               what holds for all boards: klipper_dir, katapult_dir,\n"
+	"                             default_flash_method, allow_flash_fallback, "
+	"skip_menuconfig\n\n"
+	"remove: asks, unless told.\n"
+	"      --yes                  remove it\n"
+	"      --keep-config          keep its saved configuration\n"
+	"      --delete-config        delete that too\n\n"
+	"      --json                 JSON on standard output, also on a terminal\n"
+	"      --table                text for people, also in a pipe\n"
+	"  -q, --quiet                only errors on standard error\n"
+	"  -h, --help                 this text\n"
+	"  -V, --version              the version\n";
 
 /* One line of JSON, or for people what show() writes. */
 static int print(const json_t *object, void (*show)(FILE *out, const json_t *object),
@@ -235,7 +232,8 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 		kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
 			     board->name, board->mcu);
 	if (kf_configure_board(c, board, &done, &failure) < 0) {
-		kf_log_error(board->key, &failure);
+		if (failure.code != KF_INTERRUPTED)
+			kf_log_error(board->key, &failure);
 		kf_record_set_error(record, kf_log_tool(), &failure);
 		return;
 	}
@@ -307,53 +305,53 @@ static const struct command {
 	int (*run)(char **args, struct kf_error *err); /* an exit status or an error */
 	int min, max;				       /* arguments */
 	const char *options;			       /* besides those that all take */
-} commands[] = { { NULL, filter, 0, 0, "MADT" }, { "add", add, 0, 0, "knmpPf" },
-		 { "list", list, 0, 0, "" },	 { "show", show, 0, 1, "" },
-		 { "set", set, 1, 64, "g" },	 { "remove", remove_device, 1, 1, "yKX" },
-		 { "import", import, 1, 1, "" }, { "export", export, 0, 1, "" } };
+	const char *wants;			       /* said where there are too few */
+} commands[] = {
+	{ NULL, filter, 0, 0, "MADT", NULL },
+	{ "add", add, 0, 0, "knmpPf", NULL },
+	{ "list", list, 0, 0, "", NULL },
+	{ "show", show, 0, 1, "", NULL },
+	{ "set", set, 1, 64, "g", "give KEY or --global, and MEMBER=VALUE" },
+	{ "remove", remove_device, 1, 1, "yKX", "give the key of the board" },
+	{ "import", import, 1, 1, "", "give the file or folder" },
+	{ "export", export, 0, 1, "", NULL },
+};
 
-/* One option; false if its argument is not one. */
-static bool take(int c)
+/* One option; KF_USAGE if its argument is not one. */
+static int take(int c, struct kf_error *err)
 {
-	double seconds;
-	char *end;
+	const char *name = kf_usage_option(options, c);
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++) {
 		if (places[i].c != c)
 			continue;
-		if (!places[i].flag)
-			return *optarg &&
-			       kf_text_format(places[i].text, places[i].size, "%s", optarg);
-		return *places[i].flag = true;
+		if (places[i].text)
+			return kf_value_copy(name, optarg, places[i].text, places[i].size, err);
+		*places[i].flag = true;
+		return 0;
 	}
-	if (c == 'T') {
-		seconds = strtod(optarg, &end);
-		opt.timeout_ms = (int64_t)(seconds * 1000);
-		return end != optarg && !*end && seconds > 0 && seconds <= TIMEOUT_MAX_S;
-	}
+	if (c == 'T')
+		return kf_value_read(KF_VALUE_TIMEOUT, name, optarg, &opt.timeout_ms, err);
 	opt.table = c == 't';
-	return true;
+	return 0;
 }
 
-/* The command of the line and its arguments, or NULL and what is wrong has been said. */
-static const struct command *parse(int argc, char **argv, char ***ret_args)
+/* The command of the line and its arguments: -1 to go on, or the status to leave with. */
+static int parse(int argc, char **argv, const struct command **ret, char ***ret_args)
 {
 	const struct command *command = commands;
-	char used[KF_ARRAY_SIZE(options)] = "";
+	char used[KF_ARRAY_SIZE(options)] = "", *other;
 	size_t count = 0, i;
+	struct kf_error err;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
-		if (c == 'h' || c == 'V') {
-			c == 'h' ? help() : (void)puts("kf-config " KF_VERSION);
-			exit(fclose(stdout) == EOF ? EX_IOERR : EX_OK);
-		}
+		if (c == 'h' || c == 'V')
+			return kf_usage_print(c == 'h' ? help : "kf-config " KF_VERSION "\n");
 		if (c == '?')
-			return NULL;
-		if (!take(c)) {
-			warnx("\"%s\" is not what that option takes", optarg);
-			return NULL;
-		}
+			return kf_usage_see();
+		if (take(c, &err) < 0)
+			return kf_usage_error(&err);
 		if (!strchr("Jtq", c) && !strchr(used, c))
 			used[count++] = (char)c;
 	}
@@ -361,31 +359,29 @@ static const struct command *parse(int argc, char **argv, char ***ret_args)
 	for (i = 1; *argv && i < KF_ARRAY_SIZE(commands); i++)
 		if (strcmp(*argv, commands[i].name) == 0)
 			command = &commands[i];
-	c = argc - optind - (command->name ? 1 : 0);
+	*ret = command;
 	*ret_args = argv + (command->name ? 1 : 0);
-	if (used[strspn(used, command->options)])
-		warnx("an option that %s does not take",
-		      command->name ? command->name : "the filter");
-	else if (c < command->min || c > command->max)
-		warnx("%s", command->name ? "a wrong number of arguments" : "no such command");
-	else
-		return command;
-	return NULL;
+	other = used + strspn(used, command->options);
+	if (*other)
+		return kf_usage_mistake("%s takes no --%s",
+					command->name ? command->name : "the filter",
+					kf_usage_option(options, *other));
+	return kf_usage_arguments(command->name, *ret_args, command->min, command->max,
+				  command->wants);
 }
 
 int main(int argc, char *argv[])
 {
-	const struct command *command;
+	const struct command *command = commands;
 	struct kf_error err = { 0 };
-	char **args;
+	char **args = NULL;
 	int r;
 
 	opt.table = isatty(STDOUT_FILENO);
-	command = parse(argc, argv, &args);
-	if (!command) {
-		fputs("try kf-config --help\n", stderr);
-		return EX_USAGE;
-	}
+	kf_log_init("kf-config", false);
+	r = parse(argc, argv, &command, &args);
+	if (r >= 0)
+		return r;
 	kf_log_init("kf-config", opt.quiet);
 	kf_stop_install();
 	r = command->run(args, &err);

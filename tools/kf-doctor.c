@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/usage.h"
 #include "doctor/doctor.h"
 
 static struct {
@@ -63,8 +64,7 @@ static int parse(int argc, char **argv)
 		switch (c) {
 		case 'h':
 		case 'V':
-			fputs(c == 'h' ? help : "kf-doctor " KF_VERSION "\n", stdout);
-			return fclose(stdout) == EOF ? EX_IOERR : EX_OK;
+			return kf_usage_print(c == 'h' ? help : "kf-doctor " KF_VERSION "\n");
 		case 'q':
 			opt.quiet = true;
 			break;
@@ -73,22 +73,19 @@ static int parse(int argc, char **argv)
 			opt.table = c == 't';
 			break;
 		default:
-			fputs("try kf-doctor --help\n", stderr);
-			return EX_USAGE;
+			return kf_usage_see();
 		}
 	}
-	if (optind < argc) {
-		fprintf(stderr, "kf-doctor: it takes no arguments\ntry kf-doctor --help\n");
-		return EX_USAGE;
-	}
-	return -1;
+	return optind < argc ? kf_usage_mistake("%s: it takes no arguments", argv[optind]) : -1;
 }
 
 int main(int argc, char *argv[])
 {
 	struct kf_error err = { 0 };
-	int status = parse(argc, argv), r;
+	int status, r;
 
+	kf_log_init("kf-doctor", false);
+	status = parse(argc, argv);
 	if (status >= 0)
 		return status;
 	kf_log_init("kf-doctor", opt.quiet);

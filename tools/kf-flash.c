@@ -3,12 +3,10 @@
  * kf-flash: records in, firmware onto boards, verdicts out. All records are read and all
  * plans made before anything is stopped; one board's failure never stops another's.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -16,6 +14,8 @@
 #include "core/record.h"
 #include "core/state.h"
 #include "core/text.h"
+#include "core/usage.h"
+#include "core/value.h"
 #include "flash/batch.h"
 #include "flash/claim.h"
 #include "flash/flash.h"
@@ -61,116 +61,102 @@ struct args {
 	struct kf_claims claims;
 	const char *port, *firmware;
 	int64_t wait_ms, delay_ms; /* for another kf-flash; after the last board's return */
-	size_t jobs;
+	int64_t jobs;
 	bool no_service, while_unknown, dry_run, table, quiet;
 };
 
-static void help(FILE *out)
-{
-	fputs("usage: kf-scan | kf-flash [options]\n"
-	      "       kf-flash --port DEVICE --firmware FILE [options]\n\n"
-	      "Flash each board with the firmware of its record, or its newest build, and say\n"
-	      "what came of it. What holds a board's port is stopped, and started again.\n\n"
-	      "  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
-	      "      --no-fallback        do not try make flash when the method fails\n"
-	      "      --force              write also what the board has already\n"
-	      "  -t, --timeout=SECONDS    time that one method may take (60)\n"
-	      "      --return-timeout=SECONDS  time that a board has to come back (30)\n"
-	      "      --return-delay=SECONDS    from the last board's return to the service's\n"
-	      "  -u, --unit=UNIT          stop this unit too; may be given again\n"
-	      "      --no-service         stop nothing: a port that is in use is an error\n"
-	      "      --while-unknown      stop it also if nobody can say whether it prints\n"
-	      "  -w, --wait=SECONDS       wait for another kf-flash on the same board (60)\n"
-	      "  -j, --jobs=N             boards to flash at a time (all)\n"
-	      "      --check              flash nothing: only find out which boards could be, now\n"
-	      "      --dry-run            say what would happen, touch nothing\n"
-	      "      --port=DEVICE        by hand: this port ...\n"
-	      "      --firmware=FILE      ... and this file, registered or not\n"
-	      "      --klipper-dir=DIR    source tree for make flash\n"
-	      "      --katapult-dir=DIR   where flashtool.py is\n"
-	      "      --json               records on standard output, also on a terminal\n"
-	      "      --table              a table on standard output, also in a pipe\n"
-	      "  -q, --quiet              only errors on standard error\n"
-	      "  -h, --help               this text\n"
-	      "  -V, --version            the version\n",
-	      out);
-}
+static const char help[] =
+	"usage: kf-scan | kf-flash [options]\n"
+	"       kf-flash --port DEVICE --firmware FILE [options]\n\n"
+	"Flash each board with the firmware of its record, or its newest build, and say\n"
+	"what came of it. What holds a board's port is stopped, and started again.\n\n"
+	"  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
+	"      --no-fallback        do not try make flash when the method fails\n"
+	"      --force              write also what the board has already\n"
+	"  -t, --timeout=SECONDS    time that one method may take (60)\n"
+	"      --return-timeout=SECONDS  time that a board has to come back (30)\n"
+	"      --return-delay=SECONDS    from the last board's return to the service's\n"
+	"  -u, --unit=UNIT          stop this unit too; may be given again\n"
+	"      --no-service         stop nothing: a port that is in use is an error\n"
+	"      --while-unknown      stop it also if nobody can say whether it prints\n"
+	"  -w, --wait=SECONDS       wait for another kf-flash on the same board (60)\n"
+	"  -j, --jobs=N             boards to flash at a time (all)\n"
+	"      --check              flash nothing: only find out which boards could be, now\n"
+	"      --dry-run            say what would happen, touch nothing\n"
+	"      --port=DEVICE        by hand: this port ...\n"
+	"      --firmware=FILE      ... and this file, registered or not\n"
+	"      --klipper-dir=DIR    source tree for make flash\n"
+	"      --katapult-dir=DIR   where flashtool.py is\n"
+	"      --json               records on standard output, also on a terminal\n"
+	"      --table              a table on standard output, also in a pipe\n"
+	"  -q, --quiet              only errors on standard error\n"
+	"  -h, --help               this text\n"
+	"  -V, --version            the version\n";
 
-/* Options that only say yes, that keep a word, or seconds; and where. */
+/* Options that only say yes, that keep a word, or a number; and where. */
 static const struct place {
 	int option;
 	size_t offset;
+	enum kf_value value;
 } flags[] = {
-	{ OPT_NO_FALLBACK, offsetof(struct args, flash.no_fallback) },
-	{ OPT_FORCE, offsetof(struct args, flash.force) },
-	{ OPT_NO_SERVICE, offsetof(struct args, no_service) },
-	{ OPT_UNKNOWN, offsetof(struct args, while_unknown) },
-	{ OPT_CHECK, offsetof(struct args, flash.check) },
-	{ OPT_DRY_RUN, offsetof(struct args, dry_run) },
-	{ 'q', offsetof(struct args, quiet) },
+	{ OPT_NO_FALLBACK, offsetof(struct args, flash.no_fallback), KF_VALUE_ANY },
+	{ OPT_FORCE, offsetof(struct args, flash.force), KF_VALUE_ANY },
+	{ OPT_NO_SERVICE, offsetof(struct args, no_service), KF_VALUE_ANY },
+	{ OPT_UNKNOWN, offsetof(struct args, while_unknown), KF_VALUE_ANY },
+	{ OPT_CHECK, offsetof(struct args, flash.check), KF_VALUE_ANY },
+	{ OPT_DRY_RUN, offsetof(struct args, dry_run), KF_VALUE_ANY },
+	{ 'q', offsetof(struct args, quiet), KF_VALUE_ANY },
 }, words[] = {
-	{ 'm', offsetof(struct args, flash.method) },
-	{ OPT_PORT, offsetof(struct args, port) },
-	{ OPT_FIRMWARE, offsetof(struct args, firmware) },
-	{ OPT_KLIPPER_DIR, offsetof(struct args, flash.klipper_dir) },
-	{ OPT_KATAPULT_DIR, offsetof(struct args, flash.katapult_dir) },
-}, times[] = {
-	{ 't', offsetof(struct args, flash.method_ms) },
-	{ 'w', offsetof(struct args, wait_ms) },
-	{ OPT_RETURN, offsetof(struct args, flash.return_ms) },
-	{ OPT_DELAY, offsetof(struct args, delay_ms) },
+	{ 'm', offsetof(struct args, flash.method), KF_VALUE_METHOD },
+	{ OPT_PORT, offsetof(struct args, port), KF_VALUE_TEXT },
+	{ OPT_FIRMWARE, offsetof(struct args, firmware), KF_VALUE_TEXT },
+	{ OPT_KLIPPER_DIR, offsetof(struct args, flash.klipper_dir), KF_VALUE_TEXT },
+	{ OPT_KATAPULT_DIR, offsetof(struct args, flash.katapult_dir), KF_VALUE_TEXT },
+}, numbers[] = {
+	{ 't', offsetof(struct args, flash.method_ms), KF_VALUE_TIMEOUT },
+	{ 'w', offsetof(struct args, wait_ms), KF_VALUE_DELAY },
+	{ 'j', offsetof(struct args, jobs), KF_VALUE_COUNT },
+	{ OPT_RETURN, offsetof(struct args, flash.return_ms), KF_VALUE_TIMEOUT },
+	{ OPT_DELAY, offsetof(struct args, delay_ms), KF_VALUE_DELAY },
 };
 
-static void *find(const struct place *table, size_t count, int c, struct args *args)
+static const struct place *find(const struct place *table, size_t count, int c)
 {
 	for (size_t i = 0; i < count; i++)
 		if (table[i].option == c)
-			return (char *)args + table[i].offset;
+			return &table[i];
 	return NULL;
 }
 
-/* One option; false if its argument is wrong (said already). */
-static bool take_option(int c, struct args *args)
+/* One option: -1 to go on, or the status to leave with. */
+static int take_option(int c, struct args *args)
 {
-	char unit[KF_NAME_SIZE], *end;
+	const struct place *flag = find(flags, KF_ARRAY_SIZE(flags), c);
+	const struct place *word = find(words, KF_ARRAY_SIZE(words), c);
+	const struct place *number = find(numbers, KF_ARRAY_SIZE(numbers), c);
+	const char *name = kf_usage_option(options, c);
+	char unit[KF_NAME_SIZE], *at = (char *)args;
 	struct kf_error err;
-	bool *flag = find(flags, KF_ARRAY_SIZE(flags), c, args);
-	const char **word = find(words, KF_ARRAY_SIZE(words), c, args);
-	int64_t *time = find(times, KF_ARRAY_SIZE(times), c, args);
+	int r = 0;
 
-	if (flag)
-		return *flag = true;
-	if (c == 'm' && !kf_method_known(optarg)) {
-		warnx("%s is no flash method: choose katapult, make_flash or flashtool", optarg);
-		return false;
-	}
-	if (word)
-		return (*word = optarg);
-	if (time && kf_seconds_read(optarg, c == 'w' || c == OPT_DELAY ? 0 : 1, time))
-		return true;
-	if (time)
-		warnx("%s is not a number of seconds that this can take", optarg);
-	switch (c) {
-	case 'u':
-		if (kf_unit_name(optarg, unit, &err) == 0 &&
-		    kf_hold_unit(&args->batch.hold, unit, &err) == 0)
-			return true;
-		warnx("%s", err.message);
-		return false;
-	case 'j':
-		args->jobs = strtoul(optarg, &end, 10);
-		if (*optarg >= '1' && *optarg <= '9' && *end == '\0')
-			return true;
-		warnx("%s is not a number of boards", optarg);
-		return false;
-	case OPT_JSON:
-	case OPT_TABLE:
+	if (flag) {
+		*(bool *)(at + flag->offset) = true;
+	} else if (word) {
+		r = kf_value_read(word->value, name, optarg, NULL, &err);
+		*(const char **)(at + word->offset) = optarg;
+	} else if (number) {
+		r = kf_value_read(number->value, name, optarg, (int64_t *)(at + number->offset),
+				  &err);
+	} else if (c == 'u') {
+		r = kf_unit_name(optarg, unit, &err);
+		if (r == 0)
+			r = kf_hold_unit(&args->batch.hold, unit, &err);
+	} else if (c == OPT_JSON || c == OPT_TABLE) {
 		args->table = c == OPT_TABLE;
-		return true;
-	default:
-		fputs("try kf-flash --help\n", stderr);
-		return false;
+	} else {
+		return kf_usage_see();
 	}
+	return r < 0 ? kf_usage_error(&err) : -1;
 }
 
 static int read_records(json_t *records, struct kf_error *err)
@@ -324,7 +310,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 {
 	bool touches = !args->flash.check && !args->dry_run;
 	const struct kf_parallel parallel = {
-		touches ? args->jobs : 1, run_job, kf_log_share, fail_job, write_job, args
+		touches ? (size_t)args->jobs : 1, run_job, kf_log_share, fail_job, write_job, args
 	};
 	struct kf_batch *batch = &args->batch;
 	int r;
@@ -348,27 +334,25 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 	return r < 0 ? r : kf_hold_exec(&batch->hold, argv, records, err);
 }
 
+/* The same for all of them. */
 static int parse(int argc, char **argv, struct args *args)
 {
-	int c;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
-		if (c == 'h')
-			help(stdout);
-		else if (c == 'V')
-			puts("kf-flash " KF_VERSION);
 		if (c == 'h' || c == 'V')
-			exit(fclose(stdout) == EOF ? EX_IOERR : EX_OK);
-		if (!take_option(c, args))
-			return -EINVAL;
+			return kf_usage_print(c == 'h' ? help : "kf-flash " KF_VERSION "\n");
+		status = take_option(c, args);
+		if (status >= 0)
+			return status;
 	}
 	args->flash.by_hand = args->port && args->firmware;
-	if (optind == argc && (bool)args->port == (bool)args->firmware)
-		return 0;
-	warnx(optind < argc ? "boards come as records on standard input, not as arguments"
-			    : "--port and --firmware go together");
-	fputs("try kf-flash --help\n", stderr);
-	return -EINVAL;
+	if (optind < argc)
+		return kf_usage_mistake(
+			"boards come as records on standard input, not as arguments");
+	if ((bool)args->port != (bool)args->firmware)
+		return kf_usage_mistake("--port and --firmware go together");
+	return -1;
 }
 
 int main(int argc, char *argv[])
@@ -383,8 +367,10 @@ int main(int argc, char *argv[])
 	struct kf_error err;
 	int status;
 
-	if (parse(argc, argv, &args) < 0)
-		return EX_USAGE;
+	kf_log_init("kf-flash", false);
+	status = parse(argc, argv, &args);
+	if (status >= 0)
+		return status;
 	kf_log_init("kf-flash", args.quiet);
 	kf_stop_install();
 	if (work(records, &args, argv, &err) < 0) {

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "core/text.h"
+#include "core/usage.h"
+#include "core/value.h"
 #include "systemd/keeper.h"
 #include "systemd/lease.h"
 
@@ -42,21 +43,18 @@ struct client {
 	struct kf_claim *claims[KF_LEASE_UNITS_MAX];
 };
 
-static void usage(FILE *out)
-{
-	fputs("usage: kf-leased [-t S] [--idle=S]\n"
-	      "       kf-leased --pay [-t S]\n"
-	      "\n"
-	      "Keep Klipper's and Moonraker's services stopped for those who hold a lease on\n"
-	      "them. Started by kalico-flash.socket when kf-service hold connects to it.\n"
-	      "\n"
-	      "      --pay           start what an earlier run left stopped, and end\n"
-	      "  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
-	      "      --idle=S        end after so many seconds with nothing to do (default: 10)\n"
-	      "  -h, --help          show this\n"
-	      "  -V, --version       show the version\n",
-	      out);
-}
+static const char help[] =
+	"usage: kf-leased [-t S] [--idle=S]\n"
+	"       kf-leased --pay [-t S]\n"
+	"\n"
+	"Keep Klipper's and Moonraker's services stopped for those who hold a lease on\n"
+	"them. Started by kalico-flash.socket when kf-service hold connects to it.\n"
+	"\n"
+	"      --pay           start what an earlier run left stopped, and end\n"
+	"  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
+	"      --idle=S        end after so many seconds with nothing to do (default: 10)\n"
+	"  -h, --help          show this\n"
+	"  -V, --version       show the version\n";
 
 static void tell(const char *unit, const char *news, const struct kf_error *err)
 {
@@ -365,26 +363,25 @@ int main(int argc, char *argv[])
 					  .told = tell };
 	int64_t idle_ms = 10000;
 	struct kf_error err = { 0 };
-	bool pay = false, ok = true;
+	bool pay = false;
 	int c, r;
 
 	kf_log_init("kf-leased", false);
-	while (ok && (c = getopt_long(argc, argv, "t:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "t:hV", options, NULL)) != -1) {
 		if (c == 'p') {
 			pay = true;
 		} else if (c == 't' || c == 'i') {
-			ok = kf_seconds_read(optarg, 1, c == 't' ? &keep.timeout_ms : &idle_ms);
+			if (kf_value_read(KF_VALUE_TIMEOUT, kf_usage_option(options, c), optarg,
+					  c == 't' ? &keep.timeout_ms : &idle_ms, &err) < 0)
+				return kf_usage_error(&err);
 		} else if (c == 'h' || c == 'V') {
-			c == 'h' ? usage(stdout) : (void)puts("kf-leased " KF_VERSION);
-			return fflush(stdout) == EOF ? kf_code_status(KF_IO) : 0;
+			return kf_usage_print(c == 'h' ? help : "kf-leased " KF_VERSION "\n");
 		} else {
-			ok = false;
+			return kf_usage_see();
 		}
 	}
-	if (!ok || optind < argc) {
-		usage(stderr);
-		return kf_code_status(KF_USAGE);
-	}
+	if (optind < argc)
+		return kf_usage_mistake("%s: it takes no arguments", argv[optind]);
 	r = pay ? kf_debt_pay(keep.dir, keep.timeout_ms, tell_paid, &err)
 		: serve(&keep, idle_ms, &err);
 	if (r < 0)

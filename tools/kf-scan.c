@@ -12,6 +12,7 @@
 #include "core/record.h"
 #include "core/registry.h"
 #include "core/table.h"
+#include "core/usage.h"
 #include "usb/inventory.h"
 
 enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600 };
@@ -34,26 +35,22 @@ struct scan {
 	bool failed; /* some board's record has an error */
 };
 
-static void usage(FILE *out)
-{
-	fprintf(out,
-		"usage: kf-scan [OPTION]...\n"
-		"\n"
-		"List the USB boards that are plugged in, one record a line.\n"
-		"\n"
-		"      --all          also the registered boards that are not connected\n"
-		"  -d, --device=KEY   only the board registered as KEY\n"
-		"      --wait[=S]     wait up to S seconds (%d) for a board to appear\n"
-		"      --follow       then report boards as they come and go\n"
-		"      --keys         only the registered keys, one a line; nothing is looked for\n"
-		"      --ports        only the USB port, device and by-id path of each board\n"
-		"      --json         write records, also to a terminal\n"
-		"      --table        write a table, also to a pipe\n"
-		"  -q, --quiet        no progress on standard error\n"
-		"  -h, --help         show this help\n"
-		"  -V, --version      show the version\n",
-		WAIT_SECONDS);
-}
+static const char help[] =
+	"usage: kf-scan [OPTION]...\n"
+	"\n"
+	"List the USB boards that are plugged in, one record a line.\n"
+	"\n"
+	"      --all          also the registered boards that are not connected\n"
+	"  -d, --device=KEY   only the board registered as KEY\n"
+	"      --wait[=S]     wait up to S seconds (30) for a board to appear\n"
+	"      --follow       then report boards as they come and go\n"
+	"      --keys         only the registered keys, one a line; nothing is looked for\n"
+	"      --ports        only the USB port, device and by-id path of each board\n"
+	"      --json         write records, also to a terminal\n"
+	"      --table        write a table, also to a pipe\n"
+	"  -q, --quiet        no progress on standard error\n"
+	"  -h, --help         show this help\n"
+	"  -V, --version      show the version\n";
 
 static void free_scan(struct scan *scan)
 {
@@ -272,20 +269,15 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			scan->inventory.absent = true;
 			break;
 		case 'd':
-			if (scan->inventory.key) {
-				fprintf(stderr, "kf-scan: --device=%s: one board at a time\n",
-					optarg);
-				return EX_USAGE;
-			}
+			if (scan->inventory.key)
+				return kf_usage_mistake("--device=%s: one board at a time", optarg);
 			scan->inventory.key = optarg;
 			break;
 		case OPT_WAIT:
 			scan->wait = WAIT_SECONDS;
-			if (optarg && !parse_seconds(optarg, &scan->wait)) {
-				fprintf(stderr, "kf-scan: --wait=%s: want seconds, from 0 to %d\n",
-					optarg, WAIT_MAX);
-				return EX_USAGE;
-			}
+			if (optarg && !parse_seconds(optarg, &scan->wait))
+				return kf_usage_mistake("--wait=%s: want seconds, from 0 to %d",
+							optarg, WAIT_MAX);
 			break;
 		case OPT_FOLLOW:
 			scan->follow = true;
@@ -304,20 +296,15 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			scan->quiet = true;
 			break;
 		case 'h':
-			usage(stdout);
-			return EX_OK;
+			return kf_usage_print(help);
 		case 'V':
-			printf("kf-scan %s\n", KF_VERSION);
-			return EX_OK;
+			return kf_usage_print("kf-scan " KF_VERSION "\n");
 		default:
-			fputs("try kf-scan --help\n", stderr);
-			return EX_USAGE;
+			return kf_usage_see();
 		}
 	}
-	if (optind < argc) {
-		fprintf(stderr, "kf-scan: %s: takes no arguments, only options\n", argv[optind]);
-		return EX_USAGE;
-	}
+	if (optind < argc)
+		return kf_usage_mistake("%s: takes no arguments, only options", argv[optind]);
 	return -1;
 }
 
@@ -328,9 +315,10 @@ int main(int argc, char *argv[])
 	int status, r;
 
 	scan.inventory.registry = &scan.registry;
+	kf_log_init("kf-scan", false);
 	status = parse_options(argc, argv, &scan);
 	if (status >= 0)
-		return fclose(stdout) == EOF ? EX_IOERR : status;
+		return status;
 	kf_log_init("kf-scan", scan.quiet);
 	r = run(&scan, &err);
 	if (kf_stop_signal())

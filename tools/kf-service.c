@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/record.h"
 #include "core/text.h"
+#include "core/usage.h"
 #include "klipper/ready.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
@@ -34,35 +35,25 @@ struct request {
 	const char *const *command; /* NULL-terminated */
 };
 
-static void usage(FILE *out)
-{
-	fputs("usage: kf-service status [-u UNIT]... [--json | --table]\n"
-	      "       kf-service stop   [-u UNIT]...\n"
-	      "       kf-service start  [-u UNIT]...\n"
-	      "       kf-service hold   [-u UNIT]... [--] COMMAND [ARG...]\n"
-	      "\n"
-	      "Stop and start systemd services. hold stops those that run, runs COMMAND, and\n"
-	      "starts exactly those again, however COMMAND ends.\n"
-	      "\n"
-	      "  -u, --unit=UNIT     a service (default: klipper.service); may be repeated\n"
-	      "  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
-	      "      --grace=S       hold: seconds that COMMAND has to end after a signal,\n"
-	      "                      before it is killed (default: 30)\n"
-	      "      --units         only the services of Klipper and Moonraker, one a line\n"
-	      "      --json          status: JSON Lines, also on a terminal\n"
-	      "      --table         status: a table, also when not on a terminal\n"
-	      "  -q, --quiet         no phase lines\n"
-	      "  -h, --help          show this\n"
-	      "  -V, --version       show the version\n",
-	      out);
-}
-
-static int mistake(const struct kf_error *err)
-{
-	kf_log_error(NULL, err);
-	fputs("  kf-service --help shows how to use it\n", stderr);
-	return kf_code_status(KF_USAGE);
-}
+static const char help[] =
+	"usage: kf-service status [-u UNIT]... [--json | --table]\n"
+	"       kf-service stop   [-u UNIT]...\n"
+	"       kf-service start  [-u UNIT]...\n"
+	"       kf-service hold   [-u UNIT]... [--] COMMAND [ARG...]\n"
+	"\n"
+	"Stop and start systemd services. hold stops those that run, runs COMMAND, and\n"
+	"starts exactly those again, however COMMAND ends.\n"
+	"\n"
+	"  -u, --unit=UNIT     a service (default: klipper.service); may be repeated\n"
+	"  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
+	"      --grace=S       hold: seconds that COMMAND has to end after a signal,\n"
+	"                      before it is killed (default: 30)\n"
+	"      --units         only the services of Klipper and Moonraker, one a line\n"
+	"      --json          status: JSON Lines, also on a terminal\n"
+	"      --table         status: a table, also when not on a terminal\n"
+	"  -q, --quiet         no phase lines\n"
+	"  -h, --help          show this\n"
+	"  -V, --version       show the version\n";
 
 /* Print err; the exit status it stands for. */
 static int complain(const struct kf_error *err)
@@ -234,11 +225,11 @@ static int hold(const struct request *request, struct kf_error *err)
 
 	if (!command.argv[0]) {
 		kf_fail(err, KF_USAGE, "hold needs a command to run");
-		return mistake(err);
+		return kf_usage_error(err);
 	}
 	if (!kf_process_exists(command.argv[0])) {
 		kf_fail(err, KF_USAGE, "%s: no such program", command.argv[0]);
-		return mistake(err);
+		return kf_usage_error(err);
 	}
 	if (kf_unit_hold_new(request->units, request->count, &options, &held, err) < 0)
 		return complain(err);
@@ -334,14 +325,11 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 			request->quiet = true;
 			break;
 		case 'h':
-			usage(stdout);
-			exit(fflush(stdout) == EOF ? kf_code_status(KF_IO) : 0);
+			exit(kf_usage_print(help));
 		case 'V':
-			puts("kf-service " KF_VERSION);
-			exit(fflush(stdout) == EOF ? kf_code_status(KF_IO) : 0);
+			exit(kf_usage_print("kf-service " KF_VERSION "\n"));
 		default:
-			usage(stderr);
-			exit(kf_code_status(KF_USAGE));
+			exit(kf_usage_see());
 		}
 	}
 	request->command = (const char *const *)argv + optind;
@@ -361,7 +349,7 @@ int main(int argc, char *argv[])
 	if (r == 0 && request.count == 0)
 		r = add_unit(&request, "klipper", &err);
 	if (r < 0)
-		return mistake(&err);
+		return kf_usage_error(&err);
 	kf_log_init("kf-service", request.quiet);
 	for (size_t i = 0; verb && i < KF_ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
@@ -369,7 +357,7 @@ int main(int argc, char *argv[])
 		if (verbs[i].run != hold && request.command[0])
 			kf_fail(&err, KF_USAGE, "%s: name a unit with -u", request.command[0]);
 		if (err.code != KF_OK)
-			return mistake(&err);
+			return kf_usage_error(&err);
 		kf_stop_install();
 		return verbs[i].run(&request, &err);
 	}
@@ -377,5 +365,5 @@ int main(int argc, char *argv[])
 		kf_fail(&err, KF_USAGE, "what is to be done: status, stop, start or hold?");
 	else
 		kf_fail(&err, KF_USAGE, "%s: neither status, stop, start nor hold", verb);
-	return mistake(&err);
+	return kf_usage_error(&err);
 }

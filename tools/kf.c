@@ -9,6 +9,8 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "core/toolpath.h"
+#include "core/usage.h"
+#include "core/value.h"
 
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
@@ -72,33 +74,34 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 }
 };
 
-/* Which stages take an option, and what they call it. */
+/* Which stages take an option, what they call it, and what it may be given. */
 static const struct {
 	int option;
 	unsigned stages;
 	const char *name;
+	enum kf_value value;
 } handed[] = {
-	{ 'm', TO_CONFIG, "--menuconfig" },
-	{ 'j', TO_BUILD, "--jobs" },
-	{ 'n', TO_FLASH, "--dry-run" },
-	{ 'u', TO_CHECK | TO_FLASH, "--unit" },
-	{ 'q', TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--quiet" },
-	{ OPT_KLIPPER, TO_CONFIG | TO_BUILD | TO_FLASH, "--klipper-dir" },
-	{ OPT_KATAPULT, TO_FLASH, "--katapult-dir" },
-	{ OPT_BUILD_TIMEOUT, TO_BUILD, "--timeout" },
-	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method" },
-	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback" },
-	{ OPT_FORCE, TO_FLASH, "--force" },
-	{ OPT_WAIT, TO_FLASH, "--wait" },
-	{ OPT_CLEAN, TO_BUILD, "--clean" },
-	{ OPT_DRIFT, TO_CONFIG, "--accept-drift" },
-	{ OPT_NO_SERVICE, TO_CHECK | TO_FLASH, "--no-service" },
-	{ OPT_UNKNOWN, TO_CHECK | TO_FLASH, "--while-unknown" },
-	{ OPT_FLASH_TIMEOUT, TO_FLASH, "--timeout" },
-	{ OPT_RETURN_TIMEOUT, TO_FLASH, "--return-timeout" },
-	{ OPT_DELAY, TO_FLASH, "--return-delay" },
-	{ OPT_JSON, TO_LAST, "--json" },
-	{ OPT_TABLE, TO_LAST, "--table" },
+	{ 'm', TO_CONFIG, "--menuconfig", KF_VALUE_ANY },
+	{ 'j', TO_BUILD, "--jobs", KF_VALUE_COUNT },
+	{ 'n', TO_FLASH, "--dry-run", KF_VALUE_ANY },
+	{ 'u', TO_CHECK | TO_FLASH, "--unit", KF_VALUE_ANY },
+	{ 'q', TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--quiet", KF_VALUE_ANY },
+	{ OPT_KLIPPER, TO_CONFIG | TO_BUILD | TO_FLASH, "--klipper-dir", KF_VALUE_TEXT },
+	{ OPT_KATAPULT, TO_FLASH, "--katapult-dir", KF_VALUE_TEXT },
+	{ OPT_BUILD_TIMEOUT, TO_BUILD, "--timeout", KF_VALUE_TIMEOUT },
+	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method", KF_VALUE_METHOD },
+	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback", KF_VALUE_ANY },
+	{ OPT_FORCE, TO_FLASH, "--force", KF_VALUE_ANY },
+	{ OPT_WAIT, TO_FLASH, "--wait", KF_VALUE_DELAY },
+	{ OPT_CLEAN, TO_BUILD, "--clean", KF_VALUE_ANY },
+	{ OPT_DRIFT, TO_CONFIG, "--accept-drift", KF_VALUE_ANY },
+	{ OPT_NO_SERVICE, TO_CHECK | TO_FLASH, "--no-service", KF_VALUE_ANY },
+	{ OPT_UNKNOWN, TO_CHECK | TO_FLASH, "--while-unknown", KF_VALUE_ANY },
+	{ OPT_FLASH_TIMEOUT, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
+	{ OPT_RETURN_TIMEOUT, TO_FLASH, "--return-timeout", KF_VALUE_TIMEOUT },
+	{ OPT_DELAY, TO_FLASH, "--return-delay", KF_VALUE_DELAY },
+	{ OPT_JSON, TO_LAST, "--json", KF_VALUE_ANY },
+	{ OPT_TABLE, TO_LAST, "--table", KF_VALUE_ANY },
 };
 
 static const char help[] =
@@ -161,16 +164,6 @@ static int fail(const struct kf_error *err)
 	return kf_code_status(err->code);
 }
 
-static int print(const char *text)
-{
-	struct kf_error err;
-
-	if (fputs(text, stdout) != EOF && fflush(stdout) != EOF)
-		return 0;
-	kf_fail_sys(&err, errno, "cannot write to standard output");
-	return fail(&err);
-}
-
 /* lint: -Wno-analyzer-null-dereference: gcc 12 does not look for "flash" in the table */
 static const struct command *find_command(const char *name)
 {
@@ -189,34 +182,30 @@ static int become(const char *const *args, char *const *rest)
 	return kf_tool_exec(args, rest, &err) < 0 ? fail(&err) : 0;
 }
 
-/* Hand an option to the stages that take it. Returns false if this command has none of them. */
-static bool hand_on(struct plan *plan, int option, const char *arg)
+/* Hand an option to the stages that take it: -1 to go on, or the status to leave with. */
+static int hand_on(struct plan *plan, int option, const char *arg)
 {
-	unsigned to = 0;
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(handed); i++) {
-		if (handed[i].option != option)
-			continue;
-		to = handed[i].stages & plan->command->stages;
-		if (handed[i].stages == TO_LAST)
-			to = 1u << (31 - __builtin_clz(plan->command->stages));
-		for (enum stage s = CHECK; s < STAGE_COUNT; s++) {
-			if (to & 1u << s)
-				plan->argv[s][plan->argc[s]++] = handed[i].name;
-			if (to & 1u << s && arg)
-				plan->argv[s][plan->argc[s]++] = arg;
-		}
-	}
-	return to != 0;
-}
-
-static int usage(const char *command, const char *problem, const char *word)
-{
+	const char *name = kf_usage_option(options, option);
 	struct kf_error err;
+	unsigned to;
+	size_t i;
 
-	kf_fail(&err, KF_USAGE, "%s%s%s", command, problem, word);
-	kf_error_hint(&err, "see kf --help");
-	return fail(&err);
+	for (i = 0; i + 1 < KF_ARRAY_SIZE(handed) && handed[i].option != option; i++)
+		;
+	to = handed[i].stages & plan->command->stages;
+	if (handed[i].stages == TO_LAST)
+		to = 1u << (31 - __builtin_clz(plan->command->stages));
+	if (!to)
+		return kf_usage_mistake("%s takes no --%s", plan->command->name, name);
+	if (arg && kf_value_read(handed[i].value, name, arg, NULL, &err) < 0)
+		return kf_usage_error(&err);
+	for (enum stage s = CHECK; s < STAGE_COUNT; s++) {
+		if (to & 1u << s)
+			plan->argv[s][plan->argc[s]++] = handed[i].name;
+		if (to & 1u << s && arg)
+			plan->argv[s][plan->argc[s]++] = arg;
+	}
+	return -1;
 }
 
 static void show_found(const char *boards)
@@ -305,7 +294,7 @@ static int add(char *const *args)
 }
 
 /* One option of a flow. Returns -1 to go on, or the exit status. */
-static int take_option(struct plan *plan, int c, const char *name)
+static int take_option(struct plan *plan, int c)
 {
 	switch (c) {
 	case OPT_ALL:
@@ -321,19 +310,16 @@ static int take_option(struct plan *plan, int c, const char *name)
 	case OPT_REMOVE:
 		return become(find_command("remove")->args, (char *[]){ optarg, NULL });
 	case 'h':
-		return print(help);
+		return kf_usage_print(help);
 	case 'V':
-		return print("kf " KF_VERSION "\n");
+		return kf_usage_print("kf " KF_VERSION "\n");
 	case '?':
-		fputs("  see kf --help\n", stderr);
-		return kf_code_status(KF_USAGE);
+		return kf_usage_see();
 	case 'q':
 		kf_log_init("kf", true);
 		break;
 	}
-	if (hand_on(plan, c, optarg))
-		return -1;
-	return usage(plan->command->name, " takes no ", name);
+	return hand_on(plan, c, optarg);
 }
 
 static int flow(const struct command *command, int argc, char *argv[])
@@ -344,14 +330,14 @@ static int flow(const struct command *command, int argc, char *argv[])
 	if (status != 0)
 		return status;
 	while ((c = getopt_long(argc, argv, "mj:nu:qhV", options, NULL)) != -1) {
-		status = take_option(&plan, c, argv[optind - (argv[optind - 1] == optarg) - 1]);
+		status = take_option(&plan, c);
 		if (status >= 0)
 			return status;
 	}
 	for (; optind < argc; optind++)
 		plan.keys[plan.key_count++] = argv[optind];
 	if (plan.all && plan.key_count)
-		return usage("--all", " is every board: leave out ", plan.keys[0]);
+		return kf_usage_mistake("--all is every board: leave out %s", plan.keys[0]);
 	return run(&plan);
 }
 
@@ -387,7 +373,7 @@ int main(int argc, char *argv[])
 	if (argc < 2 || argv[1][0] == '-')
 		return flow(find_command("flash"), argc, argv);
 	if (strcmp(argv[1], "help") == 0)
-		return argc > 2 ? show_help(argv[2]) : print(help);
+		return argc > 2 ? show_help(argv[2]) : kf_usage_print(help);
 	command = find_command(argv[1]);
 	if (!command)
 		return run_other(argv[1], argv + 2);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/method.h"
 #include "core/settings.h"
 #include "core/text.h"
 
@@ -108,10 +109,7 @@ static const char *wanted(enum kind kind, const char *text)
 	case KIND_MCU:
 		return mcu_valid(text) ? NULL : "an MCU's name such as stm32h723";
 	case KIND_METHOD:
-		return strcmp(text, "katapult") == 0 || strcmp(text, "make_flash") == 0 ||
-				       strcmp(text, "flashtool") == 0
-			       ? NULL
-			       : "katapult, make_flash or flashtool";
+		return kf_method_find(text, NULL) ? NULL : KF_METHODS;
 	case KIND_DIR:
 		return text[0] == '/' || text[0] == '~' ? NULL : "a path from / or ~";
 	case KIND_PORT:

@@ -21,25 +21,6 @@
 #include "klipper/store.h"
 #include "usb/identity.h"
 
-static const char *const methods[] = {
-	[KF_METHOD_KATAPULT] = "katapult",
-	[KF_METHOD_MAKE_FLASH] = "make_flash",
-	[KF_METHOD_FLASHTOOL] = "flashtool",
-};
-
-const char *kf_method_name(enum kf_method method)
-{
-	return methods[method];
-}
-
-bool kf_method_known(const char *name)
-{
-	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
-		if (strcmp(name, methods[i]) == 0)
-			return true;
-	return false;
-}
-
 static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
 			  struct kf_plan *plan, struct kf_error *err)
 {
@@ -48,14 +29,12 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 	if (!name)
 		name = dev->flash_method ? dev->flash_method
 					 : kf_registry_flash_method(registry, NULL);
-	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
-		if (strcmp(name, methods[i]) == 0)
-			plan->methods[plan->method_count++] = (enum kf_method)i;
-	if (plan->method_count == 0) {
+	if (!kf_method_find(name, &plan->methods[0])) {
 		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);
-		kf_error_hint(err, "choose katapult, make_flash or flashtool");
+		kf_error_hint(err, "choose " KF_METHODS);
 		return -EINVAL;
 	}
+	plan->method_count = 1;
 	/* make flash takes what was built, not a file that was named by hand. */
 	if (plan->methods[0] != KF_METHOD_MAKE_FLASH && !plan->options.no_fallback &&
 	    !plan->options.by_hand && kf_registry_allow_fallback(registry))

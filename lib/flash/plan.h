@@ -9,11 +9,10 @@
 
 #include <limits.h>
 
+#include "core/method.h"
 #include "core/registry.h"
 #include "klipper/image.h"
 #include "usb/devices.h"
-
-enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
 
 /* The user's wishes; what is NULL or 0 comes from the registry or is the default. */
 struct kf_flash_options {
@@ -44,10 +43,6 @@ struct kf_plan {
 	bool current;		 /* kf_plan_noted: there is nothing to do */
 	char skip[KF_NAME_SIZE]; /* why this board is left alone; empty: it is flashed */
 };
-
-/* "katapult", "make_flash", "flashtool". */
-bool kf_method_known(const char *name);
-const char *kf_method_name(enum kf_method method);
 
 /*
  * Plan one record. now is what is plugged in, with holders. On success the caller

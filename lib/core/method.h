@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The ways to flash a board, by the words that options, devices.json and records have for them. */
+#ifndef KF_CORE_METHOD_H
+#define KF_CORE_METHOD_H
+
+#include "core/base.h"
+
+enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
+
+/* What to choose from, for messages. */
+#define KF_METHODS "katapult, make_flash or flashtool"
+
+/* "katapult", "make_flash", "flashtool". */
+const char *kf_method_name(enum kf_method method);
+
+/* False: there is none of that name. ret may be NULL. */
+bool kf_method_find(const char *name, enum kf_method *ret);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdarg.h>
+
+#include "core/log.h"
+#include "core/usage.h"
+
+int kf_usage_print(const char *text)
+{
+	struct kf_error err;
+
+	if (fputs(text, stdout) != EOF && fflush(stdout) != EOF)
+		return 0;
+	kf_fail_sys(&err, errno, "cannot write to standard output");
+	kf_log_error(NULL, &err);
+	return kf_code_status(err.code);
+}
+
+int kf_usage_error(struct kf_error *err)
+{
+	if (!err->hint[0])
+		kf_error_hint(err, "see %s --help", kf_log_tool());
+	kf_log_error(NULL, err);
+	return kf_code_status(KF_USAGE);
+}
+
+int kf_usage_mistake(const char *fmt, ...)
+{
+	char message[sizeof(((struct kf_error *)0)->message)];
+	struct kf_error err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	kf_fail(&err, KF_USAGE, "%s", message);
+	return kf_usage_error(&err);
+}
+
+int kf_usage_see(void)
+{
+	fprintf(stderr, "  see %s --help\n", kf_log_tool());
+	return kf_code_status(KF_USAGE);
+}
+
+int kf_usage_arguments(const char *command, char *const *args, int min, int max, const char *wants)
+{
+	int count = 0;
+
+	while (args[count])
+		count++;
+	if (count < min)
+		return kf_usage_mistake("%s: %s", command, wants);
+	if (count > max && !command)
+		return kf_usage_mistake("there is no command \"%s\"", args[max]);
+	if (count > max)
+		return kf_usage_mistake("%s: it takes no \"%s\"", command, args[max]);
+	return -1;
+}
+
+const char *kf_usage_option(const struct option *options, int c)
+{
+	while (options->name && options->val != c)
+		options++;
+	return options->name ? options->name : "";
+}

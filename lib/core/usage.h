@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What every tool answers to its command line: the text that it asks for, or what is wrong with
+ * it. Only tools call this, after kf_log_init(). Each returns the exit status.
+ */
+#ifndef KF_CORE_USAGE_H
+#define KF_CORE_USAGE_H
+
+#include <getopt.h>
+
+#include "core/error.h"
+
+/* --help and --version, to standard output; 74, and said why, if that cannot be written. */
+int kf_usage_print(const char *text);
+
+/* A mistake: "tool: message", and below it where the usage is. */
+int kf_usage_mistake(const char *fmt, ...) _printf_(1, 2);
+
+/* The same when err has the message; a hint of its own stays. */
+int kf_usage_error(struct kf_error *err);
+
+/* The line below the message, for getopt says its own. */
+int kf_usage_see(void);
+
+/*
+ * What is left of the command line, of a command or (NULL) of none: from min to max arguments.
+ * wants is said where there are too few. Returns -1 if all is well.
+ */
+int kf_usage_arguments(const char *command, char *const *args, int min, int max, const char *wants);
+
+/* The long name of the option that getopt_long returned as c, without dashes. */
+const char *kf_usage_option(const struct option *options, int c);
+
+#endif

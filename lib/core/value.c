@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/method.h"
+#include "core/text.h"
+#include "core/value.h"
+
+enum { COUNT_MAX = 1024 };
+
+static bool count_read(const char *text, int64_t *ret)
+{
+	*ret = text[strspn(text, "0123456789")] ? 0 : strtoll(text, NULL, 10);
+	return *ret >= 1 && *ret <= COUNT_MAX;
+}
+
+int kf_value_read(enum kf_value value, const char *option, const char *text, int64_t *ret,
+		  struct kf_error *err)
+{
+	int64_t ignored = 0, *number = ret ? ret : &ignored;
+	bool delay = value == KF_VALUE_DELAY;
+
+	if (value != KF_VALUE_ANY && !*text)
+		return kf_fail(err, KF_USAGE, "--%s is given nothing", option);
+	if (value == KF_VALUE_METHOD && !kf_method_find(text, NULL)) {
+		kf_fail(err, KF_USAGE, "--%s: \"%s\" is no flash method", option, text);
+		kf_error_hint(err, "choose " KF_METHODS);
+		return kf_code_errno(KF_USAGE);
+	}
+	if (value == KF_VALUE_COUNT && !count_read(text, number))
+		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is no number from 1 to %d", option,
+			       text, COUNT_MAX);
+	if ((value == KF_VALUE_TIMEOUT || delay) && !kf_seconds_read(text, delay ? 0 : 1, number))
+		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is no number of seconds %s a day",
+			       option, text, delay ? "up to" : "above 0 and up to");
+	return 0;
+}
+
+int kf_value_copy(const char *option, const char *text, char *ret, size_t size,
+		  struct kf_error *err)
+{
+	int r = kf_value_read(KF_VALUE_TEXT, option, text, NULL, err);
+
+	if (r == 0 && !kf_text_format(ret, size, "%s", text))
+		r = kf_fail(err, KF_USAGE, "--%s: \"%s\" is too long", option, text);
+	return r;
+}

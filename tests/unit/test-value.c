@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What options take, and what is said of the rest. */
+#include <errno.h>
+
+#include "core/value.h"
+#include "unit/test.h"
+
+static int64_t takes(enum kf_value value, const char *text)
+{
+	int64_t number = -1;
+
+	CHECK(kf_value_read(value, "option", text, &number, NULL) == 0);
+	CHECK(kf_value_read(value, "option", text, NULL, NULL) == 0);
+	return number;
+}
+
+static void refuses(enum kf_value value, const char *text, const char *message)
+{
+	struct kf_error err;
+
+	CHECK(kf_value_read(value, "option", text, NULL, &err) == -EINVAL);
+	CHECK(err.code == KF_USAGE);
+	CHECK_STR(err.message, message);
+}
+
+TEST(numbers)
+{
+	CHECK(takes(KF_VALUE_COUNT, "1") == 1);
+	CHECK(takes(KF_VALUE_COUNT, "1024") == 1024);
+	refuses(KF_VALUE_COUNT, "0", "--option: \"0\" is no number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "1025", "--option: \"1025\" is no number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "-1", "--option: \"-1\" is no number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "1.5", "--option: \"1.5\" is no number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "99999999999999999999",
+		"--option: \"99999999999999999999\" is no number from 1 to 1024");
+}
+
+TEST(seconds)
+{
+	CHECK(takes(KF_VALUE_TIMEOUT, "1.5") == 1500);
+	CHECK(takes(KF_VALUE_TIMEOUT, "86400") == 86400000);
+	CHECK(takes(KF_VALUE_DELAY, "0") == 0);
+	refuses(KF_VALUE_TIMEOUT, "0",
+		"--option: \"0\" is no number of seconds above 0 and up to a day");
+	refuses(KF_VALUE_DELAY, "-1", "--option: \"-1\" is no number of seconds up to a day");
+	refuses(KF_VALUE_DELAY, "abc", "--option: \"abc\" is no number of seconds up to a day");
+	refuses(KF_VALUE_DELAY, "nan", "--option: \"nan\" is no number of seconds up to a day");
+}
+
+TEST(words)
+{
+	struct kf_error err;
+
+	takes(KF_VALUE_ANY, "");
+	takes(KF_VALUE_TEXT, "x");
+	takes(KF_VALUE_METHOD, "make_flash");
+	refuses(KF_VALUE_TEXT, "", "--option is given nothing");
+	refuses(KF_VALUE_METHOD, "", "--option is given nothing");
+	refuses(KF_VALUE_COUNT, "", "--option is given nothing");
+	refuses(KF_VALUE_METHOD, "bogus", "--option: \"bogus\" is no flash method");
+	CHECK(kf_value_read(KF_VALUE_METHOD, "m", "bogus", NULL, &err) < 0);
+	CHECK_STR(err.hint, "choose katapult, make_flash or flashtool");
+}
+
+TEST_MAIN(T(numbers), T(seconds), T(words))
