@@ -216,6 +216,34 @@ remove nitehawk
 add" ]
 }
 
+@test "a command behind its options is not taken for a board" {
+	fake kf-other ''
+	alone kf --json list
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = "kf: list is a command: it comes first" ]
+	[ "${stderr_lines[1]}" = "  kf list --json" ]
+	alone kf -n build octopus-pro
+	[ "${stderr_lines[1]}" = "  kf build -n octopus-pro" ]
+	for word in other help; do
+		alone kf -q "$word"
+		[ "$status" -eq 64 ]
+		[ "${stderr_lines[1]}" = "  kf $word -q" ]
+	done
+	run ! ran kf-scan
+	alone kf -q octopus-pro
+	[ "$status" -eq 0 ]
+	[ "$(keys_in kf-flash)" = octopus-pro ]
+}
+
+@test "kf help knows itself, and takes one name" {
+	alone kf help help
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(kf --help)" ]
+	alone kf help flash build
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = 'kf: help: it takes no "build"' ]
+}
+
 @test "an unknown command names the nearest" {
 	fake kf-other ''
 	alone kf flahs

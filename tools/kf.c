@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{ "remove", { "kf-config", "remove" }, 0, NULL },
 	{ "export", { "kf-config", "export" }, 0, NULL },
 	{ "import", { "kf-config", "import" }, 0, NULL },
+	{ "help", { "kf" }, 0, NULL },
 };
 
 enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_JSON, OPT_TABLE };
@@ -322,7 +323,15 @@ static int take_option(struct plan *plan, int c)
 	return hand_on(plan, c, optarg);
 }
 
-static int flow(const struct command *command, int argc, char *argv[])
+static bool is_command(const char *word)
+{
+	char tool[NAME_MAX + 1];
+
+	return find_command(word) || kf_tool_named("kf-", word, tool);
+}
+
+/* named: the command was; else all words are boards. */
+static int flow(const struct command *command, bool named, int argc, char *argv[])
 {
 	_cleanup_(plan_free) struct plan plan = { 0 };
 	int c, status = plan_init(&plan, command, argv);
@@ -336,6 +345,8 @@ static int flow(const struct command *command, int argc, char *argv[])
 	}
 	for (; optind < argc; optind++)
 		plan.keys[plan.key_count++] = argv[optind];
+	if (!named && plan.key_count && is_command(plan.keys[0]))
+		return kf_usage_late(plan.keys[0], argv + 1);
 	if (plan.all && plan.key_count)
 		return kf_usage_mistake("--all is every board: leave out %s", plan.keys[0]);
 	return run(&plan);
@@ -344,25 +355,28 @@ static int flow(const struct command *command, int argc, char *argv[])
 /* kf NAME for a name that is no command of ours. */
 static int run_other(const char *name, char *const *rest)
 {
-	const char *words[KF_ARRAY_SIZE(commands) + 2] = { "help" };
+	const char *words[KF_ARRAY_SIZE(commands) + 1] = { NULL };
 	struct kf_error err;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++)
-		words[i + 1] = commands[i].name;
+		words[i] = commands[i].name;
 	return kf_tool_exec_named("kf-", name, words, rest, &err) < 0 ? fail(&err) : 0;
 }
 
-static int show_help(const char *name)
+static int show_help(char *const *args)
 {
-	const struct command *command = find_command(name);
-	char tool[KF_NAME_SIZE], path[PATH_MAX];
+	const struct command *command = args[0] ? find_command(args[0]) : NULL;
+	int status = kf_usage_arguments("help", args, 0, 1, NULL);
+	char tool[NAME_MAX + 1];
 	struct kf_error err;
 
-	kf_text_format(tool, sizeof(tool), "%s%s", command ? "" : "kf-",
-		       command ? command->args[0] : name);
-	if (kf_tool_find(tool, path, &err) < 0)
-		return run_other(name, no_words);
-	return kf_tool_exec_help(tool, &err) < 0 ? fail(&err) : 0;
+	if (status >= 0)
+		return status;
+	if (!args[0])
+		return kf_usage_print(help);
+	if (!command && !kf_tool_named("kf-", args[0], tool))
+		return run_other(args[0], no_words);
+	return kf_tool_exec_help(command ? command->args[0] : tool, &err) < 0 ? fail(&err) : 0;
 }
 
 int main(int argc, char *argv[])
@@ -371,9 +385,9 @@ int main(int argc, char *argv[])
 
 	kf_log_init("kf", false);
 	if (argc < 2 || argv[1][0] == '-')
-		return flow(find_command("flash"), argc, argv);
+		return flow(find_command("flash"), false, argc, argv);
 	if (strcmp(argv[1], "help") == 0)
-		return argc > 2 ? show_help(argv[2]) : kf_usage_print(help);
+		return show_help(argv + 2);
 	command = find_command(argv[1]);
 	if (!command)
 		return run_other(argv[1], argv + 2);
@@ -382,5 +396,5 @@ int main(int argc, char *argv[])
 	if (!command->stages)
 		return become(command->args, argv + 2);
 	argv[1] = argv[0]; /* for getopt's messages */
-	return flow(command, argc - 1, argv + 1);
+	return flow(command, true, argc - 1, argv + 1);
 }

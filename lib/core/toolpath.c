@@ -191,13 +191,20 @@ bool kf_tool_nearest(const char *prefix, const char *name, const char *const *wo
 	return near.count > 0;
 }
 
+bool kf_tool_named(const char *prefix, const char *name, char ret[NAME_MAX + 1])
+{
+	char path[PATH_MAX];
+
+	return kf_text_format(ret, NAME_MAX + 1, "%s%s", prefix, name) &&
+	       kf_tool_find(ret, path, NULL) == 0;
+}
+
 int kf_tool_exec_named(const char *prefix, const char *name, const char *const *words,
 		       char *const *rest, struct kf_error *err)
 {
-	char tool[NAME_MAX + 1], path[PATH_MAX], near[NEAREST_MAX * (WORD_SIZE + 2)];
+	char tool[NAME_MAX + 1], near[NEAREST_MAX * (WORD_SIZE + 2)];
 
-	if (kf_text_format(tool, sizeof(tool), "%s%s", prefix, name) &&
-	    kf_tool_find(tool, path, NULL) == 0)
+	if (kf_tool_named(prefix, name, tool))
 		return kf_tool_exec((const char *[]){ tool, NULL }, rest, err);
 	kf_fail(err, KF_USAGE, "there is no command \"%s\"", name);
 	if (kf_tool_nearest(prefix, name, words, near, sizeof(near)))

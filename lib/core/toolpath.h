@@ -19,6 +19,9 @@ _must_check_ int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_er
  */
 _must_check_ int kf_tool_exec(const char *const *args, char *const *rest, struct kf_error *err);
 
+/* Is there a tool PREFIXname? Its whole name goes into ret. */
+bool kf_tool_named(const char *prefix, const char *name, char ret[NAME_MAX + 1]);
+
 /*
  * Become the tool PREFIXname, as above. If there is none: -ENOENT with KF_USAGE, its hint the
  * nearest of words (the names that the caller knows itself; NULL-terminated) and of the tools

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "core/log.h"
+#include "core/text.h"
 #include "core/usage.h"
 
 int kf_usage_print(const char *text)
@@ -56,6 +58,22 @@ int kf_usage_arguments(const char *command, char *const *args, int min, int max,
 	if (count > max)
 		return kf_usage_mistake("%s: it takes no \"%s\"", command, args[max]);
 	return -1;
+}
+
+int kf_usage_late(const char *command, char *const *args)
+{
+	struct kf_error err;
+	char rest[256] = "";
+
+	for (; *args; args++) {
+		size_t used = strlen(rest);
+
+		if (*args != command)
+			kf_text_format(rest + used, sizeof(rest) - used, " %s", *args);
+	}
+	kf_fail(&err, KF_USAGE, "%s is a command: it comes first", command);
+	kf_error_hint(&err, "%s %s%s", kf_log_tool(), command, rest);
+	return kf_usage_error(&err);
 }
 
 const char *kf_usage_option(const struct option *options, int c)

@@ -28,6 +28,10 @@ int kf_usage_see(void);
  */
 int kf_usage_arguments(const char *command, char *const *args, int min, int max, const char *wants);
 
+/* A command (one of args, NULL-terminated) that stands behind options; the hint has the right line.
+ */
+int kf_usage_late(const char *command, char *const *args);
+
 /* The long name of the option that getopt_long returned as c, without dashes. */
 const char *kf_usage_option(const struct option *options, int c);
 
