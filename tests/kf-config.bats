@@ -654,6 +654,13 @@ sudo apt-get install python3" ]
 	run --separate-stderr filter remove octopus
 	[ "$status" -eq 64 ]
 	[[ $stderr == *"--yes"* ]]
+	for both in "--keep-config --delete-config" "--delete-config --keep-config"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr kf-config remove octopus --yes $both
+		[ "$status" -eq 64 ]
+		[ "${stderr_lines[0]}" = "kf-config: --keep-config and --delete-config exclude each other" ]
+	done
+	[ -e "$ours/configs/octopus/.config" ]
 	run terminal 'kf-config remove octopus >out' 'Remove octopus\? \[y/N\] ' '\r'
 	[ "$status" -eq 0 ]
 	cmp "$file" before

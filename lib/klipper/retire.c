@@ -25,6 +25,11 @@ int kf_retire_board(const struct kf_retire *how, const char *key, json_t **ret,
 	bool saved;
 	int r, drop = how->drop;
 
+	if (how->keep && how->drop) {
+		kf_fail(err, KF_USAGE, "--keep-config and --delete-config exclude each other");
+		kf_error_hint(err, "leave one of them out");
+		return kf_code_errno(KF_USAGE);
+	}
 	r = kf_listing_load(key, &gone, err);
 	if (r < 0)
 		return r;

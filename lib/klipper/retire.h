@@ -14,8 +14,8 @@ struct kf_retire {
 /*
  * Returns 1 when it is out, 0 when the person said no. *ret is a new reference: the device
  * as it was, and, if it had a saved configuration, "config_deleted". KF_NOT_REGISTERED; KF_USAGE
- * where nobody can be asked, the hint has the options; and as kf_registry_open, kf_dir_remove.
- * Nothing is removed before the last question is answered.
+ * for keep and drop at once, and where nobody can be asked, the hint has the options; and as
+ * kf_registry_open, kf_dir_remove. Nothing is removed before the last question is answered.
  */
 _must_check_ int kf_retire_board(const struct kf_retire *how, const char *key, json_t **ret,
 				 struct kf_error *err);
