@@ -58,6 +58,7 @@ int kf_lock_fd(int fd, int64_t deadline_ms)
 int kf_lock_take(const char *path, int64_t deadline_ms, int *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = -1;
+	long pid;
 	int r;
 
 	r = kf_dir_make_parent(path, err);
@@ -67,8 +68,11 @@ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret, struct kf_erro
 	if (fd < 0)
 		return fail_open(path, errno, err);
 	r = kf_lock_fd(fd, deadline_ms);
+	pid = r == -EBUSY ? holder_pid(fd) : 0;
+	if (pid > 0)
+		return kf_fail(err, KF_BUSY, "%s is locked by process %ld", path, pid);
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "%s is locked by process %ld", path, holder_pid(fd));
+		return kf_fail(err, KF_BUSY, "%s is locked by another process", path);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: cannot lock", path);
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)

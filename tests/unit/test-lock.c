@@ -63,6 +63,19 @@ TEST(a_folder_is_no_lock)
 	CHECK(strstr(err.hint, "move it out of the way") != NULL);
 }
 
+TEST(busy_without_a_note)
+{
+	const char *path = temp_path("unnoted");
+	struct kf_error err = { 0 };
+	pid_t pid = holder(path);
+	int fd;
+
+	CHECK(truncate(path, 0) == 0);
+	CHECK(kf_lock_take(path, 0, &fd, &err) == -EBUSY);
+	CHECK(strstr(err.message, "is locked by another process"));
+	end(pid);
+}
+
 TEST(busy_names_the_holder)
 {
 	const char *path = temp_path("held");
@@ -113,5 +126,6 @@ TEST(a_foreign_link_is_not_followed)
 	CHECK(strstr(err.hint, "move it out of the way") != NULL);
 }
 
-TEST_MAIN(T(taken_and_given_back), T(a_folder_is_no_lock), T(busy_names_the_holder),
-	  T(a_waiter_gets_it_when_the_holder_dies), T(a_foreign_link_is_not_followed))
+TEST_MAIN(T(taken_and_given_back), T(a_folder_is_no_lock), T(busy_without_a_note),
+	  T(busy_names_the_holder), T(a_waiter_gets_it_when_the_holder_dies),
+	  T(a_foreign_link_is_not_followed))
