@@ -93,6 +93,9 @@ fake_menuconfig() {
 	done
 	run kf-config import
 	[ "${lines[0]}" = "kf-config: import: give the file or folder" ]
+	run kf-config import ''
+	[ "$status" -eq 64 ]
+	[ "${lines[0]}" = "kf-config: import: what? its name is empty" ]
 	run kf-config show --port=1-1
 	[ "${lines[0]}" = "kf-config: show takes no --port" ]
 	run kf-config --klipper-dir=

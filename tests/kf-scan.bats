@@ -161,13 +161,30 @@ field() {
 	run ! grep -qP '[^\x20-\x7e\n]' <<<"$output$stderr"
 }
 
+@test "a bootloader that shows no serial and is on the port of two: the port is what to set right" {
+	registry <<<'{"devices": {"a": {"serial_pattern": "usb-x*", "mcu": "stm32h723", "usb_port": "1-1.2"},
+		"b": {"serial_pattern": "usb-y*", "mcu": "stm32h723", "usb_port": "1-1.2"}}}'
+	mocked run --separate-stderr kf-sim --board rom=0483:df11,mode=dfu,port=1-1.2 -- kf-scan
+	[ "$status" -eq 1 ]
+	[ "${stderr_lines[1]}" = "kf-scan: 1-1.2: the board fits both a and b" ]
+	[[ ${stderr_lines[2]} == *"leave 1-1.2 to one of them with kf set KEY usb_port=PORT" ]]
+}
+
+@test "an empty registry file, as a power cut leaves it" {
+	registry </dev/null
+	run --separate-stderr kf-scan --keys
+	[ "$status" -eq 78 ]
+	[[ ${stderr_lines[0]} == "kf-scan: "*"/devices.json: the file is empty" ]]
+	[[ ${stderr_lines[1]} == *"remove it: rm "* ]]
+}
+
 @test "one board that fits two keys is refused, not guessed" {
 	registry <<<'{"devices": {"a": {"serial_pattern": "usb-Klipper_stm32f446xx_*"},
 		"b": {"serial_pattern": "usb-*_2B0026*"}, "c": {"serial_pattern": "usb-x*"}}}'
 	scan no-links --
 	[ "$status" -eq 1 ]
 	valid_records <<<"$output"
-	[ "$(field '.error | .tool, .code, .message')" = "kf-scan ambiguous /dev/ttyACM11 fits both a and b" ]
+	[ "$(field '.error | .tool, .code, .message')" = "kf-scan ambiguous the board fits both a and b" ]
 	scan no-links -- --device a
 	[ "$status" -eq 1 ]
 	[ "$(field .error.code)" = ambiguous ]

@@ -187,9 +187,17 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 				       found.key, found.usb_port);
 		return 0;
 	}
-	if (rival.key)
-		return kf_fail(err, KF_AMBIGUOUS, "%s fits both %s and %s", kf_board_label(board),
-			       rival.key, found.key);
+	if (rival.key) {
+		kf_fail(err, KF_AMBIGUOUS, "the board fits both %s and %s", rival.key, found.key);
+		if (kf_board_in_rom(board))
+			kf_error_hint(
+				err,
+				"in that mode it is known by its USB port alone: reset it into its "
+				"firmware, or leave %s to one of them with "
+				"kf set KEY usb_port=PORT",
+				board->usb.port);
+		return kf_code_errno(KF_AMBIGUOUS);
+	}
 	take(board, &found, best);
 	return 0;
 }

@@ -32,6 +32,11 @@ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err)
 	if (r < 0)
 		return r;
 	json = kf_text_without_bom(text, &len);
+	if (!json[strspn(json, " \t\r\n")]) {
+		r = kf_fail(err, KF_CONFIG, "%s: the file is empty", path);
+		kf_error_hint(err, "put a copy back if there is one, or remove it: rm %s", path);
+		return r;
+	}
 	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &je);
 	if (!root) {
 		r = kf_fail(err, KF_CONFIG, "%s: line %d, column %d: %s", path, je.line, je.column,

@@ -225,10 +225,11 @@ static const char wanted[] = "name the file (devices.json, mcus.ini, fleet.json)
 static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 {
 	struct stat st;
+	int r;
 
-	if (stat(path, &st) < 0) {
-		int r = kf_fail_sys(err, errno, "cannot import %s", path);
-
+	if (!*path || stat(path, &st) < 0) {
+		r = *path ? kf_fail_sys(err, errno, "cannot import %s", path)
+			  : kf_fail(err, KF_USAGE, "import: what? its name is empty");
 		kf_error_hint(err, "%s", wanted);
 		return r;
 	}

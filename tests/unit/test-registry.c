@@ -72,7 +72,9 @@ TEST(corrupt_names_line_and_column)
 	char *after;
 
 	CHECK(strncmp(refusal("{\n  \"global\": {,}\n}\n"), "line 2, column 14: ", 19) == 0);
-	CHECK(strncmp(refusal(""), "line 1, column 0: ", 18) == 0);
+	CHECK(strncmp(refusal("{"), "line 1, column 1: ", 18) == 0);
+	CHECK_STR(refusal(""), "the file is empty");
+	CHECK_STR(refusal(" \n"), "the file is empty");
 	CHECK(strstr(refusal("{\"a\":1,\"a\":2}"), "duplicate"));
 	put("{\"devices\":");
 	CHECK(kf_registry_open(&reg, NULL) == -EINVAL);
