@@ -55,6 +55,17 @@ hotplug() {
 	mocked timeout 20 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"
 }
 
+# unread COMMAND...: COMMAND with a pipe for its output that nobody reads any more.
+unread() {
+	local status=0
+	mkfifo "$BATS_TEST_TMPDIR/unread"
+	exec 7<>"$BATS_TEST_TMPDIR/unread" 8>"$BATS_TEST_TMPDIR/unread" 7<&-
+	"$@" >&8 || status=$?
+	exec 8>&-
+	rm "$BATS_TEST_TMPDIR/unread"
+	return "$status"
+}
+
 # registry <<<JSON: the user's devices.json.
 registry() {
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash"

@@ -618,6 +618,20 @@ sudo apt-get install python3" ]
 }
 
 # bats test_tags=slow
+@test "nobody reads any more: ended by SIGPIPE, without a word" {
+	two_boards
+	for command in list "list --table" "show octopus" export; do
+		# shellcheck disable=SC2086
+		run --separate-stderr unread kf-config $command
+		[ "$status" -eq 141 ]
+		[ "$stderr" = "" ]
+	done
+	run --separate-stderr unread kf-doctor
+	[ "$status" -eq 141 ]
+	[ "$stderr" = "" ]
+}
+
+# bats test_tags=slow
 @test "list, show, set" {
 	two_boards
 	saved octopus "${h723[@]}"

@@ -86,6 +86,8 @@ wait_status() {
 	[[ ${lines[1]} == klipper.service*active*enabled*812*dbus*scope ]]
 	run -74 bash -c 'kf-service status >/dev/full'
 	run -74 bash -c 'kf-service status --table >/dev/full'
+	run -141 --separate-stderr unread kf-service status
+	[ "$stderr" = "" ]
 	[ "$(calls)" = "" ]
 }
 

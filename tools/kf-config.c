@@ -387,8 +387,9 @@ int main(int argc, char *argv[])
 	r = command->run(args, &err);
 	if (kf_stop_signal())
 		return 128 + kf_stop_signal();
-	if (r >= 0 && fclose(stdout) == EOF)
+	if (r >= 0 && fflush(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
+	kf_usage_unread(r);
 	if (r >= 0)
 		return r;
 	kf_log_error(NULL, &err);

@@ -93,8 +93,9 @@ int main(int argc, char *argv[])
 	r = kf_doctor_run(told, NULL, &err);
 	if (kf_stop_signal())
 		return 128 + kf_stop_signal();
-	if (fclose(stdout) == EOF)
+	if (fflush(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
+	kf_usage_unread(r);
 	if (r >= 0)
 		return r ? kf_code_status(KF_CONFIG) : EX_OK;
 	kf_log_error(NULL, &err);

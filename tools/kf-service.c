@@ -116,7 +116,8 @@ static int status(const struct request *request, struct kf_error *err)
 				       err);
 	}
 	if (r == 0 && (fflush(stdout) == EOF || ferror(stdout)))
-		r = kf_fail_sys(err, errno, "standard output");
+		r = kf_fail_sys(err, errno, "cannot write to standard output");
+	kf_usage_unread(r);
 	return r < 0 ? complain(err) : 0;
 }
 

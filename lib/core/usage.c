@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -74,6 +75,14 @@ int kf_usage_late(const char *command, char *const *args)
 	kf_fail(&err, KF_USAGE, "%s is a command: it comes first", command);
 	kf_error_hint(&err, "%s %s%s", kf_log_tool(), command, rest);
 	return kf_usage_error(&err);
+}
+
+void kf_usage_unread(int r)
+{
+	if (r != -EPIPE || !ferror(stdout))
+		return;
+	signal(SIGPIPE, SIG_DFL);
+	raise(SIGPIPE);
 }
 
 const char *kf_usage_option(const struct option *options, int c)

@@ -32,6 +32,12 @@ int kf_usage_arguments(const char *command, char *const *args, int min, int max,
  */
 int kf_usage_late(const char *command, char *const *args);
 
+/*
+ * r came of writing an answer: if nobody reads standard output any more (-EPIPE), end by SIGPIPE
+ * and without a word, as programs do that never heard of it.
+ */
+void kf_usage_unread(int r);
+
 /* The long name of the option that getopt_long returned as c, without dashes. */
 const char *kf_usage_option(const struct option *options, int c);
 
