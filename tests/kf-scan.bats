@@ -377,6 +377,8 @@ field() {
 	registry <<<'{'
 	run --separate-stderr kf-scan --keys
 	[ "$status" -eq 78 ]
+	run --separate-stderr kf-scan --keys --ports
+	[ "$status" -eq 64 ]
 	run --separate-stderr bash -c 'kf-scan --keys >/dev/full'
 	[ "$status" -ne 0 ]
 }

@@ -33,6 +33,17 @@ completed() { # TOOL
 }
 
 # bats test_tags=slow
+@test "options: each is in the synopsis, by one of its names" {
+	for tool in kf-scan kf-build kf-flash kf-doctor; do
+		sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$tests/../man/$tool.1" | grep -oE 'Fl [-a-zA-Z]+' >"$BATS_TEST_TMPDIR/synopsis"
+		while read -r short long; do
+			grep -qE -e "^Fl -$long\$" -e "^Fl [a-zA-Z]*$short" "$BATS_TEST_TMPDIR/synopsis" ||
+				{ echo "$tool: $short $long" && false; }
+		done < <("$tool" --help | sed -nE 's/^  +(-([A-Za-z]), )?--([a-z-]+).*/\2 \3/p' | sed 's/^ /0 /')
+	done
+}
+
+# bats test_tags=slow
 @test "options: --help and bash completion are the same" {
 	for tool in $tools; do
 		helped "$tool" | grep -e -- >"$BATS_TEST_TMPDIR/helped"

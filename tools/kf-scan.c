@@ -303,6 +303,8 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			return kf_usage_see();
 		}
 	}
+	if (scan->keys && scan->ports)
+		return kf_usage_mistake("--keys and --ports exclude each other");
 	if (optind < argc)
 		return kf_usage_mistake("%s: takes no arguments, only options", argv[optind]);
 	return -1;
