@@ -63,7 +63,7 @@ completed() { # TOOL
 		[ "$tool" = kf-sim ] || [ "${stderr_lines[1]}" = "  see $tool --help" ]
 		run bash -c "$tool -h >/dev/full"
 		[ "$status" -eq 74 ]
-		[ "$tool" = kf-sim ] || [ "$output" = "$tool: cannot write to standard output: No space left on device" ]
+		[ "$tool" = kf-sim ] || [ "${lines[0]}" = "$tool: cannot write to standard output: No space left on device" ]
 	done
 }
 
