@@ -18,7 +18,8 @@ setup_file() {
 	unit moonraker-next Requires=moonraker-requires.service "${sleeps[@]}"
 	unit moonraker-idle Requires=klipper-base.service "${sleeps[@]}"
 	unit screen-requires Requires=klipper-base.service "${sleeps[@]}"
-	unit klipper-late "${sleeps[@]}" 'ExecStop=/bin/sleep 4'
+	unit klipper-late "${sleeps[@]}" 'ExecStop=/bin/sleep 1'
+	unit klipper-later "${sleeps[@]}" 'ExecStop=/bin/sleep 4'
 	ln -sf klipper-late.service /etc/systemd/system/klipper-alias.service
 	unit klipper-crash "${sleeps[@]}" Restart=always 'ExecStopPost=/bin/sleep 1'
 	unit klipper-forever "[Service]" Type=notify TimeoutStartSec=infinity "ExecStart=/bin/sleep infinity"
@@ -27,7 +28,7 @@ setup_file() {
 
 teardown_file() {
 	cd /etc/systemd/system || return
-	rm -f klipper-{base,late,alias,crash,forever}.service moonraker-{requires,binds,part,next,idle}.service screen-requires.service
+	rm -f klipper-{base,late,later,alias,crash,forever}.service moonraker-{requires,binds,part,next,idle}.service screen-requires.service
 	systemctl daemon-reload
 }
 
@@ -133,8 +134,8 @@ two_names() {
 	each_way two_names
 }
 
-# beside A... -- B...: B while A holds; what came of A in $first.
-first_holds() { # the rest of a command: held until down is written
+# first_holds: klipper, by $way, until down is written; what it says goes to "first".
+first_holds() {
 	"${way[@]}" kf-service hold -u klipper -- sh -c 'echo x >up; read -r _ <down' 2>first 3>&- &
 	first=$!
 	read -r -t 20 _ <>up
@@ -232,12 +233,12 @@ forever() {
 }
 
 @test "--timeout holds for a lease too" {
-	systemctl start klipper-late
+	systemctl start klipper-later
 	by_lease
-	run -75 --separate-stderr hold -t 3 -u klipper-late -- touch ran
-	[[ $stderr == *"klipper-late.service cannot be stopped: systemd's job did not end in time"* ]]
+	run -75 --separate-stderr hold -t 3 -u klipper-later -- touch ran
+	[[ $stderr == *"klipper-later.service cannot be stopped: systemd's job did not end in time"* ]]
 	[ ! -e ran ]
-	[ "$(active klipper-late)" = "klipper-late.service " ]
+	[ "$(active klipper-later)" = "klipper-later.service " ]
 }
 
 @test "the end of a lease that kf-leased has lost leaves newer ones alone" {
