@@ -48,9 +48,9 @@ static bool is_around_us(const char *scope)
 	       (sd_pid_get_unit(0, &own) >= 0 && strcmp(own, scope) == 0);
 }
 
-/* The next of the scopes in *at that stands and is another hold's. */
-static bool next_scope(struct kf_systemd *systemd, const char **at, char ret[KF_NAME_SIZE],
-		       struct kf_unit_state *state)
+/* The next of the scopes in *at that stands and is another hold's, not own. */
+static bool next_scope(struct kf_systemd *systemd, const char **at, const char *own,
+		       char ret[KF_NAME_SIZE], struct kf_unit_state *state)
 {
 	size_t len;
 
@@ -60,8 +60,8 @@ static bool next_scope(struct kf_systemd *systemd, const char **at, char ret[KF_
 		*at += len + ((*at)[len] == ' ');
 		/* One that has ended may be remembered for a while. */
 		if (strncmp(ret, KF_SCOPE_PREFIX, strlen(KF_SCOPE_PREFIX)) == 0 &&
-		    !is_around_us(ret) && kf_unit_state(systemd, ret, state, NULL) == 0 &&
-		    !kf_unit_is_down(state))
+		    strcmp(ret, own) != 0 && !is_around_us(ret) &&
+		    kf_unit_state(systemd, ret, state, NULL) == 0 && !kf_unit_is_down(state))
 			return true;
 	}
 	return false;
@@ -74,7 +74,7 @@ int kf_rival_check(struct kf_systemd *systemd, const struct kf_held *unit, struc
 	char scope[KF_NAME_SIZE];
 	int r;
 
-	if (!next_scope(systemd, &at, scope, &state))
+	if (!next_scope(systemd, &at, "", scope, &state))
 		return 0;
 	r = kf_fail(err, KF_BUSY, "%s is held already: it is started when %s ends", unit->name,
 		    scope);
@@ -105,8 +105,6 @@ void kf_rival_await(struct kf_unit_hold *hold, const char *own)
 	struct kf_unit_state ours, now, theirs;
 	char scope[KF_NAME_SIZE];
 
-	if (kf_unit_state(hold->systemd, own, &ours, NULL) < 0)
-		return;
 	for (size_t i = 0; i < hold->count; i++) {
 		const char *at = now.owed_by, *unit = hold->units[i].name;
 		struct kf_bus *bus = kf_systemd_bus(hold->systemd, &patience);
@@ -114,8 +112,9 @@ void kf_rival_await(struct kf_unit_hold *hold, const char *own)
 
 		if (!bus || kf_unit_state(hold->systemd, unit, &now, NULL) < 0)
 			continue;
-		while (next_scope(hold->systemd, &at, scope, &theirs)) {
-			if (strcmp(scope, own) == 0 || theirs.since_us > ours.since_us)
+		while (next_scope(hold->systemd, &at, own, scope, &theirs)) {
+			if (kf_unit_state(hold->systemd, own, &ours, NULL) < 0 ||
+			    theirs.since_us > ours.since_us)
 				continue;
 			hold->options.told(unit, "another hold came first: waiting for its end");
 			waited = kf_bus_wait(bus, scope, kf_unit_is_down, &patience, NULL) == 0;

@@ -72,11 +72,8 @@ static int open_by(struct kf_unit_hold *hold, start_fn *start_it, struct kf_erro
 	for (size_t i = 0; i < hold->count && running < KF_SCOPE_UNITS; i++)
 		if (kf_unit_is_up(&hold->units[i].before))
 			scope.units[running++] = hold->units[i].name;
-	if (!bus || running == 0 || !kf_scope_can(bus, &patience)) {
-		kf_fail(err, KF_SERVICE,
-			!bus	       ? "there is no D-Bus"
-			: running == 0 ? "nothing to bring back"
-				       : "this systemd starts no units at a scope's end");
+	if (!bus || running == 0) {
+		kf_fail(err, KF_SERVICE, bus ? "nothing to bring back" : "there is no D-Bus");
 		return 0;
 	}
 	r = start(hold, bus, start_it, &scope, &why);
@@ -100,8 +97,16 @@ static int open_scope(struct kf_unit_hold *hold, struct kf_error *err)
 /* Whoever has a scope by sudo gets his units stopped by it too: polkit would only take its time. */
 static int open_sudo(struct kf_unit_hold *hold, struct kf_error *err)
 {
-	int r = open_by(hold, kf_scope_start_sudo, err);
+	const struct kf_patience patience = within(ANSWER_MS, false);
+	struct kf_bus *bus = hold->systemd ? kf_systemd_bus(hold->systemd, &patience) : NULL;
+	int r;
 
+	/* A sudo takes long, for a no that is known. */
+	if (bus && !kf_scope_can(bus, &patience)) {
+		kf_fail(err, KF_SERVICE, "this systemd starts no units at a scope's end");
+		return 0;
+	}
+	r = open_by(hold, kf_scope_start_sudo, err);
 	for (size_t i = 0; r == 1 && i < hold->count; i++)
 		kf_unit_by_sudo(hold->systemd, hold->units[i].name);
 	return r;
