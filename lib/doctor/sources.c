@@ -132,7 +132,8 @@ static int check_compiler(const struct kf_doctor *doctor, const struct kf_device
 	int64_t deadline_ms = kf_now_ms() + TOOLCHAIN_MS;
 	struct kf_kconfig config = { 0 };
 	struct kf_tree tree;
-	char path[PATH_MAX], id[KF_HEX_SIZE];
+	_cleanup_(kf_freep) char *what = NULL;
+	char path[PATH_MAX];
 	int r;
 
 	r = kf_toolchain_check_mcu(device->mcu, deadline_ms, err);
@@ -141,7 +142,7 @@ static int check_compiler(const struct kf_doctor *doctor, const struct kf_device
 	    kf_saved_config_path(device->key, path, NULL) < 0 ||
 	    kf_kconfig_load(path, &config, NULL) < 0)
 		return r;
-	r = kf_toolchain_check(&tree, &config, deadline_ms, id, err);
+	r = kf_toolchain_check(&tree, &config, deadline_ms, &what, err);
 	kf_kconfig_free(&config);
 	return r;
 }

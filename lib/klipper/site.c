@@ -78,6 +78,7 @@ struct kf_site *kf_site_find(struct kf_site **sites, const char *dir)
 int kf_site_toolchain(struct kf_site *site, const struct kf_kconfig *config, char ret[KF_HEX_SIZE],
 		      struct kf_error *err)
 {
+	_cleanup_(kf_freep) char *text = NULL;
 	struct kf_compiler *c;
 	char board[64] = "";
 	int r;
@@ -90,11 +91,12 @@ int kf_site_toolchain(struct kf_site *site, const struct kf_kconfig *config, cha
 		c = calloc(1, sizeof(*c));
 		if (!c)
 			return kf_fail_sys(err, ENOMEM, "%s", site->dir);
-		r = kf_toolchain_check(&site->tree, config, kf_now_ms() + TOOLCHAIN_MS, c->id, err);
+		r = kf_toolchain_check(&site->tree, config, kf_now_ms() + TOOLCHAIN_MS, &text, err);
 		if (r < 0) {
 			free(c);
 			return r;
 		}
+		kf_sha256(text, strlen(text), c->id);
 		memcpy(c->board, board, sizeof(board));
 		c->next = site->compilers;
 		site->compilers = c;

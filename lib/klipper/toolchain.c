@@ -192,7 +192,7 @@ static bool find_prefix(const struct kf_tree *tree, const struct kf_kconfig *con
 }
 
 int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *config,
-		       int64_t deadline_ms, char ret[KF_HEX_SIZE], struct kf_error *err)
+		       int64_t deadline_ms, char **ret, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	char prefix[64] = "";
@@ -208,9 +208,11 @@ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *conf
 	note_common(out, prefix);
 	if (fclose(out) == EOF)
 		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	if (r == 0)
-		kf_sha256(text, len, ret);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = text;
+	text = NULL; /* the caller's now */
+	return 0;
 }
 
 /* Whether it is there is all that is asked: what it says of itself is dropped. */
