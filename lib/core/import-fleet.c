@@ -23,20 +23,16 @@ static bool is_set(const json_t *value)
 static void leave_settings(json_t *result, const char *name, const json_t *board)
 {
 	char list[KF_NAME_SIZE] = "", key[KF_KEY_SIZE];
-	size_t len = 0;
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(foreign); i++) {
-		if (!is_set(json_object_get(board, foreign[i])))
-			continue;
-		kf_text_format(list + len, sizeof(list) - len, "%s%s", len ? ", " : "", foreign[i]);
-		len = strlen(list);
-	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(foreign); i++)
+		if (is_set(json_object_get(board, foreign[i])))
+			kf_text_add(list, sizeof(list), ", ", foreign[i]);
 	if (is_set(json_object_get(board, "exclude_from_batch")) && kf_key_from_name(name, key))
 		kf_import_leave(result, name,
 				"taken, but without its %s: to have it left alone, kf set %s "
 				"flashable=false",
 				list, key);
-	else if (len)
+	else if (list[0])
 		kf_import_leave(result, name, "taken, but without its %s", list);
 }
 

@@ -22,14 +22,10 @@ static const char *or_null(const char *text)
 static int no_candidate(const struct kf_board *boards, size_t count, struct kf_error *err)
 {
 	char known[256] = "";
-	size_t used = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!boards[i].key[0] || !kf_text_format(known + used, sizeof(known) - used, "%s%s",
-							 used ? ", " : "", boards[i].key))
-			continue;
-		used = strlen(known);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (boards[i].key[0])
+			kf_text_add(known, sizeof(known), ", ", boards[i].key);
 	if (known[0])
 		return kf_fail(err, KF_CONFIG, "every board that is there is registered: %s",
 			       known);

@@ -188,7 +188,6 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 	json_t *devices = json_object_get(registry->root, "devices");
 	json_t *device = json_object_get(devices, key);
 	char known[256] = "";
-	size_t used = 0;
 	void *it;
 
 	if (device) {
@@ -197,12 +196,8 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 		return 0;
 	}
 	kf_fail(err, KF_NOT_REGISTERED, "no board \"%s\" is registered", key);
-	for (it = json_object_iter(devices); it; it = json_object_iter_next(devices, it)) {
-		if (!kf_text_format(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
-				    json_object_iter_key(it)))
-			break;
-		used = strlen(known);
-	}
+	for (it = json_object_iter(devices); it; it = json_object_iter_next(devices, it))
+		kf_text_add(known, sizeof(known), ", ", json_object_iter_key(it));
 	if (known[0])
 		kf_error_hint(err, "registered are: %s", known);
 	else

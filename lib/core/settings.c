@@ -235,13 +235,11 @@ static const struct setting *find(enum kf_scope scope, const char *name, size_t 
 {
 	const struct setting *table = table_of(scope);
 	char known[256] = "", clean[KF_NAME_SIZE];
-	size_t used = 0;
 
 	for (const struct setting *s = table; s->name; s++) {
 		if (strlen(s->name) == len && strncmp(s->name, name, len) == 0)
 			return s;
-		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-					 used ? ", " : "", s->name);
+		kf_text_add(known, sizeof(known), ", ", s->name);
 	}
 	kf_text_clean(clean, sizeof(clean), name, len);
 	kf_fail(err, KF_USAGE, "there is no member \"%s\"", clean);

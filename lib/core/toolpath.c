@@ -178,16 +178,14 @@ bool kf_tool_nearest(const char *prefix, const char *name, const char *const *wo
 {
 	struct nearest near = { .count = 0 };
 	char dir[PATH_MAX];
-	size_t used = 0;
 
 	for (; *words; words++)
 		consider(&near, name, *words);
 	for (size_t i = 0; folder(i, dir); i++)
 		consider_folder(&near, name, prefix, dir);
-	for (size_t i = 0; i < near.count && used < size; i++) {
-		kf_text_format(ret + used, size - used, "%s%s", i ? ", " : "", near.word[i]);
-		used += strlen(ret + used);
-	}
+	ret[0] = '\0';
+	for (size_t i = 0; i < near.count; i++)
+		kf_text_add(ret, size, ", ", near.word[i]);
 	return near.count > 0;
 }
 

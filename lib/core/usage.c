@@ -66,14 +66,11 @@ int kf_usage_late(const char *command, char *const *args)
 	struct kf_error err;
 	char rest[256] = "";
 
-	for (; *args; args++) {
-		size_t used = strlen(rest);
-
+	for (; *args; args++)
 		if (*args != command)
-			kf_text_format(rest + used, sizeof(rest) - used, " %s", *args);
-	}
+			kf_text_add(rest, sizeof(rest), " ", *args);
 	kf_fail(&err, KF_USAGE, "%s is a command: it comes first", command);
-	kf_error_hint(&err, "%s %s%s", kf_log_tool(), command, rest);
+	kf_error_hint(&err, "%s %s %s", kf_log_tool(), command, rest);
 	return kf_usage_error(&err);
 }
 

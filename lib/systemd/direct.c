@@ -25,10 +25,13 @@ static int leave_alone(struct kf_unit_hold *hold, const struct kf_held *unit, st
 	int r;
 
 	r = kf_unit_state(hold->systemd, unit->name, &now, err);
-	if (r == 0 && !kf_unit_is_down(&now)) {
+	if (r == 0 && kf_unit_is_up(&now)) {
 		r = kf_fail(err, KF_BUSY, "%s has started meanwhile", unit->name);
 		kf_error_hint(err, "run the same command again");
 	}
+	if (r == 0) /* it may still be on its way down */
+		r = kf_unit_stop(hold->systemd, unit->name,
+				 unit->since_ms + hold->options.timeout_ms, err);
 	if (r < 0)
 		return r;
 	kf_text_format(news, sizeof(news), "%s: left alone", unit->before.active);

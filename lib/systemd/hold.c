@@ -89,8 +89,7 @@ static bool is_listed(const struct kf_unit_hold *hold, size_t count, const char 
 	return false;
 }
 
-/* Systemd would stop these along with unit, and would not start them with it: so they are held too.
- */
+/* Systemd would stop these along with unit, and not start them with it: so they are held too. */
 static int add_those_that_stop_too(struct kf_unit_hold *hold, const struct kf_held *unit,
 				   struct kf_error *err)
 {
@@ -153,7 +152,7 @@ static void explain(const struct kf_unit_hold *hold, struct kf_error *err)
 		kf_error_prefix(err, "%s; without a lease", hold->barred.message);
 }
 
-/* Whoever has no lease does not hear of those of others. */
+/* In any other way than a lease we do not share with those who have one. */
 static int check_leases(const struct kf_unit_hold *hold, struct kf_error *err)
 {
 	int r = 0;
@@ -169,7 +168,7 @@ static int choose(struct kf_unit_hold *hold, struct kf_error *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(ways); i++) {
-		if (i == 1)
+		if (ways[i] != &kf_way_lease)
 			r = check_leases(hold, err);
 		if (r == 0)
 			r = ways[i]->open(hold, err);
@@ -207,8 +206,8 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		r = 0; /* a lease needs nothing of it */
 	else
 		why = no_systemd;
-	if (r == 0)
-		r = check_outside(hold, &why);
+	if (r == 0 && check_outside(hold, err) < 0)
+		return kf_code_errno(KF_SERVICE);
 	if (r == 0)
 		r = choose(hold, &why);
 	if (r < 0) {
