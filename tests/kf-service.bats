@@ -330,6 +330,55 @@ old_systemd() {
 }
 
 # bats test_tags=slow
+@test "a sentinel holds: others are refused until it is over, one within the command is not" {
+	old_systemd
+	background kf-service hold -- sh -c 'kf-service -q hold -- true; echo $? >up; read -r _ <down'
+	read -r -t 20 nested <>up
+	[ "$nested" -eq 0 ]
+	run -75 --separate-stderr kf-service hold -- touch ran
+	[[ $stderr == *"klipper.service is held already: a sentinel starts it when kf-service (pid $pid)"*"pgrep"* ]]
+	kill -KILL "$pid" # its command goes on
+	wait_status
+	run -75 kf-service hold -- touch ran
+	[ ! -e ran ]
+	echo >down
+	read -r -t 20 _ <>event
+	timeout 10 sh -c 'while pgrep -x kf-sentinel; do sleep 0.02; done'
+	fake '.units["klipper.service"].start = {}'
+	for _ in 1 2 3; do
+		kf-service -q hold -- true
+	done
+}
+
+# bats test_tags=slow
+@test "two sentinels at the same moment: one holds, the other is refused before anything stops" {
+	old_systemd
+	fake '.units["klipper.service"].start = {}'
+	for _ in 1 2 3 4; do
+		for n in 1 2; do
+			kf-service hold -- sh -c 'sleep 0.2' 2>"said$n" 3>&- &
+			pids[n]=$!
+		done
+		refused=0
+		for n in 1 2; do
+			status=0
+			wait "${pids[n]}" || status=$?
+			[ "$status" -eq 0 ] || [ "$status" -eq 75 ]
+			[ "$status" -eq 0 ] || refused=$((refused + 1))
+		done
+		[ "$refused" -eq 1 ]
+		[ "$(active)" = active ]
+	done
+}
+
+# bats test_tags=slow
+@test "more units than can be held at once: refused" {
+	run -64 --separate-stderr kf-service hold -uklipper-{1..33} -- touch ran
+	[[ $stderr == *"more than 32 units"* ]]
+	[ ! -e ran ]
+}
+
+# bats test_tags=slow
 @test "the sentinel has no right without our terminal: refused, nothing stopped" {
 	need_user
 	fake '.deny = ["StartTransientUnit", "StopUnit", "StartUnit"]'

@@ -17,7 +17,6 @@
 #include "systemd/units.h"
 
 enum {
-	UNITS_MAX = 32,
 	UNITS_MS = 1000,
 	READY_MS = 10000,
 	SECONDS_MAX = 3600,
@@ -28,7 +27,7 @@ enum {
 };
 
 struct request {
-	char units[UNITS_MAX][KF_NAME_SIZE];
+	char units[KF_HOLD_UNITS_MAX][KF_NAME_SIZE];
 	size_t count;
 	unsigned timeout_s, grace_s;
 	bool table, quiet;
@@ -261,8 +260,8 @@ static int add_unit(struct request *request, const char *name, struct kf_error *
 	for (size_t i = 0; i < request->count; i++)
 		if (strcmp(request->units[i], unit) == 0)
 			return 0;
-	if (request->count == UNITS_MAX)
-		return kf_fail(err, KF_USAGE, "more than %d units", UNITS_MAX);
+	if (request->count == KF_HOLD_UNITS_MAX)
+		return kf_fail(err, KF_USAGE, "more than %d units", KF_HOLD_UNITS_MAX);
 	strcpy(request->units[request->count++], unit);
 	return 0;
 }

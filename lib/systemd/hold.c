@@ -11,8 +11,6 @@
 #include "systemd/rival.h"
 #include "systemd/way.h"
 
-enum { MORE_UNITS = 16 }; /* than were named, at most */
-
 static const struct kf_way *const ways[] = { &kf_way_lease, &kf_way_scope, &kf_way_sudo_scope,
 					     &kf_way_sentinel, &kf_way_direct };
 
@@ -108,9 +106,10 @@ static int add_those_that_stop_too(struct kf_unit_hold *hold, const struct kf_he
 			return r;
 		if (!kf_unit_is_up(&state))
 			continue;
-		if (hold->count == hold->room)
-			return kf_fail(err, KF_SERVICE, "too many units stop along with %s",
-				       unit->name);
+		if (hold->count == KF_HOLD_UNITS_MAX)
+			return kf_fail(err, KF_SERVICE,
+				       "more than %d units would stop along with %s",
+				       KF_HOLD_UNITS_MAX, unit->name);
 		strcpy(hold->units[hold->count++].name, name);
 	}
 	return 0;
@@ -186,9 +185,7 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		     const struct kf_unit_hold_options *options, struct kf_unit_hold **ret,
 		     struct kf_error *err)
 {
-	const size_t room = count + MORE_UNITS;
-	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *hold =
-		calloc(1, sizeof(*hold) + room * sizeof(hold->units[0]));
+	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *hold = calloc(1, sizeof(*hold));
 	struct kf_error no_systemd = { 0 }, why = { 0 };
 	int r;
 
@@ -196,7 +193,6 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		return kf_fail_sys(err, ENOMEM, "hold");
 	hold->options = *options;
 	hold->count = count;
-	hold->room = room;
 	for (size_t i = 0; i < count; i++)
 		strcpy(hold->units[i].name, units[i]);
 	r = kf_systemd_open(&hold->systemd, &no_systemd);

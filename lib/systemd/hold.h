@@ -8,6 +8,9 @@
 
 #include "systemd/command.h"
 
+/* Those that stop along with the ones that were named included. */
+enum { KF_HOLD_UNITS_MAX = 32 };
+
 struct kf_unit_hold;
 struct kf_systemd;
 
@@ -25,8 +28,9 @@ struct kf_unit_hold_options {
 const char *kf_unit_guarantee(struct kf_systemd *systemd, const char *unit);
 
 /*
- * Look at the units (names as kf_unit_name gives them); nothing is stopped yet. KF_SERVICE:
- * no systemd, no such unit, one that runs but could not be started again, or one that started us.
+ * Look at the units (names as kf_unit_name gives them, KF_HOLD_UNITS_MAX at most); nothing is
+ * stopped yet. KF_SERVICE: no systemd, no such unit, one that runs but could not be started again,
+ * or one that started us. KF_BUSY: another hold has one. KF_PERMISSION: no way to guarantee it.
  */
 _must_check_ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 				  const struct kf_unit_hold_options *options,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Who else has a unit down, or will start it: a scope of another hold's, which the unit names
- * as OnSuccessOf=, or a lease, whose debt is a file.
+ * as OnSuccessOf=, a sentinel, which claims it, or a lease, whose debt is a file.
  */
 #ifndef KF_SYSTEMD_RIVAL_H
 #define KF_SYSTEMD_RIVAL_H
 
 #include "systemd/way.h"
 
-/* KF_BUSY: a scope of another hold's stands, and will have the unit started under us. */
+/* KF_BUSY: another hold's scope stands, or its sentinel, and will have the unit started under us.
+ */
 _must_check_ int kf_rival_check(struct kf_systemd *systemd, const struct kf_held *unit,
 				struct kf_error *err);
 

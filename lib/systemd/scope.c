@@ -11,7 +11,7 @@
 #include "systemd/scope.h"
 #include "systemd/systemctl.h"
 
-enum { ON_SUCCESS_SINCE = 249, WORDS_MAX = 48 + 2 * KF_SCOPE_UNITS };
+enum { ON_SUCCESS_SINCE = 249, WORDS_MAX = 48 + 2 * KF_HOLD_UNITS_MAX };
 
 struct words {
 	const char

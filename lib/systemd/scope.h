@@ -6,8 +6,7 @@
 #include <sys/types.h>
 
 #include "systemd/bus.h"
-
-enum { KF_SCOPE_UNITS = 32 };
+#include "systemd/hold.h"
 
 /* What the name of each begins with; the pid of what it was made for follows. */
 #define KF_SCOPE_PREFIX "kf-hold-"
@@ -19,7 +18,7 @@ struct kf_scope {
 	 * What systemd starts when the last process in it has ended, whatever it died of; NULL
 	 * after the last. Without any (an empty list) the scope only shelters the process.
 	 */
-	const char *units[KF_SCOPE_UNITS + 1];
+	const char *units[KF_HOLD_UNITS_MAX + 1];
 };
 
 /* KF_PERMISSION: polkit, or sudo, says no. KF_SERVICE: systemd does, or cannot (before 249). */

@@ -69,7 +69,7 @@ static int open_by(struct kf_unit_hold *hold, start_fn *start_it, struct kf_erro
 	size_t running = 0;
 	int r;
 
-	for (size_t i = 0; i < hold->count && running < KF_SCOPE_UNITS; i++)
+	for (size_t i = 0; i < hold->count; i++)
 		if (kf_unit_is_up(&hold->units[i].before))
 			scope.units[running++] = hold->units[i].name;
 	if (!bus || running == 0) {

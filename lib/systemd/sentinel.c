@@ -4,7 +4,8 @@
  * starts the units if we cannot. It shares a pipe with us and the command; its end of file
  * says that all of us are gone. It lives in a session of its own, holds nothing of ours open,
  * and before anything is stopped has found that it may start the units from there (a sudo
- * that remembers a password, for one, does so for our terminal alone).
+ * that remembers a password, for one, does so for our terminal alone). As long as one of us is
+ * there, the units' claims tell other holds (claim.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +19,22 @@
 
 #include "core/clock.h"
 #include "core/text.h"
+#include "systemd/claim.h"
 #include "systemd/scope.h"
 #include "systemd/systemctl.h"
 #include "systemd/way.h"
 
-enum { READY_MS = 20000, SHELTER_MS = 5000 };
+enum { READY_MS = 20000, SHELTER_MS = 5000, END_MS = 1000 };
+
+/* What the sentinel keeps open of ours, in this order, behind its three standard streams. */
+enum { LINE, REPORT, CLAIMS, KEPT_MAX = CLAIMS + KF_HOLD_UNITS_MAX };
+enum { FIRST_FD = 3 };
 
 struct own {
 	int line; /* our end of the pipe: a byte there dismisses the sentinel */
+	int from; /* its report, and then the end of it */
+	size_t count;
+	int kept[KEPT_MAX];
 };
 
 /* What it reports once it stands, or does not. */
@@ -34,20 +43,18 @@ struct report {
 	bool able; /* it may start the units */
 };
 
-/* Nothing of ours: a pipe that it kept open would never end for who reads it. */
-static void let_go_of_all_but(int *line, int *report)
+/* Nothing else of ours: a pipe that it kept open would never end for who reads it. */
+static void let_go_of_all_but(int *kept, size_t count)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept[2];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), above[KEPT_MAX];
 
-	kept[0] = fcntl(*line, F_DUPFD_CLOEXEC, 5);
-	kept[1] = fcntl(*report, F_DUPFD_CLOEXEC, 5);
-	for (int fd = 0; fd < 3; fd++)
+	for (size_t i = 0; i < count; i++)
+		above[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, FIRST_FD + KEPT_MAX);
+	for (int fd = 0; fd < FIRST_FD; fd++)
 		dup2(null, fd);
-	dup3(kept[0], 3, O_CLOEXEC);
-	dup3(kept[1], 4, O_CLOEXEC);
-	close_range(5, ~0U, 0);
-	*line = 3;
-	*report = 4;
+	for (size_t i = 0; i < count; i++)
+		kept[i] = dup3(above[i], FIRST_FD + (int)i, O_CLOEXEC);
+	close_range(FIRST_FD + (unsigned)count, ~0U, 0);
 	if (chdir("/") < 0)
 		syslog(LOG_WARNING, "cannot leave the working directory: %m");
 }
@@ -87,7 +94,7 @@ static void bring_back(const struct kf_unit_hold *hold)
 }
 
 /* Another process by now: nobody is left to return an error to, so it goes to the journal. */
-static void watch(const struct kf_unit_hold *hold, int line, int report_to)
+static void watch(const struct kf_unit_hold *hold, struct own *own)
 {
 	static const int deaf_to[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	struct report report = { .pid = getpid() };
@@ -97,15 +104,14 @@ static void watch(const struct kf_unit_hold *hold, int line, int report_to)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(deaf_to); i++)
 		signal(deaf_to[i], SIG_IGN);
 	prctl(PR_SET_NAME, "kf-sentinel");
-	let_go_of_all_but(&line, &report_to);
+	let_go_of_all_but(own->kept, own->count);
 	openlog("kf-sentinel", LOG_PID, LOG_DAEMON);
 	report.able = may_start_all(hold);
-	n = write(report_to, &report, sizeof(report));
-	close(report_to);
+	n = write(own->kept[REPORT], &report, sizeof(report));
 	if (n != (ssize_t)sizeof(report) || !report.able)
 		_exit(1);
 	do
-		n = read(line, &c, 1);
+		n = read(own->kept[LINE], &c, 1);
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		bring_back(hold);
@@ -113,7 +119,7 @@ static void watch(const struct kf_unit_hold *hold, int line, int report_to)
 }
 
 /* Fork twice: the sentinel is nobody's child and leads no terminal's session. */
-static int post(const struct kf_unit_hold *hold, int line, int report_to, struct kf_error *err)
+static int post(const struct kf_unit_hold *hold, struct own *own, struct kf_error *err)
 {
 	pid_t pid = fork();
 
@@ -127,7 +133,7 @@ static int post(const struct kf_unit_hold *hold, int line, int report_to, struct
 	setsid();
 	pid = fork();
 	if (pid == 0)
-		watch(hold, line, report_to);
+		watch(hold, own);
 	_exit(0);
 }
 
@@ -148,11 +154,19 @@ static int hear(int from, struct report *ret, struct kf_error *err)
 	return 0;
 }
 
+static void close_kept(struct own *own, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		kf_closep(&own->kept[i]);
+}
+
 static void close_sentinel(struct kf_unit_hold *hold)
 {
 	struct own *own = hold->own;
 
 	kf_closep(&own->line);
+	kf_closep(&own->from);
+	close_kept(own, 0, own->count);
 	free(own);
 	hold->own = NULL;
 }
@@ -193,29 +207,60 @@ static int refuse(const struct kf_unit_hold *hold, struct kf_error *err)
 	return kf_code_errno(KF_PERMISSION);
 }
 
-/* Have the sentinel stand, and hear of it; *ret is what it reports. */
-static int install(const struct kf_unit_hold *hold, struct own *own, struct report *ret,
-		   struct kf_error *err)
+/* Two pipes, each with an end that the sentinel keeps. */
+static int open_pipes(struct own *own, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int from = -1, to = -1, theirs = -1;
-	int line[2], report_to[2], r;
+	int line[2], report[2];
 
 	if (pipe2(line, O_CLOEXEC) < 0)
 		return kf_fail_sys(err, errno, "sentinel");
-	theirs = line[0];
+	own->kept[LINE] = line[0];
 	own->line = line[1];
-	if (pipe2(report_to, O_CLOEXEC) < 0)
+	if (pipe2(report, O_CLOEXEC) < 0)
 		return kf_fail_sys(err, errno, "sentinel");
-	from = report_to[0];
-	to = report_to[1];
-	r = post(hold, theirs, to, err);
-	kf_closep(&to);
-	return r < 0 ? r : hear(from, ret, err);
+	own->kept[REPORT] = report[1];
+	own->from = report[0];
+	return 0;
+}
+
+/* The units that it will owe, unless another sentinel does. */
+static int claim(const struct kf_unit_hold *hold, struct own *own, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < hold->count; i++) {
+		if (!kf_unit_is_up(&hold->units[i].before))
+			continue;
+		r = kf_claim_take(hold->units[i].name, &own->kept[own->count], err);
+		if (r == 0)
+			own->count++;
+	}
+	return r;
+}
+
+/* Have the sentinel stand, and hear of it. */
+static int install(struct kf_unit_hold *hold, struct own *own, struct kf_error *err)
+{
+	struct report report = { 0 };
+	int r = open_pipes(own, err);
+
+	if (r == 0)
+		r = claim(hold, own, err);
+	if (r == 0)
+		r = post(hold, own, err);
+	if (r < 0)
+		return r;
+	close_kept(own, LINE, CLAIMS);
+	r = hear(own->from, &report, err);
+	if (r == 0 && !report.able)
+		r = refuse(hold, err);
+	if (r == 0)
+		shelter(hold, report.pid);
+	return r;
 }
 
 static int open_sentinel(struct kf_unit_hold *hold, struct kf_error *err)
 {
-	struct report report = { 0 };
 	bool owes = false;
 	struct own *own;
 	int r;
@@ -232,13 +277,9 @@ static int open_sentinel(struct kf_unit_hold *hold, struct kf_error *err)
 	own = hold->own = malloc(sizeof(*own));
 	if (!own)
 		return kf_fail_sys(err, ENOMEM, "sentinel");
-	own->line = -1;
-	r = install(hold, own, &report, err);
-	if (r == 0 && !report.able)
-		r = refuse(hold, err);
-	if (r == 0)
-		shelter(hold, report.pid);
-	else
+	*own = (struct own){ .line = -1, .from = -1, .count = CLAIMS, .kept = { -1, -1 } };
+	r = install(hold, own, err);
+	if (r < 0)
 		close_sentinel(hold);
 	return r < 0 ? r : 1;
 }
@@ -253,15 +294,25 @@ static int run(struct kf_unit_hold *hold, const struct kf_command *command,
 	return kf_command_run(&kept, ret, err);
 }
 
+/* Its claims end with it: who comes next is not to find them. */
+static void dismiss(struct kf_unit_hold *hold, struct own *own)
+{
+	struct pollfd pfd = { .fd = own->from };
+
+	close_kept(own, CLAIMS, own->count);
+	if (write(own->line, "", 1) < 0)
+		hold->options.told("sentinel", "is gone already");
+	else if (kf_wait_through(&pfd, 1, kf_now_ms() + END_MS) <= 0)
+		hold->options.told("sentinel", "takes its time to end");
+}
+
 static int release(struct kf_unit_hold *hold, struct kf_error *err)
 {
-	const struct own *own = hold->own;
-	int r;
+	int r = kf_way_direct_release(hold, err);
 
-	r = kf_way_direct_release(hold, err);
 	/* What we could not bring back it tries once more, when we are gone. */
-	if (r == 0 && write(own->line, "", 1) < 0)
-		hold->options.told("sentinel", "is gone already");
+	if (r == 0)
+		dismiss(hold, hold->own);
 	return r;
 }
 

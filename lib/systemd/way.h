@@ -24,8 +24,8 @@ struct kf_unit_hold {
 	const struct kf_way *way;
 	void *own;		/* the way's; NULL until it has opened */
 	struct kf_error barred; /* why a lease is not for this user or these units */
-	size_t count, room;
-	struct kf_held units[];
+	size_t count;
+	struct kf_held units[KF_HOLD_UNITS_MAX];
 };
 
 struct kf_way {

@@ -51,6 +51,12 @@ by_lease() {
 	systemctl start kalico-flash.socket
 }
 
+# No scope: a sentinel.
+by_narrow_sudo() {
+	way=(runuser -u pi --)
+	echo 'pi ALL=(root) NOPASSWD: /usr/bin/systemctl stop klipper*, /usr/bin/systemctl start klipper*' >/etc/sudoers.d/pi
+}
+
 by_sudo() {
 	way=(runuser -u pi --)
 	echo 'pi ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/pi
@@ -158,6 +164,32 @@ first_holds() {
 	[ ! -e ran ]
 	[ "$(active klipper)" = "klipper.service " ]
 	hold -- true
+}
+
+@test "a sentinel holds: whoever comes, in whatever way, is refused until it is over" {
+	systemctl start klipper
+	by_narrow_sudo
+	first_holds
+	sentinel="is held already: a sentinel starts it when kf-service"
+	for who in by_narrow_sudo by_sudo by_lease; do
+		"$who"
+		run -75 --separate-stderr hold -- touch ran
+		[[ $stderr == *"klipper.service $sentinel"* ]]
+	done
+	run -75 --separate-stderr kf-service hold -- touch ran
+	[[ $stderr == *"klipper.service $sentinel"* ]]
+	systemctl stop kalico-flash.socket kalico-flash.service
+	by_narrow_sudo
+	echo x >down
+	wait "$first"
+	[ ! -e ran ]
+	[ "$(active klipper)" = "klipper.service " ]
+	for _ in 1 2 3; do
+		hold -- true # at once
+	done
+	run -0 hold -- kf-service hold -- systemctl show -P ActiveState klipper
+	[[ $output == *inactive* ]]
+	[ "$(active klipper)" = "klipper.service " ]
 }
 
 @test "what a command left behind holds: the next is refused, and so not surprised" {
