@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A hold within a hold is no rival: who made its scope, or took its claim, is a process above us.
+/* A hold within a hold is no rival: who made its scope, or has its lock, is a process above us.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "systemd/bus.h"
-#include "systemd/claim.h"
 #include "systemd/lease.h"
 #include "systemd/rival.h"
 #include "systemd/scope.h"
+#include "systemd/unitlock.h"
 
 enum { SETTLE_MS = 30000 };
 
@@ -74,11 +74,11 @@ int kf_rival_check(struct kf_systemd *systemd, const struct kf_held *unit, struc
 	const char *at = unit->before.owed_by;
 	struct kf_unit_state state;
 	char scope[KF_NAME_SIZE];
-	pid_t taker;
+	pid_t owner;
 	int r;
 
-	if (kf_claim_stands(unit->name, &taker) && !is_above(taker))
-		return kf_claim_refuse(unit->name, taker, err);
+	if (kf_unitlock_owner(unit->name, &owner) && !is_above(owner))
+		return kf_unitlock_refuse(unit->name, owner, err);
 	if (!next_scope(systemd, &at, "", scope, &state))
 		return 0;
 	r = kf_fail(err, KF_BUSY, "%s is held already: it is started when %s ends", unit->name,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Who else has a unit down, or will start it: a scope of another hold's, which the unit names
- * as OnSuccessOf=, a sentinel, which claims it, or a lease, whose debt is a file.
+ * as OnSuccessOf=, a sentinel, which has its lock, or a lease, whose debt is a file.
  */
 #ifndef KF_SYSTEMD_RIVAL_H
 #define KF_SYSTEMD_RIVAL_H

@@ -5,7 +5,7 @@
  * says that all of us are gone. It lives in a session of its own, holds nothing of ours open,
  * and before anything is stopped has found that it may start the units from there (a sudo
  * that remembers a password, for one, does so for our terminal alone). As long as one of us is
- * there, the units' claims tell other holds (claim.h).
+ * there, the units' locks keep other holds out (unitlock.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +19,15 @@
 
 #include "core/clock.h"
 #include "core/text.h"
-#include "systemd/claim.h"
 #include "systemd/scope.h"
 #include "systemd/systemctl.h"
+#include "systemd/unitlock.h"
 #include "systemd/way.h"
 
 enum { READY_MS = 20000, SHELTER_MS = 5000, END_MS = 1000 };
 
 /* What the sentinel keeps open of ours, in this order, behind its three standard streams. */
-enum { LINE, REPORT, CLAIMS, KEPT_MAX = CLAIMS + KF_HOLD_UNITS_MAX };
+enum { LINE, REPORT, LOCKS, KEPT_MAX = LOCKS + KF_HOLD_UNITS_MAX };
 enum { FIRST_FD = 3 };
 
 struct own {
@@ -224,14 +224,14 @@ static int open_pipes(struct own *own, struct kf_error *err)
 }
 
 /* The units that it will owe, unless another sentinel does. */
-static int claim(const struct kf_unit_hold *hold, struct own *own, struct kf_error *err)
+static int lock_units(const struct kf_unit_hold *hold, struct own *own, struct kf_error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < hold->count; i++) {
 		if (!kf_unit_is_up(&hold->units[i].before))
 			continue;
-		r = kf_claim_take(hold->units[i].name, &own->kept[own->count], err);
+		r = kf_unitlock_take(hold->units[i].name, &own->kept[own->count], err);
 		if (r == 0)
 			own->count++;
 	}
@@ -245,12 +245,12 @@ static int install(struct kf_unit_hold *hold, struct own *own, struct kf_error *
 	int r = open_pipes(own, err);
 
 	if (r == 0)
-		r = claim(hold, own, err);
+		r = lock_units(hold, own, err);
 	if (r == 0)
 		r = post(hold, own, err);
 	if (r < 0)
 		return r;
-	close_kept(own, LINE, CLAIMS);
+	close_kept(own, LINE, LOCKS);
 	r = hear(own->from, &report, err);
 	if (r == 0 && !report.able)
 		r = refuse(hold, err);
@@ -277,7 +277,7 @@ static int open_sentinel(struct kf_unit_hold *hold, struct kf_error *err)
 	own = hold->own = malloc(sizeof(*own));
 	if (!own)
 		return kf_fail_sys(err, ENOMEM, "sentinel");
-	*own = (struct own){ .line = -1, .from = -1, .count = CLAIMS, .kept = { -1, -1 } };
+	*own = (struct own){ .line = -1, .from = -1, .count = LOCKS, .kept = { -1, -1 } };
 	r = install(hold, own, err);
 	if (r < 0)
 		close_sentinel(hold);
@@ -294,12 +294,12 @@ static int run(struct kf_unit_hold *hold, const struct kf_command *command,
 	return kf_command_run(&kept, ret, err);
 }
 
-/* Its claims end with it: who comes next is not to find them. */
+/* Its locks end with it: who comes next is not to find them. */
 static void dismiss(struct kf_unit_hold *hold, struct own *own)
 {
 	struct pollfd pfd = { .fd = own->from };
 
-	close_kept(own, CLAIMS, own->count);
+	close_kept(own, LOCKS, own->count);
 	if (write(own->line, "", 1) < 0)
 		hold->options.told("sentinel", "is gone already");
 	else if (kf_wait_through(&pfd, 1, kf_now_ms() + END_MS) <= 0)

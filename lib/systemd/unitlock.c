@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
-#include "systemd/claim.h"
+#include "systemd/unitlock.h"
 
 enum { LOOKS = 4096 };
 
@@ -23,7 +23,7 @@ static int open_socket(void)
 
 /*
  * Another system bus (sd_bus_open_system(3)) has other units. Names that differ only behind
- * what fits are one claim.
+ * what fits are one lock.
  */
 static socklen_t address_of(const char *unit, struct sockaddr_un *ret)
 {
@@ -35,50 +35,50 @@ static socklen_t address_of(const char *unit, struct sockaddr_un *ret)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
 }
 
-int kf_claim_take(const char *unit, int *ret, struct kf_error *err)
+int kf_unitlock_take(const char *unit, int *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = open_socket();
 	struct sockaddr_un address;
 	const socklen_t len = address_of(unit, &address);
-	pid_t taker;
+	pid_t owner;
 
 	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s: no claim", unit);
+		return kf_fail_sys(err, errno, "%s: no lock", unit);
 	if (bind(fd, (struct sockaddr *)&address, len) < 0) {
 		if (errno != EADDRINUSE)
-			return kf_fail_sys(err, errno, "%s: no claim", unit);
-		kf_claim_stands(unit, &taker);
-		return kf_claim_refuse(unit, taker, err);
+			return kf_fail_sys(err, errno, "%s: no lock", unit);
+		kf_unitlock_owner(unit, &owner);
+		return kf_unitlock_refuse(unit, owner, err);
 	}
 	if (listen(fd, LOOKS) < 0)
-		return kf_fail_sys(err, errno, "%s: no claim", unit);
+		return kf_fail_sys(err, errno, "%s: no lock", unit);
 	*ret = fd;
 	fd = -1; /* the caller's now */
 	return 0;
 }
 
-bool kf_claim_stands(const char *unit, pid_t *ret)
+bool kf_unitlock_owner(const char *unit, pid_t *ret)
 {
 	_cleanup_(kf_closep) int fd = open_socket();
 	struct sockaddr_un address;
 	const socklen_t len = address_of(unit, &address);
-	struct ucred taker = { 0 };
-	socklen_t size = sizeof(taker);
+	struct ucred owner = { 0 };
+	socklen_t size = sizeof(owner);
 
 	*ret = 0;
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, len) < 0)
 		return fd >= 0 && errno == EAGAIN; /* all looks are used up */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &taker, &size) == 0)
-		*ret = taker.pid;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0)
+		*ret = owner.pid;
 	return true;
 }
 
-int kf_claim_refuse(const char *unit, pid_t taker, struct kf_error *err)
+int kf_unitlock_refuse(const char *unit, pid_t owner, struct kf_error *err)
 {
 	int r = kf_fail(err, KF_BUSY,
 			"%s is held already: a sentinel starts it when kf-service (pid %d) "
 			"and its command have ended",
-			unit, (int)taker);
+			unit, (int)owner);
 
 	kf_error_hint(err,
 		      "wait for that (pgrep -l kf-sentinel shows whether it is over), then try "
