@@ -24,9 +24,9 @@ skip() {
 	exit 0
 }
 
-# machine_make NAME PACKAGE,... [ARCH]: a Debian ($KF_SUITE, or 12) with these is in $root.
+# machine_make NAME PACKAGE,... [ARCH]: a Debian ($SUITE, as of "make SUITE=", or 12) with these is in $root.
 machine_make() {
-	local suite=${KF_SUITE:-bookworm}
+	local suite=${SUITE:-bookworm}
 	root=$build/systemd/$suite/$1${3:+-$3} # deep: make looks for *.d in the upper folders
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	command -v systemd-nspawn >/dev/null || skip "systemd-nspawn is missing (Debian: systemd-container)"
