@@ -336,15 +336,15 @@ old_systemd() {
 	read -r -t 20 nested <>up
 	[ "$nested" -eq 0 ]
 	run -75 --separate-stderr kf-service hold -- touch ran
-	[[ $stderr == *"klipper.service is held already: a sentinel starts it when kf-service (pid $pid)"*"pgrep"* ]]
+	[[ $stderr == *"klipper.service is held already: a sentinel starts it when process $pid and its command have ended"*"pgrep"* ]]
 	kill -KILL "$pid" # its command goes on
 	wait_status
 	run -75 kf-service hold -- touch ran
 	[ ! -e ran ]
 	echo >down
 	read -r -t 20 _ <>event
-	timeout 10 sh -c 'while pgrep -x kf-sentinel; do sleep 0.02; done'
 	fake '.units["klipper.service"].start = {}'
+	timeout 10 sh -c 'until kf-service -q hold -- true 2>/dev/null; do sleep 0.02; done'
 	for _ in 1 2 3; do
 		kf-service -q hold -- true
 	done

@@ -184,16 +184,18 @@ int kf_bus_version(struct kf_bus *bus, const struct kf_patience *patience, unsig
 	return 0;
 }
 
-/* Is a job to start or restart the unit queued? Then it is wanted, whatever its state. */
-static bool is_start(struct kf_bus *bus, const char *job, const struct kf_patience *patience)
+/* What is queued counts, whatever the unit's state. */
+static void add_job(struct kf_bus *bus, const char *job, const struct kf_patience *patience,
+		    struct kf_unit_state *state)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	char type[32];
 
 	/* The job may have ended since: then it is not queued. */
-	return call_strings(bus, job, KF_SD_PROPERTIES, "Get", KF_SD_JOB, "JobType", patience,
-			    &reply, NULL) == 0 &&
-	       kf_message_variant(reply, type, sizeof(type)) >= 0 && kf_message_starts(type);
+	if (call_strings(bus, job, KF_SD_PROPERTIES, "Get", KF_SD_JOB, "JobType", patience, &reply,
+			 NULL) == 0 &&
+	    kf_message_variant(reply, type, sizeof(type)) >= 0)
+		kf_unit_state_job(state, type);
 }
 
 int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,
@@ -215,7 +217,8 @@ int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_patience 
 		r = kf_message_state(all, &state, job, err);
 	if (r < 0)
 		return r;
-	state.starting = strcmp(job, "/") != 0 && is_start(bus, job, patience);
+	if (strcmp(job, "/") != 0)
+		add_job(bus, job, patience, &state);
 	*ret = state;
 	return 0;
 }

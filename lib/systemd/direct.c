@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A unit is owed from the moment before it is asked to stop until it is seen running. A
- * stop that failed half-way (timeout, signal, lost connection) is therefore paid for too.
+ * A unit is owed from before anything is asked to stop, for one may take others along, until it
+ * is seen running. A stop that failed half-way (timeout, signal, lost connection) is therefore
+ * paid for too.
  */
 #include <string.h>
 
@@ -43,10 +44,11 @@ int kf_way_direct_take(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	int r = 0;
 
+	for (size_t i = 0; i < hold->count; i++)
+		hold->units[i].owed = kf_unit_is_up(&hold->units[i].before);
 	for (size_t i = 0; r == 0 && i < hold->count; i++) {
 		struct kf_held *unit = &hold->units[i];
 
-		unit->owed = kf_unit_is_up(&unit->before);
 		unit->since_ms = kf_now_ms();
 		if (!unit->owed) {
 			r = leave_alone(hold, unit, err);

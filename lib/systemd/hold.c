@@ -96,6 +96,10 @@ static int add_those_that_stop_too(struct kf_unit_hold *hold, const struct kf_he
 	char name[KF_NAME_SIZE];
 	int r;
 
+	if (unit->before.cut)
+		return kf_fail(err, KF_SERVICE,
+			       "more units stop along with %s than can be held: %d at most",
+			       unit->name, KF_HOLD_UNITS_MAX);
 	for (size_t len; *at; at += len + (at[len] == ' ')) {
 		len = strcspn(at, " ");
 		kf_text_format(name, sizeof(name), "%.*s", (int)len, at);
@@ -108,8 +112,8 @@ static int add_those_that_stop_too(struct kf_unit_hold *hold, const struct kf_he
 			continue;
 		if (hold->count == KF_HOLD_UNITS_MAX)
 			return kf_fail(err, KF_SERVICE,
-				       "more than %d units would stop along with %s",
-				       KF_HOLD_UNITS_MAX, unit->name);
+				       "more units stop along with %s than can be held: %d at most",
+				       unit->name, KF_HOLD_UNITS_MAX);
 		strcpy(hold->units[hold->count++].name, name);
 	}
 	return 0;
@@ -192,9 +196,13 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 	if (!hold)
 		return kf_fail_sys(err, ENOMEM, "hold");
 	hold->options = *options;
+	hold->turn = -1;
 	hold->count = count;
 	for (size_t i = 0; i < count; i++)
 		strcpy(hold->units[i].name, units[i]);
+	r = kf_rival_turn(hold, err);
+	if (r < 0)
+		return r;
 	r = kf_systemd_open(&hold->systemd, &no_systemd);
 	if (r == 0)
 		r = look(hold, &why);
@@ -221,6 +229,7 @@ int kf_unit_hold_take(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	int r = hold->way->take(hold, err);
 
+	kf_closep(&hold->turn);
 	if (r < 0 && err)
 		explain(hold, err);
 	return r;
@@ -242,8 +251,10 @@ void kf_unit_hold_free(struct kf_unit_hold **hold)
 {
 	if (*hold && (*hold)->way && (*hold)->way->close)
 		(*hold)->way->close(*hold);
-	if (*hold)
+	if (*hold) {
+		kf_closep(&(*hold)->turn);
 		kf_systemd_close(&(*hold)->systemd);
+	}
 	free(*hold);
 	*hold = NULL;
 }

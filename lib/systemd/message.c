@@ -1,40 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages are taken apart with sd-bus; their text comes out clean. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "core/text.h"
 #include "systemd/message.h"
 
-/* A list of strings, a space between them; what does not fit is left out. */
-static int read_list(sd_bus_message *m, char *ret, size_t size)
-{
-	const char *item;
-	int r;
-
-	r = sd_bus_message_enter_container(m, 'v', "as");
-	if (r >= 0)
-		r = sd_bus_message_enter_container(m, 'a', "s");
-	while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0)
-		kf_text_add(ret, size, " ", item);
-	if (r >= 0)
-		r = sd_bus_message_exit_container(m);
-	return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
 int kf_message_variant(sd_bus_message *m, char *ret, size_t size)
 {
 	const char *type, *text = "";
 	uint32_t number;
-	uint64_t time;
 	int r, flag;
 
 	ret[0] = '\0';
 	r = sd_bus_message_peek_type(m, NULL, &type);
 	if (r < 0)
 		return r;
-	if (strcmp(type, "as") == 0)
-		return read_list(m, ret, size);
 	if (strcmp(type, "s") == 0) {
 		r = sd_bus_message_read(m, "v", "s", &text);
 	} else if (strcmp(type, "b") == 0) {
@@ -47,11 +27,6 @@ int kf_message_variant(sd_bus_message *m, char *ret, size_t size)
 		if (r >= 0)
 			kf_text_format(ret, size, "%u", number);
 		return r;
-	} else if (strcmp(type, "t") == 0) {
-		r = sd_bus_message_read(m, "v", "t", &time);
-		if (r >= 0)
-			kf_text_format(ret, size, "%" PRIu64, time);
-		return r;
 	} else {
 		return sd_bus_message_skip(m, "v");
 	}
@@ -60,36 +35,62 @@ int kf_message_variant(sd_bus_message *m, char *ret, size_t size)
 	return r;
 }
 
+/* A property that is a list of strings: one value after the other. */
+static int take_list(sd_bus_message *m, const char *name, struct kf_unit_state *state)
+{
+	const char *item;
+	int r;
+
+	r = sd_bus_message_enter_container(m, 'v', "as");
+	if (r >= 0)
+		r = sd_bus_message_enter_container(m, 'a', "s");
+	while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0)
+		kf_unit_state_set(state, name, item);
+	if (r >= 0)
+		r = sd_bus_message_exit_container(m);
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* One property, name and value. */
+static int take_property(sd_bus_message *m, struct kf_unit_state *state, char job[KF_NAME_SIZE])
+{
+	char value[512];
+	const char *name, *type;
+	int r;
+
+	r = sd_bus_message_read(m, "s", &name);
+	if (r >= 0)
+		r = sd_bus_message_peek_type(m, NULL, &type);
+	if (r >= 0 && strcmp(type, "as") == 0)
+		return take_list(m, name, state);
+	if (r >= 0)
+		r = kf_message_variant(m, value, sizeof(value));
+	if (r < 0)
+		return r;
+	kf_unit_state_set(state, name, value);
+	if (strcmp(name, "Job") == 0)
+		kf_text_format(job, KF_NAME_SIZE, "%s", value);
+	return r;
+}
+
 int kf_message_state(sd_bus_message *m, struct kf_unit_state *ret, char job[KF_NAME_SIZE],
 		     struct kf_error *err)
 {
 	struct kf_unit_state state = { 0 };
-	char value[512];
-	const char *name;
 	int r;
 
 	strcpy(job, "/");
 	r = sd_bus_message_enter_container(m, 'a', "{sv}");
 	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		r = sd_bus_message_read(m, "s", &name);
-		if (r >= 0)
-			r = kf_message_variant(m, value, sizeof(value));
+		r = take_property(m, &state, job);
 		if (r < 0)
 			break;
-		kf_unit_state_set(&state, name, value);
-		if (strcmp(name, "Job") == 0)
-			kf_text_format(job, KF_NAME_SIZE, "%s", value);
 		r = sd_bus_message_exit_container(m);
 	}
 	if (r < 0)
 		return kf_fail(err, KF_SERVICE, "systemd's answer to GetAll cannot be read");
 	*ret = state;
 	return 0;
-}
-
-bool kf_message_starts(const char *job_type)
-{
-	return strcmp(job_type, "start") == 0 || strcmp(job_type, "restart") == 0;
 }
 
 int kf_message_fail(sd_bus_message *reply, struct kf_error *err)

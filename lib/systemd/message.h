@@ -14,20 +14,17 @@
 #define KF_SD_PROPERTIES "org.freedesktop.DBus.Properties"
 
 /*
- * A variant in the spelling of systemctl show; of a (uo), the path. Others are left empty.
+ * A variant in the spelling of systemctl show; of a (uo), the path. Others (lists) are left empty.
  * Negative: sd-bus cannot read it.
  */
 _must_check_ int kf_message_variant(sd_bus_message *m, char *ret, size_t size);
 
 /*
  * The answer to GetAll with all interfaces (""). job gets the path of the unit's queued job,
- * "/" if there is none. Whether that starts the unit has to be asked: state->starting is false.
+ * "/" if there is none. What that does has to be asked, and kf_unit_state_job told.
  */
 _must_check_ int kf_message_state(sd_bus_message *m, struct kf_unit_state *ret,
 				  char job[KF_NAME_SIZE], struct kf_error *err);
-
-/* Does this type of job bring the unit up? */
-bool kf_message_starts(const char *job_type);
 
 /* An error reply in its sender's words. KF_PERMISSION: polkit says no. KF_SERVICE: systemd does. */
 int kf_message_fail(sd_bus_message *reply, struct kf_error *err);

@@ -221,9 +221,9 @@ static int on_job_type(sd_bus_message *reply, void *arg, sd_bus_error *ignored)
 	(void)ignored;
 	kf_line_cancel(mover->line);
 	/* The job may have ended since: then it is not queued. */
-	mover->state.starting = !sd_bus_message_is_method_error(reply, NULL) &&
-				kf_message_variant(reply, type, sizeof(type)) >= 0 &&
-				kf_message_starts(type);
+	if (!sd_bus_message_is_method_error(reply, NULL) &&
+	    kf_message_variant(reply, type, sizeof(type)) >= 0)
+		kf_unit_state_job(&mover->state, type);
 	judge(mover);
 	return 0;
 }

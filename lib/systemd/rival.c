@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A hold within a hold is no rival: who made its scope, or has its lock, is a process above us.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,12 @@
 #include "core/text.h"
 #include "systemd/bus.h"
 #include "systemd/lease.h"
+#include "systemd/namelock.h"
 #include "systemd/rival.h"
 #include "systemd/scope.h"
-#include "systemd/unitlock.h"
 
-enum { SETTLE_MS = 30000 };
+/* How long a hold waits for its turn to begin, in the time that a unit has to stop. */
+enum { TURNS = 2 };
 
 /* proc(5): the fourth word of stat, behind a name that may hold anything. 0: it is gone. */
 static pid_t parent_of(pid_t pid)
@@ -50,36 +52,86 @@ static bool is_around_us(const char *scope)
 	       (sd_pid_get_unit(0, &own) >= 0 && strcmp(own, scope) == 0);
 }
 
-/* The next of the scopes in *at that stands and is another hold's, not own. */
-static bool next_scope(struct kf_systemd *systemd, const char **at, const char *own,
-		       char ret[KF_NAME_SIZE], struct kf_unit_state *state)
+/* Of the units at whose end it is started: a scope that stands and is another hold's. */
+static bool find_scope(struct kf_systemd *systemd, const char *owed_by, char ret[KF_NAME_SIZE])
 {
-	size_t len;
+	struct kf_unit_state state;
 
-	while (**at) {
-		len = strcspn(*at, " ");
-		kf_text_format(ret, KF_NAME_SIZE, "%.*s", (int)len, *at);
-		*at += len + ((*at)[len] == ' ');
+	for (size_t len; *owed_by; owed_by += len + (owed_by[len] == ' ')) {
+		len = strcspn(owed_by, " ");
+		kf_text_format(ret, KF_NAME_SIZE, "%.*s", (int)len, owed_by);
 		/* One that has ended may be remembered for a while. */
 		if (strncmp(ret, KF_SCOPE_PREFIX, strlen(KF_SCOPE_PREFIX)) == 0 &&
-		    strcmp(ret, own) != 0 && !is_around_us(ret) &&
-		    kf_unit_state(systemd, ret, state, NULL) == 0 && !kf_unit_is_down(state))
+		    !is_around_us(ret) && kf_unit_state(systemd, ret, &state, NULL) == 0 &&
+		    !kf_unit_is_down(&state))
 			return true;
 	}
 	return false;
 }
 
-int kf_rival_check(struct kf_systemd *systemd, const struct kf_held *unit, struct kf_error *err)
+static void name_sentinel(const char *unit, char ret[KF_NAME_SIZE * 2])
 {
-	const char *at = unit->before.owed_by;
-	struct kf_unit_state state;
-	char scope[KF_NAME_SIZE];
+	kf_text_format(ret, KF_NAME_SIZE * 2, "held/%s", unit);
+}
+
+static int refuse_sentinel(const char *unit, pid_t owner, struct kf_error *err)
+{
+	int r = kf_fail(err, KF_BUSY,
+			"%s is held already: a sentinel starts it when process %d and its command "
+			"have ended",
+			unit, (int)owner);
+
+	kf_error_hint(err,
+		      "wait for that (ps %d, or pgrep -l kf-sentinel, shows whether it is over), "
+		      "then try again",
+		      (int)owner);
+	return r;
+}
+
+int kf_rival_claim(const char *unit, int *ret, struct kf_error *err)
+{
+	char name[KF_NAME_SIZE * 2];
 	pid_t owner;
 	int r;
 
-	if (kf_unitlock_owner(unit->name, &owner) && !is_above(owner))
-		return kf_unitlock_refuse(unit->name, owner, err);
-	if (!next_scope(systemd, &at, "", scope, &state))
+	name_sentinel(unit, name);
+	r = kf_namelock_take(name, 0, ret, &owner);
+	if (r == -EBUSY)
+		return refuse_sentinel(unit, owner, err);
+	return r < 0 ? kf_fail_sys(err, -r, "%s: no lock", unit) : 0;
+}
+
+int kf_rival_turn(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	static const char name[] = "taking";
+	int64_t deadline_ms = kf_now_ms() + TURNS * hold->options.timeout_ms;
+	pid_t owner;
+	int r = kf_namelock_take(name, 0, &hold->turn, &owner);
+
+	if (r == -EBUSY) {
+		hold->options.told(hold->units[0].name, "another hold begins: waiting for that");
+		r = kf_namelock_take(name, deadline_ms, &hold->turn, &owner);
+	}
+	if (r == -EINTR)
+		return kf_fail(err, KF_INTERRUPTED, "interrupted while another hold begins");
+	if (r != -EBUSY)
+		return r < 0 ? kf_fail_sys(err, -r, "hold: no lock") : 0;
+	r = kf_fail(err, KF_BUSY, "process %d has begun to hold units, and is not done with that",
+		    (int)owner);
+	kf_error_hint(err, "wait for it (ps %d shows what it is), then try again", (int)owner);
+	return r;
+}
+
+int kf_rival_check(struct kf_systemd *systemd, const struct kf_held *unit, struct kf_error *err)
+{
+	char name[KF_NAME_SIZE * 2], scope[KF_NAME_SIZE];
+	pid_t owner;
+	int r;
+
+	name_sentinel(unit->name, name);
+	if (kf_namelock_owner(name, &owner) && !is_above(owner))
+		return refuse_sentinel(unit->name, owner, err);
+	if (!find_scope(systemd, unit->before.owed_by, scope))
 		return 0;
 	r = kf_fail(err, KF_BUSY, "%s is held already: it is started when %s ends", unit->name,
 		    scope);
@@ -102,31 +154,4 @@ int kf_rival_lease(const struct kf_held *unit, struct kf_error *err)
 	kf_error_hint(err, "wait for that (journalctl -u kalico-flash tells whose it is), then try "
 			   "again");
 	return r;
-}
-
-void kf_rival_await(struct kf_unit_hold *hold, const char *own)
-{
-	struct kf_patience patience = { .deadline_ms = KF_FOREVER, .through = true };
-	struct kf_unit_state ours, now, theirs;
-	char scope[KF_NAME_SIZE];
-
-	for (size_t i = 0; i < hold->count; i++) {
-		const char *at = now.owed_by, *unit = hold->units[i].name;
-		struct kf_bus *bus = kf_systemd_bus(hold->systemd, &patience);
-		bool waited = false;
-
-		if (!bus || kf_unit_state(hold->systemd, unit, &now, NULL) < 0)
-			continue;
-		while (next_scope(hold->systemd, &at, own, scope, &theirs)) {
-			if (kf_unit_state(hold->systemd, own, &ours, NULL) < 0 ||
-			    theirs.since_us > ours.since_us)
-				continue;
-			hold->options.told(unit, "another hold came first: waiting for its end");
-			waited = kf_bus_wait(bus, scope, kf_unit_is_down, &patience, NULL) == 0;
-		}
-		patience.deadline_ms = kf_now_ms() + SETTLE_MS;
-		if (waited && kf_bus_wait(bus, unit, kf_unit_is_settled, &patience, NULL) < 0)
-			hold->options.told(unit, "does not come to rest after it");
-		patience.deadline_ms = KF_FOREVER;
-	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Who else has a unit down, or will start it: a scope of another hold's, which the unit names
- * as OnSuccessOf=, a sentinel, which has its lock, or a lease, whose debt is a file.
+ * as OnSuccessOf=, a sentinel, whose lock has the unit's name, or a lease, whose debt is a file.
+ * Holds begin one at a time, so that each finds such a trace of those before.
  */
 #ifndef KF_SYSTEMD_RIVAL_H
 #define KF_SYSTEMD_RIVAL_H
@@ -16,10 +17,11 @@ _must_check_ int kf_rival_check(struct kf_systemd *systemd, const struct kf_held
 /* KF_BUSY: unit is leased, as kf-leased's debts beside its socket tell. */
 _must_check_ int kf_rival_lease(const struct kf_held *unit, struct kf_error *err);
 
-/*
- * Both may have looked before either scope stood. Who came later, by PID 1's clock, waits here
- * for the end of the other, through any stop signal: were own to end now, the units would start.
- */
-void kf_rival_await(struct kf_unit_hold *hold, const char *own);
+/* Leave a sentinel's trace, for as long as *ret is open in any process. KF_BUSY: there is one. */
+_must_check_ int kf_rival_claim(const char *unit, int *ret, struct kf_error *err);
+
+/* Wait until no other hold begins; that is so as long as hold->turn is open. KF_BUSY: one still
+ * does. */
+_must_check_ int kf_rival_turn(struct kf_unit_hold *hold, struct kf_error *err);
 
 #endif

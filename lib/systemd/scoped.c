@@ -11,7 +11,6 @@
 
 #include "core/clock.h"
 #include "core/text.h"
-#include "systemd/rival.h"
 #include "systemd/scope.h"
 #include "systemd/way.h"
 
@@ -77,8 +76,6 @@ static int open_by(struct kf_unit_hold *hold, start_fn *start_it, struct kf_erro
 		return 0;
 	}
 	r = start(hold, bus, start_it, &scope, &why);
-	if (r == 0)
-		kf_rival_await(hold, scope.name);
 	if (r == 0)
 		return 1;
 	if (hold->own)

@@ -5,7 +5,7 @@
  * says that all of us are gone. It lives in a session of its own, holds nothing of ours open,
  * and before anything is stopped has found that it may start the units from there (a sudo
  * that remembers a password, for one, does so for our terminal alone). As long as one of us is
- * there, the units' locks keep other holds out (unitlock.h).
+ * there, the units' locks keep other holds out (rival.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 
 #include "core/clock.h"
 #include "core/text.h"
+#include "systemd/rival.h"
 #include "systemd/scope.h"
 #include "systemd/systemctl.h"
-#include "systemd/unitlock.h"
 #include "systemd/way.h"
 
 enum { READY_MS = 20000, SHELTER_MS = 5000, END_MS = 1000 };
@@ -231,7 +231,7 @@ static int lock_units(const struct kf_unit_hold *hold, struct own *own, struct k
 	for (size_t i = 0; r == 0 && i < hold->count; i++) {
 		if (!kf_unit_is_up(&hold->units[i].before))
 			continue;
-		r = kf_unitlock_take(hold->units[i].name, &own->kept[own->count], err);
+		r = kf_rival_claim(hold->units[i].name, &own->kept[own->count], err);
 		if (r == 0)
 			own->count++;
 	}

@@ -6,7 +6,7 @@
 #include "core/text.h"
 #include "systemd/state.h"
 
-enum kind { TEXT, LIST, FLAG, NUMBER, TIME };
+enum kind { TEXT, LIST, FLAG, NUMBER };
 
 #define MEMBER(name, kind, member)                                                                 \
 	{                                                                                          \
@@ -32,22 +32,23 @@ static const struct {
 	MEMBER("BoundBy", LIST, stops_too),
 	MEMBER("ConsistsOf", LIST, stops_too),
 	MEMBER("PropagatesStopTo", LIST, stops_too),
-	MEMBER("ActiveEnterTimestampMonotonic", TIME, since_us),
 	MEMBER("MainPID", NUMBER, pid),
 	MEMBER("CanStart", FLAG, can_start),
 	MEMBER("Transient", FLAG, transient),
 };
 
-/* Several properties may add to one list. */
-static void add_names(char *list, size_t size, const char *names)
+/* Several properties may add to one list. Did it fit? */
+static bool add_names(char *list, size_t size, const char *names)
 {
 	char name[KF_NAME_SIZE];
+	bool fits = true;
 
 	for (size_t len; *names; names += len + (names[len] == ' ')) {
 		len = strcspn(names, " ");
 		kf_text_clean(name, sizeof(name), names, len);
-		kf_text_add(list, size, " ", name);
+		fits = kf_text_add(list, size, " ", name) && fits;
 	}
+	return fits;
 }
 
 void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char *value)
@@ -62,7 +63,8 @@ void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char
 			kf_text_clean(at, properties[i].size, value, strlen(value));
 			break;
 		case LIST:
-			add_names(at, properties[i].size, value);
+			if (!add_names(at, properties[i].size, value))
+				state->cut = true;
 			break;
 		case FLAG:
 			*(bool *)at = strcmp(value, "yes") == 0;
@@ -70,11 +72,14 @@ void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char
 		case NUMBER:
 			*(uint32_t *)(void *)at = (uint32_t)strtoul(value, NULL, 10);
 			break;
-		case TIME:
-			*(uint64_t *)(void *)at = strtoull(value, NULL, 10);
-			break;
 		}
 	}
+}
+
+void kf_unit_state_job(struct kf_unit_state *state, const char *type)
+{
+	state->starting = strcmp(type, "start") == 0 || strcmp(type, "restart") == 0;
+	state->ending = strcmp(type, "stop") == 0;
 }
 
 bool kf_unit_is_down(const struct kf_unit_state *state)
@@ -89,12 +94,13 @@ bool kf_unit_is_up(const struct kf_unit_state *state)
 
 bool kf_unit_is_past_ending(const struct kf_unit_state *state)
 {
-	return strcmp(state->active, "deactivating") != 0;
+	return !state->ending && strcmp(state->active, "deactivating") != 0;
 }
 
 bool kf_unit_is_settled(const struct kf_unit_state *state)
 {
-	return !state->starting && (kf_unit_is_down(state) || strcmp(state->active, "active") == 0);
+	return !state->starting && !state->ending &&
+	       (kf_unit_is_down(state) || strcmp(state->active, "active") == 0);
 }
 
 const char *kf_unit_stuck(const struct kf_unit_state *state)

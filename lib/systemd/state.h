@@ -16,23 +16,27 @@ struct kf_unit_state {
 	char description[KF_NAME_SIZE];
 	char result[32];       /* of its last run: success, exit-code, start-limit-hit ... */
 	uint32_t pid;	       /* MainPID; 0: none */
-	uint64_t since_us;     /* when it last became active, of CLOCK_MONOTONIC */
 	char id[KF_NAME_SIZE]; /* its own name, where it was asked for by an alias */
-	/* Names with a space between them; what does not fit is left out. */
-	char owed_by[512];   /* units at whose end systemd starts it */
-	char stops_too[512]; /* units that systemd stops along with it */
-	bool can_start;	     /* not RefuseManualStart= */
-	bool transient;	     /* has no file: forgotten once it is stopped */
-	bool starting;	     /* a job to start or restart it is queued */
+	/* Names with a space between them. */
+	char owed_by[1024];   /* units at whose end systemd starts it */
+	char stops_too[4096]; /* units that systemd stops along with it */
+	bool cut;	      /* one of these is not whole */
+	bool can_start;	      /* not RefuseManualStart= */
+	bool transient;	      /* has no file: forgotten once it is stopped */
+	bool starting;	      /* a job to start or restart it is queued */
+	bool ending;	      /* one to stop it is */
 };
 
-/* Take one property in the spelling of systemctl show; others are passed over. */
+/* Take one property in the spelling of systemctl show; others are passed over. A list grows. */
 void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char *value);
+
+/* Take the type of the unit's queued job (org.freedesktop.systemd1(5), "Job Objects"). */
+void kf_unit_state_job(struct kf_unit_state *state, const char *type);
 
 /* Would its user say that it runs (active, reloading, on its way up)? */
 bool kf_unit_is_up(const struct kf_unit_state *state);
 
-/* Has it ended, however (inactive or failed)? Between up and down: deactivating. */
+/* Has it ended, however (inactive or failed)? Between up and down: deactivating, or about to. */
 bool kf_unit_is_down(const struct kf_unit_state *state);
 
 /* Is it not on its way down, whatever comes after that? Is nothing under way with it at all? */

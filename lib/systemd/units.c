@@ -31,7 +31,8 @@ struct verb {
 
 static bool runs(const struct kf_unit_state *state)
 {
-	return strcmp(state->active, "active") == 0 || strcmp(state->active, "reloading") == 0;
+	return !state->ending &&
+	       (strcmp(state->active, "active") == 0 || strcmp(state->active, "reloading") == 0);
 }
 
 static bool ended(const struct kf_unit_state *state)

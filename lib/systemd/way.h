@@ -24,6 +24,7 @@ struct kf_unit_hold {
 	const struct kf_way *way;
 	void *own;		/* the way's; NULL until it has opened */
 	struct kf_error barred; /* why a lease is not for this user or these units */
+	int turn;		/* its own to begin, until it has taken what it holds; or -1 */
 	size_t count;
 	struct kf_held units[KF_HOLD_UNITS_MAX];
 };

@@ -170,7 +170,7 @@ first_holds() {
 	systemctl start klipper
 	by_narrow_sudo
 	first_holds
-	sentinel="is held already: a sentinel starts it when kf-service"
+	sentinel="is held already: a sentinel starts it when process"
 	for who in by_narrow_sudo by_sudo by_lease; do
 		"$who"
 		run -75 --separate-stderr hold -- touch ran

@@ -79,19 +79,19 @@ TEST(properties)
 TEST(lists_take_whole_names_of_several_properties)
 {
 	struct kf_unit_state state = { 0 };
-	char many[600] = "", name[16];
+	char many[1200] = "", name[16];
 
 	kf_unit_state_set(&state, "RequiredBy", "a.service b.service");
 	kf_unit_state_set(&state, "BoundBy", "");
 	kf_unit_state_set(&state, "ConsistsOf", "c.service\033");
 	CHECK_STR(state.stops_too, "a.service b.service c.service?");
-	kf_unit_state_set(&state, "ActiveEnterTimestampMonotonic", "18446744073709551615");
-	CHECK(state.since_us == UINT64_MAX);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 99; i++) {
 		kf_text_format(name, sizeof(name), "%02d.service", i);
 		kf_text_add(many, sizeof(many), " ", name);
 	}
+	CHECK(!state.cut);
 	kf_unit_state_set(&state, "OnSuccessOf", many);
+	CHECK(state.cut);
 	CHECK(strlen(state.owed_by) < sizeof(state.owed_by));
 	CHECK(strlen(state.owed_by) > sizeof(state.owed_by) - sizeof(name));
 	CHECK(strncmp(state.owed_by, many, strlen(state.owed_by)) == 0);
@@ -111,6 +111,7 @@ TEST(up_and_down)
 		{ "deactivating", true, true, false }, { "maintenance", false, true, false },
 		{ "inactive", true, true, true },
 	};
+	struct kf_unit_state ending = { .active = "active" };
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(cases); i++) {
 		struct kf_unit_state state = { .starting = cases[i].starting };
@@ -119,6 +120,12 @@ TEST(up_and_down)
 		CHECK(kf_unit_is_up(&state) == cases[i].up);
 		CHECK(kf_unit_is_down(&state) == cases[i].down);
 	}
+	CHECK(kf_unit_is_up(&ending) && kf_unit_is_settled(&ending));
+	kf_unit_state_job(&ending, "stop");
+	CHECK(!kf_unit_is_up(&ending) && !kf_unit_is_down(&ending));
+	CHECK(!kf_unit_is_settled(&ending) && !kf_unit_is_past_ending(&ending));
+	kf_unit_state_job(&ending, "restart");
+	CHECK(kf_unit_is_up(&ending) && !kf_unit_is_settled(&ending));
 }
 
 TEST_MAIN(T(names), T(names_that_are_none), T(properties),
