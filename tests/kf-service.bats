@@ -31,8 +31,9 @@ fake() {
 	mv state.new "$FAKE/state.json"
 }
 
+# What was asked of systemd; forgiving past starts has tests of its own.
 calls() {
-	cat "$FAKE/calls"
+	grep -v -e ResetFailedUnit -e reset-failed "$FAKE/calls" || true
 }
 
 # Whoever runs the tests: "${user[@]}" COMMAND runs as somebody who is not root.
@@ -201,7 +202,7 @@ guarantee() {
 		"start": {"result": "failed", "then": "failed"}}'
 	run -0 kf-service start
 	[ "$(active)" = active ]
-	[[ $(calls) == *"ResetFailedUnit klipper.service"* ]]
+	grep "ResetFailedUnit klipper.service" "$FAKE/calls"
 }
 
 @test "no such unit: said before anything is stopped, with those there are" {
@@ -252,6 +253,7 @@ systemctl start klipper.service" ]
 	units klipper.service active klipper-2.service inactive moonraker.service active
 	run -0 "${user[@]}" kf-service hold -u klipper -u klipper-2 -u moonraker -- true
 	[ "$(cat "$FAKE/scopes")" = "klipper.service=active moonraker.service=active" ]
+	[ "$(grep -c ResetFailedUnit "$FAKE/calls")" -eq 2 ]
 	rm "$FAKE/scopes"
 	fake '.deny = ["StartTransientUnit"]'
 	run -0 "${user[@]}" kf-service hold -u klipper -u klipper-2 -u moonraker -- true

@@ -189,10 +189,19 @@ static int obey(struct client *client, const char *text, size_t len, struct kf_e
 	struct kf_lease_request request;
 	int r = kf_lease_parse(text, len, &request, err);
 
+	if (r < 0 && client->phase == HOLDING) {
+		/* COMMAND has the connection too: whatever wrote there, the lease is not over. */
+		kf_log_phase("Lease", NULL, "pid %d: passed over: %s", (int)client->peer.pid,
+			     err->message);
+		return 0;
+	}
 	if (r < 0)
 		return r;
-	if (client->phase == RETURNING || (request.count > 0 && client->phase != ASKING))
-		return kf_fail(err, KF_PROTOCOL, "a connection is good for one lease");
+	if (client->phase == RETURNING || (request.count > 0 && client->phase != ASKING)) {
+		r = kf_fail(err, KF_PROTOCOL, "a connection is good for one lease");
+		kf_error_hint(err, "see kf-leased(8); connect again for another");
+		return r;
+	}
 	client->late = sd_event_source_disable_unref(client->late);
 	/* Whoever asks what has become of units holds them for no time: none is stopped for that.
 	 */

@@ -190,7 +190,7 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 		     struct kf_error *err)
 {
 	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *hold = calloc(1, sizeof(*hold));
-	struct kf_error no_systemd = { 0 }, why = { 0 };
+	struct kf_error why = { 0 };
 	int r;
 
 	if (!hold)
@@ -203,13 +203,10 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 	r = kf_rival_turn(hold, err);
 	if (r < 0)
 		return r;
-	r = kf_systemd_open(&hold->systemd, &no_systemd);
-	if (r == 0)
-		r = look(hold, &why);
-	else if (no_systemd.code != KF_INTERRUPTED)
-		r = 0; /* a lease needs nothing of it */
-	else
-		why = no_systemd;
+	r = kf_systemd_open(&hold->systemd, err);
+	if (r < 0)
+		return r;
+	r = look(hold, &why);
 	if (r == 0 && check_outside(hold, err) < 0)
 		return kf_code_errno(KF_SERVICE);
 	if (r == 0)
@@ -217,7 +214,7 @@ int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
 	if (r < 0) {
 		explain(hold, &why);
 		if (err)
-			*err = hold->systemd ? why : no_systemd;
+			*err = why;
 		return r;
 	}
 	*ret = hold;

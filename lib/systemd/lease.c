@@ -71,20 +71,13 @@ static bool is_timeout(const json_t *timeout)
 	       json_integer_value(timeout) <= KF_LEASE_TIMEOUT_MAX;
 }
 
-int kf_lease_parse(const char *text, size_t len, struct kf_lease_request *ret, struct kf_error *err)
+static int parse(const json_t *said, struct kf_lease_request *ret, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *said = NULL;
-	const json_t *hold, *release, *timeout;
-	size_t members;
-	int r;
+	const json_t *hold = json_object_get(said, "hold");
+	const json_t *release = json_object_get(said, "release");
+	const json_t *timeout = json_object_get(said, "timeout");
+	size_t members = json_object_size(said);
 
-	*ret = (struct kf_lease_request){ 0 };
-	if (len <= KF_LEASE_MESSAGE_MAX)
-		said = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	members = json_object_size(said);
-	hold = json_object_get(said, "hold");
-	release = json_object_get(said, "release");
-	timeout = json_object_get(said, "timeout");
 	ret->release = release;
 	if (json_is_array(hold) && (members == 1 || (members == 2 && is_timeout(timeout)))) {
 		ret->timeout_ms = json_integer_value(timeout) * 1000;
@@ -94,8 +87,21 @@ int kf_lease_parse(const char *text, size_t len, struct kf_lease_request *ret, s
 		return parse_units(release, ret, err);
 	if (members == 1 && json_is_true(release))
 		return 0;
-	r = kf_fail(err, KF_PROTOCOL, "a request is {\"hold\": [UNIT...]} or {\"release\": true}");
-	kf_error_hint(err, "see kf-leased(8); kf-service hold asks rightly");
+	return kf_fail(err, KF_PROTOCOL,
+		       "a request is {\"hold\": [UNIT...]} or {\"release\": true}");
+}
+
+int kf_lease_parse(const char *text, size_t len, struct kf_lease_request *ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *said = NULL;
+	int r;
+
+	*ret = (struct kf_lease_request){ 0 };
+	if (len <= KF_LEASE_MESSAGE_MAX)
+		said = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	r = parse(said, ret, err);
+	if (r == kf_code_errno(KF_PROTOCOL))
+		kf_error_hint(err, "see kf-leased(8); kf-service hold asks rightly");
 	return r;
 }
 

@@ -20,7 +20,8 @@
  *	what has become of them? To be asked by whose lease ended with kf-leased.
  *
  * What is not understood or not allowed is answered with an error that has "refused": true;
- * it changes nothing, and the connection is closed.
+ * it changes nothing, and the connection is closed. Where a lease stands, what is not understood
+ * is passed over: a command that inherited the connection may have written there.
  */
 #ifndef KF_SYSTEMD_LEASE_H
 #define KF_SYSTEMD_LEASE_H

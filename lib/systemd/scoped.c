@@ -127,6 +127,17 @@ static bool may_sudo(struct kf_systemd *systemd, const char *unit)
 	return bus && kf_scope_may_sudo(bus, &patience);
 }
 
+/* PID 1 has one try to start them: a limit on starts is not to be in its way. */
+static int take(struct kf_unit_hold *hold, struct kf_error *err)
+{
+	int r = kf_way_direct_take(hold, err);
+
+	for (size_t i = 0; r == 0 && i < hold->count; i++)
+		if (hold->units[i].stopped)
+			kf_unit_forgive(hold->systemd, hold->units[i].name);
+	return r;
+}
+
 static int run(struct kf_unit_hold *hold, const struct kf_command *command,
 	       struct kf_command_end *ret, struct kf_error *err)
 {
@@ -185,7 +196,7 @@ const struct kf_way kf_way_scope = {
 	.name = "scope",
 	.may = may_scope,
 	.open = open_scope,
-	.take = kf_way_direct_take,
+	.take = take,
 	.run = run,
 	.release = release,
 	.close = close_scope,
@@ -195,7 +206,7 @@ const struct kf_way kf_way_sudo_scope = {
 	.name = "sudo scope",
 	.may = may_sudo,
 	.open = open_sudo,
-	.take = kf_way_direct_take,
+	.take = take,
 	.run = run,
 	.release = release_sudo,
 	.close = close_scope,

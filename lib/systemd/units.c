@@ -295,12 +295,14 @@ static int ask_and_look(struct kf_systemd *systemd, const struct verb *verb, con
 	return r;
 }
 
-/* A unit that failed too often of late is started by nobody until that is forgotten. */
-static void forgive(struct kf_systemd *systemd, const char *unit,
-		    const struct kf_patience *patience)
+void kf_unit_forgive(struct kf_systemd *systemd, const char *unit)
 {
-	if (!systemd->bus || kf_bus_reset_failed(systemd->bus, unit, patience, NULL) < 0)
-		if (kf_systemctl_job("reset-failed", unit, patience, NULL) < 0)
+	const struct kf_patience patience = { .deadline_ms = kf_now_ms() + QUERY_MS,
+					      .through = true };
+
+	if (is_denied(systemd, unit) || !systemd->bus ||
+	    kf_bus_reset_failed(systemd->bus, unit, &patience, NULL) < 0)
+		if (kf_systemctl_job("reset-failed", unit, &patience, NULL) < 0)
 			return; /* the start that follows will tell */
 }
 
@@ -320,7 +322,7 @@ static int change(struct kf_systemd *systemd, const struct verb *verb, const cha
 	r = ask_and_look(systemd, verb, unit, &patience, &state, err);
 	if (r < 0 && r != -EINTR && verb == &start &&
 	    strcmp(state.result, "start-limit-hit") == 0) {
-		forgive(systemd, unit, &patience);
+		kf_unit_forgive(systemd, unit);
 		r = ask_and_look(systemd, verb, unit, &patience, &state, err);
 	}
 	if (r < 0)

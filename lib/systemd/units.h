@@ -45,6 +45,12 @@ _must_check_ int kf_unit_stop(struct kf_systemd *systemd, const char *unit, int6
 _must_check_ int kf_unit_start(struct kf_systemd *systemd, const char *unit, int64_t deadline_ms,
 			       struct kf_error *err);
 
+/*
+ * Forget how often it was started of late, as far as we may: whoever starts it next is not
+ * refused for that (StartLimitBurst=).
+ */
+void kf_unit_forgive(struct kf_systemd *systemd, const char *unit);
+
 /* By which way we may stop and start this unit; found without doing so. */
 enum kf_right {
 	KF_RIGHT_NONE,

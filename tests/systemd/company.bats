@@ -18,6 +18,9 @@ setup_file() {
 	unit moonraker-next Requires=moonraker-requires.service "${sleeps[@]}"
 	unit moonraker-idle Requires=klipper-base.service "${sleeps[@]}"
 	unit screen-requires Requires=klipper-base.service "${sleeps[@]}"
+	unit klipper-slowly After=klipper-base.service Requires=klipper-base.service "${sleeps[@]}" 'ExecStop=/bin/sleep 1'
+	unit klipper-once "[Service]" "ExecStart=/bin/sleep infinity"
+	printf '[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n' >>/etc/systemd/system/klipper-once.service
 	unit klipper-late "${sleeps[@]}" 'ExecStop=/bin/sleep 1'
 	unit klipper-later "${sleeps[@]}" 'ExecStop=/bin/sleep 4'
 	ln -sf klipper-late.service /etc/systemd/system/klipper-alias.service
@@ -28,7 +31,7 @@ setup_file() {
 
 teardown_file() {
 	cd /etc/systemd/system || return
-	rm -f klipper-{base,late,later,alias,crash,forever}.service moonraker-{requires,binds,part,next,idle}.service screen-requires.service
+	rm -f klipper-{base,slowly,once,late,later,alias,crash,forever}.service moonraker-{requires,binds,part,next,idle}.service screen-requires.service
 	systemctl daemon-reload
 }
 
@@ -189,6 +192,130 @@ first_holds() {
 	done
 	run -0 hold -- kf-service hold -- systemctl show -P ActiveState klipper
 	[[ $output == *inactive* ]]
+	[ "$(active klipper)" = "klipper.service " ]
+}
+
+@test "at the same moment in mixed ways: never does one see the unit run" {
+	local n ways=(by_lease by_sudo by_narrow_sudo)
+	systemctl start klipper
+	for _ in {1..6}; do
+		for n in 0 1 2; do
+			if [ "$n" -eq 0 ]; then way=(runuser -u lessee --); else way=(runuser -u pi --); fi
+			"${ways[n]}" 2>/dev/null
+			hold -- sh -c 'for i in 1 2 3 4 5 6; do systemctl is-active klipper; sleep 0.05; done' >"during$n" 2>"said$n" 3>&- &
+		done
+		wait
+		run ! grep -x active during0 during1 during2
+		[ "$(cat during0 during1 during2 | grep -c inactive)" -ge 6 ]
+		timeout 10 sh -c 'until systemctl -q is-active klipper; do sleep 0.05; done'
+	done
+}
+
+# Its children bear its name until they become something else.
+oldest() {
+	pidof "$1" | tr ' ' '\n' | sort -n | head -1
+}
+
+ordered() {
+	systemctl start klipper-base klipper-slowly
+	hold -u klipper-base -- touch ran 2>said 3>&- &
+	timeout 10 sh -c 'until systemctl show -P ActiveState klipper-slowly | grep -q deactivating; do sleep 0.02; done'
+	kill "-$1" "$(oldest kf-service)"
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq $((128 + $(kill -l "$1"))) ]
+	[ ! -e ran ]
+	timeout 10 sh -c 'until systemctl -q is-active klipper-base && systemctl -q is-active klipper-slowly; do sleep 0.05; done'
+	sleep 1.5
+	[ "$(active klipper-base klipper-slowly)" = "klipper-base.service klipper-slowly.service " ]
+}
+
+@test "ended while one waits for the stop of another: both run again" {
+	each_way ordered TERM
+	by_narrow_sudo
+	ordered TERM
+	ordered INT
+}
+
+@test "kf-leased killed while one waits for the stop of another: both run again" {
+	systemctl start klipper-base klipper-slowly
+	by_lease
+	hold -u klipper-slowly -u klipper-base -- sleep 2 3>&- &
+	timeout 10 sh -c 'until systemctl show -P ActiveState klipper-slowly | grep -q deactivating; do sleep 0.02; done'
+	systemctl kill --kill-whom=main --signal=KILL kalico-flash.service
+	wait $! || true
+	timeout 20 sh -c 'until systemctl -q is-active klipper-base && systemctl -q is-active klipper-slowly; do sleep 0.05; done'
+	sleep 1.5
+	[ "$(active klipper-base klipper-slowly)" = "klipper-base.service klipper-slowly.service " ]
+}
+
+@test "kf-leased killed, and what pays for it too: it is paid all the same" {
+	systemctl start klipper klipper-later
+	by_lease
+	first_holds
+	kill -KILL "$(oldest kf-service)"
+	systemctl kill --kill-whom=main --signal=KILL kalico-flash.service
+	for _ in 1 2 3; do pkill -KILL -x kf-leased || true; done
+	wait "$first" || true
+	timeout 20 sh -c 'until systemctl -q is-active klipper; do sleep 0.05; done'
+	echo x >down
+}
+
+many_stop_along() {
+	systemctl start klipper-base "${dependents[@]}"
+	hold -u klipper-base -- systemctl is-active "${dependents[@]}" >during || true
+	[ "$(grep -c inactive during)" -eq ${#dependents[@]} ]
+	[ "$(systemctl is-active "${dependents[@]}" | grep -c '^active')" -eq ${#dependents[@]} ]
+}
+
+@test "many with long names stop along: all come back; more than can be held: refused" {
+	local dependents=() n
+	for n in {1..34}; do
+		unit "moonraker-with-a-rather-long-name-for-a-display-$n" PartOf=klipper-base.service "[Service]" "ExecStart=/bin/sleep infinity"
+	done
+	systemctl daemon-reload
+	dependents=(moonraker-with-a-rather-long-name-for-a-display-{1..31}.service)
+	each_way many_stop_along
+	systemctl start 'moonraker-with-a-rather-long-name-for-a-display-32'
+	way=()
+	run -1 --separate-stderr hold -u klipper-base -- touch ran
+	[[ $stderr == *"more units stop along with klipper-base.service than can be held"* ]]
+	[ ! -e ran ]
+	systemctl -q is-active klipper-base
+	systemctl stop 'moonraker*'
+	rm -f /etc/systemd/system/moonraker-with-*
+	systemctl daemon-reload
+}
+
+start_limit() {
+	systemctl reset-failed klipper-once || true
+	systemctl start klipper-once
+	hold -u klipper-once -- sh -c 'echo $$ $PPID >up; exec sleep infinity' 3>&- &
+	read -r -t 20 command service <>up
+	kill -KILL "$command" "$service"
+	wait $! || true
+	timeout 10 sh -c 'until systemctl -q is-active klipper-once; do sleep 0.05; done'
+	systemctl stop klipper-once
+}
+
+@test "what may be started but once in a while comes back, whatever was killed" {
+	each_way start_limit
+}
+
+@test "what a stop is queued for is not given back" {
+	systemctl start klipper-base klipper-slowly
+	systemctl stop --no-block klipper-base klipper-slowly
+	hold -u klipper-base -- true
+	[ "$(active klipper-base klipper-slowly)" = "" ]
+}
+
+@test "what a command writes into the lease is passed over; that it failed is told" {
+	systemctl start klipper
+	by_lease
+	run -0 hold -- bash -c 'for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || echo x >&"$fd"; done 2>/dev/null
+		sleep 0.5; systemctl is-active klipper || true'
+	[[ $output == *inactive* ]]
+	run -1 hold -- perl -e '$SIG{CHLD} = "IGNORE"; exec "kf-service", "-q", "hold", "--", "false"'
 	[ "$(active klipper)" = "klipper.service " ]
 }
 
