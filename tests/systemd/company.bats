@@ -19,6 +19,7 @@ setup_file() {
 	unit moonraker-idle Requires=klipper-base.service "${sleeps[@]}"
 	unit screen-requires Requires=klipper-base.service "${sleeps[@]}"
 	unit klipper-slowly After=klipper-base.service Requires=klipper-base.service "${sleeps[@]}" 'ExecStop=/bin/sleep 1'
+	unit klipper-heavy@ "${sleeps[@]}" 'ExecStartPre=/bin/sleep 1'
 	unit klipper-once "[Service]" "ExecStart=/bin/sleep infinity"
 	printf '[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n' >>/etc/systemd/system/klipper-once.service
 	unit klipper-late "${sleeps[@]}" 'ExecStop=/bin/sleep 1'
@@ -31,7 +32,7 @@ setup_file() {
 
 teardown_file() {
 	cd /etc/systemd/system || return
-	rm -f klipper-{base,slowly,once,late,later,alias,crash,forever}.service moonraker-{requires,binds,part,next,idle}.service screen-requires.service
+	rm -f klipper-{base,slowly,once,heavy@,late,later,alias,crash,forever}.service moonraker-{requires,binds,part,next,idle}.service screen-requires.service
 	systemctl daemon-reload
 }
 
@@ -250,15 +251,17 @@ ordered() {
 }
 
 @test "kf-leased killed, and what pays for it too: it is paid all the same" {
-	systemctl start klipper klipper-later
+	systemctl start klipper-heavy@{1,2}
 	by_lease
-	first_holds
-	kill -KILL "$(oldest kf-service)"
-	systemctl kill --kill-whom=main --signal=KILL kalico-flash.service
-	for _ in 1 2 3; do pkill -KILL -x kf-leased || true; done
-	wait "$first" || true
-	timeout 20 sh -c 'until systemctl -q is-active klipper; do sleep 0.05; done'
-	echo x >down
+	hold -u klipper-heavy@1 -u klipper-heavy@2 -- sh -c 'echo $$ >up; exec sleep infinity' 3>&- &
+	read -r -t 20 command <>up
+	# shellcheck disable=SC2046
+	kill -KILL "$command" $(pidof kf-leased kf-service)
+	# shellcheck disable=SC2016
+	timeout 10 sh -c 'until kill -KILL $(pidof kf-leased) 2>/dev/null; do :; done'
+	wait $! || true
+	timeout 20 sh -c 'until systemctl -q is-active klipper-heavy@1 && systemctl -q is-active klipper-heavy@2; do sleep 0.05; done'
+	[ -z "$(ls /run/kalico-flash/owed)" ]
 }
 
 many_stop_along() {
