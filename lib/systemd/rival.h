@@ -9,8 +9,7 @@
 
 #include "systemd/way.h"
 
-/* KF_BUSY: another hold's scope stands, or its sentinel, and will have the unit started under us.
- */
+/* KF_BUSY: another hold's scope, or sentinel, stands, and will have the unit started under us. */
 _must_check_ int kf_rival_check(struct kf_systemd *systemd, const struct kf_held *unit,
 				struct kf_error *err);
 
@@ -20,8 +19,7 @@ _must_check_ int kf_rival_lease(const struct kf_held *unit, struct kf_error *err
 /* Leave a sentinel's trace, for as long as *ret is open in any process. KF_BUSY: there is one. */
 _must_check_ int kf_rival_claim(const char *unit, int *ret, struct kf_error *err);
 
-/* Wait until no other hold begins; that is so as long as hold->turn is open. KF_BUSY: one still
- * does. */
+/* Wait until no other hold begins: none does while hold->turn is open. KF_BUSY: one still does. */
 _must_check_ int kf_rival_turn(struct kf_unit_hold *hold, struct kf_error *err);
 
 #endif

@@ -62,7 +62,7 @@ static int start(struct kf_unit_hold *hold, struct kf_bus *bus, start_fn *start_
 static int open_by(struct kf_unit_hold *hold, start_fn *start_it, struct kf_error *err)
 {
 	const struct kf_patience patience = within(ANSWER_MS, false);
-	struct kf_bus *bus = hold->systemd ? kf_systemd_bus(hold->systemd, &patience) : NULL;
+	struct kf_bus *bus = kf_systemd_bus(hold->systemd, &patience);
 	struct kf_error why = { 0 };
 	struct kf_scope scope = { 0 };
 	size_t running = 0;
@@ -95,7 +95,7 @@ static int open_scope(struct kf_unit_hold *hold, struct kf_error *err)
 static int open_sudo(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	const struct kf_patience patience = within(ANSWER_MS, false);
-	struct kf_bus *bus = hold->systemd ? kf_systemd_bus(hold->systemd, &patience) : NULL;
+	struct kf_bus *bus = kf_systemd_bus(hold->systemd, &patience);
 	int r;
 
 	/* A sudo takes long, for a no that is known. */

@@ -267,8 +267,8 @@ static int open_sentinel(struct kf_unit_hold *hold, struct kf_error *err)
 
 	for (size_t i = 0; i < hold->count; i++)
 		owes = owes || kf_unit_is_up(&hold->units[i].before);
-	if (!hold->systemd || !owes) {
-		kf_fail(err, KF_SERVICE, hold->systemd ? "nothing to bring back" : "no systemd");
+	if (!owes) {
+		kf_fail(err, KF_SERVICE, "nothing to bring back");
 		return 0;
 	}
 	for (size_t i = 0; i < hold->count; i++)

@@ -225,10 +225,9 @@ static int give_back(int fd, json_t *said, int64_t timeout_ms, json_t **ret)
 
 static void tell_back(const struct kf_unit_hold *hold, const struct kf_held *unit)
 {
-	const char *active = unit->before.active[0] ? unit->before.active : "active";
 	char news[KF_NAME_SIZE];
 
-	kf_text_format(news, sizeof(news), "started, %s again after %.1f s", active,
+	kf_text_format(news, sizeof(news), "started, %s again after %.1f s", unit->before.active,
 		       (double)(kf_now_ms() - unit->since_ms) / 1000);
 	hold->options.told(unit->name, news);
 }
@@ -236,8 +235,8 @@ static void tell_back(const struct kf_unit_hold *hold, const struct kf_held *uni
 /* Nobody answers for unit, or nobody knows of it. */
 static bool bring_back(struct kf_unit_hold *hold, const struct kf_held *unit, struct kf_error *err)
 {
-	if (!hold->systemd || kf_unit_start(hold->systemd, unit->name,
-					    kf_now_ms() + hold->options.timeout_ms, err) < 0)
+	if (kf_unit_start(hold->systemd, unit->name, kf_now_ms() + hold->options.timeout_ms, err) <
+	    0)
 		return false;
 	hold->options.told(unit->name, "runs, though kf-leased was lost");
 	return true;
@@ -262,7 +261,7 @@ static int recover(struct kf_unit_hold *hold, struct kf_error *err)
 	for (size_t i = 0; i < hold->count; i++) {
 		struct kf_held *unit = &hold->units[i];
 
-		if (!unit->owed && !(hold->systemd && kf_unit_is_up(&unit->before)))
+		if (!unit->owed && !kf_unit_is_up(&unit->before))
 			continue;
 		if (names(answer, "held", unit->name))
 			hold->options.told(unit->name, "another lease keeps it stopped");

@@ -11,15 +11,15 @@
 
 struct kf_held {
 	char name[KF_NAME_SIZE];
-	struct kf_unit_state before; /* all zero: nobody could be asked */
-	bool owed;		     /* from before it is asked to stop until it runs again */
+	struct kf_unit_state before;
+	bool owed; /* from before it is asked to stop until it runs again */
 	bool stopped;
 	bool by_sudo;	  /* the sentinel has to start it so */
 	int64_t since_ms; /* when it was asked to stop */
 };
 
 struct kf_unit_hold {
-	struct kf_systemd *systemd; /* NULL: there is none that we could talk to */
+	struct kf_systemd *systemd;
 	struct kf_unit_hold_options options;
 	const struct kf_way *way;
 	void *own;		/* the way's; NULL until it has opened */
