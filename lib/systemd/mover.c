@@ -140,11 +140,6 @@ static int on_forgiven(sd_bus_message *reply, void *arg, sd_bus_error *ignored)
 	return 0;
 }
 
-static bool runs(const struct kf_unit_state *state)
-{
-	return strcmp(state->active, "active") == 0 || strcmp(state->active, "reloading") == 0;
-}
-
 /* Before it is asked for anything. */
 static void judge_start(struct kf_mover *mover)
 {
@@ -167,7 +162,7 @@ static void judge_start(struct kf_mover *mover)
 		kf_fail(&err, KF_SERVICE, "it runs but is %s, and could not be started again",
 			stuck);
 	} else if (mover->down ? kf_unit_is_down(state) && !state->starting
-			       : runs(state) && strcmp(mover->job, "/") == 0) {
+			       : kf_unit_runs(state) && strcmp(mover->job, "/") == 0) {
 		return finish(mover);
 	} else if (!mover->ready) {
 		return ask(mover);
@@ -189,8 +184,8 @@ static void judge_end(struct kf_mover *mover)
 	}
 	/* What restarts for ever does so again: that is as it was. */
 	if (mover->down ? kf_unit_is_down(state)
-			: runs(state) || (kf_unit_is_up(state) &&
-					  strcmp(state->active, mover->active) == 0))
+			: kf_unit_runs(state) || (kf_unit_is_up(state) &&
+						  strcmp(state->active, mover->active) == 0))
 		return finish(mover);
 	if (!mover->down && strcmp(state->result, "start-limit-hit") == 0 && !mover->forgiven) {
 		mover->forgiven = true;

@@ -87,6 +87,12 @@ bool kf_unit_is_down(const struct kf_unit_state *state)
 	return strcmp(state->active, "inactive") == 0 || strcmp(state->active, "failed") == 0;
 }
 
+bool kf_unit_runs(const struct kf_unit_state *state)
+{
+	return !state->ending &&
+	       (strcmp(state->active, "active") == 0 || strcmp(state->active, "reloading") == 0);
+}
+
 bool kf_unit_is_up(const struct kf_unit_state *state)
 {
 	return state->starting || (!kf_unit_is_down(state) && kf_unit_is_past_ending(state));

@@ -36,6 +36,9 @@ void kf_unit_state_job(struct kf_unit_state *state, const char *type);
 /* Would its user say that it runs (active, reloading, on its way up)? */
 bool kf_unit_is_up(const struct kf_unit_state *state);
 
+/* Is it active, or reloading, and not about to stop? That is the end of a start. */
+bool kf_unit_runs(const struct kf_unit_state *state);
+
 /* Has it ended, however (inactive or failed)? Between up and down: deactivating, or about to. */
 bool kf_unit_is_down(const struct kf_unit_state *state);
 

@@ -29,19 +29,13 @@ struct verb {
 	bool through;
 };
 
-static bool runs(const struct kf_unit_state *state)
-{
-	return !state->ending &&
-	       (strcmp(state->active, "active") == 0 || strcmp(state->active, "reloading") == 0);
-}
-
 static bool ended(const struct kf_unit_state *state)
 {
 	return kf_unit_is_down(state) && !state->starting;
 }
 
 static const struct verb stop = { "stop", "stopped", "StopUnit", ended, false };
-static const struct verb start = { "start", "started", "StartUnit", runs, true };
+static const struct verb start = { "start", "started", "StartUnit", kf_unit_runs, true };
 
 static struct kf_patience at_most(const struct kf_patience *patience, int64_t ms)
 {
