@@ -32,7 +32,7 @@ static bool failed_whole(const struct kf_stage *stage)
 static void signal_stages(const struct run *run, size_t count, int sig)
 {
 	for (size_t i = 0; i < count; i++)
-		if (run->pid[i] > 0 && kill(run->pid[i], sig) == 0 && sig == SIGTERM)
+		if (kf_process_signal(run->pid[i], sig) == 0 && sig == SIGTERM)
 			run->stages[i].stopped = true;
 }
 

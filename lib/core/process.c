@@ -175,13 +175,27 @@ void kf_process_call_off(struct kf_process_waiting *waiting)
 	waiting->pid = 0;
 }
 
+int kf_process_signal(pid_t pid, int sig)
+{
+	if (pid <= 1)
+		return -EINVAL;
+	return kill(pid, sig) < 0 ? -errno : 0;
+}
+
+int kf_group_signal(pid_t leader, int sig)
+{
+	if (leader <= 1)
+		return -EINVAL;
+	return kill(-leader, sig) < 0 ? -errno : 0;
+}
+
 /* Its group if it leads one, else itself. */
 static void send_signal(pid_t pid, int sig)
 {
 	if (getpgid(pid) == pid)
-		kill(-pid, sig);
+		kf_group_signal(pid, sig);
 	else
-		kill(pid, sig);
+		kf_process_signal(pid, sig);
 }
 
 static int reap(pid_t pid, int *ret)
@@ -208,7 +222,7 @@ static void end(pid_t pid, int pidfd)
 	if (!ended_within(pidfd, kf_now_ms() + GRACE_MS))
 		send_signal(pid, SIGKILL);
 	else if (getpgid(pid) == pid)
-		kill(-pid, SIGKILL); /* whatever it left behind */
+		kf_group_signal(pid, SIGKILL); /* whatever it left behind */
 }
 
 /* End and reap it, and what it left in its group although it may be gone itself. */

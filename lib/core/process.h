@@ -75,6 +75,15 @@ void kf_process_forget(struct kf_asked *asked);
 _must_check_ int kf_process_output(const struct kf_process *p, int64_t deadline_ms,
 				   size_t max_bytes, char **ret_text, struct kf_error *err);
 
+/*
+ * Signal one process, or a process group by its leader's pid; sig 0 only asks whether it is there.
+ * Nothing else in lib, tools and tests calls kill(2): there 0 is our own group, -1 is every process
+ * of the machine, and 1 is init. A pid that is not above 1 is -EINVAL, and nobody is signalled.
+ * Else 0, or kill(2)'s failure: -ESRCH (it has ended), -EPERM (another user's).
+ */
+int kf_process_signal(pid_t pid, int sig);
+int kf_group_signal(pid_t leader, int sig);
+
 /* wait(2)'s status as a shell shows it: 0-255, or 128 + signal. */
 int kf_process_status(int wait_status);
 

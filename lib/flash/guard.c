@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Only a clear answer lets a Klippy be stopped; what cannot print need not answer. */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/process.h"
 #include "core/text.h"
 #include "flash/guard.h"
 #include "klipper/consult.h"
@@ -79,7 +79,7 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 	if (r == 0)
 		return judge(&printer, who, err);
 	/* It ended while we asked. */
-	if (r != -EINTR && kill(holder->pid, 0) < 0 && errno == ESRCH)
+	if (r != -EINTR && kf_process_signal(holder->pid, 0) == -ESRCH)
 		return 0;
 	if (r != -EINTR && guard->while_unknown)
 		return 0;

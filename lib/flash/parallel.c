@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/process.h"
 #include "core/record.h"
 #include "flash/parallel.h"
 
@@ -145,7 +146,7 @@ static void pass_signal(const struct crew *crew)
 {
 	for (size_t i = 0; i < crew->batch->count; i++)
 		if (crew->list[i].pid && !crew->list[i].over)
-			kill(crew->list[i].pid, kf_stop_signal());
+			kf_process_signal(crew->list[i].pid, kf_stop_signal());
 }
 
 /* Until one of them has ended; once stopped, they are waited for all the same. */

@@ -289,7 +289,7 @@ static int run_all(struct run *run, struct kf_error *err)
 	/* A stop signal: first tell all, then see them end. */
 	for (size_t i = 0; i < run->count; i++)
 		if (run->items[i].stage == RUNNING)
-			kill(-run->items[i].pid, SIGTERM);
+			kf_group_signal(run->items[i].pid, SIGTERM);
 	for (size_t i = 0; i < run->count; i++)
 		if (run->items[i].stage == RUNNING)
 			finish(run, &run->items[i], 0);

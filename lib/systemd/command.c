@@ -52,7 +52,7 @@ static bool take_signals(int fd, pid_t pid, const struct kf_command *command,
 			command->told(end->signal, false);
 		}
 		if (!from_keyboard(&info))
-			kill(pid, (int)info.ssi_signo);
+			kf_process_signal(pid, (int)info.ssi_signo);
 	}
 	return any;
 }
@@ -70,7 +70,7 @@ static void attend(pid_t pid, int pidfd, int sigfd, const struct kf_command *com
 		n = kf_wait_through(fds, KF_ARRAY_SIZE(fds), deadline_ms);
 		if (n == 0) {
 			command->told(end->signal, true);
-			kill(pid, SIGKILL);
+			kf_process_signal(pid, SIGKILL);
 			deadline_ms = KF_FOREVER;
 			fds[1].fd = -1; /* nothing more to pass on */
 		}

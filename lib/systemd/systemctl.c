@@ -68,7 +68,7 @@ static int run(const char *const *argv, const struct kf_patience *patience, stru
 	kf_closep(&to);
 	r = drain(from, patience, ret);
 	if (r < 0) {
-		kill(-pid, SIGTERM);
+		kf_group_signal(pid, SIGTERM);
 		waitpid(pid, NULL, WNOHANG);
 		if (r == -ETIMEDOUT)
 			return kf_fail(err, KF_TIMEOUT, "%s did not end in time", argv[0]);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/process.h"
 #include "core/text.h"
 #include "faults/bus.h"
 #include "faults/lab.h"
@@ -138,7 +139,7 @@ static void watch_over(struct lab *lab, pid_t pid, int fd, const struct lab_kill
 	while (poll(&end, 1, 0) == 0) {
 		service(lab);
 		if (!killed && lab->port->board.spec.faults.frames[k->direction] >= k->at) {
-			kill(pid, k->signal);
+			kf_process_signal(pid, k->signal);
 			killed = true;
 		}
 		await(lab, fd, SIM_NEVER);

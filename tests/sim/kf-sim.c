@@ -112,7 +112,7 @@ static void take_signals(struct sim *sim)
 	while (read(sim->signals, &si, sizeof(si)) == sizeof(si)) {
 		/* What the terminal sends reaches COMMAND by itself. */
 		if (si.ssi_signo != SIGCHLD && si.ssi_code != SI_KERNEL && sim->child)
-			kill(sim->child, (int)si.ssi_signo);
+			kf_process_signal(sim->child, (int)si.ssi_signo);
 	}
 	if (sim->child && waitpid(sim->child, &sim->status, WNOHANG) == sim->child)
 		sim->child = 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/process.h"
 #include "unit/test.h"
 
 /* Does run(), in a process of its own, return true? */
@@ -135,10 +136,11 @@ static bool others_pass(void)
 	pid = fork();
 	if (pid == 0)
 		for (;;)
-			if (kill(parent, SIGUSR1) < 0 || kf_wait(NULL, 0, kf_now_ms() + 10) < 0)
+			if (kf_process_signal(parent, SIGUSR1) < 0 ||
+			    kf_wait(NULL, 0, kf_now_ms() + 10) < 0)
 				_exit(0);
 	kept = kf_wait(NULL, 0, before + 80) == 0 && kf_now_ms() - before >= 80;
-	kill(pid, SIGKILL);
+	kf_process_signal(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return kept;
 }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A pty stands in for a port, a child of ours for whoever holds it. */
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "core/process.h"
 #include "core/text.h"
-#include "unit/test.h"
+#include "unit/pty.h"
 #include "usb/holder.h"
 
-/* A child that has path open, and says so, until it is killed. */
+static void let_go(pid_t pid)
+{
+	if (kf_process_signal(pid, SIGKILL) == 0)
+		waitpid(pid, NULL, 0);
+}
+
+/* A child that has path open, and says so, until it is killed; -1: it has none. */
 static pid_t hold(const char *path, const char *comm)
 {
 	int ready[2];
@@ -28,24 +32,23 @@ static pid_t hold(const char *path, const char *comm)
 		_exit(1);
 	}
 	close(ready[1]);
-	if (read(ready[0], &c, 1) != 1)
+	if (read(ready[0], &c, 1) != 1) {
+		let_go(pid);
 		pid = -1;
+	}
 	close(ready[0]);
 	return pid;
 }
 
-static void let_go(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 TEST(finds_who_holds_a_port)
 {
-	int held = posix_openpt(O_RDWR | O_NOCTTY), idle = posix_openpt(O_RDWR | O_NOCTTY), ours;
 	struct kf_board boards[4] = { 0 };
+	int held, idle, ours;
 	pid_t pid;
 
+	NEED_PTY();
+	held = posix_openpt(O_RDWR | O_NOCTTY);
+	idle = posix_openpt(O_RDWR | O_NOCTTY);
 	CHECK(grantpt(held) == 0 && unlockpt(held) == 0 && grantpt(idle) == 0 &&
 	      unlockpt(idle) == 0);
 	for (size_t i = 0; i < KF_ARRAY_SIZE(boards); i++)

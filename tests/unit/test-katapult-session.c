@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "core/process.h"
 #include "unit/katapult-talk.h"
 
 /* Recorded conversations */
@@ -376,7 +377,7 @@ static void stop_now(size_t done, size_t total, void *arg)
 {
 	(void)total;
 	*(size_t *)arg = done;
-	kill(getpid(), SIGTERM);
+	kf_process_signal(getpid(), SIGTERM);
 }
 
 /* In a child: a stop signal is for good. */

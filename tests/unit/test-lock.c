@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/lock.h"
+#include "core/process.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 
@@ -34,7 +35,7 @@ static pid_t holder(const char *path)
 
 static void end(pid_t pid)
 {
-	kill(pid, SIGKILL);
+	kf_process_signal(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
 
@@ -105,7 +106,7 @@ TEST(a_waiter_gets_it_when_the_holder_dies)
 	killer = fork();
 	if (killer == 0) {
 		if (kf_wait(NULL, 0, kf_now_ms() + 100) == 0)
-			kill(pid, SIGKILL);
+			kf_process_signal(pid, SIGKILL);
 		_exit(0);
 	}
 	CHECK(kf_lock_take(path, kf_now_ms() + 10000, &fd, NULL) == 0);

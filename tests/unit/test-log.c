@@ -4,8 +4,8 @@
 #include <pty.h>
 
 #include "core/log.h"
+#include "unit/pty.h"
 #include "unit/temp.h"
-#include "unit/test.h"
 
 static char seen[8192];
 
@@ -140,6 +140,7 @@ TEST(progress_in_a_file_is_a_line_a_quarter)
 
 TEST(a_terminal_gets_a_bar_and_colour)
 {
+	NEED_PTY();
 	setenv("TERM", "xterm", 1);
 	unsetenv("NO_COLOR");
 	CHECK(strstr(on_terminal(phase), "\033[1;36m[Build]\033[0m octopus-pro: make") != NULL);
@@ -153,6 +154,7 @@ TEST(a_terminal_gets_a_bar_and_colour)
 
 TEST(no_color_and_dumb_terminals_are_respected)
 {
+	NEED_PTY();
 	setenv("TERM", "xterm", 1);
 	setenv("NO_COLOR", "1", 1);
 	CHECK_STR(on_terminal(phase),
@@ -166,6 +168,7 @@ TEST(no_color_and_dumb_terminals_are_respected)
 
 TEST(progress_is_never_wider_than_the_terminal)
 {
+	NEED_PTY();
 	setenv("TERM", "xterm", 1);
 	for (unsigned short columns = 6; columns < 140; columns++) {
 		on_terminal_of(columns, progress_of_long_key);
@@ -185,6 +188,7 @@ TEST(progress_is_never_wider_than_the_terminal)
 /* Comes last: what is shared stays shared. */
 TEST(nor_where_several_boards_share_it)
 {
+	NEED_PTY();
 	setenv("TERM", "xterm", 1);
 	on_terminal_of(40, progress_beside_others);
 	CHECK(widest() == 39);

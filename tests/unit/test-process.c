@@ -2,6 +2,7 @@
 /* Other programs: started, timed, and never left behind. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -85,10 +86,92 @@ TEST(one_that_waits_ends_when_it_is_called_off_or_killed)
 	CHECK(waitpid(pid, NULL, 0) == -1);
 
 	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
-	kill(waiting.pid, SIGKILL);
+	kf_process_signal(waiting.pid, SIGKILL);
 	CHECK(kf_process_go(&p, &waiting, &pid, NULL) == 0);
 	CHECK(kf_process_wait(pid, kf_now_ms() + 10000, &status, NULL) == 0);
 	CHECK(kf_process_status(status) == 128 + SIGKILL);
+}
+
+/* Echoes each byte until it is killed. */
+static void echo(int in, int out)
+{
+	char c;
+
+	while (read(in, &c, 1) == 1 && write(out, &c, 1) == 1)
+		;
+	_exit(0);
+}
+
+static bool answers(int to, int from)
+{
+	char c = 'x';
+
+	return write(to, &c, 1) == 1 && read(from, &c, 1) == 1 && c == 'x';
+}
+
+/* In the namespace, not as its first process, which signals do not reach. */
+static int signal_wrong_pids(void)
+{
+	static const pid_t wrong[] = { INT_MIN, -2, -1, 0, 1 };
+	int to[2], from[2], status = 0;
+	pid_t pid;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
+		return 1;
+	pid = fork();
+	if (pid == 0) {
+		close(to[1]);
+		echo(to[0], from[1]);
+	}
+	close(from[1]);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(wrong); i++)
+		if (kf_process_signal(wrong[i], SIGKILL) != -EINVAL ||
+		    kf_group_signal(wrong[i], SIGKILL) != -EINVAL || !answers(to[1], from[0]))
+			return 2;
+	if (kf_process_signal(pid, 0) != 0 || kf_group_signal(pid, SIGKILL) != -ESRCH ||
+	    !answers(to[1], from[0]))
+		return 3;
+	if (kf_process_signal(pid, SIGKILL) != 0 || waitpid(pid, &status, 0) != pid ||
+	    !WIFSIGNALED(status) || kf_process_signal(pid, 0) != -ESRCH)
+		return 4;
+	return 0;
+}
+
+static int status_of(pid_t pid)
+{
+	int status = -1;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+/*
+ * As root, kill(-1) ends the whole machine, and kill(0) whoever runs the tests: both are tried in a
+ * PID namespace and a session of their own.
+ */
+TEST(no_signal_for_all_for_our_group_or_for_init)
+{
+	enum { NO_NAMESPACE = 77 };
+	pid_t pid, first, other;
+	int status;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		setsid();
+		if (unshare((geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWPID) < 0)
+			_exit(NO_NAMESPACE);
+		first = fork();
+		if (first == 0) {
+			other = fork();
+			_exit(other == 0 ? signal_wrong_pids() : status_of(other));
+		}
+		_exit(first < 0 ? NO_NAMESPACE : status_of(first));
+	}
+	status = status_of(pid);
+	if (status == NO_NAMESPACE)
+		SKIP("no PID namespace can be made here");
+	CHECK(status == 0);
 }
 
 TEST(what_cannot_start_is_an_error_here)
@@ -284,4 +367,5 @@ TEST_MAIN(T(runs_and_tells_the_status), T(one_that_waits_is_there_and_does_nothi
 	  T(only_named_descriptors_survive), T(descriptors_may_stand_in_each_others_place),
 	  T(a_timeout_ends_the_whole_group), T(who_ignores_sigterm_is_killed),
 	  T(output_is_bounded_in_time_whoever_holds_it), T(output_is_bounded_in_size),
-	  T(a_stop_signal_ends_it), T(programs_are_found_as_the_shell_does))
+	  T(a_stop_signal_ends_it), T(no_signal_for_all_for_our_group_or_for_init),
+	  T(programs_are_found_as_the_shell_does))

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "unit/test.h"
+#include "core/process.h"
+#include "unit/pty.h"
 #include "usb/serial.h"
 
 struct pair {
@@ -37,6 +38,7 @@ TEST(opens_raw_and_passes_every_byte)
 	struct termios t;
 	struct pair pair;
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
@@ -59,6 +61,7 @@ TEST(any_baud_can_be_set)
 	struct kf_error err;
 	struct pair pair;
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	for (size_t i = 0; i < KF_ARRAY_SIZE(bauds); i++) {
@@ -84,6 +87,7 @@ TEST(leftovers_are_gone_after_opening)
 	struct pair pair;
 	uint8_t in[8];
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	/* The first one keeps the pty's buffer alive in between. */
@@ -101,6 +105,7 @@ TEST(a_port_that_others_have_open_too_is_theirs_again_after_us)
 	struct kf_error err;
 	struct pair pair;
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	before = open(pair.path, O_RDWR | O_NOCTTY);
@@ -125,6 +130,7 @@ TEST(silence_ends_at_the_deadline)
 	int64_t begin;
 	uint8_t in[4];
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
@@ -142,6 +148,7 @@ TEST(a_board_that_left_is_noticed_at_once)
 	struct pair pair;
 	uint8_t in[4];
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
@@ -158,6 +165,7 @@ TEST(a_port_that_takes_no_more_ends_at_the_deadline)
 	struct pair pair;
 	int64_t begin;
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	CHECK(kf_serial_open(pair.path, 115200, &fd, &err) == 0);
@@ -179,6 +187,7 @@ TEST(what_cannot_be_opened_says_why)
 	CHECK_STR(err.message, "/dev/kf-no-such-port: there is no such port");
 	CHECK(kf_serial_open("/dev/null", 115200, &fd, &err) == -EINVAL);
 	CHECK_STR(err.message, "/dev/null: not a serial port");
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	other = open(pair.path, O_RDWR | O_NOCTTY);
@@ -197,6 +206,7 @@ TEST(touch_leaves_1200_baud_and_a_closed_port)
 	struct termios t;
 	struct pair pair;
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	CHECK(kf_serial_touch_1200(pair.path, &err) == 0);
@@ -214,7 +224,7 @@ static void *take_slowly(void *arg)
 
 	/* The first byte is here, the last one finds no room yet. */
 	total = read(*board, in, 1);
-	kill(getpid(), SIGTERM);
+	kf_process_signal(getpid(), SIGTERM);
 	while (total < 1 << 16) {
 		n = read(*board, in, sizeof(in));
 		if (n <= 0)
@@ -257,6 +267,7 @@ TEST(a_stop_signal_never_cuts_a_write)
 	int status = -1;
 	pid_t pid;
 
+	NEED_PTY();
 	if (!pair_open(&pair))
 		return;
 	pid = fork();

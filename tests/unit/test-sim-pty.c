@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sim/pty.h"
-#include "unit/test.h"
+#include "unit/pty.h"
 
 static int open_slave(const struct sim_pty *pty, speed_t speed)
 {
@@ -40,6 +40,7 @@ TEST(opens_and_closes)
 	struct sim_pty pty;
 	int fd;
 
+	NEED_PTY();
 	CHECK(sim_pty_open(&pty, NULL) == 0);
 	for (int i = 0; i < 3; i++) {
 		CHECK(quiet(&pty) && sim_pty_next(&pty) == SIM_PTY_QUIET);
@@ -57,6 +58,7 @@ TEST(the_touch)
 {
 	struct sim_pty pty;
 
+	NEED_PTY();
 	CHECK(sim_pty_open(&pty, NULL) == 0);
 	close(open_slave(&pty, B1200));
 	CHECK(stirs(&pty) && sim_pty_next(&pty) == SIM_PTY_CLOSED_1200);
@@ -70,6 +72,7 @@ TEST(bytes_pass_raw)
 	char buf[16];
 	int fd;
 
+	NEED_PTY();
 	CHECK(sim_pty_open(&pty, NULL) == 0);
 	fd = open_slave(&pty, B115200);
 	CHECK(stirs(&pty) && sim_pty_next(&pty) == SIM_PTY_OPENED);
@@ -94,6 +97,7 @@ TEST(a_board_that_leaves_hangs_up)
 	struct pollfd p;
 	char buf[4];
 
+	NEED_PTY();
 	CHECK(sim_pty_open(&pty, NULL) == 0);
 	p = (struct pollfd){ .fd = open_slave(&pty, B115200), .events = POLLIN };
 	sim_pty_close(&pty);
