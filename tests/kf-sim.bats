@@ -291,3 +291,50 @@ Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 	[ "${lines[3]:0:16}" = 0188a00d11000000 ]
 	[[ ${lines[4]} == kf-sim:*"replug 1-1.9: no board has that port" ]]
 }
+
+@test "another serial number in Katapult, and after a flash" {
+	run sim mcu=stm32h723xx,boot_serial=B007,new_serial=F1A5 -- '
+		cat /sys/bus/usb/devices/1-1.2/serial
+		client touch /dev/ttyACM0
+		client wait /dev/serial/by-id/usb-katapult_stm32h723xx_B007-if00
+		client send /dev/ttyACM0 01881500911b9903 >/dev/null
+		client wait $klipper'
+	[ "$status" -eq 0 ]
+	[ "$output" = "$SERIAL" ]
+}
+
+@test "a USB-to-CAN bridge in firmware, a serial port in Katapult" {
+	run sim mcu=stm32h723xx,bridge -- '
+		cd /sys/bus/usb/devices/1-1.2
+		cat idVendor idProduct manufacturer product serial | paste -sd " "
+		test ! -e /dev/ttyACM0
+		echo "button 1-1.2" >$KF_SIM_CONTROL
+		read -r <$KF_SIM_CONTROL.done
+		client wait $katapult'
+	[ "$status" -eq 0 ]
+	[ "$output" = "1d50 606f Klipper stm32h723xx $SERIAL" ]
+}
+
+@test "it leaves as a device without a serial port" {
+	run sim mcu=stm32h723xx,leave_as=device -- '
+		client touch /dev/ttyACM0
+		cd /sys/bus/usb/devices
+		until grep -q Mouse 1-1.2/product 2>/dev/null; do :; done
+		cat 1-1.2/id{Vendor,Product} | paste -sd " "
+		test ! -e /dev/ttyACM0'
+	[ "$status" -eq 0 ]
+	[ "$output" = "046d c077" ]
+}
+
+@test "the two boards of the manual's example are two for kf" {
+	example=$(sed -n '/^A shell on a machine with two boards/,/^\.Dl/s/^\.Dl \(.*\) \\&-- bash$/\1/p' \
+		"$KF_TESTS/../man/kf-sim.1")
+	[[ $example == kf-sim\ -b*-b* ]]
+	run --separate-stderr bash -c "$example -- bash -euc '
+		kf add -q --key=a --name=A --mcu=stm32h723 --port=1-1.2 >/dev/null
+		kf add -q --key=b --name=B --mcu=rp2040 --port=1-1.3 >/dev/null
+		kf-scan -q' | jq -r '.board.key + \" \" + .board.usb.serial'"
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == "a "* && ${lines[1]} == "b "* ]]
+	[ "${lines[0]#* }" != "${lines[1]#* }" ]
+}

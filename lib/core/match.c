@@ -77,14 +77,30 @@ static bool may_hold(const char *pattern, const char *serial)
 	return strchr(pattern, '\\') || strcasestr(pattern, serial);
 }
 
-static bool same_serial(const char *pattern, const char *serial)
+/*
+ * USB calls the board by another MCU than the pattern does. A firmware may say the wrong one: then
+ * the owner has registered the right one, and the bootloader says that.
+ */
+static bool other_mcu(const struct kf_device *device, const char *pattern_mcu,
+		      const struct kf_board *board)
+{
+	char mcu[64];
+
+	kf_identity_mcu(&board->usb, mcu);
+	return pattern_mcu[0] && mcu[0] && !kf_mcu_same(pattern_mcu, mcu) &&
+	       !(device->mcu && kf_mcu_same(device->mcu, mcu));
+}
+
+static bool same_serial(const struct kf_device *device, const struct kf_board *board)
 {
 	struct kf_identity wanted = { .mode = KF_MODE_OTHER };
+	const char *serial = board->usb.serial;
 
-	if (!may_hold(pattern, serial))
+	if (!may_hold(device->pattern, serial))
 		return false;
-	kf_identity_parse(pattern, &wanted);
-	return kf_serial_unique(wanted.serial) && strcasecmp(wanted.serial, serial) == 0;
+	kf_identity_parse(device->pattern, &wanted);
+	return kf_serial_unique(wanted.serial) && strcasecmp(wanted.serial, serial) == 0 &&
+	       !other_mcu(device, wanted.mcu, board);
 }
 
 static enum fit fit_of(const struct kf_device *device, const struct kf_board *board,
@@ -96,7 +112,7 @@ static enum fit fit_of(const struct kf_device *device, const struct kf_board *bo
 		return last_seen(device, board) ? FIT_PORT : FIT_NOT;
 	if (!device->pattern)
 		return on_port(device, board) ? FIT_PLACE : FIT_NOT;
-	if (kf_serial_unique(board->usb.serial) && same_serial(device->pattern, board->usb.serial))
+	if (kf_serial_unique(board->usb.serial) && same_serial(device, board))
 		return FIT_SERIAL;
 	name = by_id[0] && kf_pattern_match(device->pattern, by_id);
 	if (kf_serial_unique(board->usb.serial))

@@ -110,15 +110,18 @@ static void leave(struct sim_board *b, enum kf_mode next, int64_t now_us)
 	b->appear_us = now_us + (int64_t)b->spec.reenum_ms * US_PER_MS;
 }
 
-/* "dfu", "never" ...: a mode; any other word: the manufacturer that it will have. */
+/* "dfu", "device", "never" ...: a mode; any other word: the manufacturer that it will have. */
 static enum kf_mode disguise(struct sim_board *b, const char *as, const char *port,
 			     enum kf_mode mode)
 {
 	b->manufacturer[0] = '\0';
+	b->plain = strcmp(as, "device") == 0;
 	if (*port)
 		kf_text_format(b->port, sizeof(b->port), "%s", port);
 	if (strcmp(as, "never") == 0)
 		return KF_MODE_NONE;
+	if (b->plain)
+		return KF_MODE_OTHER;
 	for (enum kf_mode m = KF_MODE_DFU; m <= KF_MODE_OTHER; m++)
 		if (strcmp(as, kf_mode_name(m)) == 0)
 			return m;
@@ -334,6 +337,7 @@ void sim_board_plug(struct sim_board *b, bool button, int64_t now_us)
 	if (b->mode != KF_MODE_NONE)
 		return;
 	b->manufacturer[0] = '\0';
+	b->plain = false;
 	kf_text_format(b->port, sizeof(b->port), "%s", b->spec.port);
 	b->next = button && has_katapult(b) ? KF_MODE_KATAPULT : power_up(b);
 	b->appear_us = now_us;

@@ -28,6 +28,7 @@ struct sim_board {
 	enum kf_mode mode;   /* on the bus as; KF_MODE_NONE: not */
 	unsigned generation; /* counts appearances and disappearances */
 	char port[64], manufacturer[KF_NAME_SIZE];
+	bool plain; /* in mode "other": a device without a serial port */
 
 	enum kf_mode next; /* what comes at appear_us; KF_MODE_NONE: nothing, ever */
 	int64_t appear_us; /* SIM_NEVER: it is on the bus */

@@ -93,6 +93,7 @@ static bool read_dictionary(const char *text, struct sim_firmware *ret)
 	snprintf(ret->app, sizeof(ret->app), "%s", app);
 	snprintf(ret->version, sizeof(ret->version), "%s", version);
 	snprintf(ret->mcu, sizeof(ret->mcu), "%s", mcu);
+	ret->bridge = json_object_get(json_object_get(doc, "config"), "CANBUS_BRIDGE");
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct sim_firmware {
 	const uint8_t *dictionary; /* zlib data, in the flash */
 	size_t dictionary_len;
 	char app[32], version[KF_NAME_SIZE], mcu[64];
+	bool bridge; /* its USB is a CAN adapter: Klipper's constant CANBUS_BRIDGE */
 };
 
 /* Write a small image with a vector table and a dictionary that says this, at start. */

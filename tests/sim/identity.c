@@ -30,6 +30,28 @@ static void usb_strings(struct sim_identity *id, const char *manufacturer, const
 	kf_text_format(id->serial, sizeof(id->serial), "%s", serial);
 }
 
+/* Where it shows another serial number than the chip's, or no serial port. */
+static void change(const struct sim_board *b, struct sim_identity *id)
+{
+	const struct sim_spec *s = &b->spec;
+	bool runs = b->mode == KF_MODE_KLIPPER && !s->uart;
+	bool flashed = strcmp(b->firmware.version, s->version) != 0;
+
+	if (b->mode == KF_MODE_KATAPULT && !s->uart && s->boot_serial[0])
+		kf_text_format(id->serial, sizeof(id->serial), "%s", s->boot_serial);
+	if (runs && s->new_serial[0] && flashed)
+		kf_text_format(id->serial, sizeof(id->serial), "%s", s->new_serial);
+	if (runs && (flashed ? b->firmware.bridge : s->bridge)) {
+		id->usb = (struct sim_ids){ "1d50", "606f" };
+		id->tty = false;
+	}
+	if (b->mode == KF_MODE_OTHER && b->plain) {
+		id->usb = (struct sim_ids){ "046d", "c077" };
+		usb_strings(id, "Logitech", "USB Optical Mouse", "");
+		id->tty = id->adapter = false;
+	}
+}
+
 static const char *first(const char *a, const char *b)
 {
 	return *a ? a : b;
@@ -69,5 +91,6 @@ void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
 		id.tty = false;
 		break;
 	}
+	change(b, &id);
 	*ret = id;
 }

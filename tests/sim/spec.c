@@ -22,7 +22,10 @@ const char SIM_SPEC_HELP[] =
 	"  app=FILE               an image of its own instead (raw, for start)\n"
 	"  state=FILE             keeps flash and mode between runs\n"
 	"  manufacturer=, product=, usb=1d50:614e   what USB says while firmware runs\n"
-	"  boot_manufacturer=     the same in Katapult (CanBoot, Katapult)\n"
+	"  boot_manufacturer=, boot_serial=   the same in Katapult (CanBoot, Katapult)\n"
+	"  new_serial=            the serial number that flashed firmware shows\n"
+	"  bridge                 the firmware that it runs is a USB-to-CAN bridge, as flashed\n"
+	"                         firmware is whose dictionary says so\n"
 	"  rom=0483:df11          its bootloader without tty: also 1eaf:0003, 1209:beba ...\n"
 	"  uart                   Katapult and Klipper behind a CH340, on /dev/ttyUSBn\n"
 	"  prime=0|1              Katapult answers only from the second command on\n"
@@ -30,8 +33,8 @@ const char SIM_SPEC_HELP[] =
 	"  rescue=0|1             a broken application: somebody double-clicks reset (1)\n"
 	"  erase_ms= program_us=  flash: one sector, 32 bytes\n"
 	"  rtt_us= reenum_ms=50   reply latency; time off the bus at each reset\n"
-	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other or never,\n"
-	"                         to another port\n"
+	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other, device (without\n"
+	"                         a port) or never, to another port\n"
 	"  return_as= return_port=  likewise when it leaves Katapult\n"
 	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign=   fault at [tx:|rx:]N, the\n"
 	"                         Nth frame\n"
@@ -67,6 +70,9 @@ static const struct field {
 	FIELD("manufacturer", STRING, manufacturer),
 	FIELD("product", STRING, product),
 	FIELD("boot_manufacturer", STRING, boot_manufacturer),
+	FIELD("boot_serial", STRING, boot_serial),
+	FIELD("new_serial", STRING, new_serial),
+	FIELD("bridge", FLAG, bridge),
 	FIELD("usb", IDS, usb),
 	FIELD("rom", IDS, rom),
 	FIELD("uart", FLAG, uart),

@@ -21,7 +21,9 @@ struct sim_spec {
 	struct sim_ids usb; /* while it runs firmware */
 	struct sim_ids rom; /* in its bootloader without tty */
 	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE]; /* while it runs firmware */
-	char boot_manufacturer[KF_NAME_SIZE];			/* while it is in Katapult */
+	char boot_manufacturer[KF_NAME_SIZE],
+		boot_serial[KF_NAME_SIZE]; /* while it is in Katapult */
+	char new_serial[KF_NAME_SIZE];	   /* while it runs firmware that was flashed */
 
 	uint32_t start, flash_bytes; /* 0: the MCU's usual ones */
 	uint32_t block_bytes;
@@ -32,7 +34,7 @@ struct sim_spec {
 
 	unsigned erase_ms, program_us, rtt_us, reenum_ms;
 	int prime; /* 1, 0; -1: as the MCU's USB is */
-	bool uart, merge, rescue, off;
+	bool uart, merge, rescue, off, bridge;
 
 	char leave_as[KF_NAME_SIZE], leave_port[64];   /* firmware to bootloader */
 	char return_as[KF_NAME_SIZE], return_port[64]; /* bootloader to firmware */

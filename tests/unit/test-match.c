@@ -56,6 +56,41 @@ TEST(same_chip_under_any_name)
 		  "");
 }
 
+/* One board's pattern, as it says its MCU, and the board of this MCU with its serial number. */
+static bool fits_mcu(const char *registered, const char *pattern, const char *usb_mcu)
+{
+	struct kf_board board = { .mode = KF_MODE_KLIPPER,
+				  .usb = { .vendor = "1d50",
+					   .product = "614e",
+					   .manufacturer = "Klipper",
+					   .serial = "29001A00115131",
+					   .interface = "if00" } };
+	struct kf_registry reg = { .lock = -1 };
+
+	reg.root = json_pack("{s:{s:{s:s*, s:s}}}", "devices", "a", "mcu", registered,
+			     "serial_pattern", pattern);
+	snprintf(board.usb.model, sizeof(board.usb.model), "%s", usb_mcu);
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
+	kf_registry_close(&reg);
+	return board.key[0];
+}
+
+TEST(pattern_that_names_an_mcu_fits_no_other_one)
+{
+	static const char h723[] = "usb-Klipper_stm32h723xx_29001A00115131*";
+
+	CHECK(fits_mcu("stm32h723", h723, "stm32h723xx"));
+	CHECK(fits_mcu("stm32h723", "usb-katapult_stm32h723_29001A00115131*", "stm32h723xx"));
+	CHECK(!fits_mcu("stm32h723", h723, "rp2040"));
+	CHECK(!fits_mcu(NULL, h723, "rp2040"));
+	/* A firmware that calls an RP2040 an STM32F446; its Katapult does not. */
+	CHECK(fits_mcu("rp2040", "usb-Klipper_stm32f446xx_29001A00115131*", "rp2040"));
+	CHECK(fits_mcu("rp2040", "usb-Klipper_stm32f446xx_29001A00115131*", "stm32f446xx"));
+	/* No MCU in the pattern, or in the product's name. */
+	CHECK(fits_mcu(NULL, "usb-Klipper_*_29001A00115131*", "rp2040"));
+	CHECK(fits_mcu("stm32h723", h723, "Octopus Pro"));
+}
+
 TEST(kept_out)
 {
 	struct kf_board b = identified("/dev/serial/by-id/usb-Klipper_rp2040_E661AC8863389C27-if00",
@@ -140,5 +175,6 @@ TEST(two_that_fit_are_refused)
 	kf_registry_close(&reg);
 }
 
-TEST_MAIN(T(same_chip_under_any_name), T(kept_out), T(shared_serials_go_by_port),
-	  T(registered_by_port_alone), T(rom_bootloaders_go_by_port), T(two_that_fit_are_refused))
+TEST_MAIN(T(same_chip_under_any_name), T(pattern_that_names_an_mcu_fits_no_other_one), T(kept_out),
+	  T(shared_serials_go_by_port), T(registered_by_port_alone), T(rom_bootloaders_go_by_port),
+	  T(two_that_fit_are_refused))

@@ -85,6 +85,8 @@ def dictionary(config):
         "endstop_state oid=%c homing=%c next_clock=%u pin_value=%c", "starting",
     ]
     constants = {"MCU": mcu, "CLOCK_FREQ": config["CLOCK_FREQ"], "STATS_SUMSQ_BASE": 256}
+    if "USBCANBUS" in config:
+        constants["CANBUS_BRIDGE"] = 1
     if "SERIAL_BAUD" in config:
         constants["SERIAL_BAUD"] = config["SERIAL_BAUD"]
     if "CANBUS_FREQUENCY" in config:
