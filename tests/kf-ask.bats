@@ -53,6 +53,11 @@ on_tty() {
 		[ "$status" -eq 0 ]
 	done
 	run ! ran kf-config
+	for answer in $'7\nq' $'7\n\x04'; do # an answer that was wrong is over by then
+		on_tty "$answer" kf
+		[ "$status" -eq 0 ]
+		[[ $output == *'"7" is none of them'* && $output != *kf:* ]]
+	done
 }
 
 @test "an answer that is none of them is asked again" {

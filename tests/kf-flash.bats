@@ -115,6 +115,22 @@ setup() {
 	[[ $stderr == *"skipped: not a Klipper board"* ]]
 }
 
+@test "--check marks what will be skipped, and nothing is configured or built for that" {
+	registry <<<"$BOTH"
+	run -0 --separate-stderr sim "$H723" -- 'config >/dev/null; cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+		mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk"
+		echo broken >"$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk/.config"
+		kf-scan -q --all | kf-flash --check | tee checked | kf-config -q | kf-build -q'
+	valid_records <<<"$output"
+	[ "$(jq -c '[.board.key, .flash.result, .flash.reason, .error]' checked)" = \
+		'["octopus-pro",null,null,null]
+["nitehawk","skipped","not connected",null]' ]
+	[ "$(jq -c '[.board.key, .firmware != null, .config != null]' <<<"$output")" = \
+		'["octopus-pro",true,true]
+["nitehawk",false,false]' ]
+	[[ $stderr != *nitehawk* ]]
+}
+
 @test "an earlier stage's error passes through untouched" {
 	local error='{"tool":"kf-build","code":"build_failed","message":"m","hint":null,"log":null}'
 	run -1 --separate-stderr sim "$H723" -- "kf-scan | jq -c '.error = $error' | kf-flash"

@@ -36,7 +36,8 @@ load stages
 }
 
 @test "a key that is not registered stops all" {
-	scans 'echo "kf-scan: nitehwk: not registered" >&2; exit 78'
+	fake kf-scan '[[ $* == *octopus-pro ]] && cat "$note/records.jsonl" && exit
+		echo "kf-scan: nitehwk: not registered" >&2; exit 78'
 	alone kf flash octopus-pro nitehwk
 	[ "$status" -eq 78 ]
 	[ "$stderr" = "kf-scan: nitehwk: not registered" ]
@@ -52,11 +53,28 @@ load stages
 		board ambiguous '.board.key = null | .board.tty = "/dev/ttyACM7"
 			| .error = {tool: "kf-scan", code: "ambiguous", message: "two fit"}'
 	} >"$note/records.jsonl"
-	scans 'exit 1'
+	scans 'exit 78'
+	fake kf-flash 'cat; exit 1'
 	alone kf flash --all
 	[ "$status" -eq 1 ]
 	[ "$stderr" = "[Discovery] 3 boards: octopus-pro, beacon, /dev/ttyACM7" ]
 	[ "$(keys_in kf-flash)" = "octopus-pro beacon null" ]
+}
+
+@test "kf flash --all: a registered board that is not connected goes to kf-flash, which tells of it" {
+	{
+		board octopus-pro
+		board toolhead '.board.connected = false | .board.mode = null'
+	} >"$note/records.jsonl"
+	alone kf flash --all
+	[ "$status" -eq 0 ]
+	[ "$(cat "$note/kf-scan.argv")" = "--quiet --all" ]
+	[ "$stderr" = "[Discovery] 1 board: octopus-pro; not connected: toolhead" ]
+	[ "$(keys_in kf-flash)" = "octopus-pro toolhead" ]
+	board toolhead '.board.connected = false | .board.mode = null' >"$note/records.jsonl"
+	alone kf flash --all
+	[ "$status" -eq 69 ]
+	[ "${stderr_lines[0]}" = "kf: no registered board is connected" ]
 }
 
 @test "no board at all: kf-scan's story and status, and nothing else" {
@@ -145,9 +163,9 @@ load stages
 	} >"$note/records.jsonl"
 	alone kf build --all --table
 	[ "$status" -eq 0 ]
-	[ "$stderr" = "[Discovery] 1 board: octopus-pro" ]
+	[ "$stderr" = "[Discovery] 1 board: octopus-pro; not connected: gone" ]
 	[ "$(cat "$note/kf-build.argv")" = "--table" ]
-	[ "$(keys_in kf-build)" = octopus-pro ]
+	[ "$(keys_in kf-build)" = "octopus-pro gone" ]
 	run ! ran kf-flash
 }
 

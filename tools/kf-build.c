@@ -119,8 +119,8 @@ static int parse(int argc, char **argv, struct args *args)
 /* Boards that are not ours to build: they pass through as they came. */
 static bool wanted(const json_t *record, const struct kf_board *board)
 {
-	return !kf_record_failed(record) && board->key[0] && !board->excluded &&
-	       json_is_object(json_object_get(record, "config"));
+	return !kf_record_failed(record) && !kf_record_skipped(record) && board->key[0] &&
+	       !board->excluded && json_is_object(json_object_get(record, "config"));
 }
 
 /* A board to be built, and the record that its outcome belongs into. */

@@ -259,7 +259,8 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 		r = kf_record_board(record, &board, err);
 		if (r < 0)
 			return r;
-		if (kf_configure_wants(&board) && !kf_record_failed(record))
+		if (kf_configure_wants(&board) && !kf_record_failed(record) &&
+		    !kf_record_skipped(record))
 			configure(c, record, &board);
 		if (kf_stop_signal())
 			return kf_fail_sys(err, EINTR, "stopped");

@@ -200,11 +200,13 @@ static void show_progress(void *arg, const char *what, size_t done, size_t total
 	kf_log_progress(phase, kf_board_label(&job->board), what, done, total);
 }
 
-static void skip_job(struct kf_job *job)
+/* A check is asked before the boards are worked for: who flashes them then says why. */
+static void skip_job(struct kf_job *job, bool check)
 {
 	json_object_set_new(job->record, "flash",
 			    json_pack("{s:s, s:s}", "result", "skipped", "reason", job->plan.skip));
-	kf_log_phase(phase, kf_board_label(&job->board), "skipped: %s", job->plan.skip);
+	if (!check)
+		kf_log_phase(phase, kf_board_label(&job->board), "skipped: %s", job->plan.skip);
 }
 
 static void dry_run_job(struct kf_job *job, const struct args *args)
@@ -251,10 +253,12 @@ static void run_job(struct kf_job *job, void *arg)
 {
 	const struct args *args = arg;
 
-	if (kf_record_failed(job->record) || args->flash.check)
+	if (kf_record_failed(job->record))
 		return;
 	if (job->plan.skip[0])
-		skip_job(job);
+		skip_job(job, args->flash.check);
+	else if (args->flash.check)
+		return;
 	else if (args->dry_run)
 		dry_run_job(job, args);
 	else

@@ -237,10 +237,7 @@ static int run(struct plan *plan)
 		if (kf_tool_find(tools[s], path[s], &err) < 0)
 			return fail(&err);
 		plan->argv[s][0] = path[s];
-		if (s == CHECK)
-			flow.check = plan->argv[s];
-		else
-			stages[count++] = plan->argv[s];
+		stages[count++] = plan->argv[s];
 	}
 	status = kf_flow_run(&flow, &err);
 	if (err.message[0])

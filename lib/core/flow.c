@@ -1,60 +1,112 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The scan counts as the first stage of the pipe when the exit status is found. */
+/*
+ * The stages run one after the other: each reads all records before it works and writes them after,
+ * so a pipe would start nothing sooner. And only so is it known which of them handed what on.
+ */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/batch.h"
 #include "core/clock.h"
 #include "core/flow.h"
-#include "core/pipeline.h"
+#include "core/process.h"
 #include "core/selection.h"
 #include "core/terminal.h"
-
-struct run {
-	const struct kf_flow *flow;
-	struct kf_stage stages[KF_STAGES_MAX];
-	size_t count;
-};
 
 /* The exit status for a failure of ours. A stop signal needs no words. */
 static int failed(struct kf_error *err)
 {
-	if (!kf_stop_signal())
+	if (!kf_stopped())
 		return kf_code_status(err->code);
 	memset(err, 0, sizeof(*err));
 	return 128 + kf_stop_signal();
 }
 
-static int conclude(const struct kf_stage *stages, size_t count, struct kf_error *ret)
+/* A stop signal is passed on; how long the stage then takes to end is its own affair. */
+static int wait_for(pid_t pid)
 {
-	const struct kf_stage *cause;
-	int status = kf_pipeline_status(stages, count, kf_stop_signal(), &cause);
+	_cleanup_(kf_closep) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int status = 0;
 
-	if (cause && !kf_stop_signal())
-		kf_pipeline_explain(stages, count, cause, ret);
+	if (kf_wait(&pfd, 1, KF_FOREVER) == -EINTR)
+		kf_process_signal(pid, kf_stop_signal());
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 	return status;
 }
 
-/* One kf-scan, for key or (NULL) for all; its status joins that of the scans before it. */
-static int scan_one(struct run *run, const char *key, int out, struct kf_error *ret)
+static const char *name_of(const char *program)
 {
-	const char *argv[6] = { run->flow->stages[0][0], "--quiet" };
-	struct kf_stage scan = { .argv = argv };
+	const char *slash = strrchr(program, '/');
+
+	return slash ? slash + 1 : program;
+}
+
+/* A stage that a signal has killed could not say so. */
+static void explain(const char *program, int sig, struct kf_error *ret)
+{
+	kf_fail(ret, KF_INTERNAL, "%s was killed by signal %d (%s)", name_of(program), sig,
+		strsignal(sig));
+	if (sig == SIGKILL)
+		kf_error_hint(ret, "journalctl -k tells whether memory ran out");
+}
+
+/* Run a stage to its end: its exit status, as a shell shows it, and whether a signal ended it. */
+static int run_stage(const char *const *argv, int in, int out, bool *ret_stopped,
+		     struct kf_error *err)
+{
+	const struct kf_process process = {
+		.argv = argv,
+		.in = in,
+		.out = out,
+		.err = STDERR_FILENO,
+		.foreground = true,
+	};
+	pid_t pid;
+	int status;
+
+	*ret_stopped = true;
+	if (kf_process_start(&process, &pid, err) < 0)
+		return failed(err);
+	status = wait_for(pid);
+	*ret_stopped = WIFSIGNALED(status) || kf_stopped();
+	if (WIFSIGNALED(status) && !kf_stopped())
+		explain(argv[0], WTERMSIG(status), err);
+	status = kf_process_status(status);
+	return kf_stopped() && status != kf_code_status(KF_SERVICE_LOST) ? 128 + kf_stop_signal()
+									 : status;
+}
+
+/*
+ * Scan for key or (NULL) for all; the records go behind those that are in the file out. Returns the
+ * exit status; *ret_whole: the scan failed, not a board.
+ */
+static int scan(const struct kf_flow *flow, const char *key, int out, bool *ret_whole,
+		struct kf_error *err)
+{
+	const char *argv[6] = { flow->stages[0][0], "--quiet" };
+	const int absent = kf_code_status(KF_NOT_CONNECTED);
+	off_t before = lseek(out, 0, SEEK_END);
+	bool stopped, wrote;
 	size_t n = 2;
 	int status;
 
 	if (key) {
 		argv[n++] = "--device";
 		argv[n++] = key;
+	} else if (flow->all) {
+		argv[n++] = "--all";
 	}
-	if (kf_pipeline_run(&scan, 1, -1, out, ret) < 0)
-		return failed(ret);
-	status = conclude(&scan, 1, ret);
-	scan.argv = run->stages[0].argv;
-	if (run->stages[0].status == 0)
-		run->stages[0] = scan;
-	return status;
+	status = run_stage(argv, -1, out, &stopped, err);
+	wrote = lseek(out, 0, SEEK_END) > before;
+	*ret_whole = stopped || (!wrote && status != 0 && status != absent);
+	/* What it wrote tells which boards failed. */
+	return wrote && !stopped ? 0 : status;
 }
 
 static bool repeated(const char *const *keys, size_t i)
@@ -67,12 +119,15 @@ static bool repeated(const char *const *keys, size_t i)
 
 /*
  * Scan and read what was found. Returns 0 or the exit status: one board that is missing does
- * not stop the others, but a key that is not registered, or any other failure, stops all.
+ * not stop the others (*ret_missing is the status that this means in the end), but a key that is
+ * not registered, or any other failure, stops all.
  */
-static int discover(struct run *run, json_t **ret, struct kf_error *err)
+static int discover(const struct kf_flow *flow, json_t **ret, int *ret_missing,
+		    struct kf_error *err)
 {
-	const char *const *keys = run->flow->keys;
+	const char *const *keys = flow->keys;
 	_cleanup_(kf_closep) int out = -1;
+	bool whole;
 	int status;
 	size_t i = 0;
 
@@ -81,15 +136,16 @@ static int discover(struct run *run, json_t **ret, struct kf_error *err)
 	do {
 		if (keys[0] && repeated(keys, i))
 			continue;
-		status = scan_one(run, keys[i], out, err);
-		if (status > 1 && status != kf_code_status(KF_NOT_CONNECTED))
+		status = scan(flow, keys[i], out, &whole, err);
+		if (whole)
 			return status;
+		*ret_missing = status ? status : *ret_missing;
 	} while (keys[i] && keys[++i]);
 	if (kf_batch_read(out, ret, err) < 0) {
 		kf_error_prefix(err, "kf-scan's output");
 		return failed(err);
 	}
-	return json_array_size(*ret) == 0 ? run->stages[0].status : 0;
+	return json_array_size(*ret) == 0 ? *ret_missing : 0;
 }
 
 /* Returns 0 with the boards, or with NULL if the user wants none; else the exit status. */
@@ -114,29 +170,55 @@ static int choose(const struct kf_flow *flow, json_t *found, int tty, json_t **r
 }
 
 /*
- * Let the check go over the boards. It fails some in their records, which then pass all stages
- * untouched. Returns 0 or the exit status.
+ * Did the stage hand on all boards? Those that failed are among them, with why, so that its
+ * status is not asked then. Else it failed as a whole: the exit status.
  */
-static int check(const struct kf_flow *flow, json_t **boards, struct kf_error *err)
+static int check_records(const char *program, int status, int out, size_t count,
+			 struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *records = NULL;
+
+	if (kf_batch_read(out, &records, err) < 0) {
+		kf_error_prefix(err, "%s's output", name_of(program));
+		return status > 1 ? status : failed(err);
+	}
+	if (json_array_size(records) == count)
+		return 0;
+	if (status > 1)
+		return status;
+	kf_fail(err, KF_INTERNAL, "%s has handed on %zu of %zu boards", name_of(program),
+		json_array_size(records), count);
+	return failed(err);
+}
+
+/* Each stage gets what the one before it has handed on. */
+static int run_stages(const struct kf_flow *flow, const json_t *boards, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int in = -1, out = -1;
-	struct kf_stage stage = { .argv = flow->check };
-	json_t *checked;
+	bool stopped;
+	size_t i = 1;
+	int status;
 
-	if (!flow->check)
-		return 0;
-	if (kf_batch_write(*boards, &in, err) < 0 || kf_batch_file(&out, err) < 0 ||
-	    kf_pipeline_run(&stage, 1, in, out, err) < 0)
+	if (kf_batch_write(boards, &in, err) < 0)
 		return failed(err);
-	if (kf_stop_signal() || (stage.status > 1 && stage.status != kf_code_status(KF_BUSY)))
-		return conclude(&stage, 1, err);
-	if (kf_batch_read(out, &checked, err) < 0) {
-		kf_error_prefix(err, "%s's output", stage.argv[0]);
-		return failed(err);
+	for (; flow->stages[i + 1]; i++) {
+		if (kf_batch_file(&out, err) < 0)
+			return failed(err);
+		status = run_stage(flow->stages[i], in, out, &stopped, err);
+		if (!stopped)
+			status = check_records(flow->stages[i][0], status, out,
+					       json_array_size(boards), err);
+		if (status != 0)
+			return status;
+		close(in);
+		in = out;
+		out = -1;
+		if (lseek(in, 0, SEEK_SET) < 0) {
+			kf_fail_sys(err, errno, "records in memory");
+			return failed(err);
+		}
 	}
-	json_decref(*boards);
-	*boards = checked;
-	return 0;
+	return run_stage(flow->stages[i], in, STDOUT_FILENO, &stopped, err);
 }
 
 static int open_terminal(const struct kf_flow *flow, int *ret, struct kf_error *err)
@@ -151,27 +233,19 @@ static int open_terminal(const struct kf_flow *flow, int *ret, struct kf_error *
 
 int kf_flow_run(const struct kf_flow *flow, struct kf_error *ret)
 {
-	struct run run = { .flow = flow };
 	_cleanup_(kf_json_decrefp) json_t *found = NULL;
 	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
-	_cleanup_(kf_closep) int tty = -1, fd = -1;
-	int status;
+	_cleanup_(kf_closep) int tty = -1;
+	int status, missing = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	for (size_t i = 0; flow->stages[i] && run.count < KF_STAGES_MAX; i++)
-		run.stages[run.count++].argv = flow->stages[i];
 	if (flow->verb && !flow->all && !flow->keys[0] && open_terminal(flow, &tty, ret) < 0)
 		return failed(ret);
 	kf_stop_install();
-	status = discover(&run, &found, ret);
+	status = discover(flow, &found, &missing, ret);
 	if (status == 0)
 		status = choose(flow, found, tty, &boards, ret);
 	if (status == 0 && boards)
-		status = check(flow, &boards, ret);
-	if (status != 0 || !boards)
-		return status;
-	if (kf_batch_write(boards, &fd, ret) < 0 ||
-	    kf_pipeline_run(run.stages + 1, run.count - 1, fd, STDOUT_FILENO, ret) < 0)
-		return failed(ret);
-	return conclude(run.stages, run.count, ret);
+		status = run_stages(flow, boards, ret);
+	return status ? status : missing;
 }

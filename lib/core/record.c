@@ -234,6 +234,14 @@ bool kf_record_failed(const json_t *record)
 	return json_is_object(json_object_get(record, "error"));
 }
 
+bool kf_record_skipped(const json_t *record)
+{
+	const char *result =
+		json_string_value(json_object_get(json_object_get(record, "flash"), "result"));
+
+	return result && strcmp(result, "skipped") == 0;
+}
+
 void kf_record_set_error(json_t *record, const char *tool, const struct kf_error *err)
 {
 	json_object_set_new(record, "error",

@@ -42,6 +42,9 @@ json_t *kf_record_new(const struct kf_board *board);
 /* Has an earlier stage failed this board? Such a record passes through untouched. */
 bool kf_record_failed(const json_t *record);
 
+/* Has kf-flash --check said that this board will be skipped? Nothing is to be made for it. */
+bool kf_record_skipped(const json_t *record);
+
 /* Set "error" from err, in tool's name. */
 void kf_record_set_error(json_t *record, const char *tool, const struct kf_error *err);
 

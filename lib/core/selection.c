@@ -18,11 +18,9 @@ static bool board_at(const json_t *boards, size_t i, struct kf_board *ret)
 
 static bool wanted(const json_t *record, const struct kf_board *board, bool all)
 {
-	if (all && kf_record_failed(record))
-		return true;
-	if (!board->key[0] || !board->connected)
-		return false;
-	return all || (!board->excluded && !kf_record_failed(record));
+	if (all)
+		return board->key[0] || kf_record_failed(record);
+	return board->key[0] && board->connected && !board->excluded && !kf_record_failed(record);
 }
 
 /* Nothing to choose from: what is there that the user may have meant? */
@@ -58,31 +56,55 @@ static int nothing(const json_t *found, struct kf_error *err)
 int kf_selection_make(const json_t *found, bool all, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	bool connected = false;
 	struct kf_board board;
 
-	for (size_t i = 0; board_at(found, i, &board); i++)
-		if (wanted(json_array_get(found, i), &board, all) &&
-		    json_array_append(list, json_array_get(found, i)) < 0)
+	for (size_t i = 0; board_at(found, i, &board); i++) {
+		if (!wanted(json_array_get(found, i), &board, all))
+			continue;
+		connected = connected || board.connected;
+		if (json_array_append(list, json_array_get(found, i)) < 0)
 			return kf_fail_sys(err, ENOMEM, "boards");
-	if (json_array_size(list) == 0)
+	}
+	if (!connected)
 		return nothing(found, err);
 	*ret = list;
 	list = NULL; /* the caller's now */
 	return 0;
 }
 
+/* ": octopus-pro, nitehawk" of those that are connected, or of those that are not. */
+static void list_labels(FILE *out, const json_t *boards, bool connected)
+{
+	const char *mark = ": ";
+	struct kf_board board;
+
+	for (size_t i = 0; board_at(boards, i, &board); i++) {
+		if (board.connected != connected)
+			continue;
+		fprintf(out, "%s%s", mark, kf_board_label(&board));
+		mark = ", ";
+	}
+}
+
 char *kf_selection_summary(const json_t *boards)
 {
-	size_t count = json_array_size(boards), size;
+	size_t count = 0, absent = 0, size;
 	struct kf_board board;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return NULL;
+	for (size_t i = 0; board_at(boards, i, &board); i++) {
+		count += board.connected;
+		absent += !board.connected;
+	}
 	fprintf(f, "%zu board%s", count, count == 1 ? "" : "s");
-	for (size_t i = 0; board_at(boards, i, &board); i++)
-		fprintf(f, "%s%s", i ? ", " : ": ", kf_board_label(&board));
+	list_labels(f, boards, true);
+	if (absent)
+		fputs("; not connected", f);
+	list_labels(f, boards, false);
 	fclose(f);
 	return text;
 }
@@ -156,11 +178,10 @@ int kf_selection_ask(const json_t *boards, int tty, const char *verb, json_t **r
 		r = kf_terminal_ask(tty, answer, sizeof(answer), err,
 				    "%s%s%s%s which? [numbers, a for all, q for none] ", problem,
 				    mark, list, verb);
-		if (r <= 0)
-			return r;
-		r = pick(boards, answer, ret, err);
 		if (r > 0)
-			*err = (struct kf_error){ 0 }; /* an answer before this one */
+			r = pick(boards, answer, ret, err);
+		if (r >= 0)
+			*err = (struct kf_error){ 0 }; /* of an answer before this one */
 		if (r != -EINVAL)
 			return r;
 		problem = err->message;

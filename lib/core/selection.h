@@ -6,15 +6,17 @@
 #include "core/record.h"
 
 /*
- * The registered boards among found that are connected: a new array. A person is asked about those
- * that can be worked on; with all come also the excluded ones and the failed ones, for the last
- * stage tells of each what became of it. -ENODEV (KF_NOTHING_CONNECTED) or -ENOENT
- * (KF_NOT_REGISTERED) if there are none, saying what is there instead.
+ * The registered boards among found: a new array. A person is asked about those that can be worked
+ * on; with all come also the excluded, the failed and the absent ones, for the last stage tells of
+ * each what became of it. -ENODEV (KF_NOTHING_CONNECTED) or -ENOENT (KF_NOT_REGISTERED) if none of
+ * them is connected, saying what is there instead.
  */
 _must_check_ int kf_selection_make(const json_t *found, bool all, json_t **ret,
 				   struct kf_error *err);
 
-/* "2 boards: octopus-pro, nitehawk". The caller frees it; NULL: no memory. */
+/*
+ * "2 boards: octopus-pro, nitehawk; not connected: toolhead". The caller frees it; NULL: no memory.
+ */
 char *kf_selection_summary(const json_t *boards);
 
 /*
