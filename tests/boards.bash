@@ -103,7 +103,7 @@ interrupt_at() {
 	pid=$!
 	while read -r line; do
 		echo "$line" >&2
-		[[ $line != *"$text"* ]] || kill -INT "$pid"
+		[[ $line != *"$text"* ]] || send_signal INT "$pid"
 	done <said
 	wait "$pid" || status=$?
 	return "$status"

@@ -17,7 +17,7 @@ setup_file() {
 }
 
 teardown_file() {
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 }
 
 setup() {
@@ -39,7 +39,7 @@ kill_at() {
 	while read -r line; do
 		[[ $line == *"$text"* ]] || continue
 		read -r child _ <<<"$(<"/proc/$pid/task/$pid/children")"
-		kill "-$signal" "$child"
+		send_signal "$signal" "$child"
 		text=none
 	done <said
 	wait "$pid" || status=$?

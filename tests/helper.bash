@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 # This is read anew for each test: nothing here starts a program.
 tests=${BASH_SOURCE[0]%/*}
+source "$tests/signal.bash"
 KF_TESTS=$tests # the same for programs that tests start
 KF_BUILD=${KF_BUILD:-${tests%/*}/build}
 [[ $KF_BUILD == /* ]] || KF_BUILD=$PWD/$KF_BUILD

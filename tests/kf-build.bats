@@ -130,7 +130,7 @@ host linux elf 4194304 klipper.elf" ]
 			>"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" &
 		pid=$!
 		while read -r line && [[ $line != *"slow: make"* ]]; do :; done <"$BATS_TEST_TMPDIR/said"
-		kill -"$signal" "$pid"
+		send_signal "$signal" "$pid"
 		status=0
 		wait "$pid" || status=$?
 		[ "$status" -eq $((128 + $(kill -l $signal))) ]

@@ -398,7 +398,7 @@ sudo apt-get install python3" ]
 	# A shell's background job ignores SIGINT; SIGTERM is as good.
 	kf-config <in >out 2>err &
 	read -r _ <fifo
-	kill -TERM $!
+	send_signal TERM $!
 	status=0
 	wait $! || status=$?
 	[ "$status" -eq 143 ]

@@ -89,7 +89,7 @@ checksums() {
 	units klipper.service active
 	: >"$FAKE/calls"
 	run --separate-stderr umock -- kf doctor --table
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 	[[ $output == *"[OK] service   klipper.service: what stops it for a flash starts it again, whatever is killed meanwhile (scope)"* ]]
 	[[ $output != *"[!!]"* || $output == *"[!!] rival"* || $output == *"[!!] rights"* ]]
 	[[ $output == *"[!!]"* || $status -eq 0 ]]
@@ -226,7 +226,7 @@ checksums() {
 	unmarked=$(found rival ModemManager)
 	doctor "$BATS_TEST_TMPDIR/marked"
 	marked=$(found rival ModemManager)
-	kill "$pid"
+	send_signal TERM "$pid"
 	[[ $unmarked == "wrong: it runs (process "*") and may take octopus for a modem | install kalico-flash's udev rules"* ]]
 	[[ $marked == "ok: it runs (process "*"), and leaves all boards alone"* ]]
 }
@@ -240,7 +240,7 @@ checksums() {
 	harmless=$(found rival brltty)
 	doctor ch340
 	risky=$(found rival brltty)
-	kill "$pid"
+	send_signal TERM "$pid"
 	[[ $harmless == "note: it runs"* ]]
 	[[ $risky == "wrong: it runs"*" | unless you read Braille: sudo apt-get remove brltty" ]]
 }
@@ -264,7 +264,7 @@ checksums() {
 	[ "$(id -u)" -ne 0 ] || chgrp dialout "$KF_LEASE_SOCKET"
 	PATH=$KF_TESTS/fake/bin:$PATH run --separate-stderr \
 		"${user[@]}" kf-doctor --json
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 	[[ $without == "wrong: you may neither stop nor start it | "*polkit*sudo* ]]
 	[[ $(found service klipper.service) == "wrong: you may neither stop nor start it | "*" in again"* ]]
 	[[ $(found service klipper.service) != *"install the package"* ]]

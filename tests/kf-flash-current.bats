@@ -16,7 +16,7 @@ setup_file() {
 }
 
 teardown_file() {
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 }
 
 setup() {
@@ -80,7 +80,7 @@ held() {
 	local klippy=$! s=0
 	read -r _ <&"$ready"
 	eval "$2" || s=$?
-	kill "$klippy"
+	send_signal TERM "$klippy"
 	return $s
 }
 export -f held

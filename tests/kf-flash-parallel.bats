@@ -81,7 +81,7 @@ export -f took
 	run -1 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; mkfifo said
 		kf-flash --no-service <r >out 2>said & parent=$!
 		while read -r line; do
-			[[ $line != *"b1: Katapult"* ]] || kill -KILL $(pgrep -o -P $parent)
+			[[ $line != *"b1: Katapult"* ]] || send_signal KILL $(pgrep -o -P $parent)
 			echo "$line" >&2
 		done <said
 		wait $parent'

@@ -18,7 +18,7 @@ setup_file() {
 }
 
 teardown_file() {
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 }
 
 setup() {
@@ -55,7 +55,7 @@ main_process() {
 }
 
 end() {
-	kill "$klippy"
+	send_signal TERM "$klippy"
 	wait "$klippy" 2>/dev/null || :
 }
 
@@ -209,7 +209,7 @@ klippy stopped after running: 75 printer_unknown" ]
 		klippy printing; mine=$klippy
 		PORT=/dev/null klippy "ready, idle"
 		check
-		kill "$mine"'
+		send_signal TERM "$mine"'
 	[ "$output" = "75 printer_unknown" ]
 	[[ $stderr == *"klippy.sock: another process answers there"* ]]
 }
@@ -224,7 +224,7 @@ klippy stopped after running: 75 printer_unknown" ]
 @test "printing: nothing is stopped, nothing written" {
 	run -75 --separate-stderr here '
 		klippy printing; main_process; records | kf-flash -u klipper; s=$?
-		kill -0 "$klippy" && exit $s'
+		send_signal 0 "$klippy" && exit $s'
 	[ "$(jq -r .error.code <<<"$output")" = printing ]
 	[ "$(jq .flash <<<"$output")" = null ]
 	[[ $stderr == *"octopus-pro: klipper.service (process "*") is printing dwell.gcode, 0 % done"* ]]
@@ -314,7 +314,7 @@ klippy stopped after running: 75 printer_unknown" ]
 			"./$1" "hold-$1" </dev/ttyACM0 & pid=$!
 			exec {hold}>"hold-$1"
 			records | { exec {hold}>&-; kf-flash; }
-			status=$?; kill "$pid"; exit $status' "$name"
+			status=$?; send_signal TERM "$pid"; exit $status' "$name"
 		[ "$(jq -r .error.code <<<"$output")" = busy ]
 		[[ $stderr == *"/dev/ttyACM0 is open in process "*"($name"* ]]
 		fix=$([ "$name" = brltty ] && echo "apt remove brltty" || echo "systemctl mask --now ModemManager")

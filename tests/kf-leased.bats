@@ -14,7 +14,7 @@ setup_file() {
 }
 
 teardown_file() {
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 }
 
 setup() {
@@ -26,7 +26,7 @@ setup() {
 }
 
 teardown() {
-	[ -z "$LEASED_PID" ] || kill -KILL "$LEASED_PID" 2>/dev/null || true
+	[ -z "$LEASED_PID" ] || send_signal KILL "$LEASED_PID" 2>/dev/null || true
 }
 
 # fake FILTER: change what systemd has.
@@ -114,7 +114,7 @@ comes_back() {
 	chmod 0 "$KF_LEASE_SOCKET"
 	run -0 "${user[@]}" kf-service hold -- true
 	chmod 0600 "$KF_LEASE_SOCKET"
-	kill "$LEASED_PID"
+	send_signal TERM "$LEASED_PID"
 	run -0 kf-service hold -- true
 	[ "$(active)" = active ]
 	[ "$(grep -c StopUnit "$FAKE/calls")" -eq 3 ]
@@ -288,7 +288,7 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo $PPID >up; read -r _ <down'
 	read -r -t 20 service <>up
-	kill -KILL "$service"
+	send_signal KILL "$service"
 	wait_status
 	[ "$status" -eq 137 ]
 	run -0 lease say '{"hold":["klipper"]}' '{"release":true}'
@@ -303,7 +303,7 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo $PPID $$ >up; exec sleep infinity'
 	read -r -t 20 service command <>up
-	kill -KILL "$service" "$command"
+	send_signal KILL "$service" "$command"
 	wait_status
 	comes_back
 	[ "$(owed)" = "" ]
@@ -317,7 +317,7 @@ comes_back() {
 	background "${client[@]}" say '{"hold":["klipper"]}'
 	read -r -t 20 _ <>event
 	[ "$(owed)" = klipper.service ]
-	kill -KILL "$pid"
+	send_signal KILL "$pid"
 	wait_status
 	comes_back
 	[ "$(tail -n 2 "$FAKE/calls")" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
@@ -328,7 +328,7 @@ comes_back() {
 	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- touch ran
 	read -r -t 20 _ <>event
-	kill -INT "$pid"
+	send_signal INT "$pid"
 	wait_status
 	[ "$status" -eq 130 ]
 	[ ! -e ran ]
@@ -340,7 +340,7 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
-	kill -KILL "$LEASED_PID"
+	send_signal KILL "$LEASED_PID"
 	[ "$(owed)" = klipper.service ]
 	[ "$(cat "$OWED/klipper.service")" = active ]
 	RUNTIME_DIRECTORY=$OWED run -0 --separate-stderr kf-leased --pay
@@ -358,7 +358,7 @@ comes_back() {
 	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background "${client[@]}" say '{"hold":["klipper"]}'
 	read -r -t 20 _ <>event
-	kill -KILL "$LEASED_PID"
+	send_signal KILL "$LEASED_PID"
 	wait_status
 	RUNTIME_DIRECTORY=$OWED run -0 kf-leased --pay
 	[ "$(active)" = active ]
@@ -482,12 +482,12 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
-	kill -KILL "$BUS_PID" "$FAKE_PID" # else it would remove its successor's socket
+	stop_systemd KILL # else it would remove its successor's socket
 	rm -f bus
 	start_systemd "$PWD/bus"
 	echo >down
 	wait_status
-	kill "$BUS_PID" "$FAKE_PID"
+	stop_systemd
 	[ "$status" -eq 0 ]
 	[ "$(active)" = active ]
 	[ "$(owed)" = "" ]
@@ -498,12 +498,12 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
-	kill -KILL "$BUS_PID" "$FAKE_PID" # else it would remove its successor's socket
+	stop_systemd KILL # else it would remove its successor's socket
 	rm -f bus
 	echo >down
 	start_systemd "$PWD/bus"
 	wait_status
-	kill "$BUS_PID" "$FAKE_PID"
+	stop_systemd
 	[ "$status" -eq 0 ]
 	[ "$(active)" = active ]
 }

@@ -102,45 +102,46 @@ is_ready() {
 	read -r -t 20 <>"$note/ready"
 }
 
-# stopped_by SIGNAL TARGET [STAGE [STATUS]]: kf flash with a stage that restores, and the signal for it.
+# stopped_by send_signal|send_group_signal SIGNAL [STAGE [STATUS]]: kf flash with a stage that restores, and
+# the signal for it.
 stopped_by() {
 	mkfifo "$note/never" "$note/ready"
 	restores "${3:-kf-flash}" "${4-}"
 	setsid env --default-signal=INT kf flash --all 2>"$note/stderr" &
 	local pid=$!
 	is_ready
-	kill "-$1" -- "$2$pid"
+	"$1" "$2" "$pid"
 	status=0
 	wait "$pid" || status=$?
 }
 
 @test "Ctrl-C reaches the stages, and kf outlives them" {
-	stopped_by INT -
+	stopped_by send_group_signal INT
 	[ "$status" -eq 130 ]
 	grep -qx "kf-flash: restored after INT" "$note/stderr"
 	run ! grep "^kf:" "$note/stderr"
 }
 
 @test "Ctrl-C in an earlier stage: no later one starts, and one line is said" {
-	stopped_by INT - kf-build
+	stopped_by send_group_signal INT kf-build
 	[ "$status" -eq 130 ]
 	[ "$(tail -n +2 "$note/stderr")" = "kf-build: restored after INT" ]
 	[ ! -e "$note/kf-flash.argv" ]
 }
 
 @test "a service that was not restored outranks a signal" {
-	stopped_by INT - kf-flash 71
+	stopped_by send_group_signal INT kf-flash 71
 	[ "$status" -eq 71 ]
 }
 
 @test "a signal for kf alone is passed on" {
-	stopped_by TERM ""
+	stopped_by send_signal TERM
 	[ "$status" -eq 143 ]
 	grep -qx "kf-flash: restored after TERM" "$note/stderr"
 }
 
 @test "a hang-up is passed on" {
-	stopped_by HUP ""
+	stopped_by send_signal HUP
 	[ "$status" -eq 129 ]
 	grep -qx "kf-flash: restored after HUP" "$note/stderr"
 }
@@ -151,7 +152,7 @@ stopped_by() {
 	setsid env --default-signal=INT kf flash --all 2>"$note/stderr" &
 	local pid=$!
 	is_ready
-	kill -TERM "$pid"
+	send_signal TERM "$pid"
 	run wait "$pid"
 	run ! ran kf-config
 	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ]

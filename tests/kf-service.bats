@@ -12,7 +12,7 @@ setup_file() {
 }
 
 teardown_file() {
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 }
 
 setup() {
@@ -114,7 +114,7 @@ wait_status() {
 		read -r _ <&"$ready"
 		fake ".units[\"klipper.service\"].pid = $klippy"
 		run -0 --separate-stderr kf-service hold -- true
-		kill "$klippy"
+		send_signal TERM "$klippy"
 		echo "${stderr_lines[-1]}"
 	}
 	[ "$(said "ready, idle")" = "[Service] klipper.service: Klippy is ready" ]
@@ -294,7 +294,7 @@ systemctl start klipper.service" ]
 	background kf-service hold -- touch ran
 	read -r -t 20 _ <>event
 	child=$(cat "/proc/$pid/task/$pid/children")
-	kill -KILL "$pid"
+	send_signal KILL "$pid"
 	wait_status
 	timeout 10 tail --pid="${child% }" -f /dev/null
 	[ ! -e ran ]
@@ -311,7 +311,7 @@ old_systemd() {
 	old_systemd
 	background kf-service hold -- sh -c 'echo $PPID >up; read -r _ <down'
 	read -r -t 20 parent <>up
-	kill -KILL "$parent"
+	send_signal KILL "$parent"
 	wait_status
 	[ "$status" -eq 137 ]
 	[ "$(calls)" = "StopUnit klipper.service replace" ]
@@ -339,7 +339,7 @@ old_systemd() {
 	[ "$nested" -eq 0 ]
 	run -75 --separate-stderr kf-service hold -- touch ran
 	[[ $stderr == *"klipper.service is held already: a sentinel starts it when process $pid and its command have ended"*"pgrep"* ]]
-	kill -KILL "$pid" # its command goes on
+	send_signal KILL "$pid" # its command goes on
 	wait_status
 	run -75 kf-service hold -- touch ran
 	[ ! -e ran ]
@@ -565,7 +565,7 @@ StartUnit klipper.service replace" ]
 	for sig in INT TERM HUP QUIT; do
 		background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
 		read -r -t 20 _ <>up
-		kill "-$sig" "$pid"
+		send_signal "$sig" "$pid"
 		wait_status
 		[ "$status" -eq $((128 + $(kill -l "$sig"))) ]
 		[[ $(<err) == *"SIG$sig: waiting for the command to end"*"active again"* ]]
@@ -577,7 +577,7 @@ StartUnit klipper.service replace" ]
 @test "hold: a command that ends well after a signal, it was a signal all the same" {
 	background kf-service hold -- bash -c 'trap "echo bye; exit 0" TERM; echo up >up; read -r <>down'
 	read -r -t 20 _ <>up
-	kill -TERM "$pid"
+	send_signal TERM "$pid"
 	wait_status
 	[ "$status" -eq 143 ]
 	[ "$(<out)" = bye ]
@@ -588,7 +588,7 @@ StartUnit klipper.service replace" ]
 @test "hold: a command that does not end after a signal is killed" {
 	background kf-service hold --grace 1 -- bash -c 'trap "" TERM; echo up >up; exec sleep infinity'
 	read -r -t 20 _ <>up
-	kill -TERM "$pid"
+	send_signal TERM "$pid"
 	wait_status
 	[ "$status" -eq 143 ]
 	[[ $(<err) == *"did not end after SIGTERM: killed"* ]]
@@ -603,7 +603,7 @@ StartUnit klipper.service replace" ]
 	) &
 	pid=$!
 	read -r -t 20 _ <>up
-	kill -HUP "$pid"
+	send_signal HUP "$pid"
 	echo >down
 	wait_status
 	[ "$status" -eq 0 ]
@@ -613,7 +613,7 @@ StartUnit klipper.service replace" ]
 	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- touch ran
 	read -r -t 20 _ <>event
-	kill -INT "$pid"
+	send_signal INT "$pid"
 	wait_status
 	[ "$status" -eq 130 ]
 	[ ! -e ran ]
@@ -635,7 +635,7 @@ StartUnit klipper.service replace" ]
 	fake '.deny = ["StopUnit", "StartUnit"]'
 	background "${user[@]}" kf-service hold -- touch ran
 	read -r -t 20 _ <>up
-	kill -TERM "$pid"
+	send_signal TERM "$pid"
 	wait_status
 	[ "$status" -eq 143 ]
 	[ ! -e ran ]
@@ -647,11 +647,11 @@ StartUnit klipper.service replace" ]
 	fake '.units["klipper.service"].start |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
 	read -r -t 20 _ <>up
-	kill -TERM "$pid"
+	send_signal TERM "$pid"
 	read -r -t 20 _ <>event
-	kill -INT "$pid"
-	kill -HUP "$pid"
-	kill -TERM "$pid"
+	send_signal INT "$pid"
+	send_signal HUP "$pid"
+	send_signal TERM "$pid"
 	echo >gate
 	wait_status
 	[ "$status" -eq 143 ]
@@ -660,8 +660,9 @@ StartUnit klipper.service replace" ]
 }
 
 @test "hold: Ctrl-C on a terminal reaches the command once" {
-	run -0 /usr/bin/python3 - <<-'END'
+	PYTHONPATH=$KF_TESTS run -0 /usr/bin/python3 -B - <<-'END'
 		import os, pty, signal
+		from signals import send_signal
 		command = '''
 		trap 'n=$((n+1)); echo int >>log; echo int >up' INT
 		trap 'echo "$n" >count; exit 5' TERM
@@ -675,7 +676,7 @@ StartUnit klipper.service replace" ]
 		os.write(tty, b"\x03")
 		assert open("up").read() == "int\n"
 		# A second Ctrl-C passed on by mistake would come before this.
-		os.kill(child, signal.SIGTERM)
+		send_signal(child, signal.SIGTERM)
 		_, status = os.waitpid(child, 0)
 		assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGINT, status
 		assert open("count").read() == "1\n", open("count").read()
@@ -705,7 +706,7 @@ hold_over_lost_bus() {
 	start_systemd "$PWD/bus"
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
-	kill "$BUS_PID" "$FAKE_PID"
+	stop_systemd
 	rm -f bus
 	"$@"
 	echo >down
@@ -715,7 +716,7 @@ hold_over_lost_bus() {
 # bats test_tags=slow
 @test "hold: the bus is lost and comes back meanwhile" {
 	hold_over_lost_bus start_systemd "$PWD/bus"
-	kill "$BUS_PID" "$FAKE_PID"
+	stop_systemd
 	[ "$status" -eq 0 ]
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 	[ "$(active)" = active ]

@@ -58,7 +58,7 @@ teardown() {
 		echo >"$1"
 		while :; do read -rt 1 <> <(:) || :; done' - "$BATS_TEST_TMPDIR/ready" 3>&- &
 	read -r <"$BATS_TEST_TMPDIR/ready"
-	kill -TERM $!
+	send_signal TERM $!
 	status=0
 	wait $! || status=$?
 	[ "$status" -eq 7 ]

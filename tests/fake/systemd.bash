@@ -23,6 +23,11 @@ start_systemd() {
 	exec {ready}<&-
 }
 
+# stop_systemd [SIGNAL]: both end.
+stop_systemd() {
+	send_signal "${1:-TERM}" "$FAKE_PID" "$BUS_PID"
+}
+
 # units NAME STATE...: what systemd has.
 units() {
 	local filter='.units = {}'

@@ -24,10 +24,15 @@ import json
 import os
 import select
 import signal
+import sys
 
 import dbus
 from dbusmock import get_object, get_objects
 from gi.repository import GLib
+
+sys.dont_write_bytecode = True
+sys.path.append(os.environ["KF_TESTS"])
+from signals import send_signal  # noqa: E402
 
 BUS_NAME = "org.freedesktop.systemd1"
 MAIN_OBJ = "/org/freedesktop/systemd1"
@@ -72,7 +77,7 @@ def deny(state, method):
 
 def kill(pid):
     process = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
+    send_signal(pid, signal.SIGKILL)
     select.select([process], [], [])
     os.close(process)
 

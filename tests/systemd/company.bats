@@ -4,6 +4,7 @@
 # Holds that are not alone: units that stop along with others, units with two names, other holds.
 # Inside the container of tests/systemd/run.
 bats_require_minimum_version 1.5.0
+source /kf/tests/signal.bash
 
 unit() { # NAME LINE...: before [Service] what begins with a name of [Unit]'s
 	printf '%s\n' "[Unit]" "StartLimitIntervalSec=0" "${@:2}" >"/etc/systemd/system/$1.service"
@@ -221,7 +222,7 @@ ordered() {
 	systemctl start klipper-base klipper-slowly
 	hold -u klipper-base -- touch ran 2>said 3>&- &
 	timeout 10 sh -c 'until systemctl show -P ActiveState klipper-slowly | grep -q deactivating; do sleep 0.02; done'
-	kill "-$1" "$(oldest kf-service)"
+	send_signal "$1" "$(oldest kf-service)"
 	status=0
 	wait $! || status=$?
 	[ "$status" -eq $((128 + $(kill -l "$1"))) ]
@@ -256,9 +257,9 @@ ordered() {
 	hold -u klipper-heavy@1 -u klipper-heavy@2 -- sh -c 'echo $$ >up; exec sleep infinity' 3>&- &
 	read -r -t 20 command <>up
 	# shellcheck disable=SC2046
-	kill -KILL "$command" $(pidof kf-leased kf-service)
+	send_signal KILL "$command" $(pidof kf-leased kf-service)
 	# shellcheck disable=SC2016
-	timeout 10 sh -c 'until kill -KILL $(pidof kf-leased) 2>/dev/null; do :; done'
+	timeout 10 bash -c 'until send_signal KILL $(pidof kf-leased) 2>/dev/null; do :; done'
 	wait $! || true
 	timeout 20 sh -c 'until systemctl -q is-active klipper-heavy@1 && systemctl -q is-active klipper-heavy@2; do sleep 0.05; done'
 	[ -z "$(ls /run/kalico-flash/owed)" ]
@@ -295,7 +296,7 @@ start_limit() {
 	systemctl start klipper-once
 	hold -u klipper-once -- sh -c 'echo $$ $PPID >up; exec sleep infinity' 3>&- &
 	read -r -t 20 command service <>up
-	kill -KILL "$command" "$service"
+	send_signal KILL "$command" "$service"
 	wait $! || true
 	timeout 10 sh -c 'until systemctl -q is-active klipper-once; do sleep 0.05; done'
 	systemctl stop klipper-once
@@ -369,7 +370,7 @@ start_limit() {
 
 crashed() {
 	systemctl start klipper-crash
-	kill -KILL "$(systemctl show -P MainPID klipper-crash)"
+	send_signal KILL "$(systemctl show -P MainPID klipper-crash)"
 	timeout 10 sh -c 'until systemctl show -P ActiveState klipper-crash | grep -q deactivating; do sleep 0.02; done'
 	hold -u klipper-crash -- sh -c 'systemctl is-active klipper-crash || true' >during
 	[ "$(<during)" = inactive ]

@@ -3,6 +3,7 @@
 #
 # kf-service with a real systemd, polkit and sudo; runs inside the container of tests/systemd/run.
 bats_require_minimum_version 1.5.0
+source /kf/tests/signal.bash
 
 setup_file() {
 	# What starts as often as systemd lets it, and what always starts again.
@@ -55,7 +56,7 @@ hold_and_signal() {
 		2>err 3>&- &
 	read -r -t 20 pid <>up
 	[ "$(state klipper)" = "inactive " ]
-	kill "-$1" "$pid"
+	send_signal "$1" "$pid"
 	status=0
 	wait $! || status=$?
 }
@@ -212,7 +213,7 @@ hold_signals() {
 	[[ $output == *"klipper.service is held already: it is started when kf-hold-"*".scope ends"* ]]
 	[ ! -e ran ]
 	[ "$(state klipper)" = "inactive " ]
-	kill $!
+	send_signal TERM $!
 	wait $! || true
 	[ "$(state klipper)" = "active " ]
 	run -3 kf-service hold -- kf-service hold -u klipper -u moonraker -- systemctl is-active klipper

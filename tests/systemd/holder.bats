@@ -5,6 +5,7 @@
 # Only what holds the port is stopped: two printers' units with a simulated board each, which
 # they open as a Klippy does. Inside the container of tests/systemd/run.
 bats_require_minimum_version 1.5.0
+source /kf/tests/signal.bash
 source /kf/tests/boards.bash
 export IMAGES=/kf-installed/images
 
@@ -121,7 +122,7 @@ flash='kf-flash -q --while-unknown'
 		systemd-run --quiet --scope --unit=by-hand sh -c "exec 3<>/dev/ttyACM0; echo \$\$ >hand; exec sleep infinity" &
 		read -r pid <hand; echo "$pid"
 		records | jq -c "select(.board.key == \"octopus-pro\")" | '"$flash"' >/dev/null; s=$?
-		kill "$pid"; exit $s'
+		send_signal TERM "$pid"; exit $s'
 	# shellcheck disable=SC2154
 	[[ $stderr == *"/dev/ttyACM0 is open in process ${lines[0]} (sleep)"*"kill ${lines[0]}"* ]]
 	[ "$(systemctl show --property=MainPID klipper)" = "$before" ]

@@ -7,12 +7,13 @@
 #
 # They set $build and $tree, and get $work, a folder that goes when they end.
 
+. "$tree/tests/signal.bash"
 work=$(mktemp -d /tmp/kf-systemd.XXXXXX)
 nspawn=
 
 machine_stop() {
 	# Its init: nothing in there is worth an orderly end.
-	[ -z "$nspawn" ] || { kill -KILL "$leader" && timeout 10 tail -s 0.05 --pid="$nspawn" -f /dev/null; } || true
+	[ -z "$nspawn" ] || { send_signal KILL "$leader" && timeout 10 tail -s 0.05 --pid="$nspawn" -f /dev/null; } || true
 	rm -rf "$work"
 }
 trap machine_stop EXIT

@@ -146,8 +146,8 @@ static int status_of(pid_t pid)
 }
 
 /*
- * As root, kill(-1) ends the whole machine, and kill(0) whoever runs the tests: both are tried in a
- * PID namespace and a session of their own.
+ * As root, kill(2) of -1 ends the whole machine, and of 0 whoever runs the tests: both are tried in
+ * a PID namespace and a session of their own.
  */
 TEST(no_signal_for_all_for_our_group_or_for_init)
 {
