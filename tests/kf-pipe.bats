@@ -40,7 +40,7 @@ kf-config: story" ]
 	fake kf-build 'head -n 1; exit 74'
 	alone kf flash --all
 	[ "$status" -eq 74 ]
-	fake kf-build 'echo "{"'
+	fake kf-build 'cat >/dev/null; echo "{"'
 	alone kf flash --all
 	[ "$status" -eq 65 ]
 	[[ ${stderr_lines[1]} == "kf: kf-build's output: line 1"* ]]
