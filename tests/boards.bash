@@ -71,6 +71,13 @@ records() {
 }
 export -f records
 
+# by_hand VERB PORT: see kf-sim(1); when it is done.
+by_hand() {
+	echo "$1 $2" >"$KF_SIM_CONTROL"
+	read -r _ <"$KF_SIM_CONTROL.done"
+}
+export -f by_hand
+
 # config: kf-scan | kf-config with a saved configuration for octopus-pro, and ~/klipper.
 config() {
 	local folder=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro

@@ -47,13 +47,6 @@ verified() {
 	jq -c .flash.verified <<<"$output"
 }
 
-# by_hand VERB PORT: see kf-sim(1); when it is done.
-by_hand() {
-	echo "$1 $2" >"$KF_SIM_CONTROL"
-	read -r _ <"$KF_SIM_CONTROL.done"
-}
-export -f by_hand
-
 # Katapult
 
 @test "a bad frame wedges it: told with the remedy, again as long as it lasts, and over after a power-cycle" {

@@ -465,11 +465,13 @@ the board waits in its bootloader (USB 0483:df11): flash it again, or power-cycl
 }
 
 # bats test_tags=slow
-@test "the cable is pulled in the middle, and the next run succeeds" {
+@test "the cable is pulled in the middle: only the reset button brings the board back" {
 	run -0 --separate-stderr sim "$H723,state=board,unplug=tx:200" -- 'records | kf-flash --no-fallback -q || echo $?'
 	[[ $output == *'"code":"gone"'*1 ]]
-	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
-	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	run -0 --separate-stderr sim "$H723,state=board" -- 'kf-scan -q || echo $?
+		by_hand button 1-1.2; records | kf-flash'
+	[ "${lines[0]}" = 69 ]
+	[ "$(jq -r .flash.result <<<"${lines[1]}")" = flashed ]
 }
 
 # bats test_tags=slow

@@ -182,11 +182,11 @@ void lab_settle(struct lab *lab)
 	} while (now_us() < until_us);
 }
 
-void lab_power_cycle(struct lab *lab)
+void lab_power_cycle(struct lab *lab, bool button)
 {
 	sim_board_unplug(&lab->port->board);
 	service(lab);
-	sim_board_plug(&lab->port->board, false, now_us());
+	sim_board_plug(&lab->port->board, button, now_us());
 	lab_settle(lab);
 }
 
@@ -212,4 +212,9 @@ bool lab_wedged(const struct lab *lab)
 
 	return b->link.mute_until_us == SIM_NEVER ||
 	       (b->mode == KF_MODE_KATAPULT && b->katapult.nacked);
+}
+
+bool lab_hangs(const struct lab *lab)
+{
+	return lab->port->board.mode == KF_MODE_NONE;
 }

@@ -43,8 +43,8 @@ void lab_close(struct lab *lab);
 void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const struct lab_kill *kill,
 	       struct lab_end *ret);
 
-/* Off, and on again. */
-void lab_power_cycle(struct lab *lab);
+/* Off, and on again; with the reset button double-clicked or not. */
+void lab_power_cycle(struct lab *lab, bool button);
 
 /* Let the board come to rest: what it was told, it does. */
 void lab_settle(struct lab *lab);
@@ -53,5 +53,8 @@ void lab_settle(struct lab *lab);
 bool lab_holds(const struct lab *lab);
 bool lab_runs(const struct lab *lab);
 bool lab_wedged(const struct lab *lab);
+
+/* Is it off the bus, for it hangs in firmware that is not whole? */
+bool lab_hangs(const struct lab *lab);
 
 #endif

@@ -67,8 +67,10 @@ static const char *recover(struct lab *lab, struct lab_end *end, bool *stuck)
 			return "a stuck board was flashed";
 		if (!strstr(end->hint, "power-cycle"))
 			return "a stuck board, and no advice to power-cycle it";
-		lab_power_cycle(lab);
+		lab_power_cycle(lab, false);
 	}
+	if (lab_hangs(lab))
+		lab_power_cycle(lab, true);
 	lab_flash(lab, PATIENT_MS, PATIENT_MS, NULL, end);
 	broken = judge(lab, end, false);
 	if (broken)

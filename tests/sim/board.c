@@ -49,19 +49,24 @@ static enum kf_mode rom_mode(const struct sim_board *b)
 	return strncmp(mcu, "rp2", 3) == 0 ? KF_MODE_RP2BOOT : KF_MODE_NONE;
 }
 
-/* A reset: what starts. KF_MODE_NONE: an application that hangs. */
-static enum kf_mode power_up(struct sim_board *b)
+/* Start the application, whatever is there. KF_MODE_NONE: it hangs. */
+static enum kf_mode start_application(struct sim_board *b)
 {
 	struct kf_error err = { 0 };
 
 	if (sim_firmware_find(&b->flash, b->spec.start, b->spec.mcu, &b->firmware, &err) == 0)
 		return KF_MODE_KLIPPER;
 	tell(b, "%s", err.message);
-	if (!has_katapult(b))
-		return KF_MODE_NONE;
-	if (!sim_firmware_present(&b->flash, b->spec.start) || b->spec.rescue)
-		return KF_MODE_KATAPULT;
-	return KF_MODE_NONE;
+	return has_katapult(b) && b->spec.rescue ? KF_MODE_KATAPULT : KF_MODE_NONE;
+}
+
+/* A reset. Katapult starts what has a first word (its src/generic/armcm_canboot.c). */
+static enum kf_mode power_up(struct sim_board *b)
+{
+	if (!has_katapult(b) || sim_firmware_present(&b->flash, b->spec.start))
+		return start_application(b);
+	tell(b, "no application");
+	return KF_MODE_KATAPULT;
 }
 
 /* Start what mode says; it shows on the bus. */
@@ -136,9 +141,10 @@ static void leave_firmware(struct sim_board *b, int64_t now_us)
 	leave(b, disguise(b, b->spec.leave_as, b->spec.leave_port, next), now_us);
 }
 
+/* COMPLETE asks nothing of the application (application_jump() there). */
 static void leave_katapult(struct sim_board *b, int64_t now_us)
 {
-	enum kf_mode next = power_up(b);
+	enum kf_mode next = start_application(b);
 
 	leave(b, disguise(b, b->spec.return_as, b->spec.return_port, next), now_us);
 }

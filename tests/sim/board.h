@@ -4,9 +4,10 @@
  * is passed in; who shows it to clients (bus.h) compares generation and acts.
  *
  * Resets: the 1200-baud touch and COMPLETE are followed by a re-enumeration of reenum_ms.
- * At power-up Katapult looks at the first word of the application; one that is broken
- * (firmware.h) hangs, off the bus, unless "rescue" has somebody double-click the reset
- * button, which ends in Katapult.
+ * At power-up Katapult starts the application if its first word is neither 0 nor 0xffffffff;
+ * COMPLETE starts it in any case. One that is broken (firmware.h) hangs, off the bus. The way back
+ * is a double click on the reset button, which ends in Katapult: sim_board_plug() with it, or
+ * "rescue", which has somebody do it at once.
  */
 #ifndef SIM_BOARD_H
 #define SIM_BOARD_H

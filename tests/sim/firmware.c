@@ -8,8 +8,7 @@
 
 #define VECTORS_BYTES  512 /* where the dictionary begins in an image of ours */
 #define DICTIONARY_MAX (1 << 20)
-#define RAM_START      0x20000000u
-#define RAM_END	       0x40000000u
+#define RAM_RANGE      0x20000000u
 
 static char *describe(const char *app, const char *mcu, const char *version)
 {
@@ -40,7 +39,7 @@ int sim_firmware_make(struct sim_flash *flash, uint32_t start, const char *app, 
 		return kf_fail(err, KF_CONFIG, "no room for an application at 0x%08x", start);
 	image = flash->data + offset;
 	room = flash->size - offset - VECTORS_BYTES;
-	kf_put_le32(image, RAM_START + 0x4000);
+	kf_put_le32(image, flash->ram + 0x4000);
 	kf_put_le32(image + 4, start + VECTORS_BYTES + 1);
 	memset(image + 8, 0, VECTORS_BYTES - 8);
 	if (compress2(image + VECTORS_BYTES, &room, (const Bytef *)text, strlen(text), 9) != Z_OK)
@@ -122,8 +121,8 @@ static bool linked_for(const struct sim_flash *flash, uint32_t start)
 	uint32_t stack = kf_get_le32(image), reset = kf_get_le32(image + 4);
 	const uint8_t *code;
 
-	if (stack < RAM_START || stack > RAM_END || reset % 2 == 0 || reset < start ||
-	    reset - flash->base > flash->size - 4)
+	if (stack < flash->ram || stack > flash->ram + RAM_RANGE || reset % 2 == 0 ||
+	    reset < start || reset - flash->base > flash->size - 4)
 		return false;
 	code = flash->data + (reset - 1 - flash->base);
 	return code[0] != 0xff || code[1] != 0xff;

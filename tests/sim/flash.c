@@ -5,13 +5,15 @@
 
 #include "sim/flash.h"
 
-#define KIB 1024u
+#define KIB	 1024u
+#define LPC_PAGE 256u
 
 static const struct part {
 	const char *prefix;
 	enum sim_family family;
 	uint32_t size, page_bytes;
 } parts[] = {
+	{ "lpc176", SIM_FAMILY_LPC176X, 512 * KIB, 0 },
 	{ "rp2040", SIM_FAMILY_RP2040, 2048 * KIB, 4 * KIB },
 	{ "rp2350", SIM_FAMILY_RP2040, 4096 * KIB, 4 * KIB },
 	{ "stm32f042", SIM_FAMILY_STM32_PAGES, 32 * KIB, 1 * KIB },
@@ -51,6 +53,7 @@ int sim_flash_init(struct sim_flash *flash, const char *mcu, uint32_t size, stru
 	flash->base = strncmp(mcu, "stm32", 5) == 0 ? 0x08000000
 		      : strncmp(mcu, "rp2", 3) == 0 ? 0x10000000
 						    : 0;
+	flash->ram = part->family == SIM_FAMILY_LPC176X ? 0x10000000 : 0x20000000;
 	/* STM32F103 with 256 KiB and more, and F07x: 2 KiB pages. */
 	if (strncmp(mcu, "stm32f103", 9) == 0 && flash->size >= 256 * KIB)
 		flash->page_bytes = 2 * KIB;
@@ -75,10 +78,18 @@ void sim_flash_reset(struct sim_flash *flash)
 	flash->written_pages = 0;
 	flash->faulted = false;
 	flash->buffered = false;
+	flash->next_address = 0;
+}
+
+void sim_flash_begin(struct sim_flash *flash)
+{
+	flash->writing = flash->ended = false;
 }
 
 uint32_t sim_flash_page_bytes(const struct sim_flash *flash, uint32_t address)
 {
+	if (flash->family == SIM_FAMILY_LPC176X)
+		return address < 64 * KIB ? 4 * KIB : 32 * KIB;
 	if (flash->family != SIM_FAMILY_STM32_SECTORS)
 		return flash->page_bytes;
 	if (address < flash->base + 64 * KIB)
@@ -119,11 +130,13 @@ static void program(struct sim_flash *flash, uint8_t *to, const uint8_t *from, u
 {
 	for (uint32_t i = 0; i < len; i++)
 		to[i] &= from[i];
+	flash->incomplete = true;
 	*busy_us += (int64_t)flash->program_us * ((len + 31) / 32);
 }
 
-static int write_stm32(struct sim_flash *flash, uint32_t address, const uint8_t *block,
-		       uint32_t len, int64_t *busy_us)
+/* STM32's block, and what the LPC176x has collected: the first of a page erases it. */
+static int write_page(struct sim_flash *flash, uint32_t address, const uint8_t *block, uint32_t len,
+		      int64_t *busy_us)
 {
 	uint32_t page_bytes = sim_flash_page_bytes(flash, address);
 	bool first = (address - flash->base) % page_bytes == 0;
@@ -145,7 +158,6 @@ static int write_stm32(struct sim_flash *flash, uint32_t address, const uint8_t 
 		return same ? 0 : -EINVAL;
 	}
 	program(flash, to, block, len, busy_us);
-	flash->incomplete = true;
 	return memcmp(to, block, len) == 0 ? 0 : -EINVAL;
 }
 
@@ -179,8 +191,40 @@ static int write_rp2040(struct sim_flash *flash, uint32_t address, const uint8_t
 	flash->buffer_address = page;
 	flash->buffer_bytes = bytes;
 	memcpy(flash->buffer + (address - page), block, len);
-	flash->incomplete = true;
 	return 0;
+}
+
+/* Blocks under 256 bytes are collected to that; another address than the next begins such a page */
+static int write_lpc176x(struct sim_flash *flash, uint32_t address, const uint8_t *block,
+			 uint32_t len, int64_t *busy_us)
+{
+	uint32_t at = address % LPC_PAGE;
+	int r = 0;
+
+	if (len >= LPC_PAGE)
+		return write_page(flash, address, block, len, busy_us);
+	if (address != flash->next_address) {
+		if ((address | flash->next_address) % LPC_PAGE != 0)
+			return -EINVAL;
+		flash->next_address = address;
+	}
+	memcpy(flash->buffer + at, block, len);
+	if (at == LPC_PAGE - len)
+		r = write_page(flash, address - at, flash->buffer, LPC_PAGE, busy_us);
+	if (r == 0)
+		flash->next_address += len;
+	return r;
+}
+
+/* What is collected is written, but it is not forgotten where the next block was due. */
+static void flush_lpc176x(struct sim_flash *flash, int64_t *busy_us)
+{
+	uint32_t used = flash->next_address % LPC_PAGE;
+
+	if (used == 0)
+		return;
+	memset(flash->buffer + used, 0xff, LPC_PAGE - used);
+	(void)!write_page(flash, flash->next_address - used, flash->buffer, LPC_PAGE, busy_us);
 }
 
 int sim_flash_write(struct sim_flash *flash, uint32_t address, const uint8_t *block, uint32_t len,
@@ -189,12 +233,15 @@ int sim_flash_write(struct sim_flash *flash, uint32_t address, const uint8_t *bl
 	*ret_busy_us = 0;
 	if (len > SIM_BLOCK_MAX || address % len != 0)
 		return -EINVAL;
+	flash->writing = true;
 	switch (flash->family) {
 	case SIM_FAMILY_RP2040:
 		return write_rp2040(flash, address, block, len, ret_busy_us);
+	case SIM_FAMILY_LPC176X:
+		return write_lpc176x(flash, address, block, len, ret_busy_us);
 	case SIM_FAMILY_STM32_SECTORS:
 	case SIM_FAMILY_STM32_PAGES:
-		return write_stm32(flash, address, block, len, ret_busy_us);
+		return write_page(flash, address, block, len, ret_busy_us);
 	case SIM_FAMILY_OTHER:
 		break;
 	}
@@ -214,7 +261,19 @@ int sim_flash_read(struct sim_flash *flash, uint32_t address, uint8_t *ret, uint
 uint32_t sim_flash_finish(struct sim_flash *flash, int64_t *ret_busy_us)
 {
 	*ret_busy_us = 0;
-	flush_rp2040(flash, ret_busy_us);
-	flash->incomplete = false;
+	if (flash->family == SIM_FAMILY_LPC176X)
+		flush_lpc176x(flash, ret_busy_us);
+	else
+		flush_rp2040(flash, ret_busy_us);
+	if (flash->writing)
+		flash->incomplete = false;
+	flash->writing = false;
+	flash->ended = true;
 	return flash->written_pages;
+}
+
+void sim_flash_complete(struct sim_flash *flash)
+{
+	if (flash->ended && !flash->writing)
+		flash->incomplete = false;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A microcontroller's flash as Katapult writes it (Katapult src/stm32/flash.c,
- * src/rp2040/flash.c): pages, erase, sequential blocks, busy times. No I/O, no clock.
+ * src/rp2040/flash.c, src/lpc176x/flash.c): pages, erase, order of blocks, busy times. No I/O, no
+ * clock.
  *
  * Modelled: the page sizes of each family, erase by the first block of a page, an identical
- * rewrite, a refused one, EOF's page count, the RP2040's page buffer, a bus fault beyond
+ * rewrite, a refused one, EOF's page count, what RP2040 and LPC176x collect, a bus fault beyond
  * the end, programming that can only clear bits. Not modelled: ECC, option bytes, write
  * protection, a supply that fails within one block.
  */
@@ -18,6 +19,7 @@
 enum sim_family {
 	SIM_FAMILY_OTHER, /* no flash rules known: runs firmware, never Katapult */
 	SIM_FAMILY_RP2040,
+	SIM_FAMILY_LPC176X,
 	SIM_FAMILY_STM32_SECTORS, /* F2 and F4: 16, 64, then 128 KiB */
 	SIM_FAMILY_STM32_PAGES,	  /* the others: all pages are of one size */
 };
@@ -25,6 +27,7 @@ enum sim_family {
 struct sim_flash {
 	enum sim_family family;
 	uint32_t base, size;
+	uint32_t ram;	     /* where RAM begins */
 	uint32_t page_bytes; /* STM32_PAGES' page, RP2040's erase sector */
 	uint8_t *data;	     /* owned */
 
@@ -32,12 +35,15 @@ struct sim_flash {
 	uint32_t program_us; /* 32 bytes */
 
 	uint32_t written_pages; /* what EOF answers */
-	bool incomplete;	/* blocks were written and no EOF came after them */
+	bool writing;		/* blocks came in this conversation, no EOF since */
+	bool ended;		/* an EOF came in this conversation */
+	bool incomplete;	/* something was programmed, and no client called it whole since */
 	bool faulted;		/* the CPU hangs in its fault handler until reset */
 	unsigned erases;	/* since the start: wear */
 
 	bool buffered; /* RP2040: a page is being collected */
 	uint32_t buffer_address, buffer_bytes;
+	uint32_t next_address; /* LPC176x: where the next block is due */
 	uint8_t buffer[SIM_BLOCK_MAX];
 };
 
@@ -51,6 +57,13 @@ void sim_flash_free(struct sim_flash *flash);
 
 /* Power-up or reset: what was counted and collected is gone, the content stays. */
 void sim_flash_reset(struct sim_flash *flash);
+
+/*
+ * CONNECT and COMPLETE: a conversation. The image is whole for a client that sent EOF after its
+ * blocks, or that sent no blocks, but EOF and COMPLETE: it has read all of it back.
+ */
+void sim_flash_begin(struct sim_flash *flash);
+void sim_flash_complete(struct sim_flash *flash);
 
 /*
  * One block from the bootloader. Returns 0, -EINVAL (refused: f2) or -EFAULT (the CPU is

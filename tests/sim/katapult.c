@@ -35,6 +35,7 @@ static void connect_board(struct sim_katapult *k)
 	bool old = k->version[0] == '\0';
 	size_t len = 16 + WORDS_BYTES(k->name);
 
+	sim_flash_begin(k->flash);
 	kf_put_le32(payload + 4, old ? PROTOCOL_OLD : PROTOCOL);
 	kf_put_le32(payload + 8, k->start);
 	kf_put_le32(payload + 12, k->block_bytes);
@@ -107,6 +108,7 @@ static void dispatch(struct sim_katapult *k, const uint8_t *frame, int64_t now_u
 		request_block(k, payload);
 		break;
 	case KF_KATAPULT_COMPLETE:
+		sim_flash_complete(k->flash);
 		ack(k, KF_KATAPULT_COMPLETE, reply, sizeof(reply));
 		k->leave_us = now_us + LEAVE_DELAY_US;
 		break;

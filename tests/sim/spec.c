@@ -30,7 +30,7 @@ const char SIM_SPEC_HELP[] =
 	"  uart                   Katapult and Klipper behind a CH340, on /dev/ttyUSBn\n"
 	"  prime=0|1              Katapult answers only from the second command on\n"
 	"  merge                  do not keep the client's writes apart\n"
-	"  rescue=0|1             a broken application: somebody double-clicks reset (1)\n"
+	"  rescue=0|1             a broken application: somebody double-clicks reset (0)\n"
 	"  erase_ms= program_us=  flash: one sector, 32 bytes\n"
 	"  rtt_us= reenum_ms=50   reply latency; time off the bus at each reset\n"
 	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other, device (without\n"
@@ -101,6 +101,8 @@ uint32_t sim_spec_default_start(const char *mcu)
 		return 0x08008000;
 	if (strncmp(mcu, "stm32", 5) == 0)
 		return 0x08002000;
+	if (strncmp(mcu, "lpc176", 6) == 0)
+		return 0x00004000;
 	return 0;
 }
 
@@ -225,7 +227,6 @@ int sim_spec_parse(const char *text, struct sim_spec *ret, struct kf_error *err)
 		.version = "v0.12.0-1-g0123abcd",
 		.reenum_ms = 50,
 		.prime = -1,
-		.rescue = true,
 	};
 	_cleanup_(kf_json_decrefp) json_t *utf8 = json_string(text); /* as USB's strings are */
 	_cleanup_(kf_freep) char *copy = strdup(text);

@@ -180,23 +180,23 @@ TEST(it_runs_what_was_flashed)
 
 TEST(what_is_broken_does_not_run)
 {
-	struct sim_board *b = in_katapult("");
+	struct sim_board *b = in_katapult("rescue=1");
 
 	flash_image(b, "stm32f446xx", START, false);
 	CHECK(b->mode == KF_MODE_KATAPULT);
 	unplug(b);
 
-	b = in_katapult("rescue=0");
+	b = in_katapult("");
 	flash_image(b, "stm32f446xx", START, false);
 	CHECK(b->mode == KF_MODE_NONE);
 	unplug(b);
 
-	b = in_katapult("rescue=0");
+	b = in_katapult("");
 	flash_image(b, "stm32f446xx", 0x08020000, true);
 	CHECK(b->mode == KF_MODE_NONE);
 	unplug(b);
 
-	b = in_katapult("rescue=0");
+	b = in_katapult("");
 	flash_image(b, "stm32f407xx", START, true);
 	CHECK(b->mode == KF_MODE_NONE);
 	unplug(b);
@@ -358,11 +358,44 @@ TEST(unplugged_in_the_middle)
 	CHECK(send_block(b, START + 128, data) == 0);
 	CHECK(b->mode == KF_MODE_NONE);
 	pass(b, REENUM_US);
+	CHECK(b->mode == KF_MODE_NONE && sim_board_wake_us(b, now_us) == SIM_NEVER);
+	sim_board_plug(b, false, now_us);
+	pass(b, REENUM_US);
+	CHECK(b->mode == KF_MODE_NONE);
+	sim_board_plug(b, true, now_us);
+	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_KATAPULT);
 	sim_board_open(b);
 	flash_image(b, "stm32f446xx", START, true);
 	CHECK(b->mode == KF_MODE_KLIPPER);
 	unplug(b);
+}
+
+/* A first word of 0 or 0xffffffff is no application; COMPLETE starts it all the same. */
+TEST(katapult_looks_at_the_first_word_only)
+{
+	static const uint8_t words[] = { 0x00, 0xff };
+	uint8_t data[64];
+
+	for (size_t i = 0; i < sizeof(words); i++) {
+		struct sim_board *b = in_katapult("");
+
+		memset(data, 0xff, sizeof(data));
+		memset(data, words[i], 4);
+		CHECK(command(b, KF_KATAPULT_CONNECT, NULL, 0) == KF_KATAPULT_ACK);
+		CHECK(send_block(b, START, data) == KF_KATAPULT_ACK);
+		sim_board_unplug(b);
+		sim_board_plug(b, false, now_us);
+		pass(b, REENUM_US);
+		CHECK(b->mode == KF_MODE_KATAPULT);
+		sim_board_open(b);
+		CHECK(command(b, KF_KATAPULT_CONNECT, NULL, 0) == KF_KATAPULT_ACK);
+		CHECK(command(b, KF_KATAPULT_COMPLETE, NULL, 0) == KF_KATAPULT_ACK);
+		pass(b, LEAVING_US);
+		pass(b, REENUM_US);
+		CHECK(b->mode == KF_MODE_NONE);
+		unplug(b);
+	}
 }
 
 TEST(merged_writes_are_taken_apart)
@@ -386,4 +419,5 @@ TEST_MAIN(T(a_touch_leads_to_katapult), T(without_katapult_it_is_the_rom),
 	  T(it_runs_what_was_flashed), T(what_is_broken_does_not_run), T(it_returns_as_it_is_told),
 	  T(identify_gives_the_dictionary), T(a_wrong_sequence_is_naked_with_the_right_one),
 	  T(a_uart_board_leaves_for_a_text), T(faults_on_the_way_there), T(faults_on_the_way_back),
-	  T(a_stall_ends_or_not), T(unplugged_in_the_middle), T(merged_writes_are_taken_apart))
+	  T(a_stall_ends_or_not), T(unplugged_in_the_middle),
+	  T(katapult_looks_at_the_first_word_only), T(merged_writes_are_taken_apart))

@@ -332,9 +332,39 @@ TEST(rp2040_collects_pages)
 	rig_close(&rig);
 }
 
+static bool takes(struct rig *rig, uint32_t address, uint8_t byte)
+{
+	uint8_t rx[256], frame[KF_KATAPULT_FRAME_MAX];
+
+	talk(rig, frame, block_frame(address, 64, byte, frame), rx, sizeof(rx));
+	return rx[2] == KF_KATAPULT_ACK;
+}
+
+/* src/lpc176x/flash.c: a page of 256 bytes is begun only where the one before it is whole. */
+TEST(lpc176x_collects_pages_in_order)
+{
+	uint8_t rx[256], frame[KF_KATAPULT_FRAME_MAX];
+	size_t eof = kf_katapult_frame_encode(KF_KATAPULT_EOF, NULL, 0, frame);
+	struct rig rig;
+
+	rig_open(&rig, "lpc1768", 0x4000, 64, false);
+	memset(rig.flash.data + 0x4000, 0, 0x2000);
+	for (uint32_t at = 0; at < 192; at += 64)
+		CHECK(takes(&rig, 0x4000 + at, 7));
+	CHECK(!takes(&rig, 0x5000, 7) && rig.flash.erases == 0);
+	CHECK(takes(&rig, 0x40c0, 7) && rig.flash.erases == 1);
+	CHECK(rig.flash.data[0x40ff] == 7 && rig.flash.data[0x4100] == 0xff);
+	CHECK(takes(&rig, 0x5000, 9) && rig.flash.data[0x5000] == 0);
+	CHECK(talk(&rig, frame, eof, rx, sizeof(rx)) == 16 && kf_get_le32(rx + 8) == 2);
+	CHECK(rig.flash.data[0x5000] == 9 && rig.flash.data[0x5040] == 0xff);
+	CHECK(!takes(&rig, 0x4000, 7) && takes(&rig, 0x5040, 9));
+	rig_close(&rig);
+}
+
 TEST_MAIN(T(recorded_scenarios), T(several_frames_in_one_write_stall),
 	  T(one_frame_a_write_does_not), T(many_outstanding_reads_lose_replies),
 	  T(reads_behind_a_slow_write_fit_twice), T(uart_loses_what_comes_while_deaf),
 	  T(a_reply_of_64_bytes_waits_for_the_next), T(double_buffered_usb_has_to_be_primed),
 	  T(an_old_bootloader_tells_no_version), T(larger_blocks), T(an_erase_takes_its_time),
-	  T(past_the_end_the_cpu_is_gone), T(rp2040_collects_pages))
+	  T(past_the_end_the_cpu_is_gone), T(rp2040_collects_pages),
+	  T(lpc176x_collects_pages_in_order))
