@@ -13,6 +13,7 @@
 #include "core/batch.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/match.h"
 #include "core/record.h"
 #include "core/register.h"
 #include "core/terminal.h"
@@ -215,10 +216,10 @@ static int add(char **args, struct kf_error *err)
 		return r;
 	kf_log_phase(phase, e.key, "%s (%s) is %s", e.name, e.mcu, kf_register_told(&board));
 	if (e.by_port)
-		kf_log_warn(
-			e.key,
-			"it shows no serial number: leave it on USB port %s, by which it is known",
-			e.usb_port);
+		kf_log_warn(e.key, "%s: leave it on USB port %s, by which it is known",
+			    kf_board_has_serial(&board) ? "another board shows its serial number"
+							: "it shows no serial number",
+			    e.usb_port);
 	record = kf_record_new(&board);
 	return opt.table ? 0 : kf_record_write(stdout, record, err);
 }

@@ -14,6 +14,7 @@
 #include "core/table.h"
 #include "core/usage.h"
 #include "usb/inventory.h"
+#include "usb/occupant.h"
 
 enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600 };
 enum { OPT_ALL = 256, OPT_WAIT, OPT_FOLLOW, OPT_JSON, OPT_TABLE, OPT_KEYS, OPT_PORTS };
@@ -160,10 +161,38 @@ static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_err
 	return r;
 }
 
-static int nothing_there(const char *key, struct kf_error *err)
+/* One registered board is not there: what is in its place, if anything is? */
+static int one_missing(const struct kf_registry *registry, const char *key, struct kf_error *err)
 {
-	if (key)
+	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE];
+	struct kf_device device;
+	int r = kf_registry_device(registry, key, &device, err);
+
+	if (r < 0)
+		return r;
+	if (!kf_occupant_instead(registry, &device, told, hint))
 		return kf_fail(err, KF_NOT_CONNECTED, "%s is not connected", key);
+	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);
+	if (hint[0])
+		kf_error_hint(err, "%s", hint);
+	return r;
+}
+
+static int nothing_there(const struct kf_inventory *inventory, struct kf_error *err)
+{
+	struct kf_board bridge;
+
+	if (inventory->key)
+		return one_missing(inventory->registry, inventory->key, err);
+	if (kf_usb_bridge(&bridge)) {
+		kf_fail(err, KF_NOTHING_CONNECTED,
+			"no USB board found, but a USB-to-CAN bridge (1d50:606f) on USB port %s",
+			bridge.usb.port);
+		kf_error_hint(err, "kf does not flash over CAN: a board that is a bridge is "
+				   "flashed over USB after its Katapult was started by a double "
+				   "click on the reset button");
+		return kf_code_errno(err->code);
+	}
 	kf_fail(err, KF_NOTHING_CONNECTED, "no USB board found");
 	kf_error_hint(err, "check that the board has power and a USB cable that carries data, and "
 			   "that lsusb lists it, as Klipper (1d50:614e), Katapult (1d50:6177) or a "
@@ -180,7 +209,7 @@ static int list(struct scan *scan, struct kf_error *err)
 	if (r < 0)
 		return r;
 	if (inventory->boards.count == 0 && !scan->follow)
-		return nothing_there(inventory->key, err);
+		return nothing_there(inventory, err);
 	found = inventory->found;
 	if (scan->table)
 		kf_table_head(stdout, registered, found);

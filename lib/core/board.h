@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 
+#define KF_REASON_SIZE 320 /* a sentence that names a board by two serial numbers */
+
 enum kf_mode {
 	KF_MODE_NONE, /* not connected */
 	KF_MODE_KLIPPER,
@@ -33,16 +35,18 @@ struct kf_usb {
 };
 
 struct kf_board {
-	char key[KF_KEY_SIZE];	   /* empty: not registered */
-	char name[KF_NAME_SIZE];   /* the registry's, else empty */
-	char mcu[64];		   /* the registry's; else what USB says; else empty */
-	bool excluded;		   /* never to be flashed */
-	char reason[KF_NAME_SIZE]; /* why excluded, or what is odd about this board */
+	char key[KF_KEY_SIZE];	     /* empty: not registered */
+	char name[KF_NAME_SIZE];     /* the registry's, else empty */
+	char mcu[64];		     /* the registry's; else what USB says; else empty */
+	bool excluded;		     /* never to be flashed */
+	char reason[KF_REASON_SIZE]; /* why excluded, or what is odd about this board */
 	bool connected;
 	enum kf_mode mode;
 	char tty[KF_DEV_SIZE]; /* /dev/ttyACM0; empty in DFU and BOOTSEL */
 	char by_id[KF_DEV_SIZE], by_path[KF_DEV_SIZE];
 	char version[KF_NAME_SIZE]; /* the firmware that we last saw it run */
+	/* Known by its USB port, whatever serial number it shows there; not recorded. */
+	bool by_port;
 	struct kf_holder holder;
 	struct kf_usb usb;
 };

@@ -23,20 +23,58 @@ static bool meant(const struct kf_board *board, const char *pattern, const char 
 	       (!port || strcmp(port, board->usb.port) == 0);
 }
 
+/* Another board that is there too and shows the same serial; with port: there. NULL: none. */
+static const struct kf_board *find_twin(const struct kf_board *boards, size_t count,
+					const struct kf_board *board, const char *port)
+{
+	for (size_t i = 0; i < count; i++)
+		if (boards[i].connected && kf_board_has_serial(&boards[i]) &&
+		    kf_board_has_serial(board) &&
+		    strcasecmp(boards[i].usb.serial, board->usb.serial) == 0 &&
+		    strcmp(boards[i].usb.port, board->usb.port) != 0 &&
+		    (!port || strcmp(boards[i].usb.port, port) == 0))
+			return &boards[i];
+	return NULL;
+}
+
+/* Fits the device whose serial it shows, but that board is where it belongs: this is another. */
+static void separate(const struct kf_registry *registry, const struct kf_board *boards,
+		     size_t count, struct kf_board *board)
+{
+	struct kf_device device;
+
+	if (!board->key[0] || kf_registry_device(registry, board->key, &device, NULL) < 0 ||
+	    !device.usb_port || !find_twin(boards, count, board, device.usb_port))
+		return;
+	board->key[0] = board->name[0] = '\0';
+	kf_identity_mcu(&board->usb, board->mcu);
+}
+
+/* The registry may have changed since the record was written. */
+static void identify_anew(const struct kf_registry *registry, struct kf_board *boards, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		boards[i].key[0] = '\0';
+		if (boards[i].connected && kf_registry_identify(registry, &boards[i], NULL) < 0)
+			boards[i].excluded = true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		separate(registry, boards, count, &boards[i]);
+		boards[i].by_port |= find_twin(boards, count, &boards[i], NULL) != NULL;
+	}
+}
+
 size_t kf_enrol_candidates(const struct kf_registry *registry, struct kf_board *boards,
 			   size_t count, const char *pattern, const char *port, bool any)
 {
 	size_t ours = 0, left = 0;
 
+	identify_anew(registry, boards, count);
 	for (size_t i = 0; i < count; i++) {
 		struct kf_board *board = &boards[i];
 
-		/* The registry may have changed since the record was written. */
-		board->key[0] = '\0';
-		if (board->connected && !board->excluded &&
-		    kf_registry_identify(registry, board, NULL) == 0 && !board->key[0] &&
-		    !board->excluded && (of_our_kind(board) || (any && board->tty[0])) &&
-		    meant(board, pattern, port)) {
+		if (board->connected && !board->key[0] && !board->excluded &&
+		    (of_our_kind(board) || (any && board->tty[0])) && meant(board, pattern, port)) {
 			ours += of_our_kind(board);
 			boards[left++] = *board;
 		}
@@ -71,7 +109,7 @@ void kf_enrol_key(const struct kf_registry *registry, const char *name, char ret
 void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board *board,
 		      struct kf_enrolment *ret)
 {
-	struct kf_enrolment e = { .by_port = !kf_board_has_serial(board) };
+	struct kf_enrolment e = { .by_port = board->by_port || !kf_board_has_serial(board) };
 	char by_id[KF_DEV_SIZE] = "";
 
 	kf_mcu_short(board->mcu, e.mcu);
@@ -124,17 +162,46 @@ static bool clash_on_port(const struct kf_device *a, const struct kf_device *b)
 	return (!a->pattern || !b->pattern) && same_port(a, b);
 }
 
+/* A port decides for it, and only where no other device has the board's serial. */
+static bool yields(const struct kf_device *device)
+{
+	return device->usb_port && !kf_pattern_has_serial(device->pattern);
+}
+
 static bool clash_by_name(const struct kf_device *a, const struct kf_device *b)
 {
-	struct kf_identity id = { .mode = KF_MODE_OTHER };
+	struct kf_identity ia = { .mode = KF_MODE_OTHER }, ib = { .mode = KF_MODE_OTHER };
 
-	if (!a->pattern || !b->pattern)
+	if (!a->pattern || !b->pattern || !overlap(a->pattern, b->pattern))
 		return false;
-	if (!overlap(a->pattern, b->pattern))
+	kf_identity_parse(a->pattern, &ia);
+	kf_identity_parse(b->pattern, &ib);
+	if ((kf_serial_unique(ia.serial) && yields(b)) ||
+	    (kf_serial_unique(ib.serial) && yields(a)))
 		return false;
-	kf_identity_parse(a->pattern, &id);
 	/* Boards that share a serial are told apart by their ports. */
-	return kf_serial_unique(id.serial) || !a->usb_port || !b->usb_port || same_port(a, b);
+	return !a->usb_port || !b->usb_port || same_port(a, b);
+}
+
+/* A serial that looks like one board's own is a second board's only if both were seen at once. */
+static int check_twin(const struct kf_registry *registry, const struct kf_enrolment *e,
+		      struct kf_error *err)
+{
+	struct kf_identity wanted = { .mode = KF_MODE_OTHER }, id = { .mode = KF_MODE_OTHER };
+	struct kf_device other;
+
+	kf_identity_parse(e->pattern, &wanted);
+	if (e->by_port || !kf_serial_unique(wanted.serial))
+		return 0;
+	for (size_t i = 0; kf_registry_nth(registry, i, &other); i++) {
+		if (!other.pattern)
+			continue;
+		kf_identity_parse(other.pattern, &id);
+		if (strcasecmp(id.serial, wanted.serial) == 0)
+			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+				       e->key, other.key, other.pattern);
+	}
+	return 0;
 }
 
 int kf_enrol_check(const struct kf_registry *registry, const char *key, struct kf_error *err)
@@ -207,6 +274,9 @@ int kf_enrol_add(struct kf_registry *registry, const struct kf_enrolment *enrolm
 		return kf_fail(err, KF_USAGE,
 			       "%s: neither a pattern nor a USB port to know the board by",
 			       enrolment->key);
+	r = check_twin(registry, enrolment, err);
+	if (r < 0)
+		return r;
 	if (!json_is_object(devices)) {
 		devices = json_object();
 		json_object_set_new(registry->root, "devices", devices);

@@ -12,7 +12,7 @@
 struct kf_enrolment {
 	char key[KF_KEY_SIZE], name[KF_NAME_SIZE], mcu[64];
 	char pattern[KF_DEV_SIZE], usb_port[64], flash_method[64];
-	bool by_port; /* the board has no serial of its own: the port decides */
+	bool by_port; /* the board has no serial of its own, or a twin: the port decides */
 };
 
 /*

@@ -2,7 +2,8 @@
 /*
  * Which registered device a board is. Its chip's serial decides; then the pattern as
  * a whole; the USB port only where the board has no name of its own (a shared
- * serial, DFU, BOOTSEL). Two devices that fit equally well are an error, never a guess.
+ * serial, DFU, BOOTSEL), or where the owner's pattern names no serial. Two devices that fit equally
+ * well are an error, never a guess.
  */
 #include <string.h>
 #include <strings.h>
@@ -18,8 +19,9 @@ enum fit {
 	FIT_ELSEWHERE, /* its name, but the port is another */
 	FIT_PLACE,     /* its port, and all that is known of the device is the port */
 	FIT_NAME,
-	FIT_PORT, /* its port, where the board has no name of its own */
+	FIT_PORT, /* its port, where board or pattern have no serial of their own */
 	FIT_SERIAL,
+	FIT_SERIAL_HERE, /* its serial, on its port: two boards may show one serial */
 };
 
 bool kf_board_in_rom(const struct kf_board *board)
@@ -106,22 +108,19 @@ static bool same_serial(const struct kf_device *device, const struct kf_board *b
 static enum fit fit_of(const struct kf_device *device, const struct kf_board *board,
 		       const char *by_id)
 {
-	bool name;
+	bool unique = kf_serial_unique(board->usb.serial);
 
 	if (kf_board_in_rom(board))
 		return last_seen(device, board) ? FIT_PORT : FIT_NOT;
 	if (!device->pattern)
 		return on_port(device, board) ? FIT_PLACE : FIT_NOT;
-	if (kf_serial_unique(board->usb.serial) && same_serial(device, board))
-		return FIT_SERIAL;
-	name = by_id[0] && kf_pattern_match(device->pattern, by_id);
-	if (kf_serial_unique(board->usb.serial))
-		return name ? FIT_NAME : FIT_NOT;
-	if (!name)
+	if (unique && same_serial(device, board))
+		return on_port(device, board) ? FIT_SERIAL_HERE : FIT_SERIAL;
+	if (!by_id[0] || !kf_pattern_match(device->pattern, by_id))
 		return FIT_NOT;
-	if (on_port(device, board))
-		return FIT_PORT;
-	return device->usb_port ? FIT_ELSEWHERE : FIT_NAME;
+	if (!device->usb_port || (unique && kf_pattern_has_serial(device->pattern)))
+		return FIT_NAME;
+	return on_port(device, board) ? FIT_PORT : FIT_ELSEWHERE;
 }
 
 /* blocked_devices go by name, registered or not. */
@@ -144,8 +143,10 @@ static bool blocked(const struct kf_registry *registry, const char *by_id, struc
 	return false;
 }
 
-static void take(struct kf_board *board, const struct kf_device *device, enum fit fit)
+/* shared: another device has the serial that the board shows. */
+static void take(struct kf_board *board, const struct kf_device *device, enum fit fit, bool shared)
 {
+	board->by_port = fit == FIT_PORT || fit == FIT_PLACE || (fit == FIT_SERIAL_HERE && shared);
 	kf_text_format(board->key, sizeof(board->key), "%s", device->key);
 	kf_text_format(board->name, sizeof(board->name), "%s",
 		       device->name ? device->name : device->key);
@@ -166,10 +167,13 @@ static void take(struct kf_board *board, const struct kf_device *device, enum fi
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "known by USB port %s only: it is registered without a name",
 			       board->usb.port);
-	} else if (fit == FIT_PORT) {
-		kf_text_format(board->reason, sizeof(board->reason),
-			       "known by USB port %s: it has no serial number of its own",
-			       board->usb.port);
+	} else if (board->by_port) {
+		kf_text_format(board->reason, sizeof(board->reason), "known by USB port %s: %s",
+			       board->usb.port,
+			       !kf_serial_unique(board->usb.serial)
+				       ? "it has no serial number of its own"
+			       : fit == FIT_PORT ? "its pattern names no serial number"
+						 : "another board has its serial number");
 	} else if (!kf_serial_unique(board->usb.serial)) {
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "known by name only: it has no serial number of its own");
@@ -182,12 +186,15 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 	enum fit best = FIT_NOT, fit;
 	struct kf_device device, found = { 0 }, rival = { 0 };
 	char by_id[KF_DEV_SIZE] = "";
+	unsigned same_serial = 0;
 	void *at = NULL;
 
 	kf_board_by_id(board, by_id);
 	blocked(registry, by_id, board);
+	board->by_port = false;
 	while (kf_registry_each(registry, &at, &device)) {
 		fit = fit_of(&device, board, by_id);
+		same_serial += fit >= FIT_SERIAL;
 		if (fit == FIT_NOT || fit < best)
 			continue;
 		rival = fit == best ? found : (struct kf_device){ 0 };
@@ -205,6 +212,12 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 	}
 	if (rival.key) {
 		kf_fail(err, KF_AMBIGUOUS, "the board fits both %s and %s", rival.key, found.key);
+		if (best == FIT_SERIAL)
+			kf_error_hint(
+				err,
+				"both have this serial number and are told apart by USB port: "
+				"if it is %s: kf set %s usb_port=%s",
+				found.key, found.key, board->usb.port);
 		if (kf_board_in_rom(board))
 			kf_error_hint(
 				err,
@@ -214,6 +227,6 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 				board->usb.port);
 		return kf_code_errno(KF_AMBIGUOUS);
 	}
-	take(board, &found, best);
+	take(board, &found, best, same_serial > 1);
 	return 0;
 }

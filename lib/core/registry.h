@@ -81,11 +81,12 @@ json_t *kf_registry_globals(struct kf_registry *registry);
 
 /*
  * Which registered device is this connected board? Fills board's key, name, mcu,
- * excluded and reason; an unregistered board keeps an empty key. The order: chip
- * serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case); the
- * pattern as a whole; for boards without a unique serial, and in DFU or BOOTSEL,
- * usb_port (in DFU and BOOTSEL the port where kf-flash last saw the board, if it ever did).
- * KF_AMBIGUOUS when two devices fit: the key stays empty, the caller must not guess. That two
+ * excluded, reason and by_port; an unregistered board keeps an empty key. The order: chip
+ * serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case), of two devices with
+ * one serial the one whose usb_port it is; the
+ * pattern as a whole; for boards without a unique serial, patterns without any, and in DFU or
+ * BOOTSEL, usb_port (in DFU and BOOTSEL the port where kf-flash last saw the board, if it ever
+ * did). KF_AMBIGUOUS when two devices fit: the key stays empty, the caller must not guess. That two
  * boards are one device is for the caller to see: it has both.
  */
 _must_check_ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *board,

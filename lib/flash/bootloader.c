@@ -8,6 +8,8 @@
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/target.h"
+#include "usb/identity.h"
+#include "usb/occupant.h"
 #include "usb/serial.h"
 
 static bool is_bootloader(const struct kf_board *board)
@@ -15,9 +17,9 @@ static bool is_bootloader(const struct kf_board *board)
 	return board->mode == KF_MODE_KATAPULT || kf_board_in_rom(board);
 }
 
-static bool same_in_bootloader(const struct kf_board *board, void *arg)
+static bool same_in_bootloader(const struct kf_board *board, const struct kf_board *want)
 {
-	return is_bootloader(board) && kf_board_same(board, arg);
+	return is_bootloader(board) && kf_board_same(board, want);
 }
 
 /*
@@ -32,18 +34,127 @@ static bool has_own_usb(const struct kf_board *board)
 }
 
 /* Behind a USB-to-serial chip (CH340) nothing shows what runs: being there must do. */
-static bool same_in_klipper(const struct kf_board *board, void *arg)
+static bool same_in_klipper(const struct kf_board *board, const struct kf_board *want)
 {
-	const struct kf_board *want = arg;
-
 	return (board->mode == KF_MODE_KLIPPER ||
 		(want->mode == KF_MODE_OTHER && board->mode == KF_MODE_OTHER)) &&
 	       kf_board_same(board, want);
 }
 
+/* A board that has left, and as what it is waited for. */
+struct awaited {
+	const struct kf_board *board;
+	bool (*is_it)(const struct kf_board *board, const struct kf_board *want);
+};
+
+/* Something else is on its port and stays there: the board itself will not come back to it. */
+static bool is_instead(const struct kf_board *now, const struct kf_board *want)
+{
+	return strcmp(now->usb.port, want->usb.port) == 0 && !kf_board_same(now, want) &&
+	       kf_occupant_stays(now);
+}
+
+/* A bridge has no port of its own, and so is none of the boards of a scan. */
+static bool find_bridge(const struct kf_board *want, struct kf_board *ret)
+{
+	return want->usb.port[0] && kf_usb_device(want->usb.port, ret) &&
+	       kf_identity_bridge(&ret->usb);
+}
+
+static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret)
+{
+	const struct awaited *awaited = arg;
+	const struct kf_board *found = NULL;
+
+	for (size_t i = 0; i < now->count; i++)
+		if (awaited->is_it(&now->list[i], awaited->board) ||
+		    (!found && is_instead(&now->list[i], awaited->board)))
+			found = &now->list[i];
+	if (!found)
+		return find_bridge(awaited->board, ret);
+	*ret = *found;
+	return true;
+}
+
+/*
+ * Wait for the board. 0: it is *ret, with the registry's word about it. -ENODEV: *ret is what is
+ * on its port instead.
+ */
+static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, int64_t deadline_ms,
+		    struct kf_board *ret, struct kf_error *err)
+{
+	struct kf_board now;
+	int r = kf_monitor_wait(monitor, settled, (void *)awaited, deadline_ms, &now, err);
+
+	if (r < 0)
+		return r;
+	*ret = now;
+	if (!awaited->is_it(&now, awaited->board))
+		return -ENODEV;
+	kf_board_keep(ret, awaited->board);
+	return 0;
+}
+
+/* "nothing came back at USB port 1-1.2", or what did. */
+static void tell_port(const struct kf_board *board, const struct kf_board *now, const char *nothing,
+		      char *ret, size_t size)
+{
+	char told[KF_REASON_SIZE];
+
+	if (!now) {
+		kf_text_format(ret, size, "%s at USB port %s", nothing, board->usb.port);
+		return;
+	}
+	kf_occupant_tell(board, now, told, sizeof(told));
+	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, told);
+}
+
+/* It left Klipper and is not to be seen: now is what is on its port, NULL: nothing. */
+static int not_entered(const struct kf_board *board, const struct kf_board *now,
+		       struct kf_error *err)
+{
+	char told[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
+
+	tell_port(board, now, "nothing came back", told, sizeof(told));
+	kf_fail(err, KF_GONE, "it left for its bootloader and %s", told);
+	if (!now)
+		return kf_code_errno(KF_GONE);
+	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
+	kf_error_hint(err, "nothing was written: power-cycle it to get its firmware back%s%s",
+		      remedy[0] ? "; " : "", remedy);
+	return kf_code_errno(KF_GONE);
+}
+
+/*
+ * It was let go and is not to be seen as the Klipper that it was. Klipper under another serial, or
+ * a bridge, may well be the board: but it is not known to be.
+ */
+static int not_back(const struct kf_board *board, const struct kf_board *now, struct kf_error *err)
+{
+	char told[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
+	bool bridge = now && kf_identity_bridge(&now->usb);
+
+	tell_port(board, now, "it did not come back", told, sizeof(told));
+	if (!now || (!bridge && now->mode != KF_MODE_KLIPPER))
+		kf_fail(err, KF_GONE, "%s", told);
+	else
+		kf_fail(err, KF_UNVERIFIED, "%s, which %s", told,
+			bridge ? "cannot be asked over USB" : "is not taken for the board");
+	if (!now)
+		return kf_code_errno(KF_GONE);
+	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
+	if (bridge)
+		kf_error_hint(err, "look whether Klipper connects to it over CAN; to flash it over "
+				   "USB again, start its Katapult: double-click the reset button");
+	else
+		kf_error_hint(err, "%s", remedy[0] ? remedy : "see what is there with kf list");
+	return kf_code_errno(err ? err->code : KF_GONE);
+}
+
 int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
 			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
+	const struct awaited awaited = { board, same_in_bootloader };
 	struct kf_board now;
 	int r;
 
@@ -58,13 +169,16 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	r = kf_serial_touch_1200(board->tty, err);
 	if (r < 0)
 		return r;
-	r = kf_monitor_wait(monitor, same_in_bootloader, (void *)board, deadline_ms, ret, err);
+	r = wait_for(monitor, &awaited, deadline_ms, &now, err);
+	if (r == 0)
+		*ret = now;
+	if (r == -ENODEV)
+		return not_entered(board, &now, err);
 	if (r != -ETIMEDOUT)
 		return r;
 	if (!kf_target_look(board, &now))
-		return kf_fail(err, KF_GONE,
-			       "it left for its bootloader and nothing came back at USB port %s",
-			       board->usb.port);
+		return not_entered(board, kf_occupant_find(board->usb.port, &now) ? &now : NULL,
+				   err);
 	/* There, but not (yet) for us to open: whoever needs to open it will say so. */
 	if (is_bootloader(&now)) {
 		*ret = now;
@@ -82,15 +196,19 @@ bool kf_bootloader_unreachable(const struct kf_board *board)
 int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,
 			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
+	const struct awaited awaited = { board, same_in_klipper };
 	struct kf_board now;
 	int r;
 
-	r = kf_monitor_wait(monitor, same_in_klipper, (void *)board, deadline_ms, ret, err);
+	r = wait_for(monitor, &awaited, deadline_ms, &now, err);
+	if (r == 0)
+		*ret = now;
+	if (r == -ENODEV)
+		return not_back(board, &now, err);
 	if (r != -ETIMEDOUT)
 		return r;
 	if (!kf_target_look(board, &now))
-		return kf_fail(err, KF_GONE, "it did not come back at USB port %s",
-			       board->usb.port);
+		return not_back(board, kf_occupant_find(board->usb.port, &now) ? &now : NULL, err);
 	*ret = now;
 	return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
 		       "it did not come back as Klipper: it is in %s mode",
@@ -110,12 +228,16 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 
 void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 {
-	char so_far[sizeof(err->hint) + 2] = "";
+	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE];
 	struct kf_board now;
 
 	if (err->hint[0])
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
-	if (!kf_target_look(board, &now))
+	if (!kf_target_look(board, &now) && kf_occupant_find(board->usb.port, &now)) {
+		kf_occupant_tell(board, &now, told, sizeof(told));
+		kf_error_hint(err, "%sthe board is not there any more: on USB port %s %s", so_far,
+			      board->usb.port, told);
+	} else if (!kf_target_look(board, &now))
 		kf_error_hint(err, "%sthe board is not there any more: check cable and power",
 			      so_far);
 	else if (now.mode == KF_MODE_KATAPULT)

@@ -12,7 +12,8 @@
 /*
  * Bring a board into a bootloader: at once if it is in one, else by the 1200-baud touch.
  * *ret is the board as it is then: mode Katapult, or DFU, BOOTSEL or HID for a board
- * without Katapult. KF_NO_KATAPULT if it stays Klipper, KF_GONE if it leaves and nothing comes.
+ * without Katapult. KF_NO_KATAPULT if it stays Klipper, KF_GONE if it leaves and nothing comes, or
+ * something else: which, the message says. Katapult under another serial ends the wait at once.
  */
 _must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
 				     int64_t deadline_ms, struct kf_board *ret,
@@ -24,6 +25,8 @@ bool kf_bootloader_unreachable(const struct kf_board *board);
 /*
  * Wait until the board is back as Klipper. KF_LEFT_IN_BOOTLOADER if it is seen in a
  * bootloader when the deadline passes (*ret says which and where), KF_GONE if it is not seen.
+ * KF_UNVERIFIED at once if on its port there is now Klipper under another serial, or a USB-to-CAN
+ * bridge, which cannot be asked.
  */
 _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,
 				      int64_t deadline_ms, struct kf_board *ret,

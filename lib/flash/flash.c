@@ -110,6 +110,8 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 
 	kf_watch_step(run->watch, "waiting for the board to come back");
 	r = kf_bootloader_return(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
+	if (r < 0 && err->code == KF_UNVERIFIED && run->native.readback)
+		kf_error_prefix(err, "written and read back");
 	if (r < 0)
 		return r;
 	r = kf_runs_identify(&run->board, IDENTIFY_MS, &dictionary, err);
@@ -135,7 +137,6 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 static void look_again(struct run *run)
 {
 	kf_target_look(&run->plan->board, &run->board);
-	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
 }
 
 /*
@@ -370,6 +371,10 @@ static int flash(struct run *run, struct kf_error *err)
 	if (r < 0)
 		return r;
 	run->monitor = monitor;
+	if (run->plan->image.dictionary.can_bridge)
+		kf_watch_step(run->watch,
+			      "this firmware makes it a USB-to-CAN bridge, which cannot "
+			      "be asked over USB after the flash");
 	r = try_methods(run, err);
 	if (r < 0 && err->code == KF_BUSY)
 		r = explain_busy(run, err);

@@ -20,6 +20,7 @@
 #include "klipper/artifact.h"
 #include "klipper/store.h"
 #include "usb/identity.h"
+#include "usb/occupant.h"
 
 static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
 			  struct kf_plan *plan, struct kf_error *err)
@@ -178,7 +179,7 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_NAME_SIZE])
+static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_REASON_SIZE])
 {
 	const char *reason = "";
 
@@ -190,7 +191,7 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 		reason = "not a Klipper board";
 	else if (!board->key[0] && !by_hand)
 		reason = board->reason[0] ? board->reason : "not registered: kf add";
-	kf_text_format(ret, KF_NAME_SIZE, "%s", reason);
+	kf_text_format(ret, KF_REASON_SIZE, "%s", reason);
 }
 
 /* A port is a device of /dev's. Which one it is now, the bus says: a board may have moved. */
@@ -207,15 +208,37 @@ static int check_port(const char *tty, struct kf_error *err)
 	return 0;
 }
 
+/* A registered board that is not there any more: something else may be in its place. */
+static void tell_instead(const struct kf_registry *registry, const char *key, struct kf_error *err)
+{
+	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE], gone[sizeof(err->message)];
+	struct kf_device device;
+
+	if (kf_registry_device(registry, key, &device, NULL) < 0 ||
+	    !kf_occupant_instead(registry, &device, told, hint))
+		return;
+	kf_text_format(gone, sizeof(gone), "%s", err->message);
+	kf_fail(err, KF_NOT_CONNECTED, "%s; %s", gone, told);
+	if (hint[0])
+		kf_error_hint(err, "%s", hint);
+}
+
 static int find_board(const struct kf_registry *registry, const struct kf_boards *now,
 		      const struct kf_board *claimed, bool by_hand, struct kf_board *ret,
 		      struct kf_error *err)
 {
+	struct kf_board known = *claimed;
 	int r;
 
+	/* A serial number that is not one board's own does not find it: its port does. */
+	if (kf_registry_identify(registry, &known, NULL) < 0 ||
+	    strcmp(known.key, claimed->key) != 0)
+		known.by_port = false;
 	r = check_port(claimed->tty, err);
 	if (r == 0)
-		r = kf_target_find(now, claimed, ret, err);
+		r = kf_target_find(now, &known, ret, err);
+	if (r == -ENODEV && claimed->key[0])
+		tell_instead(registry, claimed->key, err);
 	if (r == 0)
 		r = kf_registry_identify(registry, ret, err);
 	if (r < 0)
@@ -295,7 +318,7 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	struct kf_state state;
 
 	if (plan->options.force || !board->key[0] || board->mode != KF_MODE_KLIPPER ||
-	    !kf_serial_unique(board->usb.serial))
+	    board->by_port || !kf_serial_unique(board->usb.serial))
 		return false;
 	kf_state_load(board->key, &state);
 	return strcmp(state.sha256, plan->image.sha256) == 0 &&

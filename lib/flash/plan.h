@@ -40,8 +40,8 @@ struct kf_plan {
 	size_t method_count;
 	char klipper_dir[PATH_MAX], katapult_dir[PATH_MAX];
 	struct kf_flash_options options;
-	bool current;		 /* kf_plan_noted: there is nothing to do */
-	char skip[KF_NAME_SIZE]; /* why this board is left alone; empty: it is flashed */
+	bool current;		   /* kf_plan_noted: there is nothing to do */
+	char skip[KF_REASON_SIZE]; /* why this board is left alone; empty: it is flashed */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/match.h"
+#include "core/text.h"
 #include "flash/target.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
@@ -23,9 +24,17 @@ bool kf_board_same(const struct kf_board *a, const struct kf_board *b)
 {
 	bool rom = kf_board_in_rom(a) || kf_board_in_rom(b);
 
-	if (!rom && (kf_serial_unique(a->usb.serial) || kf_serial_unique(b->usb.serial)))
+	if (!rom && !a->by_port && !b->by_port &&
+	    (kf_serial_unique(a->usb.serial) || kf_serial_unique(b->usb.serial)))
 		return strcasecmp(a->usb.serial, b->usb.serial) == 0;
 	return a->usb.port[0] && strcmp(a->usb.port, b->usb.port) == 0;
+}
+
+void kf_board_keep(struct kf_board *now, const struct kf_board *board)
+{
+	kf_text_format(now->key, sizeof(now->key), "%s", board->key);
+	kf_text_format(now->name, sizeof(now->name), "%s", board->name);
+	now->by_port = board->by_port;
 }
 
 int kf_target_find(const struct kf_boards *now, const struct kf_board *board, struct kf_board *ret,
@@ -63,6 +72,8 @@ bool kf_target_look(const struct kf_board *board, struct kf_board *ret)
 	if (kf_usb_scan(&now, NULL) < 0)
 		return false;
 	found = kf_target_find(&now, board, ret, NULL) == 0;
+	if (found)
+		kf_board_keep(ret, board);
 	kf_boards_free(&now);
 	return found;
 }

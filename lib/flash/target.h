@@ -15,6 +15,9 @@ _must_check_ int kf_target_scan(struct kf_boards *ret, struct kf_error *err);
 /* Are these two views of one board? */
 bool kf_board_same(const struct kf_board *a, const struct kf_board *b);
 
+/* What the registry says of a board (key, name, by_port), for another view of it. */
+void kf_board_keep(struct kf_board *now, const struct kf_board *board);
+
 /*
  * Find in now the board that a record describes. KF_NOT_CONNECTED if it is not there,
  * KF_AMBIGUOUS if more than one fits.

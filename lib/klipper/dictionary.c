@@ -98,6 +98,8 @@ static int read_members(const json_t *root, struct kf_dictionary *ret, struct kf
 		return refuse(err, "has a config that is not an object");
 	if (!get_text(config, "MCU", d.mcu, sizeof(d.mcu)))
 		return refuse(err, "has an MCU that is not a string");
+	/* Klipper src/generic/usb_canbus.c */
+	d.can_bridge = json_integer_value(json_object_get(config, "CANBUS_BRIDGE")) == 1;
 	*ret = d;
 	return 0;
 }

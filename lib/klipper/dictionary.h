@@ -16,6 +16,7 @@ struct kf_dictionary {
 	char version[KF_NAME_SIZE]; /* as Klipper writes it, build suffix and all */
 	char mcu[64];		    /* config.MCU; may be empty */
 	char build[KF_NAME_SIZE];   /* build_versions; may be empty */
+	bool can_bridge;	    /* its USB is a CAN adapter: CANBUS_BRIDGE */
 	char sha256[KF_HEX_SIZE];   /* of the JSON text: klipper.dict's is the image's */
 };
 

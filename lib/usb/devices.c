@@ -184,25 +184,34 @@ static bool is_loader(struct udev_device *dev, const struct kf_usb *usb)
 	return !(interfaces && strstr(interfaces, ":02"));
 }
 
-bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
+/* What USB says of the device of dev, a tty or not. False: no ids. */
+static bool read_usb(struct udev_device *dev, bool tty, struct kf_usb *usb)
 {
-	struct kf_board board = { .connected = true };
-	struct kf_usb *usb = &board.usb;
 	struct udev_device *parent = dev;
-	bool tty = is_serial(dev);
-	const char *node;
 
 	if (tty)
 		parent = udev_device_get_parent_with_subsystem_devtype(dev, "usb", "usb_device");
 	text(parent, "idVendor", dev, "ID_VENDOR_ID", usb->vendor, sizeof(usb->vendor));
 	text(parent, "idProduct", dev, "ID_MODEL_ID", usb->product, sizeof(usb->product));
-	if (!usb->vendor[0] || (!tty && !is_loader(dev, usb)))
+	if (!usb->vendor[0])
 		return false;
 	text(parent, "manufacturer", dev, "ID_VENDOR_ENC", usb->manufacturer,
 	     sizeof(usb->manufacturer));
 	text(parent, "product", dev, "ID_MODEL_ENC", usb->model, sizeof(usb->model));
 	text(parent, "serial", dev, "ID_SERIAL_SHORT", usb->serial, sizeof(usb->serial));
 	port_of(dev, tty, usb->port, sizeof(usb->port));
+	return true;
+}
+
+bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
+{
+	struct kf_board board = { .connected = true };
+	struct kf_usb *usb = &board.usb;
+	bool tty = is_serial(dev);
+	const char *node;
+
+	if (!read_usb(dev, tty, usb) || (!tty && !is_loader(dev, usb)))
+		return false;
 	board.mode = tty && kf_identity_bootloader(usb) ? KF_MODE_OTHER : kf_identity_mode(usb);
 	if (tty) {
 		node = udev_device_get_devnode(dev);
@@ -301,6 +310,45 @@ static int scan(struct udev *udev, bool settled, struct kf_boards *ret, struct k
 int kf_usb_scan_settled(struct udev *udev, struct kf_boards *ret, struct kf_error *err)
 {
 	return scan(udev, true, ret, err);
+}
+
+/* The USB device of this name in sysfs, whatever it is. */
+static bool read_device(struct udev *udev, const char *name, struct kf_board *ret)
+{
+	_cleanup_(device_unrefp) struct udev_device *dev =
+		udev_device_new_from_subsystem_sysname(udev, "usb", name);
+	struct kf_board device = { .connected = true };
+
+	if (!dev || !read_usb(dev, false, &device.usb))
+		return false;
+	device.mode = kf_identity_mode(&device.usb);
+	kf_identity_mcu(&device.usb, device.mcu);
+	*ret = device;
+	return true;
+}
+
+bool kf_usb_device(const char *port, struct kf_board *ret)
+{
+	_cleanup_(unrefp) struct udev *udev = udev_new();
+
+	return udev && is_wanted(port, false) && !strchr(port, '/') && read_device(udev, port, ret);
+}
+
+bool kf_usb_bridge(struct kf_board *ret)
+{
+	_cleanup_(unrefp) struct udev *udev = udev_new();
+	_cleanup_(closedirp) DIR *dir = opendir("/sys/bus/usb/devices");
+	struct dirent *entry;
+	struct kf_board device;
+
+	while (udev && dir && (entry = readdir(dir))) {
+		if (!is_wanted(entry->d_name, false) ||
+		    !read_device(udev, entry->d_name, &device) || !kf_identity_bridge(&device.usb))
+			continue;
+		*ret = device;
+		return true;
+	}
+	return false;
 }
 
 int kf_usb_scan(struct kf_boards *ret, struct kf_error *err)

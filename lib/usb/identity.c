@@ -29,6 +29,7 @@ static const struct known_id {
 } known_ids[] = {
 	{ "1d50", "614e", KF_MODE_KLIPPER, false, "", "" },
 	{ "1d50", "6177", KF_MODE_KATAPULT, false, "", "" },
+	{ "1d50", "606f", KF_MODE_OTHER, false, "", "" }, /* gs_usb: a CAN adapter */
 	{ "0483", "df11", KF_MODE_DFU, true, "stm32", "" },
 	{ "1eaf", "0003", KF_MODE_DFU, true, "stm32", "" },
 	{ "1d50", "6015", KF_MODE_DFU, true, "lpc176", "" },
@@ -175,6 +176,11 @@ bool kf_identity_bootloader(const struct kf_usb *usb)
 	return known && known->bootloader;
 }
 
+bool kf_identity_bridge(const struct kf_usb *usb)
+{
+	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "606f") == 0;
+}
+
 const char *kf_identity_family(const struct kf_usb *usb)
 {
 	const struct known_id *known = find_id(usb);
@@ -188,7 +194,8 @@ void kf_identity_mcu(const struct kf_usb *usb, char ret[64])
 	enum kf_mode mode = kf_identity_mode(usb);
 	const char *mcu = known ? known->mcu : "";
 
-	if ((mode == KF_MODE_KLIPPER || mode == KF_MODE_KATAPULT) && mcu_like(usb->model))
+	if ((mode == KF_MODE_KLIPPER || mode == KF_MODE_KATAPULT || kf_identity_bridge(usb)) &&
+	    mcu_like(usb->model))
 		mcu = usb->model;
 	kf_text_clean(ret, 64, mcu, strlen(mcu));
 }
@@ -245,6 +252,14 @@ bool kf_serial_unique(const char *serial)
 	}
 	/* 00000000, 0000001, ffffffff; 12345, 0123456789ABCDEF, 1234567890 */
 	return same < len - 2 && next < len - 1;
+}
+
+bool kf_pattern_has_serial(const char *pattern)
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+
+	kf_identity_parse(pattern, &id);
+	return id.serial[0];
 }
 
 bool kf_mcu_same(const char *a, const char *b)

@@ -41,6 +41,12 @@ enum kf_mode kf_identity_mode(const struct kf_usb *usb);
 /* The ids of a bootloader that has no tty: DFU, BOOTSEL and the HID bootloader. */
 bool kf_identity_bootloader(const struct kf_usb *usb);
 
+/*
+ * The ids of a USB-to-CAN adapter, with which Klipper's USB-to-CAN bridge shows itself: it has
+ * no tty, and its serial is the chip's, as over USB (Klipper src/generic/usb_canbus.c).
+ */
+bool kf_identity_bridge(const struct kf_usb *usb);
+
 /* How the MCU's name begins where the ids tell: "stm32"; "" where they do not. */
 const char *kf_identity_family(const struct kf_usb *usb);
 
@@ -65,6 +71,12 @@ void kf_mcu_short(const char *mcu, char ret[64]);
  * Klipper, Kalico, Katapult, CanBoot either of them says, in any case?
  */
 bool kf_pattern_match(const char *pattern, const char *by_id);
+
+/*
+ * Does pattern name a serial, or how one begins? One that does not fits boards by the dozen: a
+ * registered USB port then says which.
+ */
+bool kf_pattern_has_serial(const char *pattern);
 
 /*
  * The pattern that the registry keeps: the by-id name without folder and -ifNN, plus '*'.

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/match.h"
 #include "core/state.h"
@@ -10,6 +11,7 @@
 #include "usb/holder.h"
 #include "usb/identity.h"
 #include "usb/inventory.h"
+#include "usb/occupant.h"
 
 void kf_inventory_free(struct kf_inventory *inventory)
 {
@@ -44,14 +46,21 @@ static bool is_wanted(const struct kf_inventory *inventory, const struct kf_boar
 	       (device.usb_port && strcmp(device.usb_port, board->usb.port) == 0);
 }
 
-bool kf_inventory_wants(const struct kf_board *board, void *arg)
+bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board *ret)
 {
 	const struct kf_inventory *inventory = arg;
-	struct kf_board copy = *board;
 	struct kf_error problem;
 
-	identify(inventory, &copy, &problem);
-	return is_wanted(inventory, &copy, &problem);
+	for (size_t i = 0; i < now->count; i++) {
+		struct kf_board board = now->list[i];
+
+		identify(inventory, &board, &problem);
+		if (!is_wanted(inventory, &board, &problem))
+			continue;
+		*ret = board;
+		return true;
+	}
+	return false;
 }
 
 /* What it was last seen to run, for the user's eye. */
@@ -82,6 +91,37 @@ static int append(struct kf_inventory *inventory, const struct kf_board *board,
 	return r;
 }
 
+/* Two boards may show one serial number: then their ports tell them apart, once both are
+ * registered. */
+static void tell_twins(const struct kf_inventory *inventory, const struct kf_board *a,
+		       const struct kf_board *b, struct kf_error *err)
+{
+	const struct kf_board *own = a, *other = b;
+	struct kf_device device;
+
+	if (!kf_board_has_serial(a) || strcasecmp(a->usb.serial, b->usb.serial) != 0 ||
+	    strcmp(a->usb.port, b->usb.port) == 0 ||
+	    kf_registry_device(inventory->registry, a->key, &device, NULL) < 0)
+		return;
+	if (!device.usb_port || (strcmp(device.usb_port, a->usb.port) != 0 &&
+				 strcmp(device.usb_port, b->usb.port) != 0)) {
+		kf_error_hint(err,
+			      "both show serial number %s: say where %s is (kf set %s "
+			      "usb_port=%s), then register the other one with kf add",
+			      a->usb.serial, a->key, a->key, a->usb.port);
+		return;
+	}
+	if (strcmp(device.usb_port, b->usb.port) == 0) {
+		own = b;
+		other = a;
+	}
+	kf_error_hint(
+		err,
+		"both show serial number %s: if %s is the one on USB port %s, register the other "
+		"one: kf add --port=%s",
+		a->usb.serial, a->key, own->usb.port, other->usb.port);
+}
+
 /* Is there another connected board of the key that board number i has? */
 static const struct kf_board *find_rival(const struct kf_inventory *inventory, size_t i)
 {
@@ -101,11 +141,14 @@ static void mark_duplicates(struct kf_inventory *inventory)
 		const struct kf_board *board = &inventory->boards.list[i];
 		const struct kf_board *rival = find_rival(inventory, i);
 
-		if (rival)
-			kf_fail(&inventory->errors[i], KF_AMBIGUOUS,
-				"two boards that fit %s are connected, on USB ports %s and %s",
-				board->key, board < rival ? board->usb.port : rival->usb.port,
-				board < rival ? rival->usb.port : board->usb.port);
+		if (!rival)
+			continue;
+		kf_fail(&inventory->errors[i], KF_AMBIGUOUS,
+			"two boards that fit %s are connected, on USB ports %s and %s", board->key,
+			board < rival ? board->usb.port : rival->usb.port,
+			board < rival ? rival->usb.port : board->usb.port);
+		tell_twins(inventory, board < rival ? board : rival, board < rival ? rival : board,
+			   &inventory->errors[i]);
 	}
 }
 
@@ -125,13 +168,16 @@ static int add_absent(struct kf_inventory *inventory)
 
 	for (size_t i = 0; r == 0 && kf_registry_nth(inventory->registry, i, &device); i++) {
 		struct kf_board board = { .excluded = !device.flashable };
+		char hint[KF_REASON_SIZE];
 
 		kf_text_format(board.key, sizeof(board.key), "%s", device.key);
 		kf_text_format(board.name, sizeof(board.name), "%s",
 			       device.name ? device.name : device.key);
 		kf_text_format(board.mcu, sizeof(board.mcu), "%s", device.mcu ? device.mcu : "");
-		if (is_wanted(inventory, &board, &fine) && !is_listed(inventory, device.key))
-			r = append(inventory, &board, &fine);
+		if (!is_wanted(inventory, &board, &fine) || is_listed(inventory, device.key))
+			continue;
+		(void)!kf_occupant_instead(inventory->registry, &device, board.reason, hint);
+		r = append(inventory, &board, &fine);
 	}
 	return r;
 }

@@ -26,8 +26,8 @@ void kf_inventory_free(struct kf_inventory *inventory);
 /* Look once, into a fresh inventory. Errors as kf_usb_scan; a board's own are in errors. */
 _must_check_ int kf_inventory_fill(struct kf_inventory *inventory, struct kf_error *err);
 
-/* For kf_monitor_wait(): is this board one that the inventory (arg) takes? */
-bool kf_inventory_wants(const struct kf_board *board, void *arg);
+/* For kf_monitor_wait(): is there a board that the inventory (arg) takes? */
+bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board *ret);
 
 /*
  * Follow one event. Returns 1 with the board that came, or that left (not connected, no

@@ -91,24 +91,16 @@ int kf_monitor_next(struct kf_monitor *monitor, struct kf_event *ret, struct kf_
 }
 
 /* Is one that is wanted there now? 1, 0 or -errno. */
-static int look(struct kf_monitor *monitor, bool (*want)(const struct kf_board *board, void *arg),
-		void *arg, struct kf_board *ret, struct kf_error *err)
+static int look(struct kf_monitor *monitor, kf_monitor_want *want, void *arg, struct kf_board *ret,
+		struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
-	int r;
+	int r = kf_usb_scan_settled(monitor->udev, &boards, err);
 
-	r = kf_usb_scan_settled(monitor->udev, &boards, err);
-	for (size_t i = 0; r == 0 && i < boards.count; i++) {
-		if (!want(&boards.list[i], arg))
-			continue;
-		*ret = boards.list[i];
-		r = 1;
-	}
-	return r;
+	return r < 0 ? r : want(&boards, arg, ret);
 }
 
-int kf_monitor_wait(struct kf_monitor *monitor,
-		    bool (*want)(const struct kf_board *board, void *arg), void *arg,
+int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg,
 		    int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
 	struct pollfd fd = { .fd = kf_monitor_fd(monitor), .events = POLLIN };

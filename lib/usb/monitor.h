@@ -26,14 +26,15 @@ struct kf_event {
 _must_check_ int kf_monitor_next(struct kf_monitor *monitor, struct kf_event *ret,
 				 struct kf_error *err);
 
+/* Of all boards that are there now: is the one that is waited for? Then *ret is it. */
+typedef bool kf_monitor_want(const struct kf_boards *now, void *arg, struct kf_board *ret);
+
 /*
- * Wait until a board for which want() says true is there: at once if it already is.
- * Its port can be opened when this returns (udev has finished with it). Events that
- * come meanwhile are consumed.
+ * Wait until want() says true: at once if it does already. It is shown only boards whose port can
+ * be opened (udev has finished with them). Events that come meanwhile are consumed.
  * -ETIMEDOUT, -EINTR (stop signal), or what libudev said.
  */
-_must_check_ int kf_monitor_wait(struct kf_monitor *monitor,
-				 bool (*want)(const struct kf_board *board, void *arg), void *arg,
+_must_check_ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg,
 				 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 
 #endif

@@ -150,17 +150,31 @@ void kf_monitor_free(struct kf_monitor **monitor)
 	*monitor = NULL;
 }
 
-int kf_monitor_wait(struct kf_monitor *monitor,
-		    bool (*want)(const struct kf_board *board, void *arg), void *arg,
+/* No USB device here is anything but the board. */
+bool kf_usb_device(const char *port, struct kf_board *ret)
+{
+	(void)port;
+	(void)ret;
+	return false;
+}
+
+static bool is_there(kf_monitor_want *want, void *arg, struct kf_board *ret)
+{
+	struct kf_board board;
+	struct kf_boards now = { &board, 1 };
+
+	return bus_look(&board) && want(&now, arg, ret);
+}
+
+int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg,
 		    int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
 	struct pollfd pfd = { .fd = events, .events = POLLIN };
-	struct kf_board board;
 	uint64_t count;
 	int r;
 
 	(void)monitor;
-	while (!bus_look(&board) || !want(&board, arg)) {
+	while (!is_there(want, arg, ret)) {
 		r = kf_wait(&pfd, 1, deadline_ms);
 		if (r == 0)
 			return kf_fail(err, KF_TIMEOUT, "no such board has appeared");
@@ -168,6 +182,5 @@ int kf_monitor_wait(struct kf_monitor *monitor,
 			return kf_fail_sys(err, -r, "stopped waiting for a board");
 		(void)!read(events, &count, sizeof(count));
 	}
-	*ret = board;
 	return 0;
 }

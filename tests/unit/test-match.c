@@ -2,6 +2,7 @@
 /* Boards told apart by the registry. */
 #include "core/board.h"
 #include "core/registry.h"
+#include "core/text.h"
 #include "unit/test.h"
 
 /* A registry of that text, in memory. */
@@ -149,6 +150,62 @@ static const char *key_in_rom(const char *vendor, const char *product, const cha
 	return board.key;
 }
 
+static const char twins[] =
+	"{\"devices\":{"
+	"\"left\":{\"serial_pattern\":\"usb-Klipper_stm32f103xe_48FF68065086*\",\"usb_port\":\"1-"
+	"1\"},"
+	"\"right\":{\"serial_pattern\":\"usb-Klipper_stm32f103xe_48FF68065086*\",\"usb_port\":\"1-"
+	"2\"},"
+	"\"dual\":{\"serial_pattern\":\"usb-Klipper_stm32h723xx_*\",\"usb_port\":\"1-3\"},"
+	"\"octopus\":{\"serial_pattern\":\"usb-Klipper_stm32h723xx_29001A00115131*\"}}}";
+
+static struct kf_board among_twins(const char *by_id, const char *serial, const char *port)
+{
+	struct kf_board board = { .mode = KF_MODE_KLIPPER };
+	struct kf_registry reg = registry_of(twins);
+	struct kf_error err = { 0 };
+
+	snprintf(board.by_id, sizeof(board.by_id), "%s", by_id);
+	snprintf(board.usb.serial, sizeof(board.usb.serial), "%s", serial);
+	snprintf(board.usb.port, sizeof(board.usb.port), "%s", port);
+	if (kf_registry_identify(&reg, &board, &err) < 0)
+		kf_text_format(board.reason, sizeof(board.reason), "%.150s; %.160s", err.message,
+			       err.hint);
+	kf_registry_close(&reg);
+	return board;
+}
+
+TEST(one_serial_on_two_boards_goes_by_port)
+{
+	static const char by_id[] = "usb-Klipper_stm32f103xe_48FF68065086-if00";
+	struct kf_board b = among_twins(by_id, "48FF68065086", "1-1");
+
+	CHECK_STR(b.key, "left");
+	CHECK(b.by_port);
+	CHECK_STR(b.reason, "known by USB port 1-1: another board has its serial number");
+	CHECK_STR(among_twins(by_id, "48FF68065086", "1-2").key, "right");
+	b = among_twins(by_id, "48FF68065086", "1-9");
+	CHECK_STR(b.key, "");
+	CHECK(strstr(b.reason, "fits both left and right") && strstr(b.reason, "usb_port=1-9"));
+}
+
+TEST(pattern_without_serial_goes_by_port)
+{
+	struct kf_board b =
+		among_twins("usb-katapult_stm32h723xx_4B002C000A50-if00", "4B002C000A50", "1-3");
+
+	CHECK_STR(b.key, "dual");
+	CHECK(b.by_port);
+	CHECK_STR(b.reason, "known by USB port 1-3: its pattern names no serial number");
+	b = among_twins("usb-Klipper_stm32h723xx_4B002C000A50-if00", "4B002C000A50", "1-4");
+	CHECK_STR(b.key, "");
+	CHECK(!b.by_port && strstr(b.reason, "dual, but that one belongs on USB port 1-3"));
+	/* Another registered board's serial says more than the port. */
+	b = among_twins("usb-Klipper_stm32h723xx_29001A00115131-if00", "29001A00115131", "1-3");
+	CHECK_STR(b.key, "octopus");
+	CHECK(!b.by_port);
+}
+
 TEST(rom_bootloaders_go_by_port)
 {
 	CHECK_STR(key_in_rom("0483", "df11", "1-1.1"), "octopus");
@@ -176,5 +233,6 @@ TEST(two_that_fit_are_refused)
 }
 
 TEST_MAIN(T(same_chip_under_any_name), T(pattern_that_names_an_mcu_fits_no_other_one), T(kept_out),
-	  T(shared_serials_go_by_port), T(registered_by_port_alone), T(rom_bootloaders_go_by_port),
-	  T(two_that_fit_are_refused))
+	  T(shared_serials_go_by_port), T(one_serial_on_two_boards_goes_by_port),
+	  T(pattern_without_serial_goes_by_port), T(registered_by_port_alone),
+	  T(rom_bootloaders_go_by_port), T(two_that_fit_are_refused))

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A USB port has one device at a time: what is there now came in the board's place. */
+#include <string.h>
+#include <strings.h>
+
+#include "core/match.h"
+#include "core/state.h"
+#include "core/text.h"
+#include "usb/devices.h"
+#include "usb/identity.h"
+#include "usb/occupant.h"
+
+bool kf_occupant_find(const char *port, struct kf_board *ret)
+{
+	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
+	const struct kf_board *found = NULL;
+
+	if (kf_usb_scan(&now, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < now.count; i++)
+		if (strcmp(now.list[i].usb.port, port) == 0 &&
+		    (!found || found->mode == KF_MODE_OTHER))
+			found = &now.list[i];
+	if (!found)
+		return kf_usb_device(port, ret);
+	*ret = *found;
+	return true;
+}
+
+static bool is_firmware(const struct kf_board *now)
+{
+	return now->mode == KF_MODE_KLIPPER || now->mode == KF_MODE_KATAPULT;
+}
+
+bool kf_occupant_stays(const struct kf_board *now)
+{
+	return is_firmware(now) || kf_identity_bridge(&now->usb);
+}
+
+static void describe(const struct kf_board *now, char *ret, size_t size)
+{
+	const struct kf_usb *usb = &now->usb;
+	char maker[41], model[41];
+
+	kf_text_clean(maker, sizeof(maker), usb->manufacturer, strlen(usb->manufacturer));
+	kf_text_clean(model, sizeof(model), usb->model, strlen(usb->model));
+	if (is_firmware(now))
+		kf_text_format(ret, size, "%s%s%s%s",
+			       now->mode == KF_MODE_KLIPPER ? "Klipper" : "Katapult",
+			       now->mcu[0] ? " (" : "", now->mcu, now->mcu[0] ? ")" : "");
+	else if (kf_identity_bridge(usb))
+		kf_text_format(ret, size, "a USB-to-CAN bridge (%s:%s%s%s)", usb->vendor,
+			       usb->product, now->mcu[0] ? ", " : "", now->mcu);
+	else
+		kf_text_format(ret, size, "%s (%s:%s %s %s)",
+			       kf_identity_bootloader(usb) ? "a bootloader" : "another device",
+			       usb->vendor, usb->product, maker, model);
+}
+
+static bool same_serial(const struct kf_board *was, const struct kf_board *now)
+{
+	return kf_serial_unique(now->usb.serial) &&
+	       strcasecmp(was->usb.serial, now->usb.serial) == 0;
+}
+
+void kf_occupant_tell(const struct kf_board *was, const struct kf_board *now, char *ret,
+		      size_t size)
+{
+	char what[KF_NAME_SIZE + 64], serial[65], before[65];
+
+	describe(now, what, sizeof(what));
+	kf_text_clean(serial, sizeof(serial), now->usb.serial, strlen(now->usb.serial));
+	kf_text_clean(before, sizeof(before), was->usb.serial, strlen(was->usb.serial));
+	if (now->key[0])
+		kf_text_format(ret, size, "there is now %s", now->key);
+	else if (!kf_occupant_stays(now))
+		kf_text_format(ret, size, "there is now %s", what);
+	else if (same_serial(was, now))
+		kf_text_format(ret, size,
+			       "there is now %s with its serial number, %s: the same chip", what,
+			       serial);
+	else
+		kf_text_format(ret, size, "there is now %s %s%s%s%s", what,
+			       serial[0] ? "with serial number " : "without serial number", serial,
+			       before[0] ? ", not " : "", before);
+}
+
+/*
+ * The board's name or pattern up to its serial number, if the other name fits that; else any name.
+ * A board whose firmware and Katapult show two serial numbers is known by its port.
+ */
+static void without_serial(const struct kf_board *was, const char *now, char ret[KF_DEV_SIZE])
+{
+	const char *slash = strrchr(was->by_id, '/'), *name = slash ? slash + 1 : was->by_id;
+	const char *serial = was->usb.serial[0] ? strcasestr(name, was->usb.serial) : NULL;
+
+	if (!serial || !kf_text_format(ret, KF_DEV_SIZE, "%.*s*", (int)(serial - name), name) ||
+	    !kf_pattern_match(ret, now))
+		kf_text_format(ret, KF_DEV_SIZE, "usb-*");
+}
+
+void kf_occupant_remedy(const struct kf_board *was, const struct kf_board *now, char *ret,
+			size_t size)
+{
+	bool same = same_serial(was, now);
+	char pattern[KF_DEV_SIZE], by_id[KF_DEV_SIZE] = "";
+
+	ret[0] = '\0';
+	if (!was->key[0] || now->key[0] || !is_firmware(now) ||
+	    (!same && was->mcu[0] && now->mcu[0] && !kf_mcu_same(was->mcu, now->mcu)))
+		return;
+	/* USB calls it by another MCU: its serial number is enough, under that name. */
+	kf_board_by_id(now, by_id);
+	if (!same)
+		without_serial(was, by_id, pattern);
+	else if (!kf_pattern_from_by_id(by_id, pattern))
+		return;
+	if (!strpbrk(pattern, "'\\"))
+		kf_text_format(ret, size,
+			       "if it is the same board: kf set %s serial_pattern='%s'%s%s && "
+			       "kf flash %s",
+			       was->key, pattern,
+			       same ? "" : " usb_port=", same ? "" : now->usb.port, was->key);
+}
+
+static void hint_for(const struct kf_board *was, const struct kf_board *now,
+		     char ret[KF_REASON_SIZE])
+{
+	char remedy[KF_REASON_SIZE];
+
+	kf_occupant_remedy(was, now, remedy, sizeof(remedy));
+	ret[0] = '\0';
+	if (now->key[0])
+		return;
+	if (kf_identity_bridge(&now->usb))
+		kf_text_format(ret, KF_REASON_SIZE,
+			       "to flash it over USB, start its Katapult (double-click the reset "
+			       "button) and run the same command again");
+	else if (now->mode == KF_MODE_KATAPULT)
+		kf_text_format(ret, KF_REASON_SIZE, "%s%spower-cycle it to start its firmware",
+			       remedy, remedy[0] ? "; else " : "");
+	else
+		kf_text_format(ret, KF_REASON_SIZE, "%s", remedy);
+}
+
+/* What is known of a registered board that is not there; its pattern stands for its name. */
+static struct kf_board remembered(const struct kf_device *device)
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+	struct kf_board was = { 0 };
+	struct kf_state state;
+
+	kf_state_load(device->key, &state);
+	kf_text_format(was.key, sizeof(was.key), "%s", device->key);
+	kf_text_format(was.mcu, sizeof(was.mcu), "%s", device->mcu ? device->mcu : "");
+	kf_text_format(was.by_id, sizeof(was.by_id), "%s", device->pattern ? device->pattern : "");
+	kf_text_format(was.usb.port, sizeof(was.usb.port), "%s",
+		       state.port[0]	  ? state.port
+		       : device->usb_port ? device->usb_port
+					  : "");
+	kf_identity_parse(was.by_id, &id);
+	kf_text_format(was.usb.serial, sizeof(was.usb.serial), "%s",
+		       id.serial[0] ? id.serial : state.serial);
+	return was;
+}
+
+bool kf_occupant_instead(const struct kf_registry *registry, const struct kf_device *device,
+			 char ret_told[KF_REASON_SIZE], char ret_hint[KF_REASON_SIZE])
+{
+	struct kf_board was = remembered(device), now;
+	char told[KF_REASON_SIZE];
+
+	if (!was.usb.port[0] || !kf_occupant_find(was.usb.port, &now))
+		return false;
+	if (kf_registry_identify(registry, &now, NULL) < 0)
+		now.key[0] = '\0';
+	if (strcmp(now.key, device->key) == 0) {
+		/* A bridge is no board that a scan shows, but it has the chip's serial number. */
+		if (!kf_identity_bridge(&now.usb))
+			return false;
+		now.key[0] = '\0';
+	}
+	kf_occupant_tell(&was, &now, told, sizeof(told));
+	kf_text_format(ret_told, KF_REASON_SIZE, "on USB port %s, where it was, %s%s", was.usb.port,
+		       told, kf_identity_bridge(&now.usb) ? "; kf does not flash over CAN" : "");
+	hint_for(&was, &now, ret_hint);
+	return true;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What is on the USB port of a board that is not found there: the same board under another serial
+ * number or as a USB-to-CAN bridge, or another device. It is told, never taken for the board.
+ */
+#ifndef KF_USB_OCCUPANT_H
+#define KF_USB_OCCUPANT_H
+
+#include "core/registry.h"
+
+/* What is on that USB port now, board or not. False: nothing, or it cannot be told. */
+bool kf_occupant_find(const char *port, struct kf_board *ret);
+
+/*
+ * Does now run for good, so that waiting for another device on its port is of no use? So are
+ * Klipper, Katapult (it has no idle timeout) and a USB-to-CAN bridge.
+ */
+bool kf_occupant_stays(const struct kf_board *now);
+
+/*
+ * "there is now Katapult (stm32h723xx) with serial number 4B00, not 2900". was: the board that was
+ * there, with what is known of usb.serial; now: what is there, with a key if it is registered.
+ */
+void kf_occupant_tell(const struct kf_board *was, const struct kf_board *now, char *ret,
+		      size_t size);
+
+/*
+ * What to type if now is the board that was: "if it is the same board: kf set ..."; empty where it
+ * cannot be, or where no setting would help. was has key, mcu, usb.port, and in by_id its name or
+ * its pattern.
+ */
+void kf_occupant_remedy(const struct kf_board *was, const struct kf_board *now, char *ret,
+			size_t size);
+
+/*
+ * A registered board that is not connected: what is on the port where it was last? False if nothing
+ * is known or there. *ret_told: "on USB port 1-1.2, where it was, there is now ..."; *ret_hint:
+ * what to do; empty: no more than about any board that is not connected.
+ */
+bool kf_occupant_instead(const struct kf_registry *registry, const struct kf_device *device,
+			 char ret_told[KF_REASON_SIZE], char ret_hint[KF_REASON_SIZE]);
+
+#endif

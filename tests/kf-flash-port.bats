@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016,SC2089,SC2090 # run sets stderr; sim and BY_PORT have $ and quotes
+#
+# On the board's USB port there is something else: kf says what, and never takes it for the board.
+load helper
+load boards
+
+CHIP=4B002C000A50414E33303120
+FIRMWARE=29001A001151313531383332
+NOT="with serial number $CHIP, not $FIRMWARE"
+BY_PORT="kf set octopus-pro serial_pattern='usb-Klipper_stm32h723xx_*' usb_port=1-1.2 && kf flash octopus-pro"
+
+setup_file() {
+	build_images
+	export KF_CAN_BRIDGE=$BATS_FILE_TMPDIR/bridge
+	printf '%s\nCONFIG_STM32_USBCANBUS_PA11_PA12=y\n' "$H723_CONFIG" >"$KF_CAN_BRIDGE.config"
+	make -s -C "$KF_TESTS/sim/tree" OUT="$KF_CAN_BRIDGE/" KCONFIG_CONFIG="$KF_CAN_BRIDGE.config" olddefconfig >/dev/null
+	make -s -C "$KF_TESTS/sim/tree" OUT="$KF_CAN_BRIDGE/" KCONFIG_CONFIG="$KF_CAN_BRIDGE.config" >/dev/null
+}
+
+setup() {
+	fresh_home
+	cd "$BATS_TEST_TMPDIR" || return
+	registry <<<"$OCTOPUS"
+	export BY_PORT
+}
+
+# flash [FILE]: one octopus-pro, by katapult only unless $METHOD says another.
+flash() {
+	records "$@" | kf-flash --no-service --method="${METHOD:-katapult}" --no-fallback
+}
+export -f flash
+
+@test "Katapult under another serial number is told, and not written" {
+	run -1 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash; status=$?
+		kf list >&2; kf-scan --device octopus-pro; exit $status'
+	[ "$(jq -r .error.code <<<"$output")" = gone ]
+	[[ $(jq -r .error.message <<<"$output") == *"left for its bootloader and on USB port 1-1.2 there is now Katapult (stm32h723xx) $NOT" ]]
+	[ "$(jq -r .error.hint <<<"$output")" = "nothing was written: power-cycle it to get its firmware back; if it is the same board: $BY_PORT" ]
+	# It does not leave by itself: the wait ends at once, not after ten seconds.
+	[ "$(jq '.flash.seconds < 8' <<<"$output")" = true ]
+	[[ $stderr == *"octopus-pro: Octopus Pro (stm32h723)"*"not connected"*"on USB port 1-1.2, where it was, there is now Katapult (stm32h723xx) $NOT"* ]]
+	[[ $stderr == *"kf-scan: octopus-pro is not connected: on USB port 1-1.2, where it was, there is now Katapult (stm32h723xx) $NOT"* ]]
+	[[ $stderr == *"if it is the same board: $BY_PORT; else power-cycle it"* ]]
+	[[ $stderr != *"cable"* ]]
+}
+
+# bats test_tags=slow
+@test "what the hint says to type makes it the board, from Katapult and from Klipper" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	config=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
+	mkdir -p "$config" && echo "$H723_CONFIG" >"$config/.config"
+	run -0 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash >/dev/null
+		bash -c "$BY_PORT --no-service --json" && kf flash octopus-pro --no-service --json --force; kf-scan -q'
+	[ "$(jq -r '.flash.result // empty' <<<"$output")" = "flashed
+flashed" ]
+	[ "$(tail -n 1 <<<"$output" | jq -r '[.board.key, .board.mode, .board.usb.serial] | join(" ")')" = "octopus-pro klipper $FIRMWARE" ]
+}
+
+# bats test_tags=slow
+@test "power-cycled, it is the board again" {
+	run -0 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash >/dev/null
+		echo "replug 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"; kf-scan -q --device octopus-pro'
+	[ "$(jq -r .board.mode <<<"$output")" = klipper ]
+}
+
+# bats test_tags=slow
+@test "new firmware under another serial number is told, and not taken for proof" {
+	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash'
+	[ "$(jq -r .error.code <<<"$output")" = unverified ]
+	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now Klipper (stm32h723xx) $NOT, which is not taken for the board" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "if it is the same board: $BY_PORT" ]
+	[ "$(jq '.flash.seconds < 25' <<<"$output")" = true ]
+}
+
+# bats test_tags=slow
+@test "new firmware under another serial number: what the hint says to type proves it" {
+	run -0 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash >/dev/null
+		bash -c "${BY_PORT%&&*}" >/dev/null && flash'
+	[ "$(jq -c '[.flash.result, .flash.verified]' <<<"$output")" = '["current",["readback","identify"]]' ]
+}
+
+@test "a board that comes back as a USB-to-CAN bridge is written, and cannot be asked" {
+	run -1 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"; status=$?; kf list >&2; exit $status'
+	[ "$(jq -r .error.code <<<"$output")" = unverified ]
+	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) with its serial number, $FIRMWARE: the same chip, which cannot be asked over USB" ]
+	[[ $stderr == *"this firmware makes it a USB-to-CAN bridge"* ]]
+	[[ $stderr == *"on USB port 1-1.2, where it was, there is now a USB-to-CAN bridge (1d50:606f, stm32h723) with its serial number, $FIRMWARE: the same chip; kf does not flash over CAN"* ]]
+	[[ $stderr != *"cable"* ]]
+}
+
+# bats test_tags=slow
+@test "a bridge under another serial number: both are said" {
+	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"'
+	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) $NOT, which cannot be asked over USB" ]
+}
+
+# bats test_tags=slow
+@test "a bridge that waits in Katapult after a double click is flashed over USB" {
+	run -0 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin" >/dev/null
+		kf-scan -q --device octopus-pro 2>told; echo "button 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"; flash'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	[[ $(<told) == *"to flash it over USB, start its Katapult (double-click the reset button) and run the same command again" ]]
+}
+
+@test "no USB board, but a bridge: it is named" {
+	registry <<<'{}'
+	run -69 --separate-stderr sim "$H723,bridge" -- 'kf-scan'
+	[ "$output" = "" ]
+	[[ $stderr == "kf-scan: no USB board found, but a USB-to-CAN bridge (1d50:606f) on USB port 1-1.2"*"kf does not flash over CAN"* ]]
+}
+
+# bats test_tags=slow
+@test "DFU and a plain device on its port are told" {
+	run -1 --separate-stderr sim "$H723,leave_as=dfu" -- 'flash'
+	[[ $(jq -r .error.message <<<"$output") == *"it came up in dfu mode" ]]
+	run -1 --separate-stderr sim "$H723,leave_as=device" -- 'flash'
+	[[ $(jq -r .error.message <<<"$output") == *"on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]
+	run -1 --separate-stderr sim "$H723,return_as=device" -- 'records | kf-flash --no-service --no-fallback --return-timeout=1'
+	[ "$(jq -r .error.code <<<"$output")" = gone ]
+	[[ $(jq -r .error.message <<<"$output") == "on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]
+	[[ $stderr != *"cable"* ]]
+	run -1 --separate-stderr sim "$H723,leave_as=never" -- 'flash'
+	[[ $(jq -r .error.message <<<"$output") == *"nothing came back at USB port 1-1.2" ]]
+}
+
+@test "another registered board on its port is called by its key" {
+	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.3"' <<<"$BOTH")
+	run -69 --separate-stderr sim "$RP2040" -- 'kf list; kf-scan --device octopus-pro'
+	[[ $output == *"on USB port 1-1.3, where it was, there is now nitehawk"* ]]
+	[[ $stderr == *"octopus-pro is not connected: on USB port 1-1.3, where it was, there is now nitehawk"* ]]
+}
+
+# bats test_tags=slow
+@test "gone between scan and flash: what is there instead is told" {
+	run -1 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'records >r
+		echo "button 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"
+		mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
+		echo "{\"port\":\"1-1.2\"}" >"$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json"
+		kf-flash --no-service <r'
+	[ "$(jq -r .error.code <<<"$output")" = not_connected ]
+	[[ $(jq -r .error.message <<<"$output") == *"no longer there"*"where it was, there is now Katapult (stm32h723xx) $NOT" ]]
+}
+
+# bats test_tags=slow
+@test "two boards with one serial number: both are added, told apart by port, and flashed" {
+	registry <<<'{}'
+	local serial
+	for serial in "$FIRMWARE" 12345; do
+		run -0 --separate-stderr sim "mcu=stm32h723xx,serial=$serial,port=1-1.2,version=old" \
+			"mcu=stm32h723xx,serial=$serial,port=1-1.3,version=old" -- '
+			kf add --key=a --name=A --mcu=stm32h723 --port=1-1.2 >added
+			kf-scan >/dev/null 2>twins
+			kf add --key=b --name=B --mcu=stm32h723 >>added
+			kf list >listed
+			records | jq -c "select(.board.key == \"b\")" | kf-flash --no-service
+			kf-scan -q; records | kf-flash --no-service
+			rm "$XDG_CONFIG_HOME/kalico-flash/devices.json"; rm -r "$XDG_STATE_HOME"'
+		[ "$(jq -r '.board.key + " " + .board.usb.port' <added)" = "a 1-1.2
+b 1-1.3" ]
+		grep -A1 '\[OK\] a: A' <listed | grep -q 'known by USB port 1-1.2'
+		grep -A1 '\[OK\] b: B' <listed | grep -q 'known by USB port 1-1.3'
+		[ "$(jq -r '[.board.key, .board.usb.port, .flash.result // .board.version // "-"] | join(" ")' <<<"$output")" = "b 1-1.3 flashed
+a 1-1.2 -
+b 1-1.3 $(jq -r .version <"$IMAGES/h723/klipper.dict")
+a 1-1.2 flashed
+b 1-1.3 current" ]
+		[[ $stderr == *"leave it on USB port 1-1.3, by which it is known"* ]]
+	done
+	[[ $(<twins) != *"register the other"* ]] # 12345 is known not to be one board's own
+}
+
+# bats test_tags=slow
+@test "two boards with one serial number, one registered: the hint has the commands" {
+	run -1 --separate-stderr sim "$H723" "${H723/1-1.2/1-1.3}" -- 'kf-scan >/dev/null'
+	[[ $stderr == *"both show serial number $FIRMWARE: say where octopus-pro is (kf set octopus-pro usb_port=1-1.2), then register the other one with kf add"* ]]
+	run -0 --separate-stderr sim "$H723" "${H723/1-1.2/1-1.3}" -- '
+		kf set octopus-pro usb_port=1-1.2 >/dev/null; kf-scan >/dev/null 2>told
+		kf add --port=1-1.3 --key=b --name=B --mcu=stm32h723 2>/dev/null; kf-scan -q >/dev/null'
+	[[ $(<told) == *"if octopus-pro is the one on USB port 1-1.2, register the other one: kf add --port=1-1.3"* ]]
+	[ "$(jq -r .board.key <<<"$output")" = b ]
+	# The same board on another port is no second one.
+	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.2"' <<<"$OCTOPUS")
+	run -78 --separate-stderr sim "${H723/1-1.2/1-1.3}" -- 'kf add --port=1-1.3 --key=b --name=B --mcu=stm32h723'
+	[[ $stderr == *"the board on USB port 1-1.3 is octopus-pro, registered already"* ]]
+}
