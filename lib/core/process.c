@@ -50,6 +50,39 @@ static void await(int gate)
 		_exit(127);
 }
 
+/* The file that program would be in the next folder of PATH; *path goes on behind that folder. */
+static bool next_in_path(const char *program, const char **path, char ret[PATH_MAX])
+{
+	const char *folder, *end_of;
+	bool fits = false;
+
+	while (*path && **path && !fits) {
+		folder = *path;
+		end_of = strchrnul(folder, ':');
+		*path = *end_of ? end_of + 1 : end_of;
+		fits = kf_text_format(ret, PATH_MAX, "%.*s/%s", (int)(end_of - folder), folder,
+				      program);
+	}
+	return fits;
+}
+
+/*
+ * execvp(3) says "permission denied" of a program that is nowhere, where PATH has a folder that we
+ * may not look into, as root's has for others.
+ */
+static int exec_error(const char *program, int error)
+{
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+
+	if (error != EACCES || strchr(program, '/'))
+		return error;
+	while (next_in_path(program, &path, file))
+		if (access(file, F_OK) == 0)
+			return error;
+	return ENOENT;
+}
+
 /* gate: -1, or what to wait for before all else. */
 static void child(const struct kf_process *p, int gate, int report)
 {
@@ -79,6 +112,7 @@ static void child(const struct kf_process *p, int gate, int report)
 	}
 	kf_stop_reset_child();
 	execvp(p->argv[0], (char *const *)p->argv);
+	errno = exec_error(p->argv[0], errno);
 fail:
 	e = errno;
 	while (write(report, &e, sizeof(e)) < 0 && errno == EINTR)
@@ -377,16 +411,13 @@ static bool runnable(const char *path)
 
 bool kf_process_find(const char *program, char ret[PATH_MAX])
 {
-	const char *path = getenv("PATH"), *end_of;
+	const char *path = getenv("PATH");
 
 	if (strchr(program, '/'))
 		return kf_text_format(ret, PATH_MAX, "%s", program) && runnable(ret);
-	for (; path && *path; path = *end_of ? end_of + 1 : end_of) {
-		end_of = strchrnul(path, ':');
-		if (kf_text_format(ret, PATH_MAX, "%.*s/%s", (int)(end_of - path), path, program) &&
-		    runnable(ret))
+	while (next_in_path(program, &path, ret))
+		if (runnable(ret))
 			return true;
-	}
 	return false;
 }
 

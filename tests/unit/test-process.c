@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "core/clock.h"
@@ -191,6 +192,43 @@ TEST(what_cannot_start_is_an_error_here)
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0); /* no zombie is left */
 }
 
+/* As an ordinary user, with a folder in PATH that is another's; 0, or which case is wrong. */
+static int start_with_foreign_path(const char *foreign)
+{
+	struct kf_process p = PLAIN(.argv = (const char *const[]){ "no-such-program", NULL });
+	const char *old = getenv("PATH");
+	char path[2 * PATH_MAX];
+	int status;
+	pid_t pid;
+
+	if (geteuid() == 0 && setuid(65534) < 0)
+		return 1;
+	kf_text_format(path, sizeof(path), "%s:%s", foreign, old ? old : "/usr/bin:/bin");
+	setenv("PATH", path, 1);
+	if (access(foreign, X_OK) == 0 || kf_process_start(&p, &pid, NULL) != -ENOENT)
+		return 2;
+	p.argv = (const char *const[]){ "true", NULL };
+	if (kf_process_run(&p, kf_now_ms() + 10000, &status, NULL) < 0 || status != 0)
+		return 3;
+	setenv("PATH", "/etc", 1);
+	p.argv = (const char *const[]){ "passwd", NULL };
+	return kf_process_start(&p, &pid, NULL) == -EACCES ? 0 : 4;
+}
+
+TEST(a_program_that_is_nowhere_in_a_path_that_is_not_all_ours)
+{
+	const char *foreign = temp_path("foreign");
+	pid_t pid;
+
+	CHECK(mkdir(foreign, 0) == 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(start_with_foreign_path(foreign));
+	CHECK(status_of(pid) == 0);
+	CHECK(chmod(foreign, 0700) == 0);
+}
+
 TEST(folder_environment_and_descriptors)
 {
 	struct kf_process p = PLAIN(.argv = SHELL("pwd; echo $A-${B-unset}"), .dir = "/");
@@ -363,9 +401,10 @@ TEST(programs_are_found_as_the_shell_does)
 
 TEST_MAIN(T(runs_and_tells_the_status), T(one_that_waits_is_there_and_does_nothing_yet),
 	  T(one_that_waits_ends_when_it_is_called_off_or_killed),
-	  T(what_cannot_start_is_an_error_here), T(folder_environment_and_descriptors),
-	  T(only_named_descriptors_survive), T(descriptors_may_stand_in_each_others_place),
-	  T(a_timeout_ends_the_whole_group), T(who_ignores_sigterm_is_killed),
-	  T(output_is_bounded_in_time_whoever_holds_it), T(output_is_bounded_in_size),
-	  T(a_stop_signal_ends_it), T(no_signal_for_all_for_our_group_or_for_init),
-	  T(programs_are_found_as_the_shell_does))
+	  T(what_cannot_start_is_an_error_here),
+	  T(a_program_that_is_nowhere_in_a_path_that_is_not_all_ours),
+	  T(folder_environment_and_descriptors), T(only_named_descriptors_survive),
+	  T(descriptors_may_stand_in_each_others_place), T(a_timeout_ends_the_whole_group),
+	  T(who_ignores_sigterm_is_killed), T(output_is_bounded_in_time_whoever_holds_it),
+	  T(output_is_bounded_in_size), T(a_stop_signal_ends_it),
+	  T(no_signal_for_all_for_our_group_or_for_init), T(programs_are_found_as_the_shell_does))
