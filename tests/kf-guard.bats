@@ -247,6 +247,26 @@ klippy stopped after running: 75 printer_unknown" ]
 	[[ $stderr == *"/dev/ttyACM0 is open in process "* ]]
 }
 
+@test "busy: the hint is the command that stops the container or the user's own unit" {
+	local top=/sys/fs/cgroup me id=0123456789abcdef0123456789abcdef
+	[ ! -d "$top/systemd" ] || top+=/systemd
+	me=$(id -u)
+	table="docker/$id$id|Docker container 0123456789ab|docker stop 0123456789ab
+lxc.payload.kf-test/system.slice/klipper.service|LXC container kf-test|sudo lxc-stop -n kf-test
+user.slice/user-$me.slice/user@$me.service/app.slice/kf-test.service|kf-test.service of user $(id -un)|systemctl --user stop kf-test.service"
+	while IFS='|' read -r group name stop; do
+		mkdir -p "$top/$group" 2>/dev/null || skip "no cgroup can be made here"
+		run -0 --separate-stderr here '
+			klippy "ready, idle"
+			LD_PRELOAD= sh -c "echo $klippy >$1/cgroup.procs" # our /sys has no cgroups
+			check; end' "$top/$group"
+		rmdir "$top/$group"
+		[ "$output" = "75 busy" ]
+		[[ $stderr == *"(python3, $name)"*"when nothing is printed, stop it ($stop), then try again"* ]]
+		(cd "$top" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$group")")
+	done <<<"$table"
+}
+
 @test "kf flash asks before it builds" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"

@@ -8,17 +8,21 @@
 #include "core/text.h"
 #include "flash/guard.h"
 #include "klipper/consult.h"
+#include "usb/holder.h"
 
 enum { CONSULT_MS = 8000 };
 
-/* "klipper.service (process 812)" */
+/* "klipper.service (process 812 of root)" */
 static void name_holder(const struct kf_holder *holder, char *ret, size_t size)
 {
-	kf_text_format(ret, size, "%s (process %d)",
-		       holder->unit[0]	    ? holder->unit
+	struct kf_holder_facts facts;
+
+	kf_holder_look(holder, &facts);
+	kf_text_format(ret, size, "%s (process %d%s%s)",
+		       facts.place[0]	    ? facts.place
 		       : holder->command[0] ? holder->command
 					    : "Klippy",
-		       (int)holder->pid);
+		       (int)holder->pid, facts.owner[0] ? " of " : "", facts.owner);
 }
 
 static int judge(const struct kf_printer *printer, const char *who, struct kf_error *err)
@@ -69,7 +73,7 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 	struct kf_klippy klippy;
 	struct kf_printer printer;
 	struct kf_error why;
-	char who[KF_NAME_SIZE + 32];
+	char who[2 * KF_NAME_SIZE + 32];
 	int r;
 
 	if (!is_klippy(holder, &klippy))

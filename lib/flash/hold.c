@@ -11,6 +11,7 @@
 #include "core/toolpath.h"
 #include "flash/hold.h"
 #include "klipper/klippy.h"
+#include "usb/holder.h"
 
 int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err)
 {
@@ -52,14 +53,23 @@ static const struct {
 	    "brltty.service brltty-udev.service; then plug the board in again" } },
 };
 
-int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
+/* "812 of root (python3, klipper.service)" */
+static void name_process(const struct kf_holder *holder, const struct kf_holder_facts *facts,
+			 char *ret, size_t size)
+{
+	bool both = holder->command[0] && facts->place[0];
+
+	kf_text_format(ret, size, "%d%s%s (%s%s%s)", (int)holder->pid,
+		       facts->owner[0] ? " of " : "", facts->owner,
+		       holder->command[0] || facts->place[0] ? holder->command : "hidden by /proc",
+		       both ? ", " : "", facts->place);
+}
+
+/* The hint for a port grabber; false: the holder is none. */
+static bool is_grabber(const struct kf_board *board, struct kf_error *err)
 {
 	const struct kf_holder *holder = &board->holder;
-	struct kf_klippy klippy;
-	const char *when;
 
-	kf_fail(err, KF_BUSY, "%s is open in process %d (%s%s%s)", board->tty, (int)holder->pid,
-		holder->command, holder->unit[0] ? ", " : "", holder->unit);
 	for (size_t i = 0; i < KF_ARRAY_SIZE(intruders); i++) {
 		size_t len = strlen(intruders[i].name);
 
@@ -68,14 +78,31 @@ int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
 			continue;
 		kf_error_hint(err, "%s%s%s", intruders[i].hint[0], board->usb.vendor,
 			      intruders[i].hint[1]);
-		return -EBUSY;
+		return true;
 	}
+	return false;
+}
+
+int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
+{
+	const struct kf_holder *holder = &board->holder;
+	struct kf_holder_facts facts;
+	struct kf_klippy klippy;
+	char process[3 * KF_NAME_SIZE + 32];
+	const char *when;
+
+	kf_holder_look(holder, &facts);
+	name_process(holder, &facts, process, sizeof(process));
+	kf_fail(err, KF_BUSY, "%s is open in process %s", board->tty, process);
+	if (is_grabber(board, err))
+		return -EBUSY;
 	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";
 	if (holder->unit[0])
-		kf_error_hint(err, "%sstop it (sudo systemctl stop %s), or name it with -u %s",
-			      when, holder->unit, holder->unit);
+		kf_error_hint(err, "%sstop it (%s), or name it with -u %s", when, facts.stop,
+			      holder->unit);
 	else
-		kf_error_hint(err, "%send it (kill %d), then try again", when, (int)holder->pid);
+		kf_error_hint(err, "%s%s it (%s), then try again", when,
+			      facts.place[0] ? "stop" : "end", facts.stop);
 	return -EBUSY;
 }
 

@@ -2,12 +2,15 @@
 /* One walk over /proc: for each descriptor of each process, is it one of the ports? */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/cgroup.h"
 #include "core/text.h"
 #include "usb/holder.h"
 
@@ -44,16 +47,25 @@ static void read_small(int proc, const char *pid, const char *name, char *dst, s
 	dst[n > 0 ? n : 0] = '\0';
 }
 
+static void read_cgroup(int proc, const char *pid, struct kf_cgroup *ret)
+{
+	char text[4096];
+
+	read_small(proc, pid, "cgroup", text, sizeof(text));
+	kf_cgroup_read(text, getuid(), ret);
+}
+
 static struct kf_holder describe(int proc, const char *pid)
 {
 	struct kf_holder holder = { .pid = (pid_t)atol(pid) };
-	char comm[64], cgroup[4096];
+	struct kf_cgroup cgroup;
+	char comm[64];
 
 	read_small(proc, pid, "comm", comm, sizeof(comm));
 	comm[strcspn(comm, "\n")] = '\0';
 	kf_text_clean(holder.command, sizeof(holder.command), comm, sizeof(comm));
-	read_small(proc, pid, "cgroup", cgroup, sizeof(cgroup));
-	kf_unit_from_cgroup(cgroup, holder.unit);
+	read_cgroup(proc, pid, &cgroup);
+	kf_text_format(holder.unit, sizeof(holder.unit), "%s", cgroup.unit);
 	return holder;
 }
 
@@ -115,55 +127,43 @@ void kf_holders_find(struct kf_board *boards, size_t count)
 			look_at_process(ports, count, dirfd(proc), entry->d_name);
 }
 
-/* The path in one line of cgroup(7)'s form, if the line is systemd's: v2, or v1's own. */
-static const char *systemd_path(const char *line)
+struct kf_holder kf_holder_of(pid_t pid)
 {
-	const char *first = strchr(line, ':'), *second = first ? strchr(first + 1, ':') : NULL;
+	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[16];
 
-	if (!second)
-		return NULL;
-	if (second == first + 1 || strncmp(first, ":name=systemd:", 14) == 0)
-		return second + 1;
-	return NULL;
+	kf_text_format(name, sizeof(name), "%d", (int)pid);
+	return describe(proc, name);
 }
 
-/*
- * The outermost service on a path. A user's own manager is a service too, but what it
- * runs is none of the system's, and stopping it would end the user's session.
- */
-static bool service_of(char *path, char ret[KF_NAME_SIZE])
+/* The user of a process, if it is not ours and can be told. */
+static bool find_owner(int proc, const char *pid, char ret[KF_NAME_SIZE])
 {
-	static const char end[] = ".service";
-	char *save = NULL;
+	const struct passwd *user;
+	struct stat st;
 
-	for (char *part = strtok_r(path, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		size_t len = strlen(part);
-
-		if (len < sizeof(end) || strcmp(part + len - strlen(end), end) != 0)
-			continue;
-		if (*part == '_') /* how systemd escapes a name that the kernel would take */
-			part++, len--;
-		return len < KF_NAME_SIZE && strncmp(part, "user@", 5) != 0 &&
-		       kf_text_clean(ret, KF_NAME_SIZE, part, len);
-	}
-	return false;
+	if (fstatat(proc, pid, &st, 0) < 0 || st.st_uid == getuid())
+		return false;
+	user = getpwuid(st.st_uid);
+	if (user)
+		return kf_text_clean(ret, KF_NAME_SIZE, user->pw_name, strlen(user->pw_name));
+	return kf_text_format(ret, KF_NAME_SIZE, "user %u", (unsigned)st.st_uid);
 }
 
-bool kf_unit_from_cgroup(const char *text, char ret[KF_NAME_SIZE])
+void kf_holder_look(const struct kf_holder *holder, struct kf_holder_facts *ret)
 {
-	char path[4096], unit[KF_NAME_SIZE];
-	const char *start;
+	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct kf_cgroup cgroup;
+	char pid[16];
 
-	for (size_t len; *text; text += len + (text[len] == '\n')) {
-		len = strcspn(text, "\n");
-		if (len >= sizeof(path))
-			continue;
-		kf_text_format(path, sizeof(path), "%.*s", (int)len, text);
-		start = systemd_path(path);
-		if (!start || !service_of(path + (start - path), unit))
-			continue;
-		memcpy(ret, unit, sizeof(unit));
-		return true;
-	}
-	return false;
+	*ret = (struct kf_holder_facts){ 0 };
+	kf_text_format(pid, sizeof(pid), "%d", (int)holder->pid);
+	read_cgroup(proc, pid, &cgroup);
+	find_owner(proc, pid, ret->owner);
+	kf_text_format(ret->place, sizeof(ret->place), "%s",
+		       holder->unit[0] ? holder->unit : cgroup.name);
+	kf_text_format(ret->stop, sizeof(ret->stop), "%s", cgroup.stop);
+	if (!ret->stop[0])
+		kf_text_format(ret->stop, sizeof(ret->stop), "%skill %s",
+			       ret->owner[0] ? "sudo " : "", pid);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Who has a port open: /proc/PID/fd, and the systemd unit by /proc/PID/cgroup. */
+/* Who has a port open: /proc/PID/fd; and the unit or container by /proc/PID/cgroup. */
 #ifndef KF_USB_HOLDER_H
 #define KF_USB_HOLDER_H
 
 #include "core/board.h"
+#include "core/cgroup.h"
 
 /*
  * Fill the holder of each board that has a tty; one walk over /proc for all. Our own
@@ -12,7 +13,16 @@
  */
 void kf_holders_find(struct kf_board *boards, size_t count);
 
-/* The service in one /proc/PID/cgroup text ("klipper.service"); false if in none. */
-bool kf_unit_from_cgroup(const char *text, char ret[KF_NAME_SIZE]);
+/* A process by its number: its command and its unit, as far as /proc shows them. */
+struct kf_holder kf_holder_of(pid_t pid);
+
+struct kf_holder_facts {
+	char place[KF_NAME_SIZE]; /* its service or its container; empty: neither is known */
+	char owner[KF_NAME_SIZE]; /* its user, if that is not the caller's; else empty */
+	char stop[KF_STOP_SIZE];  /* the command that stops it: that of its place, else kill */
+};
+
+/* Look for what a message says of a holder, as it is now. */
+void kf_holder_look(const struct kf_holder *holder, struct kf_holder_facts *ret);
 
 #endif

@@ -82,43 +82,4 @@ TEST(no_boards)
 	kf_holders_find(NULL, 0);
 }
 
-TEST(services)
-{
-	static const struct {
-		const char *cgroup, *unit;
-	} t[] = {
-		{ "0::/system.slice/klipper.service\n", "klipper.service" },
-		{ "0::/system.slice/klipper.service/sub/cgroup\n", "klipper.service" },
-		{ "0::/system.slice/system-klipper.slice/klipper@left.service\n",
-		  "klipper@left.service" },
-		{ "0::/system.slice/klipper\\x2d2.service\n", "klipper\\x2d2.service" },
-		{ "0::/system.slice/_cpu.service\n", "cpu.service" },
-		{ "0::/../system.slice/klipper.service", "klipper.service" },
-		{ "12:memory:/system.slice/other.service\n"
-		  "1:name=systemd:/system.slice/klipper-1.service\n0::/\n",
-		  "klipper-1.service" },
-		{ "0::/user.slice/user-1000.slice/session-3.scope\n", NULL },
-		{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/klipper.service\n",
-		  NULL },
-		{ "0::/system.slice/docker-0123.scope\n", NULL },
-		{ "12:memory:/system.slice/other.service\n", NULL },
-		{ "0::/system.slice/kl\033[2Jpper.service\n", NULL },
-		{ "0::/.service/service\n", NULL },
-		{ "0::/\n", NULL },
-		{ "no colons at all", NULL },
-		{ "", NULL },
-	};
-	char unit[KF_NAME_SIZE], longer[8192];
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(t); i++) {
-		kf_text_format(unit, sizeof(unit), "untouched");
-		CHECK(kf_unit_from_cgroup(t[i].cgroup, unit) == (t[i].unit != NULL));
-		CHECK_STR(unit, t[i].unit ? t[i].unit : "untouched");
-	}
-	kf_text_format(longer, sizeof(longer), "0::/%08000d.service\n", 0);
-	CHECK(!kf_unit_from_cgroup(longer, unit));
-	kf_text_format(longer, sizeof(longer), "0::/%0200d.service\n", 0);
-	CHECK(!kf_unit_from_cgroup(longer, unit));
-}
-
-TEST_MAIN(T(finds_who_holds_a_port), T(no_boards), T(services))
+TEST_MAIN(T(finds_who_holds_a_port), T(no_boards))

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a process belongs to: a service, a container; and the command that stops that. */
+#ifndef KF_CORE_CGROUP_H
+#define KF_CORE_CGROUP_H
+
+#include <sys/types.h>
+
+#include "core/base.h"
+
+#define KF_STOP_SIZE (3 * KF_NAME_SIZE) /* bytes of a command that stops something */
+
+/* Names in it are safe to be shown, and in stop to be typed into a shell. */
+struct kf_cgroup {
+	char unit[KF_NAME_SIZE]; /* a service of the system's manager; empty: it is in none */
+	char name[KF_NAME_SIZE]; /* the same, a user's own service, or a container; may be empty */
+	char stop[KF_STOP_SIZE]; /* "docker stop 0123456789ab"; empty: only its pid is known */
+};
+
+/*
+ * Read the text of a /proc/PID/cgroup (cgroups(7)), as systemd and the container engines name
+ * their groups. The outermost of them decides: what runs in a container is none of the system's
+ * services. me is the user who would type stop. False: the process is in no service and no
+ * container that we know; *ret is empty then.
+ */
+bool kf_cgroup_read(const char *text, uid_t me, struct kf_cgroup *ret);
+
+#endif
