@@ -14,7 +14,7 @@ on_tty() {
 	alone kf
 	[ "$status" -eq 64 ]
 	[ "${stderr_lines[0]}" = "kf: there is no terminal to ask on" ]
-	[ "${stderr_lines[1]}" = "  name the board: kf flash KEY, or kf flash --all" ]
+	[ "${stderr_lines[1]}" = "  name the board (kf list shows their keys), or: kf flash --all" ]
 	run ! ran kf-scan
 }
 

@@ -232,7 +232,7 @@ untouched() {
 	registry < <(jq '.blocked_devices = [{pattern: "usb-Klipper_stm32h7*", reason: "mine"}]' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: mine" "$H723"
 	# Neither when somebody names it by hand.
-	untouched "skipped: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	untouched "it is not to be flashed, says devices.json: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	# Nor when it is in its bootloader under another name.
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: set to be left alone" "$H723,mode=katapult"

@@ -100,6 +100,12 @@ setup() {
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	valid_records <<<"$output"
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	# What shows names of its own, and is not registered, is flashed too, or it is an error.
+	run -0 --separate-stderr sim "$H723,usb=1209:0001,manufacturer=Marlin,product=Printer" -- \
+		'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	run -1 --separate-stderr sim "$CH340" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	[ "$(jq -r .error.code <<<"$output")" = no_katapult ]
 	run -74 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware nothing.bin'
 	[[ $stderr == *"nothing.bin: No such file"* ]]
 	run -69 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
@@ -276,23 +282,32 @@ setup() {
 	[ "$(jq -c '[.firmware.format, .error.code, (.flash.attempts | map(.method + " " + .result))]' <<<"$output")" = \
 		'["elf.hex","unverified",["make_flash unverified"]]' ]
 	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-flash --method katapult'
-	[[ $stderr == *"Katapult cannot be entered through it"* ]]
+	[[ $stderr == *"--method=katapult is not for this atmega2560: there is no Katapult for it"* ]]
 }
 
 # bats test_tags=slow
 @test "behind a converter there may be a Katapult: it is sent nothing that wedges it" {
 	registry <<<'{"devices":{"uart":{"name":"U","mcu":"stm32h723","usb_port":"1-1.6","serial_pattern":"usb-1a86_USB_Serial*"}}}'
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\texit 1\n' >>"$HOME/klipper/Makefile"
+	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/uart"
 	printf '%s\nCONFIG_STM32_SERIAL_USART1=y\n' "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/uart/.config"
 	# CONNECT, and what it answers: an acknowledgement.
 	run -0 --separate-stderr sim mcu=stm32h723xx,uart,mode=katapult,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6 -- '
 		kf-scan -q | kf-config -q | kf-build -q >r || exit
-		kf-flash --method make_flash <r >out && exit 1
+		kf-flash <r >out && exit 1
+		kf-flash --method make_flash <r >named && exit 1
 		client send /dev/ttyUSB0 01881100f17c9903'
-	[ "$(jq -r .error.code out)" = flash_failed ]
 	[[ $output == 0188a0* ]]
+	[ ! -e "$HOME/klipper/ran" ]
+	[ "$(jq -r .error.code out named | sort -u)" = no_katapult ]
+	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
+kf-flash does not speak to a Katapult behind a USB-to-serial chip yet; \
+make flash cannot flash it through a USB-to-serial chip" ]]
+	[ "$(jq -r .error.hint out)" = "copy the image to its SD card, as the board's maker says; or, if it has \
+Katapult: stop Klipper, double-click reset, then python3 flashtool.py -d /dev/ttyUSB0 -b 250000 -f IMAGE" ]
+	[ "$(jq -r .error.message named)" = "--method=make_flash is not for this stm32h723xx: \
+make flash cannot flash it through a USB-to-serial chip" ]
 }
 
 @test "flashtool runs katapult_dir's script on the port in Katapult" {
@@ -384,20 +399,34 @@ setup() {
 		[ "$(<"$HOME/klipper/ran")" = "$rom" ]
 		[[ $(jq -r .error.hint <<<"$output") == "the board waits in its bootloader (USB $rom): "* ]]
 	done
+	# Both failed: the advice is not to do what has just failed.
+	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build | PATH=$PWD/bin:$PATH kf-flash'
+	[ "$(jq -c '.flash.attempts | map(.method + " " + .result)' <<<"$output")" = \
+		'["katapult no_katapult","make_flash flash_failed"]' ]
+	[[ $(jq -r .error.hint <<<"$output") == "the board waits in its bootloader (USB 0483:df11): "* ]]
 	# Of HID's there must be one, whatever else is in no mode that has a name.
 	run -1 --separate-stderr sim "$H723,katapult=none,rom=1209:beba" "$CH340" -- 'config | kf-build | kf-flash --method make_flash'
 	[ "$(jq -r '.error.code // .flash.result' <<<"$output")" = $'flash_failed\nskipped' ]
 }
 
 # bats test_tags=slow
-@test "a bootloader that needs dfu-util waits for it" {
+@test "dfu-util is missing: the board does not leave its firmware, nor is its service stopped" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir bin
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD"/kf-* bin
-	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r;
-		PATH=$PWD/bin kf-flash --method make_flash <r'
-	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install dfu-util; \
-the board waits in its bootloader (USB 0483:df11): flash it again, or power-cycle it to get its firmware back" ]
+	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r
+		PATH=$PWD/bin kf-flash -u klipper --method make_flash <r; PATH=$PWD/bin kf-flash -u klipper <r
+		s=$?; kf-scan -q; exit $s'
+	[ "$(jq -sr '.[2].board.mode' <<<"$output")" = klipper ]
+	[ "$(jq -sr '.[0].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
+dfu-util is missing, which this board is flashed with: sudo apt-get install dfu-util" ]
+	[ "$(jq -sr '.[1].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
+if it has no Katapult: dfu-util is missing, which this board is flashed with: sudo apt-get install dfu-util; \
+or, if you know that it has Katapult: --no-fallback" ]
+	[ ! -s "$FAKE/calls" ]
+	# Katapult is there, and is known to be.
+	run -0 --separate-stderr sim "$H723" -- 'config | kf-build >r; PATH=$PWD/bin kf-flash --no-fallback <r'
+	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'config | kf-build >r; PATH=$PWD/bin kf-flash <r'
 }
 
 # bats test_tags=slow
@@ -441,6 +470,47 @@ the board waits in its bootloader (USB 0483:df11): flash it again, or power-cycl
 		PATH=$PWD/bin:$PATH kf-flash --method make_flash || s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
 	[[ $stderr == *"apt-get install pkg-config libusb-1.0-0-dev"* ]]
+}
+
+# bats test_tags=slow
+@test "a bootloader that udev will not let this user open is not entered" {
+	mkdir -p rules
+	flashed() { # CODE: what became of it, the service and the board untouched unless it was flashed
+		run --separate-stderr sim "$H723" -- 'records | KF_UDEV_RULES=$PWD/rules kf-flash -u klipper; kf-scan -q'
+		[ "$(jq -sr '.[0].error.code // .[0].flash.result' <<<"$output")" = "$1" ]
+		[ "$(jq -sr '.[1].board.mode' <<<"$output")" = klipper ]
+		[ "$1" = flashed ] || [ ! -s "$FAKE/calls" ]
+	}
+	flashed permission
+	[[ $stderr == *"if it has no Katapult: you may not open its bootloader (USB 0483:df11), says udev: no rule of udev's is about it"* ]]
+	[[ $stderr == *"install kalico-flash's udev rules"* ]]
+	echo '# ATTR{idVendor}=="0483", MODE="0666"' >rules/1.rules
+	echo 'ATTR{idVendor}=="0483", ATTR{idProduct}=="3748", MODE="0666"' >>rules/1.rules
+	echo 'ATTR{idVendor}=="0483", MODE="0600", GROUP="dialout"' >rules/2.rules
+	flashed permission
+	printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="df11", GROUP="games"' >rules/3.rules
+	flashed permission
+	[[ $stderr == *"that is for the group games"*"sudo usermod -aG games "* ]]
+	printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="DF11", MODE:="0666"' >rules/3.rules
+	flashed flashed
+}
+
+# bats test_tags=slow
+@test "SAM goes to make flash, which needs a compiler for bossac; a Katapult for it is not looked for" {
+	registry <<<'{"devices":{"due":{"name":"Due","mcu":"sam3x8e","serial_pattern":"usb-Klipper_sam3x8e_29001A00*"}}}'
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$HOME/klipper/lib/bossac" "$XDG_CONFIG_HOME/kalico-flash/configs/due" bin
+	echo CONFIG_MACH_ATSAM=y >"$XDG_CONFIG_HOME/kalico-flash/configs/due/.config"
+	printf 'flash:\n\techo $(FLASH_DEVICE) >ran; exit 1\n' >>"$HOME/klipper/Makefile"
+	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
+	ln -s "$(command -v make)" "$(command -v python3)" "$(command -v sh)" "$KF_BUILD"/kf-* bin
+	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
+	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install g++" ]
+	ln -s /bin/true bin/g++
+	run -1 --separate-stderr sim $due -- 'kf-scan -q | PATH=$PWD/bin kf-flash; s=$?; kf-scan -q; exit $s'
+	[ "$(jq -sc '[.[0].flash.attempts[].method, .[1].board.mode]' <<<"$output")" = '["make_flash","klipper"]' ]
+	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-flash --method katapult'
+	[[ $stderr == *"--method=katapult is not for this sam3x8e: there is no Katapult for it"* ]]
 }
 
 @test "a method that there is none of is a mistake" {

@@ -167,7 +167,7 @@ field() {
 	mocked run --separate-stderr kf-sim --board rom=0483:df11,mode=dfu,port=1-1.2 -- kf-scan
 	[ "$status" -eq 1 ]
 	[ "${stderr_lines[1]}" = "kf-scan: 1-1.2: the board fits both a and b" ]
-	[[ ${stderr_lines[2]} == *"leave 1-1.2 to one of them with kf set KEY usb_port=PORT" ]]
+	[[ ${stderr_lines[2]} == *"if a is on another USB port than 1-1.2 now: kf set a usb_port=PORT" ]]
 }
 
 @test "an empty registry file, as a power cut leaves it" {

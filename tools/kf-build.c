@@ -141,10 +141,13 @@ static void free_batch(struct batch *batch)
 
 static void fail_record(json_t *record, const char *key, const struct kf_error *failure)
 {
-	if (failure->log[0] && !kf_stop_signal())
-		kf_log_tail(failure->log);
-	kf_log_error(key, failure);
-	kf_record_set_error(record, kf_log_tool(), failure);
+	struct kf_error err = *failure;
+
+	kf_error_for(&err, key);
+	if (err.log[0] && !kf_stop_signal())
+		kf_log_tail(err.log);
+	kf_log_error(key, &err);
+	kf_record_set_error(record, kf_log_tool(), &err);
 }
 
 /* What make needs to know of this board; its strings belong to the record and the registry. */

@@ -233,6 +233,7 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 		kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
 			     board->name, board->mcu);
 	if (kf_configure_board(c, board, &done, &failure) < 0) {
+		kf_error_for(&failure, board->key);
 		if (failure.code != KF_INTERRUPTED)
 			kf_log_error(board->key, &failure);
 		kf_record_set_error(record, kf_log_tool(), &failure);

@@ -217,7 +217,7 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 	json_object_set_new(job->record, "flash",
 			    json_pack("{s:s, s:s}", "result", "dry_run", "method",
-				      kf_method_name(job->plan.methods[0])));
+				      kf_method_name(job->plan.methods.list[0])));
 }
 
 static void tell(const struct kf_job *job, const json_t *flash)

@@ -58,17 +58,14 @@ static const struct {
 	[KF_BAD_IMAGE] = { "bad_image", EBADMSG, EX_DATAERR,
 			   "give the klipper.bin, .uf2, .elf.hex or .elf of a Klipper build" },
 	[KF_MCU_MISMATCH] = { "mcu_mismatch", EINVAL, EX_CONFIG,
-			      "choose the board's own MCU: kf-scan --device KEY | kf-config "
-			      "--menuconfig" },
+			      "choose the board's own MCU in menuconfig" },
 	[KF_WRONG_OFFSET] = { "wrong_offset", EINVAL, EX_CONFIG,
-			      "choose the Bootloader offset that the bootloader was built for: "
-			      "kf-scan --device KEY | kf-config --menuconfig" },
-	[KF_TOO_LARGE] = { "too_large", EFBIG, EX_DATAERR,
-			   "leave features out in menuconfig: kf-scan --device KEY | kf-config "
-			   "--menuconfig" },
+			      "choose the Bootloader offset that the bootloader was built for in "
+			      "menuconfig" },
+	[KF_TOO_LARGE] = { "too_large", EFBIG, EX_DATAERR, "leave features out in menuconfig" },
 	[KF_NO_KATAPULT] = { "no_katapult", ENODEV, STATUS_BOARD,
-			     "install Katapult on the board, or let it be flashed with make flash: "
-			     "kf set KEY flash_method=make_flash" },
+			     "if it has Katapult, double-click its reset button, then run the same "
+			     "command again" },
 	[KF_FLASH_FAILED] = { "flash_failed", EIO, STATUS_BOARD, "" },
 	[KF_VERIFY_FAILED] = { "verify_failed", EIO, STATUS_BOARD,
 			       "the board stays in its bootloader: run the same command again" },
@@ -168,7 +165,7 @@ int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
 
 void kf_error_prefix(struct kf_error *err, const char *fmt, ...)
 {
-	char context[sizeof(err->message)], whole[sizeof(err->message)];
+	char context[sizeof(((struct kf_error *)0)->message)], whole[sizeof(context)];
 	va_list ap;
 
 	if (!err)
@@ -182,7 +179,7 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...)
 
 void kf_error_hint(struct kf_error *err, const char *fmt, ...)
 {
-	char raw[sizeof(err->hint)];
+	char raw[sizeof(((struct kf_error *)0)->hint)];
 	va_list ap;
 
 	if (!err)
@@ -193,16 +190,20 @@ void kf_error_hint(struct kf_error *err, const char *fmt, ...)
 	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
 }
 
+/* Does the table's hint end with what to do in menuconfig? */
+static bool cured_by_menuconfig(enum kf_code code)
+{
+	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_TOO_LARGE;
+}
+
 void kf_error_for(struct kf_error *err, const char *key)
 {
-	static const char word[] = " KEY ";
-	char hint[sizeof(err->hint)], *at;
-
-	while (err && key[0] && (at = strstr(err->hint, word))) {
-		kf_text_format(hint, sizeof(hint), "%.*s %s %s", (int)(at - err->hint), err->hint,
-			       key, at + strlen(word));
-		kf_text_format(err->hint, sizeof(err->hint), "%s", hint);
-	}
+	if (!err || !key[0] || !cured_by_menuconfig(err->code) ||
+	    strcmp(err->hint, codes[err->code].hint) != 0)
+		return;
+	kf_text_format(err->hint, sizeof(err->hint),
+		       "%s: kf-scan --device %s | kf-config --menuconfig", codes[err->code].hint,
+		       key);
 }
 
 const char *kf_code_name(enum kf_code code)

@@ -81,7 +81,10 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 /* Replace the hint. */
 void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
-/* Of the board with this key (empty: none): the word KEY in the hint is it. */
+/*
+ * Of the board with this key (empty: none): where the hint is the table's, the command to type for
+ * that board follows it.
+ */
 void kf_error_for(struct kf_error *err, const char *key);
 
 /* The code's word in a record ("busy"), its exit status, its negative errno. */

@@ -226,7 +226,7 @@ static int open_terminal(const struct kf_flow *flow, int *ret, struct kf_error *
 	int r = kf_terminal_open(ret, err);
 
 	if (r < 0)
-		kf_error_hint(err, "name the board: kf %s KEY, or kf %s --all", flow->command,
+		kf_error_hint(err, "name the board (kf list shows their keys), or: kf %s --all",
 			      flow->command);
 	return r;
 }

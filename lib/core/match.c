@@ -222,9 +222,9 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 			kf_error_hint(
 				err,
 				"in that mode it is known by its USB port alone: reset it into its "
-				"firmware, or leave %s to one of them with "
-				"kf set KEY usb_port=PORT",
-				board->usb.port);
+				"firmware; if %s is on another USB port than %s now: kf set %s "
+				"usb_port=PORT",
+				rival.key, board->usb.port, rival.key);
 		return kf_code_errno(KF_AMBIGUOUS);
 	}
 	take(board, &found, best, same_serial > 1);

@@ -11,11 +11,12 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "doctor/check.h"
+#include "usb/rules.h"
 
 /* Debian's group for serial ports (udev's 50-udev-default.rules). */
 static const char ports_group[] = "dialout";
 
-enum { GROUPS_MAX = 256, NUMBER_MAX = 16 };
+enum { GROUPS_MAX = 256 };
 
 static bool contains(const gid_t *groups, int count, gid_t gid)
 {
@@ -23,13 +24,6 @@ static bool contains(const gid_t *groups, int count, gid_t gid)
 		if (groups[i] == gid)
 			return true;
 	return false;
-}
-
-static bool in_group(gid_t gid)
-{
-	gid_t groups[GROUPS_MAX] = { 0 };
-
-	return getegid() == gid || contains(groups, getgroups(GROUPS_MAX, groups), gid);
 }
 
 /* Will a new login be in it? */
@@ -82,26 +76,6 @@ static void check_node(struct kf_doctor *doctor, const char *subject, const char
 		       "%s may not be opened: it belongs to %s", path, name);
 }
 
-static unsigned read_number(const char *port, const char *attribute)
-{
-	_cleanup_(kf_fclosep) FILE *f = NULL;
-	char path[PATH_MAX], line[NUMBER_MAX] = "";
-
-	if (kf_text_format(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", port, attribute))
-		f = fopen(path, "re");
-	return f && fgets(line, sizeof(line), f) ? (unsigned)strtoul(line, NULL, 10) : 0;
-}
-
-/* What libusb opens for a bootloader without a tty; false: not known. */
-static bool usb_node(const struct kf_board *board, char ret[64])
-{
-	unsigned bus = read_number(board->usb.port, "busnum"),
-		 dev = read_number(board->usb.port, "devnum");
-
-	return board->usb.port[0] && bus && dev &&
-	       kf_text_format(ret, 64, "/dev/bus/usb/%03u/%03u", bus, dev);
-}
-
 static bool ours(const struct kf_board *board)
 {
 	return board->connected && (board->key[0] || board->mode != KF_MODE_OTHER);
@@ -118,7 +92,7 @@ static void check_membership(struct kf_doctor *doctor)
 		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL,
 			       "there is no group %s here: plug a board in, and look again",
 			       ports_group);
-	} else if (in_group(group->gr_gid)) {
+	} else if (kf_in_group(group->gr_gid)) {
 		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
 			       ports_group);
 	} else {
@@ -133,7 +107,7 @@ void kf_doctor_rights(struct kf_doctor *doctor)
 {
 	const struct kf_board *board;
 	size_t looked = 0;
-	char path[64];
+	char path[KF_DEV_SIZE];
 
 	for (size_t i = 0; i < doctor->boards.count; i++) {
 		board = &doctor->boards.list[i];
@@ -141,7 +115,7 @@ void kf_doctor_rights(struct kf_doctor *doctor)
 			continue;
 		if (board->tty[0])
 			check_node(doctor, kf_board_label(board), board->tty);
-		else if (usb_node(board, path))
+		else if (kf_usb_node(board->usb.port, path))
 			check_node(doctor, kf_board_label(board), path);
 		else
 			continue;

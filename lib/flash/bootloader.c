@@ -164,7 +164,8 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	}
 	if (!has_own_usb(board))
 		return kf_fail(err, KF_NO_KATAPULT,
-			       "%s is a USB-to-serial chip: Katapult cannot be entered through it",
+			       "%s is a USB-to-serial chip: kf-flash does not speak to a Katapult "
+			       "behind one yet",
 			       board->tty);
 	r = kf_serial_touch_1200(board->tty, err);
 	if (r < 0)
@@ -219,11 +220,10 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_KATAPULT, "there is no Katapult on it: it came up in %s mode",
 		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
-	kf_error_hint(err,
-		      "power-cycle it to get its firmware back; then install Katapult, or let it "
-		      "be flashed with make flash: kf set %s flash_method=make_flash",
-		      board->key[0] ? board->key : "KEY");
-	return -ENODEV;
+	kf_error_hint(err, "power-cycle it to get its firmware back; then install Katapult%s%s%s",
+		      board->key[0] ? ", or let it be flashed with make flash: kf set " : "",
+		      board->key, board->key[0] ? " flash_method=make_flash" : "");
+	return kf_code_errno(KF_NO_KATAPULT);
 }
 
 void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)

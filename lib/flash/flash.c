@@ -19,7 +19,6 @@
 #include "flash/script.h"
 #include "flash/target.h"
 #include "flash/turn.h"
-#include "klipper/chip.h"
 #include "usb/holder.h"
 
 enum {
@@ -59,12 +58,18 @@ static void verified(struct run *run, const char *how)
 	json_array_append_new(json_object_get(run->flash, "verified"), json_string(how));
 }
 
+/* The bootloader that make flash would talk to. */
+static const struct kf_loader *loader_of(const struct run *run)
+{
+	return kf_loader_find(run->plan->image.dictionary.mcu, KF_LOADER_ANY);
+}
+
 /* Behind a converter it may be a Katapult, which Klipper's words would wedge. */
 static bool may_be_asked(const struct run *run)
 {
 	return run->board.mode == KF_MODE_KLIPPER ||
 	       (run->board.mode == KF_MODE_OTHER && run->board.tty[0] &&
-		!kf_chip_katapult(run->plan->image.dictionary.mcu));
+		!kf_loader_beside_katapult(loader_of(run)));
 }
 
 /* By the board or its Klippy, else by our notes, which are no ground for a verdict. */
@@ -218,6 +223,7 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
 			      run->board.tty);
 	r = kf_bootloader_enter(run->monitor, &run->board,
 				sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board, err);
+	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
 	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT)
 		return r;
 	return kf_bootloader_missing(&run->board, err);
@@ -228,11 +234,10 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
  * of these chips it takes by its USB id; Atmel's SAM-BA it reaches from Klipper
  * (scripts/flash_usb.py).
  */
-static bool enters_by_itself(const struct run *run, enum kf_method method,
-			     const struct kf_image *image)
+static bool enters_by_itself(const struct run *run, enum kf_method method)
 {
-	return method == KF_METHOD_MAKE_FLASH &&
-	       (!kf_chip_katapult(image->dictionary.mcu) || kf_bootloader_unreachable(&run->board));
+	return method == KF_METHOD_MAKE_FLASH && (!kf_loader_beside_katapult(loader_of(run)) ||
+						  kf_bootloader_unreachable(&run->board));
 }
 
 /* One method, with the image, from entering the bootloader to the board's own answer. */
@@ -240,7 +245,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 			struct kf_error *err)
 {
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
-	int r = enters_by_itself(run, method, image) ? 0 : enter(run, method, deadline_ms, err);
+	int r = enters_by_itself(run, method) ? 0 : enter(run, method, deadline_ms, err);
 
 	if (r < 0)
 		return r;
@@ -297,34 +302,36 @@ static int try_methods(struct run *run, struct kf_error *err)
 	char both[sizeof(first.message) * 2];
 	int r = -ENODEV;
 
-	for (size_t i = 0; i < plan->method_count; i++) {
+	for (size_t i = 0; i < plan->methods.count; i++) {
 		int64_t t0_ms = kf_now_ms();
 
 		json_object_set_new(run->flash, "verified", json_array());
 		run->native = (struct kf_native){ 0 };
 		run->told[0] = '\0';
-		r = kf_turn_take(&plan->options, plan->methods[i], err);
+		r = kf_turn_take(&plan->options, plan->methods.list[i], err);
 		if (r == 0) {
-			r = attempt(run, plan->methods[i], err);
-			kf_turn_give(&plan->options, plan->methods[i]);
+			r = attempt(run, plan->methods.list[i], err);
+			kf_turn_give(&plan->options, plan->methods.list[i]);
 		}
-		note_attempt(run, plan->methods[i], t0_ms, r, err);
+		note_attempt(run, plan->methods.list[i], t0_ms, r, err);
 		if (r == 0)
 			return 0;
 		if (kf_outcome_final(err->code))
 			return r;
-		if (plan->method_count > 1)
-			kf_error_prefix(err, "%s", kf_method_name(plan->methods[i]));
-		if (i + 1 == plan->method_count)
+		if (plan->methods.count > 1)
+			kf_error_prefix(err, "%s", kf_method_name(plan->methods.list[i]));
+		if (i + 1 == plan->methods.count)
 			break;
 		kf_watch_step(run->watch, "%s; trying %s", err->message,
-			      kf_method_name(plan->methods[i + 1]));
+			      kf_method_name(plan->methods.list[i + 1]));
 		first = *err;
 		look_again(run);
 	}
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
 		kf_text_format(first.message, sizeof(first.message), "%s", both);
+		if (first.code == KF_NO_KATAPULT) /* its remedy is what has just failed */
+			kf_text_format(first.hint, sizeof(first.hint), "%s", err->hint);
 		if (!first.log[0])
 			kf_text_format(first.log, sizeof(first.log), "%s", err->log);
 		*err = first;

@@ -27,12 +27,13 @@ static void show_progress(size_t done, size_t total, void *arg)
 static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 			struct kf_error *err)
 {
-	const char *key = plan->board.key[0] ? plan->board.key : "KEY";
+	const char *key = plan->board.key;
 	char choose[KF_NAME_SIZE];
 
 	kf_chip_entry(kf_chip_find(k->mcu), k->start, choose);
-	kf_error_hint(err, "choose %s in menuconfig: kf-scan --device %s | kf-config --menuconfig",
-		      choose, key);
+	kf_error_hint(err, "choose %s in menuconfig%s%s%s", choose,
+		      key[0] ? ": kf-scan --device " : "", key,
+		      key[0] ? " | kf-config --menuconfig" : "");
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 

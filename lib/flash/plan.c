@@ -14,34 +14,15 @@
 #include "core/record.h"
 #include "core/state.h"
 #include "core/text.h"
+#include "flash/bootloader.h"
 #include "flash/plan.h"
 #include "flash/script.h"
 #include "flash/target.h"
 #include "klipper/artifact.h"
+#include "klipper/chip.h"
 #include "klipper/store.h"
 #include "usb/identity.h"
 #include "usb/occupant.h"
-
-static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
-			  struct kf_plan *plan, struct kf_error *err)
-{
-	const char *name = plan->options.method;
-
-	if (!name)
-		name = dev->flash_method ? dev->flash_method
-					 : kf_registry_flash_method(registry, NULL);
-	if (!kf_method_find(name, &plan->methods[0])) {
-		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);
-		kf_error_hint(err, "choose " KF_METHODS);
-		return -EINVAL;
-	}
-	plan->method_count = 1;
-	/* make flash takes what was built, not a file that was named by hand. */
-	if (plan->methods[0] != KF_METHOD_MAKE_FLASH && !plan->options.no_fallback &&
-	    !plan->options.by_hand && kf_registry_allow_fallback(registry))
-		plan->methods[plan->method_count++] = KF_METHOD_MAKE_FLASH;
-	return 0;
-}
 
 static int choose_dirs(const struct kf_registry *registry, const struct kf_device *dev,
 		       struct kf_plan *plan, struct kf_error *err)
@@ -165,8 +146,8 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	kf_identity_mcu(&plan->board.usb, usb);
 	if (!usb[0] || kf_mcu_same(usb, image))
 		return 0;
-	if (plan->methods[0] == KF_METHOD_KATAPULT) {
-		plan->method_count = 1;
+	if (plan->methods.list[0] == KF_METHOD_KATAPULT) {
+		plan->methods.count = 1;
 		return 0;
 	}
 	kf_fail(err, KF_MCU_MISMATCH,
@@ -175,7 +156,7 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	kf_error_hint(err,
 		      "if it is a %s, register it so (kf set %s mcu=%s); else flash it with "
 		      "--method=katapult, which asks the bootloader what it is",
-		      usb, plan->board.key[0] ? plan->board.key : "KEY", usb);
+		      usb, plan->board.key, usb);
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
@@ -187,11 +168,28 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 		reason = board->reason[0] ? board->reason : "excluded";
 	else if (!board->connected)
 		reason = "not connected";
-	else if (board->mode == KF_MODE_OTHER && !board->key[0])
+	else if (board->mode == KF_MODE_OTHER && !board->key[0] && !by_hand)
 		reason = "not a Klipper board";
 	else if (!board->key[0] && !by_hand)
 		reason = board->reason[0] ? board->reason : "not registered: kf add";
 	kf_text_format(ret, KF_REASON_SIZE, "%s", reason);
+}
+
+/* A port and a file that were named by hand are flashed, or it is an error. */
+static int refuse_skipped(const struct kf_registry *registry, const struct kf_plan *plan,
+			  struct kf_error *err)
+{
+	const char *key = plan->board.key;
+	struct kf_device dev;
+	bool left_alone =
+		key[0] && kf_registry_device(registry, key, &dev, NULL) == 0 && !dev.flashable;
+
+	kf_fail(err, KF_CONFIG, "it is not to be flashed, says devices.json: %s", plan->skip);
+	if (left_alone)
+		kf_error_hint(err, "if it shall be: kf set %s flashable=true", key);
+	else
+		kf_error_hint(err, "if it shall be, take it out of blocked_devices there");
+	return kf_code_errno(KF_CONFIG);
 }
 
 /* A port is a device of /dev's. Which one it is now, the bus says: a board may have moved. */
@@ -250,19 +248,6 @@ static int find_board(const struct kf_registry *registry, const struct kf_boards
 	return 0;
 }
 
-/*
- * Katapult takes raw images. A tree that builds another kind for a board (UF2, HEX for AVR) has no
- * bootloader of Katapult's in mind: unless the user named a method, the tree flashes it itself.
- */
-static void prefer_make_flash(struct kf_plan *plan)
-{
-	if (plan->image.format == KF_FORMAT_BIN || plan->options.by_hand ||
-	    plan->board.mode == KF_MODE_KATAPULT)
-		return;
-	plan->methods[0] = KF_METHOD_MAKE_FLASH;
-	plan->method_count = 1;
-}
-
 /* Any board of its kind that is plugged in instead would be taken for it. */
 static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 		       struct kf_error *err)
@@ -279,6 +264,47 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 	return -ENOTUNIQ;
 }
 
+/* Where nothing here reaches the chip, say how its owner can. */
+static void tell_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
+{
+	if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
+		kf_error_hint(err,
+			      "copy the image to its SD card, as the board's maker says; or, if it "
+			      "has Katapult: stop Klipper, double-click reset, then python3 "
+			      "flashtool.py -d %s -b 250000 -f IMAGE",
+			      plan->board.tty);
+	else
+		kf_error_hint(err, "flash the image as the board's maker says: from an SD card, or "
+				   "with a programmer");
+	kf_error_prefix(err, "%s", plan->path);
+}
+
+static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
+			  struct kf_plan *plan, struct kf_error *err)
+{
+	const struct kf_flash_options *options = &plan->options;
+	const struct kf_methods_for with = {
+		.board = &plan->board,
+		.mcu = plan->image.dictionary.mcu,
+		.start = plan->start_known ? plan->start : KF_LOADER_ANY,
+		.by_uart = kf_bootloader_unreachable(&plan->board),
+		.file = options->by_hand,
+		.named = options->method,
+		.own = dev->flash_method,
+		.usual = kf_registry_flash_method(registry, NULL),
+		.fallback = !options->no_fallback && kf_registry_allow_fallback(registry),
+		.klipper_dir = plan->klipper_dir,
+		.katapult_dir = plan->katapult_dir,
+	};
+	int r = kf_methods_choose(&with, &plan->methods, err);
+
+	if (r < 0 && err->code == KF_NO_KATAPULT && !options->method)
+		tell_way(plan, with.by_uart, err);
+	if (r == 0)
+		r = check_usb(plan, err);
+	return r < 0 ? r : kf_methods_check(&with, &plan->methods, err);
+}
+
 static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		      struct kf_plan *plan, struct kf_error *err)
 {
@@ -291,8 +317,6 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	if (r == 0)
 		r = check_known(plan, &dev, err);
 	if (r == 0)
-		r = choose_methods(registry, &dev, plan, err);
-	if (r == 0)
 		r = choose_dirs(registry, &dev, plan, err);
 	if (r < 0)
 		return r;
@@ -303,13 +327,13 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	if (r < 0)
 		return r;
 	r = load_image(firmware, plan, err);
-	if (r == 0 && !plan->options.method && !dev.flash_method)
-		prefer_make_flash(plan);
 	if (r == 0)
 		r = check_mcu(plan, err);
 	if (r == 0)
-		r = check_usb(plan, err);
-	return r < 0 ? r : kf_script_ready(plan, err);
+		r = choose_methods(registry, &dev, plan, err);
+	if (r == 0 && plan->methods.list[0] == KF_METHOD_MAKE_FLASH)
+		r = kf_make_flash_ready(plan, &plan->board, err);
+	return r;
 }
 
 bool kf_plan_noted(const struct kf_plan *plan)
@@ -345,6 +369,8 @@ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 			return r;
 		find_reason(&plan.board, options->by_hand, plan.skip);
 	}
+	if (plan.skip[0] && options->by_hand)
+		return refuse_skipped(registry, &plan, err);
 	if (!plan.skip[0] && !options->check)
 		r = plan_flash(record, registry, &plan, err);
 	if (r < 0) {

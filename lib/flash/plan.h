@@ -9,8 +9,8 @@
 
 #include <limits.h>
 
-#include "core/method.h"
 #include "core/registry.h"
+#include "flash/methods.h"
 #include "klipper/image.h"
 #include "usb/devices.h"
 
@@ -36,8 +36,7 @@ struct kf_plan {
 	char path[PATH_MAX];   /* of the image */
 	uint32_t start; /* application start address; start_known false: the file does not say */
 	bool start_known;
-	enum kf_method methods[2]; /* in the order of trying */
-	size_t method_count;
+	struct kf_methods methods;
 	char klipper_dir[PATH_MAX], katapult_dir[PATH_MAX];
 	struct kf_flash_options options;
 	bool current;		   /* kf_plan_noted: there is nothing to do */

@@ -20,8 +20,6 @@
 #include "klipper/tree.h"
 #include "usb/identity.h"
 
-enum { CHECK_MS = 20000 };
-
 static int open_log(const struct kf_plan *plan, enum kf_method method, char path[PATH_MAX],
 		    int *ret, struct kf_error *err)
 {
@@ -85,7 +83,8 @@ static int check_waiting(const struct kf_board *board, const char *mcu, struct k
 	const char *family;
 	int r = 0;
 
-	if (board->mode == KF_MODE_KATAPULT || kf_board_in_rom(board) || !kf_chip_katapult(mcu))
+	if (board->mode == KF_MODE_KATAPULT || kf_board_in_rom(board) ||
+	    !kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY)))
 		return 0;
 	r = kf_usb_scan(&now, err);
 	for (size_t i = 0; r == 0 && i < now.count; i++) {
@@ -175,7 +174,9 @@ static int check_build(const struct kf_plan *plan, const struct build *build, st
 	if (r < 0)
 		return r;
 	/* make flash takes the address from there */
-	fits = (!plan->start_known || !config.start || config.start == plan->start) &&
+	fits = (!plan->start_known || !config.start ||
+		kf_chip_starts_at(kf_chip_find(plan->image.dictionary.mcu), plan->start,
+				  config.start)) &&
 	       kf_mcu_same(config.mcu, plan->image.dictionary.mcu);
 	kf_kconfig_free(&config);
 	return fits ? 0
@@ -196,20 +197,6 @@ static int take_turn(const struct kf_tree *tree, int64_t deadline_ms, int *ret,
 	if (r == -EBUSY)
 		return kf_fail(err, KF_BUSY, "another make flash uses %s", tree->dir);
 	return r < 0 ? kf_fail_sys(err, -r, "%s", tree->dir) : 0;
-}
-
-static int missing(const char *what, const char *package, struct kf_error *err)
-{
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which this board is flashed with", what);
-	kf_error_hint(err, "sudo apt-get install %s", package);
-	return kf_code_errno(KF_NO_TOOLCHAIN);
-}
-
-static int check_dfu_util(const struct kf_board *board, struct kf_error *err)
-{
-	if (board->mode != KF_MODE_DFU || kf_process_exists("dfu-util"))
-		return 0;
-	return missing("dfu-util", "dfu-util", err);
 }
 
 int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
@@ -236,8 +223,6 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	int r, status;
 
 	r = find_build(plan, &build, err);
-	if (r == 0)
-		r = check_dfu_util(board, err);
 	if (r == 0)
 		r = check_alone(board, err);
 	if (r == 0)
@@ -272,81 +257,6 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	return r;
 }
 
-/* katapult_dir's, else the tree's own copy (Klipper keeps one, and Kalico). */
-static int find_flashtool(const struct kf_plan *plan, char ret[PATH_MAX], struct kf_error *err)
-{
-	const struct {
-		const char *dir, *file;
-	} places[] = {
-		{ plan->katapult_dir, "scripts/flashtool.py" },
-		{ plan->klipper_dir, "lib/katapult/flashtool.py" },
-		{ plan->klipper_dir, "lib/canboot/flash_can.py" },
-	};
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++)
-		if (kf_text_format(ret, PATH_MAX, "%s/%s", places[i].dir, places[i].file) &&
-		    access(ret, R_OK) == 0)
-			return 0;
-	kf_fail(err, KF_CONFIG, "no flashtool.py in %s or %s", plan->katapult_dir,
-		plan->klipper_dir);
-	kf_error_hint(err, "name Katapult's folder with kf set --global katapult_dir=DIR");
-	return -EINVAL;
-}
-
-static int check_runs(const char *const *argv, const char *what, const char *package,
-		      struct kf_error *err)
-{
-	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
-	int status, r;
-
-	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
-	return r < 0 || status == 0 ? r : missing(what, package, err);
-}
-
-/* flashtool.py imports it first of all. */
-static int check_serial(struct kf_error *err)
-{
-	const char *const argv[] = { "python3", "-c", "import serial", NULL };
-
-	return check_runs(argv, "Python's module serial", "python3-serial", err);
-}
-
-/* For an RP2040 or RP2350 make flash first builds a tool, once. */
-static int check_libusb(const struct kf_plan *plan, struct kf_error *err)
-{
-	const char *const argv[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
-	char folder[PATH_MAX], tool[PATH_MAX];
-
-	if (!kf_text_format(folder, sizeof(folder), "%s/lib/rp2040_flash", plan->klipper_dir) ||
-	    !kf_text_format(tool, sizeof(tool), "%s/rp2040_flash", folder) ||
-	    access(folder, F_OK) < 0 || access(tool, X_OK) == 0)
-		return 0;
-	return check_runs(argv, "libusb-1.0", "pkg-config libusb-1.0-0-dev", err);
-}
-
-int kf_script_ready(const struct kf_plan *plan, struct kf_error *err)
-{
-	const char *mcu = plan->image.dictionary.mcu;
-	char script[PATH_MAX];
-	int r;
-
-	switch (plan->methods[0]) {
-	case KF_METHOD_FLASHTOOL:
-		r = find_flashtool(plan, script, err);
-		return r < 0 ? r : check_serial(err);
-	case KF_METHOD_MAKE_FLASH:
-		r = check_dfu_util(&plan->board, err);
-		if (r < 0)
-			return r;
-		if ((strncmp(mcu, "atmega", 6) == 0 || strncmp(mcu, "at90", 4) == 0) &&
-		    !kf_process_exists("avrdude"))
-			return missing("avrdude", "avrdude", err);
-		return strncmp(mcu, "rp2", 3) == 0 ? check_libusb(plan, err) : 0;
-	default:
-		return 0;
-	}
-}
-
 /* flashtool.py looks at the MCU only of what is called klipper.bin. */
 static int copy_image(const struct kf_plan *plan, const struct kf_image *image, char ret[PATH_MAX],
 		      struct kf_error *err)
@@ -371,7 +281,7 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		return kf_fail(err, KF_NO_KATAPULT,
 			       "flashtool.py needs Katapult, the board is in %s mode",
 			       kf_mode_name(board->mode));
-	r = find_flashtool(plan, script, err);
+	r = kf_flashtool_find(plan->klipper_dir, plan->katapult_dir, script, err);
 	if (r == 0)
 		r = copy_image(plan, image, copy, err);
 	if (r == 0)

@@ -11,13 +11,6 @@
 #include "flash/watch.h"
 
 /*
- * Are the programs there that the plan's first method runs? Asked before anything is touched.
- * KF_CONFIG: no flashtool.py. KF_NO_TOOLCHAIN: what it or make flash calls is missing; the hint
- * names Debian's package.
- */
-_must_check_ int kf_script_ready(const struct kf_plan *plan, struct kf_error *err);
-
-/*
  * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless OUT holds the planned image,
  * and the configuration beside it fits: make flash takes both. KF_AMBIGUOUS: it would be sent into
  * a loader that another board is in already.

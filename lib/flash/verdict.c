@@ -20,8 +20,8 @@ void kf_verdict_plan(const struct kf_plan *plan, bool stops_units, char *ret, si
 	kf_text_format(
 		ret, size, "would flash %s (%s, %s, %zu bytes) by %s%s%s at %s%s%s", plan->path,
 		plan->image.dictionary.version, plan->image.dictionary.mcu, plan->image.len,
-		kf_method_name(plan->methods[0]), plan->method_count > 1 ? ", else " : "",
-		plan->method_count > 1 ? kf_method_name(plan->methods[1]) : "",
+		kf_method_name(plan->methods.list[0]), plan->methods.count > 1 ? ", else " : "",
+		plan->methods.count > 1 ? kf_method_name(plan->methods.list[1]) : "",
 		board->tty[0] ? board->tty : board->usb.port, unit[0] ? ", stopping " : "", unit);
 }
 

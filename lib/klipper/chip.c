@@ -7,7 +7,6 @@
  */
 #include <fnmatch.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/text.h"
 #include "klipper/chip.h"
@@ -62,12 +61,24 @@ const struct kf_chip *kf_chip_find(const char *mcu)
 	return NULL;
 }
 
+bool kf_chip_starts_at(const struct kf_chip *chip, uint32_t start, uint32_t address)
+{
+	if (chip && start == chip->flash)
+		start += chip->vectors;
+	return start == address ||
+	       (chip && chip->mirrored && start >= chip->flash && start - chip->flash == address);
+}
+
 bool kf_chip_katapult(const char *mcu)
 {
-	static const char *const families[] = { "stm32", "rp2", "lpc176" };
+	static const char *const built_for[] = {
+		"stm32f0[347]*", "stm32f103*", "stm32f207*", "stm32f40[157]*",
+		"stm32f429*",	 "stm32f446*", "stm32g0b*",  "stm32g431*",
+		"stm32h7[24]3*", "rp2040",     "rp2350*",    "lpc176*",
+	};
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(families); i++)
-		if (strncasecmp(mcu, families[i], strlen(families[i])) == 0)
+	for (size_t i = 0; i < KF_ARRAY_SIZE(built_for); i++)
+		if (fnmatch(built_for[i], mcu, FNM_CASEFOLD) == 0)
 			return true;
 	return false;
 }

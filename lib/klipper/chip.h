@@ -21,7 +21,16 @@ struct kf_chip {
 /* NULL: not known, or no Cortex-M (AVR, PRU, Linux). */
 const struct kf_chip *kf_chip_find(const char *mcu);
 
-/* Is there a Katapult for it? Katapult's src/ has STM32, RP2040, RP2350 and LPC176x. */
+/*
+ * Does an image whose first byte goes to start hold an application for address, as Kconfig's
+ * FLASH_APPLICATION_ADDRESS has it? A loader in the image may come before the application
+ * (RP2040), and code may be linked for a mirror of flash (SAM E70). chip may be NULL.
+ */
+bool kf_chip_starts_at(const struct kf_chip *chip, uint32_t start, uint32_t address);
+
+/*
+ * Is there a Katapult for it? As Katapult's menuconfig offers (src/<arch>/Kconfig of v0.0.1-109).
+ */
 bool kf_chip_katapult(const char *mcu);
 
 /* The entry in menuconfig for an application that starts at start. chip may be NULL. */

@@ -48,19 +48,13 @@ static uint32_t start_of(const struct kf_work *w, const struct kf_image *image)
 static int check_start(const struct kf_work *w, const struct kf_image *image, struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
-	uint32_t start = image->start;
 
-	if (!chip || !image->start_known)
-		return 0;
-	if (start == chip->flash)
-		start += chip->vectors;
-	if (start == w->kconfig.start ||
-	    (chip->mirrored && start - chip->flash == w->kconfig.start))
+	if (!chip || !image->start_known || kf_chip_starts_at(chip, image->start, w->kconfig.start))
 		return 0;
 	return kf_fail(err, KF_WRONG_OFFSET,
 		       "the configuration says that the application starts at 0x%08x, make built "
 		       "it for 0x%08x",
-		       w->kconfig.start, start);
+		       w->kconfig.start, image->start);
 }
 
 /* An image that was lying about, or a tree that changed under make's hands. */

@@ -87,8 +87,7 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 {
 	struct kf_watch watch = { say_step, say_progress, NULL };
 	struct kf_plan plan = { .image = lab->image,
-				.methods = { KF_METHOD_KATAPULT },
-				.method_count = 1,
+				.methods = { .list = { KF_METHOD_KATAPULT }, .count = 1 },
 				.options = { .method_ms = method_ms, .return_ms = return_ms } };
 	struct kf_error err = { 0 };
 	json_t *flash = NULL, *line;

@@ -112,6 +112,7 @@ static void usb_device(GString *s, const char *path, int busnum, unsigned devnum
 		       const char *vendor, const char *product)
 {
 	line(s, "P: %s", path);
+	line(s, "N: bus/usb/%03d/%03u", busnum, devnum);
 	line(s, "E: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DRIVER=usb");
 	line(s, "E: DEVNAME=/dev/bus/usb/%03d/%03u\nE: BUSNUM=%03d\nE: DEVNUM=%03u", busnum, devnum,
 	     busnum, devnum);

@@ -125,18 +125,45 @@ TEST(for_a_board)
 {
 	struct kf_error err = { 0 };
 
-	kf_fail(&err, KF_NO_KATAPULT, "x");
-	kf_error_for(&err, "");
-	CHECK(strstr(err.hint, "kf set KEY flash_method"));
+	kf_fail(&err, KF_TOO_LARGE, "x");
 	kf_error_for(&err, "octopus-pro");
-	CHECK(strstr(err.hint, ": kf set octopus-pro flash_method=make_flash"));
-	/* A key that is KEY is no reason to go on for ever. */
-	kf_error_hint(&err, "kf set KEY x");
-	kf_error_for(&err, "KEY2");
-	CHECK(strcmp(err.hint, "kf set KEY2 x") == 0);
+	CHECK_STR(err.hint, "leave features out in menuconfig: kf-scan --device octopus-pro | "
+			    "kf-config --menuconfig");
+	kf_error_for(&err, "octopus-pro");
+	CHECK(!strstr(strstr(err.hint, "kf-scan") + 1, "kf-scan"));
+	kf_error_hint(&err, "do this");
+	kf_error_for(&err, "octopus-pro");
+	CHECK_STR(err.hint, "do this");
 	kf_error_for(NULL, "octopus-pro");
 }
 
-TEST_MAIN(T(for_a_board), T(every_code_is_in_the_table), T(the_documented_statuses),
-	  T(fail_fills_and_cleans), T(errno_chooses_the_code), T(what_a_user_can_mend_has_a_hint),
-	  T(context_is_added_in_front), T(too_long_is_cut_not_broken))
+/* Is the word in text that a user would type as it stands? */
+static bool says_key(const char *text)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+
+	for (const char *at = text; (at = strstr(at, "KEY")); at++)
+		if ((at == text || !strchr(letters, at[-1])) && (!at[3] || !strchr(letters, at[3])))
+			return true;
+	return false;
+}
+
+TEST(no_hint_has_the_word_for_a_key)
+{
+	struct kf_error err;
+
+	CHECK(says_key("kf set KEY") && says_key("KEY: x") && !says_key("KEYS MONKEY KEY_X"));
+	for (int c = KF_OK + 1; c < KF_CODE_COUNT; c++) {
+		kf_fail(&err, (enum kf_code)c, "x");
+		CHECK(!says_key(err.hint));
+		kf_error_for(&err, "");
+		CHECK(!says_key(err.hint));
+		kf_error_for(&err, "octopus-pro");
+		CHECK(!says_key(err.hint) && !strchr(err.hint, '%'));
+	}
+}
+
+TEST_MAIN(T(for_a_board), T(no_hint_has_the_word_for_a_key), T(every_code_is_in_the_table),
+	  T(the_documented_statuses), T(fail_fills_and_cleans), T(errno_chooses_the_code),
+	  T(what_a_user_can_mend_has_a_hint), T(context_is_added_in_front),
+	  T(too_long_is_cut_not_broken))

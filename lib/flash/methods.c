@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/match.h"
+#include "core/process.h"
+#include "core/text.h"
+#include "flash/methods.h"
+#include "klipper/chip.h"
+#include "usb/rules.h"
+
+enum { CHECK_MS = 20000 };
+
+/* What a program of make flash needs: to be installed, or to be built in the tree's lib/. */
+static const struct need {
+	const char *run, *package;
+	const char *folder, *file, *compiler; /* make flash builds it, where it is not built yet */
+	bool libusb;
+} needs[] = {
+	[KF_PROGRAM_NONE] = { 0 },
+	[KF_PROGRAM_DFU_UTIL] = { .run = "dfu-util", .package = "dfu-util" },
+	[KF_PROGRAM_AVRDUDE] = { .run = "avrdude", .package = "avrdude" },
+	[KF_PROGRAM_BOSSAC] = { .folder = "lib/bossac", .file = "bin/bossac", .compiler = "g++" },
+	[KF_PROGRAM_RP2040_FLASH] = { .folder = "lib/rp2040_flash",
+				      .file = "rp2040_flash",
+				      .compiler = "gcc",
+				      .libusb = true },
+	[KF_PROGRAM_HID_FLASH] = { .folder = "lib/hidflash",
+				   .file = "hid-flash",
+				   .compiler = "gcc",
+				   .libusb = true },
+};
+
+/* Does firmware that starts here leave no room for a bootloader before it? */
+static bool is_bare(const char *mcu, uint32_t start)
+{
+	const struct kf_chip *chip = kf_chip_find(mcu);
+
+	return chip && start != KF_LOADER_ANY &&
+	       (start == chip->flash || (chip->vectors && start == chip->flash + chip->vectors));
+}
+
+static bool in_mode(const struct kf_methods_for *with, enum kf_mode mode)
+{
+	return with->board && with->board->mode == mode;
+}
+
+static bool in_rom(const struct kf_methods_for *with)
+{
+	return with->board && kf_board_in_rom(with->board);
+}
+
+/* Why not Katapult? NULL: it may be. insist: a fork may have one where Katapult's own has none. */
+static const char *no_katapult(const struct kf_methods_for *with, bool insist)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (in_mode(with, KF_MODE_KATAPULT))
+		return NULL;
+	if (in_rom(with) && !insist)
+		return "it waits in another bootloader than Katapult";
+	if (!kf_loader_beside_katapult(loader) || (!insist && !kf_chip_katapult(with->mcu)))
+		return "there is no Katapult for it";
+	if (is_bare(with->mcu, with->start))
+		return "its firmware leaves no room for Katapult";
+	if (with->by_uart)
+		return "kf-flash does not speak to a Katapult behind a USB-to-serial chip yet";
+	return NULL;
+}
+
+/* Why not make flash? NULL: it may be. */
+static const char *no_make_flash(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (with->file)
+		return "make flash takes what was built for a registered board, not a file";
+	if (in_mode(with, KF_MODE_KATAPULT) || !loader)
+		return NULL;
+	if (loader->program == KF_PROGRAM_NONE)
+		return "make flash does not know it";
+	if (with->by_uart && !kf_loader_by_uart(loader))
+		return "make flash cannot flash it through a USB-to-serial chip";
+	if (!loader->entered && !in_rom(with))
+		return "its Klipper does not go to a bootloader for make flash";
+	return NULL;
+}
+
+static const char *why_not(const struct kf_methods_for *with, enum kf_method method, bool insist)
+{
+	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);
+}
+
+static int none_left(const struct kf_methods_for *with, struct kf_error *err)
+{
+	const char *katapult = no_katapult(with, false), *make = no_make_flash(with);
+
+	return kf_fail(err, KF_NO_KATAPULT, "nothing here can flash this %s: %s%s%s", with->mcu,
+		       katapult ? katapult : "", katapult && make ? "; " : "", make ? make : "");
+}
+
+int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
+		      struct kf_error *err)
+{
+	const char *own = with->named ? with->named : with->own;
+	const char *name = own ? own : with->usual, *why;
+	struct kf_methods methods = { .count = 0 };
+	enum kf_method method;
+
+	if (!kf_method_find(name, &method)) {
+		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);
+		kf_error_hint(err, "choose " KF_METHODS);
+		return kf_code_errno(KF_CONFIG);
+	}
+	why = why_not(with, method, own != NULL);
+	if (!why)
+		methods.list[methods.count++] = method;
+	else if (with->named)
+		return kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name,
+			       with->mcu, why);
+	/* What no Katapult can be on goes to make flash, whether or not that may follow another. */
+	if (method != KF_METHOD_MAKE_FLASH && (why || with->fallback) && !no_make_flash(with))
+		methods.list[methods.count++] = KF_METHOD_MAKE_FLASH;
+	if (methods.count == 0)
+		return none_left(with, err);
+	*ret = methods;
+	return 0;
+}
+
+static int missing(const char *what, const char *package, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which this board is flashed with", what);
+	kf_error_hint(err, "sudo apt-get install %s", package);
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
+static int check_runs(const char *const *argv, const char *what, const char *package,
+		      struct kf_error *err)
+{
+	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int status, r;
+
+	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
+	return r < 0 || status == 0 ? r : missing(what, package, err);
+}
+
+int kf_flashtool_find(const char *klipper_dir, const char *katapult_dir, char ret[PATH_MAX],
+		      struct kf_error *err)
+{
+	const struct {
+		const char *dir, *file;
+	} places[] = {
+		{ katapult_dir, "scripts/flashtool.py" },
+		{ klipper_dir, "lib/katapult/flashtool.py" },
+		{ klipper_dir, "lib/canboot/flash_can.py" },
+	};
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++)
+		if (kf_text_format(ret, PATH_MAX, "%s/%s", places[i].dir, places[i].file) &&
+		    access(ret, R_OK) == 0)
+			return 0;
+	kf_fail(err, KF_CONFIG, "no flashtool.py in %s or %s", katapult_dir, klipper_dir);
+	kf_error_hint(err, "name Katapult's folder with kf set --global katapult_dir=DIR");
+	return kf_code_errno(KF_CONFIG);
+}
+
+/* flashtool.py imports serial first of all. */
+static int check_flashtool(const struct kf_methods_for *with, struct kf_error *err)
+{
+	static const char *const argv[] = { "python3", "-c", "import serial", NULL };
+	char script[PATH_MAX];
+	int r = kf_flashtool_find(with->klipper_dir, with->katapult_dir, script, err);
+
+	return r < 0 ? r : check_runs(argv, "Python's module serial", "python3-serial", err);
+}
+
+/* Is it built already, or is there all that make flash builds it with? */
+static int check_built(const struct need *need, const char *tree, struct kf_error *err)
+{
+	static const char *const libusb[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
+	char file[PATH_MAX], folder[PATH_MAX];
+
+	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree, need->folder) ||
+	    !kf_text_format(file, sizeof(file), "%s/%s", folder, need->file) ||
+	    access(folder, F_OK) < 0 || access(file, X_OK) == 0)
+		return 0;
+	if (!kf_process_exists(need->compiler))
+		return missing(need->compiler, need->compiler, err);
+	return need->libusb ? check_runs(libusb, "libusb-1.0", "pkg-config libusb-1.0-0-dev", err)
+			    : 0;
+}
+
+static int check_loader(const struct kf_methods_for *with, const struct kf_loader *loader,
+			struct kf_error *err)
+{
+	const struct need *need = &needs[loader->program];
+	int r = 0;
+
+	if (need->run && !kf_process_exists(need->run))
+		r = missing(need->run, need->package, err);
+	else if (need->folder)
+		r = check_built(need, with->klipper_dir, err);
+	if (r == 0 && loader->vendor)
+		r = kf_usb_check_rule(with->board, loader->vendor, loader->product, err);
+	return r;
+}
+
+/* It may have no Katapult: then its chip's own bootloader waits, and nothing could talk to it. */
+static void tell_of_katapult(struct kf_error *err)
+{
+	char hint[sizeof(err->hint)];
+
+	if (!err || err->code == KF_INTERRUPTED)
+		return;
+	kf_error_prefix(err, "if it has no Katapult");
+	kf_text_format(hint, sizeof(hint), "%s", err->hint);
+	kf_error_hint(err, "%s; or, if you know that it has Katapult: --no-fallback", hint);
+}
+
+int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods *methods,
+		     struct kf_error *err)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+	bool make = methods->list[methods->count - 1] == KF_METHOD_MAKE_FLASH;
+	int r = 0;
+
+	if (methods->list[0] == KF_METHOD_FLASHTOOL)
+		r = check_flashtool(with, err);
+	if (r < 0 || !make || !loader || in_mode(with, KF_MODE_KATAPULT))
+		return r;
+	r = check_loader(with, loader, err);
+	if (r < 0 && methods->list[0] != KF_METHOD_MAKE_FLASH)
+		tell_of_katapult(err);
+	return r;
+}

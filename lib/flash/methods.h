@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * By which methods a board can be flashed, and what these need: decided before the board leaves its
+ * firmware, for it must never be sent into a bootloader that nothing here can talk to.
+ */
+#ifndef KF_FLASH_METHODS_H
+#define KF_FLASH_METHODS_H
+
+#include "core/method.h"
+#include "core/registry.h"
+#include "klipper/loader.h"
+
+/* What is known of a board and its firmware. */
+struct kf_methods_for {
+	const struct kf_board *board; /* NULL: it is not plugged in */
+	const char *mcu;	      /* as the firmware's Kconfig spells it */
+	uint32_t start;		      /* of the application; KF_LOADER_ANY: not known */
+	bool by_uart;		      /* behind a USB-to-serial chip */
+	bool file;		      /* a file named by hand, which make flash does not take */
+	const char *named;	      /* the method on the command line, or NULL */
+	const char *own;	      /* the registry's for this board, or NULL */
+	const char *usual;	      /* the registry's for all boards */
+	bool fallback;		      /* make flash may follow another method */
+	const char *klipper_dir, *katapult_dir; /* expanded */
+};
+
+struct kf_methods {
+	enum kf_method list[2]; /* in the order of trying */
+	size_t count;
+};
+
+/*
+ * Choose. Katapult is left out where there can be none (the chip has none, or the firmware leaves
+ * no room for it), make flash where it cannot reach the chip; what the command line names is
+ * refused then. KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the
+ * message says why for each.
+ */
+_must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
+				   struct kf_error *err);
+
+/*
+ * Are the programs, libraries and rights there that these methods need? Those of make flash as a
+ * second method, too, if the board may come up in a bootloader in ROM. KF_CONFIG: no flashtool.py.
+ * KF_NO_TOOLCHAIN: something is missing; the hint names Debian's package. KF_PERMISSION: udev
+ * will not let this user open the bootloader.
+ */
+_must_check_ int kf_methods_check(const struct kf_methods_for *with,
+				  const struct kf_methods *methods, struct kf_error *err);
+
+/* katapult_dir's flashtool.py, else the tree's own copy (Klipper keeps one, and Kalico). KF_CONFIG.
+ */
+_must_check_ int kf_flashtool_find(const char *klipper_dir, const char *katapult_dir,
+				   char ret[PATH_MAX], struct kf_error *err);
+
+#endif

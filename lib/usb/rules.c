@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "usb/rules.h"
+
+enum { RULES_MAX = 1 << 20, GROUPS_MAX = 256, NUMBER_MAX = 16 };
+
+bool kf_in_group(gid_t gid)
+{
+	gid_t groups[GROUPS_MAX];
+	int count = getgroups(GROUPS_MAX, groups);
+
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return getegid() == gid;
+}
+
+static unsigned read_number(const char *port, const char *attribute)
+{
+	_cleanup_(kf_fclosep) FILE *f = NULL;
+	char path[PATH_MAX], line[NUMBER_MAX] = "";
+
+	if (kf_text_format(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", port, attribute))
+		f = fopen(path, "re");
+	return f && fgets(line, sizeof(line), f) ? (unsigned)strtoul(line, NULL, 10) : 0;
+}
+
+bool kf_usb_node(const char *port, char ret[KF_DEV_SIZE])
+{
+	unsigned bus = port[0] ? read_number(port, "busnum") : 0,
+		 dev = port[0] ? read_number(port, "devnum") : 0;
+
+	return bus && dev && kf_text_format(ret, KF_DEV_SIZE, "/dev/bus/usb/%03u/%03u", bus, dev);
+}
+
+/* The value that line assigns to name ("GROUP"), into ret; false: it assigns none. */
+static bool assigned(const char *line, const char *name, char *ret, size_t size)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = line; (at = strstr(at, name)); at++) {
+		const char *value = at + len + (at[len] == ':' || at[len] == '+');
+
+		if (value[0] != '=' || value[1] != '"')
+			continue;
+		value += 2;
+		kf_text_clean(ret, size, value, strcspn(value, "\""));
+		return true;
+	}
+	return false;
+}
+
+static bool is_about(const char *line, const char *vendor, const char *product)
+{
+	return line[0] != '#' && strstr(line, "{idVendor}==") && strcasestr(line, vendor) &&
+	       (!strstr(line, "{idProduct}==") || strcasestr(line, product));
+}
+
+/* Does it let this user in? Else, the group that it lets in goes to group. */
+static bool admits(const char *line, char group[KF_NAME_SIZE])
+{
+	char mode[16] = "0664", tag[32] = ""; /* udev's default for a USB device */
+	const struct group *found;
+	unsigned long bits;
+
+	assigned(line, "MODE", mode, sizeof(mode));
+	bits = strtoul(mode, NULL, 8);
+	if ((bits & 06) == 06)
+		return true;
+	if (assigned(line, "TAG", tag, sizeof(tag)) && strcmp(tag, "uaccess") == 0 &&
+	    getenv("XDG_SEAT"))
+		return true;
+	if ((bits & 060) != 060 || !assigned(line, "GROUP", group, KF_NAME_SIZE))
+		return false;
+	found = getgrnam(group);
+	return found && kf_in_group(found->gr_gid);
+}
+
+static bool file_admits(const char *path, const char *vendor, const char *product,
+			char group[KF_NAME_SIZE])
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char *rest, *line;
+	size_t len;
+
+	if (kf_file_read(path, RULES_MAX, &text, &len, NULL) < 0)
+		return false;
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		/* A line that ends with a backslash goes on in the next one. */
+		while (rest && line[0] && rest[-2] == '\\') {
+			rest[-2] = rest[-1] = ' ';
+			(void)strsep(&rest, "\n");
+		}
+		line += strspn(line, " \t");
+		if (is_about(line, vendor, product) && admits(line, group))
+			return true;
+	}
+	return false;
+}
+
+static bool folder_admits(const char *folder, const char *vendor, const char *product,
+			  char group[KF_NAME_SIZE])
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	bool admitted = false;
+
+	while (dir && !admitted && (entry = readdir(dir))) {
+		const char *suffix = strrchr(entry->d_name, '.');
+
+		admitted = suffix && strcmp(suffix, ".rules") == 0 &&
+			   kf_text_format(path, sizeof(path), "%s/%s", folder, entry->d_name) &&
+			   file_admits(path, vendor, product, group);
+	}
+	if (dir)
+		closedir(dir);
+	return admitted;
+}
+
+static int refuse(const char *vendor, const char *product, const char *group, struct kf_error *err)
+{
+	const struct passwd *user = getpwuid(geteuid());
+
+	kf_fail(err, KF_PERMISSION, "you may not open its bootloader (USB %s:%s), says udev: %s%s",
+		vendor, product,
+		group[0] ? "that is for the group " : "no rule of udev's is about it", group);
+	if (group[0])
+		kf_error_hint(err, "sudo usermod -aG %s %s, then log in again", group,
+			      user ? user->pw_name : "USER");
+	else
+		kf_error_hint(err, "install kalico-flash's udev rules (60-kalico-flash.rules), "
+				   "then: sudo udevadm control --reload");
+	return kf_code_errno(KF_PERMISSION);
+}
+
+int kf_usb_check_rule(const struct kf_board *board, const char *vendor, const char *product,
+		      struct kf_error *err)
+{
+	static const char *const folders[] = { "/etc/udev/rules.d", "/run/udev/rules.d",
+					       "/usr/local/lib/udev/rules.d",
+					       "/usr/lib/udev/rules.d", "/lib/udev/rules.d" };
+	const char *only = getenv("KF_UDEV_RULES");
+	char group[KF_NAME_SIZE] = "", node[KF_DEV_SIZE];
+
+	if (!only && (geteuid() == 0 || (board && kf_usb_node(board->usb.port, node) &&
+					 access(node, R_OK | W_OK) == 0)))
+		return 0;
+	if (only && folder_admits(only, vendor, product, group))
+		return 0;
+	for (size_t i = 0; !only && i < KF_ARRAY_SIZE(folders); i++)
+		if (folder_admits(folders[i], vendor, product, group))
+			return 0;
+	return refuse(vendor, product, group, err);
+}

@@ -1,0 +1,299 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Firmware images of every kind that Klipper and Kalico build, as facts.
+
+targets.py config NAME             the Kconfig symbols that choose a target
+targets.py record TREE NAME OUT    the facts of its image, which was built in OUT, as a line of JSON
+targets.py machine PART            devices.json for the targets of that part of the table, their
+                                   configurations, "boards" (for kf-sim) and "want" (their plans)
+targets.py images PART FACTS TREE  and images with the recorded facts where kf-build leaves them,
+                                   and "firmware" (what a record says of them)
+
+The facts are those that a plan is made of: format, addresses, sizes, the vector table's head, words
+that could be an address of flash, the dictionary's head, and what the configuration says of the MCU.
+"""
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import struct
+import sys
+import zlib
+
+BOTH = "katapult, else make_flash"
+CHIP = "29001A0011513135313833%02X"
+PART = 15  # boards at a time
+STM32 = ["MACH_STM32"]
+RP = ["MACH_RPXXXX"]
+
+# Name, symbols of its configuration, the simulated board, and the methods of its plan, or a word of
+# why it cannot be flashed.
+TARGETS = [
+    ("h723", STM32 + ["MACH_STM32H723", "STM32_FLASH_START_20000"], "mcu=stm32h723xx", BOTH),
+    ("h743", STM32 + ["MACH_STM32H743", "STM32_FLASH_START_20000"], "mcu=stm32h743xx", BOTH),
+    ("h743-none", STM32 + ["MACH_STM32H743", "STM32_FLASH_START_0000"], "mcu=stm32h743xx",
+     "make_flash"),
+    ("f446", STM32 + ["MACH_STM32F446", "STM32_FLASH_START_8000"], "mcu=stm32f446xx", BOTH),
+    ("f407", STM32 + ["MACH_STM32F407", "STM32_FLASH_START_8000"], "mcu=stm32f407xx", BOTH),
+    ("f429", STM32 + ["MACH_STM32F429", "STM32_FLASH_START_8000"], "mcu=stm32f429xx", BOTH),
+    ("g0b1", STM32 + ["MACH_STM32G0B1", "STM32_FLASH_START_2000"], "mcu=stm32g0b1xx", BOTH),
+    ("f103", STM32 + ["MACH_STM32F103", "STM32_FLASH_START_2000", "STM32_USB_PA11_PA12"],
+     "mcu=stm32f103xe", BOTH),
+    ("f103-28k", STM32 + ["MACH_STM32F103", "STM32_FLASH_START_7000", "STM32_USB_PA11_PA12"],
+     "mcu=stm32f103xe", "katapult"),
+    ("f103-none", STM32 + ["MACH_STM32F103", "STM32_FLASH_START_0000", "STM32_USB_PA11_PA12"],
+     "mcu=stm32f103xe", "no_katapult"),
+    ("f072", STM32 + ["MACH_STM32F072", "STM32_FLASH_START_2000"], "mcu=stm32f072xb", BOTH),
+    ("f072-none", STM32 + ["MACH_STM32F072", "STM32_FLASH_START_0000"], "mcu=stm32f072xb",
+     "make_flash"),
+    ("l412", STM32 + ["MACH_STM32L412", "STM32_FLASH_START_0000"], "mcu=stm32l412xx",
+     "make_flash"),
+    ("rp2040", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_4000"], "mcu=rp2040", BOTH),
+    ("rp2040-none", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_0100"], "mcu=rp2040", "make_flash"),
+    ("rp2350", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_4000"], "mcu=rp2350", BOTH),
+    ("rp2350-none", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_0000"], "mcu=rp2350", "make_flash"),
+    ("lpc1768", ["MACH_LPC176X", "MACH_LPC1768"], "mcu=lpc1768", BOTH),
+    ("sam3x8e", ["MACH_ATSAM", "MACH_SAM3X8E"], "mcu=sam3x8e", "make_flash"),
+    ("same70", ["MACH_ATSAM", "MACH_SAME70Q20B"], "mcu=same70q20b", "make_flash"),
+    ("samd21", ["MACH_ATSAMD", "MACH_SAMD21G18"], "mcu=samd21g18a", "make_flash"),
+    ("same54", ["MACH_ATSAMD", "MACH_SAME54P20"], "mcu=same54p20a", "make_flash"),
+    ("hc32f460", ["MACH_HC32F460"], "mcu=HC32F460,uart", "no_katapult"),
+    ("f446-uart", STM32 + ["MACH_STM32F446", "STM32_SERIAL_USART1"], "mcu=stm32f446xx,uart",
+     "no_katapult"),
+    ("atmega2560", ["MACH_AVR", "MACH_atmega2560"], "mcu=atmega2560,uart", "make_flash"),
+    ("at90usb1286", ["MACH_AVR", "MACH_at90usb1286"], "mcu=at90usb1286", "make_flash"),
+    ("linux", ["MACH_LINUX"], "", "not connected"),
+    # A node of a CAN bus is on USB only while its Katapult is.
+    ("f072-can", STM32 + ["MACH_STM32F072", "STM32_FLASH_START_2000", "STM32_MMENU_CANBUS_PB8_PB9",
+                          "LOW_LEVEL_OPTIONS"], "mcu=stm32f072xb,mode=katapult", BOTH),
+    ("h723-bridge", STM32 + ["MACH_STM32H723", "STM32_FLASH_START_20000",
+                             "STM32_USBCANBUS_PA11_PA12"],
+     "mcu=stm32h723xx,mode=katapult", BOTH),
+    ("g0b1-bridge", STM32 + ["MACH_STM32G0B1", "STM32_FLASH_START_2000",
+                             "STM32_USBCANBUS_PA11_PA12"],
+     "mcu=stm32g0b1xx,mode=katapult", BOTH),
+]
+
+FORMATS = ("bin", "uf2", "elf.hex", "elf")  # in the order in which kf-build looks for them
+SYMBOLS = ("MCU", "BOARD_DIRECTORY", "FLASH_APPLICATION_ADDRESS", "USBSERIAL", "USBCANBUS",
+           "CANSERIAL", "SERIAL")
+HEAD = ("app", "version", "build_versions", "license")
+WORDS = 4
+LOW = 0x01000000  # flash below it has addresses that are numbers like others
+
+
+def find(name):
+    for target in TARGETS:
+        if target[0] == name:
+            return target
+    sys.exit("targets.py: no target is called %s" % name)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def join(pieces):
+    """Pieces that follow each other are one."""
+    loads = []
+    for address, data in pieces:
+        if loads and loads[-1][0] + len(loads[-1][1]) == address:
+            loads[-1][1] += data
+        else:
+            loads.append([address, bytearray(data)])
+    return loads
+
+
+def read_uf2(data):
+    blocks = [struct.unpack_from("<8I", data, at) for at in range(0, len(data), 512)]
+    return blocks[0][7], join(
+        (block[3], data[512 * i + 32:512 * i + 32 + block[4]]) for i, block in enumerate(blocks))
+
+
+def read_hex(data):
+    high, pieces = 0, []
+    for line in data.split():
+        record = bytes.fromhex(line[1:].decode())
+        kind, body = record[3], record[4:-1]
+        if kind in (2, 4):
+            high = int.from_bytes(body, "big") << (4 if kind == 2 else 16)
+        elif kind == 0:
+            pieces.append((high + int.from_bytes(record[1:3], "big"), body))
+    return join(pieces)
+
+
+def read_elf64(data):
+    phoff, = struct.unpack_from("<Q", data, 32)
+    count, = struct.unpack_from("<H", data, 56)
+    loads = []
+    for i in range(count):
+        kind, _, offset, _, address, size = struct.unpack_from("<IIQQQQ", data, phoff + 56 * i)
+        if kind == 1:
+            loads.append([address, bytearray(data[offset:offset + size])])
+    return loads
+
+
+def pointers(data, chip):
+    """[offset, word] where a word could be the start of an application."""
+    if chip < LOW:
+        return []
+    found = []
+    for at in range(0, len(data) - 3, 4):
+        word, = struct.unpack_from("<I", data, at)
+        if 0 <= word - chip < 16 << 20 and (word - chip) % 1024 in (0, 0x100):
+            found.append([at, word])
+    return found
+
+
+def record(tree, name, out):
+    config = {}
+    for symbol, value in re.findall(r"^CONFIG_(\w+)=(.*)$", read(out + "/.config").decode(), re.M):
+        if symbol in SYMBOLS:
+            config[symbol] = value
+    form = next(f for f in FORMATS if os.path.exists("%s/klipper.%s" % (out, f)))
+    image = read("%s/klipper.%s" % (out, form))
+    start, family = None, 0
+    if form == "bin":
+        loads = [[int(config["FLASH_APPLICATION_ADDRESS"], 0), bytearray(image)]]
+    elif form == "uf2":
+        family, loads = read_uf2(image)
+    else:
+        loads = read_hex(image) if form == "elf.hex" else read_elf64(image)
+    if form != "bin":
+        start = loads[0][0]
+    chip = loads[0][0] & 0xFF000000
+    if config["BOARD_DIRECTORY"] in ('"avr"', '"linux"'):
+        chip = 0
+    text = json.loads(read(out + "/klipper.dict"))
+    print(json.dumps({
+        "tree": tree, "target": name, "config": config, "format": form, "start": start,
+        "family": family,
+        "loads": [{"address": a, "bytes": len(d), "words": list(
+            struct.unpack_from("<%dI" % WORDS, d)) if len(d) >= 4 * WORDS else [],
+            "at_0x100": list(struct.unpack_from("<2I", d, 0x100)) if len(d) >= 0x108 else [],
+            "pointers": pointers(d, chip)} for a, d in loads],
+        "dictionary": dict([(h, text[h]) for h in HEAD if h in text] +
+                           [("config", text["config"])]),
+    }, sort_keys=True, separators=(",", ":")))
+
+
+def image_tool():
+    """What writes images for the small tree."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sim/tree/scripts/image.py")
+    spec = importlib.util.spec_from_file_location("image", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(fact, text):
+    """[(address, bytes)] with the recorded sizes and words, and the dictionary in the last one."""
+    blob = zlib.compress(text, 9)
+    loads = []
+    for i, load in enumerate(fact["loads"]):
+        data = bytearray(load["bytes"])
+        for offset, word in load["pointers"]:
+            struct.pack_into("<I", data, offset, word)
+        if load["at_0x100"]:
+            struct.pack_into("<2I", data, 0x100, *load["at_0x100"])
+        for at, word in enumerate(load["words"]):
+            struct.pack_into("<I", data, 4 * at, word)
+        loads.append((load["address"], data))
+    # It must not fall on a recorded word: the largest load's end has none of the head's.
+    largest = max(loads, key=lambda load: len(load[1]))[1]
+    largest[len(largest) - len(blob):] = blob
+    return [(address, bytes(data)) for address, data in loads]
+
+
+def write_image(fact, out):
+    """Its path."""
+    head = dict(fact["dictionary"], commands={"identify offset=%u count=%c": 1},
+                responses={"identify_response offset=%u data=%.*s": 0}, enumerations={})
+    text = json.dumps(head, sort_keys=True).encode()
+    loads, tool = build(fact, text), image_tool()
+    path = "%s/klipper.%s" % (out, fact["format"])
+    if fact["format"] == "elf":
+        tool.write_elf(path, tool.EM_X86_64, loads)
+    else:
+        make = {"bin": tool.to_bin, "uf2": tool.to_uf2, "elf.hex": tool.to_hex}[fact["format"]]
+        with open(path, "wb") as f:
+            f.write(make(loads))
+    with open(out + "/klipper.dict", "wb") as f:
+        f.write(text)
+    with open(out + "/../.config", "w") as f:
+        f.writelines("CONFIG_%s=%s\n" % item for item in sorted(fact["config"].items()))
+    return path
+
+
+def part(number):
+    return list(enumerate(TARGETS))[PART * int(number):PART * (int(number) + 1)]
+
+
+def make_dir(path):
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path
+
+
+def config_text(name):
+    return "".join("CONFIG_%s=y\n" % symbol for symbol in find(name)[1])
+
+
+def machine(number):
+    home = os.environ["XDG_CONFIG_HOME"] + "/kalico-flash"
+    devices, boards, want = {}, [], {}
+    for i, (name, _, board, plan) in part(number):
+        port = "1-1.%d" % (i % PART + 1)
+        device = {"name": name, "mcu": board[4:].split(",")[0] or "linux"}
+        if "uart" in board:
+            board += ",manufacturer=1a86,product=USB_Serial,serial="
+            device.update(serial_pattern="usb-1a86_USB_Serial*", usb_port=port)
+        elif "at90" in board:  # it has no serial number of its own
+            board += ",serial=12345"
+            device.update(serial_pattern="usb-Klipper_*_12345*", usb_port=port)
+        elif board:
+            board += ",serial=" + CHIP % i
+            device.update(serial_pattern="usb-Klipper_*_%s*" % (CHIP % i))
+        else:
+            device.update(serial_pattern="usb-none*")
+        devices[name], want[name] = device, plan
+        if board:
+            boards.append("--board=%s,port=%s\n" % (board, port))
+        with open(make_dir("%s/configs/%s" % (home, name)) + "/.config", "w") as f:
+            f.write(config_text(name))
+    with open(home + "/devices.json", "w") as f:
+        json.dump({"devices": devices}, f)
+    with open("boards", "w") as f:
+        f.writelines(boards)
+    with open("want", "w") as f:
+        json.dump(want, f)
+
+
+def images(number, facts, tree):
+    cache = os.environ["XDG_CACHE_HOME"] + "/kalico-flash/build/"
+    with open(facts) as f:
+        recorded = {(x["tree"], x["target"]): x for x in map(json.loads, f)}
+    firmware = {}
+    for _, target in part(number):
+        fact = recorded[tree, target[0]]
+        path = write_image(fact, make_dir(cache + target[0] + "/out"))
+        start = fact["start"]
+        if start is None:
+            start = int(fact["config"]["FLASH_APPLICATION_ADDRESS"], 0)
+        firmware[target[0]] = {"path": path, "start": start,
+                               "sha256": hashlib.sha256(read(path)).hexdigest()}
+    with open("firmware", "w") as f:
+        json.dump(firmware, f)
+
+
+def main(command, *args):
+    os.umask(0o077)
+    if command == "config":
+        print(config_text(*args), end="")
+    else:
+        {"record": record, "machine": machine, "images": images}[command](*args)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
