@@ -150,6 +150,32 @@ fake_menuconfig() {
 	[[ $stderr == *"nothing is registered yet: kf add" ]]
 }
 
+@test "set refuses an MCU that the pattern denies, as add does, and has a way for firmware that lies" {
+	two_boards
+	cp "$file" before
+	run -78 --separate-stderr kf-config set octopus mcu=rp2040
+	[[ $stderr == "kf-config: usb-Klipper_stm32h723xx_29001A001151313531383332* says that its MCU is stm32h723, not rp2040
+  kf set octopus mcu=stm32h723; if its firmware says the wrong MCU over USB: kf set octopus mcu=rp2040 serial_pattern='usb-*_29001A001151313531383332*'" ]]
+	cmp "$file" before
+	run -0 --separate-stderr kf-config set octopus mcu=rp2040 serial_pattern='usb-*_29001A001151313531383332*'
+	[ "$(jq -r .mcu <<<"$output")" = rp2040 ]
+	run -0 --separate-stderr kf-config set octopus name=Other
+}
+
+@test "set says what a source folder lacks, and keeps it" {
+	two_boards
+	mkdir -p tree/src && touch tree/src/Kconfig && mkdir empty
+	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/nonesuch"
+	[ "$stderr" = "kf-config: octopus: $PWD/nonesuch does not exist yet" ]
+	[ "$(jq -r .klipper_dir <<<"$output")" = "$PWD/nonesuch" ]
+	run -0 --separate-stderr kf-config set --global klipper_dir="$PWD/empty" katapult_dir="$PWD/tree"
+	[ "$stderr" = "kf-config: $PWD/empty is no source folder now: there is no src/Kconfig in it" ]
+	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/tree" name=klipper_dir=x
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr kf-config set octopus klipper_dir=
+	[ "$stderr" = "" ]
+}
+
 @test "records that are not for us pass as they came" {
 	two_boards
 	{

@@ -295,3 +295,22 @@ add" ]
 	[ "$status" -eq 74 ]
 	[[ $stderr == "kf: cannot write to standard output"* ]]
 }
+
+@test "under sudo it is said whose registry is used, once" {
+	local root=(env)
+	[ "$(id -u)" -eq 0 ] || root=(unshare --map-root-user)
+	"${root[@]}" true 2>/dev/null || skip "not root, and unshare does not work here"
+	registry <<<'{}'
+	file=$XDG_CONFIG_HOME/kalico-flash/devices.json
+	SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" kf show
+	[ "$stderr" = "[Registry] with sudo, this is root's registry, $file: without it, that of nobody is used" ]
+	for quiet in 'kf show -q' 'kf -h' 'kf help'; do
+		SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" $quiet
+		[ "$stderr" = "" ]
+	done
+	SUDO_USER=root run -0 --separate-stderr "${root[@]}" kf show
+	[ "$stderr" = "" ]
+	unset SUDO_USER
+	run -0 --separate-stderr kf show
+	[ "$stderr" = "" ]
+}

@@ -16,6 +16,7 @@
 #include "core/match.h"
 #include "core/record.h"
 #include "core/register.h"
+#include "core/settings.h"
 #include "core/terminal.h"
 #include "core/usage.h"
 #include "core/value.h"
@@ -157,13 +158,31 @@ static int list(char **args, struct kf_error *err)
 	return r;
 }
 
+/* klipper_dir=DIR and katapult_dir=DIR: kept as they are, with a word about what DIR lacks. */
+static void warn_dirs(const char *key, char *const *assignments)
+{
+	const char *lacks, *dir;
+
+	for (; *assignments; assignments++) {
+		dir = strstr(*assignments, "_dir=");
+		if (!dir || strchr(*assignments, '=') != dir + 4 || !dir[5])
+			continue;
+		lacks = kf_settings_dir_lacks(dir + 5);
+		if (lacks)
+			kf_log_warn(key, "%s %s", dir + 5, lacks);
+	}
+}
+
 static int set(char **args, struct kf_error *err)
 {
 	char *key[] = { opt.global ? NULL : *args++, NULL };
 	int r = *args ? kf_enrol_set(key[0], args, err)
 		      : kf_fail(err, KF_USAGE, "set: what? give MEMBER=VALUE");
 
-	return r < 0 ? r : show(key, err);
+	if (r < 0)
+		return r;
+	warn_dirs(key[0], args);
+	return show(key, err);
 }
 
 static int remove_device(char **args, struct kf_error *err)

@@ -7,6 +7,7 @@
 
 #include "core/flow.h"
 #include "core/log.h"
+#include "core/registry.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "core/usage.h"
@@ -376,11 +377,27 @@ static int show_help(char *const *args)
 	return kf_tool_exec_help(command ? command->args[0] : tool, &err) < 0 ? fail(&err) : 0;
 }
 
+/* Whose registry is used is said once, whatever tools follow; not where only help is asked for. */
+static void tell_sudo(char *const *args)
+{
+	static const char *const silent[] = { "-q", "--quiet",	 "-h",	"--help",
+					      "-V", "--version", "help" };
+	char text[PATH_MAX + 256];
+
+	for (; *args; args++)
+		for (size_t i = 0; i < KF_ARRAY_SIZE(silent); i++)
+			if (strcmp(*args, silent[i]) == 0)
+				return;
+	if (kf_registry_by_sudo(text, sizeof(text)))
+		kf_log_phase("Registry", NULL, "%s", text);
+}
+
 int main(int argc, char *argv[])
 {
 	const struct command *command;
 
 	kf_log_init("kf", false);
+	tell_sudo(argv + (argc > 0));
 	if (argc < 2 || argv[1][0] == '-')
 		return flow(find_command("flash"), false, argc, argv);
 	if (strcmp(argv[1], "help") == 0)

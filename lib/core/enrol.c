@@ -136,6 +136,26 @@ bool kf_enrol_other_mcu(const char *pattern, const char *mcu, char named[64])
 	return true;
 }
 
+int kf_enrol_check_mcu(const char *key, const char *pattern, const char *mcu, struct kf_error *err)
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+	char named[64];
+
+	if (!kf_enrol_other_mcu(pattern, mcu, named))
+		return 0;
+	kf_fail(err, KF_MCU_MISMATCH, "%s says that its MCU is %s, not %s", pattern, named, mcu);
+	kf_identity_parse(pattern, &id);
+	if (key)
+		kf_error_hint(
+			err,
+			"kf set %s mcu=%s; if its firmware says the wrong MCU over USB: kf set "
+			"%s mcu=%s serial_pattern='usb-*_%s*'",
+			key, named, key, mcu, id.serial);
+	else
+		kf_error_hint(err, "register it with --mcu=%s", named);
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
+
 /* Could a board fit both patterns? Each is tried on a name that the other one fits. */
 static bool overlap(const char *a, const char *b)
 {
@@ -305,6 +325,7 @@ int kf_enrol_set(const char *key, char *const *assignments, struct kf_error *err
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	enum kf_scope scope = key ? KF_SCOPE_DEVICE : KF_SCOPE_GLOBAL;
+	bool mcu = false;
 	json_t *members;
 	int r;
 
@@ -314,8 +335,13 @@ int kf_enrol_set(const char *key, char *const *assignments, struct kf_error *err
 	members = key ? device_members(&registry, key, err) : kf_registry_globals(&registry);
 	if (!members)
 		return kf_code_errno(KF_NOT_REGISTERED);
-	for (; r == 0 && *assignments; assignments++)
+	for (; r == 0 && *assignments; assignments++) {
+		mcu = mcu || strncmp(*assignments, "mcu=", 4) == 0;
 		r = kf_settings_assign(members, scope, *assignments, err);
+	}
+	if (r == 0 && key && mcu)
+		r = kf_enrol_check_mcu(key, kf_settings_pattern(members),
+				       json_string_value(json_object_get(members, "mcu")), err);
 	if (r == 0 && key)
 		r = kf_enrol_check(&registry, key, err);
 	return r < 0 ? r : kf_registry_save(&registry, err);

@@ -38,6 +38,13 @@ void kf_enrol_key(const struct kf_registry *registry, const char *name, char ret
 bool kf_enrol_other_mcu(const char *pattern, const char *mcu, char named[64]);
 
 /*
+ * KF_MCU_MISMATCH where kf_enrol_other_mcu says so. The hint has the words for a new device, or
+ * with a key for that one.
+ */
+_must_check_ int kf_enrol_check_mcu(const char *key, const char *pattern, const char *mcu,
+				    struct kf_error *err);
+
+/*
  * Put it into the registry (not yet into the file). KF_USAGE: a value that is not allowed.
  * KF_CONFIG: the key is taken. KF_AMBIGUOUS: another device would fit the same boards.
  */
@@ -51,7 +58,7 @@ _must_check_ int kf_enrol_check(const struct kf_registry *registry, const char *
 /*
  * Change devices.json under its lock, all or nothing: "member=value" texts (NULL-terminated)
  * for a device, or with key NULL for "global". Errors of kf_settings_assign,
- * kf_registry_open and kf_enrol_check.
+ * kf_registry_open, kf_enrol_check and, for an MCU, kf_enrol_check_mcu.
  */
 _must_check_ int kf_enrol_set(const char *key, char *const *assignments, struct kf_error *err);
 

@@ -148,18 +148,13 @@ int kf_interview_board(int tty, const struct kf_registry *registry,
 	return r;
 }
 
-/* A folder that is not there yet, or is empty, may still be filled: said, not refused. */
 static void note_missing(int tty, const json_t *global, const char *member)
 {
 	const char *dir = json_string_value(json_object_get(global, member));
-	char path[PATH_MAX], inside[PATH_MAX];
+	const char *lacks = kf_settings_dir_lacks(dir);
 
-	if (kf_path_expand(dir, path, NULL) < 0 || access(path, F_OK) < 0)
-		dprintf(tty, "  (%s does not exist yet)\n", dir);
-	else if (!kf_text_format(inside, sizeof(inside), "%s/src/Kconfig", path) ||
-		 access(inside, F_OK) < 0)
-		dprintf(tty, "  (%s is no source folder now: there is no src/Kconfig in it)\n",
-			dir);
+	if (lacks)
+		dprintf(tty, "  (%s %s)\n", dir, lacks);
 }
 
 int kf_interview_globals(int tty, json_t *global, struct kf_error *err)

@@ -133,16 +133,10 @@ static int save(const struct kf_enrolment *e, json_t *globals, const struct kf_b
 		struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
-	char named[64];
-	int r;
+	int r = kf_enrol_check_mcu(NULL, e->pattern, e->mcu, err);
 
-	if (kf_enrol_other_mcu(e->pattern, e->mcu, named)) {
-		kf_fail(err, KF_MCU_MISMATCH, "%s says that its MCU is %s, not %s", e->pattern,
-			named, e->mcu);
-		kf_error_hint(err, "register it with --mcu=%s", named);
-		return kf_code_errno(KF_MCU_MISMATCH);
-	}
-	r = kf_registry_open(&registry, err);
+	if (r == 0)
+		r = kf_registry_open(&registry, err);
 	if (r < 0)
 		return r;
 	json_object_update_missing(kf_registry_globals(&registry), globals);

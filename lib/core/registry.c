@@ -4,6 +4,7 @@
  * the lock is written, so that two writers lose nothing.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -205,13 +206,41 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 	return kf_code_errno(KF_NOT_REGISTERED);
 }
 
-const char *kf_registry_advice(const char *otherwise)
+/* Who has become root by sudo; NULL: nobody has. */
+static const char *sudo_user(void)
 {
 	const char *user = getenv("SUDO_USER");
 
-	return geteuid() == 0 && user && strcmp(user, "root") != 0
-		       ? "this is root's registry: without sudo, yours is used"
-		       : otherwise;
+	return geteuid() == 0 && user && strcmp(user, "root") != 0 ? user : NULL;
+}
+
+const char *kf_registry_advice(const char *otherwise)
+{
+	return sudo_user() ? "this is root's registry: without sudo, yours is used" : otherwise;
+}
+
+bool kf_registry_by_sudo(char *ret, size_t size)
+{
+	const char *user = sudo_user();
+	const struct passwd *pw = user ? getpwnam(user) : NULL;
+	size_t len = pw ? strlen(pw->pw_dir) : 0;
+	char path[PATH_MAX], name[KF_NAME_SIZE];
+
+	if (!user || kf_path(KF_DIR_CONFIG, path, NULL, "devices.json") < 0)
+		return false;
+	kf_text_clean(name, sizeof(name), user, strlen(user));
+	/* sudo -E, or a sudoers file that keeps HOME. */
+	if (len > 1 && strncmp(path, pw->pw_dir, len) == 0 && path[len] == '/')
+		kf_text_format(
+			ret, size,
+			"with sudo, root changes the registry of %s, %s: better without sudo", name,
+			path);
+	else
+		kf_text_format(
+			ret, size,
+			"with sudo, this is root's registry, %s: without it, that of %s is used",
+			path, name);
+	return true;
 }
 
 bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret)

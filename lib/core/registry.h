@@ -58,6 +58,11 @@ _must_check_ int kf_registry_device(const struct kf_registry *registry, const ch
  */
 const char *kf_registry_advice(const char *otherwise);
 
+/*
+ * Under sudo, whose registry this is, in words; false: sudo has no part in it. *ret is clean.
+ */
+bool kf_registry_by_sudo(char *ret, size_t size);
+
 /* Device number index in the file's order; false when there are no more. */
 bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret);
 

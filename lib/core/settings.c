@@ -4,8 +4,10 @@
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "core/method.h"
+#include "core/paths.h"
 #include "core/settings.h"
 #include "core/text.h"
 
@@ -256,6 +258,18 @@ static json_t *boolean(const char *text)
 		if (strcasecmp(text, words[i]) == 0)
 			return json_boolean(i % 2);
 	}
+	return NULL;
+}
+
+const char *kf_settings_dir_lacks(const char *dir)
+{
+	char path[PATH_MAX], inside[PATH_MAX];
+
+	if (kf_path_expand(dir, path, NULL) < 0 || access(path, F_OK) < 0)
+		return "does not exist yet";
+	if (!kf_text_format(inside, sizeof(inside), "%s/src/Kconfig", path) ||
+	    access(inside, F_OK) < 0)
+		return "is no source folder now: there is no src/Kconfig in it";
 	return NULL;
 }
 

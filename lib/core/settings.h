@@ -29,6 +29,12 @@ _must_check_ int kf_settings_check_members(const char *key, const json_t *member
 _must_check_ int kf_settings_assign(json_t *members, enum kf_scope scope, const char *assignment,
 				    struct kf_error *err);
 
+/*
+ * What a source folder of the user's lacks, in words that follow its name; NULL: nothing. It may
+ * still be filled, so this is said, not refused.
+ */
+const char *kf_settings_dir_lacks(const char *dir);
+
 /* A device's pattern under either of its names, or NULL. */
 const char *kf_settings_pattern(const json_t *device);
 
