@@ -148,10 +148,10 @@ verified() {
 # The way back
 
 @test "it does not let go: left in its bootloader, with all of the image" {
-	# The last frame to the board is COMPLETE.
+	# CONNECT, EOF, each block twice, EOF, COMPLETE.
 	local bytes frames
 	bytes=$(stat -c %s "$IMAGES/h723/klipper.bin")
-	frames=$((1 + 2 * ((bytes + 511) / 512) + 2))
+	frames=$((2 + 2 * ((bytes + 511) / 512) + 2))
 	flash "$H723,block=512,state=board,drop=tx:$frames" -- --force --timeout 5
 	ends 1 left_in_bootloader
 	[ "$(verified)" = '["readback"]' ]

@@ -13,6 +13,7 @@ static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static volatile sig_atomic_t stop_signal;
 static bool installed;
+static bool deferred;	 /* kf_stop_defer */
 static sigset_t outside; /* the mask that kf_wait waits with */
 
 static void remember(int sig)
@@ -72,22 +73,16 @@ bool kf_stopped(void)
 {
 	static const struct timespec no_time;
 
+	if (deferred)
+		return false;
 	if (installed && !stop_signal)
 		ppoll(NULL, 0, &no_time, &outside);
 	return stop_signal;
 }
 
-int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+void kf_stop_defer(bool defer)
 {
-	int n = 0;
-
-	/* A pending signal is only delivered where nothing is ready: it is looked for first. */
-	while (!kf_stopped()) {
-		n = wait_with(fds, count, deadline_ms, installed ? &outside : NULL);
-		if (n != -EINTR)
-			break;
-	}
-	return stop_signal ? -EINTR : n;
+	deferred = defer;
 }
 
 int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
@@ -98,6 +93,21 @@ int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
 		n = wait_with(fds, count, deadline_ms, NULL);
 	while (n == -EINTR);
 	return n;
+}
+
+int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
+	int n = 0;
+
+	if (deferred)
+		return kf_wait_through(fds, count, deadline_ms);
+	/* A pending signal is only delivered where nothing is ready: it is looked for first. */
+	while (!kf_stopped()) {
+		n = wait_with(fds, count, deadline_ms, installed ? &outside : NULL);
+		if (n != -EINTR)
+			break;
+	}
+	return stop_signal ? -EINTR : n;
 }
 
 void kf_stop_reset_child(void)

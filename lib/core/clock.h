@@ -28,6 +28,12 @@ int kf_stop_signal(void);
 bool kf_stopped(void);
 
 /*
+ * True: as if no stop signal had come, until false. For the few frames that a board is owed when a
+ * conversation with it is broken off.
+ */
+void kf_stop_defer(bool defer);
+
+/*
  * poll(2) on fds until deadline_ms. Returns the number of ready descriptors, 0
  * when the deadline passed, -EINTR when a stop signal has come (also one that came
  * before the call), or another negative errno. Other signals restart the wait.

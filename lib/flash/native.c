@@ -68,9 +68,6 @@ static int compare(struct kf_katapult *k, const struct kf_image *image,
 	struct kf_error why;
 	int r;
 
-	r = kf_katapult_finish(k, err);
-	if (r < 0)
-		return r;
 	r = kf_katapult_verify(k, image->data, image->len, show_progress, &comparing, &why);
 	if (r < 0 && why.code == KF_VERIFY_FAILED)
 		return 0;
@@ -108,9 +105,9 @@ static int let_go(struct kf_katapult *k, struct kf_error *err)
 static int bring(struct kf_katapult *k, const struct kf_image *image, bool force,
 		 const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
 {
-	int r = 0;
+	int r = kf_katapult_finish(k, err);
 
-	if (!force)
+	if (r == 0 && !force)
 		r = compare(k, image, watch, err);
 	ret->current = r > 0;
 	if (r == 0)

@@ -23,6 +23,7 @@
 #define ANSWER_MS    5000 /* a block's ack waits for its page's erase: 128 KiB on the H7 */
 #define BUSY_MS	     50
 #define QUIET_MS     20
+#define STOP_MS	     500 /* what a board may take to answer after a stop signal */
 #define TX_BYTES     192 /* the board's room for answers */
 #define PACKET_BYTES 64
 #define ACK_BYTES    16 /* of a block; with its data, so many more */
@@ -72,24 +73,49 @@ static int wait_while_busy(struct kf_katapult *k, int64_t deadline_ms, struct kf
 	return r == 0 ? 0 : kf_katapult_port_failed(r < 0 ? r : -ENODEV, err);
 }
 
-/* The bytes of block i that are data; what follows them is padding. */
-static size_t block_data_bytes(const struct kf_katapult_requests *q, size_t i)
+/* The requests before the image's first: those that strike out what is there. */
+static size_t strikes(const struct kf_katapult_requests *q)
 {
-	size_t left = q->len - i * q->k->block_bytes;
+	return q->order.first == 0 ? 0 : q->order.unit == 0 ? 1 : q->order.unit;
+}
 
-	return left < q->k->block_bytes ? left : q->k->block_bytes;
+static size_t block_of(const struct kf_katapult_requests *q, size_t i)
+{
+	size_t before = strikes(q), others = q->order.blocks - q->order.first;
+
+	if (i < before || q->order.first == 0)
+		return i;
+	i -= before;
+	return i < others ? q->order.first + i : i - others;
 }
 
 uint32_t kf_katapult_block_address(const struct kf_katapult_requests *q, size_t i)
 {
-	return q->k->start + (uint32_t)(i * q->k->block_bytes);
+	return q->k->start + (uint32_t)(block_of(q, i) * q->k->block_bytes);
 }
 
+/*
+ * 0, not 0xffffffff: the same word is never programmed twice without an erase between, and an
+ * application of either is none (Katapult src/generic/armcm_canboot.c, application_check_valid).
+ */
 void kf_katapult_block_fill(const struct kf_katapult_requests *q, size_t i,
 			    uint8_t ret[KF_KATAPULT_BLOCK_MAX])
 {
+	size_t at = block_of(q, i) * q->k->block_bytes, left = at < q->len ? q->len - at : 0;
+
 	memset(ret, 0xff, KF_KATAPULT_BLOCK_MAX);
-	memcpy(ret, q->data + i * q->k->block_bytes, block_data_bytes(q, i));
+	if (i >= strikes(q))
+		memcpy(ret, q->data + at, left < q->k->block_bytes ? left : q->k->block_bytes);
+	else if (i == 0)
+		kf_put_le32(ret, 0);
+}
+
+/* The bytes of the image that are there once request i is answered. */
+static size_t bytes_done(const struct kf_katapult_requests *q, size_t i)
+{
+	size_t before = strikes(q), bytes = i < before ? 0 : (i + 1 - before) * q->k->block_bytes;
+
+	return bytes < q->len ? bytes : q->len;
 }
 
 static int send_request(const struct kf_katapult_requests *q, size_t i, int64_t deadline_ms,
@@ -114,8 +140,10 @@ static int send_more(const struct kf_katapult_requests *q, struct flight *f, str
 	size_t window = f->done == 0 ? 1 : f->window;
 	int r = 0;
 
-	for (; r == 0 && f->sent < q->count && f->sent - f->done < window; f->sent++)
+	while (r == 0 && f->sent < q->count && f->sent - f->done < window) {
 		r = send_request(q, f->sent, f->deadline_ms, err);
+		f->sent += r == 0;
+	}
 	return r;
 }
 
@@ -156,6 +184,8 @@ static size_t count_missing(const struct kf_katapult_requests *q, const struct f
 	if (!q->data || frame->payload_bytes < 8)
 		return 0;
 	address = kf_get_le32(frame->payload + 4);
+	if (kf_katapult_block_address(q, f->done) == address)
+		return 0;
 	for (size_t i = f->done + 1; i < f->sent; i++)
 		if (kf_katapult_block_address(q, i) == address)
 			return i - f->done;
@@ -163,15 +193,33 @@ static size_t count_missing(const struct kf_katapult_requests *q, const struct f
 }
 
 /* Take so many answers, whatever they say: then nothing is in flight. */
-static int settle(const struct kf_katapult_requests *q, size_t count, struct kf_error *err)
+static int settle(const struct kf_katapult_requests *q, size_t count, int64_t ms,
+		  struct kf_error *err)
 {
 	struct kf_katapult_frame frame;
 	int r = 0;
 
 	for (; r >= 0 && count > 0; count--)
-		r = kf_katapult_wait_ack(&q->k->link, q->command,
-					 kf_katapult_deadline(q->k, ANSWER_MS), &frame, err);
+		r = kf_katapult_wait_ack(&q->k->link, q->command, kf_katapult_deadline(q->k, ms),
+					 &frame, err);
 	return r < 0 ? r : 0;
+}
+
+/*
+ * The LPC176x refuses another address in the middle of a unit until its next reset: it gets the
+ * rest of what it has begun.
+ */
+static int finish_unit(const struct kf_katapult_requests *q, struct flight *f, int64_t ms,
+		       struct kf_error *err)
+{
+	int64_t deadline_ms = kf_katapult_deadline(q->k, ms);
+	int r = 0;
+
+	while (r == 0 && q->order.unit && f->sent % q->order.unit && f->sent < q->count) {
+		r = send_request(q, f->sent, deadline_ms, err);
+		f->sent += r == 0;
+	}
+	return r;
 }
 
 /*
@@ -181,8 +229,11 @@ static int settle(const struct kf_katapult_requests *q, size_t count, struct kf_
 static int start_over(const struct kf_katapult_requests *q, struct flight *f, size_t in_flight,
 		      struct kf_error *err)
 {
-	int r = settle(q, in_flight, err);
+	size_t sent = f->sent;
+	int r = finish_unit(q, f, ANSWER_MS, err);
 
+	if (r == 0)
+		r = settle(q, in_flight + f->sent - sent, ANSWER_MS, err);
 	*f = (struct flight){ .window = 1, .deadline_ms = kf_katapult_deadline(q->k, ANSWER_MS) };
 	/* The first block's answer may be the last that was taken: it is no repetition now. */
 	memset(q->k->link.last, 0, sizeof(q->k->link.last));
@@ -213,7 +264,7 @@ static int take_wrong(const struct kf_katapult_requests *q, struct flight *f, in
 
 	if (r != kf_code_errno(KF_VERIFY_FAILED))
 		return r;
-	settled = settle(q, f->sent - f->done - 1, &failed);
+	settled = settle(q, f->sent - f->done - 1, ANSWER_MS, &failed);
 	if (settled < 0 && err)
 		*err = failed;
 	return settled < 0 ? settled : r;
@@ -225,7 +276,7 @@ static void take_answer(const struct kf_katapult_requests *q, struct flight *f)
 
 	f->deadline_ms = kf_katapult_deadline(q->k, ANSWER_MS);
 	if (q->progress)
-		q->progress(i * q->k->block_bytes + block_data_bytes(q, i), q->len, q->arg);
+		q->progress(bytes_done(q, i), q->len, q->arg);
 }
 
 /* Up to the next answer, and what it means. */
@@ -252,6 +303,15 @@ static int advance(const struct kf_katapult_requests *q, struct flight *f, struc
 	return 0;
 }
 
+/* Stopped. What is on its way is let through: to close a port may cut it. */
+static void end_between(const struct kf_katapult_requests *q, struct flight *f)
+{
+	kf_stop_defer(true);
+	if (finish_unit(q, f, STOP_MS, NULL) == 0)
+		(void)!settle(q, f->sent - f->done, STOP_MS, NULL);
+	kf_stop_defer(false);
+}
+
 int kf_katapult_ask(const struct kf_katapult_requests *q, struct kf_error *err)
 {
 	struct flight f = { .window = kf_katapult_window(q->k, q->command),
@@ -260,6 +320,8 @@ int kf_katapult_ask(const struct kf_katapult_requests *q, struct kf_error *err)
 
 	while (r == 0 && f.done < q->count)
 		r = advance(q, &f, err);
+	if (r == -EINTR)
+		end_between(q, &f);
 	if (r < 0 && q->data)
 		kf_error_prefix(err, "block 0x%08x", kf_katapult_block_address(q, f.done));
 	else if (r < 0)

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/text.h"
+#include "katapult/pages.h"
 #include "katapult/requests.h"
 
 #define CONNECT_MS	 5000
@@ -99,6 +100,7 @@ static int parse_connect(struct kf_katapult *k, const struct kf_katapult_frame *
 	if (start % block_bytes != 0)
 		return kf_fail(err, KF_PROTOCOL, "application start 0x%08x is inside of a block",
 			       start);
+	k->counts_pages = false;
 	k->protocol = protocol;
 	k->start = start;
 	k->block_bytes = block_bytes;
@@ -204,15 +206,26 @@ static int run_plain(struct kf_katapult *k, uint8_t command, struct kf_error *er
 
 int kf_katapult_finish(struct kf_katapult *k, struct kf_error *err)
 {
-	return run_plain(k, KF_KATAPULT_EOF, err);
+	int r = run_plain(k, KF_KATAPULT_EOF, err);
+
+	k->counts_pages = k->counts_pages || r == 0;
+	return r;
 }
 
-/* q->command and q->answer for each block of q->data. */
-static int run_blocks(struct kf_katapult_requests *q, struct kf_error *err)
+/* q->count is all blocks: add what it takes to have the first page go last, if there are others. */
+static void order_pages(struct kf_katapult_requests *q)
 {
-	int r = count_blocks(q->k, q->len, &q->count, err);
+	const struct kf_katapult *k = q->k;
+	struct kf_katapult_pages pages = kf_katapult_pages_find(k->mcu, k->start);
+	size_t unit = pages.unit_bytes / k->block_bytes, first = pages.first_bytes / k->block_bytes;
 
-	return r < 0 ? r : kf_katapult_ask(q, err);
+	q->order.unit = unit > 1 ? unit : 0;
+	if (!k->counts_pages || first == 0 || q->count <= first)
+		return;
+	unit = unit > 1 ? unit : 1;
+	q->order.first = first;
+	q->order.blocks = (q->count + unit - 1) / unit * unit;
+	q->count = unit + q->order.blocks;
 }
 
 int kf_katapult_write(struct kf_katapult *k, const uint8_t *data, size_t len,
@@ -225,7 +238,11 @@ int kf_katapult_write(struct kf_katapult *k, const uint8_t *data, size_t len,
 
 	q.command = KF_KATAPULT_SEND_BLOCK;
 	q.answer = answer_written;
-	r = run_blocks(&q, err);
+	r = count_blocks(k, len, &q.count, err);
+	if (r < 0)
+		return r;
+	order_pages(&q);
+	r = kf_katapult_ask(&q, err);
 	return r < 0 ? r : kf_katapult_finish(k, err);
 }
 
@@ -235,10 +252,12 @@ int kf_katapult_verify(struct kf_katapult *k, const uint8_t *data, size_t len,
 	struct kf_katapult_requests q = {
 		.k = k, .data = data, .len = len, .progress = progress, .arg = arg
 	};
+	int r;
 
 	q.command = KF_KATAPULT_REQUEST_BLOCK;
 	q.answer = answer_read;
-	return run_blocks(&q, err);
+	r = count_blocks(k, len, &q.count, err);
+	return r < 0 ? r : kf_katapult_ask(&q, err);
 }
 
 int kf_katapult_complete(struct kf_katapult *k, struct kf_error *err)

@@ -19,6 +19,7 @@ struct kf_katapult {
 	char mcu[64];		    /* as Kconfig spells it */
 	char version[KF_NAME_SIZE]; /* the bootloader's own; empty in older ones */
 	int64_t deadline_ms;	    /* of the whole conversation; the caller sets it */
+	bool counts_pages;	    /* its EOF did: its own; kf_katapult_connect clears it */
 	bool usb_cdc; /* the caller knows that the port is the board's own USB, not a UART's */
 
 	struct kf_katapult_link link; /* its own; kf_katapult_connect sets it up */
@@ -38,7 +39,12 @@ _must_check_ int kf_katapult_connect(struct kf_katapult *k, struct kf_error *err
 
 /*
  * Send data as the application, from k->start on, the last block padded with 0xff,
- * then EOF. Each error names the block's address. A stop signal ends it between blocks
+ * then EOF. Where data spans several pages of the flash, the first page goes last, and before all
+ * others a block that makes the application's first word 0: a bootloader that is cut off stays in
+ * itself when the power comes back, until the first page is begun. For that kf_katapult_finish has
+ * to come first, which the bootloaders of before 2022-05-17 do not pass, and only they want all
+ * blocks in a row (Katapult commits 4d96976, 6db366d). Each error names the block's address. A stop
+ * signal ends it between blocks
  * (-EINTR). -EPROTO (NACK, a command error, an answer to something else), -ETIMEDOUT (5 s
  * for a block, for its ack may take as long as erasing 128 KiB), -EBUSY, -ENODEV, -EBADMSG
  * (no data, or more than there are addresses).
