@@ -381,3 +381,43 @@ host linux elf 4194304 klipper.elf" ]
 	[[ ${lines[1]} == bad*"failed: make ended with status 2"* ]]
 	[[ ${lines[2]} == good*"not built" ]]
 }
+
+# on_small_disk FOLDER KIB COMMAND...: COMMAND, with so much room left in FOLDER.
+on_small_disk() {
+	unshare -rm bash -c 'mount -t tmpfs none "$1" 2>/dev/null' - "$XDG_RUNTIME_DIR" ||
+		skip "a tmpfs cannot be mounted here (unshare -rm)"
+	unshare -rm bash -euc 'mkdir -p "$1"; mount -t tmpfs -o mode=700,size=4m none "$1"
+		head -c $((4096 - $2))k /dev/zero >"$1/filler"; shift 2; "$@"' - "$@"
+}
+
+@test "a full disk is said where that is why make failed" {
+	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
+	record octopus >in
+	full() { # FOLDER KIB
+		run -1 --separate-stderr on_small_disk "$1" "$2" \
+			kf-build --klipper-dir "$tree" <in
+		[ "$(jq -r .error.code <<<"$output")" = build_failed ]
+		[[ $(jq -r .error.message <<<"$output") == "no space is left on the disk of $1"*": make ended with status 2 in $tree" ]]
+		[[ $(jq -r .error.hint <<<"$output") == "make room there: df -h $1"* ]]
+	}
+	full "$cache" 40
+	# The same where the log cannot be written, either: the disk itself tells.
+	mkdir -p "$HOME/all"
+	cache=$HOME/all
+	export XDG_CACHE_HOME=$HOME/all XDG_STATE_HOME=$HOME/all
+	full "$HOME/all" 24
+	# What the compiler keeps for a moment has no room.
+	cp -r "$tree" "$BATS_TEST_TMPDIR/other"
+	tree=$BATS_TEST_TMPDIR/other
+	sed -i '1i $(if $(shell head -c 64k /dev/zero >$(TMPDIR)/cc.s \&\& echo written),,$(error no file))' "$tree/Makefile"
+	fresh_home
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	run -1 --separate-stderr on_small_disk "$TMPDIR" 8 kf-build --klipper-dir "$tree" <in
+	[[ $(jq -r .error.message <<<"$output") == "no space is left on the disk of $TMPDIR: make ended with status "* ]]
+	unset TMPDIR
+	sed -i 1d "$tree/Makefile"
+	# An error in the source is no full disk.
+	echo '$(error broken)' >>"$tree/Makefile"
+	run -1 --separate-stderr kf-build --klipper-dir "$tree" <in
+	[[ $(jq -r .error.message <<<"$output") == "make ended with status 2 in $tree" ]]
+}

@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "klipper/build.h"
 #include "klipper/product.h"
+#include "klipper/room.h"
 #include "klipper/store.h"
 
 void kf_work_free(struct kf_work *w)
@@ -194,6 +195,7 @@ static int judge_make(const struct kf_work *w, int waited, int status, struct kf
 	} else if (r == 0 && status != 0) {
 		r = kf_fail(err, KF_BUILD_FAILED, "make ended with status %d in %s",
 			    kf_process_status(status), w->build->tree->dir);
+		kf_room_blame(w->out, w->log, err);
 	}
 	if (r < 0 && err)
 		kf_text_format(err->log, sizeof(err->log), "%s", w->log);

@@ -19,6 +19,7 @@
 #include "core/text.h"
 #include "klipper/drift.h"
 #include "klipper/migrate.h"
+#include "klipper/room.h"
 #include "usb/identity.h"
 
 enum { CONFIG_MAX = 1 << 20, LOG_MAX = 1 << 20, LOCK_MS = 10000, DAY_S = 24 * 60 * 60 };
@@ -81,8 +82,8 @@ static int place_of(const char *key, const char *step, struct place *ret, struct
 }
 
 /* The last line of make's log says it best; the whole log is for those who want more. */
-static int make_failed(const struct kf_migration *m, const char *what, int status, const char *log,
-		       struct kf_error *err)
+static int make_failed(const struct kf_migration *m, const char *what, int status, const char *out,
+		       const char *log, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	const char *last = "";
@@ -96,6 +97,7 @@ static int make_failed(const struct kf_migration *m, const char *what, int statu
 	}
 	r = kf_fail(err, KF_BUILD_FAILED, "make %s in %s ended with status %d%s%s", what,
 		    m->tree->dir, kf_process_status(status), *last ? ": " : "", last);
+	kf_room_blame(out, log, err);
 	if (err && log)
 		kf_text_format(err->log, sizeof(err->log), "%s", log);
 	return r;
@@ -125,7 +127,7 @@ static int run_olddefconfig(const struct kf_migration *m, const struct place *wo
 	r = kf_tree_make(&make, &status, err);
 	if (r < 0)
 		return r;
-	return status ? make_failed(m, targets[0], status, log, err) : 0;
+	return status ? make_failed(m, targets[0], status, work->out, log, err) : 0;
 }
 
 static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *config,
@@ -289,7 +291,7 @@ static int run_menuconfig(const struct kf_migration *m, const struct place *edit
 		return 0;
 	if (known)
 		tcsetattr(tty, TCSADRAIN, &before); /* curses may have had no chance to */
-	return r < 0 ? r : make_failed(m, targets[0], status, NULL, err);
+	return r < 0 ? r : make_failed(m, targets[0], status, edit->out, NULL, err);
 }
 
 int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
