@@ -318,7 +318,7 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	kf_log_init("kf-build", args.quiet);
-	r = kf_record_read_all(stdin, records, &err);
+	r = kf_record_read_all(stdin, kf_log_error, records, &err);
 	kf_stop_install();
 	if (r == 0)
 		r = build_all(records, &args, &err);

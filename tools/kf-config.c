@@ -223,7 +223,7 @@ static int add(char **args, struct kf_error *err)
 
 	(void)args;
 	if (!isatty(STDIN_FILENO))
-		r = kf_batch_collect(stdin, &records, err);
+		r = kf_batch_collect(stdin, kf_log_error, &records, err);
 	else if (!request->given.pattern[0] && !request->given.usb_port[0])
 		r = kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config add");
 	if (r < 0)
@@ -312,7 +312,7 @@ static int filter(char **args, struct kf_error *err)
 	if (r < 0 && opt.menuconfig)
 		return r;
 	c.tty = tty;
-	r = kf_batch_collect(stdin, &records, err);
+	r = kf_batch_collect(stdin, kf_log_error, &records, err);
 	if (r == 0)
 		r = kf_registry_load(&registry, err);
 	status = r < 0 ? r : configure_all(&c, records, err);

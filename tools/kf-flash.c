@@ -161,7 +161,7 @@ static int take_option(int c, struct args *args)
 
 static int read_records(json_t *records, struct kf_error *err)
 {
-	int r = kf_record_read_all(stdin, records, err);
+	int r = kf_record_read_all(stdin, kf_log_error, records, err);
 
 	if (r == 0 && json_array_size(records) == 0)
 		r = kf_stop_signal() ? kf_fail(err, KF_INTERRUPTED,

@@ -29,10 +29,10 @@ static FILE *stream(int fd, const char *mode, struct kf_error *err)
 	return f;
 }
 
-int kf_batch_collect(FILE *in, json_t **ret, struct kf_error *err)
+int kf_batch_collect(FILE *in, kf_record_lost *lost, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *list = json_array();
-	struct kf_reader reader = { .in = in };
+	struct kf_reader reader = { .in = in, .lost = lost };
 	json_t *record;
 	int r;
 
@@ -50,7 +50,7 @@ int kf_batch_read(int fd, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_fclosep) FILE *in = stream(fd, "r", err);
 
-	return in ? kf_batch_collect(in, ret, err) : -EIO;
+	return in ? kf_batch_collect(in, NULL, ret, err) : -EIO;
 }
 
 int kf_batch_write(const json_t *records, int *ret, struct kf_error *err)

@@ -12,7 +12,8 @@
 _must_check_ int kf_batch_file(int *ret, struct kf_error *err);
 
 /* All records of a stream, to its end: a new JSON array. Errors as kf_record_read. */
-_must_check_ int kf_batch_collect(FILE *in, json_t **ret, struct kf_error *err);
+_must_check_ int kf_batch_collect(FILE *in, kf_record_lost *lost, json_t **ret,
+				  struct kf_error *err);
 
 /* The records in fd from its start: a new JSON array. Errors as kf_record_read. */
 _must_check_ int kf_batch_read(int fd, json_t **ret, struct kf_error *err);

@@ -3,12 +3,15 @@
  * Reading, checking and writing records. What we know of a record is one table of
  * paths and types, the same as in kf-record.schema.json (a test compares the two).
  */
+#include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/record.h"
 #include "core/text.h"
 
@@ -130,18 +133,122 @@ int kf_record_validate(const json_t *record, struct kf_error *err)
 	return r < 0 ? r : check_members(record, err);
 }
 
-static int parse(const char *line, size_t len, json_t **ret, struct kf_error *err)
+static size_t digits(const char *text)
+{
+	return strspn(text, "0123456789");
+}
+
+/* How long is the JSON number (RFC 8259, section 6) that text begins with? 0: it is none. */
+static size_t number_length(const char *text, bool *ret_real)
+{
+	size_t at = text[0] == '-', n = digits(text + at);
+
+	if (n == 0 || (n > 1 && text[at] == '0'))
+		return 0;
+	at += n;
+	*ret_real = text[at] == '.' || text[at] == 'e' || text[at] == 'E';
+	if (text[at] == '.') {
+		n = digits(text + at + 1);
+		if (n == 0)
+			return 0;
+		at += 1 + n;
+	}
+	if (text[at] == 'e' || text[at] == 'E') {
+		at += 1 + (text[at + 1] == '+' || text[at + 1] == '-');
+		n = digits(text + at);
+		if (n == 0)
+			return 0;
+		at += n;
+	}
+	return at;
+}
+
+/* Neither an integer of 64 bits nor a double: infinite, or 0 although a digit of it is not. */
+static bool is_lost(const char *number, size_t len, bool real)
+{
+	size_t first = strspn(number, "-0.");
+	double value;
+
+	errno = 0;
+	if (!real) {
+		(void)strtoll(number, NULL, 10);
+		return errno == ERANGE;
+	}
+	value = strtod(number, NULL);
+	return isinf(value) || (value == 0 && first < len && isdigit((unsigned char)number[first]));
+}
+
+/* The end of the string that begins at text, or of the line. */
+static char *string_end(char *text)
+{
+	for (text++; *text && *text != '"'; text++)
+		text += *text == '\\' && text[1];
+	return *text ? text + 1 : text;
+}
+
+static const char null_text[] = { 'n', 'u', 'l', 'l' };
+
+/*
+ * Put null in the place of each number that JSON libraries cannot keep. first is how the first of
+ * them began; empty: there is none.
+ */
+static void drop_numbers(char *line, char *first, size_t size)
+{
+	bool real = false;
+	size_t len;
+
+	first[0] = '\0';
+	while (*line) {
+		if (*line == '"') {
+			line = string_end(line);
+			continue;
+		}
+		len = *line == '-' || isdigit((unsigned char)*line) ? number_length(line, &real)
+								    : 0;
+		if (len > sizeof(null_text) && is_lost(line, len, real)) {
+			if (!first[0])
+				kf_text_format(first, size, "%.*s%s", (int)(len > 24 ? 24 : len),
+					       line, len > 24 ? "..." : "");
+			memset(line, ' ', len);
+			memcpy(line, null_text, sizeof(null_text));
+		}
+		line += len ? len : 1;
+	}
+}
+
+/* The record stays one, of a board that failed here; an earlier stage's failure stays its own. */
+static void note_lost(const struct kf_reader *reader, json_t *record, const char *number)
+{
+	const json_t *board = json_object_get(record, "board");
+	struct kf_error err;
+
+	if (!number[0] || kf_record_failed(record))
+		return;
+	kf_fail(&err, KF_BAD_RECORD,
+		"line %u of standard input: the number %s cannot be kept: it is null now",
+		reader->line, number);
+	kf_error_hint(&err, "integers have 64 bits, other numbers are doubles");
+	kf_record_set_error(record, kf_log_tool(), &err);
+	if (reader->lost)
+		reader->lost(json_string_value(json_object_get(board, "key")), &err);
+}
+
+static int parse(const struct kf_reader *reader, char *line, size_t len, json_t **ret,
+		 struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *record = NULL;
+	char lost[28];
 	json_error_t je;
 	int r;
 
+	drop_numbers(line, lost, sizeof(lost));
 	record = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);
 	if (!record)
 		return kf_fail(err, KF_BAD_RECORD, "%s (column %d)", je.text, je.column);
 	r = kf_record_validate(record, err);
 	if (r < 0)
 		return r;
+	note_lost(reader, record, lost);
 	*ret = record;
 	record = NULL; /* the caller's now */
 	return 1;
@@ -188,15 +295,15 @@ int kf_record_read(struct kf_reader *reader, json_t **ret, struct kf_error *err)
 	else if (len < 0)
 		r = kf_fail_sys(err, (int)-len, "cannot read");
 	else
-		r = parse(buf, (size_t)len, ret, err);
+		r = parse(reader, buf, (size_t)len, ret, err);
 	if (r < 0)
 		kf_error_prefix(err, "line %u of standard input", reader->line);
 	return r;
 }
 
-int kf_record_read_all(FILE *in, json_t *records, struct kf_error *err)
+int kf_record_read_all(FILE *in, kf_record_lost *lost, json_t *records, struct kf_error *err)
 {
-	struct kf_reader reader = { .in = in };
+	struct kf_reader reader = { .in = in, .lost = lost };
 	json_t *record = NULL;
 	int r;
 
@@ -210,9 +317,39 @@ int kf_record_read_all(FILE *in, json_t *records, struct kf_error *err)
 	return r;
 }
 
+int kf_json_digits(const json_t *value)
+{
+	int most = 15, need;
+	const json_t *item;
+	const char *key;
+	char text[64];
+	size_t i;
+
+	if (json_is_real(value)) {
+		for (; most < 17; most++) {
+			kf_text_format(text, sizeof(text), "%.*g", most, json_real_value(value));
+			if (strtod(text, NULL) == json_real_value(value))
+				break;
+		}
+	} else if (json_is_array(value)) {
+		json_array_foreach(value, i, item)
+		{
+			need = kf_json_digits(item);
+			most = need > most ? need : most;
+		}
+	} else if (json_is_object(value)) {
+		json_object_foreach((json_t *)value, key, item)
+		{
+			need = kf_json_digits(item);
+			most = need > most ? need : most;
+		}
+	}
+	return most;
+}
+
 int kf_record_write(FILE *out, const json_t *record, struct kf_error *err)
 {
-	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(kf_json_digits(record));
 
 	/* Members that we do not know may hold anything, and U+009B is a CSI to a terminal. */
 	if (isatty(fileno(out)))

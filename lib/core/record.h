@@ -12,15 +12,22 @@
 #define KF_RECORD_VERSION 1
 #define KF_RECORD_MAX	  (1 << 20) /* bytes in a line; a longer one is refused */
 
+/* A board failed because its line could not be kept as it came; key may be NULL. kf_log_error is
+ * one. */
+typedef void kf_record_lost(const char *key, const struct kf_error *why);
+
 struct kf_reader {
 	FILE *in;
-	unsigned line; /* the number of the line read last */
+	kf_record_lost *lost; /* told of each such line; or NULL */
+	unsigned line;	      /* the number of the line read last */
 };
 
 /*
  * The next record. Returns 1 and a new reference in *ret, 0 at the end of input,
  * or -EBADMSG, -EPROTONOSUPPORT (a newer version), -EIO with "line N: ..." in err.
- * Blank lines are passed over. What it returns has been validated.
+ * Blank lines are passed over. What it returns has been validated. A line with a number that
+ * cannot be kept (an integer of more than 64 bits, a number that no double is near) is a record
+ * that failed, in the running tool's name, with null in that number's place.
  */
 _must_check_ int kf_record_read(struct kf_reader *reader, json_t **ret, struct kf_error *err);
 
@@ -28,10 +35,14 @@ _must_check_ int kf_record_read(struct kf_reader *reader, json_t **ret, struct k
  * All records to the end of input, appended to the JSON array records. Nothing is to be
  * acted on when it fails. KF_USAGE if in is a terminal: records come from a pipe.
  */
-_must_check_ int kf_record_read_all(FILE *in, json_t *records, struct kf_error *err);
+_must_check_ int kf_record_read_all(FILE *in, kf_record_lost *lost, json_t *records,
+				    struct kf_error *err);
 
 /* Types and bounds of all that we know in a record; -EBADMSG names the member. */
 _must_check_ int kf_record_validate(const json_t *record, struct kf_error *err);
+
+/* With how many digits the numbers in value come back: 15 write 0.1 as a person did; at most 17. */
+int kf_json_digits(const json_t *value);
 
 /* Write one line and flush it, so that the next stage starts at once. */
 _must_check_ int kf_record_write(FILE *out, const json_t *record, struct kf_error *err);

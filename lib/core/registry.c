@@ -14,6 +14,7 @@
 #include "core/file.h"
 #include "core/lock.h"
 #include "core/paths.h"
+#include "core/record.h"
 #include "core/registry.h"
 #include "core/settings.h"
 #include "core/text.h"
@@ -98,41 +99,10 @@ int kf_registry_open(struct kf_registry *ret, struct kf_error *err)
 	return 0;
 }
 
-/* 15 digits write 0.1 as a person did; not every number comes back from them. */
-static int digits_needed(const json_t *value)
-{
-	int most = 15, need;
-	const json_t *item;
-	const char *key;
-	char text[64];
-	size_t i;
-
-	if (json_is_real(value)) {
-		for (; most < 17; most++) {
-			kf_text_format(text, sizeof(text), "%.*g", most, json_real_value(value));
-			if (strtod(text, NULL) == json_real_value(value))
-				break;
-		}
-	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item)
-		{
-			need = digits_needed(item);
-			most = need > most ? need : most;
-		}
-	} else if (json_is_object(value)) {
-		json_object_foreach((json_t *)value, key, item)
-		{
-			need = digits_needed(item);
-			most = need > most ? need : most;
-		}
-	}
-	return most;
-}
-
 char *kf_registry_text(const json_t *root)
 {
 	_cleanup_(kf_freep) char *text =
-		json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(digits_needed(root)));
+		json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(kf_json_digits(root)));
 	char *line = NULL;
 
 	return text && asprintf(&line, "%s\n", text) >= 0 ? line : NULL;

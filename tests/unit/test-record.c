@@ -135,6 +135,62 @@ TEST(what_we_do_not_know_passes_through)
 	CHECK_STR(text, line);
 }
 
+/* The line as it is read and written again; *ret_error: its error's message, or "". */
+static const char *kept(const char *line, char *ret_error, size_t size)
+{
+	static char text[4096];
+	_cleanup_(kf_fclosep) FILE *in = fmemopen((void *)line, strlen(line), "r");
+	_cleanup_(kf_json_decrefp) json_t *record = NULL;
+	struct kf_reader reader = { .in = in };
+	FILE *out = fmemopen(text, sizeof(text), "w");
+	const char *message;
+
+	CHECK(kf_record_read(&reader, &record, NULL) == 1);
+	message = json_string_value(json_object_get(json_object_get(record, "error"), "message"));
+	snprintf(ret_error, size, "%s", message ? message : "");
+	CHECK(kf_record_write(out, record, NULL) == 0);
+	fclose(out);
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+TEST(a_number_that_cannot_be_kept_fails_its_line)
+{
+	static const char head[] = "{\"kf\":1,\"board\":{\"key\":\"a\"},\"x\":";
+	static const char *const lost[] = { "9223372036854775808", "-9223372036854775809", "1e999",
+					    "-1.5E+400", "[1,{\"y\":1e-999}]" };
+	static const char *const fine[] = {
+		"9223372036854775807",
+		"-9223372036854775808",
+		"0.12345678901234566",
+		"1e308",
+		"0.0",
+		"\"1e999 \\\" 1e999\"",
+	};
+	char line[256], error[256];
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(lost); i++) {
+		snprintf(line, sizeof(line), "%s%s}", head, lost[i]);
+		CHECK(strstr(kept(line, error, sizeof(error)), "null"));
+		CHECK(strstr(error, "line 1 of standard input: the number "));
+		CHECK(strstr(error, "cannot be kept: it is null now"));
+	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(fine); i++) {
+		snprintf(line, sizeof(line), "%s%s}", head, fine[i]);
+		CHECK_STR(kept(line, error, sizeof(error)), line);
+		CHECK_STR(error, "");
+	}
+	/* The others go on; what is no JSON stays the whole input's error. */
+	reads(BOARD "\n{\"kf\":1,\"board\":{},\"x\":1e999}\n" BOARD "\n", 3);
+	refuses("{\"kf\":1,\"board\":{},\"x\":01e999}\n", -EBADMSG, "line 1");
+	refuses("{\"kf\":1,\"board\":{},\"x\":+1e999}\n", -EBADMSG, "line 1");
+	refuses("{\"kf\":1,\"board\":{},\"x\":1e999", -EBADMSG, "line 1");
+	/* An earlier failure is the story that counts. */
+	kept("{\"kf\":1,\"board\":{},\"x\":1e999,\"error\":{\"message\":\"earlier\"}}", error,
+	     sizeof(error));
+	CHECK_STR(error, "earlier");
+}
+
 TEST(a_full_disk_is_an_error)
 {
 	_cleanup_(kf_json_decrefp) json_t *record = kf_record_new(&(struct kf_board){ .key = "a" });
@@ -181,6 +237,6 @@ TEST(a_failure_is_kept)
 
 TEST_MAIN(T(lines_are_records), T(a_bad_line_is_named), T(a_newer_version_is_refused),
 	  T(nul_in_a_line), T(a_huge_line_is_refused_and_the_largest_is_not),
-	  T(deep_nesting_is_refused), T(what_we_do_not_know_passes_through),
-	  T(a_full_disk_is_an_error), T(a_board_that_cannot_be_read_is_an_error),
-	  T(a_failure_is_kept))
+	  T(deep_nesting_is_refused), T(a_number_that_cannot_be_kept_fails_its_line),
+	  T(what_we_do_not_know_passes_through), T(a_full_disk_is_an_error),
+	  T(a_board_that_cannot_be_read_is_an_error), T(a_failure_is_kept))
