@@ -55,7 +55,7 @@ UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 # All programs load the first library, so nothing in it may need more than jansson.
 CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/holder usb/identity \
-	   $(addprefix klipper/,api chip consult drift elf extras flatten ihex jobserver kconfig klippy printer toolchain uf2))
+	   $(addprefix klipper/,api chip consult drift elf extras flatten ihex jobserver kconfig klippy loader printer toolchain uf2))
 SYSTEMD := $(filter $(B)/lib/systemd/%,$(LIB))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out tests/sim/kf-sim.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))

@@ -17,6 +17,7 @@ export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
 unset NO_COLOR SUDO_USER
 # No service of this machine's is lent to a test.
 export KF_LEASE_SOCKET=/nonexistent/lease.sock
+export KF_UDEV_RULES=$tests/fake/udev
 
 fresh_home() {
 	export HOME=$BATS_TEST_TMPDIR/home

@@ -601,6 +601,8 @@ sudo apt-get install python3" ]
 	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
 		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
 		quiet --key=dfu --mcu=stm32g0b1
+	# A chip that has no Katapult goes to make flash, whatever the default is.
+	[ "$(jq -c '.devices | [.b, .dfu, .left, .right] | map(.flash_method)' "$file")" = '[null,null,"make_flash","make_flash"]' ]
 	[ "$(jq -c '.devices[] | [.serial_pattern, .usb_port]' "$file")" = '["usb-Klipper_rp2040_BBBB2222*","1-2"]
 ["usb-Klipper_rp2040_AAAA*","1-1"]
 ["usb-Klipper_stm32f446xx_CC*",null]

@@ -62,7 +62,7 @@ checksums() {
 	before=$(checksums)
 	doctor octopus-klipper
 	[ "$(checksums)" = "$before" ]
-	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware rights by-id rival service printer space clock" ]
+	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware method rights by-id rival service printer space clock" ]
 	[ "$(jq -r 'select((.health | IN("ok", "note", "wrong") | not) or .message == "")' <<<"$output")" = "" ]
 }
 
@@ -123,6 +123,37 @@ checksums() {
 	kf-config set octopus flash_method=flashtool >/dev/null
 	doctor
 	[[ $(found tree Katapult) == "wrong: "* ]]
+}
+
+@test "method: what each registered board is flashed with, and what is missing for it" {
+	registry <<-END
+		{"devices": {"octopus": {"name": "O", "mcu": "stm32h723", "serial_pattern": "usb-Klipper_stm32h723xx_2*"},
+		  "due": {"name": "D", "mcu": "sam3x8e", "serial_pattern": "usb-Klipper_sam3x8e_3*"},
+		  "sd": {"name": "S", "mcu": "hc32f460", "serial_pattern": "usb-1a86*", "usb_port": "1-1.6"},
+		  "mega": {"name": "M", "mcu": "atmega2560", "serial_pattern": "usb-1a86*", "usb_port": "1-1.5"}}}
+	END
+	mkdir -p "$HOME/bin" "$HOME/klipper/lib/bossac" "$HOME/rules"
+	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD/kf-doctor" "$HOME/bin"
+	doctor -- PATH="$HOME/bin"
+	[ "$(found method octopus)" = "wrong: if it has no Katapult: dfu-util is missing, which this board is flashed with | \
+sudo apt-get install dfu-util; or, if you know that it has Katapult: --no-fallback" ]
+	[ "$(found method due)" = "wrong: g++ is missing, which this board is flashed with | sudo apt-get install g++" ]
+	[ "$(found method mega)" = "wrong: avrdude is missing, which this board is flashed with | sudo apt-get install avrdude" ]
+	[ "$(found method sd)" = "note: nothing here can flash this hc32f460: there is no Katapult for it; \
+make flash does not know it | from an SD card, or with a programmer, as the board's maker says" ]
+	for program in dfu-util avrdude g++; do ln -s /bin/true "$HOME/bin/$program"; done
+	doctor -- PATH="$HOME/bin"
+	[ "$(found method octopus)" = "ok: by katapult, else make_flash" ]
+	[ "$(found method due)" = "ok: by make_flash" ]
+	[ "$(found method mega)" = "ok: by make_flash" ]
+	doctor -- KF_UDEV_RULES="$HOME/rules" PATH="$HOME/bin"
+	[[ $(found method octopus) == "wrong: if it has no Katapult: you may not open its bootloader (USB 0483:df11), says udev: "* ]]
+	# A configuration that leaves no room for Katapult.
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus"
+	printf 'CONFIG_MCU="stm32h723xx"\nCONFIG_FLASH_APPLICATION_ADDRESS=0x8000000\n' \
+		>"$XDG_CONFIG_HOME/kalico-flash/configs/octopus/.config"
+	doctor -- PATH="$HOME/bin"
+	[ "$(found method octopus)" = "ok: by make_flash" ]
 }
 
 @test "toolchain: the package for a registered MCU, by its name or by its configuration" {

@@ -5,8 +5,10 @@
 
 #include "core/enrol.h"
 #include "core/match.h"
+#include "core/method.h"
 #include "core/settings.h"
 #include "core/text.h"
+#include "klipper/loader.h"
 #include "usb/identity.h"
 
 static bool of_our_kind(const struct kf_board *board)
@@ -123,6 +125,13 @@ void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board 
 			e.pattern[0] = '\0';
 	}
 	*ret = e;
+}
+
+const char *kf_enrol_method(const char *mcu)
+{
+	return mcu[0] && !kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY))
+		       ? kf_method_name(KF_METHOD_MAKE_FLASH)
+		       : "";
 }
 
 bool kf_enrol_other_mcu(const char *pattern, const char *mcu, char named[64])

@@ -28,6 +28,9 @@ size_t kf_enrol_candidates(const struct kf_registry *registry, struct kf_board *
 void kf_enrol_propose(const struct kf_registry *registry, const struct kf_board *board,
 		      struct kf_enrolment *ret);
 
+/* The method for a chip that has no Katapult (AVR, SAM); "": the default for all boards. */
+const char *kf_enrol_method(const char *mcu);
+
 /* A free key for a board of that name. */
 void kf_enrol_key(const struct kf_registry *registry, const char *name, char ret[KF_KEY_SIZE]);
 

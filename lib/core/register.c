@@ -192,6 +192,9 @@ int kf_register_board(const struct kf_register *request, const json_t *records,
 		kf_enrol_propose(&registry, &board, &e);
 	merge(&e, &request->given);
 	r = ask(request, &registry, &e, globals, err);
+	if (!e.flash_method[0])
+		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s",
+			       kf_enrol_method(e.mcu));
 	if (r == 0)
 		r = save(&e, globals, &board, err);
 	if (r < 0)

@@ -35,6 +35,7 @@ void kf_doctor_configs(struct kf_doctor *doctor);
 void kf_doctor_firmware(struct kf_doctor *doctor);
 void kf_doctor_trees(struct kf_doctor *doctor);
 void kf_doctor_toolchain(struct kf_doctor *doctor);
+void kf_doctor_methods(struct kf_doctor *doctor);
 void kf_doctor_rights(struct kf_doctor *doctor);
 void kf_doctor_links(struct kf_doctor *doctor);
 void kf_doctor_rivals(struct kf_doctor *doctor);

@@ -14,10 +14,11 @@ static const struct {
 } checks[] = {
 	{ "registry", kf_doctor_registry },   { "tree", kf_doctor_trees },
 	{ "toolchain", kf_doctor_toolchain }, { "config", kf_doctor_configs },
-	{ "firmware", kf_doctor_firmware },   { "rights", kf_doctor_rights },
-	{ "by-id", kf_doctor_links },	      { "rival", kf_doctor_rivals },
-	{ "service", kf_doctor_services },    { "printer", kf_doctor_printers },
-	{ "space", kf_doctor_space },	      { "clock", kf_doctor_clock },
+	{ "firmware", kf_doctor_firmware },   { "method", kf_doctor_methods },
+	{ "rights", kf_doctor_rights },	      { "by-id", kf_doctor_links },
+	{ "rival", kf_doctor_rivals },	      { "service", kf_doctor_services },
+	{ "printer", kf_doctor_printers },    { "space", kf_doctor_space },
+	{ "clock", kf_doctor_clock },
 };
 
 const char *kf_health_name(enum kf_health health)

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* By which method each registered board is flashed, and what is missing for that. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/paths.h"
+#include "core/text.h"
+#include "doctor/check.h"
+#include "flash/bootloader.h"
+#include "flash/methods.h"
+#include "klipper/kconfig.h"
+#include "klipper/migrate.h"
+
+static const struct kf_board *find_board(const struct kf_doctor *doctor, const char *key)
+{
+	for (size_t i = 0; i < doctor->boards.count; i++)
+		if (strcmp(doctor->boards.list[i].key, key) == 0)
+			return &doctor->boards.list[i];
+	return NULL;
+}
+
+/* What its saved configuration says; without one, what the registry does. */
+static void read_config(const struct kf_device *device, struct kf_methods_for *with, char mcu[64])
+{
+	struct kf_kconfig config = { 0 };
+	char path[PATH_MAX], address[32];
+
+	kf_text_format(mcu, 64, "%s", device->mcu);
+	with->start = KF_LOADER_ANY;
+	if (kf_saved_config_path(device->key, path, NULL) < 0 ||
+	    kf_kconfig_load(path, &config, NULL) < 0)
+		return;
+	if (config.mcu[0])
+		kf_text_format(mcu, 64, "%s", config.mcu);
+	if (kf_kconfig_get(&config, "FLASH_APPLICATION_ADDRESS", address, sizeof(address)))
+		with->start = config.start;
+	with->by_uart = !with->board && config.comm == KF_COMM_SERIAL;
+	kf_kconfig_free(&config);
+}
+
+static void check_methods(struct kf_doctor *doctor, const struct kf_device *device)
+{
+	char mcu[64], klipper[PATH_MAX], katapult[PATH_MAX];
+	struct kf_methods_for with = {
+		.board = find_board(doctor, device->key),
+		.mcu = mcu,
+		.own = device->flash_method,
+		.usual = kf_registry_flash_method(&doctor->registry, NULL),
+		.fallback = kf_registry_allow_fallback(&doctor->registry),
+		.klipper_dir = klipper,
+		.katapult_dir = katapult,
+	};
+	struct kf_methods methods;
+	struct kf_error err = { 0 };
+	int r;
+
+	read_config(device, &with, mcu);
+	if (with.board)
+		with.by_uart = kf_bootloader_unreachable(with.board);
+	r = kf_path_expand(kf_registry_klipper_dir(&doctor->registry, device), klipper, &err);
+	if (r == 0)
+		r = kf_path_expand(kf_registry_katapult_dir(&doctor->registry), katapult, &err);
+	if (r == 0)
+		r = kf_methods_choose(&with, &methods, &err);
+	if (r == 0)
+		r = kf_methods_check(&with, &methods, &err);
+	if (r < 0 && err.code == KF_NO_KATAPULT) {
+		kf_error_hint(&err,
+			      "from an SD card, or with a programmer, as the board's maker says");
+		kf_doctor_blame(doctor, KF_HEALTH_NOTE, device->key, &err);
+	} else if (r < 0) {
+		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
+	} else {
+		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL, "by %s%s%s",
+			       kf_method_name(methods.list[0]), methods.count > 1 ? ", else " : "",
+			       methods.count > 1 ? kf_method_name(methods.list[1]) : "");
+	}
+}
+
+void kf_doctor_methods(struct kf_doctor *doctor)
+{
+	struct kf_device device;
+	size_t checked = 0;
+
+	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++) {
+		if (!device.flashable || !device.mcu)
+			continue;
+		check_methods(doctor, &device);
+		checked++;
+	}
+	if (!checked)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board to flash");
+}
