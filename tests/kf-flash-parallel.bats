@@ -93,7 +93,7 @@ export -f took
 	[ "$(jq -r .error.code <out | xargs)" = "interrupted interrupted" ]
 }
 
-@test "make flash builds its tools in the tree: one at a time there, whoever runs it" {
+@test "make flash builds tools of its own: one at a time for a tree" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\tmkdir lib/turn && sleep 0.3 && rmdir lib/turn && false\n' >>"$HOME/klipper/Makefile"

@@ -289,7 +289,7 @@ setup() {
 @test "behind a converter there may be a Katapult: it is sent nothing that wedges it" {
 	registry <<<'{"devices":{"uart":{"name":"U","mcu":"stm32h723","usb_port":"1-1.6","serial_pattern":"usb-1a86_USB_Serial*"}}}'
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
+	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/uart"
 	printf '%s\nCONFIG_STM32_SERIAL_USART1=y\n' "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/uart/.config"
 	# CONNECT, and what it answers: an acknowledgement.
@@ -299,7 +299,7 @@ setup() {
 		kf-flash --method make_flash <r >named && exit 1
 		client send /dev/ttyUSB0 01881100f17c9903'
 	[[ $output == 0188a0* ]]
-	[ ! -e "$HOME/klipper/ran" ]
+	[ ! -e "$HOME/ran" ]
 	[ "$(jq -r .error.code out named | sort -u)" = no_katapult ]
 	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
 kf-flash does not speak to a Katapult behind a USB-to-serial chip yet; \
@@ -351,7 +351,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 # bats test_tags=slow
 @test "a registered board under names of its own: its Katapult is asked all the same" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
+	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
 	own=usb=1209:0001,manufacturer=Marlin,product=Printer
 	for args in "" --method=make_flash; do
 		run -1 --separate-stderr sim "$H723,$own,start=0x8000000" -- "config | kf-build | kf-flash $args"
@@ -359,7 +359,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	done
 	run -0 --separate-stderr sim "$H723,$own" -- 'config | kf-build | kf-flash'
 	[ "$(jq -c '.flash | [.result, .method]' <<<"$output")" = '["flashed","katapult"]' ]
-	[ ! -e "$HOME/klipper/ran" ]
+	[ ! -e "$HOME/ran" ]
 }
 
 # bats test_tags=slow
@@ -377,26 +377,26 @@ make flash cannot flash it through a USB-to-serial chip" ]
 # bats test_tags=slow
 @test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\ttouch ran\n' >>"$HOME/klipper/Makefile"
+	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
 	run -1 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |
 		kf-flash --method make_flash --no-fallback || s=$?; client identify /dev/ttyACM*; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
 	[[ $stderr == *"starts at 0x08020000, the bootloader starts applications at 0x08000000"* ]]
 	[ "${lines[1]}" = "Klipper stm32h723xx v0.11.0-122-ge6ef48cd" ]
-	[ ! -e "$HOME/klipper/ran" ]
+	[ ! -e "$HOME/ran" ]
 }
 
 # bats test_tags=slow
 @test "make flash takes another bootloader by its USB id; which one waits is said when it fails" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\techo $(FLASH_DEVICE) >ran; exit 1\n' >>"$HOME/klipper/Makefile"
+	printf 'flash:\n\techo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1\n' >>"$HOME/klipper/Makefile"
 	mkdir bin
 	printf '#!/bin/sh\n' >bin/dfu-util
 	chmod +x bin/dfu-util
 	for rom in 0483:df11 1eaf:0003 1209:beba; do
 		run -1 --separate-stderr sim "$H723,katapult=none,rom=$rom" -- 'config | kf-build |
 			PATH=$PWD/bin:$PATH kf-flash --method make_flash'
-		[ "$(<"$HOME/klipper/ran")" = "$rom" ]
+		[ "$(<"$HOME/ran")" = "$rom" ]
 		[[ $(jq -r .error.hint <<<"$output") == "the board waits in its bootloader (USB $rom): "* ]]
 	done
 	# Both failed: the advice is not to do what has just failed.
@@ -501,7 +501,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir -p "$HOME/klipper/lib/bossac" "$XDG_CONFIG_HOME/kalico-flash/configs/due" bin
 	echo CONFIG_MACH_ATSAM=y >"$XDG_CONFIG_HOME/kalico-flash/configs/due/.config"
-	printf 'flash:\n\techo $(FLASH_DEVICE) >ran; exit 1\n' >>"$HOME/klipper/Makefile"
+	printf 'flash:\n\techo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1\n' >>"$HOME/klipper/Makefile"
 	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
 	ln -s "$(command -v make)" "$(command -v python3)" "$(command -v sh)" "$KF_BUILD"/kf-* bin
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
@@ -511,6 +511,49 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(jq -sc '[.[0].flash.attempts[].method, .[1].board.mode]' <<<"$output")" = '["make_flash","klipper"]' ]
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-flash --method katapult'
 	[[ $stderr == *"--method=katapult is not for this sam3x8e: there is no Katapult for it"* ]]
+}
+
+# bats test_tags=slow
+@test "make flash leaves nothing behind in the tree: the tools that it builds lie in our cache" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$HOME/klipper/lib/hidflash/src" "$HOME/klipper/lib/other"
+	printf 'hid-flash: main.o\n\tcp main.o $@; chmod +x $@; echo built >>$(HOME)/built\nmain.o: src/main.c\n\tcp $< $@\n' \
+		>"$HOME/klipper/lib/hidflash/Makefile"
+	echo 1 >"$HOME/klipper/lib/hidflash/src/main.c"
+	echo old >"$HOME/klipper/lib/hidflash/stale.o"
+	printf 'lib/hidflash/hid-flash:\n\t$(MAKE) -C lib/hidflash\nflash: lib/hidflash/hid-flash\n' >>"$HOME/klipper/Makefile"
+	tree() { (cd "$HOME/klipper" && find . -exec stat -c '%n %Y %s' {} + | sort); }
+	tree >before
+	# As one whose files nobody but their owner may change.
+	chmod -R a-w "$HOME/klipper"
+	for _ in 1 2; do
+		run -0 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
+		[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	done
+	chmod -R u+w "$HOME/klipper"
+	tree | diff before -
+	[ "$(<"$HOME/built")" = built ]
+	[ "$(cat "$XDG_CACHE_HOME"/kalico-flash/linked/*/lib/hidflash/hid-flash)" = 1 ]
+	[[ $stderr != *"building "* ]]
+	# One that cannot be built stops nothing, and the board stays where it is.
+	rm -r "$XDG_CACHE_HOME/kalico-flash/linked"
+	sed -i 's/^main.o:/main.o: missing.c/' "$HOME/klipper/lib/hidflash/Makefile"
+	run -1 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash -u klipper; s=$?; kf-scan -q; exit $s'
+	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
+	grep 'No rule to make target' "$(jq -sr '.[0].error.log' <<<"$output")"
+	[ ! -s "$FAKE/calls" ]
+	sed -i 's/^main.o: missing.c/main.o:/' "$HOME/klipper/lib/hidflash/Makefile"
+	run -0 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
+	[[ $stderr == *"building lib/hidflash/hid-flash for make flash, once"*entering* ]]
+	rm "$HOME/built"
+	echo built >"$HOME/built"
+	# Links follow the tree: what is new there is there, and what was built stays.
+	echo new >"$HOME/klipper/lib/hidflash/new.h"
+	ln -sfn nowhere "$(echo "$XDG_CACHE_HOME"/kalico-flash/linked/*)/Makefile"
+	run -0 --separate-stderr sim "$H723" -- 'config | kf-build --clean | kf-flash --method make_flash'
+	[ "$(cat "$XDG_CACHE_HOME"/kalico-flash/linked/*/lib/hidflash/new.h)" = new ]
+	[ ! -e "$(echo "$XDG_CACHE_HOME"/kalico-flash/linked/*)/lib/hidflash/stale.o" ]
+	[ "$(<"$HOME/built")" = built ]
 }
 
 @test "a method that there is none of is a mistake" {

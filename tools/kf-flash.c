@@ -20,6 +20,7 @@
 #include "flash/claim.h"
 #include "flash/flash.h"
 #include "flash/parallel.h"
+#include "flash/script.h"
 #include "flash/verdict.h"
 #include "systemd/units.h"
 
@@ -310,6 +311,24 @@ static int flash_all(struct kf_batch *batch, const struct kf_parallel *parallel,
 	return r;
 }
 
+/* What takes time, before anything is stopped. */
+static void prepare_jobs(struct kf_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		struct kf_job *job = &batch->list[i];
+		struct kf_watch watch = { show_step, show_progress, job };
+
+		if (!job->planned || job->plan.skip[0] || job->plan.current ||
+		    kf_make_flash_prepare(&job->plan, &watch, &job->err) == 0)
+			continue;
+		if (job->plan.methods.count > 1)
+			kf_error_hint(&job->err,
+				      "if the board has Katapult, make flash is not needed: "
+				      "--no-fallback");
+		kf_record_set_error(job->record, kf_log_tool(), &job->err);
+	}
+}
+
 static int work(json_t *records, struct args *args, char **argv, struct kf_error *err)
 {
 	bool touches = !args->flash.check && !args->dry_run;
@@ -326,6 +345,8 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 		r = kf_batch_plan(records, &args->flash, kf_log_tool(), batch, err);
 	if (r < 0)
 		return r;
+	if (touches)
+		prepare_jobs(batch);
 	if (!args->no_service)
 		kf_batch_hold(batch, args->while_unknown, kf_log_tool());
 	for (size_t i = 0; i < batch->count; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "core/text.h"
 #include "flash/methods.h"
 #include "klipper/chip.h"
+#include "klipper/linked.h"
 #include "usb/rules.h"
 
 enum { CHECK_MS = 20000 };
@@ -33,6 +35,14 @@ static const struct need {
 				   .compiler = "gcc",
 				   .libusb = true },
 };
+
+/*
+ * For every STM32 make flash builds hid-flash first, used or not; where libusb is missing it goes
+ * on without.
+ */
+static const struct need hid_flash = { .folder = "lib/hidflash",
+				       .file = "hid-flash",
+				       .compiler = "gcc" };
 
 /* Does firmware that starts here leave no room for a bootloader before it? */
 static bool is_bare(const char *mcu, uint32_t start)
@@ -177,15 +187,44 @@ static int check_flashtool(const struct kf_methods_for *with, struct kf_error *e
 	return r < 0 ? r : check_runs(argv, "Python's module serial", "python3-serial", err);
 }
 
-/* Is it built already, or is there all that make flash builds it with? */
-static int check_built(const struct need *need, const char *tree, struct kf_error *err)
+/* What make flash of this chip has to build, or NULL. */
+static const struct need *built_need(const char *mcu, const struct kf_loader *loader)
+{
+	if (loader && needs[loader->program].folder)
+		return &needs[loader->program];
+	return loader && fnmatch("stm32*", mcu, FNM_CASEFOLD) == 0 ? &hid_flash : NULL;
+}
+
+bool kf_methods_tool(const char *mcu, uint32_t start, struct kf_built_tool *ret)
+{
+	const struct need *need = built_need(mcu, kf_loader_find(mcu, start));
+
+	if (!need)
+		return false;
+	*ret = (struct kf_built_tool){ need->folder, need->file,
+				       need == &hid_flash ? NULL : need->file };
+	return true;
+}
+
+static bool is_built(const char *dir, const struct need *need)
+{
+	char path[PATH_MAX];
+
+	return kf_text_format(path, sizeof(path), "%s/%s/%s", dir, need->folder, need->file) &&
+	       access(path, X_OK) == 0;
+}
+
+/* Is it built already, by make flash in the tree or by us beside it, or can make flash build it? */
+static int check_built(const struct need *need, const char *tree_dir, struct kf_error *err)
 {
 	static const char *const libusb[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
-	char file[PATH_MAX], folder[PATH_MAX];
+	char folder[PATH_MAX], linked[PATH_MAX];
+	struct kf_tree tree;
 
-	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree, need->folder) ||
-	    !kf_text_format(file, sizeof(file), "%s/%s", folder, need->file) ||
-	    access(folder, F_OK) < 0 || access(file, X_OK) == 0)
+	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree_dir, need->folder) ||
+	    access(folder, F_OK) < 0 || is_built(tree_dir, need) ||
+	    (kf_tree_open(tree_dir, &tree, NULL) == 0 &&
+	     kf_linked_path(tree.dir, linked, NULL) == 0 && is_built(linked, need)))
 		return 0;
 	if (!kf_process_exists(need->compiler))
 		return missing(need->compiler, need->compiler, err);
@@ -197,12 +236,13 @@ static int check_loader(const struct kf_methods_for *with, const struct kf_loade
 			struct kf_error *err)
 {
 	const struct need *need = &needs[loader->program];
+	const struct need *built = built_need(with->mcu, loader);
 	int r = 0;
 
 	if (need->run && !kf_process_exists(need->run))
 		r = missing(need->run, need->package, err);
-	else if (need->folder)
-		r = check_built(need, with->klipper_dir, err);
+	else if (built)
+		r = check_built(built, with->klipper_dir, err);
 	if (r == 0 && loader->vendor)
 		r = kf_usb_check_rule(with->board, loader->vendor, loader->product, err);
 	return r;

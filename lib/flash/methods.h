@@ -47,6 +47,15 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);
 
+/*
+ * What make flash builds in the tree before it flashes such a chip: file in folder (of the tree),
+ * by that folder's make and this target (NULL: the first one). False: nothing.
+ */
+struct kf_built_tool {
+	const char *folder, *file, *target;
+};
+bool kf_methods_tool(const char *mcu, uint32_t start, struct kf_built_tool *ret);
+
 /* katapult_dir's flashtool.py, else the tree's own copy (Klipper keeps one, and Kalico). KF_CONFIG.
  */
 _must_check_ int kf_flashtool_find(const char *klipper_dir, const char *katapult_dir,

@@ -8,7 +8,6 @@
 
 #include "core/clock.h"
 #include "core/file.h"
-#include "core/lock.h"
 #include "core/match.h"
 #include "core/paths.h"
 #include "core/process.h"
@@ -17,8 +16,11 @@
 #include "klipper/build.h"
 #include "klipper/chip.h"
 #include "klipper/kconfig.h"
+#include "klipper/linked.h"
 #include "klipper/tree.h"
 #include "usb/identity.h"
+
+enum { BUILD_MS = 300000 };
 
 static int open_log(const struct kf_plan *plan, enum kf_method method, char path[PATH_MAX],
 		    int *ret, struct kf_error *err)
@@ -184,19 +186,59 @@ static int check_build(const struct kf_plan *plan, const struct build *build, st
 			      build->config, build->image);
 }
 
-/* make flash builds tools of its own in the tree's lib/, so it is run there one at a time. */
-static int take_turn(const struct kf_tree *tree, int64_t deadline_ms, int *ret,
-		     struct kf_error *err)
+static int build_tool(const struct kf_plan *plan, const struct kf_built_tool *tool,
+		      const char *folder, int64_t deadline_ms, struct kf_error *err)
 {
+	static const char *const env[] = { "MAKEFLAGS", "GNUMAKEFLAGS",	 "MFLAGS", "MAKELEVEL",
+					   "MAKEFILES", "MAKEOVERRIDES", NULL };
+	_cleanup_(kf_closep) int log = -1;
+	const char *const argv[] = { "make", "-C", folder, tool->target, NULL };
+	struct kf_process p = { .argv = argv, .env = env, .in = -1 };
+	char path[PATH_MAX];
+	int r, status;
+
+	r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
+	if (r < 0)
+		return r;
+	p.out = p.err = log;
+	r = kf_process_run(&p, deadline_ms, &status, err);
+	if (r == 0 && status != 0)
+		r = kf_fail(err, KF_NO_TOOLCHAIN,
+			    "%s/%s could not be built, which make flash needs for this board",
+			    tool->folder, tool->file);
+	if (r < 0)
+		kf_text_format(err->log, sizeof(err->log), "%s", path);
+	return r;
+}
+
+int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_watch *watch,
+			  struct kf_error *err)
+{
+	bool make = plan->methods.list[plan->methods.count - 1] == KF_METHOD_MAKE_FLASH;
+	int64_t deadline_ms = kf_now_ms() + BUILD_MS;
+	_cleanup_(kf_closep) int lock = -1;
+	char folder[PATH_MAX], file[PATH_MAX];
+	struct kf_tree tree, linked;
+	struct kf_built_tool tool;
 	int r;
 
-	*ret = open(tree->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret < 0)
-		return kf_fail_sys(err, errno, "%s", tree->dir);
-	r = kf_lock_fd(*ret, deadline_ms);
-	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "another make flash uses %s", tree->dir);
-	return r < 0 ? kf_fail_sys(err, -r, "%s", tree->dir) : 0;
+	if (!make || plan->board.mode == KF_MODE_KATAPULT ||
+	    !kf_methods_tool(plan->image.dictionary.mcu,
+			     plan->start_known ? plan->start : KF_LOADER_ANY, &tool) ||
+	    !kf_text_format(folder, sizeof(folder), "%s/%s", plan->klipper_dir, tool.folder) ||
+	    access(folder, F_OK) < 0)
+		return 0;
+	r = kf_tree_open(plan->klipper_dir, &tree, err);
+	if (r == 0)
+		r = kf_linked_tree(&tree, deadline_ms, &linked, &lock, err);
+	if (r < 0)
+		return r;
+	if (!kf_text_format(folder, sizeof(folder), "%s/%s", linked.dir, tool.folder) ||
+	    !kf_text_format(file, sizeof(file), "%s/%s", folder, tool.file) ||
+	    access(file, X_OK) == 0)
+		return 0;
+	kf_watch_step(watch, "building %s/%s for make flash, once", tool.folder, tool.file);
+	return build_tool(plan, &tool, folder, deadline_ms, err);
 }
 
 int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
@@ -219,7 +261,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	/* -o: a tree that is newer by now has neither of them made anew. */
 	const char *const targets[] = { "flash",     device, "NOSUDO=1",   "-o",
 					build.image, "-o",   build.config, NULL };
-	struct kf_tree tree;
+	struct kf_tree tree, linked;
 	int r, status;
 
 	r = find_build(plan, &build, err);
@@ -230,7 +272,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r == 0)
 		r = flash_device(board, device, err);
 	if (r == 0)
-		r = take_turn(&tree, deadline_ms, &turn, err);
+		r = kf_linked_tree(&tree, deadline_ms, &linked, &turn, err);
 	if (r == 0) /* it may have changed while we waited */
 		r = check_build(plan, &build, err);
 	if (r == 0)
@@ -238,7 +280,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r < 0)
 		return r;
 	kf_watch_step(watch, "make flash %s", device);
-	r = kf_tree_make(&(struct kf_make){ .tree = &tree,
+	r = kf_tree_make(&(struct kf_make){ .tree = &linked,
 					    .out = build.out,
 					    .config = build.config,
 					    .targets = targets,

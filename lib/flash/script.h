@@ -19,6 +19,15 @@ _must_check_ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf
 				     struct kf_error *err);
 
 /*
+ * Build the tool that make flash would build on its way, if it is in the plan and the board is not
+ * in Katapult: before the board is entered and a service stops, for that may take minutes, once.
+ * KF_NO_TOOLCHAIN: it cannot be built; the error names the log. KF_BUSY, KF_TIMEOUT,
+ * KF_INTERRUPTED; KF_NO_TREE.
+ */
+_must_check_ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_watch *watch,
+				       struct kf_error *err);
+
+/*
  * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT, of which
  * nothing is made anew. Refused (KF_NO_FIRMWARE) unless OUT still holds the planned image;
  * KF_UNVERIFIED if it does not afterwards. KF_FLASH_FAILED with the log when it fails; KF_TIMEOUT;
