@@ -21,8 +21,8 @@ bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4)
 bool kf_text_add(char *list, size_t size, const char *separator, const char *word);
 
 /*
- * A registry key from a person's name for a board: ASCII, lower case, runs of
- * space, '_', '.' and '-' to one '-', others dropped, at most 64. Returns false
+ * A registry key from a person's name for a board: accents folded ("Têtière" is "tetiere"), ASCII,
+ * lower case, runs of space, '_', '.' and '-' to one '-', others dropped, at most 64. Returns false
  * if nothing is left.
  */
 bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE]);

@@ -118,7 +118,11 @@ TEST(keys_from_names)
 	key("Octopus Pro v1.1", "octopus-pro-v1-1");
 	key("  --Nitehawk__36.. ", "nitehawk-36");
 	key("EBB (SB2209)", "ebb-sb2209");
-	key("Gr\303\266\303\237e", "gre");
+	key("Gr\303\266\303\237e", "grosse");
+	key("T\303\252ti\303\250re", "tetiere");
+	key("Te\314\202tie\314\200re", "tetiere"); /* accents of their own, as macOS has them */
+	key("\305\201\303\263d\305\272 2", "lodz-2");
+	key("a\377b\303", "ab"); /* no UTF-8 */
 	key("../../etc", "etc");
 	key("", "");
 	key("\346\235\277 -_.", "");
