@@ -128,11 +128,13 @@ fake_menuconfig() {
 }
 
 # bats test_tags=slow
-@test "a board that is not plugged in gets its configuration too, if one was saved" {
+@test "a board that is not plugged in gets its configuration too, unless only the others are wanted" {
 	two_boards
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
-	run -0 --separate-stderr filter <in
+	run -0 --separate-stderr filter --connected <in
 	[ "$output" = "$(<in)" ]
+	run -1 --separate-stderr filter <in
+	[ "$(jq -r .error.code <<<"$output")" = no_config ]
 	saved octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	run -0 --separate-stderr filter <in
 	[ "$(jq -r .config.mcu <<<"$output")" = stm32h723xx ]
@@ -469,10 +471,17 @@ sudo apt-get install python3" ]
 	[ "$(jq -r .error.code <out)" = not_saved ]
 	[ ! -e "$ours/configs" ]
 	saved nitehawk MACH_RPXXXX
-	run terminal 'kf-config --menuconfig <in >out'
+	left='left without saving.*y/N.'
+	run terminal 'kf-config --menuconfig <in >out' "$left" '\r'
+	[ "$(jq -r '.error.code, .config' <out)" = $'not_saved\nnull' ]
+	run terminal 'kf-config --menuconfig <in >out' "$left" 'y\r'
 	[ "$status" -eq 0 ]
 	[[ $output == *"menuconfig for"* && $output != *"; saved"* ]]
 	[ "$(jq -r .config.mcu <out)" = rp2040 ]
+	# Where nothing is built from it there is nothing to ask.
+	run terminal 'kf-config --menuconfig <in'
+	[ "$status" -eq 0 ]
+	[[ $output != *y/N* ]]
 }
 
 @test "saved for another MCU: refused, and what is saved stays" {
@@ -496,9 +505,12 @@ sudo apt-get install python3" ]
 	saved nitehawk MACH_RPXXXX
 	ln -s "$ours/configs/nitehawk" "$HOME/dotfiles"
 	nitehawk >in
+	run terminal 'kf-config --saved <in >out'
+	[ "$status" -eq 0 ]
+	[[ $output != *menuconfig* ]]
 	run terminal 'kf-config <in >out'
 	[ "$status" -eq 1 ]
-	[[ $(jq -r .error.message <out) == "make menuconfig in $tree ended with status 2" ]]
+	[[ $(jq -r .error.message <out) == "make menuconfig in $tree ended with status 2: make: "* ]]
 	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
 	run --separate-stderr filter <in
 	[ "$status" -eq 0 ]
@@ -515,6 +527,46 @@ sudo apt-get install python3" ]
 	[ "$(jq -r .config.mcu <out)" = rp2040 ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
 	cmp "$ours/configs/nitehawk/.config" "$cache/configs/nitehawk/.config"
+}
+
+# bats test_tags=slow
+@test "the real menuconfig opens whatever locale and TERM ssh brought" {
+	two_boards
+	nitehawk >in
+	for setting in LC_ALL=de_AT.UTF-8 LC_TIME=xx_XX TERM=xterm-nonesuch TERM=nonesuch TERM=dumb -uTERM; do
+		run terminal "env -u LC_ALL $setting kf-config --menuconfig <in >out" Architecture q 'Save configuration' n
+		[ "$(jq -r .error.code <out)" = not_saved ] || { echo "$setting: $output" && false; }
+		[[ $output != *Traceback* ]]
+	done
+}
+
+@test "a menuconfig that fails: one sentence, and the rest in a log" {
+	two_boards
+	fake_menuconfig <<<'printf "Traceback (most recent call last):\n  File x\nlocale.Error: unsupported\n" >&2; exit 1'
+	nitehawk >in
+	run terminal 'kf-config <in >out'
+	[ "$status" -eq 1 ]
+	[[ $output != *Traceback* ]]
+	[ "$(jq -r .error.message <out)" = "make menuconfig in $tree ended with status 2: locale.Error: unsupported" ]
+	grep -q Traceback "$(jq -r .error.log <out)"
+}
+
+# bats test_tags=slow
+@test "a byte order mark before a saved configuration is passed over, also by menuconfig" {
+	two_boards
+	saved octopus "${h723[@]}"
+	config=$ours/configs/octopus/.config
+	printf '\xef\xbb\xbf%s\n' "$(<"$config")" >"$config"
+	run --separate-stderr filter < <(octopus)
+	[ "$(jq -r '.error, .config.mcu' <<<"$output")" = $'null\nstm32h723xx' ]
+	fake_menuconfig <<<'head -c 17 "$KCONFIG_CONFIG" >"$HOME/head"; echo CONFIG_WANT_ADC=n >>"$KCONFIG_CONFIG"'
+	octopus >in
+	run terminal 'kf-config --menuconfig <in >out'
+	[ "$(<"$HOME/head")" = CONFIG_MACH_STM32 ]
+	# It goes to make, which would run it.
+	echo '$(shell touch pwned)' >"$config"
+	run terminal 'kf-config --menuconfig <in >out'
+	[[ $(jq -r .error.message <out) == *"line 1 is none that Kconfig writes"* ]]
 }
 
 @test "add without a question" {

@@ -34,10 +34,12 @@ static struct {
 	struct kf_register request;
 	int64_t timeout_ms;
 	struct kf_retire retire;
-	bool table, quiet, menuconfig, accept_drift, global;
+	bool table, quiet, menuconfig, saved, connected, accept_drift, global;
 } opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000) };
 
 static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' },
+					 { "saved", no_argument, NULL, 'S' },
+					 { "connected", no_argument, NULL, 'C' },
 					 { "accept-drift", no_argument, NULL, 'A' },
 					 { "klipper-dir", required_argument, NULL, 'D' },
 					 { "timeout", required_argument, NULL, 'T' },
@@ -67,6 +69,8 @@ static const struct {
 } places[] = {
 	{ 'q', &opt.quiet, NULL, 0 },
 	{ 'M', &opt.menuconfig, NULL, 0 },
+	{ 'S', &opt.saved, NULL, 0 },
+	{ 'C', &opt.connected, NULL, 0 },
 	{ 'A', &opt.accept_drift, NULL, 0 },
 	{ 'g', &opt.global, NULL, 0 },
 	{ 'y', &opt.retire.yes, NULL, 0 },
@@ -95,6 +99,8 @@ static const char help[] =
 	"Give each registered board its saved configuration, or keep the registry of "
 	"boards.\n\n"
 	"      --menuconfig           open menuconfig, also where a configuration is saved\n"
+	"      --saved                not there, even if skip_menuconfig is false\n"
+	"      --connected            leave boards that are not plugged in as they are\n"
 	"      --accept-drift         take, and save, what the source tree makes of it\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
 	"      --timeout=SECONDS      time for make olddefconfig (60)\n\n"
@@ -280,7 +286,7 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 		r = kf_record_board(record, &board, err);
 		if (r < 0)
 			return r;
-		if (kf_configure_wants(&board) && !kf_record_failed(record) &&
+		if (kf_configure_wants(c, &board) && !kf_record_failed(record) &&
 		    !kf_record_skipped(record))
 			configure(c, record, &board);
 		if (kf_stop_signal())
@@ -301,6 +307,9 @@ static int filter(char **args, struct kf_error *err)
 	struct kf_configure c = { .registry = &registry,
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
 				  .menuconfig = opt.menuconfig,
+				  .saved = opt.saved,
+				  .connected = opt.connected,
+				  .asks = !opt.table,
 				  .accept_drift = opt.accept_drift,
 				  .timeout_ms = opt.timeout_ms };
 	int status, r;
@@ -329,7 +338,7 @@ static const struct command {
 	const char *options;			       /* besides those that all take */
 	const char *wants;			       /* said where there are too few */
 } commands[] = {
-	{ NULL, filter, 0, 0, "MADT", NULL },
+	{ NULL, filter, 0, 0, "MSCADT", NULL },
 	{ "add", add, 0, 0, "knmpPf", NULL },
 	{ "list", list, 0, 0, "", NULL },
 	{ "show", show, 0, 1, "", NULL },

@@ -2,7 +2,10 @@
 /* Lines are read a byte at a time: what follows the newline is another program's to read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -135,5 +138,103 @@ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 		if (!text[0] || strcasecmp(text, "n") == 0 || strcasecmp(text, "no") == 0)
 			return 0;
 		r = dprintf(tty, "Please answer y or n.") < 0 ? -EIO : 0;
+	}
+}
+
+/* ncurses' rule: below the folder of the name's first character, or of that in hex. */
+static bool entry_in(const char *dir, size_t len, const char *term)
+{
+	char letter[PATH_MAX], hex[PATH_MAX];
+
+	return len > 0 && ((kf_text_format(letter, sizeof(letter), "%.*s/%c/%s", (int)len, dir,
+					   term[0], term) &&
+			    access(letter, R_OK) == 0) ||
+			   (kf_text_format(hex, sizeof(hex), "%.*s/%02x/%s", (int)len, dir,
+					   (unsigned char)term[0], term) &&
+			    access(hex, R_OK) == 0));
+}
+
+static bool has_entry(const char *term)
+{
+	static const char *const usual[] = { "/etc/terminfo", "/lib/terminfo",
+					     "/usr/share/terminfo", "/usr/lib/terminfo" };
+	const char *dir = getenv("TERMINFO"), *dirs = getenv("TERMINFO_DIRS");
+	const char *home = getenv("HOME");
+	char own[PATH_MAX];
+	size_t len;
+
+	if (!term[0] || strchr(term, '/'))
+		return false;
+	if (dir && entry_in(dir, strlen(dir), term))
+		return true;
+	if (home && kf_text_format(own, sizeof(own), "%s/.terminfo", home) &&
+	    entry_in(own, strlen(own), term))
+		return true;
+	for (; dirs && *dirs; dirs += len + (dirs[len] == ':')) {
+		len = strcspn(dirs, ":");
+		if (entry_in(dirs, len, term))
+			return true;
+	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(usual); i++)
+		if (entry_in(usual[i], strlen(usual[i]), term))
+			return true;
+	return false;
+}
+
+/* The entry for a TERM that has none: of its family ("xterm" for xterm-ghostty), else a plain one.
+ */
+static bool find_entry(const char *term, char *ret, size_t size)
+{
+	static const char *const plain[] = { "xterm", "linux", "vt100" };
+	char *end;
+
+	kf_text_format(ret, size, "%s", term);
+	while ((end = strrchr(ret, '-')) || (end = strrchr(ret, '.'))) {
+		*end = '\0';
+		if (has_entry(ret))
+			return true;
+	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(plain); i++) {
+		kf_text_format(ret, size, "%s", plain[i]);
+		if (has_entry(ret))
+			return true;
+	}
+	return false;
+}
+
+/* An installed locale for one that setlocale(3) refuses: the locale ssh brings is its client's. */
+static bool find_locale(const char **ret)
+{
+	static const char *const usual[] = { "", "C.UTF-8", "C" };
+	locale_t locale;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(usual); i++) {
+		locale = newlocale(LC_ALL_MASK, usual[i], (locale_t)0);
+		if (!locale)
+			continue;
+		freelocale(locale);
+		*ret = usual[i];
+		return i > 0;
+	}
+	return false;
+}
+
+void kf_terminal_env(struct kf_terminal_env *ret)
+{
+	const char *term = getenv("TERM"), *locale;
+	char entry[KF_NAME_SIZE - sizeof("TERM=")];
+	size_t count = 0;
+
+	*ret = (struct kf_terminal_env){ 0 };
+	if (find_locale(&locale)) {
+		kf_text_format(ret->locale, sizeof(ret->locale), "LC_ALL=%s", locale);
+		ret->list[count++] = ret->locale;
+	}
+	term = term ? term : "";
+	if (strcmp(term, "dumb") != 0 && strcmp(term, "unknown") != 0 && has_entry(term))
+		return;
+	if (find_entry(term, entry, sizeof(entry))) {
+		kf_text_format(ret->term, sizeof(ret->term), "TERM=%s", entry);
+		ret->list[count++] = ret->term;
 	}
 }

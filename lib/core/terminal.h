@@ -26,4 +26,16 @@ _must_check_ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_erro
 _must_check_ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 	_printf_(3, 4);
 
+/*
+ * What a program that draws on the terminal (curses) needs and our environment does not give it:
+ * a locale that is installed, for setlocale(3) refuses others, and a TERM that has a terminfo(5)
+ * entry and can move the cursor. list is for struct kf_process's env: NULL-terminated, without
+ * what is good as it is. Where no better one is installed, a bad one is left as it is.
+ */
+struct kf_terminal_env {
+	char locale[32], term[KF_NAME_SIZE];
+	const char *list[3]; /* points into this struct */
+};
+void kf_terminal_env(struct kf_terminal_env *ret);
+
 #endif

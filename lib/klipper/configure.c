@@ -4,20 +4,20 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "klipper/configure.h"
 #include "klipper/migrate.h"
 
-bool kf_configure_wants(const struct kf_board *board)
+bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board)
 {
-	return board->key[0] && !board->excluded &&
-	       (board->connected || kf_saved_config_days(board->key) != -ENOENT);
+	return board->key[0] && !board->excluded && (board->connected || !c->connected);
 }
 
 bool kf_configure_edits(const struct kf_configure *c, const char *key)
 {
 	return c->tty >= 0 && (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||
-			       !kf_registry_skip_menuconfig(c->registry));
+			       (!c->saved && !kf_registry_skip_menuconfig(c->registry)));
 }
 
 static int open_tree(struct kf_configure *c, const char *key, struct kf_error *err)
@@ -68,6 +68,27 @@ static int check_comm(const struct kf_board *board, const struct kf_kconfig *con
 	return kf_code_errno(KF_CONFIG_DRIFT);
 }
 
+/* The user left menuconfig without saving: 0 to go on with what was saved before. */
+static int left_unsaved(const struct kf_configure *c, const char *key, struct kf_error *err)
+{
+	int r;
+
+	if (kf_saved_config_days(key) == -ENOENT)
+		return kf_fail(err, KF_NOT_SAVED,
+			       "menuconfig was left without saving, and no configuration was saved "
+			       "before");
+	if (!c->asks)
+		return 0;
+	r = kf_terminal_confirm(c->tty, err,
+				"%s: menuconfig was left without saving. Go on with the "
+				"configuration as it was before?",
+				key);
+	if (r == 0)
+		return kf_fail(err, KF_NOT_SAVED,
+			       "menuconfig was left without saving, so nothing is done");
+	return r < 0 ? r : 0;
+}
+
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
@@ -84,14 +105,12 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		return r;
 	if (kf_configure_edits(c, board->key)) {
 		r = kf_menuconfig(&m, c->tty, err);
-		if (r < 0)
-			return r;
-		if (r == 0 && kf_saved_config_days(board->key) == -ENOENT)
-			return kf_fail(err, KF_NOT_SAVED,
-				       "menuconfig was left without saving, and no "
-				       "configuration was saved before");
 		if (r > 0)
 			done.saved = "; saved";
+		else if (r == 0)
+			r = left_unsaved(c, board->key, err);
+		if (r < 0)
+			return r;
 	}
 	r = kf_migrate(&m, done.path, &done.kconfig, err);
 	if (r < 0)

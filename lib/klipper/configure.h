@@ -12,6 +12,9 @@ struct kf_configure {
 	const char *klipper_dir; /* for all boards; NULL: what is registered */
 	int tty;		 /* for menuconfig, or -1 */
 	bool menuconfig;	 /* also where a configuration is saved */
+	bool saved;		 /* never there for skip_menuconfig's sake: many boards at once */
+	bool connected;		 /* only the boards that are plugged in */
+	bool asks;		 /* ask before a configuration that menuconfig left is handed on */
 	bool accept_drift;	 /* take what the tree makes of a configuration */
 	int64_t timeout_ms;	 /* of olddefconfig */
 	char dir[PATH_MAX];	 /* ours: the tree opened last, as it was named */
@@ -25,16 +28,14 @@ struct kf_configured {
 	int days;		   /* since it was saved */
 };
 
-/*
- * Is this board to be configured: registered, not excluded, and plugged in or with a configuration
- * that was saved?
- */
-bool kf_configure_wants(const struct kf_board *board);
+/* Is this board to be configured: registered, not excluded, and one of those that are wanted? */
+bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board);
 
 /* Will menuconfig open for this board? */
 bool kf_configure_edits(const struct kf_configure *c, const char *key);
 
-/* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved, now or before), and as
+/* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
+ * the user does not want to go on with that), and as
  * kf_menuconfig and kf_migrate. */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);

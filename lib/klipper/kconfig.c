@@ -112,14 +112,14 @@ static int read_start(const char *path, struct kf_kconfig *config, struct kf_err
 	char value[VALUE_MAX], *end;
 	unsigned long start;
 
-	if (!kf_kconfig_get(config, "FLASH_APPLICATION_ADDRESS", value, sizeof(value)))
+	if (!kf_kconfig_get(config, "FLASH_APPLICATION_ADDRESS", value, sizeof(value)) &&
+	    !kf_kconfig_get(config, "FLASH_START", value, sizeof(value)))
 		return 0;
 	errno = 0;
 	start = strtoul(value, &end, 0);
 	if (errno || end == value || *end || value[0] == '-' || start > UINT32_MAX)
 		return kf_fail(err, KF_CONFIG,
-			       "%s: CONFIG_FLASH_APPLICATION_ADDRESS is \"%s\", not an address",
-			       path, value);
+			       "%s: its application address is \"%s\", which is none", path, value);
 	config->start = (uint32_t)start;
 	return 0;
 }
@@ -185,11 +185,14 @@ static int check_lines(const char *path, const char *text, struct kf_error *err)
 int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	const char *text;
 	int r;
 
 	r = kf_file_read(path, CONFIG_MAX, &config.text, &config.len, err);
 	if (r < 0)
 		return r;
+	text = kf_text_without_bom(config.text, &config.len);
+	memmove(config.text, text, config.len + 1);
 	if (memchr(config.text, '\0', config.len))
 		return kf_fail(err, KF_CONFIG, "%s: not a Kconfig file: it has a NUL byte", path);
 	r = check_lines(path, config.text, err);

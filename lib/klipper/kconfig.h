@@ -16,15 +16,17 @@ enum kf_comm {
 struct kf_kconfig {
 	char *text; /* owned */
 	size_t len;
-	char mcu[64];	/* CONFIG_MCU, else CONFIG_BOARD_DIRECTORY ("linux") */
-	uint32_t start; /* CONFIG_FLASH_APPLICATION_ADDRESS; 0 where the MCU has none (AVR) */
+	char mcu[64]; /* CONFIG_MCU, else CONFIG_BOARD_DIRECTORY ("linux") */
+	/* CONFIG_FLASH_APPLICATION_ADDRESS, which trees before Klipper 9b342c65c (2022-12) call
+	 * FLASH_START; 0 where the MCU has none (AVR). */
+	uint32_t start;
 	enum kf_comm comm;
 };
 
 /*
  * Read and check that each line is one that Kconfig writes: make includes the file as a part of its
  * own, where "$(shell ...)" runs, and Klipper's Makefiles hand values to a shell. KF_CONFIG names
- * the line.
+ * the line. A byte order mark is no part of the text.
  */
 _must_check_ int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *err);
 void kf_kconfig_free(struct kf_kconfig *config);

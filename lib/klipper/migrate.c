@@ -81,7 +81,22 @@ static int place_of(const char *key, const char *step, struct place *ret, struct
 	return r < 0 ? r : kf_path(KF_DIR_CACHE, ret->out, err, "configs/%s/%s/out/", key, step);
 }
 
-/* The last line of make's log says it best; the whole log is for those who want more. */
+/* The last line that is not make's own account of it; else the last. It is cut out of text. */
+static const char *last_words(char *text)
+{
+	const char *last = "", *own = "";
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (line[0])
+			last = line;
+		if (line[0] && strncmp(line, "make", 4) != 0)
+			own = line;
+	}
+	return own[0] ? own : last;
+}
+
+/* The last words in make's log say it best; the whole log is for those who want more. */
 static int make_failed(const struct kf_migration *m, const char *what, int status, const char *out,
 		       const char *log, struct kf_error *err)
 {
@@ -90,44 +105,42 @@ static int make_failed(const struct kf_migration *m, const char *what, int statu
 	size_t len = 0;
 	int r;
 
-	if (log && kf_file_read(log, LOG_MAX, &text, &len, NULL) == 0) {
-		while (len > 0 && text[len - 1] == '\n')
-			text[--len] = '\0';
-		last = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
-	}
+	if (kf_file_read(log, LOG_MAX, &text, &len, NULL) == 0)
+		last = last_words(text);
 	r = kf_fail(err, KF_BUILD_FAILED, "make %s in %s ended with status %d%s%s", what,
 		    m->tree->dir, kf_process_status(status), *last ? ": " : "", last);
 	kf_room_blame(out, log, err);
-	if (err && log)
+	if (err)
 		kf_text_format(err->log, sizeof(err->log), "%s", log);
 	return r;
 }
 
-static int run_olddefconfig(const struct kf_migration *m, const struct place *work,
-			    struct kf_error *err)
+/* make TARGET at a place, with a log of its own; tty is for menuconfig, else -1. */
+static int run_make(const struct kf_migration *m, const char *target, const struct place *place,
+		    int tty, int64_t deadline_ms, struct kf_error *err)
 {
-	static const char *const targets[] = { "olddefconfig", NULL };
+	const char *const targets[] = { target, NULL };
 	_cleanup_(kf_closep) int fd = -1;
 	struct kf_make make = { .tree = m->tree,
-				.out = work->out,
-				.config = work->config,
+				.out = place->out,
+				.config = place->config,
 				.targets = targets,
-				.tty = -1 };
+				.tty = tty,
+				.deadline_ms = deadline_ms };
 	char log[PATH_MAX];
 	int status, r;
 
-	r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/olddefconfig.log", m->key);
+	r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/%s.log", m->key, target);
 	if (r < 0)
 		return r;
 	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return kf_fail_sys(err, errno, "%s", log);
 	make.log_fd = fd;
-	make.deadline_ms = kf_now_ms() + m->timeout_ms;
 	r = kf_tree_make(&make, &status, err);
 	if (r < 0)
 		return r;
-	return status ? make_failed(m, targets[0], status, work->out, log, err) : 0;
+	return status ? make_failed(m, target, status, place->out, log, err) : 0;
 }
 
 static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *config,
@@ -189,7 +202,7 @@ static int migrate(const struct kf_migration *m, const char *source, char ret_pa
 	if (r == 0)
 		r = kf_file_write(work.config, saved.text, saved.len, err);
 	if (r == 0)
-		r = run_olddefconfig(m, &work, err);
+		r = run_make(m, "olddefconfig", &work, -1, kf_now_ms() + m->timeout_ms, err);
 	if (r == 0)
 		r = kf_kconfig_load(work.config, &config, err);
 	if (r == 0)
@@ -245,6 +258,7 @@ static int prepare_edit(const struct kf_migration *m, const char *saved, const s
 			struct kf_error *err)
 {
 	char kconfig[PATH_MAX], dir[PATH_MAX];
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat st, ours;
 	int r;
@@ -255,9 +269,9 @@ static int prepare_edit(const struct kf_migration *m, const char *saved, const s
 	if (r < 0)
 		return r;
 	if (access(saved, F_OK) == 0)
-		r = kf_file_copy(saved, edit->config, CONFIG_MAX, err);
-	else
-		r = kf_file_write(edit->config, "", 0, err);
+		r = kf_kconfig_load(saved, &config, err);
+	if (r == 0)
+		r = kf_file_write(edit->config, config.text ? config.text : "", config.len, err);
 	if (r < 0)
 		return r;
 	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->tree->dir);
@@ -274,24 +288,13 @@ static int prepare_edit(const struct kf_migration *m, const char *saved, const s
 static int run_menuconfig(const struct kf_migration *m, const struct place *edit, int tty,
 			  struct kf_error *err)
 {
-	static const char *const targets[] = { "menuconfig", NULL };
-	const struct kf_make make = { .tree = m->tree,
-				      .out = edit->out,
-				      .config = edit->config,
-				      .targets = targets,
-				      .tty = tty,
-				      .log_fd = -1,
-				      .deadline_ms = KF_FOREVER };
 	struct termios before;
 	bool known = tcgetattr(tty, &before) == 0;
-	int status, r;
+	int r = run_make(m, "menuconfig", edit, tty, KF_FOREVER, err);
 
-	r = kf_tree_make(&make, &status, err);
-	if (r == 0 && status == 0)
-		return 0;
-	if (known)
+	if (r < 0 && known)
 		tcsetattr(tty, TCSADRAIN, &before); /* curses may have had no chance to */
-	return r < 0 ? r : make_failed(m, targets[0], status, edit->out, NULL, err);
+	return r;
 }
 
 int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "klipper/extras.h"
 #include "klipper/tree.h"
@@ -243,33 +244,51 @@ static int fill_argv(const struct kf_make *make, const char **argv, size_t argc,
 	return 0;
 }
 
+/*
+ * Another make's options, Kconfig's own variables and extra flags would change what is built;
+ * Python would leave __pycache__ in the tree.
+ */
+static const char *const clean_env[] = {
+	"PYTHONDONTWRITEBYTECODE=1",
+	"GIT_OPTIONAL_LOCKS=0",
+	"GNUMAKEFLAGS",
+	"MFLAGS",
+	"MAKELEVEL",
+	"MAKEFILES",
+	"MAKEOVERRIDES",
+	"OUT",
+	"V",
+	"EXTRA_CFLAGS",
+	"CONFIG_",
+	"KCONFIG_CONFIG",
+	"KCONFIG_AUTOHEADER",
+	"KCONFIG_ALLCONFIG",
+	"KCONFIG_DEFCONFIG_LIST",
+	"KCONFIG_CONFIG_HEADER",
+	"KCONFIG_STRICT",
+	"srctree",
+};
+
+enum { ENV_MAX = KF_ARRAY_SIZE(clean_env) + 4 };
+
+/* make's environment: flags is MAKEFLAGS, and terminal is for menuconfig. */
+static void fill_env(const char *flags, const struct kf_terminal_env *terminal,
+		     const char *ret[ENV_MAX])
+{
+	size_t n = KF_ARRAY_SIZE(clean_env);
+
+	memcpy(ret, clean_env, sizeof(clean_env));
+	ret[n++] = flags;
+	for (size_t i = 0; terminal->list[i]; i++)
+		ret[n++] = terminal->list[i];
+	ret[n] = NULL;
+}
+
 int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err)
 {
-	/*
-	 * Another make's options, Kconfig's own variables and extra flags would change what
-	 * is built; Python would leave __pycache__ in the tree.
-	 */
 	char flags[KF_JOBSERVER_SIZE] = "MAKEFLAGS";
-	const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1",
-				    "GIT_OPTIONAL_LOCKS=0",
-				    flags,
-				    "GNUMAKEFLAGS",
-				    "MFLAGS",
-				    "MAKELEVEL",
-				    "MAKEFILES",
-				    "MAKEOVERRIDES",
-				    "OUT",
-				    "V",
-				    "EXTRA_CFLAGS",
-				    "CONFIG_",
-				    "KCONFIG_CONFIG",
-				    "KCONFIG_AUTOHEADER",
-				    "KCONFIG_ALLCONFIG",
-				    "KCONFIG_DEFCONFIG_LIST",
-				    "KCONFIG_CONFIG_HEADER",
-				    "KCONFIG_STRICT",
-				    "srctree",
-				    NULL };
+	struct kf_terminal_env terminal = { 0 };
+	const char *env[ENV_MAX];
 	const char *argv[TARGETS_MAX + 8] = { "make" };
 	char out[PATH_MAX + 8], config[PATH_MAX + 24], jobs[16];
 	const struct kf_process p = {
@@ -278,7 +297,7 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 		.env = env,
 		.in = make->tty,
 		.out = make->tty >= 0 ? make->tty : make->log_fd,
-		.err = make->tty >= 0 ? make->tty : make->log_fd,
+		.err = make->log_fd,
 		.keep = make->jobserver ? make->jobserver->fds : NULL,
 		.foreground = make->tty >= 0,
 		.private = true,
@@ -291,6 +310,9 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 		return r;
 	if (make->jobserver)
 		kf_jobserver_flags(make->jobserver, flags);
+	if (make->tty >= 0)
+		kf_terminal_env(&terminal);
+	fill_env(flags, &terminal, env);
 	kf_text_format(out, sizeof(out), "OUT=%s", make->out);
 	kf_text_format(config, sizeof(config), "KCONFIG_CONFIG=%s", make->config);
 	kf_text_format(jobs, sizeof(jobs), "-j%u", make->jobs);

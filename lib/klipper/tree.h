@@ -46,9 +46,10 @@ void kf_revision_forget(struct kf_revision *asked);
 
 /*
  * make OUT=out/ KCONFIG_CONFIG=config TARGET... in the tree. out ends in '/' and is made
- * if missing. targets is NULL-terminated (empty or NULL: all) and may hold NAME=value too. For
- * menuconfig, tty is the terminal's descriptor for all of 0, 1 and 2; else -1 and log_fd takes
- * its output (-1: nobody does). jobs 0: no -j. *ret is wait(2)'s status.
+ * if missing. targets is NULL-terminated (empty or NULL: all) and may hold NAME=value too. log_fd
+ * takes its output (-1: nobody does); for menuconfig, tty is the terminal's descriptor for 0 and 1,
+ * and a locale and TERM that are not installed are replaced: then log_fd takes only complaints.
+ * Else tty is -1. jobs 0: no -j. *ret is wait(2)'s status.
  *
  * KF_NO_TOOLCHAIN: no make or python3. KF_CONFIG: out or config have a character that make
  * cannot take. Else as kf_process_run. The user's variables that would change the outcome
