@@ -173,8 +173,39 @@ load stages
 @test "kf config KEY edits that board's configuration" {
 	alone kf config octopus-pro
 	[ "$status" -eq 0 ]
+	[ "$(cat "$note/kf-scan.argv")" = "--quiet --all --device octopus-pro" ]
 	[ "$(cat "$note/kf-config.argv")" = "--menuconfig" ]
 	run ! ran kf-build
+}
+
+@test "kf build and kf config need no board that is plugged in" {
+	away() { board "$1" '.board.connected = false | .board.mode = null | .board.tty = null'; }
+	{ away octopus-pro && away nitehawk; } >"$note/records.jsonl"
+	for words in "build --all" "build octopus-pro nitehawk" "config --all"; do
+		rm -f "$note"/kf-*
+		# shellcheck disable=SC2086
+		alone kf $words
+		[ "$status" -eq 0 ] || { echo "$words: $status $stderr" && false; }
+		[ "$(keys_in kf-config)" = "octopus-pro nitehawk" ]
+	done
+	run ! ran kf-flash
+	# Where somebody is asked, they are there to be chosen.
+	run "$KF_TESTS/on-terminal" 'kf build' 'which' '2\r'
+	[ "$status" -eq 0 ]
+	alone kf flash octopus-pro --all
+	[ "$status" -eq 64 ]
+	alone kf flash --all
+	[ "$status" -eq 69 ]
+}
+
+@test "with --all menuconfig opens for no board that has a configuration" {
+	for words in "flash --all" "build --all"; do
+		rm -f "$note"/kf-*
+		# shellcheck disable=SC2086
+		alone kf $words
+		[[ $(cat "$note/kf-config.argv") == --saved* ]]
+	done
+	[ "$(cat "$note/kf-config.argv")" = --saved ]
 }
 
 # bats test_tags=slow

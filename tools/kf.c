@@ -218,12 +218,14 @@ static void show_found(const char *boards)
 /* Find the programs before anything starts, then let it flow. */
 static int run(struct plan *plan)
 {
+	bool flash = plan->command->stages & TO_FLASH;
 	char path[STAGE_COUNT][PATH_MAX];
 	const char *const *stages[STAGE_COUNT + 1] = { NULL };
 	struct kf_flow flow = {
 		.command = plan->command->name,
 		.verb = plan->command->verb,
 		.all = plan->all,
+		.absent = plan->command->verb && !flash,
 		.keys = plan->keys,
 		.stages = stages,
 		.found = show_found,
@@ -232,6 +234,10 @@ static int run(struct plan *plan)
 	size_t count = 0;
 	int status;
 
+	if (plan->all)
+		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--saved";
+	if (plan->all && flash)
+		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--connected";
 	for (enum stage s = SCAN; s < STAGE_COUNT; s++) {
 		if (s != SCAN && !(plan->command->stages & 1u << s))
 			continue;

@@ -89,18 +89,18 @@ static int run_stage(const char *const *argv, int in, int out, bool *ret_stopped
 static int scan(const struct kf_flow *flow, const char *key, int out, bool *ret_whole,
 		struct kf_error *err)
 {
-	const char *argv[6] = { flow->stages[0][0], "--quiet" };
+	const char *argv[8] = { flow->stages[0][0], "--quiet" };
 	const int absent = kf_code_status(KF_NOT_CONNECTED);
 	off_t before = lseek(out, 0, SEEK_END);
 	bool stopped, wrote;
 	size_t n = 2;
 	int status;
 
+	if (flow->absent || flow->all)
+		argv[n++] = "--all";
 	if (key) {
 		argv[n++] = "--device";
 		argv[n++] = key;
-	} else if (flow->all) {
-		argv[n++] = "--all";
 	}
 	status = run_stage(argv, -1, out, &stopped, err);
 	wrote = lseek(out, 0, SEEK_END) > before;
@@ -157,7 +157,7 @@ static int choose(const struct kf_flow *flow, json_t *found, int tty, json_t **r
 
 	if (flow->keys[0] || !flow->verb)
 		boards = json_incref(found);
-	else if (kf_selection_make(found, flow->all, &boards, err) < 0)
+	else if (kf_selection_make(found, flow->all, flow->absent, &boards, err) < 0)
 		return failed(err);
 	summary = kf_selection_summary(boards);
 	if (summary)

@@ -12,6 +12,7 @@ struct kf_flow {
 	const char *command;	 /* as in "kf flash": to tell what to type instead */
 	const char *verb;	 /* asks "VERB this board?"; NULL: all boards, no question */
 	bool all;		 /* every registered board, no question */
+	bool absent;		 /* boards that are not connected are worked on like the others */
 	const char *const *keys; /* these boards, no question; NULL-terminated */
 	/* Each stage's argv, and a NULL; argv[0] is a path. Of the first, kf-scan, only that
 	 * counts. */

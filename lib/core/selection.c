@@ -16,11 +16,12 @@ static bool board_at(const json_t *boards, size_t i, struct kf_board *ret)
 	return record && kf_record_board(record, ret, NULL) == 0;
 }
 
-static bool wanted(const json_t *record, const struct kf_board *board, bool all)
+static bool wanted(const json_t *record, const struct kf_board *board, bool all, bool absent)
 {
 	if (all)
 		return board->key[0] || kf_record_failed(record);
-	return board->key[0] && board->connected && !board->excluded && !kf_record_failed(record);
+	return board->key[0] && (board->connected || absent) && !board->excluded &&
+	       !kf_record_failed(record);
 }
 
 /* Nothing to choose from: what is there that the user may have meant? */
@@ -53,20 +54,21 @@ static int nothing(const json_t *found, struct kf_error *err)
 	return -ENODEV;
 }
 
-int kf_selection_make(const json_t *found, bool all, json_t **ret, struct kf_error *err)
+int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
+		      struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *list = json_array();
-	bool connected = false;
+	bool any = false;
 	struct kf_board board;
 
 	for (size_t i = 0; board_at(found, i, &board); i++) {
-		if (!wanted(json_array_get(found, i), &board, all))
+		if (!wanted(json_array_get(found, i), &board, all, absent))
 			continue;
-		connected = connected || board.connected;
+		any = any || board.connected || absent;
 		if (json_array_append(list, json_array_get(found, i)) < 0)
 			return kf_fail_sys(err, ENOMEM, "boards");
 	}
-	if (!connected)
+	if (!any)
 		return nothing(found, err);
 	*ret = list;
 	list = NULL; /* the caller's now */

@@ -8,10 +8,11 @@
 /*
  * The registered boards among found: a new array. A person is asked about those that can be worked
  * on; with all come also the excluded, the failed and the absent ones, for the last stage tells of
- * each what became of it. -ENODEV (KF_NOTHING_CONNECTED) or -ENOENT (KF_NOT_REGISTERED) if none of
- * them is connected, saying what is there instead.
+ * each what became of it. With absent (what is done needs no board), those that are not connected
+ * are like the others. -ENODEV (KF_NOTHING_CONNECTED) or -ENOENT (KF_NOT_REGISTERED) if there are
+ * none, or if one has to be connected and none is: saying what is there instead.
  */
-_must_check_ int kf_selection_make(const json_t *found, bool all, json_t **ret,
+_must_check_ int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
 				   struct kf_error *err);
 
 /*
