@@ -37,10 +37,10 @@ setup() {
 klippy() {
 	local state=$1 port
 	shift
-	[ $# -gt 0 ] || set -- -a pd/comms/klippy.sock
+	[ $# -gt 0 ] || set -- -a "$PWD/pd/comms/klippy.sock"
 	rm -f pd/comms/*.sock
 	exec {ready}< <(STATE=$state exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
-		pd/config/printer.cfg -l pd/logs/klippy.log "$@" 3>&-)
+		"$PWD/pd/config/printer.cfg" -l "$PWD/pd/logs/klippy.log" "$@" 3>&-)
 	klippy=$!
 	read -r _ port <&"$ready"
 	exec {ready}<&-
@@ -62,7 +62,7 @@ end() {
 # check [OPTION]...: "STATUS CODE" of the board's check; what kf-flash says goes to stderr.
 check() {
 	local status=0 said
-	said=$(kf-scan -q | kf-flash --check "$@") || status=$?
+	said=$(kf-scan -q ${KEY:+--device "$KEY"} | kf-flash --check "$@") || status=$?
 	echo "$status $(jq -r '.error.code // "fine"' <<<"$said")"
 }
 
@@ -265,6 +265,117 @@ user.slice/user-$me.slice/user@$me.service/app.slice/kf-test.service|kf-test.ser
 		[[ $stderr == *"(python3, $name)"*"when nothing is printed, stop it ($stop), then try again"* ]]
 		(cd "$top" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$group")")
 	done <<<"$table"
+}
+
+# hidden SPEC... -- TEXT: on a machine with these boards, where $HIDDEN hides what a Klippy has open,
+# as another user's is hidden: even from root, by want of the right to trace. No other test's runs
+# there.
+hidden() {
+	local apart=(unshare --pid --fork --kill-child --mount-proc) boards=()
+	[ "$(id -u)" -eq 0 ] || apart+=(--user --map-root-user)
+	apart+=(setpriv --bounding-set=-sys_ptrace)
+	while [ "$1" != -- ]; do
+		boards+=(--board "$1")
+		shift
+	done
+	HIDDEN=1 mocked timeout 30 "${apart[@]}" kf-sim "${boards[@]}" -- bash -uc "$2"
+}
+
+can_hide() {
+	hidden "$H723" -- true || skip "no PID namespace can be made here"
+}
+
+@test "hidden Klippy: the port's lock names it, and it is asked" {
+	can_hide
+	run -0 --separate-stderr hidden "$H723" -- 'args=(-a "$PWD/pd/comms/klippy.sock"); each printing "ready, idle"'
+	[ "$output" = $'printing: 75 printing\nready, idle: 75 busy' ]
+	[[ $stderr == *"octopus-pro: python3 (process "*") is printing dwell.gcode, 0 % done"* ]]
+	[[ $stderr == *"/dev/ttyACM0 is open in process "*" (python3)"* ]]
+	# Behind a USB-to-serial chip nothing shows what runs on the board.
+	registry <<<'{"devices":{"f103":{"name":"F103","mcu":"stm32f103","serial_pattern":"usb-1a86_USB_Serial*","usb_port":"1-1.5"}}}'
+	run -0 --separate-stderr hidden "$CH340" -- 'klippy printing; check'
+	[ "$output" = "75 printing" ]
+}
+
+@test "hidden Klippy without a socket: refused, also with --while-unknown as long as it has the lock" {
+	can_hide
+	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check; check --while-unknown; records | kf-flash --while-unknown >out; jq -r .error.code out'
+	[ "$output" = $'75 printer_unknown\n75 busy\nbusy' ]
+	[[ $stderr == *"nobody tells whether python3 (process "*"--while-unknown goes on"* ]]
+}
+
+# A container may have a device node of its own: no lock of its meets ours.
+@test "hidden Klippy without the port's lock: its configuration tells, else it is unknown" {
+	can_hide
+	export UNLOCKED=1
+	MCUS='{"mcu":["/dev/ttyACM0","v1"]}' run -0 --separate-stderr hidden "$H723" -- '
+		args=(-a "$PWD/pd/comms/klippy.sock"); each printing "ready, idle"'
+	[ "$output" = $'printing: 75 printing\nready, idle: 75 busy' ]
+	MCUS='{"mcu":["/dev/ttyACM7","v1"]}' run -0 --separate-stderr hidden "$H723" -- 'klippy printing; check'
+	[ "$output" = "0 fine" ]
+	MCUS='{"mcu":["/dev/ttyACM7","v1"]}' MOONRAKER=http run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check'
+	[ "$output" = "0 fine" ]
+	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check; check --while-unknown'
+	[ "$output" = $'75 printer_unknown\n0 fine' ]
+	[[ $stderr == *"nobody tells whether python3 (process "*") has /dev/ttyACM0, and is printing: "* ]]
+}
+
+@test "hidden Klippy with the locks of other ports: another printer, which stops nobody" {
+	can_hide
+	PORT=/dev/ttyACM1 KEY=octopus-pro run -0 --separate-stderr hidden "$H723" "$RP2040" -- '
+		klippy printing -v; check; records | kf-flash | jq -r .flash.result'
+	[ "$output" = $'0 fine\nflashed' ]
+}
+
+@test "hidden Klippy: nothing that only names klippy.py is taken for one" {
+	can_hide
+	cat >editor.py <<-'END'
+		import ctypes, signal
+		ctypes.CDLL(None).prctl(4, 0) # PR_SET_DUMPABLE
+		ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+		print("ready", flush=True)
+		signal.pause()
+	END
+	run -0 --separate-stderr hidden "$H723" -- '
+		exec {ready}< <(exec -a vi /usr/bin/python3 editor.py klippy.py 3>&-); pid=$!
+		read -r _ <&"$ready"; check; send_signal KILL "$pid"'
+	[ "$output" = "0 fine" ]
+}
+
+@test "hidden program that is no Klippy: the port's lock tells, with its process" {
+	can_hide
+	cat >other.py <<-'END'
+		import ctypes, fcntl, os, signal
+		fcntl.flock(os.open("/dev/ttyACM0", os.O_RDWR | os.O_NOCTTY), fcntl.LOCK_EX)
+		ctypes.CDLL(None).prctl(4, 0) # PR_SET_DUMPABLE
+		ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+		print(os.getpid(), flush=True)
+		signal.pause()
+	END
+	run -0 --separate-stderr hidden "$H723" -- '
+		exec {ready}< <(exec /usr/bin/python3 other.py 3>&-)
+		read -r pid <&"$ready"; echo "$pid"; check; send_signal KILL "$pid"'
+	[ "${lines[1]}" = "75 busy" ]
+	[[ $stderr == *"/dev/ttyACM0 is open in process ${lines[0]}"*"(python3)"*"kill ${lines[0]}"* ]]
+}
+
+@test "the port's lock is ours while make flash works; flashtool.py has it free" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	# shellcheck disable=SC2016
+	printf 'flash:\n\t@flock -n $(FLASH_DEVICE) true && echo free >%s || echo held >%s; exit 1\n' \
+		"$PWD/lock" "$PWD/lock" >>"$HOME/klipper/Makefile"
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/ramps" "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
+	printf 'CONFIG_MACH_AVR=y\nCONFIG_MACH_atmega2560=y\n' >"$XDG_CONFIG_HOME/kalico-flash/configs/ramps/.config"
+	echo "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"
+	registry <<<'{"devices":{"ramps":{"name":"Ramps","mcu":"atmega2560",
+		"serial_pattern":"usb-Arduino__www.arduino.cc__0042_5543*","flash_method":"make_flash"}}}'
+	ln -s /bin/true avrdude
+	PATH=$PWD:$PATH run --separate-stderr sim "mode=other,usb=2341:0042,manufacturer=Arduino (www.arduino.cc),product=0042,serial=55433303731351610E1D,mcu=atmega2560,port=1-1.2" -- \
+		'kf flash ramps'
+	[ "$(cat lock)" = held ]
+	registry <<<"$OCTOPUS"
+	run --separate-stderr sim "$H723" -- 'kf flash octopus-pro --method=make_flash'
+	[ "$(cat lock)" = free ]
 }
 
 @test "kf flash asks before it builds" {

@@ -63,7 +63,7 @@ struct args {
 	const char *port, *firmware;
 	int64_t wait_ms, delay_ms; /* for another kf-flash; after the last board's return */
 	int64_t jobs;
-	bool no_service, while_unknown, dry_run, table, quiet;
+	bool no_service, dry_run, table, quiet;
 };
 
 static const char help[] =
@@ -103,7 +103,7 @@ static const struct place {
 	{ OPT_NO_FALLBACK, offsetof(struct args, flash.no_fallback), KF_VALUE_ANY },
 	{ OPT_FORCE, offsetof(struct args, flash.force), KF_VALUE_ANY },
 	{ OPT_NO_SERVICE, offsetof(struct args, no_service), KF_VALUE_ANY },
-	{ OPT_UNKNOWN, offsetof(struct args, while_unknown), KF_VALUE_ANY },
+	{ OPT_UNKNOWN, offsetof(struct args, batch.guard.while_unknown), KF_VALUE_ANY },
 	{ OPT_CHECK, offsetof(struct args, flash.check), KF_VALUE_ANY },
 	{ OPT_DRY_RUN, offsetof(struct args, dry_run), KF_VALUE_ANY },
 	{ 'q', offsetof(struct args, quiet), KF_VALUE_ANY },
@@ -348,7 +348,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 	if (touches)
 		prepare_jobs(batch);
 	if (!args->no_service)
-		kf_batch_hold(batch, args->while_unknown, kf_log_tool());
+		kf_batch_hold(batch, kf_log_tool());
 	for (size_t i = 0; i < batch->count; i++)
 		if (batch->list[i].err.code != KF_OK)
 			show_failure(&batch->list[i].board, &batch->list[i].err);

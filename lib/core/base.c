@@ -31,6 +31,12 @@ void kf_fclosep(FILE **f)
 	errno = saved;
 }
 
+void kf_closedirp(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
 void kf_json_decrefp(json_t **obj)
 {
 	json_decref(*obj);

@@ -3,6 +3,7 @@
 #ifndef KF_CORE_BASE_H
 #define KF_CORE_BASE_H
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,7 @@
 void kf_closep(int *fd);
 void kf_freep(void *p);
 void kf_fclosep(FILE **f);
+void kf_closedirp(DIR **dir);
 void kf_json_decrefp(json_t **obj);
 
 #endif

@@ -27,16 +27,10 @@ static void device_unrefp(struct udev_device **dev)
 		udev_device_unref(*dev);
 }
 
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* The process of that name (comm), or 0. */
 static long find_process(const char *name)
 {
-	_cleanup_(closedirp) DIR *proc = opendir("/proc");
+	_cleanup_(kf_closedirp) DIR *proc = opendir("/proc");
 	char path[PATH_MAX], comm[COMM_MAX];
 	const struct dirent *entry;
 

@@ -7,18 +7,20 @@
 #include "core/text.h"
 #include "flash/batch.h"
 #include "flash/flash.h"
-#include "flash/guard.h"
 #include "flash/target.h"
 #include "systemd/units.h"
 
 static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		     const struct kf_boards *now, const struct kf_flash_options *options,
-		     const char *tool)
+		     struct kf_guard *guard, const char *tool)
 {
 	int r;
 
 	r = kf_plan_record(job->record, registry, now, options, &job->plan, &job->err);
 	job->planned = r == 0;
+	/* Nobody but its holder may talk to a board: this is before we do. */
+	if (r == 0 && !job->plan.skip[0])
+		r = kf_guard_port(guard, &job->plan.board, &job->err);
 	/* Before the service is left running for its sake. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_flash_confirm(&job->plan);
@@ -54,7 +56,7 @@ int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const
 		if (r < 0)
 			break;
 		if (!kf_record_failed(record))
-			plan_job(job, &registry, &now, options, tool);
+			plan_job(job, &registry, &now, options, &batch->guard, tool);
 	}
 	kf_registry_close(&registry);
 	return r;
@@ -85,7 +87,7 @@ static void fail_job(struct kf_job *job, const char *tool)
 	kf_record_set_error(job->record, tool, &job->err);
 }
 
-static void hold_named(struct kf_batch *batch, struct kf_guard *guard, const char *tool)
+static void hold_named(struct kf_batch *batch, const char *tool)
 {
 	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
 	struct kf_holder holder;
@@ -104,23 +106,21 @@ static void hold_named(struct kf_batch *batch, struct kf_guard *guard, const cha
 				continue;
 			if (job->plan.board.holder.pid == holder.pid)
 				job->plan.board.holder = holder;
-			if (kf_guard_holder(guard, &holder, &job->err) < 0)
+			if (kf_guard_holder(&batch->guard, &holder, &job->err) < 0)
 				fail_job(job, tool);
 		}
 	}
 }
 
-void kf_batch_hold(struct kf_batch *batch, bool while_unknown, const char *tool)
+void kf_batch_hold(struct kf_batch *batch, const char *tool)
 {
-	struct kf_guard guard = { .while_unknown = while_unknown };
-
-	hold_named(batch, &guard, tool);
+	hold_named(batch, tool);
 	for (size_t i = 0; i < batch->count; i++) {
 		struct kf_job *job = &batch->list[i];
 
 		if (!to_flash(job))
 			continue;
-		if (kf_guard_holder(&guard, &job->plan.board.holder, &job->err) < 0 ||
+		if (kf_guard_holder(&batch->guard, &job->plan.board.holder, &job->err) < 0 ||
 		    kf_hold_holder(&batch->hold, &job->plan.board, &job->err) < 0)
 			fail_job(job, tool);
 	}
@@ -132,6 +132,7 @@ void kf_batch_free(struct kf_batch *batch)
 		if (batch->list[i].planned)
 			kf_plan_free(&batch->list[i].plan);
 	free(batch->list);
+	kf_guard_free(&batch->guard);
 }
 
 bool kf_batch_any(const struct kf_batch *batch)

@@ -3,6 +3,7 @@
 #ifndef KF_FLASH_BATCH_H
 #define KF_FLASH_BATCH_H
 
+#include "flash/guard.h"
 #include "flash/hold.h"
 #include "flash/plan.h"
 
@@ -18,13 +19,16 @@ struct kf_job {
 struct kf_batch {
 	struct kf_job *list;
 	size_t count;
+	struct kf_guard guard;
 	struct kf_hold hold; /* the units that hold the ports of what is to be flashed */
 };
 
 /*
  * Look at what is plugged in and plan each record of the array (which must outlive the batch); a
  * board whose plan fails gets its error in its job and its record, in tool's name, and does not
- * stop the others. Fails only where nothing can be planned at all: no registry, no memory.
+ * stop the others. One that a Klippy may have of which nobody can say whether it prints fails
+ * (unless batch->guard.while_unknown). Fails only where nothing can be planned at all: no registry,
+ * no memory.
  */
 _must_check_ int kf_batch_plan(json_t *records, const struct kf_flash_options *options,
 			       const char *tool, struct kf_batch *batch, struct kf_error *err);
@@ -35,7 +39,7 @@ _must_check_ int kf_batch_plan(json_t *records, const struct kf_flash_options *o
  * before kf_hold_exec. A board that cannot be freed gets its error as above; with a unit of
  * the user's that prints, every board does.
  */
-void kf_batch_hold(struct kf_batch *batch, bool while_unknown, const char *tool);
+void kf_batch_hold(struct kf_batch *batch, const char *tool);
 void kf_batch_free(struct kf_batch *batch);
 
 /* Is there a board to be flashed, as far as can be told without touching it? */

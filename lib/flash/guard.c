@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "flash/guard.h"
 #include "klipper/consult.h"
+#include "klipper/drives.h"
 #include "usb/holder.h"
 
 enum { CONSULT_MS = 8000 };
@@ -67,6 +68,11 @@ static bool is_klippy(const struct kf_holder *holder, struct kf_klippy *ret)
 	return strstr(holder->unit, "klipper") || strstr(holder->unit, "kalico");
 }
 
+static bool gone(pid_t pid)
+{
+	return kf_process_signal(pid, 0) == -ESRCH;
+}
+
 static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 		   struct kf_error *err)
 {
@@ -83,7 +89,7 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 	if (r == 0)
 		return judge(&printer, who, err);
 	/* It ended while we asked. */
-	if (r != -EINTR && kf_process_signal(holder->pid, 0) == -ESRCH)
+	if (r != -EINTR && gone(holder->pid))
 		return 0;
 	if (r != -EINTR && guard->while_unknown)
 		return 0;
@@ -114,4 +120,83 @@ int kf_guard_holder(struct kf_guard *guard, const struct kf_holder *holder, stru
 	if (r < 0 && err)
 		*err = answer;
 	return r;
+}
+
+struct kf_hidden {
+	struct kf_holder holder;
+	json_t *settings;    /* NULL: it does not tell, ... */
+	struct kf_error why; /* ... and why */
+};
+
+static bool add_hidden(const struct kf_klippy *klippy, void *arg)
+{
+	struct kf_guard *guard = arg;
+	struct kf_hidden *list;
+	struct kf_hidden one = { 0 };
+
+	if (!klippy->python || !kf_holder_hidden(klippy->pid))
+		return true;
+	list = reallocarray(guard->hidden, guard->hidden_count + 1, sizeof(*list));
+	if (!list)
+		return false;
+	guard->hidden = list;
+	one.holder = kf_holder_of(klippy->pid);
+	if (kf_klippy_settings(klippy, kf_now_ms() + CONSULT_MS, &one.settings, &one.why) == 0)
+		one.why.code = KF_OK;
+	list[guard->hidden_count++] = one;
+	return one.why.code != KF_INTERRUPTED;
+}
+
+static int find_hidden(struct kf_guard *guard, struct kf_error *err)
+{
+	if (guard->looked)
+		return 0;
+	guard->looked = kf_klippy_each(add_hidden, guard);
+	if (guard->looked)
+		return 0;
+	return kf_stop_signal()
+		       ? kf_fail(err, KF_INTERRUPTED, "stopped by a signal")
+		       : kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not tell which programs run");
+}
+
+static bool may_have(const struct kf_hidden *hidden, const struct kf_board *board)
+{
+	return !hidden->settings && !gone(hidden->holder.pid) &&
+	       !kf_holder_elsewhere(hidden->holder.pid, board->tty);
+}
+
+int kf_guard_port(struct kf_guard *guard, struct kf_board *board, struct kf_error *err)
+{
+	char who[2 * KF_NAME_SIZE + 32];
+	int r;
+
+	if (board->holder.pid || !board->tty[0])
+		return 0;
+	r = find_hidden(guard, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < guard->hidden_count; i++)
+		if (kf_klippy_drives(guard->hidden[i].settings, board)) {
+			board->holder = guard->hidden[i].holder;
+			return 0;
+		}
+	for (size_t i = 0; i < guard->hidden_count && !guard->while_unknown; i++) {
+		const struct kf_hidden *hidden = &guard->hidden[i];
+
+		if (!may_have(hidden, board))
+			continue;
+		name_holder(&hidden->holder, who, sizeof(who));
+		return kf_fail(err, KF_PRINTER_UNKNOWN,
+			       "nobody tells whether %s has %s, and is printing: %s", who,
+			       board->tty, hidden->why.message);
+	}
+	return 0;
+}
+
+void kf_guard_free(struct kf_guard *guard)
+{
+	for (size_t i = 0; i < guard->hidden_count; i++)
+		json_decref(guard->hidden[i].settings);
+	free(guard->hidden);
+	*guard = (struct kf_guard){ 0 };
 }

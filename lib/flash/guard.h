@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A print is never killed: before what holds a port is stopped, it is asked what it does.
- * Each process is asked once; a guard lives no longer than one look at the boards.
+ * A print is never killed: before a port is touched, or what holds it is stopped, its Klippy is
+ * asked what it does. Each process is asked once; a guard lives no longer than one look at the
+ * boards.
  */
 #ifndef KF_FLASH_GUARD_H
 #define KF_FLASH_GUARD_H
@@ -9,6 +10,10 @@
 #include "core/board.h"
 #include "flash/hold.h"
 
+/* A Klippy that does not let us see what it has open: another user's, or a container's. */
+struct kf_hidden;
+
+/* All zero is a new one. */
 struct kf_guard {
 	bool while_unknown; /* the user's word: no answer is no reason to stay */
 	struct {
@@ -16,7 +21,19 @@ struct kf_guard {
 		struct kf_error err; /* KF_OK: it may be stopped */
 	} asked[2 * KF_HOLD_MAX];
 	size_t count;
+	bool looked; /* for hidden ones */
+	struct kf_hidden *hidden;
+	size_t hidden_count;
 };
+
+/*
+ * Complete the holder of a board that has a tty and seems free: by the configuration of each
+ * hidden Klippy. One that has the flock(2) of other ports only, and does not tell, has not this
+ * one. KF_PRINTER_UNKNOWN: one may have it, and nobody can say (with while_unknown: 0, and no
+ * holder). KF_INTERRUPTED.
+ */
+_must_check_ int kf_guard_port(struct kf_guard *guard, struct kf_board *board,
+			       struct kf_error *err);
 
 /*
  * May this process be stopped? Yes for whatever is no Klippy, and for one that has ended, is
@@ -25,5 +42,7 @@ struct kf_guard {
  */
 _must_check_ int kf_guard_holder(struct kf_guard *guard, const struct kf_holder *holder,
 				 struct kf_error *err);
+
+void kf_guard_free(struct kf_guard *guard);
 
 #endif

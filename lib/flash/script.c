@@ -19,6 +19,7 @@
 #include "klipper/linked.h"
 #include "klipper/tree.h"
 #include "usb/identity.h"
+#include "usb/serial.h"
 
 enum { BUILD_MS = 300000 };
 
@@ -76,6 +77,20 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 		return 0;
 	}
 	return kf_fail(err, KF_IO, "%s is no name that make flash could be given", board->tty);
+}
+
+/*
+ * The port is ours for as long as another program works on it. Only flashtool.py, which make flash
+ * runs too for a board in Katapult, takes the same lock itself (serial.Serial(exclusive=True)):
+ * for that one it is free again right before.
+ */
+static int lock_port(const struct kf_board *board, bool flashtool, int *ret, struct kf_error *err)
+{
+	int r = board->tty[0] ? kf_serial_lock(board->tty, ret, err) : 0;
+
+	if (r == 0 && flashtool)
+		kf_closep(ret);
+	return r;
 }
 
 /* Before a board leaves for a loader that has no name of its own: is another one in such a one? */
@@ -255,7 +270,7 @@ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
 		  const struct kf_watch *watch, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int log = -1, turn = -1;
+	_cleanup_(kf_closep) int log = -1, turn = -1, port = -1;
 	char device[KF_DEV_SIZE + 16], path[PATH_MAX];
 	struct build build;
 	/* -o: a tree that is newer by now has neither of them made anew. */
@@ -277,6 +292,8 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 		r = check_build(plan, &build, err);
 	if (r == 0)
 		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
+	if (r == 0)
+		r = lock_port(board, board->mode == KF_MODE_KATAPULT, &port, err);
 	if (r < 0)
 		return r;
 	kf_watch_step(watch, "make flash %s", device);
@@ -313,7 +330,7 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		 const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
 		 struct kf_error *err)
 {
-	_cleanup_(kf_closep) int log = -1;
+	_cleanup_(kf_closep) int log = -1, port = -1;
 	char script[PATH_MAX], path[PATH_MAX], copy[PATH_MAX];
 	const char *const argv[] = { "python3", script, "-d", board->tty, "-f", copy, NULL };
 	struct kf_process p = { .argv = argv, .in = -1 };
@@ -328,6 +345,8 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		r = copy_image(plan, image, copy, err);
 	if (r == 0)
 		r = open_log(plan, KF_METHOD_FLASHTOOL, path, &log, err);
+	if (r == 0)
+		r = lock_port(board, true, &port, err);
 	if (r < 0)
 		return r;
 	p.out = p.err = log;

@@ -19,32 +19,78 @@ enum { SOURCE_MS = 3000, CONF_MAX = 1 << 18 };
 
 /* A way to put the two questions. */
 struct source {
-	const char *path;   /* of a socket; NULL: HTTP */
-	unsigned port;	    /* of HTTP */
-	pid_t listener;	    /* as kf_api_ask */
-	const char *info;   /* method or target for what it is ... */
-	const char *status; /* ... and for what it does */
+	const char *path;  /* of a socket; NULL: HTTP */
+	unsigned port;	   /* of HTTP */
+	pid_t listener;	   /* as kf_api_ask */
+	const char *info;  /* method or target that asks for what it is ... */
+	const char *query; /* ... and for its objects; HTTP's ends in '?' */
 };
 
 struct inquiry {
 	const struct kf_klippy *klippy;
 	int64_t deadline_ms;
+	/* The answer: what it does, or, where that is asked for, the sections of its configuration.
+	 */
 	struct kf_printer printer;
+	bool settings_wanted;
+	json_t *settings;
 	struct kf_error why; /* of all that did not answer */
 };
 
-static json_t *objects(void)
+static int ask_info(const struct source *source, int64_t deadline_ms, json_t **ret,
+		    struct kf_error *err)
 {
-	return json_pack("{s:{s:n, s:n, s:n, s:n, s:n}}", "objects", "print_stats",
-			 "virtual_sdcard", "pause_resume", "idle_timeout", "webhooks");
+	return source->path ? kf_api_ask(source->path, source->listener, source->info, NULL,
+					 deadline_ms, ret, err)
+			    : kf_api_get(source->port, source->info, deadline_ms, ret, err);
 }
 
-static int put(const struct source *source, const char *question, json_t *params,
-	       int64_t deadline_ms, json_t **ret, struct kf_error *err)
+/* objects as Klippy's API takes them (borrowed), and as Moonraker's HTTP does. */
+static int query(const struct source *source, json_t *objects, const char *http,
+		 int64_t deadline_ms, json_t **ret, struct kf_error *err)
 {
-	return source->path ? kf_api_ask(source->path, source->listener, question, params,
-					 deadline_ms, ret, err)
-			    : kf_api_get(source->port, question, deadline_ms, ret, err);
+	_cleanup_(kf_json_decrefp) json_t *params = json_pack("{s:O}", "objects", objects);
+	char target[256];
+
+	if (source->path)
+		return kf_api_ask(source->path, source->listener, source->query, params,
+				  deadline_ms, ret, err);
+	kf_text_format(target, sizeof(target), "%s%s", source->query, http);
+	return kf_api_get(source->port, target, deadline_ms, ret, err);
+}
+
+static int ask_doing(struct inquiry *inquiry, const struct source *source, int64_t deadline_ms,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *objects =
+		json_pack("{s:n, s:n, s:n, s:n, s:n}", "print_stats", "virtual_sdcard",
+			  "pause_resume", "idle_timeout", "webhooks");
+	_cleanup_(kf_json_decrefp) json_t *status = NULL;
+	int r = query(source, objects,
+		      "print_stats&virtual_sdcard&pause_resume&idle_timeout&webhooks", deadline_ms,
+		      &status, err);
+
+	if (r == 0)
+		kf_printer_judge(status, &inquiry->printer);
+	return r;
+}
+
+/* Every configuration that a Klippy runs with has an [mcu]: without, none is read yet. */
+static int ask_settings(struct inquiry *inquiry, const struct source *source, int64_t deadline_ms,
+			struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *objects = json_pack("{s:[s]}", "configfile", "settings");
+	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
+	int r = query(source, objects, "configfile=settings", deadline_ms, &answer, err);
+	json_t *settings = json_object_get(
+		json_object_get(json_object_get(answer, "status"), "configfile"), "settings");
+
+	if (r < 0)
+		return r;
+	if (!json_is_object(json_object_get(settings, "mcu")))
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell its configuration");
+	inquiry->settings = json_incref(settings);
+	return 0;
 }
 
 static int check_subject(const struct inquiry *inquiry, const struct source *source,
@@ -64,24 +110,20 @@ static int check_subject(const struct inquiry *inquiry, const struct source *sou
 static int ask(struct inquiry *inquiry, const struct source *source, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *info = NULL;
-	_cleanup_(kf_json_decrefp) json_t *status = NULL;
-	_cleanup_(kf_json_decrefp) json_t *params = objects();
 	int64_t deadline_ms = kf_now_ms() + SOURCE_MS;
 	int r;
 
 	if (deadline_ms > inquiry->deadline_ms)
 		deadline_ms = inquiry->deadline_ms;
-	r = put(source, source->info, NULL, deadline_ms, &info, err);
+	r = ask_info(source, deadline_ms, &info, err);
 	if (r < 0)
 		return r;
 	r = check_subject(inquiry, source, info, err);
-	if (r == 0 && !kf_printer_judge_info(info, &inquiry->printer)) {
-		r = put(source, source->status, params, deadline_ms, &status, err);
-		if (r < 0)
-			return r;
-		kf_printer_judge(status, &inquiry->printer);
-	}
-	if (r == 0 && inquiry->printer.state == KF_PRINTER_DOUBT)
+	if (r == 0 && inquiry->settings_wanted)
+		r = ask_settings(inquiry, source, deadline_ms, err);
+	else if (r == 0 && !kf_printer_judge_info(info, &inquiry->printer))
+		r = ask_doing(inquiry, source, deadline_ms, err);
+	if (r == 0 && !inquiry->settings_wanted && inquiry->printer.state == KF_PRINTER_DOUBT)
 		r = kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
 	if (r < 0 && source->path)
 		kf_error_prefix(err, "%s", source->path);
@@ -144,7 +186,7 @@ static bool moonraker_by_socket(struct inquiry *inquiry, int *ret)
 	char path[PATH_MAX];
 	const struct source source = { .path = path,
 				       .info = "printer.info",
-				       .status = "printer.objects.query" };
+				       .query = "printer.objects.query" };
 
 	for (size_t i = 0; i < inquiry->klippy->folder_count; i++)
 		if (kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
@@ -158,8 +200,7 @@ static void moonraker_by_http(struct inquiry *inquiry, int *ret)
 {
 	struct source source = {
 		.info = "/printer/info",
-		.status = "/printer/objects/query?print_stats&virtual_sdcard&pause_resume&"
-			  "idle_timeout&webhooks",
+		.query = "/printer/objects/query?",
 	};
 	char conf[PATH_MAX];
 
@@ -175,20 +216,44 @@ static void moonraker_by_http(struct inquiry *inquiry, int *ret)
 	settles(inquiry, &source, ret);
 }
 
+/* Its own socket, then a Moonraker beside it: by socket, by HTTP. */
+static int inquire(struct inquiry *inquiry)
+{
+	const struct kf_klippy *klippy = inquiry->klippy;
+	const struct source own = { .path = klippy->api,
+				    .listener = klippy->pid,
+				    .info = "info",
+				    .query = "objects/query" };
+	int r = 0;
+
+	if (!(klippy->api[0] && settles(inquiry, &own, &r)) && !moonraker_by_socket(inquiry, &r))
+		moonraker_by_http(inquiry, &r);
+	return r;
+}
+
 int kf_klippy_consult(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf_printer *ret,
 		      struct kf_error *err)
 {
 	struct inquiry inquiry = { .klippy = klippy, .deadline_ms = deadline_ms };
-	const struct source own = { .path = klippy->api,
-				    .listener = klippy->pid,
-				    .info = "info",
-				    .status = "objects/query" };
-	int r = 0;
+	int r = inquire(&inquiry);
 
-	if (!(klippy->api[0] && settles(&inquiry, &own, &r)) && !moonraker_by_socket(&inquiry, &r))
-		moonraker_by_http(&inquiry, &r);
 	if (r == 0)
 		*ret = inquiry.printer;
+	else if (err)
+		*err = inquiry.why;
+	return r;
+}
+
+int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json_t **ret,
+		       struct kf_error *err)
+{
+	struct inquiry inquiry = { .klippy = klippy,
+				   .deadline_ms = deadline_ms,
+				   .settings_wanted = true };
+	int r = inquire(&inquiry);
+
+	if (r == 0)
+		*ret = inquiry.settings;
 	else if (err)
 		*err = inquiry.why;
 	return r;

@@ -22,10 +22,8 @@ static bool is_port_of(const char *serial, const struct kf_board *board)
 }
 
 /* The section, "mcu" or "mcu NAME", of the board; NULL: none. */
-static const char *find_section(json_t *answer, const struct kf_board *board)
+static const char *find_section(json_t *settings, const struct kf_board *board)
 {
-	json_t *status = json_object_get(answer, "status");
-	json_t *settings = json_object_get(json_object_get(status, "configfile"), "settings");
 	const char *name;
 	json_t *section;
 
@@ -35,6 +33,11 @@ static const char *find_section(json_t *answer, const struct kf_board *board)
 			     is_port_of(json_string_value(json_object_get(section, "serial")),
 					board)) return name;
 	return NULL;
+}
+
+bool kf_klippy_drives(json_t *settings, const struct kf_board *board)
+{
+	return find_section(settings, board);
 }
 
 /* One member of one of its objects. */
@@ -61,7 +64,9 @@ int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *boa
 	r = query(klippy, "configfile", "settings", deadline_ms, &config, err);
 	if (r < 0)
 		return r;
-	name = find_section(config, board);
+	status = json_object_get(config, "status");
+	name = find_section(json_object_get(json_object_get(status, "configfile"), "settings"),
+			    board);
 	if (!name)
 		return kf_fail(err, KF_PRINTER_UNKNOWN, "no MCU of Klippy's has the serial: %s",
 			       board->tty);

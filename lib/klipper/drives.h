@@ -18,4 +18,7 @@ _must_check_ int kf_klippy_version(const struct kf_klippy *klippy, const struct 
 				   int64_t deadline_ms, char ret[KF_NAME_SIZE],
 				   struct kf_error *err);
 
+/* Is the board's port the serial: of an MCU in these settings (kf_klippy_settings)? */
+bool kf_klippy_drives(json_t *settings, const struct kf_board *board);
+
 #endif

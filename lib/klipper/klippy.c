@@ -3,6 +3,7 @@
  * Klippy is "python klippy.py CONFIG -a SOCKET -l LOG", Kalico's also "python -m klippy". An
  * option's argument may be its next word, or stand behind it in the same.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -33,8 +34,10 @@ static const char *argument(const char *word, const char *next, const char *opti
 
 static bool absolute(const char *path, const char *cwd, char ret[PATH_MAX])
 {
-	return *path == '/' ? kf_text_format(ret, PATH_MAX, "%s", path)
-			    : kf_text_format(ret, PATH_MAX, "%s/%s", cwd, path);
+	if (*path == '/')
+		return kf_text_format(ret, PATH_MAX, "%s", path);
+	/* Where another user's process is does not show. */
+	return *cwd && kf_text_format(ret, PATH_MAX, "%s/%s", cwd, path);
 }
 
 static void add_folder(struct kf_klippy *klippy, const char *folder)
@@ -93,6 +96,7 @@ bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *
 	step = after_program(words, count);
 	if (step == 0)
 		return false;
+	ret->python = strstr(basename_of(words[0]), "py");
 	for (size_t i = step; i < count; i += step) {
 		const char *next = words[i + 1] ? words[i + 1] : "", *value;
 
@@ -155,4 +159,18 @@ bool kf_klippy_find(pid_t pid, struct kf_klippy *ret)
 		return false;
 	ret->pid = pid;
 	return true;
+}
+
+bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), void *arg)
+{
+	_cleanup_(kf_closedirp) DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	struct kf_klippy klippy;
+
+	while (proc && (entry = readdir(proc)))
+		if (!entry->d_name[strspn(entry->d_name, "0123456789")] &&
+		    kf_klippy_find((pid_t)strtol(entry->d_name, NULL, 10), &klippy) &&
+		    !look(&klippy, arg))
+			return false;
+	return proc;
 }

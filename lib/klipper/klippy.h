@@ -12,6 +12,7 @@
 
 struct kf_klippy {
 	pid_t pid;
+	bool python; /* its program is a Python, or klippy.py: no sudo, editor or pager around it */
 	char api[PATH_MAX]; /* its own socket (-a); empty: it has none */
 	/* Where Moonraker's socket may be (comms/) and its configuration (config/): printer_data.
 	 */
@@ -21,12 +22,19 @@ struct kf_klippy {
 
 /*
  * Take a process' command line apart: args as /proc/PID/cmdline has them (len bytes), relative
- * paths from cwd, home the home directory of its user. False: it is no Klippy.
+ * paths from cwd (empty: not known, they are left out), home the home directory of its user. False:
+ * it is no Klippy.
  */
 bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *home,
 		     struct kf_klippy *ret);
 
 /* The same for a process that runs. False also if it has ended. */
 bool kf_klippy_find(pid_t pid, struct kf_klippy *ret);
+
+/*
+ * Call look for each Klippy that runs, whoever's it is, until it says false. False: it did, or
+ * there is no /proc.
+ */
+bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), void *arg);
 
 #endif

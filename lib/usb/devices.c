@@ -33,12 +33,6 @@ static void device_unrefp(struct udev_device **dev)
 		udev_device_unref(*dev);
 }
 
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* tty: the name of a USB serial port. Else: of a USB device, no interface of one, no root hub. */
 static bool is_wanted(const char *name, bool tty)
 {
@@ -147,7 +141,7 @@ static void link_named(const char *links, const char *dir, const char *tty, char
 /* The link that is there although udev's database does not name it. */
 static void link_found(const char *dir, const char *tty, char dst[KF_DEV_SIZE])
 {
-	_cleanup_(closedirp) DIR *d = opendir(dir);
+	_cleanup_(kf_closedirp) DIR *d = opendir(dir);
 	struct dirent *entry;
 	char path[KF_DEV_SIZE];
 
@@ -262,7 +256,7 @@ static bool is_settled(struct udev_device *dev)
  */
 static int collect(struct udev *udev, bool tty, bool settled, struct kf_boards *boards)
 {
-	_cleanup_(closedirp) DIR *dir = opendir(tty ? "/sys/class/tty" : "/sys/bus/usb/devices");
+	_cleanup_(kf_closedirp) DIR *dir = opendir(tty ? "/sys/class/tty" : "/sys/bus/usb/devices");
 	struct dirent *entry;
 	int r = 0;
 
@@ -337,7 +331,7 @@ bool kf_usb_device(const char *port, struct kf_board *ret)
 bool kf_usb_bridge(struct kf_board *ret)
 {
 	_cleanup_(unrefp) struct udev *udev = udev_new();
-	_cleanup_(closedirp) DIR *dir = opendir("/sys/bus/usb/devices");
+	_cleanup_(kf_closedirp) DIR *dir = opendir("/sys/bus/usb/devices");
 	struct dirent *entry;
 	struct kf_board device;
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One walk over /proc: for each descriptor of each process, is it one of the ports? */
+/*
+ * One walk over /proc: for each descriptor of each process, is it one of the ports? The descriptors
+ * of another user's process do not show, but /proc/locks, which everybody may read, names the
+ * process that has a port's flock(2) (proc_locks(5)). Nothing is opened for it: to open a port
+ * raises DTR, which resets many a board.
+ */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -8,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/cgroup.h"
@@ -18,12 +24,6 @@ struct port {
 	struct stat st; /* st_ino 0: the board has no tty that is there */
 	struct kf_holder *holder;
 };
-
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
 
 /* One device by its number; or, where a file or a pty stands in for it, one file. */
 static bool same_device(const struct stat *a, const struct stat *b)
@@ -83,32 +83,135 @@ static void note(struct port *ports, size_t count, const struct stat *st, int pr
 	}
 }
 
-static void look_at_process(struct port *ports, size_t count, int proc, const char *pid)
+/* Is the descriptor "3" of a process one of the ports? True: it may not be looked at. */
+static bool look_at_fd(struct port *ports, size_t count, int proc, const char *pid, int fds,
+		       const char *name)
 {
-	_cleanup_(closedirp) DIR *fds = NULL;
-	char path[64];
-	struct dirent *entry;
 	struct stat st;
+
+	if (!isdigit((unsigned char)*name))
+		return false;
+	if (fstatat(fds, name, &st, 0) < 0)
+		return errno == EACCES || errno == EPERM;
+	note(ports, count, &st, proc, pid);
+	return false;
+}
+
+/* False: the process does not let us see what it has open. */
+static bool look_at_process(struct port *ports, size_t count, int proc, const char *pid)
+{
+	_cleanup_(kf_closedirp) DIR *fds = NULL;
+	const struct dirent *entry;
+	char path[64];
 	int fd;
 
 	if (!kf_text_format(path, sizeof(path), "%s/fd", pid))
-		return;
+		return true;
 	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fds = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!fds) {
+	if (fd < 0)
+		return errno != EACCES && errno != EPERM;
+	fds = fdopendir(fd);
+	if (!fds)
 		kf_closep(&fd);
-		return;
+	while (fds && (entry = readdir(fds)))
+		if (look_at_fd(ports, count, proc, pid, fd, entry->d_name))
+			return false;
+	return true;
+}
+
+/* A line of /proc/locks. The process that has it is pid; one that waits for it ("->") has not. */
+struct lock {
+	pid_t pid;
+	unsigned major, minor;
+	unsigned long ino;
+};
+
+static bool parse_lock(const char *line, struct lock *ret)
+{
+	return sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%lu ", &ret->pid, &ret->major, &ret->minor,
+		      &ret->ino) == 4 &&
+	       ret->pid > 1;
+}
+
+static bool same_filesystem(const struct lock *lock, const struct stat *st)
+{
+	return makedev(lock->major, lock->minor) == st->st_dev;
+}
+
+/* Call look for each lock until it says true, which is returned. */
+static bool each_lock(bool (*look)(const struct lock *lock, void *arg), void *arg)
+{
+	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
+	struct lock lock;
+	char line[256];
+
+	while (locks && fgets(line, sizeof(line), locks))
+		if (parse_lock(line, &lock) && look(&lock, arg))
+			return true;
+	return false;
+}
+
+struct ports {
+	struct port *list;
+	size_t count;
+	int proc;
+};
+
+/* Only what is hidden is known by its lock: the number of a process that has ended is reused. */
+static bool note_lock(const struct lock *lock, void *arg)
+{
+	const struct ports *ports = arg;
+	char pid[16];
+
+	for (size_t i = 0; i < ports->count; i++) {
+		const struct stat *st = &ports->list[i].st;
+
+		if (!st->st_ino || st->st_ino != lock->ino || !same_filesystem(lock, st) ||
+		    ports->list[i].holder->pid || !kf_holder_hidden(lock->pid))
+			continue;
+		kf_text_format(pid, sizeof(pid), "%d", (int)lock->pid);
+		*ports->list[i].holder = describe(ports->proc, pid);
 	}
-	while ((entry = readdir(fds)))
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    fstatat(fd, entry->d_name, &st, 0) == 0)
-			note(ports, count, &st, proc, pid);
+	return false;
+}
+
+bool kf_holder_hidden(pid_t pid)
+{
+	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[16];
+
+	kf_text_format(name, sizeof(name), "%d", (int)pid);
+	return pid != getpid() &&
+	       (faccessat(proc, name, F_OK, 0) < 0 || !look_at_process(NULL, 0, proc, name));
+}
+
+struct elsewhere {
+	pid_t pid;
+	struct stat st; /* of the port that is asked about */
+	bool found;
+};
+
+static bool is_elsewhere(const struct lock *lock, void *arg)
+{
+	struct elsewhere *e = arg;
+
+	if (lock->pid != e->pid || !same_filesystem(lock, &e->st))
+		return false;
+	e->found = lock->ino != e->st.st_ino;
+	return !e->found; /* it has this one: no need to look on */
+}
+
+bool kf_holder_elsewhere(pid_t pid, const char *tty)
+{
+	struct elsewhere e = { .pid = pid };
+
+	return stat(tty, &e.st) == 0 && !each_lock(is_elsewhere, &e) && e.found;
 }
 
 void kf_holders_find(struct kf_board *boards, size_t count)
 {
 	_cleanup_(kf_freep) struct port *ports = calloc(count ? count : 1, sizeof(*ports));
-	_cleanup_(closedirp) DIR *proc = NULL;
+	_cleanup_(kf_closedirp) DIR *proc = NULL;
 	struct dirent *entry;
 	size_t there = 0;
 
@@ -125,6 +228,8 @@ void kf_holders_find(struct kf_board *boards, size_t count)
 	while (proc && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != getpid())
 			look_at_process(ports, count, dirfd(proc), entry->d_name);
+	if (proc)
+		each_lock(note_lock, &(struct ports){ ports, count, dirfd(proc) });
 }
 
 struct kf_holder kf_holder_of(pid_t pid)

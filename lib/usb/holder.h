@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Who has a port open: /proc/PID/fd; and the unit or container by /proc/PID/cgroup. */
+/* Who has a port open: /proc/PID/fd and /proc/locks; and the unit or container by /proc/PID/cgroup.
+ */
 #ifndef KF_USB_HOLDER_H
 #define KF_USB_HOLDER_H
 
@@ -7,11 +8,21 @@
 #include "core/cgroup.h"
 
 /*
- * Fill the holder of each board that has a tty; one walk over /proc for all. Our own
- * process does not count. Processes of other users are seen only as far as /proc
- * shows them: pid 0 then means "nobody that we may see".
+ * Fill the holder of each board that has a tty; one walk over /proc for all. Our own process does
+ * not count. Of other users' processes only those are seen that have the port's flock(2), as
+ * Klipper's host does, by way of this device node: pid 0 then means "nobody that we may see". Such
+ * a holder may have no command: /proc may hide even that (hidepid).
  */
 void kf_holders_find(struct kf_board *boards, size_t count);
+
+/* Does this process not let us see what it has open? True also where /proc hides all of it. */
+bool kf_holder_hidden(pid_t pid);
+
+/*
+ * Does this process have the flock(2) of another port (another file in the same /dev as tty), and
+ * not that of tty? That of a program that locks all of its ports: it has not this one.
+ */
+bool kf_holder_elsewhere(pid_t pid, const char *tty);
 
 /* A process by its number: its command and its unit, as far as /proc shows them. */
 struct kf_holder kf_holder_of(pid_t pid);

@@ -49,7 +49,9 @@ static int open_failed(const char *path, int errnum, struct kf_error *err)
 		return kf_fail(err, KF_GONE, "%s: there is no such port", path);
 	case EBUSY:
 	case EWOULDBLOCK:
-		return kf_fail(err, KF_BUSY, "%s: another program has it open", path);
+		kf_fail(err, KF_BUSY, "%s: another program has it open", path);
+		kf_error_hint(err, "sudo fuser -v %s names it; end it, then try again", path);
+		return -EBUSY;
 	case EACCES:
 		kf_fail_sys(err, errnum, "%s", path);
 		kf_error_hint(err, "join the group that owns the port (sudo usermod -aG dialout "
@@ -60,8 +62,7 @@ static int open_failed(const char *path, int errnum, struct kf_error *err)
 	}
 }
 
-/* Klipper's host locks the port with flock(2): a lock that root respects as well. */
-static int open_locked(const char *path, int *ret, struct kf_error *err)
+int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = -1;
 
@@ -97,7 +98,7 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 	_cleanup_(kf_closep) int fd = -1;
 	int r;
 
-	r = open_locked(path, &fd, err);
+	r = kf_serial_lock(path, &fd, err);
 	if (r < 0)
 		return r;
 	r = set_raw(fd, baud);
@@ -192,7 +193,7 @@ int kf_serial_touch_1200(const char *path, struct kf_error *err)
 	int dtr = TIOCM_DTR;
 	int r;
 
-	r = open_locked(path, &fd, err);
+	r = kf_serial_lock(path, &fd, err);
 	if (r < 0)
 		return r;
 	if (ioctl(fd, TIOCMBIS, &dtr) < 0 && !unsupported(errno))

@@ -11,6 +11,14 @@
 #include "core/error.h"
 
 /*
+ * Take a port for as long as the descriptor *ret is open: flock(2), which Klipper's host takes
+ * (pyserial's exclusive=True, klippy/serialhdl.py), and which root respects as well. Other
+ * programs may open the port meanwhile; one that takes this lock itself is refused. The port is
+ * opened for it, which raises DTR. KF_BUSY, KF_PERMISSION, KF_GONE.
+ */
+_must_check_ int kf_serial_lock(const char *path, int *ret, struct kf_error *err);
+
+/*
  * Open path raw, 8N1, non-blocking, exclusive (TIOCEXCL, and flock(2) as Klipper's host
  * does), with nothing pending in either direction. Any baud: a UART's, for a USB port
  * means none. KF_BUSY, KF_PERMISSION, KF_GONE (no such device), KF_CONFIG (not a serial

@@ -3,7 +3,10 @@
 """
 A Klippy, and a Moonraker beside it, that say what the real ones were recorded to say.
 
-klippy.py CONFIG [-l LOG] [-a SOCKET]: hold the port in $PORT open and answer on SOCKET; on
+klippy.py CONFIG [-l LOG] [-a SOCKET]: hold the port in $PORT open, with its flock(2) as pyserial's
+exclusive=True takes it (klippy/serialhdl.py; $UNLOCKED: without, as a container's is that has a
+device node of its own), and answer on SOCKET. $HIDDEN: /proc/PID/fd is root's, as that of another
+user's process is not ours to read. On
 $MOONRAKER (a socket's path, or "http" for a port of 127.0.0.1) answer as Moonraker. $STATE names the line of
 tests/fixtures/klippy-api.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
 objects say. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
@@ -11,6 +14,7 @@ others' messages first), "deny" (an error), "refuse" (leaves its socket file beh
 Klippy does). $PID is the process_id that is told. Writes "ready PORT" to standard output.
 """
 import ctypes
+import fcntl
 import http.server
 import json
 import os
@@ -23,6 +27,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENV = os.environ
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 MODE = ENV.get("MODE", "")
 
 
@@ -119,7 +124,10 @@ class Http(http.server.BaseHTTPRequestHandler):
         path, _, asked = self.path.partition("?")
         known = (k for k in RECORDED if k.startswith("http GET " + path))
         recorded = RECORDED[next(known)]
-        body = json.dumps(edit(recorded["body"], asked.split("&"))).encode()
+        answer = edit(recorded["body"], asked.split("&"))
+        if asked == "configfile=settings":
+            answer = mcus(0, {"configfile": ["settings"]})
+        body = json.dumps(answer).encode()
         self.send_response(recorded["status"])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -138,7 +146,11 @@ def main():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     args = sys.argv[1:]
     if "PORT" in ENV:
-        os.open(ENV["PORT"], os.O_RDWR | os.O_NOCTTY)
+        port_fd = os.open(ENV["PORT"], os.O_NOCTTY | os.O_RDWR)
+        if "UNLOCKED" not in ENV:
+            fcntl.flock(port_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if "HIDDEN" in ENV:
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
     if "-a" in args and MODE == "refuse":
         listen(args[args.index("-a") + 1]).close()
     elif "-a" in args:

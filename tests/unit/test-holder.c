@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A pty stands in for a port, a child of ours for whoever holds it. */
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -27,7 +28,9 @@ static pid_t hold(const char *path, const char *comm)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, comm);
-		if (open(path, O_RDWR | O_NOCTTY) >= 0 && write(ready[1], "", 1) == 1)
+		int fd = open(path, O_RDWR | O_NOCTTY);
+
+		if (fd >= 0 && flock(fd, LOCK_EX) == 0 && write(ready[1], "", 1) == 1)
 			pause();
 		_exit(1);
 	}
@@ -77,9 +80,34 @@ TEST(finds_who_holds_a_port)
 	close(ours);
 }
 
+/* klipper's lock of one port says that it has not the other. */
+TEST(has_the_lock_of_another_port)
+{
+	int held = posix_openpt(O_RDWR | O_NOCTTY), idle = posix_openpt(O_RDWR | O_NOCTTY);
+	char held_path[64], idle_path[64];
+	pid_t pid;
+
+	if (access("/proc/locks", R_OK) < 0 || held < 0 || idle < 0)
+		SKIP("no /proc/locks, or no pty");
+	CHECK(grantpt(held) == 0 && unlockpt(held) == 0 && grantpt(idle) == 0 &&
+	      unlockpt(idle) == 0);
+	CHECK(ptsname_r(held, held_path, sizeof(held_path)) == 0);
+	CHECK(ptsname_r(idle, idle_path, sizeof(idle_path)) == 0);
+	pid = hold(held_path, "klippy");
+	CHECK(kf_holder_elsewhere(pid, idle_path));
+	CHECK(!kf_holder_elsewhere(pid, held_path));
+	CHECK(!kf_holder_elsewhere(pid, "/dev/no-such-port"));
+	CHECK(!kf_holder_elsewhere(getpid(), idle_path));
+	CHECK(!kf_holder_hidden(getpid()) && !kf_holder_hidden(pid));
+	let_go(pid);
+	CHECK(!kf_holder_elsewhere(pid, idle_path));
+	close(held);
+	close(idle);
+}
+
 TEST(no_boards)
 {
 	kf_holders_find(NULL, 0);
 }
 
-TEST_MAIN(T(finds_who_holds_a_port), T(no_boards))
+TEST_MAIN(T(finds_who_holds_a_port), T(has_the_lock_of_another_port), T(no_boards))

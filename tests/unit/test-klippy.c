@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "klipper/consult.h"
+#include "klipper/drives.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 
@@ -55,6 +57,45 @@ TEST(a_klippy_without_a_socket)
 	CHECK_STR(k.api, "");
 	CHECK(PARSE("python2\0/opt/klippy.py\0printer.cfg\0-a\0", &k));
 	CHECK(PARSE("klippy.py\0", &k));
+}
+
+/* A process of another user's does not show where it is. */
+TEST(a_relative_path_from_nowhere)
+{
+	static const char args[] = "python3\0klippy.py\0p/config/p.cfg\0-a\0comms/k.sock\0";
+	struct kf_klippy k;
+
+	CHECK(kf_klippy_parse(args, sizeof(args) - 1, "", "", &k));
+	CHECK_STR(k.api, "");
+	CHECK(k.folder_count == 0);
+}
+
+TEST(what_only_names_a_klippy)
+{
+	struct kf_klippy k;
+
+	CHECK(PARSE("/home/pi/klippy-env/bin/python\0/home/pi/klipper/klippy/klippy.py\0", &k));
+	CHECK(k.python);
+	CHECK(PARSE("/home/pi/klipper/klippy/klippy.py\0p.cfg\0", &k) && k.python);
+	CHECK(PARSE("sudo\0python3\0klippy.py\0p.cfg\0", &k) && !k.python);
+	CHECK(PARSE("vi\0klippy.py\0", &k) && !k.python);
+}
+
+TEST(the_ports_of_a_configuration)
+{
+	_cleanup_(kf_json_decrefp) json_t *settings =
+		json_pack("{s:{s:s}, s:{s:s}, s:{s:s}}", "mcu", "serial", "/dev/serial/by-id/usb-a",
+			  "mcu tool", "serial", "/dev/ttyACM7", "output_pin x", "serial", "/dev/b");
+	struct kf_board board = { .tty = "/dev/ttyACM7" };
+
+	CHECK(kf_klippy_drives(settings, &board));
+	kf_text_format(board.tty, sizeof(board.tty), "/dev/ttyACM0");
+	CHECK(!kf_klippy_drives(settings, &board));
+	kf_text_format(board.by_id, sizeof(board.by_id), "/dev/serial/by-id/usb-a");
+	CHECK(kf_klippy_drives(settings, &board));
+	kf_text_format(board.by_id, sizeof(board.by_id), "/dev/b");
+	CHECK(!kf_klippy_drives(settings, &board));
+	CHECK(!kf_klippy_drives(NULL, &board));
 }
 
 TEST(what_is_no_klippy)
@@ -134,5 +175,6 @@ TEST(every_recorded_state)
 }
 
 TEST_MAIN(T(a_usual_klippy), T(every_spelling_of_an_option), T(a_klippy_without_a_socket),
-	  T(what_is_no_klippy), T(more_words_than_we_look_at), T(moonrakers_port),
-	  T(every_recorded_state))
+	  T(a_relative_path_from_nowhere), T(what_only_names_a_klippy),
+	  T(the_ports_of_a_configuration), T(what_is_no_klippy), T(more_words_than_we_look_at),
+	  T(moonrakers_port), T(every_recorded_state))
