@@ -391,6 +391,7 @@ on_small_disk() {
 }
 
 @test "a full disk is said where that is why make failed" {
+	cd "$BATS_TEST_TMPDIR" || return
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	record octopus >in
 	full() { # FOLDER KIB

@@ -39,6 +39,9 @@ ruled() {
 	[ "$(ruled "$BATS_TEST_TMPDIR/own" 1-1.2)" = "ID_MM_DEVICE_IGNORE=1" ]
 	sed 's/manufacturer=Klipper/manufacturer=LDO/' octopus-klipper.umockdev >"$BATS_TEST_TMPDIR/ldo.umockdev"
 	[ "$(ruled "$BATS_TEST_TMPDIR/ldo" 1-1.2)" = "ID_MM_DEVICE_IGNORE=1" ]
+	sed 's/idVendor=1d50/idVendor=03eb/; s/idProduct=614e/idProduct=6124/; s/manufacturer=Klipper/manufacturer=Atmel/' \
+		octopus-klipper.umockdev >"$BATS_TEST_TMPDIR/sam.umockdev"
+	[ "$(ruled "$BATS_TEST_TMPDIR/sam" 1-1.2)" = "ID_MM_DEVICE_IGNORE=1" ]
 }
 
 @test "other devices are not touched" {

@@ -47,7 +47,7 @@ struct kf_plan {
  * Plan one record. now is what is plugged in, with holders. On success the caller
  * frees ret; skip is set for a board that is not registered, excluded, not connected or no
  * Klipper board. Errors: KF_NOT_CONNECTED, KF_NO_FIRMWARE, KF_BAD_IMAGE, KF_MCU_MISMATCH,
- * KF_CONFIG (unknown method) ...
+ * KF_CONFIG (unknown method; by hand: what else would be skipped) and those of flash/methods.h.
  */
 _must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 				const struct kf_boards *now, const struct kf_flash_options *options,
