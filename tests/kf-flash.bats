@@ -502,13 +502,16 @@ or, if you know that it has Katapult: --no-fallback" ]
 	mkdir -p "$HOME/klipper/lib/bossac" "$XDG_CONFIG_HOME/kalico-flash/configs/due" bin
 	echo CONFIG_MACH_ATSAM=y >"$XDG_CONFIG_HOME/kalico-flash/configs/due/.config"
 	printf 'flash:\n\techo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1\n' >>"$HOME/klipper/Makefile"
+	printf 'bin/bossac:\n\tmkdir bin && touch $@ && chmod +x $@\n' >"$HOME/klipper/lib/bossac/Makefile"
 	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
-	ln -s "$(command -v make)" "$(command -v python3)" "$(command -v sh)" "$KF_BUILD"/kf-* bin
+	for program in make python3 sh mkdir touch chmod; do ln -s "$(type -P $program)" bin; done
+	ln -s "$KF_BUILD"/kf-* bin
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install g++" ]
 	ln -s /bin/true bin/g++
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | PATH=$PWD/bin kf-flash; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sc '[.[0].flash.attempts[].method, .[1].board.mode]' <<<"$output")" = '["make_flash","klipper"]' ]
+	[ -x "$(echo "$XDG_CACHE_HOME"/kalico-flash/linked/*)/lib/bossac/bin/bossac" ]
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-flash --method katapult'
 	[[ $stderr == *"--method=katapult is not for this sam3x8e: there is no Katapult for it"* ]]
 }
