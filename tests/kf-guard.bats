@@ -342,6 +342,14 @@ can_hide() {
 	[ "$output" = "0 fine" ]
 }
 
+@test "hidden Klippy: kf-doctor says what it does, and which process it is" {
+	can_hide
+	run --separate-stderr hidden "$H723" -- 'klippy printing; echo "$klippy"; kf-doctor --json'
+	[[ $output == *"process ${lines[0]}"*" says that it prints, at $PWD/pd/comms/klippy.sock"* ]]
+	run --separate-stderr hidden "$H723" -- 'klippy printing -v; echo "$klippy"; kf-doctor --json'
+	[[ $output == *"process ${lines[0]}"*": http://127.0.0.1:"*"start klippy with -a"* ]]
+}
+
 @test "hidden program that is no Klippy: the port's lock tells, with its process" {
 	can_hide
 	cat >other.py <<-'END'

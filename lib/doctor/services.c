@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What has to stop for a flash and to come back: systemd, Klippy, Moonraker. */
-#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "systemd/hold.h"
 #include "systemd/lease.h"
 #include "systemd/units.h"
+#include "usb/holder.h"
 
 enum { CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
@@ -139,6 +139,17 @@ static bool has_our_port(const struct kf_doctor *doctor, pid_t pid)
 	return false;
 }
 
+/* "process 812 of root, Docker container 0123456789ab" */
+static void name_process(pid_t pid, char *ret, size_t size)
+{
+	const struct kf_holder holder = kf_holder_of(pid);
+	struct kf_holder_facts facts;
+
+	kf_holder_look(&holder, &facts);
+	kf_text_format(ret, size, "process %d%s%s%s%s", (int)pid, facts.owner[0] ? " of " : "",
+		       facts.owner, facts.place[0] ? ", " : "", facts.place);
+}
+
 static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klippy)
 {
 	static const char *const doing[] = {
@@ -153,38 +164,47 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 	bool ours = has_our_port(doctor, klippy->pid);
 	struct kf_printer printer = { 0 };
 	struct kf_error err = { 0 };
+	char who[2 * KF_NAME_SIZE + 32];
+
+	name_process(klippy->pid, who, sizeof(who));
 
 	if (kf_klippy_consult(klippy, kf_now_ms() + CONSULT_MS, &printer, &err) < 0) {
-		kf_error_prefix(&err, "process %d", (int)klippy->pid);
+		kf_error_prefix(&err, "%s", who);
 		kf_error_hint(&err, "start klippy with -a ~/printer_data/comms/klippy.sock: its "
 				    "boards are not flashed while it cannot be asked whether it "
 				    "prints");
 		kf_doctor_blame(doctor, ours ? KF_HEALTH_WRONG : KF_HEALTH_NOTE, "Klippy", &err);
 	} else {
-		kf_doctor_find(doctor, KF_HEALTH_OK, "Klippy", NULL,
-			       "process %d says that it %s%s%s", (int)klippy->pid,
+		kf_doctor_find(doctor, KF_HEALTH_OK, "Klippy", NULL, "%s says that it %s%s%s", who,
 			       doing[printer.state], klippy->api[0] ? ", at " : "", klippy->api);
 	}
 	check_moonraker(doctor, klippy);
 }
 
+struct printers {
+	struct kf_doctor *doctor;
+	size_t count;
+};
+
+static bool check_printer(const struct kf_klippy *klippy, void *arg)
+{
+	struct printers *printers = arg;
+
+	check_klippy(printers->doctor, klippy);
+	return ++printers->count < KLIPPIES_MAX && !kf_stop_signal();
+}
+
 void kf_doctor_printers(struct kf_doctor *doctor)
 {
-	DIR *proc = opendir("/proc");
-	const struct dirent *entry;
-	struct kf_klippy klippy;
-	size_t count = 0;
+	struct printers printers = { .doctor = doctor };
+	bool hidden = access("/proc/1", F_OK) < 0;
 
-	while (proc && count < KLIPPIES_MAX && !kf_stop_signal() && (entry = readdir(proc))) {
-		if (entry->d_name[strspn(entry->d_name, "0123456789")] ||
-		    !kf_klippy_find((pid_t)strtol(entry->d_name, NULL, 10), &klippy))
-			continue;
-		check_klippy(doctor, &klippy);
-		count++;
-	}
-	if (proc)
-		closedir(proc);
-	if (!count)
+	kf_klippy_each(check_printer, &printers);
+	if (hidden)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
+			       "/proc does not show other users' processes (hidepid): a Klippy of "
+			       "another user is known only by the lock on its board's port");
+	else if (!printers.count)
 		kf_doctor_find(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
 			       "none runs: no print can be disturbed");
 }

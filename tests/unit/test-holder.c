@@ -105,9 +105,40 @@ TEST(has_the_lock_of_another_port)
 	close(idle);
 }
 
+TEST(names_the_user_of_a_process)
+{
+	struct kf_holder_facts facts;
+	struct kf_holder holder;
+	int go[2];
+	pid_t pid;
+
+	if (getuid() != 0)
+		SKIP("only root can become somebody else");
+	CHECK(pipe(go) == 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (setuid(65534) == 0 && write(go[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(go[1]);
+	CHECK(read(go[0], &(char){ 0 }, 1) == 1);
+	holder = kf_holder_of(pid);
+	CHECK(holder.pid == pid && holder.command[0]);
+	kf_holder_look(&holder, &facts);
+	CHECK_STR(facts.owner, "nobody");
+	let_go(pid);
+	holder = kf_holder_of(getpid());
+	kf_holder_look(&holder, &facts);
+	CHECK_STR(facts.owner, "");
+	close(go[0]);
+}
+
 TEST(no_boards)
 {
 	kf_holders_find(NULL, 0);
 }
 
-TEST_MAIN(T(finds_who_holds_a_port), T(has_the_lock_of_another_port), T(no_boards))
+TEST_MAIN(T(finds_who_holds_a_port), T(has_the_lock_of_another_port),
+	  T(names_the_user_of_a_process), T(no_boards))
