@@ -393,10 +393,10 @@ on_small_disk() {
 @test "a full disk is said where that is why make failed" {
 	cd "$BATS_TEST_TMPDIR" || return
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
-	record octopus >in
+	record octopus >"$BATS_TEST_TMPDIR/in"
 	full() { # FOLDER KIB
 		run -1 --separate-stderr on_small_disk "$1" "$2" \
-			kf-build --klipper-dir "$tree" <in
+			kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 		[ "$(jq -r .error.code <<<"$output")" = build_failed ]
 		[[ $(jq -r .error.message <<<"$output") == "no space is left on the disk of $1"*": make ended with status 2 in $tree" ]]
 		[[ $(jq -r .error.hint <<<"$output") == "make room there: df -h $1"* ]]
@@ -413,12 +413,12 @@ on_small_disk() {
 	sed -i '1i $(if $(shell head -c 64k /dev/zero >$(TMPDIR)/cc.s \&\& echo written),,$(error no file))' "$tree/Makefile"
 	fresh_home
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
-	run -1 --separate-stderr on_small_disk "$TMPDIR" 8 kf-build --klipper-dir "$tree" <in
+	run -1 --separate-stderr on_small_disk "$TMPDIR" 8 kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 	[[ $(jq -r .error.message <<<"$output") == "no space is left on the disk of $TMPDIR: make ended with status "* ]]
 	unset TMPDIR
 	sed -i 1d "$tree/Makefile"
 	# An error in the source is no full disk.
 	echo '$(error broken)' >>"$tree/Makefile"
-	run -1 --separate-stderr kf-build --klipper-dir "$tree" <in
+	run -1 --separate-stderr kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 	[[ $(jq -r .error.message <<<"$output") == "make ended with status 2 in $tree" ]]
 }
