@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Nothing is written before the bootloader itself has confirmed MCU and address. */
+#include <errno.h>
 #include <string.h>
 
 #include "flash/native.h"
 #include "katapult/session.h"
 #include "klipper/artifact.h"
 #include "klipper/chip.h"
+#include "usb/drain.h"
 #include "usb/identity.h"
 #include "usb/serial.h"
 
@@ -149,13 +151,21 @@ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 		    const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
 		    struct kf_native *ret, struct kf_error *err)
 {
+	_cleanup_(kf_drain_endp) struct kf_drain drain = KF_DRAIN_NONE;
 	_cleanup_(kf_serial_closep) int fd = -1;
 	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
 	int r = kf_serial_open(board->tty, BAUD, &fd, err);
 
 	*ret = (struct kf_native){ 0 };
-	k.fd = fd;
-	return r < 0 ? r : talk(&k, plan, image, watch, ret, err);
+	if (r == 0)
+		r = kf_drain_start(&fd, &drain, err);
+	if (r < 0)
+		return r;
+	k.fd = drain.port;
+	r = talk(&k, plan, image, watch, ret, err);
+	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
+	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
+	return r;
 }
 
 int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,

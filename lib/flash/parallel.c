@@ -119,7 +119,9 @@ static void finish(struct crew *crew, size_t i)
 {
 	struct kf_job *job = &crew->batch->list[i];
 	struct worker *w = &crew->list[i];
-	json_t *result = json_loadf(w->in, 0, NULL), *flash = json_object_get(result, "flash");
+	/* Its end of file may come later: a process that drains the port has it open too. */
+	json_t *result = json_loadf(w->in, JSON_DISABLE_EOF_CHECK, NULL),
+	       *flash = json_object_get(result, "flash");
 	struct kf_error err;
 	int status = 0;
 

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "usb/baud.h"
+#include "usb/drain.h"
 #include "usb/serial.h"
 
 static const struct {
@@ -117,6 +118,14 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 
 void kf_serial_closep(int *fd)
 {
+	struct kf_drain drain = KF_DRAIN_NONE;
+	int queued = 0;
+
+	if (*fd >= 0 && ioctl(*fd, TIOCOUTQ, &queued) == 0 && queued > 0 &&
+	    kf_drain_start(fd, &drain, NULL) == 0) {
+		drain.discard = true;
+		kf_drain_endp(&drain);
+	}
 	if (*fd >= 0)
 		(void)ioctl(*fd, TIOCNXCL);
 	kf_closep(fd);

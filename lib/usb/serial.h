@@ -27,7 +27,8 @@ _must_check_ int kf_serial_lock(const char *path, int *ret, struct kf_error *err
 _must_check_ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *err);
 
 /*
- * Close *fd, unless it is negative, and set it to -1. The port is nobody's own any more: the
+ * Close *fd, unless it is negative, and set it to -1. What the board has not taken is discarded:
+ * close(2) alone would wait for it for 30 s (drain.h). The port is nobody's own any more: the
  * kernel would keep TIOCEXCL for as long as a program that came before us has it open.
  */
 void kf_serial_closep(int *fd);
