@@ -57,8 +57,9 @@ LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/holder usb/identity \
 	   $(addprefix klipper/,api chip consult drift elf extras flatten ihex jobserver kconfig klippy loader printer toolchain uf2))
 SYSTEMD := $(filter $(B)/lib/systemd/%,$(LIB))
-SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out tests/sim/kf-sim.c,$(wildcard tests/sim/*.c)))
+SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
+SIM_SO  := $(KF_SIM:=.so)
 FAULTS  := $(B)/tests/faults/campaign
 BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
@@ -70,7 +71,7 @@ quote    = '$(subst ','\'',$(1))'
 SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 all: $(TOOLS:%=$(B)/%)
-tests: all $(KF_SIM) $(UNIT) $(FAULTS)
+tests: all $(KF_SIM) $(SIM_SO) $(UNIT) $(FAULTS)
 
 $(B)/tests/%.o: KF_CFLAGS += -Itests
 $(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
@@ -92,6 +93,10 @@ $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a $(SHLIB)
 	$(LINK)
 $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a $(SHLIB)
 	$(LINK) $(SIM_LDLIBS)
+# Into programs of every kind, which have no sanitizer's library.
+$(SIM_SO): tests/sim/preload.c Makefile
+	@mkdir -p $(@D)
+	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
 $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a $(SHLIB)
 	$(LINK)
 $(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a $(SHLIB)
@@ -124,7 +129,7 @@ check-faults: deps
 	+@$(SUBMAKE) tests
 	@tests/faults/run $(B)
 demo: deps
-	+@$(SUBMAKE) all $(KF_SIM)
+	+@$(SUBMAKE) all $(KF_SIM) $(SIM_SO)
 	@PATH="$(abspath $(B)):$$PATH" tests/demo
 lint: deps
 	@tests/lint
@@ -141,7 +146,7 @@ fuzz: deps
 	@tests/fuzz/run build/fuzz
 fuzzers: $(FUZZ)
 bench: deps
-	+@$(SUBMAKE) all $(KF_SIM) $(BENCH) $(filter %-window,$(UNIT))
+	+@$(SUBMAKE) all $(KF_SIM) $(SIM_SO) $(BENCH) $(filter %-window,$(UNIT))
 	@tests/bench/run $(B)
 # ARCH= and SUITE= name another architecture and another Debian: these need root, and mmdebstrap.
 deb: deps
@@ -174,9 +179,10 @@ install: all
 	for f in $(filter-out kf,$(TYPED)); do ln -sf kf $D$(BASHDIR)/$$f && ln -sf kf.fish $D$(FISHDIR)/$$f.fish; done
 	$(INSTALL) -m 0644 completions/_kf $D$(ZSHDIR)
 	$(INSTALL) -m 0644 completions/kf.fish $D$(FISHDIR)
-install-sim: $(KF_SIM)
-	$(INSTALL) -d $D$(BINDIR) $D$(SHARE)/sim $D$(MANDIR)/man1
+install-sim: $(KF_SIM) $(SIM_SO)
+	$(INSTALL) -d $D$(BINDIR) $D$(LIBEXECDIR) $D$(SHARE)/sim $D$(MANDIR)/man1
 	$(INSTALL) -m 0755 $(KF_SIM) $D$(BINDIR)
+	$(INSTALL) -m 0644 $(SIM_SO) $D$(LIBEXECDIR)
 	$(INSTALL) -m 0644 man/kf-sim.1 $D$(MANDIR)/man1
 	$(INSTALL) -m 0755 tests/demo $D$(SHARE)
 	cp -r tests/sim/tree $D$(SHARE)/sim

@@ -326,7 +326,7 @@ void sim_board_open(struct sim_board *b)
 void sim_board_close(struct sim_board *b, bool at_1200, int64_t now_us)
 {
 	sim_link_run(&b->link, now_us);
-	sim_link_close(&b->link, now_us);
+	sim_link_close(&b->link);
 	if (at_1200 && !b->spec.uart && b->link.mcu == &b->klipper.mcu)
 		leave_firmware(b, now_us);
 }

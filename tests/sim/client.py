@@ -5,6 +5,7 @@
   client.py identify TTY        ask the firmware for its dictionary, print its version
   client.py touch TTY           1200 baud, close
   client.py send TTY HEX...     one write each; print what came back within 0.15 s of it
+  client.py untaken TTY         wait until the board does not take what was written
   client.py gone TTY            hold TTY open until it hangs up
   client.py wait PATH           wait until PATH is there
   client.py blocks ADDRESS N    print N blocks for Katapult, in one string of hex
@@ -14,6 +15,7 @@ import ctypes
 import json
 import os
 import select
+import socket
 import struct
 import sys
 import termios
@@ -113,6 +115,21 @@ def send(path, *frames):
         print(read_quiet(fd).hex() or "silence", flush=True)
 
 
+def untaken(path):
+    """As kf-sim's own library asks: whoever had it open would be seen."""
+    tty = struct.pack("L", os.stat(os.readlink(path)).st_rdev)
+    ask = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ask.bind("")
+    deadline = time.monotonic() + 5
+    answer = bytes(4)
+    while answer == bytes(4):
+        if time.monotonic() > deadline:
+            sys.exit(f"{path}: the board takes all")
+        time.sleep(0.005)
+        ask.sendto(tty, os.environ["KF_SIM_CONTROL"] + ".queued")
+        answer = ask.recv(4)
+
+
 def gone(path):
     fd = open_raw(path)
     print("open", flush=True)
@@ -160,4 +177,4 @@ def monitor(count):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (identify, touch, send, gone, wait, blocks, monitor)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (identify, touch, send, untaken, gone, wait, blocks, monitor)}[sys.argv[1]](*sys.argv[2:])

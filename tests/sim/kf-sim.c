@@ -18,12 +18,14 @@
 
 #include "core/log.h"
 #include "core/process.h"
+#include "core/text.h"
 #include "sim/control.h"
 #include "sim/port.h"
 #include "sim/state.h"
 
 #define BOARDS_MAX 16
-#define PRELOAD	   "libumockdev-preload.so.0"
+#define UMOCKDEV   "libumockdev-preload.so.0"
+#define OURS	   "kf-sim.so" /* preload.c */
 #define US_PER_S   1000000
 
 struct sim {
@@ -68,21 +70,55 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
 }
 
+/* A library that cannot be loaded would leave COMMAND alone with the real machine. */
+static bool loads(const char *path)
+{
+	void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+
+	if (library)
+		dlclose(library);
+	return library;
+}
+
+/* Beside us where we were built, else where "make install-sim" has put it. */
+static int find_ours(char ret[PATH_MAX], struct kf_error *err)
+{
+	static const char *const places[] = { "", "../libexec/kalico-flash/" };
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *name = NULL;
+
+	self[n < 0 ? 0 : n] = '\0';
+	name = strrchr(self, '/');
+	for (size_t i = 0; name && i < KF_ARRAY_SIZE(places); i++)
+		if (kf_text_format(ret, PATH_MAX, "%.*s%s" OURS, (int)(name + 1 - self), self,
+				   places[i]) &&
+		    access(ret, R_OK) == 0)
+			break;
+	if (!loads(ret))
+		return kf_fail(err, KF_CONFIG, "%s", dlerror());
+	if (strpbrk(ret, " :"))
+		return kf_fail(err, KF_CONFIG,
+			       "%s: LD_PRELOAD takes no path with a blank or a colon", ret);
+	return 0;
+}
+
 /*
  * COMMAND's environment. AddressSanitizer wants to be first in the list, but is not in every
- * COMMAND: it is told to accept its place. A library that cannot be loaded would leave COMMAND
- * alone with the real machine.
+ * COMMAND: it is told to accept its place.
  */
 static int set_preload(struct kf_error *err)
 {
 	const char *old = getenv("LD_PRELOAD"), *asan = getenv("ASAN_OPTIONS");
-	void *library = dlopen(PRELOAD, RTLD_LAZY | RTLD_LOCAL);
-	char list[4096];
+	char ours[PATH_MAX], list[2 * PATH_MAX];
+	int r = find_ours(ours, err);
 
-	if (!library)
+	if (r < 0)
+		return r;
+	if (!loads(UMOCKDEV))
 		return kf_fail(err, KF_CONFIG, "%s (Debian's package umockdev has it)", dlerror());
-	dlclose(library);
-	snprintf(list, sizeof(list), "%s%s%s", PRELOAD, old && *old ? ":" : "", old ? old : "");
+	snprintf(list, sizeof(list), "%s:%s%s%s", ours, UMOCKDEV, old && *old ? ":" : "",
+		 old ? old : "");
 	setenv("LD_PRELOAD", list, 1);
 	snprintf(list, sizeof(list), "%s%sverify_asan_link_order=0", asan ? asan : "",
 		 asan && *asan ? ":" : "");
@@ -151,6 +187,21 @@ static void obey(struct sim *sim)
 	}
 }
 
+/* Who closes a tty asks what its board has not taken. */
+static void answer(struct sim *sim)
+{
+	struct sim_question question;
+
+	while (sim_control_asked(&sim->control, &question)) {
+		size_t bytes = 0;
+
+		for (size_t i = 0; i < sim->count; i++)
+			if (sim->ports[i]->pty.device == question.tty)
+				bytes = sim_port_queued(sim->ports[i]);
+		sim_control_tell(&sim->control, &question, (int)bytes);
+	}
+}
+
 static void service(struct sim *sim)
 {
 	struct kf_error err;
@@ -169,9 +220,10 @@ static void service(struct sim *sim)
 /* Until something is due after the time that was served: what fell due since then is not lost. */
 static void await(struct sim *sim)
 {
-	struct pollfd fds[2 + 2 * BOARDS_MAX] = {
+	struct pollfd fds[3 + 2 * BOARDS_MAX] = {
 		{ .fd = sim->signals, .events = POLLIN },
 		{ .fd = sim->control.fd, .events = POLLIN },
+		{ .fd = sim->control.queued, .events = POLLIN },
 	};
 	int64_t now = now_us(), wake = SIM_NEVER;
 	struct timespec left;
@@ -179,13 +231,13 @@ static void await(struct sim *sim)
 	for (size_t i = 0; i < sim->count; i++) {
 		int64_t w = sim_port_wake_us(sim->ports[i], sim->served_us);
 
-		sim_port_poll(sim->ports[i], sim->served_us, &fds[2 + 2 * i]);
+		sim_port_poll(sim->ports[i], sim->served_us, &fds[3 + 2 * i]);
 		if (w < wake)
 			wake = w;
 	}
 	left.tv_sec = wake > now ? (wake - now) / US_PER_S : 0;
 	left.tv_nsec = wake > now ? (wake - now) % US_PER_S * 1000 : 0;
-	(void)!ppoll(fds, 2 + 2 * sim->count, wake == SIM_NEVER ? NULL : &left, NULL);
+	(void)!ppoll(fds, 3 + 2 * sim->count, wake == SIM_NEVER ? NULL : &left, NULL);
 }
 
 static int start(struct sim *sim, char *argv[], struct kf_error *err)
@@ -253,6 +305,7 @@ static int run(struct sim *sim, const struct sim_spec *specs, size_t count, char
 		await(sim);
 		take_signals(sim);
 		obey(sim);
+		answer(sim);
 	}
 	r = save(sim, err);
 	return r < 0 ? r : kf_process_status(sim->status);

@@ -9,6 +9,7 @@ void sim_link_reset(struct sim_link *link, struct sim_mcu *mcu, bool prime)
 	link->prime = prime;
 	link->mute_until_us = 0;
 	link->out_count = 0;
+	link->endpoint_len = 0;
 	link->held_len = 0;
 	link->primed = false;
 	link->request_len = 0;
@@ -16,13 +17,12 @@ void sim_link_reset(struct sim_link *link, struct sim_mcu *mcu, bool prime)
 	link->in_due_us = 0;
 }
 
-void sim_link_close(struct sim_link *link, int64_t now_us)
+void sim_link_close(struct sim_link *link)
 {
 	link->open = false;
 	link->request_len = 0;
 	link->in_len = 0;
-	if (link->mcu && now_us >= link->mcu->busy_until_us)
-		link->out_count = 0;
+	link->out_count = 0;
 }
 
 bool sim_link_write(struct sim_link *link, const uint8_t *data, size_t len)
@@ -38,22 +38,43 @@ bool sim_link_write(struct sim_link *link, const uint8_t *data, size_t len)
 	return true;
 }
 
-/* One packet to the board. */
+size_t sim_link_queued(const struct sim_link *link)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < link->out_count; i++) {
+		const struct sim_transfer *t = &link->out[(link->out_head + i) % SIM_TRANSFERS];
+
+		bytes += t->len - t->done;
+	}
+	return bytes;
+}
+
+/* One packet to the board's USB hardware. */
 static bool offer(struct sim_link *link)
 {
 	struct sim_transfer *t = &link->out[link->out_head];
 	size_t len;
 
-	if (link->out_count == 0)
+	if (link->out_count == 0 || link->endpoint_len > 0)
 		return false;
 	len = t->len - t->done < SIM_PACKET ? t->len - t->done : SIM_PACKET;
-	if (!sim_mcu_take(link->mcu, t->data + t->done, len))
-		return false;
+	memcpy(link->endpoint, t->data + t->done, len);
+	link->endpoint_len = len;
 	t->done += len;
 	if (t->done == t->len) {
 		link->out_head = (link->out_head + 1) % SIM_TRANSFERS;
 		link->out_count--;
 	}
+	return true;
+}
+
+/* And from there to its program. */
+static bool take(struct sim_link *link)
+{
+	if (link->endpoint_len == 0 || !sim_mcu_take(link->mcu, link->endpoint, link->endpoint_len))
+		return false;
+	link->endpoint_len = 0;
 	return true;
 }
 
@@ -122,9 +143,9 @@ void sim_link_run(struct sim_link *link, int64_t now_us)
 	while (moved) {
 		bool deaf = now_us < link->mcu->busy_until_us;
 
-		moved = false;
+		moved = offer(link);
 		if (!deaf || link->mcu->uart)
-			moved |= offer(link);
+			moved |= take(link);
 		if (deaf)
 			continue;
 		moved |= link->mcu->step(link->mcu, now_us);

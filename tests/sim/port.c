@@ -35,8 +35,8 @@ void sim_port_free(struct sim_port **port)
 	*port = NULL;
 }
 
-/* Turn what was read into transfers. final: nothing will follow it. */
-static void push(struct sim_port *port, bool final, int64_t now_us)
+/* Turn what was read into transfers. */
+static void push(struct sim_port *port, int64_t now_us)
 {
 	size_t n;
 
@@ -44,7 +44,7 @@ static void push(struct sim_port *port, bool final, int64_t now_us)
 		n = sim_board_split(&port->board, port->in, port->in_len);
 		if (n == 0 && port->patience_us == 0)
 			port->patience_us = now_us + PATIENCE_US;
-		if (n == 0 && !final && now_us < port->patience_us)
+		if (n == 0 && now_us < port->patience_us)
 			return;
 		if (n == 0)
 			n = port->in_len < SIM_TRANSFER_MAX ? port->in_len : SIM_TRANSFER_MAX;
@@ -77,23 +77,29 @@ static void deliver(struct sim_port *port, int64_t now_us)
 		sim_link_drop(link, (size_t)n);
 }
 
+/* The last close: what the driver has not sent is cancelled, and so is what it had no room for. */
+static void close_port(struct sim_port *port, bool at_1200, int64_t now_us)
+{
+	do
+		port->in_len = 0;
+	while (pull(port));
+	port->patience_us = 0;
+	sim_board_close(&port->board, at_1200, now_us);
+}
+
 static void talk(struct sim_port *port, int64_t now_us)
 {
 	enum sim_pty_event event = sim_pty_next(&port->pty);
-	bool closed = event == SIM_PTY_CLOSED_1200 || event == SIM_PTY_CLOSED_PLAIN;
 
 	if (event == SIM_PTY_OPENED)
 		sim_board_open(&port->board);
+	if (event == SIM_PTY_CLOSED_1200 || event == SIM_PTY_CLOSED_PLAIN)
+		close_port(port, event == SIM_PTY_CLOSED_1200, now_us);
 	do {
-		push(port, closed, now_us);
+		push(port, now_us);
 		sim_board_run(&port->board, now_us);
 	} while (pull(port));
 	deliver(port, now_us);
-	if (!closed)
-		return;
-	port->in_len = 0; /* the driver's queue is full: what is left is cancelled */
-	port->patience_us = 0;
-	sim_board_close(&port->board, event == SIM_PTY_CLOSED_1200, now_us);
 }
 
 static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err)
@@ -126,6 +132,11 @@ int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 	if (port->shown != port->board.generation)
 		return show(port, bus, err);
 	return 0;
+}
+
+size_t sim_port_queued(const struct sim_port *port)
+{
+	return sim_pty_readable(&port->pty) + port->in_len + sim_link_queued(&port->board.link);
 }
 
 void sim_port_poll(const struct sim_port *port, int64_t now_us, struct pollfd fds[2])

@@ -2,7 +2,8 @@
 /*
  * A board on its port: the model, its device on the bus and the pty that joins both. What the
  * client wrote is kept apart by frames (board.h); a frame's missing rest is waited for
- * a few milliseconds, since a pty may deliver one write(2) in two parts.
+ * a few milliseconds, since a pty may deliver one write(2) in two parts. The last close drops what
+ * the board has not taken; a close(2) that waits for it first is what preload.c adds.
  */
 #ifndef SIM_PORT_H
 #define SIM_PORT_H
@@ -32,6 +33,9 @@ void sim_port_free(struct sim_port **port);
  */
 _must_check_ int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 				  struct kf_error *err);
+
+/* How much of what the client wrote the board has not taken, in bytes; 0: nothing. */
+size_t sim_port_queued(const struct sim_port *port);
 
 /* What to wait for until it is to be serviced again. */
 void sim_port_poll(const struct sim_port *port, int64_t now_us, struct pollfd fds[2]);

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,9 +25,11 @@ static int prepare_slave(struct sim_pty *pty)
 {
 	_cleanup_(kf_closep) int fd = open(pty->slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios t;
+	struct stat st;
 
-	if (fd < 0 || tcgetattr(fd, &t) < 0)
+	if (fd < 0 || tcgetattr(fd, &t) < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	pty->device = st.st_rdev;
 	cfmakeraw(&t);
 	t.c_cflag |= CLOCAL;
 	return tcsetattr(fd, TCSANOW, &t) < 0 ? -errno : 0;
@@ -93,6 +97,17 @@ enum sim_pty_event sim_pty_next(struct sim_pty *pty)
 	if (tcgetattr(pty->master, &t) == 0 && cfgetospeed(&t) == B1200)
 		return SIM_PTY_CLOSED_1200;
 	return SIM_PTY_CLOSED_PLAIN;
+}
+
+size_t sim_pty_readable(const struct sim_pty *pty)
+{
+	struct pollfd p = { .fd = pty->master, .events = POLLIN };
+	int n = 0;
+
+	/* poll(2) waits for what is on its way between the two ends; FIONREAD alone does not. */
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLIN) && ioctl(pty->master, FIONREAD, &n) == 0)
+		return (size_t)n;
+	return 0;
 }
 
 ssize_t sim_pty_read(struct sim_pty *pty, void *buf, size_t size)

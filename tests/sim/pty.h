@@ -17,6 +17,7 @@ struct sim_pty {
 	int master, watch; /* -1: closed */
 	bool open;	   /* a client has it */
 	char slave[64];
+	dev_t device; /* the slave's number; 0: closed */
 };
 
 #define SIM_PTY_CLOSED                                                                             \
@@ -44,6 +45,9 @@ enum sim_pty_event {
  * bytes that were written before can still be read.
  */
 enum sim_pty_event sim_pty_next(struct sim_pty *pty);
+
+/* What a client has written and nobody has read, in bytes. */
+size_t sim_pty_readable(const struct sim_pty *pty);
 
 /* Without waiting: the count, 0 if there is nothing (or no client), or a negative errno. */
 _must_check_ ssize_t sim_pty_read(struct sim_pty *pty, void *buf, size_t size);
