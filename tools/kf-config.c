@@ -266,6 +266,11 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 	}
 	kf_log_phase(phase, board->key, "%s, application at 0x%08x, %s%s", done.kconfig.mcu,
 		     done.kconfig.start, kf_comm_name(done.kconfig.comm), done.saved);
+	if (done.lost[0])
+		kf_log_phase(phase, board->key,
+			     "saved, but not in this tree any more: %s; kf config %s shows what "
+			     "there is",
+			     done.lost, board->key);
 	if (done.days >= REVIEW_DAYS)
 		kf_log_phase(phase, board->key, "saved %d days ago: review it with --menuconfig",
 			     done.days);

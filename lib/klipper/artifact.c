@@ -94,17 +94,29 @@ static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip 
 	return other != start;
 }
 
+/*
+ * start is the configuration's. That it has room for no bootloader may be the very mistake, so that
+ * is never proposed: the table's hint stays.
+ */
+static void propose_entry(const struct kf_chip *chip, uint32_t start, struct kf_error *err)
+{
+	char choose[KF_NAME_SIZE];
+
+	if (start <= chip->flash + chip->vectors)
+		return;
+	kf_chip_entry(chip, start, choose);
+	kf_error_hint(err, "choose %s in menuconfig", choose);
+}
+
 static int check_link(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
 		      struct kf_error *err)
 {
-	char choose[KF_NAME_SIZE];
 	uint32_t other;
 
 	if (image->format != KF_FORMAT_BIN || !linked_elsewhere(image, chip, start, &other))
 		return 0;
 	kf_fail(err, KF_WRONG_OFFSET, "it was linked for 0x%08x, not for 0x%08x", other, start);
-	kf_chip_entry(chip, start, choose);
-	kf_error_hint(err, "choose %s in menuconfig", choose);
+	propose_entry(chip, start, err);
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
@@ -113,7 +125,6 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 {
 	uint32_t from = start ? *start : chip->flash, entry = reset & ~1u;
 	size_t len = start ? image->len : chip->flash_bytes;
-	char choose[KF_NAME_SIZE];
 
 	if (!(reset & 1)) {
 		kf_fail(err, KF_BAD_IMAGE, "its reset vector 0x%08x is even, Thumb code's is odd",
@@ -133,8 +144,7 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 		"its reset vector 0x%08x does not lie in the image, which goes from 0x%08x to "
 		"0x%08x: it was linked for another start",
 		reset, from, from + (uint32_t)len);
-	kf_chip_entry(chip, from, choose);
-	kf_error_hint(err, "choose %s in menuconfig", choose);
+	propose_entry(chip, from, err);
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 

@@ -16,7 +16,8 @@
  *
  *   KF_BAD_IMAGE     another app, no UF2 family, a stack outside of RAM, an even reset vector
  *   KF_MCU_MISMATCH  the UF2's family is another chip's
- *   KF_WRONG_OFFSET  it was linked for another place than start; the hint has menuconfig's entry
+ *   KF_WRONG_OFFSET  it was linked for another place than start; the hint has menuconfig's entry,
+ *                    unless that were "No bootloader": a guess
  *   KF_TOO_LARGE     it goes beyond the end of the flash
  */
 _must_check_ int kf_artifact_check(const struct kf_image *image, const uint32_t *start,

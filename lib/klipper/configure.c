@@ -62,8 +62,7 @@ static int check_comm(const struct kf_board *board, const struct kf_kconfig *con
 		"would not come back there",
 		kf_comm_name(config->comm), board->tty);
 	kf_error_hint(err,
-		      "choose USB: kf config %s; to take it as it is: kf-scan --device %s | "
-		      "kf-config --accept-drift",
+		      "choose USB: kf config %s; to take it as it is: kf flash %s --accept-drift",
 		      board->key, board->key);
 	return kf_code_errno(KF_CONFIG_DRIFT);
 }
@@ -112,7 +111,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		if (r < 0)
 			return r;
 	}
-	r = kf_migrate(&m, done.path, &done.kconfig, err);
+	r = kf_migrate(&m, done.path, &done.kconfig, done.lost, err);
 	if (r < 0)
 		return r;
 	if (r > 0)

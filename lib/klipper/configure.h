@@ -4,6 +4,7 @@
 #define KF_KLIPPER_CONFIGURE_H
 
 #include "core/registry.h"
+#include "klipper/drift.h"
 #include "klipper/kconfig.h"
 #include "klipper/tree.h"
 
@@ -25,6 +26,7 @@ struct kf_configured {
 	char path[PATH_MAX];	   /* the migrated copy, for the build */
 	struct kf_kconfig kconfig; /* the caller frees it */
 	const char *saved;	   /* what was saved just now, for people: "; saved", or "" */
+	char lost[KF_LOST_SIZE];   /* symbols that the tree no longer has, or "" */
 	int days;		   /* since it was saved */
 };
 

@@ -9,11 +9,22 @@
 #include "klipper/kconfig.h"
 
 /*
- * Only what saved sets is compared: architecture, MCU, application address, clock, crystal,
- * communication. What is new in now is no drift. KF_CONFIG_DRIFT: all that differs, both values
- * each; key is for the hint.
+ * Only what saved sets is compared: architecture, MCU, application address, clock, crystal, pins,
+ * communication; CAN speed and baud rate only where saved uses them. What is new in now is no
+ * drift. KF_CONFIG_DRIFT: all that differs, both values each; key is for the hint, which names
+ * --accept-drift only where that helps: not where the MCU becomes another.
  */
 _must_check_ int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now,
 				const char *key, struct kf_error *err);
+
+enum { KF_LOST_SIZE = 256 };
+
+/*
+ * The names that saved sets and now has no more, beyond what is compared: "WANT_DISPLAYS,
+ * STEP_DELAY", cut between names; "" for none. A file does not tell what its owner set: symbols
+ * that trees only derive are known by their names (HAVE_*, NEED_*) and left out.
+ */
+void kf_drift_lost(const struct kf_kconfig *saved, const struct kf_kconfig *now,
+		   char ret[KF_LOST_SIZE]);
 
 #endif

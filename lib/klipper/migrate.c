@@ -150,8 +150,7 @@ static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *conf
 		return 0;
 	kf_fail(err, KF_MCU_MISMATCH, "the configuration is for %s, the board is %s",
 		config->mcu[0] ? config->mcu : "no MCU at all", m->mcu);
-	kf_error_hint(err, "choose the board's MCU: kf-scan --device %s | kf-config --menuconfig",
-		      m->key);
+	kf_error_hint(err, "choose the board's MCU: kf config %s", m->key);
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
@@ -188,7 +187,7 @@ static int take_drift(const char *source, const char *work, struct kf_error *err
  * drifted and that is accepted: 1.
  */
 static int migrate(const struct kf_migration *m, const char *source, char ret_path[PATH_MAX],
-		   struct kf_kconfig *ret, struct kf_error *err)
+		   struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
 	bool drifted = false;
@@ -222,13 +221,14 @@ static int migrate(const struct kf_migration *m, const char *source, char ret_pa
 	if (r < 0)
 		return r;
 	kf_text_format(ret_path, PATH_MAX, "%s", path);
+	kf_drift_lost(&saved, &config, ret_lost);
 	*ret = config;
 	config = (struct kf_kconfig){ 0 }; /* the caller's now */
 	return drifted;
 }
 
 int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_kconfig *ret,
-	       struct kf_error *err)
+	       char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_closep) int lock = -1;
 	char saved[PATH_MAX];
@@ -240,13 +240,12 @@ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_
 	if (access(saved, F_OK) < 0 && errno == ENOENT) {
 		kf_fail(err, KF_NO_CONFIG, "no configuration is saved for this board");
 		kf_error_hint(err,
-			      "on a terminal: kf-scan --device %s | kf-config --menuconfig; "
-			      "or put a .config at %s",
+			      "make one on a terminal with kf config %s, or put a .config at %s",
 			      m->key, saved);
 		return kf_code_errno(KF_NO_CONFIG);
 	}
 	r = lock_board(m->key, &lock, err);
-	return r < 0 ? r : migrate(m, saved, ret_path, ret, err);
+	return r < 0 ? r : migrate(m, saved, ret_path, ret, ret_lost, err);
 }
 
 /*
@@ -302,6 +301,7 @@ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
 	char saved[PATH_MAX], path[PATH_MAX], before[KF_HEX_SIZE], after[KF_HEX_SIZE];
+	char lost[KF_LOST_SIZE];
 	struct place edit;
 	int r;
 
@@ -322,7 +322,7 @@ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
 	if (r == -ENOENT || (r == 0 && strcmp(before, after) == 0))
 		return 0;
 	if (r == 0)
-		r = migrate(m, edit.config, path, &config, err);
+		r = migrate(m, edit.config, path, &config, lost, err);
 	if (r < 0) {
 		kf_error_prefix(err, "%s stays unsaved", edit.config);
 		return r;

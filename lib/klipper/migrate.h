@@ -7,6 +7,7 @@
 #ifndef KF_KLIPPER_MIGRATE_H
 #define KF_KLIPPER_MIGRATE_H
 
+#include "klipper/drift.h"
 #include "klipper/kconfig.h"
 #include "klipper/tree.h"
 
@@ -29,7 +30,8 @@ _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_er
 
 /*
  * Run olddefconfig on a copy and check what comes out. ret_path is the copy, for the build
- * to use; it is replaced atomically and only when its bytes change. The caller frees *ret.
+ * to use; it is replaced atomically and only when its bytes change. The caller frees *ret. ret_lost
+ * is kf_drift_lost's.
  *
  *   KF_NO_CONFIG     nothing is saved for this board
  *   KF_CONFIG_DRIFT  the tree makes something else of it: kf_drift_check()
@@ -41,7 +43,8 @@ _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_er
  * is then what came out, and what it was is beside it in .config.old.
  */
 _must_check_ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX],
-			    struct kf_kconfig *ret, struct kf_error *err);
+			    struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
+			    struct kf_error *err);
 
 /*
  * menuconfig on the terminal tty, with a copy of what is saved; without that, from

@@ -89,7 +89,7 @@ def dictionary(config):
         constants["CANBUS_BRIDGE"] = 1
     if "SERIAL_BAUD" in config:
         constants["SERIAL_BAUD"] = config["SERIAL_BAUD"]
-    if "CANBUS_FREQUENCY" in config:
+    if "CANBUS" in config:
         constants["CANBUS_FREQUENCY"] = config["CANBUS_FREQUENCY"]
     if "INITIAL_PINS" in config and config["INITIAL_PINS"]:
         constants["INITIAL_PINS"] = config["INITIAL_PINS"]
