@@ -127,7 +127,10 @@ flashed" ]
 
 @test "another registered board on its port is called by its key" {
 	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.3"' <<<"$BOTH")
-	run -69 --separate-stderr sim "$RP2040" -- 'kf list; kf-scan --device octopus-pro'
+	run -69 --separate-stderr sim "$RP2040" -- 'kf list
+		kf-scan --all -q | jq -c "select(.board.key == \"octopus-pro\")" | kf-flash >&2
+		kf-scan --device octopus-pro'
+	[[ $stderr == *"octopus-pro: skipped: not connected: on USB port 1-1.3, where it was, there is now nitehawk"* ]]
 	[[ $output == *"on USB port 1-1.3, where it was, there is now nitehawk"* ]]
 	[[ $stderr == *"octopus-pro is not connected: on USB port 1-1.3, where it was, there is now nitehawk"* ]]
 }

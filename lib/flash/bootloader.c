@@ -230,14 +230,15 @@ void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 {
 	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE];
 	struct kf_board now;
+	bool there = kf_target_look(board, &now);
 
 	if (err->hint[0])
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
-	if (!kf_target_look(board, &now) && kf_occupant_find(board->usb.port, &now)) {
+	if (!there && kf_occupant_find(board->usb.port, &now)) {
 		kf_occupant_tell(board, &now, told, sizeof(told));
 		kf_error_hint(err, "%sthe board is not there any more: on USB port %s %s", so_far,
 			      board->usb.port, told);
-	} else if (!kf_target_look(board, &now))
+	} else if (!there)
 		kf_error_hint(err, "%sthe board is not there any more: check cable and power",
 			      so_far);
 	else if (now.mode == KF_MODE_KATAPULT)

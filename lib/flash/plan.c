@@ -160,19 +160,21 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_REASON_SIZE])
+static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
-	const char *reason = "";
+	const char *reason = "", *more = "";
 
-	if (board->excluded)
+	if (board->excluded) {
 		reason = board->reason[0] ? board->reason : "excluded";
-	else if (!board->connected)
+	} else if (!board->connected) {
 		reason = "not connected";
-	else if (board->mode == KF_MODE_OTHER && !board->key[0] && !by_hand)
+		more = board->reason;
+	} else if (board->mode == KF_MODE_OTHER && !board->key[0] && !by_hand) {
 		reason = "not a Klipper board";
-	else if (!board->key[0] && !by_hand)
+	} else if (!board->key[0] && !by_hand) {
 		reason = board->reason[0] ? board->reason : "not registered: kf add";
-	kf_text_format(ret, KF_REASON_SIZE, "%s", reason);
+	}
+	kf_text_format(ret, KF_SKIP_SIZE, "%s%s%s", reason, more[0] ? ": " : "", more);
 }
 
 /* A port and a file that were named by hand are flashed, or it is an error. */

@@ -30,6 +30,8 @@ struct kf_flash_options {
 #define KF_FLASH_METHOD_MS 60000
 #define KF_FLASH_RETURN_MS 30000
 
+#define KF_SKIP_SIZE (KF_REASON_SIZE + 32) /* a board's reason, and a word before it */
+
 struct kf_plan {
 	struct kf_board board; /* as it is now, holder included */
 	struct kf_image image; /* what it is; its bytes are not kept (kf_plan_image) */
@@ -39,8 +41,8 @@ struct kf_plan {
 	struct kf_methods methods;
 	char klipper_dir[PATH_MAX], katapult_dir[PATH_MAX];
 	struct kf_flash_options options;
-	bool current;		   /* kf_plan_noted: there is nothing to do */
-	char skip[KF_REASON_SIZE]; /* why this board is left alone; empty: it is flashed */
+	bool current;		 /* kf_plan_noted: there is nothing to do */
+	char skip[KF_SKIP_SIZE]; /* why this board is left alone; empty: it is flashed */
 };
 
 /*

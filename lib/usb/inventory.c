@@ -176,7 +176,9 @@ static int add_absent(struct kf_inventory *inventory)
 		kf_text_format(board.mcu, sizeof(board.mcu), "%s", device.mcu ? device.mcu : "");
 		if (!is_wanted(inventory, &board, &fine) || is_listed(inventory, device.key))
 			continue;
-		(void)!kf_occupant_instead(inventory->registry, &device, board.reason, hint);
+		if (!board.excluded)
+			(void)!kf_occupant_instead(inventory->registry, &device, board.reason,
+						   hint);
 		r = append(inventory, &board, &fine);
 	}
 	return r;
