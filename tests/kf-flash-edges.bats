@@ -59,7 +59,7 @@ verified() {
 	[ "$(jq -sc 'map([.error.code, .flash.result])' <<<"$output")" = \
 		'[["protocol","protocol"],["timeout","timeout"],[null,"flashed"]]' ]
 	[ "$(jq -sc '.[:2] | map(.error.hint | test("power-cycle")) | all' <<<"$output")" = true ]
-	[[ $stderr == *"the bootloader may be stuck: power-cycle the board, then try again"* ]]
+	[[ $stderr == *"CONNECT: no answer in time; the firmware on it is incomplete"* ]]
 }
 
 @test "what others wrote to it has wedged it: it is said, and nothing is written to it" {

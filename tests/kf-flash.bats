@@ -80,9 +80,10 @@ setup() {
 }
 
 # bats test_tags=slow
-@test "kf-scan then tells the version, and the history has the record" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null; kf-scan'
-	[ "$(jq -r .board.version <<<"$output")" = "$(jq -r .version <"$IMAGES/h723/klipper.dict")" ]
+@test "kf-scan tells no version that it did not ask for; the history has the record" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null; kf-scan; kf-scan --table'
+	[ "$(jq -c '[.board.version, .board.incomplete]' <<<"${lines[0]}")" = "[null,null]" ]
+	[[ ${lines[2]} == *"[OK] octopus-pro"* && ${lines[2]} != *" v"[0-9]* ]]
 	[ "$(jq -r .flash.result <"$XDG_STATE_HOME/kalico-flash/history.jsonl")" = flashed ]
 	[ "$(stat -c %a "$XDG_STATE_HOME/kalico-flash/history.jsonl")" = 600 ]
 }
@@ -217,7 +218,7 @@ setup() {
 	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
 	run -1 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
-	[[ $(jq -r .error.message <<<"$output") == katapult:*"; make_flash: make flash ended with status 2" ]]
+	[[ $(jq -r .error.message <<<"$output") == katapult:*"; make_flash: make flash ended with status 2; the firmware on it is incomplete" ]]
 	grep "no luck" "$(jq -r .error.log <<<"$output")"
 }
 
@@ -582,12 +583,26 @@ or, if you know that it has Katapult: --no-fallback" ]
 
 # bats test_tags=slow
 @test "the cable is pulled in the middle: only the reset button brings the board back" {
+	local remedy="double-click its reset button (where it has none, power-cycle it), then run"
 	run -0 --separate-stderr sim "$H723,state=board,unplug=tx:200" -- 'records | kf-flash --no-fallback -q || echo $?'
 	[[ $output == *'"code":"gone"'*1 ]]
-	run -0 --separate-stderr sim "$H723,state=board" -- 'kf-scan -q || echo $?
-		by_hand button 1-1.2; records | kf-flash'
+	[[ $stderr == *"; the firmware on it is incomplete"*"$remedy the same command again"* ]]
+	run -0 --separate-stderr sim "$H723,state=board" -- 'kf-scan --device octopus-pro || echo $?
+		kf list
+		kf-scan --all -q | kf-flash --table -q
+		by_hand button 1-1.2
+		kf list
+		records | kf-flash -q
+		kf list'
 	[ "${lines[0]}" = 69 ]
-	[ "$(jq -r .flash.result <<<"${lines[1]}")" = flashed ]
+	[[ $stderr == *"octopus-pro is not connected; the firmware on it is incomplete"*"$remedy the same command again"* ]]
+	[[ ${lines[2]} == *"[--] octopus-pro"*"not connected, incomplete"* ]]
+	[[ ${lines[3]} == *"the firmware on it is incomplete: $remedy kf flash octopus-pro" ]]
+	[[ ${lines[4]} == *"not connected; the firmware on it is incomplete: $remedy the same command again" ]]
+	[[ ${lines[6]} == *"[OK] octopus-pro"*"katapult, incomplete"* && ${lines[6]} != *" v"[0-9]* ]]
+	[[ ${lines[7]} == *"the firmware on it is incomplete: run kf flash octopus-pro" ]]
+	[ "$(jq -r .flash.result <<<"${lines[8]}")" = flashed ]
+	[[ ${lines[10]} == *"[OK] octopus-pro"* && ${lines[*]:9} != *incomplete* ]]
 }
 
 # bats test_tags=slow
@@ -595,7 +610,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	run -130 --separate-stderr sim "$H723,rtt_us=2000,state=board" -- \
 		'records >r; interrupt_at "writing 25%" kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = interrupted ]
-	[[ $stderr == *"stopped by a signal"* ]]
+	[[ $stderr == *"stopped by a signal; the firmware on it is incomplete"*"run the same command again"* ]]
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/record.h"
 #include "core/registry.h"
+#include "core/state.h"
 #include "core/table.h"
 #include "core/usage.h"
 #include "usb/inventory.h"
@@ -157,6 +158,7 @@ static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_err
 			    key ? key : "a board", scan->wait);
 		kf_error_hint(err, "check that it has power and a USB cable that carries data "
 				   "(lsusb lists it)");
+		kf_state_explain(key ? key : "", err);
 	}
 	return r;
 }
@@ -170,11 +172,16 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 
 	if (r < 0)
 		return r;
-	if (!kf_occupant_instead(registry, &device, told, hint))
-		return kf_fail(err, KF_NOT_CONNECTED, "%s is not connected", key);
+	if (!kf_occupant_instead(registry, &device, told, hint)) {
+		r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected", key);
+		kf_state_explain(key, err);
+		return r;
+	}
 	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);
 	if (hint[0])
 		kf_error_hint(err, "%s", hint);
+	else
+		kf_state_explain(key, err);
 	return r;
 }
 

@@ -21,6 +21,8 @@ static const struct member strings[] = {
 	MEMBER("by_path", by_path), MEMBER("version", version),
 };
 
+static const struct member incomplete = MEMBER("incomplete", incomplete);
+
 static const struct member usb_strings[] = {
 	MEMBER("vendor", usb.vendor),
 	MEMBER("product", usb.product),
@@ -63,6 +65,8 @@ json_t *kf_board_to_json(const struct kf_board *board)
 		holder = json_pack("{s:i, s:o, s:o}", "pid", (int)board->holder.pid, "command",
 				   string_or_null(board->holder.command), "unit",
 				   string_or_null(board->holder.unit));
+	if (board->incomplete[0])
+		put_strings(obj, &incomplete, 1, board);
 	json_object_set_new(obj, "excluded", json_boolean(board->excluded));
 	json_object_set_new(obj, "connected", json_boolean(board->connected));
 	json_object_set_new(obj, "mode", string_or_null(kf_mode_name(board->mode)));
@@ -150,6 +154,7 @@ int kf_board_from_json(const json_t *obj, struct kf_board *ret, struct kf_error 
 	if (usb && !json_is_object(usb))
 		return kf_fail(err, KF_BAD_RECORD, "board.usb is not an object");
 	if ((r = get_strings(obj, strings, KF_ARRAY_SIZE(strings), &board, err)) < 0 ||
+	    (r = get_strings(obj, &incomplete, 1, &board, err)) < 0 ||
 	    (r = get_strings(usb, usb_strings, KF_ARRAY_SIZE(usb_strings), &board, err)) < 0 ||
 	    (r = get_bool(obj, "excluded", &board.excluded, err)) < 0 ||
 	    (r = get_bool(obj, "connected", &board.connected, err)) < 0 ||

@@ -40,6 +40,7 @@ void kf_state_load(const char *key, struct kf_state *ret)
 	member(obj, "sha256", ret->sha256, sizeof(ret->sha256));
 	member(obj, "serial", ret->serial, sizeof(ret->serial));
 	member(obj, "port", ret->port, sizeof(ret->port));
+	member(obj, "incomplete", ret->incomplete, sizeof(ret->incomplete));
 	ret->time_s = json_integer_value(json_object_get(obj, "time"));
 }
 
@@ -56,6 +57,8 @@ int kf_state_save(const char *key, const struct kf_state *state, struct kf_error
 	obj = json_pack("{s:s, s:s, s:s, s:s, s:I}", "version", state->version, "sha256",
 			state->sha256, "serial", state->serial, "port", state->port, "time",
 			(json_int_t)state->time_s);
+	if (state->incomplete[0])
+		json_object_set_new(obj, "incomplete", json_string(state->incomplete));
 	text = json_dumps(obj, JSON_INDENT(2));
 	if (!text)
 		return kf_fail(err, KF_INTERNAL, "%s: cannot write its state as JSON", key);
@@ -80,6 +83,88 @@ int kf_state_begin(const struct kf_board *board, struct kf_error *err)
 		r = kf_fail_sys(err, errno, "%s: the note of what the board runs cannot be removed",
 				path);
 	return r;
+}
+
+int kf_state_incomplete(const char *key, const struct kf_board *board, struct kf_error *err)
+{
+	struct kf_state state;
+	int r;
+
+	if (!key[0])
+		return 0;
+	kf_state_load(key, &state);
+	state.version[0] = state.sha256[0] = '\0';
+	kf_text_format(state.incomplete, sizeof(state.incomplete), "%s", kf_mode_name(board->mode));
+	r = kf_state_save(key, &state, err);
+	if (r < 0)
+		kf_error_prefix(err, "nothing was written: its note cannot say so");
+	return r;
+}
+
+/* Katapult's way in by hand is its ENABLE_DOUBLE_RESET, which is on by default. */
+const char *kf_incomplete_remedy(const char *in)
+{
+	static const struct {
+		enum kf_mode mode;
+		const char *remedy;
+	} remedies[] = {
+		{ KF_MODE_KATAPULT,
+		  "double-click its reset button (where it has none, power-cycle it)" },
+		{ KF_MODE_DFU, "start it with its BOOT0 button or jumper held" },
+		{ KF_MODE_RP2BOOT, "plug it in with its BOOTSEL button held" },
+	};
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(remedies); i++)
+		if (strcmp(in, kf_mode_name(remedies[i].mode)) == 0)
+			return remedies[i].remedy;
+	return "";
+}
+
+/* What the board itself makes of it: no hint of these codes leads further than ours. */
+static bool is_boards_own(enum kf_code code)
+{
+	switch (code) {
+	case KF_NOTHING_CONNECTED:
+	case KF_NOT_CONNECTED:
+	case KF_GONE:
+	case KF_TIMEOUT:
+	case KF_PROTOCOL:
+	case KF_NO_KATAPULT:
+	case KF_FLASH_FAILED:
+	case KF_VERIFY_FAILED:
+	case KF_LEFT_IN_BOOTLOADER:
+	case KF_WRONG_VERSION:
+	case KF_UNVERIFIED:
+	case KF_INTERRUPTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void kf_incomplete_explain(const char *in, bool waits, struct kf_error *err)
+{
+	static const char what[] = "the firmware on it is incomplete";
+	const char *remedy = waits ? "" : kf_incomplete_remedy(in);
+	char message[sizeof(err->message)];
+
+	if (!in[0] || err->code == KF_OK || strstr(err->message, what))
+		return;
+	kf_text_format(message, sizeof(message), "%s; %s", err->message, what);
+	kf_text_format(err->message, sizeof(err->message), "%s", message);
+	if (waits ? err->code == KF_LEFT_IN_BOOTLOADER : is_boards_own(err->code))
+		kf_error_hint(err, "%s%srun the same command again", remedy,
+			      remedy[0] ? ", then " : "");
+}
+
+void kf_state_explain(const char *key, struct kf_error *err)
+{
+	struct kf_state state;
+
+	if (!key[0])
+		return;
+	kf_state_load(key, &state);
+	kf_incomplete_explain(state.incomplete, false, err);
 }
 
 int kf_history_append(const json_t *record, struct kf_error *err)

@@ -15,6 +15,8 @@ struct kf_state {
 	char serial[KF_NAME_SIZE];  /* of the chip that was flashed */
 	char port[64];		    /* the USB port that it was on */
 	int64_t time_s;		    /* Unix time of the flash */
+	char incomplete[64]; /* kf_mode_name of the bootloader in which a flash was begun, and
+				not proved since; empty: none */
 };
 
 /* A missing or unreadable file is an empty state: there is nothing to tell. */
@@ -26,6 +28,27 @@ _must_check_ int kf_state_save(const char *key, const struct kf_state *state, st
  * that cannot be written, remove the note.
  */
 _must_check_ int kf_state_begin(const struct kf_board *board, struct kf_error *err);
+
+/*
+ * The first block goes out to the board of this key (empty: nothing to note) now; board says which
+ * bootloader it is in. The note is on the disk when this returns: from here on the firmware is
+ * incomplete, until a flash is proved (kf_state_save). Errors as kf_state_save.
+ */
+_must_check_ int kf_state_incomplete(const char *key, const struct kf_board *board,
+				     struct kf_error *err);
+
+/*
+ * If the firmware is incomplete: what err does not say of it yet, and the way back, unless err's
+ * own hint has to be followed first. in is the mode of the bootloader in which it was begun (empty:
+ * it is not incomplete), waits: the board is in its bootloader and answers.
+ */
+void kf_incomplete_explain(const char *in, bool waits, struct kf_error *err);
+
+/* The same by the note, of a board that does not wait. */
+void kf_state_explain(const char *key, struct kf_error *err);
+
+/* "double-click its reset button, ...": the way into the bootloader of that mode; empty: none. */
+const char *kf_incomplete_remedy(const char *in);
 
 /* Append a finished record to history.jsonl beside boards/. */
 _must_check_ int kf_history_append(const json_t *record, struct kf_error *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/match.h"
+#include "core/state.h"
 #include "core/table.h"
 #include "core/text.h"
 
@@ -48,9 +49,20 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 		say(dst, size, "%s", board->key[0] ? "excluded" : "blocked");
 	if (board->mode != KF_MODE_NONE && odd)
 		say(dst, size, "%s", kf_mode_name(board->mode));
+	if (board->incomplete[0])
+		say(dst, size, "incomplete");
 	if (board->version[0])
 		say(dst, size, "%s", board->version);
 	say_holder(dst, size, &board->holder);
+}
+
+/* One that runs firmware needs no button: it is asked to leave for its bootloader. */
+static void describe_incomplete(const struct kf_board *board, char *dst, size_t size)
+{
+	const char *remedy = board->connected ? "" : kf_incomplete_remedy(board->incomplete);
+
+	kf_text_format(dst, size, "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
+		       remedy[0] ? ", then " : "", board->key);
 }
 
 void kf_table_row(const struct kf_board *board, const struct kf_error *err,
@@ -76,6 +88,8 @@ void kf_table_row(const struct kf_board *board, const struct kf_error *err,
 		kf_text_format(row.where, sizeof(row.where), "USB port %s", board->usb.port);
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
 		       err && err->code != KF_OK ? err->message : board->reason);
+	if (!row.remark[0] && board->incomplete[0])
+		describe_incomplete(board, row.remark, sizeof(row.remark));
 	*ret = row;
 }
 

@@ -245,8 +245,9 @@ void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 		kf_error_hint(err, "%sthe board waits in Katapult: flash it with --method=katapult",
 			      so_far);
 	else if (kf_board_in_rom(&now))
-		kf_error_hint(err,
-			      "%sthe board waits in its bootloader (USB %s:%s): flash it again, or "
-			      "power-cycle it to get its firmware back",
-			      so_far, now.usb.vendor, now.usb.product);
+		kf_error_hint(
+			err,
+			"%sthe board waits in its bootloader (USB %s:%s): flash it again, or, "
+			"if nothing was written, power-cycle it to get its firmware back",
+			so_far, now.usb.vendor, now.usb.product);
 }

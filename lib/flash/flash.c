@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/match.h"
 #include "core/state.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
@@ -169,7 +170,8 @@ static int bring(struct run *run, enum kf_method method, const struct kf_image *
 
 	if (method != KF_METHOD_KATAPULT && run->board.mode == KF_MODE_KATAPULT)
 		r = kf_native_check(plan, image, &run->board,
-				    sooner(deadline_ms, kf_now_ms() + IDENTIFY_MS), err);
+				    sooner(deadline_ms, kf_now_ms() + IDENTIFY_MS), &run->native,
+				    err);
 	if (r < 0)
 		return r;
 	if (method == KF_METHOD_MAKE_FLASH)
@@ -188,7 +190,7 @@ static int bring(struct run *run, enum kf_method method, const struct kf_image *
  */
 static void wait_for_refused(struct run *run, const struct kf_error *err)
 {
-	if (kf_outcome_refused(err->code))
+	if (kf_outcome_refused(err->code) && !run->native.stays)
 		(void)!kf_bootloader_return(run->monitor, &run->plan->board,
 					    kf_now_ms() + run->plan->options.return_ms, &run->board,
 					    NULL);
@@ -348,12 +350,16 @@ static int explain_busy(const struct run *run, struct kf_error *err)
 	return board.holder.pid ? kf_hold_busy(&board, err) : -EBUSY;
 }
 
-/* What the board told, and, if it proved to have it, the image. */
+/*
+ * What the board told, and, if it proved to have it, the image. A board that tells its version, or
+ * whose every byte was read back, is not incomplete any more.
+ */
 static void remember(const struct run *run, bool proved)
 {
+	const char *key = run->plan->board.key;
 	struct kf_state state = { .time_s = time(NULL) };
 
-	if (!run->plan->board.key[0] || !run->told[0])
+	if (!key[0] || (!run->told[0] && !run->native.readback))
 		return;
 	kf_text_format(state.version, sizeof(state.version), "%s", run->told);
 	if (proved)
@@ -361,7 +367,7 @@ static void remember(const struct run *run, bool proved)
 	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
 	/* A note only: the flash stands, whether or not it can be noted. */
-	if (kf_state_save(run->plan->board.key, &state, NULL) < 0)
+	if (kf_state_save(key, &state, NULL) < 0)
 		kf_watch_step(run->watch, "the board's state could not be saved");
 }
 
@@ -389,6 +395,31 @@ static int flash(struct run *run, struct kf_error *err)
 	return r;
 }
 
+/* Is it in its bootloader, and does it answer, as far as err tells? */
+static bool waits(const struct run *run, const struct kf_error *err)
+{
+	struct kf_board now;
+
+	/* One that has just left may still be listed. */
+	return err->code != KF_TIMEOUT && err->code != KF_PROTOCOL && err->code != KF_GONE &&
+	       kf_target_look(&run->plan->board, &now) &&
+	       (now.mode == KF_MODE_KATAPULT || kf_board_in_rom(&now));
+}
+
+/* The note says so for whoever asks later; this board may have none. */
+static void explain_incomplete(const struct run *run, struct kf_error *err)
+{
+	struct kf_state state = { 0 };
+
+	if (run->plan->board.key[0])
+		kf_state_load(run->plan->board.key, &state);
+	else if (run->native.begun && !run->native.readback && !run->told[0])
+		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s",
+			       kf_mode_name(KF_MODE_KATAPULT));
+	if (state.incomplete[0])
+		kf_incomplete_explain(state.incomplete, waits(run, err), err);
+}
+
 int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch, json_t **ret,
 		   struct kf_error *err)
 {
@@ -402,8 +433,10 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch, jso
 	run.native.current = is_current(&run);
 	if (!run.native.current)
 		r = flash(&run, err);
-	if (r < 0)
+	if (r < 0) {
 		kf_error_for(err, plan->board.key);
+		explain_incomplete(&run, err);
+	}
 	json_object_set_new(run.flash, "result", json_string(word(&run, r, err)));
 	json_object_set_new(run.flash, "seconds", json_real((double)(kf_now_ms() - t0_ms) / 1000));
 	*ret = run.flash;

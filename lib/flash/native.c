@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/state.h"
 #include "flash/native.h"
 #include "katapult/session.h"
 #include "klipper/artifact.h"
@@ -104,14 +105,48 @@ static int let_go(struct kf_katapult *k, struct kf_error *err)
 	return r;
 }
 
-static int bring(struct kf_katapult *k, const struct kf_image *image, bool force,
-		 const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
+/* Nothing was written: the board may go back to what it ran, if that is whole. */
+static int refuse(struct kf_katapult *k, const struct kf_plan *plan, int r, struct kf_native *ret,
+		  struct kf_error *err)
+{
+	struct kf_state state = { 0 };
+	bool whole = false;
+
+	if (plan->board.key[0])
+		kf_state_load(plan->board.key, &state);
+	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
+		whole = false;
+	ret->stays = !whole || kf_katapult_complete(k, NULL) < 0;
+	if (ret->stays)
+		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
+			      whole ? ": power-cycle it" : ", for it has no whole firmware");
+	return r;
+}
+
+/* From here on the board is half-written, also for whoever comes after a power loss of this host.
+ */
+static int begin(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_board *board,
+		 struct kf_native *ret, struct kf_error *err)
+{
+	int r = kf_state_incomplete(plan->board.key, board, err);
+
+	if (r < 0)
+		return refuse(k, plan, r, ret, err);
+	ret->begun = true;
+	return 0;
+}
+
+static int bring(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
+		 const struct kf_board *board, const struct kf_watch *watch, struct kf_native *ret,
+		 struct kf_error *err)
 {
 	int r = kf_katapult_finish(k, err);
 
-	if (r == 0 && !force)
+	if (r == 0 && !plan->options.force)
 		r = compare(k, image, watch, err);
 	ret->current = r > 0;
+	if (r == 0)
+		r = begin(k, plan, board, ret, err);
 	if (r == 0)
 		r = write_image(k, image, watch, err);
 	ret->readback = r >= 0;
@@ -124,17 +159,9 @@ static bool is_usb_cdc(const struct kf_usb *usb)
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
 }
 
-/* Nothing was written: the board may go back to what it ran. */
-static int refuse(struct kf_katapult *k, int r, struct kf_error *err)
-{
-	if (kf_katapult_complete(k, NULL) < 0)
-		kf_error_hint(err, "%s; the board is still in its bootloader: power-cycle it",
-			      err->hint);
-	return r;
-}
-
 static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
-		const struct kf_watch *watch, struct kf_native *ret, struct kf_error *err)
+		const struct kf_board *board, const struct kf_watch *watch, struct kf_native *ret,
+		struct kf_error *err)
 {
 	int r = kf_katapult_connect(k, err);
 
@@ -144,7 +171,7 @@ static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct 
 		      k->version[0] ? k->version : "(no version)", k->mcu, k->start,
 		      k->block_bytes);
 	r = check(plan, image, k, err);
-	return r < 0 ? refuse(k, r, err) : bring(k, image, plan->options.force, watch, ret, err);
+	return r < 0 ? refuse(k, plan, r, ret, err) : bring(k, plan, image, board, watch, ret, err);
 }
 
 int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
@@ -162,14 +189,15 @@ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 	if (r < 0)
 		return r;
 	k.fd = drain.port;
-	r = talk(&k, plan, image, watch, ret, err);
+	r = talk(&k, plan, image, board, watch, ret, err);
 	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
 	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }
 
 int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
-		    const struct kf_board *board, int64_t deadline_ms, struct kf_error *err)
+		    const struct kf_board *board, int64_t deadline_ms, struct kf_native *ret,
+		    struct kf_error *err)
 {
 	_cleanup_(kf_serial_closep) int fd = -1;
 	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
@@ -179,5 +207,5 @@ int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
 	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
 		return r;
 	r = check(plan, image, &k, err);
-	return r < 0 ? refuse(&k, r, err) : 0;
+	return r < 0 ? refuse(&k, plan, r, ret, err) : 0;
 }

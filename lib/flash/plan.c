@@ -175,6 +175,11 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 		reason = board->reason[0] ? board->reason : "not registered: kf add";
 	}
 	kf_text_format(ret, KF_SKIP_SIZE, "%s%s%s", reason, more[0] ? ": " : "", more);
+	if (!board->connected && board->incomplete[0] && !more[0])
+		kf_text_format(ret, KF_SKIP_SIZE,
+			       "%s; the firmware on it is incomplete: %s, then run the same "
+			       "command again",
+			       reason, kf_incomplete_remedy(board->incomplete));
 }
 
 /* A port and a file that were named by hand are flashed, or it is an error. */

@@ -11,6 +11,7 @@
 #include "core/match.h"
 #include "core/paths.h"
 #include "core/process.h"
+#include "core/state.h"
 #include "core/text.h"
 #include "flash/script.h"
 #include "klipper/build.h"
@@ -35,6 +36,15 @@ static int open_log(const struct kf_plan *plan, enum kf_method method, char path
 		return r;
 	*ret = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return *ret < 0 ? kf_fail_sys(err, errno, "%s", path) : 0;
+}
+
+/* What another program does to a board in its bootloader, it may do by half. */
+static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
+		      struct kf_error *err)
+{
+	if (board->mode != KF_MODE_KATAPULT && !kf_board_in_rom(board))
+		return 0;
+	return kf_state_incomplete(plan->board.key, board, err);
 }
 
 static int judge(const char *what, int wait_status, const char *log, struct kf_error *err)
@@ -294,6 +304,8 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
 	if (r == 0)
 		r = lock_port(board, board->mode == KF_MODE_KATAPULT, &port, err);
+	if (r == 0)
+		r = note_begin(plan, board, err);
 	if (r < 0)
 		return r;
 	kf_watch_step(watch, "make flash %s", device);
@@ -347,6 +359,8 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		r = open_log(plan, KF_METHOD_FLASHTOOL, path, &log, err);
 	if (r == 0)
 		r = lock_port(board, true, &port, err);
+	if (r == 0)
+		r = note_begin(plan, board, err);
 	if (r < 0)
 		return r;
 	p.out = p.err = log;

@@ -260,6 +260,31 @@ int kf_katapult_verify(struct kf_katapult *k, const uint8_t *data, size_t len,
 	return r < 0 ? r : kf_katapult_ask(&q, err);
 }
 
+static int answer_first_word(const struct kf_katapult_requests *q, size_t i,
+			     const struct kf_katapult_frame *frame, struct kf_error *err)
+{
+	int r = answer_address(q, i, frame, q->k->block_bytes, err);
+	uint32_t word = r < 0 ? 0 : kf_get_le32(frame->payload + 8);
+
+	if (r == 0)
+		*(bool *)q->arg = word != 0 && word != UINT32_MAX;
+	return r;
+}
+
+int kf_katapult_has_application(struct kf_katapult *k, bool *ret, struct kf_error *err)
+{
+	static const uint8_t unused[1];
+	struct kf_katapult_requests q = { .k = k,
+					  .command = KF_KATAPULT_REQUEST_BLOCK,
+					  .count = 1,
+					  .answer = answer_first_word,
+					  .data = unused,
+					  .len = sizeof(unused),
+					  .arg = ret };
+
+	return kf_katapult_ask(&q, err);
+}
+
 int kf_katapult_complete(struct kf_katapult *k, struct kf_error *err)
 {
 	struct kf_error failed;

@@ -59,6 +59,13 @@ _must_check_ int kf_katapult_write(struct kf_katapult *k, const uint8_t *data, s
 _must_check_ int kf_katapult_finish(struct kf_katapult *k, struct kf_error *err);
 
 /*
+ * Would Katapult start what is at k->start? It does unless the first word is 0 or 0xffffffff
+ * (application_check_valid() there); COMPLETE would start that, too. Errors as above.
+ */
+_must_check_ int kf_katapult_has_application(struct kf_katapult *k, bool *ret,
+					     struct kf_error *err);
+
+/*
  * Read len bytes back, and the last block's padding, and compare; KF_VERIFY_FAILED names
  * the first address that differs. Other errors as above.
  */

@@ -63,15 +63,16 @@ bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board 
 	return false;
 }
 
-/* What it was last seen to run, for the user's eye. */
-static void recall_version(struct kf_board *board)
+/* Was it left half-written? What it runs, only the board itself can tell: it may have been flashed
+ * by other means. */
+static void recall_incomplete(struct kf_board *board)
 {
 	struct kf_state state;
 
 	if (!board->key[0])
 		return;
 	kf_state_load(board->key, &state);
-	kf_text_format(board->version, sizeof(board->version), "%s", state.version);
+	kf_text_format(board->incomplete, sizeof(board->incomplete), "%s", state.incomplete);
 }
 
 static int append(struct kf_inventory *inventory, const struct kf_board *board,
@@ -87,7 +88,7 @@ static int append(struct kf_inventory *inventory, const struct kf_board *board,
 	errors[inventory->boards.count] = *problem;
 	r = kf_boards_add(&inventory->boards, board);
 	if (r == 0)
-		recall_version(&inventory->boards.list[inventory->boards.count - 1]);
+		recall_incomplete(&inventory->boards.list[inventory->boards.count - 1]);
 	return r;
 }
 
