@@ -103,7 +103,7 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 @test "an image in any format goes through Katapult, if it starts where that does" {
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.elf"'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
-	run -1 --separate-stderr sim "$RP2040,mode=katapult" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/uf2/klipper.uf2"'
+	run -78 --separate-stderr sim "$RP2040,mode=katapult" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/uf2/klipper.uf2"'
 	[ "$(jq -r .error.code <<<"$output")" = wrong_offset ]
 	[[ $(jq -r .error.message <<<"$output") == *"starts at 0x10000000, the bootloader starts applications at 0x10004000" ]]
 	[[ $(jq -r .error.hint <<<"$output") == 'choose "Bootloader offset: 16KiB bootloader" in menuconfig' ]]
@@ -111,7 +111,7 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 
 @test "a wrong offset names both addresses and the entry of menuconfig" {
 	# By hand, a .bin does not say its start; in a record it does.
-	run -1 --separate-stderr sim "$H723,start=0x8010000" -- '
+	run -78 --separate-stderr sim "$H723,start=0x8010000" -- '
 		kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"; records start | kf-flash; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -r '.error.code, .flash.verified' <<<"${lines[0]}${lines[1]}" | xargs)" = "wrong_offset [] wrong_offset []" ]
 	[[ $(jq -r .error.message <<<"${lines[0]}") == *"the bootloader starts applications at 0x08010000: \
@@ -124,7 +124,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 @test "an image that goes beyond the flash is refused before it is written" {
 	cp "$IMAGES/h723/klipper.bin" big.bin
 	edit big.bin 'b += bytes([255]) * (0xe0001 - len(b))'
-	run -1 --separate-stderr sim "$H723" -- 'records "$PWD/big.bin" | kf-flash; s=$?; kf-scan -q; exit $s'
+	run -65 --separate-stderr sim "$H723" -- 'records "$PWD/big.bin" | kf-flash; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = too_large ]
 	[[ $(jq -r .error.message <<<"${lines[0]}") == *"it ends at 0x08100001, the flash of the largest stm32h723xx at 0x08100000" ]]
 	[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
@@ -134,7 +134,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 }
 
 @test "the bootloader's MCU is not the image's: refused, whatever the registry says" {
-	run -1 --separate-stderr sim "$H723,mcu=stm32h743xx,product=stm32h723xx" -- 'records | kf-flash; s=$?; kf-scan -q; exit $s'
+	run -78 --separate-stderr sim "$H723,mcu=stm32h743xx,product=stm32h723xx" -- 'records | kf-flash; s=$?; kf-scan -q; exit $s'
 	[[ $(jq -r .error.message <<<"${lines[0]}") == *"the firmware is for stm32h723xx, the bootloader runs on stm32h743xx" ]]
 	[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
 }
@@ -146,7 +146,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 		".firmware = {path: \$path, sha256: \$sum}"'
 	run -0 --separate-stderr sim "$lie" -- "$with"' | kf-flash --dry-run'
 	[[ $stderr == *"by katapult at /dev/ttyACM0"* ]]
-	run -1 --separate-stderr sim "$lie" -- "$with"' | kf-flash --method make_flash'
+	run -78 --separate-stderr sim "$lie" -- "$with"' | kf-flash --method make_flash'
 	[ "$(jq -r .error.message <<<"$output")" = \
 		"the firmware is for stm32h723xx, as is registered, but USB calls the board a stm32f446xx" ]
 	[[ $(jq -r .error.hint <<<"$output") == *--method=katapult* ]]
@@ -155,12 +155,12 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 @test "what a record says of its firmware has to be true" {
 	for claim in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
 		'.path = "/dev/zero"' '.path = "/etc"' '.path = "/nonesuch"'; do
-		claim=$claim run -1 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash; s=$?; kf-scan -q; exit $s'
+		claim=$claim run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash; s=$?; kf-scan -q; exit $s'
 		[ "$(jq -r .flash <<<"${lines[0]}")" = null ]
 		[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
-		[ "$(jq -r .error.message <<<"${lines[0]}")" != null ]
+		[ "$status" -eq "$(status_of "$(jq -r .error.code <<<"${lines[0]}")")" ]
 	done
-	claim='.version = "v9.9.9"' run -1 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash'
+	claim='.version = "v9.9.9"' run -65 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash'
 	[[ $(jq -r .error.message <<<"$output") == *"the record says that its version is v9.9.9, the image says v1.0.0-"* ]]
 }
 
@@ -188,7 +188,7 @@ unbuilt() {
 	shift 2
 	rm -rf "$tree"
 	builds "$@"
-	[ "$status" -eq 1 ]
+	[ "$status" -eq "$(status_of "$code")" ]
 	[ "$(jq -r .error.code <<<"$output")" = "$code" ]
 	[[ $(jq -r .error.message <<<"$output") == *"$message"* ]] || { echo "$output"; false; }
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]

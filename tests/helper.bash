@@ -52,6 +52,11 @@ valid_records() {
 	/usr/bin/python3 "$tests/schema.py" "$tests/../lib/core/kf-record.schema.json"
 }
 
+# status_of CODE: the exit status that kalico-flash(7) prints for it.
+status_of() {
+	sed -nE "s/^\.It Li $1 Pq ([0-9]+)\$/\1/p" "$tests/../man/kalico-flash.7"
+}
+
 # hotplug FIXTURE... STEP... -- COMMAND...: devices come and go; see hotplug.py.
 hotplug() {
 	mocked timeout 20 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"

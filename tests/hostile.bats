@@ -109,7 +109,7 @@ harmless() {
 		jq -nc --arg path "$PWD/evil" --arg sum "$sum" '{kf: 1, board: {key: "octopus-pro", connected: true,
 			mode: "klipper"}, config: {path: $path, sha256: $sum}, error: null}'
 	)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[[ $(jq -r .error.message <<<"$output") == "$PWD/evil: line 3 is none that Kconfig writes: "* ]]
 	[ ! -e pwned ]
 }
@@ -117,7 +117,7 @@ harmless() {
 @test "a port is a character device below /dev, and is this board's now" {
 	ln -s /dev/null link
 	for tty in /etc/passwd "$PWD/link" /dev/../etc/passwd /dev/serial/by-id; do
-		tty=$tty run -1 --separate-stderr sim "$H723" -- 'records | jq -c ".board.tty = \$ENV.tty" | kf-flash'
+		tty=$tty run -65 --separate-stderr sim "$H723" -- 'records | jq -c ".board.tty = \$ENV.tty" | kf-flash'
 		[ "$(jq -r .error.code <<<"$output")" = bad_record ]
 		[[ $(jq -r .error.message <<<"$output") == "board.tty is $tty, not a "* ]]
 	done
@@ -134,10 +134,11 @@ harmless() {
 @test "a firmware file that is not the record's is not flashed" {
 	cp "$IMAGES/h723/klipper.bin" x.bin
 	for change in 'printf x >>x.bin' 'cp "$IMAGES/rp2040/klipper.bin" x.bin' ': >x.bin' 'rm x.bin; mkfifo x.bin' 'rm x.bin; mkdir x.bin'; do
-		change=$change run -1 --separate-stderr sim "$H723" -- \
+		change=$change run --separate-stderr sim "$H723" -- \
 			'records "$PWD/x.bin" >r; eval "$change"; timeout 5 kf-flash <r; s=$?; kf-scan -q; exit $s'
 		[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
 		[ "$(jq -r .flash <<<"${lines[0]}")" = null ]
+		[ "$status" -eq "$(status_of "$(jq -r .error.code <<<"${lines[0]}")")" ]
 		rm -rf x.bin
 		cp "$IMAGES/h723/klipper.bin" x.bin
 	done
@@ -176,7 +177,7 @@ harmless() {
 	echo 'CONFIG_MACH_STM32=y' >good
 	jq -c --arg path "$PWD/good" --arg sum "$(sha256sum <good | cut -c1-64)" '.config |= (.path = $path | .sha256 = $sum)' <in >r
 	run --separate-stderr kf-build --klipper-dir="$KF_TESTS/sim/tree" <r
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 77 ]
 	[ "$(jq -r '.error | .code + " " + .message' <<<"$output")" = "permission everybody may write to $cache/build" ]
 	[ ! -e "$cache/build/octopus-pro" ]
 	mkdir -p "$state/firmware"

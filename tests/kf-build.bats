@@ -110,7 +110,7 @@ host linux elf 4194304 klipper.elf" ]
 @test "a build that hangs is ended with all its children" {
 	config slow MACH_STM32 SIM_BUILD_SECONDS=7391
 	run --separate-stderr kf-build --timeout 0.5 --klipper-dir "$tree" < <(record slow)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 75 ]
 	jq -e '.error.code == "timeout" and (.error.message | contains("within 0.5 s")) and
 		.firmware == null' <<<"$output"
 	[[ $stderr == *"--timeout=SECONDS"* ]]
@@ -191,7 +191,7 @@ host linux elf 4194304 klipper.elf" ]
 	EOF
 	export POKE=$XDG_CONFIG_HOME/kalico-flash/configs/poked/.config
 	run --separate-stderr kf-build --klipper-dir "$tree" < <(record poked && record ours)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	jq -se --arg poked "$POKE" --arg ours "$cache/build/ours/.config" 'map(.error.message) ==
 		[$poked + " changed during the build", $ours + " changed during the build"]' <<<"$output"
 	[ ! -e "$state/firmware" ]
@@ -201,14 +201,14 @@ host linux elf 4194304 klipper.elf" ]
 	config octopus MACH_STM32
 	cp -r "$tree" "$BATS_TEST_TMPDIR/my tree"
 	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/my tree" < <(record octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	jq -e '.error.code == "no_tree" and (.error.message | contains("my tree"))' <<<"$output"
 	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/none" < <(record octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	jq -e '.error.code == "no_tree"' <<<"$output"
 	run --separate-stderr env XDG_CACHE_HOME="$HOME/my cache" kf-build --klipper-dir "$tree" \
 		< <(record octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	jq -e '.error.code == "config" and (.error.message | contains("space"))' <<<"$output"
 	[ ! -e "$state/firmware" ]
 	[ ! -e "$tree/out" ]
@@ -260,7 +260,7 @@ host linux elf 4194304 klipper.elf" ]
 	(record octopus && record other) >"$BATS_TEST_TMPDIR/in"
 	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin" "$(command -v kf-build)" \
 		--klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	jq -se '.[0].error | .code == "no_toolchain" and (.message | contains("arm-none-eabi-")) and
 		(.hint | contains("gcc-arm-none-eabi") and contains("libnewlib-arm-none-eabi"))' <<<"$output"
 	jq -se '.[1].error | .code == "no_toolchain" and (.message | contains("nonesuch-"))' <<<"$output"
@@ -278,7 +278,7 @@ host linux elf 4194304 klipper.elf" ]
 	done
 	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin:$PATH" kf-build --klipper-dir "$tree" \
 		< <(record octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	jq -e '.error.code == "no_toolchain" and (.error.message | contains("libc_nano.a"))' <<<"$output"
 }
 

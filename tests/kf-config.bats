@@ -230,7 +230,7 @@ rename_rp2040() {
 		touch -d "${times%,*}" "$config"
 		touch -d "${times#*,}" "$tree/src/Kconfig"
 		run --separate-stderr filter < <(nitehawk)
-		[ "$status" -eq 1 ]
+		[ "$status" -eq 78 ]
 		[ "$(jq -r '.error.code, .config' <<<"$output")" = "config_drift
 null" ]
 		[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: \
@@ -254,7 +254,7 @@ kind of communication: saved USBSERIAL, now none" ]
 	rename_rp2040
 	before=$(<"$ours/configs/nitehawk/.config")
 	run --separate-stderr filter --accept-drift < <(nitehawk)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.message <<<"$output")" = "the configuration is for atmega2560, the board is rp2040" ]
 	[ "$(<"$ours/configs/nitehawk/.config")" = "$before" ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
@@ -264,7 +264,7 @@ kind of communication: saved USBSERIAL, now none" ]
 drifts() {
 	sed -i "$1" "$tree"/src/stm32/Kconfig
 	run --separate-stderr filter < <(octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.code <<<"$output")" = config_drift ]
 	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: $2" ]
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
@@ -378,7 +378,7 @@ as it is now: kf flash octopus --accept-drift" ]
 		saved octopus "${h723[@]}"
 		echo "$line" >>"$ours/configs/octopus/.config"
 		run --separate-stderr filter < <(octopus)
-		[ "$status" -eq 1 ]
+		[ "$status" -eq 78 ]
 		[[ $(jq -r '.error | .code + " " + .message' <<<"$output") == "config $ours/configs/octopus/.config: line 5 is none that Kconfig writes: "* ]]
 		[[ $stderr != *$'\e'* ]]
 		[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
@@ -391,7 +391,7 @@ as it is now: kf flash octopus --accept-drift" ]
 @test "no configuration and no terminal: says what to run" {
 	two_boards
 	run --separate-stderr filter < <(octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.code <<<"$output")" = no_config ]
 	[[ $(jq -r .error.hint <<<"$output") == *"kf config octopus"* ]]
 	[ ! -e "$ours/configs" ]
@@ -450,7 +450,7 @@ sudo apt-get install python3" ]
 	[ -s "$(jq -r .error.log <<<"$output")" ]
 	sed -i 's|.*-m olddefconfig.*|\t@echo $$$$ >$(OUT)pid; exec sleep 300|' "$tree/Makefile"
 	run --separate-stderr filter --timeout=0.4 < <(octopus)
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 75 ]
 	[ "$(jq -r .error.code <<<"$output")" = timeout ]
 	timeout 10 tail --pid="$(<"$cache/configs/octopus/work/out/pid")" -f /dev/null
 }
@@ -505,7 +505,7 @@ sudo apt-get install python3" ]
 	fake_menuconfig </dev/null
 	nitehawk >in
 	run terminal 'kf-config <in >out'
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.code <out)" = not_saved ]
 	[ ! -e "$ours/configs" ]
 	saved nitehawk MACH_RPXXXX
@@ -528,7 +528,7 @@ sudo apt-get install python3" ]
 	saved nitehawk MACH_RPXXXX
 	nitehawk >in
 	run terminal 'kf-config --menuconfig <in >out'
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	edited=$cache/configs/nitehawk/edit/.config
 	[ "$(jq -r .error.message <out)" = "$edited stays unsaved: the configuration is for atmega2560, the board is rp2040" ]
 	[ "$(<"$edited")" = CONFIG_MACH_AVR=y ]

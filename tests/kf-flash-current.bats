@@ -131,7 +131,7 @@ export -f held
 @test "a flash that fails strikes the hash out first" {
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
 	[ "$(jq -r .sha256 "$note")" != "" ]
-	run -1 --separate-stderr sim "$H723,state=board,f2=tx:9" -- 'records | kf-flash --force --no-fallback'
+	run -76 --separate-stderr sim "$H723,state=board,f2=tx:9" -- 'records | kf-flash --force --no-fallback'
 	[ "$(jq -r .sha256 "$note")" = "" ]
 	[ "$(jq -r .port "$note")" = 1-1.2 ]
 	[ "$(stat -c %a "$note")" = 600 ]

@@ -66,7 +66,7 @@ verified() {
 	run --separate-stderr sim "$H723,mode=katapult" -- '
 		client send /dev/ttyACM0 08100100285e9f7e >/dev/null
 		records | kf-flash --no-fallback'
-	ends 1 timeout
+	ends 75 timeout
 	[[ $(hint) == *power-cycle* ]]
 	[[ $stderr != *writing* ]]
 }
@@ -119,11 +119,11 @@ verified() {
 
 @test "f2 and NACK: the block's address, what came, and what to do" {
 	flash "$H723,f2=tx:40"
-	ends 1 protocol
+	ends 76 protocol
 	[[ $stderr == *"block 0x080"*": want ACK, got a command error (0xf2)"* ]]
 	[[ $(hint) == *power-cycle* ]]
 	flash "$H723,nack=tx:40"
-	ends 1 protocol
+	ends 76 protocol
 	[[ $stderr == *"block 0x080"*": want ACK, got NACK (0xf1)"* ]]
 	[[ $(hint) == *power-cycle* ]]
 }
@@ -135,13 +135,13 @@ verified() {
 
 @test "an acknowledgement of what nobody asked for ends it" {
 	flash "$H723,foreign=rx:40"
-	ends 1 protocol
+	ends 76 protocol
 	[[ $stderr == *"got ACK of 0x16"* ]]
 }
 
 @test "silence ends at the deadline" {
 	flash "$H723,stall=tx:40" -- --timeout 0.5
-	ends 1 timeout
+	ends 75 timeout
 	[[ $(hint) == *power-cycle* ]]
 }
 
@@ -170,13 +170,13 @@ verified() {
 
 @test "it never comes back" {
 	flash "$H723,return_as=never"
-	ends 1 gone
+	ends 69 gone
 	[[ $stderr == *"it did not come back at USB port 1-1.2"* && $(hint) == *"cable and power"* ]]
 }
 
 @test "it never comes to its bootloader" {
 	flash "$H723,leave_as=never" -- --timeout 0.5
-	ends 1 gone
+	ends 69 gone
 	[[ $stderr == *"nothing came back at USB port 1-1.2"* ]]
 }
 

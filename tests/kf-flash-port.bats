@@ -33,7 +33,7 @@ flash() {
 export -f flash
 
 @test "Katapult under another serial number is told, and not written" {
-	run -1 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash; status=$?
+	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash; status=$?
 		kf list >&2; kf-scan --device octopus-pro; exit $status'
 	[ "$(jq -r .error.code <<<"$output")" = gone ]
 	[[ $(jq -r .error.message <<<"$output") == *"left for its bootloader and on USB port 1-1.2 there is now Katapult (stm32h723xx) $NOT" ]]
@@ -115,13 +115,13 @@ flashed" ]
 @test "DFU and a plain device on its port are told" {
 	run -1 --separate-stderr sim "$H723,leave_as=dfu" -- 'flash'
 	[[ $(jq -r .error.message <<<"$output") == *"it came up in dfu mode" ]]
-	run -1 --separate-stderr sim "$H723,leave_as=device" -- 'flash'
+	run -69 --separate-stderr sim "$H723,leave_as=device" -- 'flash'
 	[[ $(jq -r .error.message <<<"$output") == *"on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]
-	run -1 --separate-stderr sim "$H723,return_as=device" -- 'records | kf-flash --no-service --no-fallback --return-timeout=1'
+	run -69 --separate-stderr sim "$H723,return_as=device" -- 'records | kf-flash --no-service --no-fallback --return-timeout=1'
 	[ "$(jq -r .error.code <<<"$output")" = gone ]
 	[[ $(jq -r .error.message <<<"$output") == "on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]
 	[[ $stderr != *"cable"* ]]
-	run -1 --separate-stderr sim "$H723,leave_as=never" -- 'flash'
+	run -69 --separate-stderr sim "$H723,leave_as=never" -- 'flash'
 	[[ $(jq -r .error.message <<<"$output") == *"nothing came back at USB port 1-1.2" ]]
 }
 
@@ -137,7 +137,7 @@ flashed" ]
 
 # bats test_tags=slow
 @test "gone between scan and flash: what is there instead is told" {
-	run -1 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'records >r
+	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'records >r
 		echo "button 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"
 		mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
 		echo "{\"port\":\"1-1.2\"}" >"$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json"
@@ -176,7 +176,7 @@ b 1-1.3 current" ]
 
 # bats test_tags=slow
 @test "two boards with one serial number, one registered: the hint has the commands" {
-	run -1 --separate-stderr sim "$H723" "${H723/1-1.2/1-1.3}" -- 'kf-scan >/dev/null'
+	run -78 --separate-stderr sim "$H723" "${H723/1-1.2/1-1.3}" -- 'kf-scan >/dev/null'
 	[[ $stderr == *"both show serial number $FIRMWARE: say where octopus-pro is (kf set octopus-pro usb_port=1-1.2), then register the other one with kf add"* ]]
 	run -0 --separate-stderr sim "$H723" "${H723/1-1.2/1-1.3}" -- '
 		kf set octopus-pro usb_port=1-1.2 >/dev/null; kf-scan >/dev/null 2>told

@@ -48,6 +48,12 @@ setup() {
 	[[ $stderr == *"cannot write to standard output"* ]]
 }
 
+@test "Ctrl-C in a pipe: the empty input that comes of it is not complained of" {
+	run -130 --separate-stderr env --default-signal=INT --block-signal=INT \
+		bash -c 'kill -INT $$; exec kf-flash' </dev/null
+	[ "$output$stderr" = "" ]
+}
+
 @test "no record, and broken records: nothing is flashed" {
 	run -69 --separate-stderr bash -c 'kf-flash </dev/null'
 	[[ $stderr == *"nothing to flash"* ]]
@@ -146,21 +152,21 @@ setup() {
 }
 
 @test "firmware for another MCU is refused" {
-	run -1 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash; s=$?; kf-scan; exit $s'
+	run -78 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash; s=$?; kf-scan; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "mcu_mismatch klipper" ]
 	[[ $stderr == *"the firmware is for stm32f446xx, the board is a stm32h723"* ]]
 }
 
 # bats test_tags=slow
 @test "firmware for another offset is refused, and the board goes back to what it ran" {
-	run -1 --separate-stderr sim "$H723,start=0x8008000" -- 'records start | kf-flash; s=$?; client identify /dev/ttyACM*; exit $s'
+	run -78 --separate-stderr sim "$H723,start=0x8008000" -- 'records start | kf-flash; s=$?; client identify /dev/ttyACM*; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
 	[[ $stderr == *"starts at 0x08020000, the bootloader starts applications at 0x08008000"* ]]
 	[ "${lines[1]}" = "Klipper stm32h723xx v0.11.0-122-ge6ef48cd" ]
 }
 
 @test "a file that changed since it was built is refused" {
-	run -1 --separate-stderr sim "$H723" -- \
+	run -65 --separate-stderr sim "$H723" -- \
 		'cp "$IMAGES/h723/klipper.bin" x.bin; records "$PWD/x.bin" >r; echo >>x.bin; kf-flash <r'
 	[ "$(jq -r .error.code <<<"$output")" = bad_image ]
 }
@@ -169,14 +175,14 @@ setup() {
 @test "a record whose board left is refused" {
 	local serial
 	for serial in 29001A001151313531383333 FFFF ''; do
-		run -1 --separate-stderr sim "$H723" -- "records | jq -c '.board.usb.serial = \"$serial\"' | kf-flash"
+		run -69 --separate-stderr sim "$H723" -- "records | jq -c '.board.usb.serial = \"$serial\"' | kf-flash"
 		[ "$(jq -r .error.code <<<"$output")" = not_connected ]
 	done
 }
 
 # bats test_tags=slow
 @test "kf-scan | kf-flash takes the newest build" {
-	run -1 --separate-stderr sim "$H723" -- 'kf-scan | kf-flash'
+	run -78 --separate-stderr sim "$H723" -- 'kf-scan | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = no_firmware ]
 	[[ $stderr == *"kf build"* ]]
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -208,7 +214,7 @@ setup() {
 	run -0 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
 	[ "$(jq -c '.flash | [.result, .method, (.attempts | map(.method + " " + .result))]' <<<"$output")" = \
 		'["flashed","make_flash",["katapult protocol","make_flash flashed"]]' ]
-	run -1 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash --no-fallback'
+	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash --no-fallback'
 	[ "$(jq -c '[.error.code, (.flash.attempts | length)]' <<<"$output")" = '["protocol",1]' ]
 }
 
@@ -216,7 +222,7 @@ setup() {
 @test "both methods fail: the first failure leads, and the log is named" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
-	run -1 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
+	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
 	[[ $(jq -r .error.message <<<"$output") == katapult:*"; make_flash: make flash ended with status 2; the firmware on it is incomplete" ]]
 	grep "no luck" "$(jq -r .error.log <<<"$output")"
@@ -241,12 +247,12 @@ setup() {
 # bats test_tags=slow
 @test "make flash is refused when the build folder holds another image" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	run -1 --separate-stderr sim "$H723" -- 'config | kf-build >r
+	run -78 --separate-stderr sim "$H723" -- 'config | kf-build >r
 		echo x >>"$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/out/klipper.bin"
 		kf-flash --method make_flash <r; s=$?; kf-scan; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_firmware klipper" ]
 	[[ $stderr == *"kf build octopus-pro --clean"* ]]
-	run -1 --separate-stderr sim "$H723" -- 'config | kf-build --clean >r
+	run -78 --separate-stderr sim "$H723" -- 'config | kf-build --clean >r
 		sed -i s/0x8020000/0x8000000/ "$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/.config"
 		kf-flash --method make_flash <r'
 	[[ $stderr == *"/octopus-pro/.config is not what "* ]]
@@ -355,7 +361,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
 	own=usb=1209:0001,manufacturer=Marlin,product=Printer
 	for args in "" --method=make_flash; do
-		run -1 --separate-stderr sim "$H723,$own,start=0x8000000" -- "config | kf-build | kf-flash $args"
+		run -78 --separate-stderr sim "$H723,$own,start=0x8000000" -- "config | kf-build | kf-flash $args"
 		[ "$(jq -r .error.code <<<"$output")" = wrong_offset ]
 	done
 	run -0 --separate-stderr sim "$H723,$own" -- 'config | kf-build | kf-flash'
@@ -369,7 +375,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	echo 'open("ran", "w")' >katapult/scripts/flashtool.py
 	touch modules/serial.py
 	export PYTHONPATH=$PWD/modules
-	run -1 --separate-stderr sim "$H723,start=0x8000000" -- 'records start |
+	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'records start |
 		kf-flash --method flashtool --no-fallback --katapult-dir katapult || s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "wrong_offset klipper" ]
 	[ ! -e ran ]
@@ -379,7 +385,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 @test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
-	run -1 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |
+	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |
 		kf-flash --method make_flash --no-fallback || s=$?; client identify /dev/ttyACM*; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
 	[[ $stderr == *"starts at 0x08020000, the bootloader starts applications at 0x08000000"* ]]
@@ -415,7 +421,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir bin
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD"/kf-* bin
-	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r
+	run -78 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r
 		PATH=$PWD/bin kf-flash -u klipper --method make_flash <r; PATH=$PWD/bin kf-flash -u klipper <r
 		s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[2].board.mode' <<<"$output")" = klipper ]
@@ -433,7 +439,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 # bats test_tags=slow
 @test "a board without a serial number of its own is known by its port, or left alone" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
-	run -1 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
+	run -78 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = \
 		"ambiguous: if it is the one at /dev/ttyACM0: kf set octopus-pro usb_port=1-1.6" ]
 	run -0 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'kf set octopus-pro usb_port=1-1.6 && records | kf-flash'
@@ -457,7 +463,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mega" bin
 	echo CONFIG_MACH_AVR=y >"$XDG_CONFIG_HOME/kalico-flash/configs/mega/.config"
 	ln -s "$(command -v python3)" "$KF_BUILD"/kf-* bin
-	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
+	run -78 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install avrdude" ]
 	# Klipper's make flash for an RP2040 builds a tool with libusb.
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -467,7 +473,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	registry <<<"$BOTH"
 	printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
 	chmod +x bin/pkg-config
-	run -1 --separate-stderr sim "$RP2040" -- 'kf-scan -q | kf-config -q | kf-build -q |
+	run -78 --separate-stderr sim "$RP2040" -- 'kf-scan -q | kf-config -q | kf-build -q |
 		PATH=$PWD/bin:$PATH kf-flash --method make_flash || s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
 	[[ $stderr == *"apt-get install pkg-config libusb-1.0-0-dev"* ]]
@@ -507,7 +513,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
 	for program in make python3 sh mkdir touch chmod; do ln -s "$(type -P $program)" bin; done
 	ln -s "$KF_BUILD"/kf-* bin
-	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
+	run -78 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install g++" ]
 	ln -s /bin/true bin/g++
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | PATH=$PWD/bin kf-flash; s=$?; kf-scan -q; exit $s'
@@ -577,7 +583,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 }
 
 @test "the board never comes back" {
-	run -1 --separate-stderr sim "$H723,return_as=never" -- 'records | kf-flash --return-timeout 0.5'
+	run -69 --separate-stderr sim "$H723,return_as=never" -- 'records | kf-flash --return-timeout 0.5'
 	[ "$(jq -c '[.error.code, .flash.result, .flash.verified]' <<<"$output")" = '["gone","gone",["readback"]]' ]
 }
 
@@ -585,7 +591,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 @test "the cable is pulled in the middle: only the reset button brings the board back" {
 	local remedy="double-click its reset button (where it has none, power-cycle it), then run"
 	run -0 --separate-stderr sim "$H723,state=board,unplug=tx:200" -- 'records | kf-flash --no-fallback -q || echo $?'
-	[[ $output == *'"code":"gone"'*1 ]]
+	[[ $output == *'"code":"gone"'*69 ]]
 	[[ $stderr == *"; the firmware on it is incomplete"*"$remedy the same command again"* ]]
 	run -0 --separate-stderr sim "$H723,state=board" -- 'kf-scan --device octopus-pro || echo $?
 		kf list
@@ -625,14 +631,14 @@ or, if you know that it has Katapult: --no-fallback" ]
 
 # bats test_tags=slow
 @test "the unit is started again when the flash fails" {
-	run -1 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash -u klipper --no-fallback'
+	run -76 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash -u klipper --no-fallback'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
 	[ "$(active)" = active ]
 	[[ $(cat "$FAKE/calls") == *StopUnit*StartUnit* ]]
 }
 
 @test "nothing to flash: the unit is not stopped" {
-	run -1 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash -u klipper'
+	run -78 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash -u klipper'
 	[ ! -s "$FAKE/calls" ]
 }
 

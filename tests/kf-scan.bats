@@ -165,7 +165,7 @@ field() {
 	registry <<<'{"devices": {"a": {"serial_pattern": "usb-x*", "mcu": "stm32h723", "usb_port": "1-1.2"},
 		"b": {"serial_pattern": "usb-y*", "mcu": "stm32h723", "usb_port": "1-1.2"}}}'
 	mocked run --separate-stderr kf-sim --board rom=0483:df11,mode=dfu,port=1-1.2 -- kf-scan
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "${stderr_lines[1]}" = "kf-scan: 1-1.2: the board fits both a and b" ]
 	[[ ${stderr_lines[2]} == *"if a is on another USB port than 1-1.2 now: kf set a usb_port=PORT" ]]
 }
@@ -182,11 +182,11 @@ field() {
 	registry <<<'{"devices": {"a": {"serial_pattern": "usb-Klipper_stm32f446xx_*"},
 		"b": {"serial_pattern": "usb-*_2B0026*"}, "c": {"serial_pattern": "usb-x*"}}}'
 	scan no-links --
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	valid_records <<<"$output"
 	[ "$(field '.error | .tool, .code, .message')" = "kf-scan ambiguous the board fits both a and b" ]
 	scan no-links -- --device a
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "$(field .error.code)" = ambiguous ]
 	scan no-links -- --device c
 	[ "$status" -eq 69 ]
@@ -195,11 +195,11 @@ field() {
 @test "two boards that fit one key are both refused" {
 	registry <<<'{"devices": {"left": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*"}}}'
 	scan ch340 beacon --
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[ "$(field '.board.key, .error.code')" = "left ambiguous left ambiguous null null" ]
 	[[ "$(field .error.message)" == "two boards that fit left are connected, on USB ports 1-4.1 and 1-4.2 "* ]]
 	scan ch340 -- --table
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 78 ]
 	[[ "$output" == *"[OK] left: left  duplicate  /dev/"* ]]
 }
 

@@ -86,12 +86,19 @@ completed() { # TOOL
 }
 
 # bats test_tags=slow
-@test "every page says what the statuses mean" {
-	for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor; do
-		sed -n '/^\.Sh EXIT STATUS/,/^\.Sh /p' "$tests/../man/$tool.1" >"$BATS_TEST_TMPDIR/status"
+@test "every page says what the statuses mean, with the codes of each" {
+	cd "$BATS_TEST_TMPDIR"
+	"$KF_BUILD/tests/unit/test-error" | sed -nE 's/^# ([a-z_]+) \(([0-9]+)\)$/\2 \1/p' |
+		grep -vE '^(0|1|78) ' | sort >codes # for 1 and 78 the pages refer to the table
+	[ "$(wc -l <codes)" -gt 15 ]
+	for page in kf.1 kf-scan.1 kf-config.1 kf-build.1 kf-flash.1 kf-service.1 kf-doctor.1 kalico-flash.7; do
+		sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/p' "$tests/../man/$page" >status
 		for status in 0 1 64 65 69 70 71 74 75 76 77 78 128+N; do
-			grep -qxF ".It $status" "$BATS_TEST_TMPDIR/status"
+			grep -qxF ".It $status" status
 		done
+		awk '$1 == ".It" { status = $2 }
+			$1 == ".Pq" && status != 1 { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z_]+$/) print status, $i }' status |
+			sort | diff codes -
 	done
 }
 

@@ -322,12 +322,7 @@ int main(int argc, char *argv[])
 	kf_stop_install();
 	if (r == 0)
 		r = build_all(records, &args, &err);
-	if (kf_stop_signal())
-		return 128 + kf_stop_signal();
-	if (r == 0)
+	if (r == 0 && !kf_stop_signal())
 		r = write_all(records, args.table, &err);
-	if (r == 0)
-		return kf_record_status(records);
-	kf_log_error(NULL, &err);
-	return kf_code_status(err.code);
+	return kf_usage_end(r < 0 ? r : kf_record_status(records), &err);
 }

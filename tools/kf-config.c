@@ -421,13 +421,8 @@ int main(int argc, char *argv[])
 	kf_log_init("kf-config", opt.quiet);
 	kf_stop_install();
 	r = command->run(args, &err);
-	if (kf_stop_signal())
-		return 128 + kf_stop_signal();
 	if (r >= 0 && fflush(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
 	kf_usage_unread(r);
-	if (r >= 0)
-		return r;
-	kf_log_error(NULL, &err);
-	return kf_code_status(err.code);
+	return kf_usage_end(r, &err);
 }

@@ -91,13 +91,8 @@ int main(int argc, char *argv[])
 	kf_log_init("kf-doctor", opt.quiet);
 	kf_stop_install();
 	r = kf_doctor_run(told, NULL, &err);
-	if (kf_stop_signal())
-		return 128 + kf_stop_signal();
-	if (fflush(stdout) == EOF)
+	if (!kf_stop_signal() && fflush(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
 	kf_usage_unread(r);
-	if (r >= 0)
-		return r ? kf_code_status(KF_CONFIG) : EX_OK;
-	kf_log_error(NULL, &err);
-	return kf_code_status(err.code);
+	return kf_usage_end(r > 0 ? kf_code_status(KF_CONFIG) : r, &err);
 }

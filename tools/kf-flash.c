@@ -165,10 +165,9 @@ static int read_records(json_t *records, struct kf_error *err)
 	int r = kf_record_read_all(stdin, kf_log_error, records, err);
 
 	if (r == 0 && json_array_size(records) == 0)
-		r = kf_stop_signal() ? kf_fail(err, KF_INTERRUPTED,
-					       "stopped by a signal: nothing was flashed")
-				     : kf_fail(err, KF_NOTHING_CONNECTED,
-					       "no board on standard input: nothing to flash");
+		r = kf_stopped() ? kf_fail(err, KF_INTERRUPTED, "stopped by a signal")
+				 : kf_fail(err, KF_NOTHING_CONNECTED,
+					   "no board on standard input: nothing to flash");
 	if (r < 0 && err->code == KF_NOTHING_CONNECTED)
 		err->hint[0] = '\0'; /* the stage before has said why */
 	return r;
@@ -390,7 +389,7 @@ int main(int argc, char *argv[])
 		.table = isatty(STDOUT_FILENO)
 	};
 	struct kf_error err;
-	int status;
+	int status, r;
 
 	kf_log_init("kf-flash", false);
 	status = parse(argc, argv, &args);
@@ -398,12 +397,8 @@ int main(int argc, char *argv[])
 		return status;
 	kf_log_init("kf-flash", args.quiet);
 	kf_stop_install();
-	if (work(records, &args, argv, &err) < 0) {
-		kf_log_error(NULL, &err);
-		status = kf_code_status(err.code);
-	} else {
-		status = kf_stop_signal() ? 128 + kf_stop_signal() : kf_record_status(records);
-	}
+	r = work(records, &args, argv, &err);
+	status = kf_usage_end(r < 0 ? r : kf_record_status(records), &err);
 	kf_batch_free(&args.batch);
 	kf_claims_free(&args.claims);
 	return status;

@@ -34,7 +34,7 @@ struct scan {
 	struct kf_inventory inventory;
 	int wait; /* seconds, or -1 */
 	bool follow, table, quiet, keys, ports;
-	bool failed; /* some board's record has an error */
+	struct kf_tally tally;
 };
 
 static const char help[] =
@@ -104,7 +104,7 @@ static int emit(struct scan *scan, const struct kf_board *boards, const struct k
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++)
-		scan->failed = scan->failed || problems[i].code != KF_OK;
+		kf_tally_add(&scan->tally, &boards[i], problems[i].code);
 	if (scan->table)
 		return write_rows(boards, problems, count, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -359,11 +359,5 @@ int main(int argc, char *argv[])
 		return status;
 	kf_log_init("kf-scan", scan.quiet);
 	r = run(&scan, &err);
-	if (kf_stop_signal())
-		return 128 + kf_stop_signal();
-	if (r < 0) {
-		kf_log_error(NULL, &err);
-		return kf_code_status(err.code);
-	}
-	return scan.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return kf_usage_end(r < 0 ? r : kf_tally_status(&scan.tally), &err);
 }

@@ -206,6 +206,15 @@ void kf_error_for(struct kf_error *err, const char *key)
 		       key);
 }
 
+enum kf_code kf_code_find(const char *name)
+{
+	int code = 0;
+
+	while (code < KF_CODE_COUNT && strcmp(codes[code].name, name) != 0)
+		code++;
+	return (enum kf_code)code;
+}
+
 const char *kf_code_name(enum kf_code code)
 {
 	return codes[code].name;

@@ -87,7 +87,10 @@ void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
  */
 void kf_error_for(struct kf_error *err, const char *key);
 
-/* The code's word in a record ("busy"), its exit status, its negative errno. */
+/* The code of a record's word ("busy"); KF_CODE_COUNT: none of ours. */
+enum kf_code kf_code_find(const char *name);
+
+/* The code's word in a record, its exit status, its negative errno. */
 const char *kf_code_name(enum kf_code code);
 int kf_code_status(enum kf_code code);
 int kf_code_errno(enum kf_code code);

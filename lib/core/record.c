@@ -15,6 +15,7 @@
 #include "core/record.h"
 #include "core/text.h"
 
+enum { STATUS_MIXED = 1 }; /* boards failed for different reasons, or some did well */
 enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST };
 
 /* Members of the stages' objects. All may be absent or null; KEY and HASH have a form. */
@@ -388,32 +389,49 @@ void kf_record_set_error(json_t *record, const char *tool, const struct kf_error
 				      err->log[0] ? err->log : NULL));
 }
 
-static bool was_busy(const json_t *record)
+void kf_tally_add(struct kf_tally *tally, const struct kf_board *board, enum kf_code code)
+{
+	int status = code == KF_CODE_COUNT ? STATUS_MIXED : kf_code_status(code);
+
+	if (code == KF_OK)
+		tally->well = tally->well || (board->key[0] && !board->excluded);
+	else
+		tally->status =
+			tally->status == EX_OK || tally->status == status ? status : STATUS_MIXED;
+}
+
+int kf_tally_status(const struct kf_tally *tally)
+{
+	bool mixed = tally->status != EX_OK && tally->status != EX_TEMPFAIL && tally->well;
+
+	return mixed ? STATUS_MIXED : tally->status;
+}
+
+/* The code of its error, KF_OK if it has none. */
+static enum kf_code code_of(const json_t *record)
 {
 	const char *word =
 		json_string_value(json_object_get(json_object_get(record, "error"), "code"));
 
-	for (int code = KF_OK + 1; word && code < KF_CODE_COUNT; code++)
-		if (strcmp(word, kf_code_name(code)) == 0)
-			return kf_code_errno(code) == -EBUSY;
-	return false;
+	if (!kf_record_failed(record))
+		return KF_OK;
+	return word && strcmp(word, kf_code_name(KF_OK)) != 0 ? kf_code_find(word) : KF_CODE_COUNT;
 }
 
 int kf_record_status(const json_t *records)
 {
-	int status = EX_OK;
+	struct kf_tally tally = { .status = EX_OK };
+	struct kf_board board;
 	const json_t *record;
 	size_t i;
 
 	json_array_foreach(records, i, record)
 	{
-		if (!kf_record_failed(record))
-			continue;
-		if (!was_busy(record))
-			return 1;
-		status = EX_TEMPFAIL;
+		if (kf_record_failed(record) || !kf_record_skipped(record))
+			if (kf_record_board(record, &board, NULL) == 0)
+				kf_tally_add(&tally, &board, code_of(record));
 	}
-	return status;
+	return kf_tally_status(&tally);
 }
 
 int kf_record_board(const json_t *record, struct kf_board *ret, struct kf_error *err)

@@ -60,9 +60,20 @@ bool kf_record_skipped(const json_t *record);
 void kf_record_set_error(json_t *record, const char *tool, const struct kf_error *err);
 
 /*
- * The exit status of a run that ends with these records: 0, 1 if a board failed, or 75 if
- * boards failed only because they were busy or printing, so that trying again is all it takes.
+ * The exit status of a run over boards (kalico-flash(7), EXIT STATUS): that of their errors, if the
+ * boards failed for reasons of one status and no other board did well; 75 (busy, printing, timeout)
+ * also if others did, for trying again is all it takes; else 1 if a board failed, or 0.
  */
+struct kf_tally {
+	int status; /* of the errors so far; 1 if they differ */
+	bool well;  /* a registered board that is not excluded did not fail */
+};
+
+/* Add a board that failed with code, or (KF_OK) did not. KF_CODE_COUNT: a code that is not ours. */
+void kf_tally_add(struct kf_tally *tally, const struct kf_board *board, enum kf_code code);
+int kf_tally_status(const struct kf_tally *tally);
+
+/* The same of records; a board that was skipped counts for nothing. */
 int kf_record_status(const json_t *records);
 
 /* The record's board; it has one, or it is not valid. Errors as kf_board_from_json. */

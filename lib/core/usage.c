@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "core/usage.h"
@@ -80,6 +81,18 @@ void kf_usage_unread(int r)
 		return;
 	signal(SIGPIPE, SIG_DFL);
 	raise(SIGPIPE);
+}
+
+int kf_usage_end(int r, const struct kf_error *err)
+{
+	/* Of a run that came to its end, only a signal that it has seen is told. */
+	bool stopped = r < 0 ? kf_stopped() : kf_stop_signal();
+
+	if (r < 0 && !(stopped && err->code == KF_INTERRUPTED))
+		kf_log_error(NULL, err);
+	if (stopped)
+		return 128 + kf_stop_signal();
+	return r < 0 ? kf_code_status(err->code) : r;
 }
 
 const char *kf_usage_option(const struct option *options, int c)

@@ -38,6 +38,13 @@ int kf_usage_late(const char *command, char *const *args);
  */
 void kf_usage_unread(int r);
 
+/*
+ * How a tool ends: r is the exit status of a run that came to its end, or negative, and err says
+ * why. Says err and returns the status of that, or 128 + N after stop signal N, which needs no
+ * words.
+ */
+int kf_usage_end(int r, const struct kf_error *err);
+
 /* The long name of the option that getopt_long returned as c, without dashes. */
 const char *kf_usage_option(const struct option *options, int c);
 

@@ -81,8 +81,10 @@ static int claim_mine(const struct kf_claims *claims, const struct kf_board *boa
 	if (other == getppid())
 		return 1;
 	kf_text_format(process, sizeof(process), "process %d", (int)other);
-	claims->waits(board, process);
-	r = kf_lock_take(path, deadline_ms, ret, err);
+	if (deadline_ms > kf_now_ms()) {
+		claims->waits(board, process);
+		r = kf_lock_take(path, deadline_ms, ret, err);
+	}
 	if (r == -EBUSY)
 		kf_fail(err, KF_BUSY, "another kf-flash is at it: process %d",
 			(int)kf_lock_holder(path));
@@ -115,7 +117,7 @@ static int claim_port(const struct kf_claims *claims, const struct kf_board *boa
 		*ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*ret >= 0)
 		r = kf_lock_fd(*ret, 0);
-	if (r == -EBUSY) {
+	if (r == -EBUSY && deadline_ms > kf_now_ms()) {
 		claims->waits(board, "another user's kf-flash");
 		r = kf_lock_fd(*ret, deadline_ms);
 	}

@@ -84,7 +84,9 @@ int kf_target_by_path(const struct kf_boards *now, const char *path, struct kf_b
 	struct stat want, st;
 
 	if (stat(path, &want) < 0)
-		return kf_fail_sys(err, errno, "%s", path);
+		return errno == ENOENT || errno == ENOTDIR
+			       ? kf_fail(err, KF_NOT_CONNECTED, "there is no port %s", path)
+			       : kf_fail_sys(err, errno, "%s", path);
 	if (!S_ISCHR(want.st_mode))
 		return kf_fail(err, KF_USAGE, "%s is not a serial port", path);
 	for (size_t i = 0; i < now->count; i++)

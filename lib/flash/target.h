@@ -28,7 +28,10 @@ _must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_boa
 /* Where is it now? False: nowhere, or it cannot be told; then ret is left as it was. */
 bool kf_target_look(const struct kf_board *board, struct kf_board *ret);
 
-/* Find the USB device behind a path of the user's: /dev/ttyACM0, or a link to it. */
+/*
+ * Find the USB device behind a path of the user's: /dev/ttyACM0, or a link to it. KF_NOT_CONNECTED
+ * if it is not there or no USB board's, KF_USAGE if it is no device.
+ */
 _must_check_ int kf_target_by_path(const struct kf_boards *now, const char *path,
 				   struct kf_board *ret, struct kf_error *err);
 

@@ -191,7 +191,8 @@ static int judge_make(const struct kf_work *w, int waited, int status, struct kf
 	if (r == -ETIMEDOUT) {
 		kf_fail(err, KF_TIMEOUT, "make did not end within %g s",
 			seconds(w->build->timeout_ms));
-		kf_error_hint(err, "give it more time with kf-build --timeout=SECONDS");
+		kf_error_hint(err, "give it more time: kf --build-timeout=SECONDS, or kf-build "
+				   "--timeout=SECONDS");
 	} else if (r == 0 && status != 0) {
 		r = kf_fail(err, KF_BUILD_FAILED, "make ended with status %d in %s",
 			    kf_process_status(status), w->build->tree->dir);

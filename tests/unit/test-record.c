@@ -235,8 +235,50 @@ TEST(a_failure_is_kept)
 	CHECK(json_is_null(json_object_get(error, "log")));
 }
 
-TEST_MAIN(T(lines_are_records), T(a_bad_line_is_named), T(a_newer_version_is_refused),
-	  T(nul_in_a_line), T(a_huge_line_is_refused_and_the_largest_is_not),
-	  T(deep_nesting_is_refused), T(a_number_that_cannot_be_kept_fails_its_line),
-	  T(what_we_do_not_know_passes_through), T(a_full_disk_is_an_error),
-	  T(a_board_that_cannot_be_read_is_an_error), T(a_failure_is_kept))
+/* The status of a run over boards with these words, in one string; "" is a board that did well. */
+static int status_of(const char *words)
+{
+	_cleanup_(kf_json_decrefp) json_t *records = json_array();
+	char copy[256], *rest, *word;
+	json_t *record;
+
+	kf_text_format(copy, sizeof(copy), "%s", words);
+	for (word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		record = json_pack("{s:i, s:{s:s?, s:b, s:b, s:s}, s:n}", "kf", 1, "board", "key",
+				   strcmp(word, "stranger") == 0 ? NULL : "k", "excluded",
+				   strcmp(word, "excluded") == 0, "connected", 1, "mode", "klipper",
+				   "error");
+		if (strcmp(word, "skipped") == 0)
+			json_object_set_new(record, "flash", json_pack("{s:s}", "result", word));
+		else if (strcmp(word, "fine") != 0 && strcmp(word, "stranger") != 0 &&
+			 strcmp(word, "excluded") != 0)
+			json_object_set_new(record, "error", json_pack("{s:s}", "code", word));
+		json_array_append_new(records, record);
+	}
+	return kf_record_status(records);
+}
+
+TEST(the_status_of_a_run_over_boards)
+{
+	CHECK(status_of("") == 0 && status_of("fine fine") == 0);
+	CHECK(status_of("gone") == 69 && status_of("no_config") == 78);
+	CHECK(status_of("build_failed") == 1);
+	/* Of one status, whatever the words; of several. */
+	CHECK(status_of("no_config no_tree") == 78 && status_of("gone gone") == 69);
+	CHECK(status_of("gone no_config") == 1 && status_of("busy gone") == 1);
+	CHECK(status_of("gone no_config gone") == 1);
+	/* Others did well: some board failed. Those that nobody works for do not count. */
+	CHECK(status_of("fine gone") == 1 && status_of("gone fine") == 1);
+	CHECK(status_of("stranger gone excluded skipped") == 69);
+	/* Trying again is all it takes. */
+	CHECK(status_of("busy printing timeout fine") == 75);
+	/* A later version's word, and none of ours. */
+	CHECK(status_of("from_the_future") == 1 && status_of("ok") == 1);
+}
+
+TEST_MAIN(T(the_status_of_a_run_over_boards), T(lines_are_records), T(a_bad_line_is_named),
+	  T(a_newer_version_is_refused), T(nul_in_a_line),
+	  T(a_huge_line_is_refused_and_the_largest_is_not), T(deep_nesting_is_refused),
+	  T(a_number_that_cannot_be_kept_fails_its_line), T(what_we_do_not_know_passes_through),
+	  T(a_full_disk_is_an_error), T(a_board_that_cannot_be_read_is_an_error),
+	  T(a_failure_is_kept))
