@@ -146,6 +146,22 @@ fleet() {
 	run -0 kf import devices.json
 }
 
+@test "the Python tool's registry is found where it lies, below its checkout" {
+	mkdir -p "$HOME/kalico-flash/kflash"
+	echo '{"global": {}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
+		"serial_pattern": "'$octopus'*", "flash_method": null}}}' >"$HOME/kalico-flash/kflash/devices.json"
+	run --separate-stderr umock "$KF_TESTS/fixtures/octopus-katapult.umockdev" -- kf-doctor --json
+	[ "$(jq -r 'select(.check == "registry" and .subject == "~/kalico-flash") | .health + ": " + .message + ": " + .remedy' <<<"$output")" = \
+		"note: the registry of the Python tool has 1 board that is not registered here: kf import ~/kalico-flash" ]
+	for path in "$HOME/kalico-flash" "$HOME/kalico-flash/kflash" "$HOME/kalico-flash/kflash/devices.json"; do
+		rm -rf "$ours"
+		run -0 --separate-stderr kf import "$path"
+		[ "$(jq -c .devices <<<"$output")" = '["octopus-pro"]' ]
+	done
+	run umock "$KF_TESTS/fixtures/octopus-katapult.umockdev" -- kf-doctor --json
+	[[ $output != *"~/kalico-flash"* ]]
+}
+
 @test "the Python tool's folder: its configurations are where ours are" {
 	mkdir kalico-flash
 	echo '{"global": {"klipper_dir": "~/kalico"}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",

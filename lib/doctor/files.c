@@ -14,6 +14,7 @@
 #include "klipper/kconfig.h"
 #include "klipper/migrate.h"
 #include "klipper/store.h"
+#include "klipper/transfer.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
 
@@ -44,6 +45,20 @@ static void check_mcu(struct kf_doctor *doctor, const struct kf_device *device)
 		       "it is registered as %s, but %s is %s", device->mcu, device->pattern, named);
 }
 
+/* The Python tool keeps its registry in its own folder, which its README has in the home directory.
+ */
+static void check_python_tool(struct kf_doctor *doctor)
+{
+	static const char folder[] = "~/kalico-flash";
+	size_t count = kf_transfer_new(&doctor->registry, folder);
+
+	if (count)
+		kf_doctor_find(doctor, KF_HEALTH_NOTE, folder, "kf import ~/kalico-flash",
+			       "the registry of the Python tool has %zu board%s that %s not "
+			       "registered here",
+			       count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+}
+
 void kf_doctor_registry(struct kf_doctor *doctor)
 {
 	struct kf_error err = { 0 };
@@ -61,6 +76,7 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 		else
 			kf_doctor_find(doctor, KF_HEALTH_NOTE, "devices.json",
 				       "plug a board in, then kf add", "no board is registered");
+		check_python_tool(doctor);
 	}
 	look_at_boards(doctor);
 }

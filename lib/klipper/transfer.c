@@ -9,6 +9,7 @@
 #include "core/enrol.h"
 #include "core/file.h"
 #include "core/import.h"
+#include "core/paths.h"
 #include "core/text.h"
 #include "klipper/adopt.h"
 #include "klipper/migrate.h"
@@ -215,6 +216,7 @@ static const struct {
 	kf_import_reader *reader; /* NULL: our own */
 } formats[] = {
 	{ "devices.json", NULL },
+	{ "kflash/devices.json", NULL }, /* in a checkout of the Python tool */
 	{ "mcus.ini", kf_import_ukam },
 	{ "fleet.json", kf_import_fleet },
 };
@@ -300,6 +302,24 @@ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
 	if (r == 0 && strcmp(file, path) != 0)
 		leave_others(path, file, *ret);
 	return r;
+}
+
+size_t kf_transfer_new(const struct kf_registry *registry, const char *path)
+{
+	_cleanup_(kf_json_decrefp) json_t *from = NULL;
+	const json_t *ours = json_object_get(registry->root, "devices"), *device;
+	char folder[PATH_MAX], file[PATH_MAX];
+	size_t count = 0;
+	const char *key;
+
+	if (kf_path_expand(path, folder, NULL) < 0 || find_file(folder, file, NULL) < 0 ||
+	    kf_registry_parse(file, &from, NULL) < 0)
+		return 0;
+	json_object_foreach(json_object_get(from, "devices"), key, device)
+	{
+		count += json_object_get(ours, key) == NULL;
+	}
+	return count;
 }
 
 static int put_configs(const struct kf_registry *registry, const char *file, struct kf_error *err)

@@ -9,8 +9,9 @@
 #include "core/registry.h"
 
 /*
- * path is a file or the folder that it is in: a devices.json, ours or the Python tool's; or the
- * list of another tool, for which see klipper/adopt.h.
+ * path is a file or the folder that it is in: a devices.json, ours or the Python tool's (also the
+ * folder of that tool's checkout, where it is kflash/devices.json); or the list of another tool,
+ * for which see klipper/adopt.h.
  *
  * Take what a devices.json has and ours has not, save it, and copy the
  * configurations that are not here yet. Nothing that is here is replaced. *ret is a new
@@ -23,6 +24,12 @@
  * KF_AMBIGUOUS: it has one that would be the same board as another. Nothing is written then.
  */
 _must_check_ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err);
+
+/*
+ * How many boards the devices.json at path (as above; "~" is the home directory) has that are not
+ * registered here. 0 also where there is none, or it cannot be read.
+ */
+size_t kf_transfer_new(const struct kf_registry *registry, const char *path);
 
 /*
  * Write devices.json to file and the configurations beside it, replacing what is there; or
