@@ -19,7 +19,7 @@ setup_file() {
 }
 
 teardown_file() {
-	kill "$FAKE_PID" "$BUS_PID"
+	stop_systemd
 }
 
 setup() {
@@ -135,8 +135,37 @@ CONFIG_STM32_SERIAL_USART1=y' built config_drift 'kf-scan -q | kf-config'
 				-a pd/comms/klippy.sock 3>&-)
 			klippy=\$!; read -r _ <&\"\$ready\"; s=0
 			kf-scan -q | kf-flash --check || s=\$?
-			kill \$klippy; exit \$s"
+			send_signal TERM \$klippy; exit \$s"
 	done
+}
+
+# bats test_tags=slow
+@test "--wait=0: whoever is in the way, no stage waits" {
+	local lock=$XDG_STATE_HOME/kalico-flash/locks/flash-1-1.2.lock
+	local board=$XDG_CACHE_HOME/kalico-flash/configs/octopus-pro/lock
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "${lock%/*}" "$HOME/klipper/src/extras/mine"
+	idle_flash
+	built busy "flock $board timeout 10 kf build octopus-pro --wait=0"
+	caused busy sim "$H723" -- "flock $lock timeout 10 kf flash octopus-pro --wait=0"
+	[[ $stderr != *waiting* ]]
+	linked=$XDG_CACHE_HOME/kalico-flash/linked/$(printf %s "$HOME/klipper" | sha256sum | cut -c1-16)
+	mkdir -p "$linked" # where make flash runs
+	built busy "kf-build -q <r >b; flock $linked timeout 10 kf-flash --method make_flash --wait=0 <b"
+	touch "$HOME/klipper/src/extras/mine/Kconfig"
+	built busy 'flock "$HOME/klipper/src/extras" timeout 10 kf-build --clean --wait=0 <r'
+	built busy 'flock "$HOME/klipper/src/extras" timeout 10 kf-config --wait=0 <r'
+	# Another hold that begins: see lib/systemd/namelock.c.
+	exec {ready}< <(exec /usr/bin/python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(("\0kf/" + open("/etc/machine-id").read(8) + "/taking" + sys.argv[1])[:107])
+s.listen()
+print("ready", flush=True)
+sys.stdin.read()' "$DBUS_SYSTEM_BUS_ADDRESS" < <(sleep 60) 3>&-)
+	holder=$!
+	read -r _ <&"$ready"
+	caused busy timeout 10 kf-service hold --wait=0 -- true
+	send_signal TERM "$holder"
 }
 
 @test "services" {

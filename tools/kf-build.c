@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/record.h"
 #include "core/registry.h"
@@ -25,12 +26,13 @@ static const char phase[] = "Build";
 
 enum { TIMEOUT_S = 300 };
 
-enum { OPT_KLIPPER_DIR = 256, OPT_TIMEOUT, OPT_CLEAN, OPT_JSON, OPT_TABLE };
+enum { OPT_KLIPPER_DIR = 256, OPT_TIMEOUT, OPT_WAIT, OPT_CLEAN, OPT_JSON, OPT_TABLE };
 
 static const struct option options[] = {
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER_DIR },
+	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "clean", no_argument, NULL, OPT_CLEAN },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "table", no_argument, NULL, OPT_TABLE },
@@ -42,7 +44,7 @@ static const struct option options[] = {
 
 struct args {
 	unsigned jobs;
-	int64_t timeout_ms;
+	int64_t timeout_ms, wait_ms;
 	const char *klipper_dir;
 	bool clean, table, quiet;
 };
@@ -55,6 +57,7 @@ static const char help[] =
 	"  -j, --jobs=N             compilers that run at a time, for all boards (the CPUs)\n"
 	"      --timeout=SECONDS    time that one board's build may take (300)\n"
 	"      --klipper-dir=DIR    source tree, instead of the registered ones\n"
+	"      --wait=SECONDS       wait for another build, where two cannot run (60; 0: not)\n"
 	"      --clean              build from nothing, also where nothing changed\n"
 	"      --json               records on standard output, also on a terminal\n"
 	"      --table              a table on standard output, also in a pipe\n"
@@ -76,6 +79,10 @@ static int take_option(int c, struct args *args)
 		break;
 	case OPT_TIMEOUT:
 		if (kf_value_read(KF_VALUE_TIMEOUT, "timeout", optarg, &args->timeout_ms, &err) < 0)
+			return kf_usage_error(&err);
+		break;
+	case OPT_WAIT:
+		if (kf_value_read(KF_VALUE_DELAY, "wait", optarg, &args->wait_ms, &err) < 0)
 			return kf_usage_error(&err);
 		break;
 	case OPT_KLIPPER_DIR:
@@ -231,6 +238,7 @@ static int build_batch(struct batch *batch, const struct args *args, struct kf_e
 	const struct kf_builds_options how = {
 		.jobs = args->jobs,
 		.timeout_ms = args->timeout_ms,
+		.wait_ms = args->wait_ms,
 		.clean = args->clean,
 		.event = news,
 		.data = batch,
@@ -309,6 +317,7 @@ int main(int argc, char *argv[])
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct args args = { .jobs = cpus > 0 ? (unsigned)cpus : 1,
 			     .timeout_ms = TIMEOUT_S * 1000,
+			     .wait_ms = KF_WAIT_MS,
 			     .table = isatty(STDOUT_FILENO) };
 	struct kf_error err = { 0 };
 	int status, r;

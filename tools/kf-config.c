@@ -12,6 +12,7 @@
 
 #include "core/batch.h"
 #include "core/clock.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/match.h"
 #include "core/record.h"
@@ -32,10 +33,10 @@ enum { REVIEW_DAYS = 90, TIMEOUT_S = 60, TIMEOUT_MAX_S = 86400 };
 static struct {
 	char klipper_dir[PATH_MAX];
 	struct kf_register request;
-	int64_t timeout_ms;
+	int64_t timeout_ms, wait_ms;
 	struct kf_retire retire;
 	bool table, quiet, menuconfig, saved, connected, accept_drift, global;
-} opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000) };
+} opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000), .wait_ms = KF_WAIT_MS };
 
 static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' },
 					 { "saved", no_argument, NULL, 'S' },
@@ -43,6 +44,7 @@ static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' 
 					 { "accept-drift", no_argument, NULL, 'A' },
 					 { "klipper-dir", required_argument, NULL, 'D' },
 					 { "timeout", required_argument, NULL, 'T' },
+					 { "wait", required_argument, NULL, 'w' },
 					 { "key", required_argument, NULL, 'k' },
 					 { "name", required_argument, NULL, 'n' },
 					 { "mcu", required_argument, NULL, 'm' },
@@ -103,7 +105,8 @@ static const char help[] =
 	"      --connected            leave boards that are not plugged in as they are\n"
 	"      --accept-drift         take, and save, what the source tree makes of it\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
-	"      --timeout=SECONDS      time for make olddefconfig (60)\n\n"
+	"      --timeout=SECONDS      time for make olddefconfig (60)\n"
+	"      --wait=SECONDS         wait for another kf-config at the board (60; 0: not)\n\n"
 	"add: with key, name and MCU it asks nothing.\n"
 	"      --key=KEY              the board's short name for commands\n"
 	"      --name=NAME            its name for people\n"
@@ -316,7 +319,8 @@ static int filter(char **args, struct kf_error *err)
 				  .connected = opt.connected,
 				  .asks = !opt.table,
 				  .accept_drift = opt.accept_drift,
-				  .timeout_ms = opt.timeout_ms };
+				  .timeout_ms = opt.timeout_ms,
+				  .wait_ms = opt.wait_ms };
 	int status, r;
 
 	(void)args;
@@ -343,7 +347,7 @@ static const struct command {
 	const char *options;			       /* besides those that all take */
 	const char *wants;			       /* said where there are too few */
 } commands[] = {
-	{ NULL, filter, 0, 0, "MSCADT", NULL },
+	{ NULL, filter, 0, 0, "MSCADTw", NULL },
 	{ "add", add, 0, 0, "knmpPf", NULL },
 	{ "list", list, 0, 0, "", NULL },
 	{ "show", show, 0, 1, "", NULL },
@@ -368,6 +372,8 @@ static int take(int c, struct kf_error *err)
 	}
 	if (c == 'T')
 		return kf_value_read(KF_VALUE_TIMEOUT, name, optarg, &opt.timeout_ms, err);
+	if (c == 'w')
+		return kf_value_read(KF_VALUE_DELAY, name, optarg, &opt.wait_ms, err);
 	opt.table = c == 't';
 	return 0;
 }

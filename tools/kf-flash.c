@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/record.h"
 #include "core/state.h"
@@ -61,7 +62,7 @@ struct args {
 	struct kf_batch batch;
 	struct kf_claims claims;
 	const char *port, *firmware;
-	int64_t wait_ms, delay_ms; /* for another kf-flash; after the last board's return */
+	int64_t delay_ms; /* after the last board's return */
 	int64_t jobs;
 	bool no_service, dry_run, table, quiet;
 };
@@ -80,7 +81,7 @@ static const char help[] =
 	"  -u, --unit=UNIT          stop this unit too; may be given again\n"
 	"      --no-service         stop nothing: a port that is in use is an error\n"
 	"      --while-unknown      stop it also if nobody can say whether it prints\n"
-	"  -w, --wait=SECONDS       wait for another kf-flash on the same board (60)\n"
+	"  -w, --wait=SECONDS       wait for another kf-flash on the same board (60; 0: not)\n"
 	"  -j, --jobs=N             boards to flash at a time (all)\n"
 	"      --check              flash nothing: only find out which boards could be, now\n"
 	"      --dry-run            say what would happen, touch nothing\n"
@@ -115,7 +116,7 @@ static const struct place {
 	{ OPT_KATAPULT_DIR, offsetof(struct args, flash.katapult_dir), KF_VALUE_TEXT },
 }, numbers[] = {
 	{ 't', offsetof(struct args, flash.method_ms), KF_VALUE_TIMEOUT },
-	{ 'w', offsetof(struct args, wait_ms), KF_VALUE_DELAY },
+	{ 'w', offsetof(struct args, flash.wait_ms), KF_VALUE_DELAY },
 	{ 'j', offsetof(struct args, jobs), KF_VALUE_COUNT },
 	{ OPT_RETURN, offsetof(struct args, flash.return_ms), KF_VALUE_TIMEOUT },
 	{ OPT_DELAY, offsetof(struct args, delay_ms), KF_VALUE_DELAY },
@@ -339,7 +340,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 
 	r = get_records(args, records, err);
 	if (r == 0)
-		r = kf_claims_take(&args->claims, records, kf_now_ms() + args->wait_ms, err);
+		r = kf_claims_take(&args->claims, records, kf_now_ms() + args->flash.wait_ms, err);
 	if (r == 0)
 		r = kf_batch_plan(records, &args->flash, kf_log_tool(), batch, err);
 	if (r < 0)
@@ -355,7 +356,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 	    !kf_batch_any(batch))
 		return flash_all(batch, &parallel, args, err);
 	r = kf_claims_keep(&args->claims, err);
-	return r < 0 ? r : kf_hold_exec(&batch->hold, argv, records, err);
+	return r < 0 ? r : kf_hold_exec(&batch->hold, args->flash.wait_ms, argv, records, err);
 }
 
 /* The same for all of them. */
@@ -383,9 +384,10 @@ int main(int argc, char *argv[])
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
 	struct args args = {
-		.flash = { .method_ms = KF_FLASH_METHOD_MS, .return_ms = KF_FLASH_RETURN_MS },
+		.flash = { .method_ms = KF_FLASH_METHOD_MS,
+			   .return_ms = KF_FLASH_RETURN_MS,
+			   .wait_ms = KF_WAIT_MS },
 		.claims = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
-		.wait_ms = KF_FLASH_WAIT_MS,
 		.table = isatty(STDOUT_FILENO)
 	};
 	struct kf_error err;

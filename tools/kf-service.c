@@ -11,6 +11,7 @@
 #include "core/record.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "core/value.h"
 #include "klipper/ready.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
@@ -20,7 +21,9 @@ enum {
 	UNITS_MS = 1000,
 	READY_MS = 10000,
 	SECONDS_MAX = 3600,
+	TURNS = 2, /* how long a hold waits for another's beginning, in the time of a unit's stop */
 	OPT_GRACE = 256,
+	OPT_WAIT,
 	OPT_JSON,
 	OPT_TABLE,
 	OPT_UNITS
@@ -30,6 +33,7 @@ struct request {
 	char units[KF_HOLD_UNITS_MAX][KF_NAME_SIZE];
 	size_t count;
 	unsigned timeout_s, grace_s;
+	int64_t wait_ms; /* -1: not said */
 	bool table, quiet;
 	const char *const *command; /* NULL-terminated */
 };
@@ -47,6 +51,7 @@ static const char help[] =
 	"  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
 	"      --grace=S       hold: seconds that COMMAND has to end after a signal,\n"
 	"                      before it is killed (default: 30)\n"
+	"      --wait=S        hold: seconds that another hold has to begin (2 x timeout)\n"
 	"      --units         only the services of Klipper and Moonraker, one a line\n"
 	"      --json          status: JSON Lines, also on a terminal\n"
 	"      --table         status: a table, also when not on a terminal\n"
@@ -216,9 +221,13 @@ static int hold(const struct request *request, struct kf_error *err)
 	const struct kf_command command = { .argv = request->command,
 					    .grace_ms = request->grace_s * 1000LL,
 					    .told = tell_signal };
-	const struct kf_unit_hold_options options = { .command = &command,
-						      .timeout_ms = request->timeout_s * 1000LL,
-						      .told = tell_unit };
+	const struct kf_unit_hold_options options = {
+		.command = &command,
+		.timeout_ms = request->timeout_s * 1000LL,
+		.wait_ms = request->wait_ms < 0 ? TURNS * request->timeout_s * 1000LL
+						: request->wait_ms,
+		.told = tell_unit
+	};
 	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *held = NULL;
 	struct kf_command_end end;
 	int r;
@@ -287,6 +296,7 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 		{ "unit", required_argument, NULL, 'u' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "grace", required_argument, NULL, OPT_GRACE },
+		{ "wait", required_argument, NULL, OPT_WAIT },
 		{ "units", no_argument, NULL, OPT_UNITS },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "table", no_argument, NULL, OPT_TABLE },
@@ -315,6 +325,9 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 		case OPT_GRACE:
 			r = parse_seconds(optarg, &request->grace_s, err);
 			break;
+		case OPT_WAIT:
+			r = kf_value_read(KF_VALUE_DELAY, "wait", optarg, &request->wait_ms, err);
+			break;
 		case OPT_UNITS:
 			exit(list_units(err));
 		case OPT_JSON:
@@ -339,7 +352,9 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 
 int main(int argc, char *argv[])
 {
-	struct request request = { .timeout_s = 30, .grace_s = 30, .table = isatty(1) };
+	struct request request = {
+		.timeout_s = 30, .grace_s = 30, .wait_ms = -1, .table = isatty(1)
+	};
 	struct kf_error err = { 0 };
 	const char *verb = NULL;
 	int r;

@@ -94,7 +94,7 @@ static const struct {
 	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method", KF_VALUE_METHOD },
 	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback", KF_VALUE_ANY },
 	{ OPT_FORCE, TO_FLASH, "--force", KF_VALUE_ANY },
-	{ OPT_WAIT, TO_FLASH, "--wait", KF_VALUE_DELAY },
+	{ OPT_WAIT, TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--wait", KF_VALUE_DELAY },
 	{ OPT_CLEAN, TO_BUILD, "--clean", KF_VALUE_ANY },
 	{ OPT_DRIFT, TO_CONFIG, "--accept-drift", KF_VALUE_ANY },
 	{ OPT_NO_SERVICE, TO_CHECK | TO_FLASH, "--no-service", KF_VALUE_ANY },
@@ -132,7 +132,7 @@ static const char help[] =
 	"      --method=METHOD       katapult, make_flash or flashtool\n"
 	"      --no-fallback         try no other method if the first one fails\n"
 	"      --force               write also what the board runs already\n"
-	"      --wait=SECONDS        time that another kf-flash has to end (60)\n"
+	"      --wait=SECONDS        time that another kf has to end at the same board (60)\n"
 	"      --clean               build from nothing\n"
 	"      --accept-drift        take what a newer tree makes of a saved configuration\n"
 	"      --no-service          leave services alone\n"

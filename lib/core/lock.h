@@ -7,6 +7,9 @@
 
 #include "core/error.h"
 
+/* How long tools wait for another of ours, unless told otherwise (--wait). */
+#define KF_WAIT_MS 60000
+
 /*
  * Take an exclusive lock on path (created 0600 if missing), waiting until
  * deadline_ms; closing *ret releases it. Children that exec do not inherit it.

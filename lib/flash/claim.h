@@ -10,8 +10,6 @@
 
 #include "core/board.h"
 
-#define KF_FLASH_WAIT_MS 60000 /* for another's, unless told otherwise */
-
 struct kf_claims {
 	const char *tool; /* whose errors they are in the records */
 	/* Another ("process 12") has this board, and is waited for; and: a board cannot be had. */

@@ -139,10 +139,10 @@ static int feed(const json_t *records, struct kf_error *err)
 	return 0;
 }
 
-int kf_hold_exec(const struct kf_hold *hold, char *const *argv, const json_t *records,
-		 struct kf_error *err)
+int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,
+		 const json_t *records, struct kf_error *err)
 {
-	char service[PATH_MAX], self[PATH_MAX];
+	char service[PATH_MAX], self[PATH_MAX], wait[48];
 	size_t argc = 0, n = 0;
 	_cleanup_(kf_freep) const char **args = NULL;
 	ssize_t len;
@@ -150,7 +150,7 @@ int kf_hold_exec(const struct kf_hold *hold, char *const *argv, const json_t *re
 
 	while (argv[argc])
 		argc++;
-	args = calloc(2 + 2 * hold->count + 3 + argc, sizeof(*args));
+	args = calloc(3 + 2 * hold->count + 3 + argc, sizeof(*args));
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (!args || len < 0)
 		return kf_fail_sys(err, errno, "cannot start kf-service");
@@ -160,6 +160,8 @@ int kf_hold_exec(const struct kf_hold *hold, char *const *argv, const json_t *re
 		return r;
 	args[n++] = service;
 	args[n++] = "hold";
+	kf_text_format(wait, sizeof(wait), "--wait=%.3f", (double)wait_ms / 1000);
+	args[n++] = wait;
 	for (size_t i = 0; i < hold->count; i++) {
 		args[n++] = "-u";
 		args[n++] = hold->units[i];

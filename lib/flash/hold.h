@@ -30,10 +30,10 @@ _must_check_ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *boa
 _must_check_ int kf_hold_busy(const struct kf_board *board, struct kf_error *err);
 
 /*
- * Become "kf-service hold -u UNIT... -- argv[0] --no-service argv[1]...", with records (a JSON
- * array) as its standard input, a line each. Returns only on failure.
+ * Become "kf-service hold --wait=S -u UNIT... -- argv[0] --no-service argv[1]...", with records (a
+ * JSON array) as its standard input, a line each. Returns only on failure.
  */
-_must_check_ int kf_hold_exec(const struct kf_hold *hold, char *const *argv, const json_t *records,
-			      struct kf_error *err);
+_must_check_ int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,
+			      const json_t *records, struct kf_error *err);
 
 #endif

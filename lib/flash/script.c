@@ -255,7 +255,7 @@ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_watch *wat
 		return 0;
 	r = kf_tree_open(plan->klipper_dir, &tree, err);
 	if (r == 0)
-		r = kf_linked_tree(&tree, deadline_ms, &linked, &lock, err);
+		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &lock, err);
 	if (r < 0)
 		return r;
 	if (!kf_text_format(folder, sizeof(folder), "%s/%s", linked.dir, tool.folder) ||
@@ -297,7 +297,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r == 0)
 		r = flash_device(board, device, err);
 	if (r == 0)
-		r = kf_linked_tree(&tree, deadline_ms, &linked, &turn, err);
+		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &turn, err);
 	if (r == 0) /* it may have changed while we waited */
 		r = check_build(plan, &build, err);
 	if (r == 0)
@@ -315,6 +315,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 					    .targets = targets,
 					    .tty = -1,
 					    .log_fd = log,
+					    .wait_ms = plan->options.wait_ms,
 					    .deadline_ms = deadline_ms },
 			 &status, err);
 	if (r == 0)

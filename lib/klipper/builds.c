@@ -145,10 +145,14 @@ static int open_work(struct item *item, struct kf_error *err)
 
 static int start_make(struct run *run, struct item *item, struct kf_error *err)
 {
+	const struct kf_builds_options *options = run->options;
 	int r = open_work(item, err);
 
 	if (r == 0)
-		r = kf_site_enter(item->site, run->options->timeout_ms, err);
+		r = kf_site_enter(item->site,
+				  options->wait_ms < options->timeout_ms ? options->wait_ms
+									 : options->timeout_ms,
+				  err);
 	if (r < 0)
 		return r;
 	tell(run, item, KF_BUILD_STARTS, item->site->tree.dir);

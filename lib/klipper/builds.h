@@ -27,6 +27,7 @@ enum kf_build_event {
 struct kf_builds_options {
 	unsigned jobs;	    /* at least 1 */
 	int64_t timeout_ms; /* of each make */
+	int64_t wait_ms;    /* for other runs of ours, where two cannot be in a tree */
 	bool clean;	    /* from nothing, whatever is there */
 	void (*event)(const struct kf_built *built, enum kf_build_event event, const char *text,
 		      void *data);

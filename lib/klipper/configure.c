@@ -95,6 +95,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 					.key = board->key,
 					.mcu = board->mcu,
 					.timeout_ms = c->timeout_ms,
+					.wait_ms = c->wait_ms,
 					.accept_drift = c->accept_drift };
 	struct kf_configured done = { .saved = "" };
 	int r;

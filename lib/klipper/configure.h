@@ -18,6 +18,7 @@ struct kf_configure {
 	bool asks;		 /* ask before a configuration that menuconfig left is handed on */
 	bool accept_drift;	 /* take what the tree makes of a configuration */
 	int64_t timeout_ms;	 /* of olddefconfig */
+	int64_t wait_ms;	 /* for another of us at this board or tree */
 	char dir[PATH_MAX];	 /* ours: the tree opened last, as it was named */
 	struct kf_tree tree;
 };

@@ -22,7 +22,7 @@
 #include "klipper/room.h"
 #include "usb/identity.h"
 
-enum { CONFIG_MAX = 1 << 20, LOG_MAX = 1 << 20, LOCK_MS = 10000, DAY_S = 24 * 60 * 60 };
+enum { CONFIG_MAX = 1 << 20, LOG_MAX = 1 << 20, DAY_S = 24 * 60 * 60 };
 
 int kf_saved_config_path(const char *key, char ret[PATH_MAX], struct kf_error *err)
 {
@@ -59,13 +59,13 @@ int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err)
 	return r < 0 ? r : kf_dir_remove(path, err);
 }
 
-static int lock_board(const char *key, int *ret, struct kf_error *err)
+static int lock_board(const struct kf_migration *m, int *ret, struct kf_error *err)
 {
 	char path[PATH_MAX];
 	int r;
 
-	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", key);
-	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + LOCK_MS, ret, err);
+	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", m->key);
+	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + m->wait_ms, ret, err);
 }
 
 /* Where a step runs: "work" or "edit". */
@@ -126,6 +126,7 @@ static int run_make(const struct kf_migration *m, const char *target, const stru
 				.config = place->config,
 				.targets = targets,
 				.tty = tty,
+				.wait_ms = m->wait_ms,
 				.deadline_ms = deadline_ms };
 	char log[PATH_MAX];
 	int status, r;
@@ -244,7 +245,7 @@ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_
 			      m->key, saved);
 		return kf_code_errno(KF_NO_CONFIG);
 	}
-	r = lock_board(m->key, &lock, err);
+	r = lock_board(m, &lock, err);
 	return r < 0 ? r : migrate(m, saved, ret_path, ret, ret_lost, err);
 }
 
@@ -309,7 +310,7 @@ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
 	if (r == 0)
 		r = place_of(m->key, "edit", &edit, err);
 	if (r == 0)
-		r = lock_board(m->key, &lock, err);
+		r = lock_board(m, &lock, err);
 	if (r == 0)
 		r = prepare_edit(m, saved, &edit, err);
 	if (r == 0)

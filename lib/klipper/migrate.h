@@ -16,6 +16,7 @@ struct kf_migration {
 	const char *key;    /* valid */
 	const char *mcu;    /* what the board is; empty: not known, nothing is compared */
 	int64_t timeout_ms; /* of olddefconfig */
+	int64_t wait_ms;    /* for another of us at this board or tree: then KF_BUSY */
 	bool accept_drift;  /* take what the tree makes of it, and save that */
 };
 

@@ -10,7 +10,7 @@
 #include "klipper/site.h"
 #include "klipper/toolchain.h"
 
-enum { TOOLCHAIN_MS = 20000, EXTRAS_MS = 60000 };
+enum { TOOLCHAIN_MS = 20000 };
 
 struct kf_compiler {
 	char board[64], id[KF_HEX_SIZE];
@@ -110,9 +110,7 @@ int kf_site_enter(struct kf_site *site, int64_t wait_ms, struct kf_error *err)
 	int r = site->tree.version[0] ? 0 : kf_tree_describe(&site->tree, err);
 
 	if (r == 0 && site->extras.dir < 0)
-		r = kf_extras_note(site->tree.dir,
-				   kf_now_ms() + (wait_ms < EXTRAS_MS ? wait_ms : EXTRAS_MS),
-				   &site->extras, err);
+		r = kf_extras_note(site->tree.dir, kf_now_ms() + wait_ms, &site->extras, err);
 	return r;
 }
 

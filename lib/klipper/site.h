@@ -38,8 +38,7 @@ _must_check_ int kf_site_toolchain(struct kf_site *site, const struct kf_kconfig
 
 /*
  * Before a make starts in it: which version it will say, and what to clean up in the end. Errors as
- * kf_tree_describe, and kf_extras_note, which waits for other runs of ours wait_ms, and
- * a minute at most.
+ * kf_tree_describe, and kf_extras_note, which waits wait_ms for other runs of ours.
  */
 _must_check_ int kf_site_enter(struct kf_site *site, int64_t wait_ms, struct kf_error *err);
 

@@ -329,11 +329,14 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 
 int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err)
 {
+	int64_t deadline_ms = kf_now_ms() + make->wait_ms;
 	struct kf_extras extras;
 	pid_t pid;
 	int r;
 
-	r = kf_extras_note(make->tree->dir, make->deadline_ms, &extras, err);
+	if (make->deadline_ms != KF_FOREVER && deadline_ms > make->deadline_ms)
+		deadline_ms = make->deadline_ms;
+	r = kf_extras_note(make->tree->dir, deadline_ms, &extras, err);
 	if (r < 0)
 		return r;
 	r = kf_tree_make_start(make, &pid, err);

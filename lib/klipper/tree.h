@@ -64,6 +64,7 @@ struct kf_make {
 		*jobserver; /* it runs as one of several; NULL: alone. No jobs then */
 	bool compile;	    /* through ccache, where that is installed */
 	int tty, log_fd;
+	int64_t wait_ms; /* kf_tree_make: for other makes, as kf_extras_note, within the deadline */
 	int64_t deadline_ms;
 };
 _must_check_ int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err);

@@ -17,6 +17,7 @@ struct kf_systemd;
 struct kf_unit_hold_options {
 	const struct kf_command *command; /* what will run: its process may be needed before */
 	int64_t timeout_ms;		  /* for one unit to stop or to start */
+	int64_t wait_ms;		  /* for another hold that begins */
 	/* News of one unit ("stopped"), for a phase line. */
 	void (*told)(const char *unit, const char *news);
 };

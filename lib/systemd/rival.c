@@ -16,9 +16,6 @@
 #include "systemd/rival.h"
 #include "systemd/scope.h"
 
-/* How long a hold waits for its turn to begin, in the time that a unit has to stop. */
-enum { TURNS = 2 };
-
 /* proc(5): the fourth word of stat, behind a name that may hold anything. 0: it is gone. */
 static pid_t parent_of(pid_t pid)
 {
@@ -104,11 +101,11 @@ int kf_rival_claim(const char *unit, int *ret, struct kf_error *err)
 int kf_rival_turn(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	static const char name[] = "taking";
-	int64_t deadline_ms = kf_now_ms() + TURNS * hold->options.timeout_ms;
+	int64_t deadline_ms = kf_now_ms() + hold->options.wait_ms;
 	pid_t owner;
 	int r = kf_namelock_take(name, 0, &hold->turn, &owner);
 
-	if (r == -EBUSY) {
+	if (r == -EBUSY && hold->options.wait_ms) {
 		hold->options.told(hold->units[0].name, "another hold begins: waiting for that");
 		r = kf_namelock_take(name, deadline_ms, &hold->turn, &owner);
 	}
