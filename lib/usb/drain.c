@@ -48,6 +48,9 @@ static void drain(int port, int link)
 	alarm(DRAIN_S);
 	while (tcdrain(port) < 0 && errno == EINTR)
 		;
+	/* Before the other locks that came with the fork: who waits for these finds the port free.
+	 */
+	close(port);
 	_exit(0);
 }
 
