@@ -15,6 +15,7 @@ setup_file() {
 
 setup() {
 	fresh_home
+	need pty
 	cd "$BATS_TEST_TMPDIR" || return
 	registry <<<"$OCTOPUS"
 	tree=$BATS_TEST_TMPDIR/tree

@@ -30,6 +30,18 @@ setup() {
 	fresh_home
 }
 
+# need WHAT...: skip the test on a machine that has no such thing. A simulated board, a fixture's port
+# and a terminal are ptys: there is none in a chroot without /dev/pts.
+need() {
+	local what
+	for what; do
+		case $what in
+		pty) { : <>/dev/ptmx; } 2>/dev/null || skip "no pty can be opened here" ;;
+		bus) type -P dbus-daemon >/dev/null || skip "dbus-daemon is not installed" ;;
+		esac
+	done
+}
+
 # mocked COMMAND...: COMMAND with umockdev's library. That has no mkdir yet when a sanitizer would
 # make the folder of its log, so reports go to stderr.
 mocked() {

@@ -13,6 +13,7 @@ setup_file() {
 
 setup() {
 	fresh_home
+	need pty
 	cd "$BATS_TEST_TMPDIR" || return
 	registry <<<"$OCTOPUS"
 	ours=$XDG_CONFIG_HOME/kalico-flash

@@ -7,6 +7,7 @@ load stages
 
 # on_tty ANSWERS COMMAND...: on a terminal, typing a line of ANSWERS at each question.
 on_tty() {
+	need pty
 	run /usr/bin/python3 "$KF_TESTS/on-tty.py" "$@"
 }
 

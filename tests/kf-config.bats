@@ -133,7 +133,7 @@ fake_menuconfig() {
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
 	run -0 --separate-stderr filter --connected <in
 	[ "$output" = "$(<in)" ]
-	run -1 --separate-stderr filter <in
+	run -78 --separate-stderr filter <in
 	[ "$(jq -r .error.code <<<"$output")" = no_config ]
 	saved octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	run -0 --separate-stderr filter <in
@@ -482,6 +482,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "menuconfig starts from nothing, and what was saved is kept" {
+	need pty
 	two_boards
 	fake_menuconfig <<-'END'
 		test -t 0 && test -t 1 && test ! -s "$KCONFIG_CONFIG" && touch "$KCONFIG_CONFIG.old" &&
@@ -501,6 +502,7 @@ sudo apt-get install python3" ]
 }
 
 @test "left without saving: no configuration, or the one there was" {
+	need pty
 	two_boards
 	fake_menuconfig </dev/null
 	nitehawk >in
@@ -523,6 +525,7 @@ sudo apt-get install python3" ]
 }
 
 @test "saved for another MCU: refused, and what is saved stays" {
+	need pty
 	two_boards
 	fake_menuconfig <<<'echo CONFIG_MACH_AVR=y >"$KCONFIG_CONFIG"'
 	saved nitehawk MACH_RPXXXX
@@ -537,6 +540,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "menuconfig each time, where skip_menuconfig is false; its failure is the board's" {
+	need pty
 	two_boards
 	kf-config set --global skip_menuconfig=false >/dev/null
 	fake_menuconfig <<<'echo CONFIG_WANT_ADC=n >>"$KCONFIG_CONFIG"; exit 3'
@@ -556,6 +560,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "the real menuconfig: saved, not saved" {
+	need pty
 	two_boards
 	nitehawk >in
 	run terminal 'kf-config <in >out' Architecture q 'Save configuration' n
@@ -569,6 +574,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "the real menuconfig opens whatever locale and TERM ssh brought" {
+	need pty
 	two_boards
 	nitehawk >in
 	for setting in LC_ALL=de_AT.UTF-8 LC_TIME=xx_XX TERM=xterm-nonesuch TERM=nonesuch TERM=dumb -uTERM; do
@@ -579,6 +585,7 @@ sudo apt-get install python3" ]
 }
 
 @test "a menuconfig that fails: one sentence, and the rest in a log" {
+	need pty
 	two_boards
 	fake_menuconfig <<<'printf "Traceback (most recent call last):\n  File x\nlocale.Error: unsupported\n" >&2; exit 1'
 	nitehawk >in
@@ -591,6 +598,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "a byte order mark before a saved configuration is passed over, also by menuconfig" {
+	need pty
 	two_boards
 	saved octopus "${h723[@]}"
 	config=$ours/configs/octopus/.config
@@ -703,6 +711,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "add asks, the first time also where things are" {
+	need pty
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
 	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
 		'Key, .* \[octopus-pro-v1-1\]: ' 'Oct\r' 'at most 64' 'octopus\r' 'MCU \[stm32h723\]: ' '\r' \
@@ -782,6 +791,7 @@ sudo apt-get install python3" ]
 
 # bats test_tags=slow
 @test "remove asks, also for the saved configuration" {
+	need pty
 	two_boards
 	saved octopus "${h723[@]}"
 	saved nitehawk MACH_RPXXXX

@@ -58,6 +58,7 @@ checksums() {
 }
 
 @test "it changes nothing, and says of every check something" {
+	need pty
 	octopus
 	before=$(checksums)
 	doctor octopus-klipper
@@ -224,6 +225,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 }
 
 @test "ports: by-id links, and rights of a board without a tty" {
+	need pty
 	octopus
 	doctor octopus-klipper
 	[[ $(found rights octopus) == "ok: /dev/ttyACM0 can be read and written"* ]]
@@ -247,6 +249,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 }
 
 @test "ModemManager is in the way unless udev marks the board" {
+	need pty
 	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/ModemManager"
 	octopus
 	sed 's/^E: PRODUCT=.*/&\nE: ID_MM_DEVICE_IGNORE=1/' octopus-klipper.umockdev >"$BATS_TEST_TMPDIR/marked.umockdev"
@@ -263,6 +266,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 }
 
 @test "brltty is in the way of converters" {
+	need pty
 	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/brltty"
 	"$BATS_TEST_TMPDIR/brltty" 60 3>&- &
 	local pid=$!

@@ -21,6 +21,7 @@ teardown_file() {
 
 setup() {
 	fresh_home
+	need pty bus
 	PATH=$KF_TESTS/fake/bin:$PATH
 	cd "$BATS_TEST_TMPDIR" || return
 	: >"$FAKE/calls"

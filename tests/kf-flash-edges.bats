@@ -14,6 +14,7 @@ setup_file() {
 
 setup() {
 	fresh_home
+	need pty
 	cd "$BATS_TEST_TMPDIR" || return
 	registry <<<"$OCTOPUS"
 }

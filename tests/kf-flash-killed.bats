@@ -22,6 +22,7 @@ teardown_file() {
 
 setup() {
 	fresh_home
+	need pty bus
 	cd "$BATS_TEST_TMPDIR" || return
 	registry <<<"$BOTH"
 }

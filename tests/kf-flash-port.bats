@@ -21,6 +21,7 @@ setup_file() {
 
 setup() {
 	fresh_home
+	need pty
 	cd "$BATS_TEST_TMPDIR" || return
 	registry <<<"$OCTOPUS"
 	export BY_PORT

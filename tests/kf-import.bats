@@ -82,6 +82,7 @@ fleet() {
 }
 
 @test "the boards that come can be found by kf-scan and used" {
+	need pty
 	ukam
 	kf import ukam >/dev/null
 	run --separate-stderr umock "$KF_TESTS/fixtures/octopus-katapult.umockdev" -- kf-scan
@@ -147,6 +148,7 @@ fleet() {
 }
 
 @test "the Python tool's registry is found where it lies, below its checkout" {
+	need pty
 	mkdir -p "$HOME/kalico-flash/kflash"
 	echo '{"global": {}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
 		"serial_pattern": "'$octopus'*", "flash_method": null}}}' >"$HOME/kalico-flash/kflash/devices.json"

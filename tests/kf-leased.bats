@@ -19,6 +19,7 @@ teardown_file() {
 
 setup() {
 	fresh_home
+	need bus
 	cd "$BATS_TEST_TMPDIR" || return
 	: >"$FAKE/calls"
 	mkfifo up down event gate

@@ -5,6 +5,7 @@ load helper
 
 setup() {
 	fresh_home
+	need pty
 	cd "$BATS_TEST_DIRNAME/fixtures" || return
 	registry <<-'END'
 		{"devices": {

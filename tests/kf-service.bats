@@ -17,6 +17,7 @@ teardown_file() {
 
 setup() {
 	fresh_home
+	need bus
 	PATH=$KF_TESTS/fake/bin:$PATH
 	cd "$BATS_TEST_TMPDIR" || return
 	rm -f "$FAKE/sudo-refuses" "$FAKE/no-systemd" "$FAKE/scopes"
@@ -660,6 +661,7 @@ StartUnit klipper.service replace" ]
 }
 
 @test "hold: Ctrl-C on a terminal reaches the command once" {
+	need pty
 	PYTHONPATH=$KF_TESTS run -0 /usr/bin/python3 -B - <<-'END'
 		import os, pty, signal
 		from signals import send_signal
@@ -686,6 +688,7 @@ StartUnit klipper.service replace" ]
 
 # bats test_tags=slow
 @test "hold: the terminal is closed, the command hears of it" {
+	need pty
 	run -0 /usr/bin/python3 - <<-'END'
 		import os, pty, signal
 		command = "trap 'echo hup >log; exit 5' HUP; echo up >up; while :; do read -t 0.3 -r _ <>down; done"

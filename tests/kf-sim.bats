@@ -26,6 +26,7 @@ sim() {
 
 setup() {
 	fresh_home
+	need pty
 	export TMPDIR=$BATS_TEST_TMPDIR SERIAL CONNECT
 	export klipper=/dev/serial/by-id/usb-Klipper_stm32h723xx_$SERIAL-if00
 	export katapult=/dev/serial/by-id/usb-katapult_stm32h723xx_$SERIAL-if00

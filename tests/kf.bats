@@ -179,6 +179,7 @@ load stages
 }
 
 @test "kf build and kf config need no board that is plugged in" {
+	need pty
 	away() { board "$1" '.board.connected = false | .board.mode = null | .board.tty = null'; }
 	{ away octopus-pro && away nitehawk; } >"$note/records.jsonl"
 	for words in "build --all" "build octopus-pro nitehawk" "config --all"; do

@@ -166,6 +166,7 @@ completing() { # COMMAND...
 
 # bats test_tags=slow
 @test "completion knows ports: USB ports to register, devices and links to flash" {
+	need pty
 	offered() {
 		completing bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _kf
 			echo "${COMPREPLY[*]}"' "$tests/../completions/kf.bash" "$@"
@@ -212,6 +213,7 @@ completing() { # COMMAND...
 
 # bats test_tags=slow
 @test "fish offers the same" {
+	need pty
 	command -v fish >/dev/null || skip "fish is not installed"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
 	offered() {
@@ -238,6 +240,7 @@ completing() { # COMMAND...
 
 # bats test_tags=slow
 @test "zsh offers the same" {
+	need pty
 	command -v zsh >/dev/null || skip "zsh is not installed"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
 	offered() { # what the line becomes when TAB is pressed

@@ -7,6 +7,7 @@ load helper
 schema=$tests/../lib/core/kf-record.schema.json
 
 @test "schema and tools agree about every value in every member" {
+	need pty
 	cd "$BATS_TEST_TMPDIR"
 	"$tests/records.py" "$schema" >lines
 	"$tests/records.py" "$schema" --labels >labels
@@ -35,6 +36,7 @@ schema=$tests/../lib/core/kf-record.schema.json
 }
 
 @test "a number that cannot be kept fails its board only, in each tool, and is told once" {
+	need pty
 	{
 		echo '{"kf":1,"board":{"key":"a"},"x":123456789012345678901234567890}'
 		echo '{"kf":1,"board":{"key":"b"},"x":0.12345678901234566}'

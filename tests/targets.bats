@@ -8,6 +8,7 @@
 load helper
 
 setup() {
+	need pty
 	cd "$BATS_TEST_TMPDIR" || return
 	# A plan asks whether they are there; nothing runs them.
 	mkdir bin

@@ -78,6 +78,7 @@ mcu() {
 }
 
 @test "make flash writes through Katapult, from Klipper or from the bootloader" {
+	need pty
 	choose MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	build >/dev/null
 	for mode in klipper katapult; do

@@ -32,6 +32,7 @@ ruled() {
 }
 
 @test "ModemManager is told to leave Klipper, Katapult and other manufacturers' ids alone" {
+	need pty
 	unshare -rm true 2>/dev/null || skip "unshare -rm does not work here"
 	[ "$(ruled octopus-klipper 1-1.2)" = "ID_MM_DEVICE_IGNORE=1" ]
 	[ "$(ruled octopus-katapult 1-1.2)" = "ID_MM_DEVICE_IGNORE=1" ]

@@ -68,6 +68,9 @@ int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 	_cleanup_(kf_closep) int fd = -1;
 
 	fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	/* A lock on what is no port, as /dev/null, could be anybody's. */
+	if (fd >= 0 && !isatty(fd) && errno == ENOTTY)
+		return kf_fail(err, KF_CONFIG, "%s: not a serial port", path);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return open_failed(path, errno, err);
 	*ret = fd;
@@ -103,8 +106,6 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 	if (r < 0)
 		return r;
 	r = set_raw(fd, baud);
-	if (r == -ENOTTY)
-		return kf_fail(err, KF_CONFIG, "%s: not a serial port", path);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: %u baud cannot be set", path, baud);
 	if (tcflush(fd, TCIOFLUSH) < 0 && !unsupported(errno))

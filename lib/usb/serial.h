@@ -14,7 +14,7 @@
  * Take a port for as long as the descriptor *ret is open: flock(2), which Klipper's host takes
  * (pyserial's exclusive=True, klippy/serialhdl.py), and which root respects as well. Other
  * programs may open the port meanwhile; one that takes this lock itself is refused. The port is
- * opened for it, which raises DTR. KF_BUSY, KF_PERMISSION, KF_GONE.
+ * opened for it, which raises DTR. KF_BUSY, KF_PERMISSION, KF_GONE; KF_CONFIG: it is no port.
  */
 _must_check_ int kf_serial_lock(const char *path, int *ret, struct kf_error *err);
 

@@ -7,7 +7,7 @@
 
 #include "core/choice.h"
 #include "core/toolpath.h"
-#include "unit/test.h"
+#include "unit/machine.h"
 
 static const char *const keys[] = { "octopus-pro", "nitehawk", "2" };
 
@@ -75,6 +75,7 @@ TEST(tools_are_beside_us_or_on_path)
 	char path[PATH_MAX], dir[] = "/tmp/kf-test-XXXXXX", file[64];
 	struct kf_error err;
 
+	NEED_PROC();
 	CHECK(kf_tool_find("test-choice", path, &err) == 0); /* this very program */
 	CHECK(strstr(path, "/tests/unit/test-choice"));
 	CHECK(kf_tool_find("kf-test-tool", path, &err) == -ENOENT && err.code == KF_CONFIG);

@@ -7,7 +7,7 @@
 
 #include "core/process.h"
 #include "core/text.h"
-#include "unit/pty.h"
+#include "unit/machine.h"
 #include "usb/holder.h"
 
 static void let_go(pid_t pid)
@@ -50,6 +50,7 @@ TEST(finds_who_holds_a_port)
 	pid_t pid;
 
 	NEED_PTY();
+	NEED_PROC();
 	held = posix_openpt(O_RDWR | O_NOCTTY);
 	idle = posix_openpt(O_RDWR | O_NOCTTY);
 	CHECK(grantpt(held) == 0 && unlockpt(held) == 0 && grantpt(idle) == 0 &&

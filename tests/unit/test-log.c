@@ -4,7 +4,7 @@
 #include <pty.h>
 
 #include "core/log.h"
-#include "unit/pty.h"
+#include "unit/machine.h"
 #include "unit/temp.h"
 
 static char seen[8192];

@@ -9,8 +9,8 @@
 
 #include "core/clock.h"
 #include "core/process.h"
+#include "unit/machine.h"
 #include "unit/temp.h"
-#include "unit/test.h"
 
 #define SHELL(script)                                                                              \
 	(const char *const[])                                                                      \
@@ -243,10 +243,12 @@ TEST(folder_environment_and_descriptors)
 
 TEST(only_named_descriptors_survive)
 {
-	int keep[] = { -1, -1 }, secret = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int keep[] = { -1, -1 }, secret;
 	struct kf_process p = PLAIN(.keep = keep);
 	char script[128];
 
+	NEED_PROC();
+	secret = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	keep[0] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	kf_text_format(script, sizeof(script),
 		       "readlink /proc/self/fd/%d; readlink /proc/self/fd/%d", keep[0], secret);

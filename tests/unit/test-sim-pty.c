@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sim/pty.h"
-#include "unit/pty.h"
+#include "unit/machine.h"
 
 static int open_slave(const struct sim_pty *pty, speed_t speed)
 {

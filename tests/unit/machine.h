@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* For tests whose port is a pty: there is none in a chroot without /dev/pts. */
-#ifndef TESTS_UNIT_PTY_H
-#define TESTS_UNIT_PTY_H
+/* For tests of what a chroot may lack: those of package builders have no /dev/pts, or no /proc. */
+#ifndef TESTS_UNIT_MACHINE_H
+#define TESTS_UNIT_MACHINE_H
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,6 +23,12 @@ static inline bool pty_exists(void)
 	do {                                                                                       \
 		if (!pty_exists())                                                                 \
 			SKIP("no pty can be opened here");                                         \
+	} while (0)
+
+#define NEED_PROC()                                                                                \
+	do {                                                                                       \
+		if (access("/proc/self/fd", F_OK) < 0)                                             \
+			SKIP("/proc is not mounted");                                              \
 	} while (0)
 
 #endif
