@@ -233,3 +233,29 @@ unbuilt() {
 	[[ $(jq -r .error.message <<<"$output") == "make built version v1.9.0-5-g0123abc, but $tree is at v2.0.0-1-g"*-dirty ]]
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
+
+@test "a tree that git refuses is refused before make, with the command that cures it" {
+	CONFIG=$H723_CONFIG
+	builds
+	[ "$status" -eq 0 ]
+	git -C "$tree" init -q
+	git -C "$tree" add .
+	git -C "$tree" -c user.name=x -c user.email=x@x commit -qm y
+	GIT_TEST_ASSUME_DIFFERENT_OWNER=1 builds
+	[ "$status" -eq 1 ]
+	[ "$(jq -r .error.code <<<"$output")" = permission ]
+	[ "$(jq -r .error.hint <<<"$output")" = "git config --global --add safe.directory $tree" ]
+	[[ $stderr != *"make -j"* ]]
+	echo nonsense >"$tree/.git/HEAD"
+	builds
+	[ "$(jq -r .error.code <<<"$output")" = no_tree ]
+	[[ $(jq -r .error.message <<<"$output") == "git cannot read $tree: "*"not a git repository"* ]]
+}
+
+@test "firmware of a version that nobody knows is flashed only if the user says so" {
+	spoiled 'replace(b, b"v1.0.0-7-g5e1fca5e0", b"?")' config "its version is ?"
+	[[ $stderr == *"--accept-unknown-version"* ]]
+	FILE=$PWD/klipper.bin run --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$FILE" --json \
+		--accept-unknown-version'
+	[ "$(jq -r .flash.result <<<"${lines[0]}")" = flashed ] || { echo "$output $stderr" && false; }
+}

@@ -29,12 +29,13 @@ static const char phase[] = "Flash";
 
 enum { OPT_NO_FALLBACK = 256, OPT_FORCE, OPT_NO_SERVICE, OPT_DRY_RUN, OPT_CHECK, OPT_UNKNOWN };
 enum { OPT_PORT = 300, OPT_FIRMWARE, OPT_RETURN, OPT_DELAY, OPT_KLIPPER_DIR, OPT_KATAPULT_DIR };
-enum { OPT_JSON = 400, OPT_TABLE };
+enum { OPT_JSON = 400, OPT_TABLE, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "method", required_argument, NULL, 'm' },
 	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
 	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "accept-unknown-version", no_argument, NULL, OPT_VERSION },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "return-timeout", required_argument, NULL, OPT_RETURN },
 	{ "return-delay", required_argument, NULL, OPT_DELAY },
@@ -75,6 +76,7 @@ static const char help[] =
 	"  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
 	"      --no-fallback        do not try make flash when the method fails\n"
 	"      --force              write also what the board has already\n"
+	"      --accept-unknown-version  write also firmware that does not say its version\n"
 	"  -t, --timeout=SECONDS    time that one method may take (60)\n"
 	"      --return-timeout=SECONDS  time that a board has to come back (30)\n"
 	"      --return-delay=SECONDS    from the last board's return to the service's\n"
@@ -103,6 +105,7 @@ static const struct place {
 } flags[] = {
 	{ OPT_NO_FALLBACK, offsetof(struct args, flash.no_fallback), KF_VALUE_ANY },
 	{ OPT_FORCE, offsetof(struct args, flash.force), KF_VALUE_ANY },
+	{ OPT_VERSION, offsetof(struct args, flash.unknown_version), KF_VALUE_ANY },
 	{ OPT_NO_SERVICE, offsetof(struct args, no_service), KF_VALUE_ANY },
 	{ OPT_UNKNOWN, offsetof(struct args, batch.guard.while_unknown), KF_VALUE_ANY },
 	{ OPT_CHECK, offsetof(struct args, flash.check), KF_VALUE_ANY },

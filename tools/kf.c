@@ -41,7 +41,7 @@ static const struct command commands[] = {
 
 enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_JSON, OPT_TABLE };
 enum { OPT_KLIPPER = 300, OPT_KATAPULT, OPT_METHOD, OPT_NO_FALLBACK, OPT_NO_SERVICE, OPT_UNKNOWN };
-enum { OPT_FORCE = 350, OPT_WAIT, OPT_CLEAN, OPT_DRIFT };
+enum { OPT_FORCE = 350, OPT_WAIT, OPT_CLEAN, OPT_DRIFT, OPT_VERSION };
 enum { OPT_BUILD_TIMEOUT = 400, OPT_FLASH_TIMEOUT, OPT_RETURN_TIMEOUT, OPT_DELAY };
 
 static const struct option options[] = {
@@ -57,6 +57,7 @@ static const struct option options[] = {
 	{ "method", required_argument, NULL, OPT_METHOD },
 	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
 	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "accept-unknown-version", no_argument, NULL, OPT_VERSION },
 	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "clean", no_argument, NULL, OPT_CLEAN },
 	{ "accept-drift", no_argument, NULL, OPT_DRIFT },
@@ -94,6 +95,7 @@ static const struct {
 	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method", KF_VALUE_METHOD },
 	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback", KF_VALUE_ANY },
 	{ OPT_FORCE, TO_FLASH, "--force", KF_VALUE_ANY },
+	{ OPT_VERSION, TO_FLASH, "--accept-unknown-version", KF_VALUE_ANY },
 	{ OPT_WAIT, TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--wait", KF_VALUE_DELAY },
 	{ OPT_CLEAN, TO_BUILD, "--clean", KF_VALUE_ANY },
 	{ OPT_DRIFT, TO_CONFIG, "--accept-drift", KF_VALUE_ANY },
@@ -132,6 +134,7 @@ static const char help[] =
 	"      --method=METHOD       katapult, make_flash or flashtool\n"
 	"      --no-fallback         try no other method if the first one fails\n"
 	"      --force               write also what the board runs already\n"
+	"      --accept-unknown-version  flash also what does not say its version\n"
 	"      --wait=SECONDS        time that another kf has to end at the same board (60)\n"
 	"      --clean               build from nothing\n"
 	"      --accept-drift        take what a newer tree makes of a saved configuration\n"

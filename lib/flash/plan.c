@@ -66,10 +66,28 @@ static int check_claims(const json_t *firmware, const struct kf_plan *plan, stru
 	return 0;
 }
 
+/* Klipper's build says "?-DATE-HOST" where neither git nor klippy/.version told it a version. */
+static int check_version(const struct kf_plan *plan, struct kf_error *err)
+{
+	const char *version = plan->image.dictionary.version, *key = plan->board.key;
+
+	if (version[0] != '?' || plan->options.unknown_version)
+		return 0;
+	kf_fail(err, KF_CONFIG,
+		"the firmware says that its version is %s: nobody can tell what it is", version);
+	kf_error_hint(err,
+		      "build it in a tree that git can read; to flash it all the same: "
+		      "%s%s%s--accept-unknown-version",
+		      key[0] ? "kf flash " : "", key, key[0] ? " " : "");
+	return kf_code_errno(KF_CONFIG);
+}
+
 static int check_image(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
 	int r = check_claims(firmware, plan, err);
 
+	if (r == 0)
+		r = check_version(plan, err);
 	if (r == 0)
 		r = kf_artifact_check(&plan->image, plan->start_known ? &plan->start : NULL, err);
 	if (r < 0)

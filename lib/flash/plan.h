@@ -19,8 +19,9 @@ struct kf_flash_options {
 	const char *method;
 	const char *klipper_dir, *katapult_dir;
 	bool no_fallback;
-	bool check;	   /* no image is needed: is the board there, and may it be flashed? */
-	bool force;	   /* write also what the board has already */
+	bool check;	      /* no image is needed: is the board there, and may it be flashed? */
+	bool force;	      /* write also what the board has already */
+	bool unknown_version; /* write also what does not say of which version it is */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
 	const int *turn;   /* a pipe with the turn to run another program; NULL: nobody else does */
 	int64_t method_ms; /* time that one method may take; default 60 s */

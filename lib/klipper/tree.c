@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,13 @@
 #include "klipper/extras.h"
 #include "klipper/tree.h"
 
-enum { GIT_MS = 20000, DESCRIBE_MAX = 4096, STATUS_MAX = 1 << 20, TARGETS_MAX = 16 };
+enum {
+	WORDS_MAX = 512,
+	GIT_MS = 20000,
+	DESCRIBE_MAX = 4096,
+	STATUS_MAX = 1 << 20,
+	TARGETS_MAX = 16
+};
 
 /*
  * The first character that make or the shell in its rules would take apart, or 0. The
@@ -125,8 +132,59 @@ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
 	return r;
 }
 
+/* git's first words of complaint about the tree; "" if it has none now. */
+static void complaint(const struct kf_tree *tree, char ret[WORDS_MAX])
+{
+	static const char *const argv[] = { "git", "rev-parse", "--git-dir", NULL };
+	static const char *const env[] = { "LC_ALL=C", "GIT_DIR", "GIT_WORK_TREE", NULL };
+	_cleanup_(kf_closep) int fd = memfd_create("git", MFD_CLOEXEC);
+	const struct kf_process p = {
+		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = fd
+	};
+	char text[WORDS_MAX] = "";
+	int status;
+
+	ret[0] = '\0';
+	if (fd < 0 || kf_process_run(&p, kf_now_ms() + GIT_MS, &status, NULL) < 0 || status == 0)
+		return;
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
+		kf_text_clean(ret, WORDS_MAX, text, strcspn(text, "\n"));
+}
+
+/*
+ * git had no answer. Without a .git that is as it should be; else Klipper's build would not have
+ * one either, and the firmware's version would be "?" and a date.
+ */
+static int explain_silence(const struct kf_tree *tree, struct kf_error *err)
+{
+	char path[PATH_MAX], words[WORDS_MAX];
+
+	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0)
+		return 0;
+	if (!kf_process_exists("git")) {
+		kf_fail(err, KF_NO_TOOLCHAIN,
+			"git is not installed: firmware of %s would have no version", tree->dir);
+		kf_error_hint(err, "sudo apt-get install git");
+		return kf_code_errno(KF_NO_TOOLCHAIN);
+	}
+	complaint(tree, words);
+	if (strstr(words, "ownership") || strstr(words, "owned by someone else")) {
+		kf_fail(err, KF_PERMISSION,
+			"%s belongs to another user, so git refuses it: its firmware would have no "
+			"version",
+			tree->dir);
+		kf_error_hint(err, "git config --global --add safe.directory %s", tree->dir);
+		return kf_code_errno(KF_PERMISSION);
+	}
+	kf_fail(err, KF_NO_TREE, "git cannot read %s: its firmware would have no version%s%s",
+		tree->dir, words[0] ? ": " : "", words);
+	kf_error_hint(err, "see what git -C %s status says", tree->dir);
+	return kf_code_errno(KF_NO_TREE);
+}
+
 /* The commit, and whether something tracked has changed since. */
-static int note_commit(struct kf_asked *git, FILE *out, struct kf_error *err)
+static int note_commit(const struct kf_tree *tree, struct kf_asked *git, FILE *out,
+		       struct kf_error *err)
 {
 	static const char oid[] = "# branch.oid ";
 	_cleanup_(kf_freep) char *text = NULL;
@@ -134,6 +192,8 @@ static int note_commit(struct kf_asked *git, FILE *out, struct kf_error *err)
 	bool dirty = false;
 	int r = answer(git, STATUS_MAX, &text, err);
 
+	if (r == 0 && !text)
+		r = explain_silence(tree, err);
 	rest = text;
 	while (rest && (line = strsep(&rest, "\n"))) {
 		if (strncmp(line, oid, strlen(oid)) == 0)
@@ -186,7 +246,7 @@ int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked, ch
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	r = note_commit(&asked->commit, out, err);
+	r = note_commit(tree, &asked->commit, out, err);
 	if (r == 0)
 		r = note_tags(tree, &asked->tags, out, err);
 	if (fclose(out) == EOF)

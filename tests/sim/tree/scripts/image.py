@@ -43,9 +43,10 @@ def version():
         text = run.stdout.strip() if run.returncode == 0 else ""
     if text and "dirty" not in text:
         return text
-    if not text:
+    if not text and os.path.exists("VERSION"):
         with open("VERSION") as f:
             text = f.read().strip()
+    text = text or "?"
     now = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
     return "%s-%s-%s" % (text, time.strftime("%Y%m%d_%H%M%S", now), socket.gethostname())
 
