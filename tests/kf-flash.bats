@@ -549,7 +549,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	# One that cannot be built stops nothing, and the board stays where it is.
 	rm -r "$XDG_CACHE_HOME/kalico-flash/linked"
 	sed -i 's/^main.o:/main.o: missing.c/' "$HOME/klipper/lib/hidflash/Makefile"
-	run -1 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash -u klipper; s=$?; kf-scan -q; exit $s'
+	run -78 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash -u klipper; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_toolchain klipper" ]
 	grep 'No rule to make target' "$(jq -sr '.[0].error.log' <<<"$output")"
 	[ ! -s "$FAKE/calls" ]
