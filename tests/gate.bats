@@ -242,7 +242,7 @@ unbuilt() {
 	git -C "$tree" add .
 	git -C "$tree" -c user.name=x -c user.email=x@x commit -qm y
 	GIT_TEST_ASSUME_DIFFERENT_OWNER=1 builds
-	[ "$status" -eq 1 ]
+	[ "$status" -eq "$(status_of permission)" ]
 	[ "$(jq -r .error.code <<<"$output")" = permission ]
 	[ "$(jq -r .error.hint <<<"$output")" = "git config --global --add safe.directory $tree" ]
 	[[ $stderr != *"make -j"* ]]

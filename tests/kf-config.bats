@@ -133,7 +133,7 @@ fake_menuconfig() {
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
 	run -0 --separate-stderr filter --connected <in
 	[ "$output" = "$(<in)" ]
-	run -78 --separate-stderr filter <in
+	run "-$(status_of no_config)" --separate-stderr filter <in
 	[ "$(jq -r .error.code <<<"$output")" = no_config ]
 	saved octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	run -0 --separate-stderr filter <in

@@ -104,6 +104,15 @@ export -f held
 	[ "$(jq -r .error.code <<<"$output")" = busy ]
 }
 
+@test "kf list: the version is what the board told its Klippy, never what was noted" {
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash -q >/dev/null
+		kf list
+		held v0.11.0-9-gfeedbeef "kf list; kf-scan --versions -q | jq -r .board.version; kf-scan -q | jq -r .board.version"'
+	[[ ${lines[1]} == *"[OK] octopus-pro"* && ${lines[1]} != *" v"[0-9]* ]]
+	[[ ${lines[3]} == *"[OK] octopus-pro"*"v0.11.0-9-gfeedbeef"* ]]
+	[ "${lines[*]: -2}" = "v0.11.0-9-gfeedbeef null" ]
+}
+
 @test "the table, and a dry run" {
 	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash <r >/dev/null
 		kf-flash --dry-run --table <r; kf-flash --table <r'

@@ -14,26 +14,43 @@
 #include "core/state.h"
 #include "core/table.h"
 #include "core/usage.h"
+#include "klipper/drives.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 
-enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600 };
-enum { OPT_ALL = 256, OPT_WAIT, OPT_FOLLOW, OPT_JSON, OPT_TABLE, OPT_KEYS, OPT_PORTS };
+enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600, VERSIONS_MS = 3000 };
+enum {
+	OPT_ALL = 256,
+	OPT_WAIT,
+	OPT_FOLLOW,
+	OPT_JSON,
+	OPT_TABLE,
+	OPT_KEYS,
+	OPT_PORTS,
+	OPT_VERSIONS
+};
 
 static const struct option options[] = {
-	{ "all", no_argument, NULL, OPT_ALL },	       { "device", required_argument, NULL, 'd' },
-	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, NULL, OPT_FOLLOW },
-	{ "json", no_argument, NULL, OPT_JSON },       { "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },	       { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	       { "keys", no_argument, NULL, OPT_KEYS },
-	{ "ports", no_argument, NULL, OPT_PORTS },     { 0 },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "device", required_argument, NULL, 'd' },
+	{ "wait", optional_argument, NULL, OPT_WAIT },
+	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "keys", no_argument, NULL, OPT_KEYS },
+	{ "ports", no_argument, NULL, OPT_PORTS },
+	{ "versions", no_argument, NULL, OPT_VERSIONS },
+	{ 0 },
 };
 
 struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	int wait; /* seconds, or -1 */
-	bool follow, table, quiet, keys, ports;
+	bool follow, table, quiet, keys, ports, versions;
 	struct kf_tally tally;
 };
 
@@ -47,6 +64,7 @@ static const char help[] =
 	"      --wait[=S]     wait up to S seconds (30) for a board to appear\n"
 	"      --follow       then report boards as they come and go\n"
 	"      --keys         only the registered keys, one a line; nothing is looked for\n"
+	"      --versions     ask each board's Klippy which version the board runs\n"
 	"      --ports        only the USB port, device and by-id path of each board\n"
 	"      --json         write records, also to a terminal\n"
 	"      --table        write a table, also to a pipe\n"
@@ -207,6 +225,24 @@ static int nothing_there(const struct kf_inventory *inventory, struct kf_error *
 	return kf_code_errno(err->code);
 }
 
+/*
+ * The version that each board told the Klippy that has its port. A board whose port nobody has is
+ * not asked: to open a port resets many a board.
+ */
+static void ask_versions(struct kf_boards *boards)
+{
+	int64_t deadline_ms = kf_now_ms() + VERSIONS_MS;
+	struct kf_klippy klippy;
+
+	for (size_t i = 0; i < boards->count; i++) {
+		struct kf_board *board = &boards->list[i];
+
+		if (board->connected && board->holder.pid &&
+		    kf_klippy_find(board->holder.pid, &klippy))
+			(void)!kf_klippy_version(&klippy, board, deadline_ms, board->version, NULL);
+	}
+}
+
 static int list(struct scan *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
@@ -218,6 +254,8 @@ static int list(struct scan *scan, struct kf_error *err)
 	if (inventory->boards.count == 0 && !scan->follow)
 		return nothing_there(inventory, err);
 	found = inventory->found;
+	if (scan->versions)
+		ask_versions(&inventory->boards);
 	if (scan->table)
 		kf_table_head(stdout, registered, found);
 	else
@@ -323,6 +361,9 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			break;
 		case OPT_PORTS:
 			scan->ports = true;
+			break;
+		case OPT_VERSIONS:
+			scan->versions = true;
 			break;
 		case OPT_JSON:
 		case OPT_TABLE:

@@ -20,7 +20,7 @@ static const char *const tools[] = { "kf-scan", "kf-flash", "kf-config", "kf-bui
 
 struct command {
 	const char *name;
-	const char *args[4]; /* it becomes this; or the tool with its manual and, then, ... */
+	const char *args[5]; /* it becomes this; or the tool with its manual and, then, ... */
 	unsigned stages;     /* ... a pipe of these behind kf-scan, args[1] on for kf-config */
 	const char *verb;    /* for its question */
 };
@@ -30,7 +30,7 @@ static const struct command commands[] = {
 	{ "build", { "kf-build" }, TO_CONFIG | TO_BUILD, "Build for" },
 	{ "config", { "kf-config", "--menuconfig" }, TO_CONFIG, "Configure" },
 	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL },
-	{ "list", { "kf-scan", "--all", "--table" }, 0, NULL },
+	{ "list", { "kf-scan", "--all", "--versions", "--table" }, 0, NULL },
 	{ "show", { "kf-config", "show" }, 0, NULL },
 	{ "set", { "kf-config", "set" }, 0, NULL },
 	{ "remove", { "kf-config", "remove" }, 0, NULL },
