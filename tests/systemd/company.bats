@@ -423,17 +423,18 @@ forever() {
 	[ "$(active klipper)" = "klipper.service " ]
 }
 
-@test "a kf-leased that cannot begin gives up, and the user is told" {
+@test "a kf-leased that cannot begin gives up on a slow machine too, and the user is told" {
 	systemctl start klipper
 	by_lease
 	mv /usr/libexec/kalico-flash/kf-leased .
-	SECONDS=0
+	printf '#!/bin/sh\nsleep 0.3\nexit 1\n' >/usr/libexec/kalico-flash/kf-leased
+	chmod +x /usr/libexec/kalico-flash/kf-leased
 	run --separate-stderr hold -- touch ran
 	mv kf-leased /usr/libexec/kalico-flash/
-	[ "$SECONDS" -lt 30 ]
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"kf-leased ended before it answered"*"journalctl -u kalico-flash"* ]]
 	[ ! -e ran ]
 	[ "$(active klipper)" = "klipper.service " ]
+	[ "$(systemctl show -P Result kalico-flash.socket)" = service-start-limit-hit ]
 	systemctl reset-failed kalico-flash.socket kalico-flash.service
 }
