@@ -44,7 +44,7 @@ machine_boot() {
 	# READY comes when all of multi-user.target is there, with the pid of the container's init.
 	exec 4< <(exec /usr/bin/python3 "$tree/tests/systemd/boot.py" "$work/notify" \
 		systemd-nspawn --quiet --register=no --keep-unit --notify-ready=yes --console=pipe --boot \
-		--volatile=overlay --directory="$root" --machine=kf-test "${@/#/--bind-ro=}" 2>"$work/log" </dev/null)
+		--volatile=overlay --directory="$root" --machine="kf-${root##*/}" "${@/#/--bind-ro=}" 2>"$work/log" </dev/null)
 	read -r -t 70 nspawn leader <&4 || { nspawn=; cat "$work/log" >&2; skip "systemd-nspawn cannot boot here"; }
 }
 
