@@ -483,7 +483,7 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
-	stop_systemd KILL # else it would remove its successor's socket
+	stop_systemd
 	rm -f bus
 	start_systemd "$PWD/bus"
 	echo >down
@@ -499,7 +499,7 @@ comes_back() {
 	start_leased
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
-	stop_systemd KILL # else it would remove its successor's socket
+	stop_systemd
 	rm -f bus
 	echo >down
 	start_systemd "$PWD/bus"

@@ -7,8 +7,9 @@
 # The lease of the machine that the tests run on is none of theirs.
 export KF_LEASE_SOCKET=/nonexistent
 
-# start_systemd SOCKET: a bus there and our systemd on it; $BUS_PID, $FAKE_PID. Without a dbus-daemon
-# nothing: the tests of the file "need bus".
+# start_systemd SOCKET: a bus there and our systemd on it; $BUS_PID, $FAKE_PID. The bus prints its address
+# when it listens, the mock "ready" when it has its name (systemd1.py). Without a dbus-daemon nothing:
+# the tests of the file "need bus".
 start_systemd() {
 	local ready
 	type -P dbus-daemon >/dev/null || return 0
@@ -25,9 +26,10 @@ start_systemd() {
 	exec {ready}<&-
 }
 
-# stop_systemd [SIGNAL]: both end.
+# stop_systemd: both end. A bus that gets TERM removes its socket's path some time later, which may be
+# that of its successor by then; one that is killed leaves it.
 stop_systemd() {
-	[ -z "${BUS_PID-}" ] || send_signal "${1:-TERM}" "$FAKE_PID" "$BUS_PID"
+	[ -z "${BUS_PID-}" ] || send_signal KILL "$FAKE_PID" "$BUS_PID"
 }
 
 # units NAME STATE...: what systemd has.
