@@ -134,7 +134,7 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 	struct kf_hidden *list;
 	struct kf_hidden one = { 0 };
 
-	if (!klippy->python || !kf_holder_hidden(klippy->pid))
+	if (!kf_holder_hidden(klippy->pid))
 		return true;
 	list = reallocarray(guard->hidden, guard->hidden_count + 1, sizeof(*list));
 	if (!list)

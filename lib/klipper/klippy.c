@@ -73,13 +73,35 @@ static const char *basename_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The word behind "klippy.py" or "-m klippy"; 0: neither is there. */
+static bool is_program(const char *word)
+{
+	return strcmp(basename_of(word), "klippy.py") == 0 ||
+	       strcmp(basename_of(word), "klippy") == 0;
+}
+
+/*
+ * The word behind Klippy's program; 0: this is none. Python runs the first word that is no option
+ * of its own, or the module behind -m (python3(1)): a klippy.py further on is an argument of
+ * another program's. Python itself may have any name.
+ */
 static size_t after_program(const char *const *words, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(basename_of(words[i]), "klippy.py") == 0 ||
-		    (i > 0 && strcmp(words[i - 1], "-m") == 0 && strcmp(words[i], "klippy") == 0))
-			return i + 1;
+	if (count > 0 && is_program(words[0]))
+		return 1;
+	for (size_t i = 1; i < count; i++) {
+		const char *option, *value;
+
+		if (words[i][0] != '-')
+			return is_program(words[i]) ? i + 1 : 0;
+		option = words[i][1] == '-' ? "" : words[i] + strcspn(words[i], "cmWX");
+		if (!*option)
+			continue;
+		value = option[1] ? option + 1 : words[++i];
+		if (*option == 'm')
+			return value && strcmp(value, "klippy") == 0 ? i + 1 : 0;
+		if (*option == 'c')
+			return 0;
+	}
 	return 0;
 }
 
@@ -96,7 +118,6 @@ bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *
 	step = after_program(words, count);
 	if (step == 0)
 		return false;
-	ret->python = strstr(basename_of(words[0]), "py");
 	for (size_t i = step; i < count; i += step) {
 		const char *next = words[i + 1] ? words[i + 1] : "", *value;
 

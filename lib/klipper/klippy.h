@@ -12,7 +12,6 @@
 
 struct kf_klippy {
 	pid_t pid;
-	bool python; /* its program is a Python, or klippy.py: no sudo, editor or pager around it */
 	char api[PATH_MAX]; /* its own socket (-a); empty: it has none */
 	/* Where Moonraker's socket may be (comms/) and its configuration (config/): printer_data.
 	 */

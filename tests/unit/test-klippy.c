@@ -70,15 +70,30 @@ TEST(a_relative_path_from_nowhere)
 	CHECK(k.folder_count == 0);
 }
 
-TEST(what_only_names_a_klippy)
+TEST(python_may_have_any_name_and_options)
 {
 	struct kf_klippy k;
 
-	CHECK(PARSE("/home/pi/klippy-env/bin/python\0/home/pi/klipper/klippy/klippy.py\0", &k));
-	CHECK(k.python);
-	CHECK(PARSE("/home/pi/klipper/klippy/klippy.py\0p.cfg\0", &k) && k.python);
-	CHECK(PARSE("sudo\0python3\0klippy.py\0p.cfg\0", &k) && !k.python);
-	CHECK(PARSE("vi\0klippy.py\0", &k) && !k.python);
+	CHECK(PARSE("/home/pi/klipper/klippy/klippy.py\0p.cfg\0", &k));
+	CHECK(PARSE("klipper-host\0/opt/klippy/klippy.py\0p.cfg\0", &k));
+	CHECK(PARSE("python3\0/opt/klipper/klippy\0p.cfg\0", &k));
+	CHECK(PARSE("python3\0-mklippy\0p.cfg\0", &k));
+	CHECK(PARSE("python3\0-uIm\0klippy\0p.cfg\0-a\0/run/a\0", &k));
+	CHECK_STR(k.api, "/run/a");
+	CHECK(PARSE("python3\0-X\0dev\0-Wignore\0-u\0klippy.py\0p.cfg\0", &k));
+}
+
+TEST(klippy_as_an_argument_of_another_program)
+{
+	struct kf_klippy k;
+
+	CHECK(!PARSE("sudo\0python3\0klippy.py\0p.cfg\0", &k));
+	CHECK(!PARSE("python3\0/usr/bin/thonny\0/home/x/klippy.py\0", &k));
+	CHECK(!PARSE("python3\0-m\0timeit\0klippy.py\0", &k));
+	CHECK(!PARSE("python3\0-m\0pylint\0klippy\0", &k));
+	CHECK(!PARSE("python3\0-c\0import x\0klippy.py\0", &k));
+	CHECK(!PARSE("python3\0-m\0", &k));
+	CHECK(!PARSE("python3\0-X\0", &k));
 }
 
 TEST(the_ports_of_a_configuration)
@@ -175,6 +190,7 @@ TEST(every_recorded_state)
 }
 
 TEST_MAIN(T(a_usual_klippy), T(every_spelling_of_an_option), T(a_klippy_without_a_socket),
-	  T(a_relative_path_from_nowhere), T(what_only_names_a_klippy),
-	  T(the_ports_of_a_configuration), T(what_is_no_klippy), T(more_words_than_we_look_at),
-	  T(moonrakers_port), T(every_recorded_state))
+	  T(a_relative_path_from_nowhere), T(python_may_have_any_name_and_options),
+	  T(klippy_as_an_argument_of_another_program), T(the_ports_of_a_configuration),
+	  T(what_is_no_klippy), T(more_words_than_we_look_at), T(moonrakers_port),
+	  T(every_recorded_state))
