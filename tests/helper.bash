@@ -90,3 +90,11 @@ registry() {
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash"
 	cat >"$XDG_CONFIG_HOME/kalico-flash/devices.json"
 }
+
+# on_small_disk FOLDER KIB COMMAND...: COMMAND, with so much room left in FOLDER.
+on_small_disk() {
+	unshare -rm bash -c 'mount -t tmpfs none "$1" 2>/dev/null' - "$XDG_RUNTIME_DIR" ||
+		skip "a tmpfs cannot be mounted here (unshare -rm)"
+	unshare -rm bash -euc 'mkdir -p "$1"; mount -t tmpfs -o mode=700,size=4m none "$1"
+		head -c $((4096 - $2))k /dev/zero >"$1/filler"; shift 2; "$@"' - "$@"
+}

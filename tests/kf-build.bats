@@ -382,14 +382,6 @@ host linux elf 4194304 klipper.elf" ]
 	[[ ${lines[2]} == good*"not built" ]]
 }
 
-# on_small_disk FOLDER KIB COMMAND...: COMMAND, with so much room left in FOLDER.
-on_small_disk() {
-	unshare -rm bash -c 'mount -t tmpfs none "$1" 2>/dev/null' - "$XDG_RUNTIME_DIR" ||
-		skip "a tmpfs cannot be mounted here (unshare -rm)"
-	unshare -rm bash -euc 'mkdir -p "$1"; mount -t tmpfs -o mode=700,size=4m none "$1"
-		head -c $((4096 - $2))k /dev/zero >"$1/filler"; shift 2; "$@"' - "$@"
-}
-
 @test "a full disk is said where that is why make failed" {
 	cd "$BATS_TEST_TMPDIR" || return
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000

@@ -302,3 +302,17 @@ untouched() {
 	ends 1 no_katapult
 	[[ $stderr == *"it came up in rp2boot mode"* ]]
 }
+
+@test "its note cannot be written: nothing is, and the board is back before anything else comes" {
+	full() { # by bash -c below: there is room for the lock, and not for the note
+		records >"$HOME/r"
+		kf-flash --force <"$HOME/r" && return 1
+		kf-scan -q
+	}
+	export -f full sim mocked
+	export H723
+	run -0 --separate-stderr on_small_disk "$XDG_STATE_HOME" 4 bash -c 'sim "$H723" -- full'
+	[ "$(jq -rs '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "io klipper" ]
+	[ "$(jq -sc '.[0].flash.attempts | map(.method)' <<<"$output")" = '["katapult"]' ]
+	[[ $stderr == *"nothing was written: its note cannot say so: "*"No space left"* ]]
+}

@@ -312,8 +312,13 @@ setup() {
 	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
 kf-flash does not speak to a Katapult behind a USB-to-serial chip yet; \
 make flash cannot flash it through a USB-to-serial chip" ]]
-	[ "$(jq -r .error.hint out)" = "copy the image to its SD card, as the board's maker says; or, if it has \
-Katapult: stop Klipper, double-click reset, then python3 flashtool.py -d /dev/ttyUSB0 -b 250000 -f IMAGE" ]
+	[ "$(jq -r .error.hint out)" = "flash the image as the board's maker says: from an SD card, or with a programmer" ]
+	mkdir -p "$HOME/klipper/lib/katapult"
+	touch "$HOME/klipper/lib/katapult/flashtool.py"
+	run -1 --separate-stderr sim mcu=stm32h723xx,uart,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6 -- '
+		kf-flash --table <r'
+	[[ $stderr == *"copy the image to its SD card, as the board's maker says; or, if it has Katapult: stop Klipper, \
+double-click reset, then python3 $HOME/klipper/lib/katapult/flashtool.py -d /dev/ttyUSB0 -b 250000 -f $XDG_STATE_HOME/"*"/klipper.bin"* ]]
 	[ "$(jq -r .error.message named)" = "--method=make_flash is not for this stm32h723xx: \
 make flash cannot flash it through a USB-to-serial chip" ]
 }

@@ -185,12 +185,13 @@ static int bring(struct run *run, enum kf_method method, const struct kf_image *
 }
 
 /*
- * A board that was refused is on its way back to what it ran. The service must not start
- * before it is there: Klippy on a port in Katapult would wedge it.
+ * A board that was sent back to its firmware leaves its bootloader only 100 ms later. The service,
+ * another method and another kf-flash must not come to its port before it is back: Klippy on a port
+ * in Katapult would wedge it.
  */
-static void wait_for_refused(struct run *run, const struct kf_error *err)
+static void wait_for_sent_back(struct run *run)
 {
-	if (kf_outcome_refused(err->code) && !run->native.stays)
+	if (run->native.sent_back)
 		(void)!kf_bootloader_return(run->monitor, &run->plan->board,
 					    kf_now_ms() + run->plan->options.return_ms, &run->board,
 					    NULL);
@@ -255,7 +256,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 	if (r < 0 && err->code == KF_FLASH_FAILED && flashed_all_the_same(run))
 		return 0;
 	if (r < 0) {
-		wait_for_refused(run, err);
+		wait_for_sent_back(run);
 		if (method != KF_METHOD_KATAPULT && !kf_outcome_refused(err->code))
 			kf_bootloader_tell(&run->plan->board, err);
 		return r;

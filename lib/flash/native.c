@@ -116,8 +116,8 @@ static int refuse(struct kf_katapult *k, const struct kf_plan *plan, int r, stru
 		kf_state_load(plan->board.key, &state);
 	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
 		whole = false;
-	ret->stays = !whole || kf_katapult_complete(k, NULL) < 0;
-	if (ret->stays)
+	ret->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
+	if (!ret->sent_back)
 		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
 			      whole ? ": power-cycle it" : ", for it has no whole firmware");
 	return r;

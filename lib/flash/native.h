@@ -7,10 +7,10 @@
 #include "flash/watch.h"
 
 struct kf_native {
-	bool current;  /* the flash had the image already: nothing was written */
-	bool begun;    /* the first block has gone out */
-	bool stays;    /* refused, and left in its bootloader: there is no firmware to go back to */
-	bool readback; /* every byte of the image was read back and is right */
+	bool current;	/* the flash had the image already: nothing was written */
+	bool begun;	/* the first block has gone out */
+	bool sent_back; /* nothing was written, and it was told to start its firmware again */
+	bool readback;	/* every byte of the image was read back and is right */
 };
 
 /*
@@ -27,7 +27,7 @@ _must_check_ int kf_native_flash(const struct kf_plan *plan, const struct kf_ima
 
 /*
  * The same refusals, before another program writes to board, which is in Katapult and stays
- * there. Where Katapult gives no answer nothing is refused. *ret: only stays is set.
+ * there. Where Katapult gives no answer nothing is refused. *ret: only sent_back is set.
  */
 _must_check_ int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
 				 const struct kf_board *board, int64_t deadline_ms,

@@ -15,6 +15,7 @@ bool kf_outcome_final(enum kf_code code)
 	case KF_INTERRUPTED:
 	case KF_BUSY:
 	case KF_PERMISSION:
+	case KF_IO: /* no note can be written: a full disk */
 	case KF_GONE:
 	case KF_LEFT_IN_BOOTLOADER:
 	case KF_WRONG_VERSION:

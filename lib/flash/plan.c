@@ -292,12 +292,16 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 /* Where nothing here reaches the chip, say how its owner can. */
 static void tell_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
 {
-	if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
-		kf_error_hint(err,
-			      "copy the image to its SD card, as the board's maker says; or, if it "
-			      "has Katapult: stop Klipper, double-click reset, then python3 "
-			      "flashtool.py -d %s -b 250000 -f IMAGE",
-			      plan->board.tty);
+	char script[PATH_MAX];
+
+	if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu) &&
+	    kf_flashtool_find(plan->klipper_dir, plan->katapult_dir, script, NULL) == 0)
+		kf_error_hint(
+			err,
+			"copy the image to its SD card, as the board's maker says; or, if it "
+			"has Katapult: stop Klipper, double-click reset, then python3 %s -d %s "
+			"-b 250000 -f %s",
+			script, plan->board.tty, plan->path);
 	else
 		kf_error_hint(err, "flash the image as the board's maker says: from an SD card, or "
 				   "with a programmer");
