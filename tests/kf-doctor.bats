@@ -100,7 +100,12 @@ checksums() {
 
 @test "trees: version, changed by hand, Kalico, Katapult" {
 	doctor
-	[[ $(found tree Klipper) == "note: $HOME/klipper: no version: "* ]]
+	[[ $(found tree Klipper) == "wrong: $HOME/klipper: its firmware would have no version"*" | "*"--accept-unknown-version" ]]
+	mkdir "$HOME/klipper/klippy"
+	echo v0.12.0-7-gabcdef >"$HOME/klipper/klippy/.version"
+	doctor
+	[[ $(found tree Klipper) == "ok: $HOME/klipper: v0.12.0-7-gabcdef, as klippy/.version says" ]]
+	rm -r "$HOME/klipper/klippy"
 	in_git "$HOME/klipper"
 	doctor
 	[[ $(found tree Klipper) == "ok: $HOME/klipper: v0.13.0-0-g"*", not changed by hand" ]]
@@ -115,6 +120,17 @@ checksums() {
 	doctor
 	[[ $(found tree Kalico) == note:*-dirty* ]]
 	[[ $(found tree Katapult) == "ok: $HOME/katapult: v0.13.0-0-g"* ]]
+}
+
+@test "a tree that git refuses: the cure is the build's" {
+	in_git "$HOME/klipper"
+	doctor -- GIT_TEST_ASSUME_DIFFERENT_OWNER=1
+	[ "$status" -eq 78 ]
+	[[ $(found tree Klipper) == "wrong: $HOME/klipper belongs to another user, so git refuses it: "*" | git config --global --add safe.directory $HOME/klipper" ]]
+	echo nonsense >"$HOME/klipper/.git/HEAD"
+	doctor
+	[ "$status" -eq 78 ]
+	[[ $(found tree Klipper) == "wrong: git cannot read $HOME/klipper: "*" | see what git -C $HOME/klipper status says" ]]
 }
 
 @test "without Katapult only flashtool is in trouble" {

@@ -29,16 +29,52 @@ static const char *kind_of(const struct kf_tree *tree)
 	return "Klipper";
 }
 
-static void tell_tree(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree)
+/* klippy/.version: what Klipper's build takes where git has no version; "" without it. */
+static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+
+	ret[0] = '\0';
+	if (kf_text_format(path, sizeof(path), "%s/klippy/.version", tree->dir) &&
+	    kf_file_read(path, PACKAGE_MAX, &text, &len, NULL) == 0)
+		kf_text_clean(ret, KF_NAME_SIZE, text, strcspn(text, "\n"));
+}
+
+/* git has no version. What the build and kf-flash then refuse is to be put right, as unfit says. */
+static void tell_unversioned(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree,
+			     enum kf_health unfit)
+{
+	char version[KF_NAME_SIZE];
+	struct kf_error err;
+
+	if (kf_tree_explain_silence(tree, &err) < 0) {
+		kf_doctor_blame(doctor, unfit, kind, &err);
+		return;
+	}
+	version_of_file(tree, version);
+	if (version[0])
+		kf_doctor_find(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, as klippy/.version says",
+			       tree->dir, version);
+	else
+		kf_doctor_find(doctor, unfit, kind,
+			       "clone it with git; firmware without a version is flashed only with "
+			       "--accept-unknown-version",
+			       "%s: its firmware would have no version, and nobody could tell what "
+			       "it is: the tree has neither a .git nor a klippy/.version",
+			       tree->dir);
+}
+
+/* unfit: how bad it is if its firmware can have no version. */
+static void tell_tree(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree,
+		      enum kf_health unfit)
 {
 	static const char dirty[] = "-dirty";
 	size_t len = strlen(tree->version), tail = sizeof(dirty) - 1;
 
 	if (!len)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, kind,
-			       "clone it with git, or its firmware cannot tell its version",
-			       "%s: no version: it is no git repository, or git does not read it",
-			       tree->dir);
+		tell_unversioned(doctor, kind, tree, unfit);
 	else if (len > tail && strcmp(tree->version + len - tail, dirty) == 0)
 		kf_doctor_find(doctor, KF_HEALTH_NOTE, kind,
 			       "git status there shows the changes; firmware is built with them",
@@ -60,7 +96,7 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 		return;
 	}
 	(void)!kf_tree_describe(&tree, NULL);
-	tell_tree(doctor, kind_of(&tree), &tree);
+	tell_tree(doctor, kind_of(&tree), &tree, KF_HEALTH_WRONG);
 }
 
 static bool uses_flashtool(const struct kf_registry *registry)
@@ -95,7 +131,7 @@ static void check_katapult(struct kf_doctor *doctor)
 			used ? "flashtool, which boards are to be flashed with, is a part of it"
 			     : "only flashtool and building a bootloader need one");
 	else if (kf_tree_describe(&tree, NULL) == 0)
-		tell_tree(doctor, "Katapult", &tree);
+		tell_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
 }
 
 /* Has an earlier device named the same? */

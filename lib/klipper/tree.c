@@ -152,10 +152,10 @@ static void complaint(const struct kf_tree *tree, char ret[WORDS_MAX])
 }
 
 /*
- * git had no answer. Without a .git that is as it should be; else Klipper's build would not have
- * one either, and the firmware's version would be "?" and a date.
+ * Without a .git, no answer is as it should be; else Klipper's build would not have one either, and
+ * the firmware's version would be "?" and a date.
  */
-static int explain_silence(const struct kf_tree *tree, struct kf_error *err)
+int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err)
 {
 	char path[PATH_MAX], words[WORDS_MAX];
 
@@ -193,7 +193,7 @@ static int note_commit(const struct kf_tree *tree, struct kf_asked *git, FILE *o
 	int r = answer(git, STATUS_MAX, &text, err);
 
 	if (r == 0 && !text)
-		r = explain_silence(tree, err);
+		r = kf_tree_explain_silence(tree, err);
 	rest = text;
 	while (rest && (line = strsep(&rest, "\n"))) {
 		if (strncmp(line, oid, strlen(oid)) == 0)

@@ -32,14 +32,21 @@ _must_check_ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_er
 _must_check_ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err);
 
 /*
- * A hash that changes whenever that version does, and is had a good deal faster: of the commit,
- * of whether the tree is dirty, and of the tags. git is asked, and works while the caller does
- * something else, until its answers are called for.
+ * git had no answer about the tree: why? 0 for a tree without a .git.
  *
  *   KF_PERMISSION    git refuses the tree, which is another user's; the hint has the command
  *   KF_NO_TOOLCHAIN  the tree has a .git, and there is no git
  *   KF_NO_TREE       git cannot read it, in its own words
- *   KF_INTERRUPTED; KF_IO: no memory
+ */
+_must_check_ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err);
+
+/*
+ * A hash that changes whenever that version does, and is had a good deal faster: of the commit,
+ * of whether the tree is dirty, and of the tags. git is asked, and works while the caller does
+ * something else, until its answers are called for.
+ *
+ * What kf_tree_explain_silence says where git cannot read the tree; KF_INTERRUPTED; KF_IO: no
+ * memory.
  */
 struct kf_revision {
 	struct kf_asked commit, tags;
