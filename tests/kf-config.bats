@@ -260,6 +260,25 @@ kind of communication: saved USBSERIAL, now none" ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
 }
 
+# bats test_tags=slow
+@test "accepting drift is offered only where the MCU stays the board's" {
+	two_boards
+	saved nitehawk MACH_RP2040 # all that an old tree wrote
+	run -78 --separate-stderr filter < <(nitehawk)
+	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: architecture: saved MACH_RP2040, now MACH_AVR" ]
+	hint=$(jq -r .error.hint <<<"$output")
+	[[ $hint == *"kf config nitehawk"* && $hint != *--accept-drift* ]]
+	# Nobody knows the board's MCU: a changed architecture may be another one.
+	sed -i 's/"mcu": "rp2040"/"mcu": null/' "$file"
+	run -78 --separate-stderr filter < <(nitehawk | jq -c '.board.mcu = null')
+	[[ $(jq -r .error.hint <<<"$output") != *--accept-drift* ]]
+	# The MCU is the board's all the same.
+	two_boards
+	saved nitehawk MACH_RPOLD MACH_RPXXXX RPXXXX_USB
+	run -78 --separate-stderr filter < <(nitehawk)
+	[[ $(jq -r .error.hint <<<"$output") == *"kf flash nitehawk --accept-drift" ]]
+}
+
 # drifts SED MESSAGE: a change of the tree's Kconfig that must not pass unseen.
 drifts() {
 	sed -i "$1" "$tree"/src/stm32/Kconfig

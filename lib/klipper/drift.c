@@ -10,10 +10,11 @@
 
 #include "core/text.h"
 #include "klipper/drift.h"
+#include "usb/identity.h"
 
 enum { PATTERNS_MAX = 8, VALUE_SIZE = 128 };
 
-static const char mcu_subject[] = "MCU";
+static const char mcu_subject[] = "MCU", architecture[] = "architecture";
 
 /* Where a subject has a value, that decides: which entry of a menu it comes from does not matter.
  */
@@ -24,7 +25,7 @@ static const struct subject {
 	unsigned comms;			   /* only for boards that talk so; 0: for all */
 } subjects[] = {
 	{ mcu_subject, "MCU", NULL, { NULL }, 0 },
-	{ "architecture", NULL, NULL, { "MACH_*", "BOARD_DIRECTORY" }, 0 },
+	{ architecture, NULL, NULL, { "MACH_*", "BOARD_DIRECTORY" }, 0 },
 	{ "application address",
 	  "FLASH_APPLICATION_ADDRESS",
 	  "FLASH_START", /* until Klipper 9b342c65c */
@@ -137,6 +138,17 @@ static bool differs(const struct subject *s, const struct kf_kconfig *saved,
 	return !equal(ret->was, ret->is);
 }
 
+/*
+ * Would it be firmware for another MCU than the board's (mcu; "" if nobody knows it)? A saved
+ * configuration may name no MCU, only the architecture.
+ */
+static bool is_other_mcu(const char *subject, const char *mcu, const struct kf_kconfig *now)
+{
+	if (subject == architecture)
+		return !mcu[0] || !kf_mcu_same(mcu, now->mcu);
+	return subject == mcu_subject;
+}
+
 /* What to type. No remedy that cannot work: nobody can make another MCU of the board. */
 static void hint(struct kf_error *err, const char *key, bool other_mcu, bool by_choice)
 {
@@ -160,7 +172,7 @@ static void hint(struct kf_error *err, const char *key, bool other_mcu, bool by_
 }
 
 int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now, const char *key,
-		   struct kf_error *err)
+		   const char *mcu, struct kf_error *err)
 {
 	bool other_mcu = false, by_choice = false;
 	char all[sizeof(err->message)] = "";
@@ -170,7 +182,7 @@ int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now,
 	for (size_t i = 0; i < KF_ARRAY_SIZE(subjects); i++) {
 		if (!differs(&subjects[i], saved, now, &d))
 			continue;
-		other_mcu = other_mcu || subjects[i].what == mcu_subject;
+		other_mcu = other_mcu || is_other_mcu(subjects[i].what, mcu, now);
 		by_choice = by_choice || d.chosen;
 		kf_text_format(all + used, sizeof(all) - used, "%s%s: saved %s, now %s",
 			       used ? "; " : "", subjects[i].what, d.was, d.is[0] ? d.is : "none");

@@ -206,7 +206,7 @@ static int migrate(const struct kf_migration *m, const char *source, char ret_pa
 	if (r == 0)
 		r = kf_kconfig_load(work.config, &config, err);
 	if (r == 0)
-		r = kf_drift_check(&saved, &config, m->key, err);
+		r = kf_drift_check(&saved, &config, m->key, m->mcu, err);
 	if (r == kf_code_errno(KF_CONFIG_DRIFT) && m->accept_drift) {
 		drifted = true;
 		r = 0;
