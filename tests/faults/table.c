@@ -104,10 +104,12 @@ void campaign_table(const struct campaign *c, size_t broken)
 	      "that "
 	      "is not there; the next plain run brings the image onto\nthe board. A board that is "
 	      "stuck in its bootloader (a bad frame wedges Katapult, a stall lasts until a reset)\n"
-	      "is power-cycled in between, after kf-flash has said so. A run with a fault has 300 "
-	      "ms in all, or four\ntimes that where the fault did not come within them: so more or "
-	      "fewer "
-	      "end with timeout, as the machine is.\n\n"
+	      "is power-cycled in between, after kf-flash has said so. A board that is not in "
+	      "Katapult and has only half of\nthe firmware is brought back by a double click on "
+	      "its "
+	      "reset button. A run with a fault has 300 ms in all, or\nfour times that where the "
+	      "fault did not come within them: so more or fewer end with timeout, as the machine "
+	      "is.\n\n"
 	      "| fault | frame | runs | the run ended | stuck | next: flashed | next: current | "
 	      "broken |\n|---|---|---|---|---|---|---|---|\n",
 	      out);
