@@ -96,6 +96,7 @@ completed() { # TOOL
 		for status in 0 1 64 65 69 70 71 74 75 76 77 78 128+N; do
 			grep -qxF ".It $status" status
 		done
+		grep -qxF "If only one board was worked on, the status is that of its own error." status
 		awk '$1 == ".It" { status = $2 }
 			$1 == ".Pq" && status != 1 { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z_]+$/) print status, $i }' status |
 			sort | diff codes -
