@@ -98,10 +98,11 @@ export -f take_nothing
 		killed_at worker "octopus-pro: writing 25%" kf-flash --force --no-service --no-fallback <r
 		answers /dev/ttyACM0 || echo wedged
 		jq -r ".error.message, .flash.result" out'
-	[ "$output" = "the process that flashed it died (signal 9)
+	[ "$output" = "the process that flashed it died (signal 9); the firmware on it is incomplete
 null
 null
 flashed" ]
+	[ "$(jq -r 'select(.error).error.hint' out)" = "double-click its reset button (where it has none, power-cycle it), then run the same command again" ]
 }
 
 # bats test_tags=slow

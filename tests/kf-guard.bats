@@ -461,3 +461,15 @@ can_hide() {
 		[[ $stderr == *"sudo $fix"* ]]
 	done
 }
+
+@test "an earlier kf-flash that still has the port is explained" {
+	cp /usr/bin/cat kf-drain
+	mkfifo hold
+	run -75 --separate-stderr here '
+		./kf-drain hold </dev/ttyACM0 & pid=$!
+		exec {hold}>hold
+		records | { exec {hold}>&-; kf-flash; }
+		status=$?; send_signal TERM "$pid"; exit $status'
+	[[ $stderr == *"/dev/ttyACM0 is open in process "*"(kf-drain"*"): an earlier kf-flash still gives the board the rest of its data, and ends within 5 seconds"* ]]
+	[ "$(jq -r .error.hint <<<"$output")" = "wait for these 5 seconds, then run the same command again" ]
+}

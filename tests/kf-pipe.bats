@@ -56,6 +56,15 @@ kf-config: story" ]
 	run ! ran kf-flash
 }
 
+@test "kf-flash was killed: what to type next" {
+	stage kf-build
+	printf '#!/bin/bash\nkill -KILL $$\n' >"$stages/kf-flash"
+	alone kf flash --all
+	[ "$status" -eq 137 ]
+	[ "${stderr_lines[-2]}" = "kf: kf-flash was killed by signal 9 (Killed)" ]
+	[[ ${stderr_lines[-1]} == *"run the same command again; kf list says which board is incomplete; journalctl -k tells whether memory ran out" ]]
+}
+
 @test "an option that kf-flash refuses is refused before a stage works" {
 	printf '#!/bin/bash\necho "kf-flash: bad option" >&2\nexit 64\n' >"$stages/kf-flash"
 	printf '#!/bin/bash\nexec sleep 300\n' >"$stages/kf-build"

@@ -407,3 +407,16 @@ field() {
 	[ "$(needs kf-service)" = "jansson systemd" ]
 	[ "$(needs kf)" = "jansson" ]
 }
+
+@test "an incomplete board in its ROM bootloader, or with another device on its port: what to type" {
+	registry <<<'{"devices": {"pico": {"mcu": "rp2040", "usb_port": "1-1.3", "serial_pattern": "usb-Klipper_rp2040_E66*"}}}'
+	mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
+	echo '{"port": "1-1.3", "incomplete": "rp2boot"}' >"$XDG_STATE_HOME/kalico-flash/boards/pico.json"
+	run -0 --separate-stderr mocked kf-sim --board mode=rp2boot,port=1-1.3 -- kf list
+	[[ $output == *"known by USB port 1-1.3"*"; the firmware on it is incomplete: run kf flash pico"* ]]
+	run -0 --separate-stderr mocked kf-sim --board mode=other,port=1-1.3 -- bash -c 'kf list; kf-scan --all -q | kf-flash --table -q
+		kf-scan --device pico || echo $?'
+	[[ $output == *"there is now "*"; the firmware on it is incomplete: plug it in with its BOOTSEL button held, then run kf flash pico"* ]]
+	[[ $output == *"there is now "*"; the firmware on it is incomplete: plug it in with its BOOTSEL button held, then run the same command again"*69 ]]
+	[[ $stderr == *"pico is not connected: "*"; the firmware on it is incomplete"*"plug it in with its BOOTSEL button held, then run the same command again"* ]]
+}

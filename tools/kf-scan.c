@@ -13,6 +13,7 @@
 #include "core/registry.h"
 #include "core/state.h"
 #include "core/table.h"
+#include "core/text.h"
 #include "core/usage.h"
 #include "klipper/drives.h"
 #include "usb/inventory.h"
@@ -184,7 +185,7 @@ static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_err
 /* One registered board is not there: what is in its place, if anything is? */
 static int one_missing(const struct kf_registry *registry, const char *key, struct kf_error *err)
 {
-	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE];
+	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE], remedy[sizeof(err->hint)];
 	struct kf_device device;
 	int r = kf_registry_device(registry, key, &device, err);
 
@@ -196,10 +197,11 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 		return r;
 	}
 	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);
-	if (hint[0])
+	if (kf_state_explain(key, err) && hint[0]) {
+		kf_text_format(remedy, sizeof(remedy), "%s", err->hint);
+		kf_error_hint(err, "%s; else %s", hint, remedy);
+	} else if (hint[0])
 		kf_error_hint(err, "%s", hint);
-	else
-		kf_state_explain(key, err);
 	return r;
 }
 

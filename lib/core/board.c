@@ -42,6 +42,14 @@ const char *kf_mode_name(enum kf_mode mode)
 	return modes[mode];
 }
 
+const char *kf_holder_remark(const struct kf_holder *holder)
+{
+	if (strcmp(holder->command, KF_DRAIN_COMMAND) != 0)
+		return "";
+	return "an earlier kf-flash still gives the board the rest of its data, and ends within "
+	       "5 seconds";
+}
+
 static json_t *string_or_null(const char *text)
 {
 	return text && text[0] ? json_string(text) : json_null();

@@ -27,6 +27,8 @@ struct kf_holder {
 	char unit[KF_NAME_SIZE];    /* its systemd service, or empty */
 };
 
+#define KF_DRAIN_COMMAND "kf-drain" /* the comm of the process that lib/usb/drain.h starts */
+
 struct kf_usb {
 	char vendor[5], product[5]; /* lower-case hex */
 	char manufacturer[KF_NAME_SIZE], model[KF_NAME_SIZE], serial[KF_NAME_SIZE];
@@ -54,6 +56,9 @@ struct kf_board {
 
 /* "klipper", "katapult", "dfu", "rp2boot", "other"; KF_MODE_NONE is NULL. */
 const char *kf_mode_name(enum kf_mode mode);
+
+/* A sentence about a holder of ours, kf-drain; empty: the holder is another program, or none. */
+const char *kf_holder_remark(const struct kf_holder *holder);
 
 /* A new reference. */
 json_t *kf_board_to_json(const struct kf_board *board);

@@ -47,13 +47,20 @@ static const char *name_of(const char *program)
 	return slash ? slash + 1 : program;
 }
 
+#define MEMORY_HINT "journalctl -k tells whether memory ran out"
+
 /* A stage that a signal has killed could not say so. */
 static void explain(const char *program, int sig, struct kf_error *ret)
 {
 	kf_fail(ret, KF_INTERNAL, "%s was killed by signal %d (%s)", name_of(program), sig,
 		strsignal(sig));
 	if (sig == SIGKILL)
-		kf_error_hint(ret, "journalctl -k tells whether memory ran out");
+		kf_error_hint(ret, MEMORY_HINT);
+	if (strcmp(name_of(program), "kf-flash") == 0)
+		kf_error_hint(ret,
+			      "run the same command again; kf list says which board is "
+			      "incomplete%s",
+			      sig == SIGKILL ? "; " MEMORY_HINT : "");
 }
 
 /* Run a stage to its end: its exit status, as a shell shows it, and whether a signal ended it. */

@@ -136,6 +136,7 @@ static bool is_boards_own(enum kf_code code)
 	case KF_WRONG_VERSION:
 	case KF_UNVERIFIED:
 	case KF_INTERRUPTED:
+	case KF_INTERNAL: /* as that of a process that was killed */
 		return true;
 	default:
 		return false;
@@ -157,14 +158,14 @@ void kf_incomplete_explain(const char *in, bool waits, struct kf_error *err)
 			      remedy[0] ? ", then " : "");
 }
 
-void kf_state_explain(const char *key, struct kf_error *err)
+bool kf_state_explain(const char *key, struct kf_error *err)
 {
-	struct kf_state state;
+	struct kf_state state = { 0 };
 
-	if (!key[0])
-		return;
-	kf_state_load(key, &state);
+	if (key[0])
+		kf_state_load(key, &state);
 	kf_incomplete_explain(state.incomplete, false, err);
+	return state.incomplete[0];
 }
 
 int kf_history_append(const json_t *record, struct kf_error *err)

@@ -44,8 +44,8 @@ _must_check_ int kf_state_incomplete(const char *key, const struct kf_board *boa
  */
 void kf_incomplete_explain(const char *in, bool waits, struct kf_error *err);
 
-/* The same by the note, of a board that does not wait. */
-void kf_state_explain(const char *key, struct kf_error *err);
+/* The same by the note, of a board that does not wait. True: the firmware on it is incomplete. */
+bool kf_state_explain(const char *key, struct kf_error *err);
 
 /* "double-click its reset button, ...": the way into the bootloader of that mode; empty: none. */
 const char *kf_incomplete_remedy(const char *in);

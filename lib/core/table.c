@@ -10,13 +10,14 @@
 
 enum { WHO_MAX = 60, STATE_MAX = 40 };
 
-_printf_(3, 4) static void say(char *dst, size_t size, const char *fmt, ...)
+/* Behind what is there already, with that between the two. */
+_printf_(4, 5) static void say(char *dst, size_t size, const char *between, const char *fmt, ...)
 {
 	size_t len = strlen(dst);
 	va_list ap;
 
 	if (len > 0)
-		len += (size_t)snprintf(dst + len, size - len, ", ");
+		len += (size_t)snprintf(dst + len, size - len, "%s", between);
 	if (len >= size)
 		return;
 	va_start(ap, fmt);
@@ -27,9 +28,9 @@ _printf_(3, 4) static void say(char *dst, size_t size, const char *fmt, ...)
 static void say_holder(char *dst, size_t size, const struct kf_holder *holder)
 {
 	if (holder->unit[0])
-		say(dst, size, "%s", holder->unit);
+		say(dst, size, ", ", "%s", holder->unit);
 	else if (holder->pid)
-		say(dst, size, "held by %s (pid %d)", holder->command, (int)holder->pid);
+		say(dst, size, ", ", "held by %s (pid %d)", holder->command, (int)holder->pid);
 }
 
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
@@ -40,19 +41,19 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 		   (board->mode != KF_MODE_OTHER || !board->key[0] || kf_board_in_rom(board));
 
 	if (err && err->code != KF_OK)
-		say(dst, size, "%s",
+		say(dst, size, ", ", "%s",
 		    err->code == KF_AMBIGUOUS && board->key[0] ? "duplicate"
 							       : kf_code_name(err->code));
 	if (!board->connected)
-		say(dst, size, "not connected");
+		say(dst, size, ", ", "not connected");
 	if (board->excluded)
-		say(dst, size, "%s", board->key[0] ? "excluded" : "blocked");
+		say(dst, size, ", ", "%s", board->key[0] ? "excluded" : "blocked");
 	if (board->mode != KF_MODE_NONE && odd)
-		say(dst, size, "%s", kf_mode_name(board->mode));
+		say(dst, size, ", ", "%s", kf_mode_name(board->mode));
 	if (board->incomplete[0])
-		say(dst, size, "incomplete");
+		say(dst, size, ", ", "incomplete");
 	if (board->version[0])
-		say(dst, size, "%s", board->version);
+		say(dst, size, ", ", "%s", board->version);
 	say_holder(dst, size, &board->holder);
 }
 
@@ -61,8 +62,8 @@ static void describe_incomplete(const struct kf_board *board, char *dst, size_t 
 {
 	const char *remedy = board->connected ? "" : kf_incomplete_remedy(board->incomplete);
 
-	kf_text_format(dst, size, "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
-		       remedy[0] ? ", then " : "", board->key);
+	say(dst, size, "; ", "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
+	    remedy[0] ? ", then " : "", board->key);
 }
 
 void kf_table_row(const struct kf_board *board, const struct kf_error *err,
@@ -88,8 +89,11 @@ void kf_table_row(const struct kf_board *board, const struct kf_error *err,
 		kf_text_format(row.where, sizeof(row.where), "USB port %s", board->usb.port);
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
 		       err && err->code != KF_OK ? err->message : board->reason);
-	if (!row.remark[0] && board->incomplete[0])
+	/* The error of a board that failed says so itself; one left alone is not to be flashed. */
+	if (board->incomplete[0] && !board->excluded && (!err || err->code == KF_OK))
 		describe_incomplete(board, row.remark, sizeof(row.remark));
+	if (kf_holder_remark(&board->holder)[0])
+		say(row.remark, sizeof(row.remark), "; ", "%s", kf_holder_remark(&board->holder));
 	*ret = row;
 }
 

@@ -96,6 +96,12 @@ int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
 	kf_fail(err, KF_BUSY, "%s is open in process %s", board->tty, process);
 	if (is_grabber(board, err))
 		return -EBUSY;
+	if (kf_holder_remark(holder)[0]) {
+		kf_fail(err, KF_BUSY, "%s is open in process %s: %s", board->tty, process,
+			kf_holder_remark(holder));
+		kf_error_hint(err, "wait for these 5 seconds, then run the same command again");
+		return -EBUSY;
+	}
 	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";
 	if (holder->unit[0])
 		kf_error_hint(err, "%sstop it (%s), or name it with -u %s", when, facts.stop,

@@ -180,7 +180,7 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 
 static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
-	const char *reason = "", *more = "";
+	const char *remedy = kf_incomplete_remedy(board->incomplete), *reason = "", *more = "";
 
 	if (board->excluded) {
 		reason = board->reason[0] ? board->reason : "excluded";
@@ -193,11 +193,12 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 		reason = board->reason[0] ? board->reason : "not registered: kf add";
 	}
 	kf_text_format(ret, KF_SKIP_SIZE, "%s%s%s", reason, more[0] ? ": " : "", more);
-	if (!board->connected && board->incomplete[0] && !more[0])
+	if (!board->connected && !board->excluded && board->incomplete[0])
 		kf_text_format(ret, KF_SKIP_SIZE,
-			       "%s; the firmware on it is incomplete: %s, then run the same "
+			       "%s%s%s; the firmware on it is incomplete: %s%srun the same "
 			       "command again",
-			       reason, kf_incomplete_remedy(board->incomplete));
+			       reason, more[0] ? ": " : "", more, remedy,
+			       remedy[0] ? ", then " : "");
 }
 
 /* A port and a file that were named by hand are flashed, or it is an error. */

@@ -9,6 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "core/board.h"
 #include "core/clock.h"
 #include "core/process.h"
 #include "usb/drain.h"
@@ -36,7 +37,7 @@ static void drain(int port, int link)
 	char c;
 
 	setsid();
-	prctl(PR_SET_NAME, "kf-drain");
+	prctl(PR_SET_NAME, KF_DRAIN_COMMAND);
 	leave_output();
 	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&alarm_only);

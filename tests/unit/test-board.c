@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "core/board.h"
+#include "core/table.h"
+#include "core/text.h"
 #include "unit/test.h"
 
 static const struct kf_board full = {
@@ -105,6 +107,49 @@ TEST(modes)
 	CHECK_STR(kf_mode_name(KF_MODE_OTHER), "other");
 }
 
+static void remark_is(const struct kf_board *board, const struct kf_error *err, const char *want)
+{
+	struct kf_table_row row;
+
+	kf_table_row(board, err, &row);
+	CHECK_STR(row.remark, want);
+}
+
+TEST(the_way_back_stands_behind_other_remarks)
+{
+	const struct kf_error failed = { .code = KF_GONE, .message = "gone; it is incomplete" };
+	struct kf_board board = {
+		.key = "pico",
+		.connected = true,
+		.mode = KF_MODE_RP2BOOT,
+		.incomplete = "rp2boot",
+		.reason = "known by USB port 1-1.3",
+	};
+
+	remark_is(&board, NULL,
+		  "known by USB port 1-1.3; the firmware on it is incomplete: run kf flash pico");
+	remark_is(&board, &failed, "gone; it is incomplete");
+	board.connected = false;
+	kf_text_format(board.reason, sizeof(board.reason), "there is now another device");
+	remark_is(&board, NULL,
+		  "there is now another device; the firmware on it is incomplete: plug it in with "
+		  "its BOOTSEL button held, then run kf flash pico");
+	board.excluded = true;
+	remark_is(&board, NULL, "there is now another device");
+}
+
+TEST(a_holder_of_ours_is_explained)
+{
+	struct kf_board board = { .key = "pico", .connected = true, .mode = KF_MODE_KLIPPER };
+
+	board.holder = (struct kf_holder){ .pid = 7, .command = KF_DRAIN_COMMAND };
+	remark_is(&board, NULL,
+		  "an earlier kf-flash still gives the board the rest of its data, and ends within "
+		  "5 seconds");
+	board.holder = full.holder;
+	remark_is(&board, NULL, "");
+}
+
 TEST_MAIN(T(there_and_back), T(empty_is_null_and_back),
 	  T(a_refusal_names_the_member_and_leaves_ret_alone), T(the_longest_that_fits), T(labels),
-	  T(modes))
+	  T(modes), T(the_way_back_stands_behind_other_remarks), T(a_holder_of_ours_is_explained))
