@@ -530,6 +530,25 @@ or, if you know that it has Katapult: --no-fallback" ]
 }
 
 # bats test_tags=slow
+@test "make flash fails on a SAM: incomplete, with the way back, unless the board tells its version" {
+	registry <<<'{"devices":{"due":{"name":"Due","mcu":"sam3x8e","serial_pattern":"usb-Klipper_sam3x8e_29001A00*"}}}'
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/due"
+	echo CONFIG_MACH_ATSAM=y >"$XDG_CONFIG_HOME/kalico-flash/configs/due/.config"
+	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
+	printf 'flash:\n\texit 1\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q | tee r | kf-flash -q'
+	[ "$(jq -r '.error.message + ": " + .error.hint' <<<"$output")" = \
+		"make flash ended with status 2: read the log, then run the same command again" ]
+	# It goes to its bootloader, as flash_usb.py brings it there, and is erased.
+	printf 'flash:\n\tstty -F $(FLASH_DEVICE) 1200; exit 1\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim $due,leave_as=device -- 'kf-flash -q --force <r; kf list >listed; exit 1'
+	[[ $(jq -r .error.message <<<"$output") == "make flash ended with status 2; the board is not there any more: on USB port 1-1.2 there is now another device ("*"); the firmware on it is incomplete" ]]
+	[[ $(jq -r .error.hint <<<"$output") == "read the log; if kf list shows it as not connected, reset it with its ERASE button or jumper held and write the image with bossac ("*"), then run the same command again" ]]
+	[[ $(<listed) == *"not connected, incomplete"*"the firmware on it is incomplete: read the log; if kf list"*"then run kf flash due"* ]]
+}
+
+# bats test_tags=slow
 @test "make flash leaves nothing behind in the tree: the tools that it builds lie in our cache" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir -p "$HOME/klipper/lib/hidflash/src" "$HOME/klipper/lib/other"

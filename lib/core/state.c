@@ -85,7 +85,7 @@ int kf_state_begin(const struct kf_board *board, struct kf_error *err)
 	return r;
 }
 
-int kf_state_incomplete(const char *key, const struct kf_board *board, struct kf_error *err)
+int kf_state_incomplete(const char *key, const char *in, struct kf_error *err)
 {
 	struct kf_state state;
 	int r;
@@ -94,28 +94,36 @@ int kf_state_incomplete(const char *key, const struct kf_board *board, struct kf
 		return 0;
 	kf_state_load(key, &state);
 	state.version[0] = state.sha256[0] = '\0';
-	kf_text_format(state.incomplete, sizeof(state.incomplete), "%s", kf_mode_name(board->mode));
+	kf_text_format(state.incomplete, sizeof(state.incomplete), "%s", in);
 	r = kf_state_save(key, &state, err);
 	if (r < 0)
 		kf_error_prefix(err, "nothing was written: its note cannot say so");
 	return r;
 }
 
-/* Katapult's way in by hand is its ENABLE_DOUBLE_RESET, which is on by default. */
+/* By kf_mode_name or kf_loader_name. Katapult's way in by hand is its ENABLE_DOUBLE_RESET, which is
+ * on by default. */
 const char *kf_incomplete_remedy(const char *in)
 {
 	static const struct {
-		enum kf_mode mode;
-		const char *remedy;
+		const char *in, *remedy;
 	} remedies[] = {
-		{ KF_MODE_KATAPULT,
-		  "double-click its reset button (where it has none, power-cycle it)" },
-		{ KF_MODE_DFU, "start it with its BOOT0 button or jumper held" },
-		{ KF_MODE_RP2BOOT, "plug it in with its BOOTSEL button held" },
+		{ "katapult", "double-click its reset button (where it has none, power-cycle it)" },
+		{ "dfu", "start it with its BOOT0 button or jumper held" },
+		{ "rp2boot", "plug it in with its BOOTSEL button held" },
+		{ "sam_rom",
+		  "read the log; if kf list shows it as not connected, reset it with its ERASE "
+		  "button or jumper held and write the image with bossac (SAM3 and SAM4 in "
+		  "Klipper's docs/Bootloaders.md)" },
+		{ "samd",
+		  "read the log; if kf list shows it as not connected, double-click its reset "
+		  "button and write the image with bossac (SAMD in Klipper's "
+		  "docs/Bootloaders.md)" },
+		{ "avr", "read the log" }, /* its bootloader is entered at each reset */
 	};
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(remedies); i++)
-		if (strcmp(in, kf_mode_name(remedies[i].mode)) == 0)
+		if (strcmp(in, remedies[i].in) == 0)
 			return remedies[i].remedy;
 	return "";
 }

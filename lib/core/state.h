@@ -15,8 +15,8 @@ struct kf_state {
 	char serial[KF_NAME_SIZE];  /* of the chip that was flashed */
 	char port[64];		    /* the USB port that it was on */
 	int64_t time_s;		    /* Unix time of the flash */
-	char incomplete[64]; /* kf_mode_name of the bootloader in which a flash was begun, and
-				not proved since; empty: none */
+	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash
+				was begun, and not proved since; empty: none */
 };
 
 /* A missing or unreadable file is an empty state: there is nothing to tell. */
@@ -30,12 +30,12 @@ _must_check_ int kf_state_save(const char *key, const struct kf_state *state, st
 _must_check_ int kf_state_begin(const struct kf_board *board, struct kf_error *err);
 
 /*
- * The first block goes out to the board of this key (empty: nothing to note) now; board says which
- * bootloader it is in. The note is on the disk when this returns: from here on the firmware is
- * incomplete, until a flash is proved (kf_state_save). Errors as kf_state_save.
+ * The first block goes out to the board of this key (empty: nothing to note) now; in is the
+ * kf_mode_name or kf_loader_name of the bootloader that it is in or goes to. The note is on the
+ * disk when this returns: from here on the firmware is incomplete, until a flash is proved
+ * (kf_state_save). Errors as kf_state_save.
  */
-_must_check_ int kf_state_incomplete(const char *key, const struct kf_board *board,
-				     struct kf_error *err);
+_must_check_ int kf_state_incomplete(const char *key, const char *in, struct kf_error *err);
 
 /*
  * If the firmware is incomplete: what err does not say of it yet, and the way back, unless err's

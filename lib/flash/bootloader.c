@@ -228,7 +228,7 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 
 void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 {
-	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE];
+	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE], before[sizeof(err->message)];
 	struct kf_board now;
 	bool there = kf_target_look(board, &now);
 
@@ -236,8 +236,10 @@ void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
 	if (!there && kf_occupant_find(board->usb.port, &now)) {
 		kf_occupant_tell(board, &now, told, sizeof(told));
-		kf_error_hint(err, "%sthe board is not there any more: on USB port %s %s", so_far,
-			      board->usb.port, told);
+		kf_text_format(before, sizeof(before), "%s", err->message);
+		kf_text_format(err->message, sizeof(err->message),
+			       "%s; the board is not there any more: on USB port %s %s", before,
+			       board->usb.port, told);
 	} else if (!there)
 		kf_error_hint(err, "%sthe board is not there any more: check cable and power",
 			      so_far);

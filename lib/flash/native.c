@@ -128,7 +128,7 @@ static int refuse(struct kf_katapult *k, const struct kf_plan *plan, int r, stru
 static int begin(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_board *board,
 		 struct kf_native *ret, struct kf_error *err)
 {
-	int r = kf_state_incomplete(plan->board.key, board, err);
+	int r = kf_state_incomplete(plan->board.key, kf_mode_name(board->mode), err);
 
 	if (r < 0)
 		return refuse(k, plan, r, ret, err);

@@ -32,7 +32,7 @@ struct kf_flash_options {
 #define KF_FLASH_METHOD_MS 60000
 #define KF_FLASH_RETURN_MS 30000
 
-#define KF_SKIP_SIZE (KF_REASON_SIZE + 256) /* its reason, a word before it, the way back */
+#define KF_SKIP_SIZE (KF_REASON_SIZE + 320) /* its reason, a word before it, the way back */
 
 struct kf_plan {
 	struct kf_board board; /* as it is now, holder included */

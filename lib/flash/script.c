@@ -38,13 +38,20 @@ static int open_log(const struct kf_plan *plan, enum kf_method method, char path
 	return *ret < 0 ? kf_fail_sys(err, errno, "%s", path) : 0;
 }
 
-/* What another program does to a board in its bootloader, it may do by half. */
+/*
+ * What another program does to a board in its bootloader, it may do by half. SAM and AVR it brings
+ * there by itself, and bossac erases the flash first (flash_atsam3 of scripts/flash_usb.py).
+ */
 static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
 		      struct kf_error *err)
 {
-	if (board->mode != KF_MODE_KATAPULT && !kf_board_in_rom(board))
+	const char *name =
+		kf_loader_name(kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY));
+
+	if (!name[0] && board->mode != KF_MODE_KATAPULT && !kf_board_in_rom(board))
 		return 0;
-	return kf_state_incomplete(plan->board.key, board, err);
+	return kf_state_incomplete(plan->board.key, name[0] ? name : kf_mode_name(board->mode),
+				   err);
 }
 
 static int judge(const char *what, int wait_status, const char *log, struct kf_error *err)
@@ -55,6 +62,7 @@ static int judge(const char *what, int wait_status, const char *log, struct kf_e
 		return 0;
 	r = kf_fail(err, KF_FLASH_FAILED, "%s ended with status %d", what,
 		    kf_process_status(wait_status));
+	kf_error_hint(err, "read the log, then run the same command again");
 	kf_text_format(err->log, sizeof(err->log), "%s", log);
 	return r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <fnmatch.h>
+#include <string.h>
 
 #include "klipper/loader.h"
 
@@ -69,4 +70,14 @@ bool kf_loader_by_uart(const struct kf_loader *loader)
 bool kf_loader_beside_katapult(const struct kf_loader *loader)
 {
 	return !kf_loader_by_uart(loader);
+}
+
+const char *kf_loader_name(const struct kf_loader *loader)
+{
+	if (!kf_loader_by_uart(loader))
+		return "";
+	if (loader->program == KF_PROGRAM_AVRDUDE)
+		return "avr";
+	return strcmp(loader->mcu, "samd*") == 0 || strcmp(loader->mcu, "same5*") == 0 ? "samd"
+										       : "sam_rom";
 }

@@ -45,4 +45,10 @@ bool kf_loader_by_uart(const struct kf_loader *loader);
  */
 bool kf_loader_beside_katapult(const struct kf_loader *loader);
 
+/*
+ * "sam_rom" (SAM3, SAM4, SAME70), "samd" (SAMD, SAME5) or "avr": a bootloader that board.h has no
+ * mode for, as its program enters it by itself. Empty: another one. loader may be NULL.
+ */
+const char *kf_loader_name(const struct kf_loader *loader);
+
 #endif
