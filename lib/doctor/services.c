@@ -170,9 +170,15 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 
 	if (kf_klippy_consult(klippy, kf_now_ms() + CONSULT_MS, &printer, &err) < 0) {
 		kf_error_prefix(&err, "%s", who);
-		kf_error_hint(&err, "start klippy with -a ~/printer_data/comms/klippy.sock: its "
-				    "boards are not flashed while it cannot be asked whether it "
-				    "prints");
+		kf_error_hint(
+			&err,
+			"%s: its boards are not flashed while it cannot be asked whether it "
+			"prints",
+			!klippy->api[0] ? "start klippy with -a "
+					  "~/printer_data/comms/klippy.sock"
+			: geteuid() != 0 && kf_holder_hidden(klippy->pid)
+				? "run this as its user, or as root"
+				: "look into its log, and restart it when nothing is printed");
 		kf_doctor_blame(doctor, ours ? KF_HEALTH_WRONG : KF_HEALTH_NOTE, "Klippy", &err);
 	} else {
 		kf_doctor_find(doctor, KF_HEALTH_OK, "Klippy", NULL, "%s says that it %s%s%s", who,
