@@ -94,8 +94,8 @@ emergency stop: 75 busy"
 @test "each recorded state, asked of Klippy" {
 	run -0 --separate-stderr here 'args=(); each "$@"' "${RUNNING[@]}"
 	[ "$output" = "$VERDICTS" ]
-	[[ $stderr == *"octopus-pro: python3 (process "*") is printing dwell.gcode, 0 % done"* ]]
-	[[ $stderr == *"octopus-pro: python3 (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
+	[[ $stderr == *"octopus-pro: Klippy (process "*") is printing dwell.gcode, 0 % done"* ]]
+	[[ $stderr == *"octopus-pro: Klippy (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
 }
 
 @test "each recorded state, asked of Moonraker's socket" {
@@ -188,7 +188,11 @@ klippy stopped after running: 75 printer_unknown" ]
 @test "no answer: refused, unless the user's word is --while-unknown" {
 	MODE=silent run -0 --separate-stderr here 'klippy "ready, idle"; check'
 	[ "$output" = "75 printer_unknown" ]
-	[[ $stderr == *"nobody tells whether python3 (process "*") is printing: "*"klippy.sock: no answer in time"* ]]
+	[[ $stderr == *"Klippy (process "*") cannot be asked whether it prints: "*"klippy.sock: no answer in time"* ]]
+	# It is in no unit that would be stopped: --while-unknown would only find the port busy.
+	[[ $stderr == *"when nothing is printed, end it (kill "*"), then try again"* ]]
+	[[ $stderr != *--while-unknown* ]]
+	MODE=silent run -75 --separate-stderr here 'klippy "ready, idle"; main_process; kf-flash -u klipper < <(records)'
 	[[ $stderr == *"--while-unknown goes on"* ]]
 	MODE=deny run -0 --separate-stderr here '
 		klippy "ready, idle"; main_process; records | kf-flash -u klipper --while-unknown'
@@ -228,7 +232,7 @@ klippy stopped after running: 75 printer_unknown" ]
 		send_signal 0 "$klippy" && exit $s'
 	[ "$(jq -r .error.code <<<"$output")" = printing ]
 	[ "$(jq .flash <<<"$output")" = null ]
-	[[ $stderr == *"octopus-pro: klipper.service (process "*") is printing dwell.gcode, 0 % done"* ]]
+	[[ $stderr == *"octopus-pro: Klippy (klipper.service, process "*") is printing dwell.gcode, 0 % done"* ]]
 	[ ! -s "$FAKE/calls" ]
 }
 
@@ -290,7 +294,7 @@ can_hide() {
 	can_hide
 	run -0 --separate-stderr hidden "$H723" -- 'args=(-a "$PWD/pd/comms/klippy.sock"); each printing "ready, idle"'
 	[ "$output" = $'printing: 75 printing\nready, idle: 75 busy' ]
-	[[ $stderr == *"octopus-pro: python3 (process "*") is printing dwell.gcode, 0 % done"* ]]
+	[[ $stderr == *"octopus-pro: Klippy (process "*") is printing dwell.gcode, 0 % done"* ]]
 	[[ $stderr == *"/dev/ttyACM0 is open in process "*" (python3)"* ]]
 	# Behind a USB-to-serial chip nothing shows what runs on the board.
 	registry <<<'{"devices":{"f103":{"name":"F103","mcu":"stm32f103","serial_pattern":"usb-1a86_USB_Serial*","usb_port":"1-1.5"}}}'
@@ -302,11 +306,12 @@ can_hide() {
 	can_hide
 	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check; check --while-unknown; records | kf-flash --while-unknown >out; jq -r .error.code out'
 	[ "$output" = $'75 printer_unknown\n75 busy\nbusy' ]
-	[[ $stderr == *"nobody tells whether python3 (process "*"--while-unknown goes on"* ]]
+	[[ $stderr == *"Klippy (process "*") cannot be asked whether it prints: "*"end it ("*"kill "* ]]
+	[[ $stderr != *"--while-unknown goes on"* ]]
 }
 
-# A container may have a device node of its own: no lock of its meets ours.
-@test "hidden Klippy without the port's lock: its configuration tells, else it is unknown" {
+# Outside of containers all use our /dev, where the Klippy that prints has the port's lock.
+@test "hidden Klippy without the port's lock: its configuration tells, else it has not the port" {
 	can_hide
 	export UNLOCKED=1
 	MCUS='{"mcu":["/dev/ttyACM0","v1"]}' run -0 --separate-stderr hidden "$H723" -- '
@@ -316,9 +321,57 @@ can_hide() {
 	[ "$output" = "0 fine" ]
 	MCUS='{"mcu":["/dev/ttyACM7","v1"]}' MOONRAKER=http run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check'
 	[ "$output" = "0 fine" ]
-	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check; check --while-unknown'
+	PORT=/dev/null run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check; records | kf-flash | jq -r .flash.result'
+	[ "$output" = $'0 fine\nflashed' ]
+	PORT=/dev/null MODE=silent run -0 --separate-stderr hidden "$H723" -- 'klippy printing; check; check -q'
+	[ "$output" = $'0 fine\n0 fine' ]
+	[ "$(grep -c "asking Klippy (process .*), of another user" <<<"$stderr")" = 1 ]
+}
+
+@test "hidden Klippies that do not answer: all of them have three seconds" {
+	can_hide
+	export UNLOCKED=1
+	PORT=/dev/null MODE=silent run -0 --separate-stderr hidden "$H723" -- '
+		for i in 1 2 3 4; do klippy printing -a "$PWD/silent$i.sock"; done
+		MODE= MCUS="{\"mcu\":[\"/dev/ttyACM0\",\"v1\"]}" klippy printing -a "$PWD/answers.sock"
+		records >r; before=$(date +%s%N); kf-flash --check <r | jq -r .error.code
+		echo $((($(date +%s%N) - before) / 1000000))'
+	[ "${lines[0]}" = printing ]
+	[ "${lines[1]}" -lt 9000 ] # each had three seconds of its own: 12 in all
+	[ "$(grep -c "asking Klippy" <<<"$stderr")" = 1 ]
+}
+
+# The number at the lock is that of a process that has the port no more.
+@test "hidden Klippy: the port's lock is taken and does not tell by whom" {
+	can_hide
+	HANDED=1 run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check'
+	[ "$output" = "75 printer_unknown" ]
+	[[ $stderr == *"/dev/ttyACM0 may be in use by Klippy (process "*"), and it cannot be asked whether it prints: "* ]]
+	[[ $stderr == *"kill "*"), then try again"* ]]
+	[[ $stderr != *--while-unknown* ]]
+}
+
+# A container may have a device node of its own: no lock of its meets ours.
+@test "hidden Klippy in a container: unknown, unless it has other ports" {
+	local top=/sys/fs/cgroup group id=0123456789abcdef0123456789abcdef
+	can_hide
+	[ ! -d "$top/systemd" ] || top+=/systemd
+	group=$top/docker/$id$id
+	mkdir -p "$group" 2>/dev/null || skip "no cgroup can be made here"
+	export GROUP=$group UNLOCKED=1
+	enter() { LD_PRELOAD='' sh -c "echo $klippy >$GROUP/cgroup.procs"; }
+	export -f enter
+	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; enter; check; check --while-unknown; end'
 	[ "$output" = $'75 printer_unknown\n0 fine' ]
-	[[ $stderr == *"nobody tells whether python3 (process "*") has /dev/ttyACM0, and is printing: "* ]]
+	[[ $stderr == *"/dev/ttyACM0 may be in use by Klippy (Docker container 0123456789ab, process "* ]]
+	[[ $stderr == *"stop it (docker stop 0123456789ab), then try again; --while-unknown goes on"* ]]
+	MCUS='{"mcu":["/dev/ttyACM7","v1"]}' run -0 --separate-stderr hidden "$H723" -- 'klippy printing; enter; check; end'
+	[ "$output" = "0 fine" ]
+	unset UNLOCKED
+	PORT=/dev/ttyACM1 KEY=octopus-pro run -0 --separate-stderr hidden "$H723" "$RP2040" -- 'klippy printing -v; enter; check; end'
+	[ "$output" = "0 fine" ]
+	rmdir "$group"
+	rmdir --ignore-fail-on-non-empty "$top/docker"
 }
 
 @test "hidden Klippy with the locks of other ports: another printer, which stops nobody" {
@@ -349,6 +402,9 @@ can_hide() {
 	[[ $output == *"process ${lines[0]}"*" says that it prints, at $PWD/pd/comms/klippy.sock"* ]]
 	run --separate-stderr hidden "$H723" -- 'klippy printing -v; echo "$klippy"; kf-doctor --json'
 	[[ $output == *"process ${lines[0]}"*": http://127.0.0.1:"*"start klippy with -a"* ]]
+	MODE=silent run --separate-stderr hidden "$H723" -- 'klippy printing; kf-doctor --json'
+	[[ $output != *"start klippy with -a"* ]]
+	[[ $output == *"its boards are not flashed while it cannot be asked"* ]]
 }
 
 @test "hidden program that is no Klippy: the port's lock tells, with its process" {
@@ -392,10 +448,17 @@ can_hide() {
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
 	echo "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"
 	run -75 --separate-stderr here 'klippy printing; main_process; kf flash octopus-pro -u klipper'
-	[[ $stderr == *"kf-flash: octopus-pro: klipper.service (process "*") is printing"* ]]
+	[[ $stderr == *"kf-flash: octopus-pro: Klippy (klipper.service, process "*") is printing"* ]]
 	[[ $stderr != *"[Build]"* ]]
 	[ ! -d "$XDG_CACHE_HOME/kalico-flash/build" ]
 	[ "$(jq -r .error.code <<<"$output")" = printing ]
+	run -75 --separate-stderr here 'klippy printing; main_process; kf flash octopus-pro --no-service'
+	[[ $stderr == *"kf-flash: octopus-pro: Klippy ("*"process "*") is printing dwell.gcode"* ]]
+	[[ $stderr != *"[Build]"* ]]
+	run -75 --separate-stderr here 'klippy "ready, idle"; main_process; kf flash octopus-pro --no-service'
+	[[ $stderr == *"/dev/ttyACM0 is open in process "* ]]
+	[[ $stderr != *"[Build]"* ]]
+	[ ! -d "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run -0 --separate-stderr here 'klippy cancelled; main_process; kf flash octopus-pro -u klipper'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }

@@ -302,6 +302,11 @@ static void show_wait(const struct kf_board *board, const char *other)
 	kf_log_phase(phase, kf_board_label(board), "waiting for %s, which is at this board", other);
 }
 
+static void show_slow(const char *klippy)
+{
+	kf_log_phase(phase, NULL, "asking %s, of another user, for its boards", klippy);
+}
+
 /* Then the boards have their time before whoever waits for us starts their service again. */
 static int flash_all(struct kf_batch *batch, const struct kf_parallel *parallel,
 		     const struct args *args, struct kf_error *err)
@@ -350,8 +355,8 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 		return r;
 	if (touches)
 		prepare_jobs(batch);
-	if (!args->no_service)
-		kf_batch_hold(batch, kf_log_tool());
+	batch->hold.off = args->no_service;
+	kf_batch_hold(batch, kf_log_tool());
 	for (size_t i = 0; i < batch->count; i++)
 		if (batch->list[i].err.code != KF_OK)
 			show_failure(&batch->list[i].board, &batch->list[i].err);
@@ -391,6 +396,7 @@ int main(int argc, char *argv[])
 			   .return_ms = KF_FLASH_RETURN_MS,
 			   .wait_ms = KF_WAIT_MS },
 		.claims = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
+		.batch.guard.waits = show_slow,
 		.table = isatty(STDOUT_FILENO)
 	};
 	struct kf_error err;

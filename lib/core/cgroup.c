@@ -190,6 +190,22 @@ static bool enter_user(const char *group, struct place *place)
 	return true;
 }
 
+/* Rather one too many: whether it has a /dev of its own is what matters. */
+static bool looks_like_container(const char *path)
+{
+	static const char *const others[] = { "/kubepods", "/systemd-nspawn@" };
+	char prefix[KF_NAME_SIZE];
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(engines); i++)
+		if (kf_text_format(prefix, sizeof(prefix), "/%s", engines[i].prefix) &&
+		    strstr(path, prefix))
+			return true;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(others); i++)
+		if (strstr(path, others[i]))
+			return true;
+	return false;
+}
+
 /* path is cut into pieces. */
 static bool walk(char *path, uid_t me, struct kf_cgroup *ret)
 {
@@ -212,17 +228,20 @@ bool kf_cgroup_read(const char *text, uid_t me, struct kf_cgroup *ret)
 {
 	char line[4096];
 	const char *path;
+	bool container = false, known = false;
 
-	for (size_t len; *text; text += len + (text[len] == '\n')) {
+	for (size_t len; *text && !known; text += len + (text[len] == '\n')) {
 		len = strcspn(text, "\n");
 		*ret = (struct kf_cgroup){ 0 };
 		if (len >= sizeof(line))
 			continue;
 		kf_text_format(line, sizeof(line), "%.*s", (int)len, text);
 		path = systemd_path(line);
-		if (path && walk(line + (path - line), me, ret))
-			return true;
+		container = container || (path && looks_like_container(path));
+		known = path && walk(line + (path - line), me, ret);
 	}
-	*ret = (struct kf_cgroup){ 0 };
-	return false;
+	if (!known)
+		*ret = (struct kf_cgroup){ 0 };
+	ret->container = container;
+	return known;
 }

@@ -13,6 +13,7 @@
 struct kf_cgroup {
 	char unit[KF_NAME_SIZE]; /* a service of the system's manager; empty: it is in none */
 	char name[KF_NAME_SIZE]; /* the same, a user's own service, or a container; may be empty */
+	bool container; /* in a container, also in one that a service runs, or whose name is odd */
 	char stop[KF_STOP_SIZE]; /* "docker stop 0123456789ab"; empty: only its pid is known */
 };
 
@@ -20,7 +21,8 @@ struct kf_cgroup {
  * Read the text of a /proc/PID/cgroup (cgroups(7)), as systemd and the container engines name
  * their groups. The outermost of them decides: what runs in a container is none of the system's
  * services. me is the user who would type stop. False: the process is in no service and no
- * container that we know; *ret is empty then.
+ * container that we can name; *ret is empty then,
+ * but for container.
  */
 bool kf_cgroup_read(const char *text, uid_t me, struct kf_cgroup *ret);
 

@@ -115,16 +115,29 @@ static void hold_named(struct kf_batch *batch, const char *tool)
 	}
 }
 
+/* --while-unknown goes on only where the unit is stopped then. */
+static int free_port(struct kf_batch *batch, struct kf_job *job)
+{
+	const struct kf_board *board = &job->plan.board;
+	struct kf_error busy;
+	int r = kf_guard_holder(&batch->guard, &board->holder, &job->err);
+
+	if (r == 0)
+		return kf_hold_holder(&batch->hold, board, &job->err);
+	if (job->err.code == KF_PRINTER_UNKNOWN && !kf_hold_stops(&batch->hold, &board->holder) &&
+	    kf_hold_holder(&batch->hold, board, &busy) < 0)
+		kf_error_hint(&job->err, "%s", busy.hint);
+	return r;
+}
+
 void kf_batch_hold(struct kf_batch *batch, const char *tool)
 {
-	hold_named(batch, tool);
+	if (!batch->hold.off)
+		hold_named(batch, tool);
 	for (size_t i = 0; i < batch->count; i++) {
 		struct kf_job *job = &batch->list[i];
 
-		if (!to_flash(job))
-			continue;
-		if (kf_guard_holder(&batch->guard, &job->plan.board.holder, &job->err) < 0 ||
-		    kf_hold_holder(&batch->hold, &job->plan.board, &job->err) < 0)
+		if (to_flash(job) && free_port(batch, job) < 0)
 			fail_job(job, tool);
 	}
 }

@@ -11,19 +11,17 @@
 #include "klipper/drives.h"
 #include "usb/holder.h"
 
-enum { CONSULT_MS = 8000 };
+enum { CONSULT_MS = 8000, HIDDEN_MS = 3000, QUIET_MS = 500 };
 
-/* "klipper.service (process 812 of root)" */
-static void name_holder(const struct kf_holder *holder, char *ret, size_t size)
+/* "Klippy (klipper.service, process 812 of root)" */
+static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
 {
 	struct kf_holder_facts facts;
 
 	kf_holder_look(holder, &facts);
-	kf_text_format(ret, size, "%s (process %d%s%s)",
-		       facts.place[0]	    ? facts.place
-		       : holder->command[0] ? holder->command
-					    : "Klippy",
-		       (int)holder->pid, facts.owner[0] ? " of " : "", facts.owner);
+	kf_text_format(ret, size, "Klippy (%s%sprocess %d%s%s)", facts.place,
+		       facts.place[0] ? ", " : "", (int)holder->pid, facts.owner[0] ? " of " : "",
+		       facts.owner);
 }
 
 static int judge(const struct kf_printer *printer, const char *who, struct kf_error *err)
@@ -84,7 +82,7 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 
 	if (!is_klippy(holder, &klippy))
 		return 0;
-	name_holder(holder, who, sizeof(who));
+	name_klippy(holder, who, sizeof(who));
 	r = kf_klippy_consult(&klippy, kf_now_ms() + CONSULT_MS, &printer, &why);
 	if (r == 0)
 		return judge(&printer, who, err);
@@ -96,7 +94,7 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 	if (err)
 		*err = why;
 	if (r != -EINTR)
-		kf_fail(err, KF_PRINTER_UNKNOWN, "nobody tells whether %s is printing: %s", who,
+		kf_fail(err, KF_PRINTER_UNKNOWN, "%s cannot be asked whether it prints: %s", who,
 			why.message);
 	return r;
 }
@@ -123,7 +121,9 @@ int kf_guard_holder(struct kf_guard *guard, const struct kf_holder *holder, stru
 }
 
 struct kf_hidden {
+	struct kf_klippy klippy;
 	struct kf_holder holder;
+	bool late;	     /* it did not answer in its time */
 	json_t *settings;    /* NULL: it does not tell, ... */
 	struct kf_error why; /* ... and why */
 };
@@ -132,7 +132,7 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 {
 	struct kf_guard *guard = arg;
 	struct kf_hidden *list;
-	struct kf_hidden one = { 0 };
+	struct kf_hidden one = { .klippy = *klippy, .late = true };
 
 	if (!kf_holder_hidden(klippy->pid))
 		return true;
@@ -141,10 +141,46 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 		return false;
 	guard->hidden = list;
 	one.holder = kf_holder_of(klippy->pid);
-	if (kf_klippy_settings(klippy, kf_now_ms() + CONSULT_MS, &one.settings, &one.why) == 0)
-		one.why.code = KF_OK;
 	list[guard->hidden_count++] = one;
-	return one.why.code != KF_INTERRUPTED;
+	return true;
+}
+
+/* Each has its share of the time that is left; one that answers leaves the rest of its own. */
+static void ask_late(struct kf_guard *guard, int64_t deadline_ms)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < guard->hidden_count; i++)
+		left += guard->hidden[i].late;
+	for (size_t i = 0; i < guard->hidden_count && !kf_stop_signal(); i++) {
+		struct kf_hidden *one = &guard->hidden[i];
+		int64_t now_ms = kf_now_ms(), end_ms;
+
+		if (!one->late)
+			continue;
+		end_ms = now_ms + (deadline_ms > now_ms ? deadline_ms - now_ms : 0) / (int64_t)left;
+		left--;
+		one->late =
+			kf_klippy_settings(&one->klippy, end_ms, &one->settings, &one->why) < 0 &&
+			kf_now_ms() >= end_ms;
+	}
+}
+
+static void ask_hidden(struct kf_guard *guard)
+{
+	int64_t start_ms = kf_now_ms();
+	char who[2 * KF_NAME_SIZE + 32];
+
+	ask_late(guard, start_ms + QUIET_MS);
+	for (size_t i = 0; i < guard->hidden_count; i++) {
+		if (!guard->hidden[i].late)
+			continue;
+		name_klippy(&guard->hidden[i].holder, who, sizeof(who));
+		if (guard->waits)
+			guard->waits(who);
+		ask_late(guard, start_ms + HIDDEN_MS);
+		break;
+	}
 }
 
 static int find_hidden(struct kf_guard *guard, struct kf_error *err)
@@ -153,21 +189,52 @@ static int find_hidden(struct kf_guard *guard, struct kf_error *err)
 		return 0;
 	guard->looked = kf_klippy_each(add_hidden, guard);
 	if (guard->looked)
+		ask_hidden(guard);
+	guard->looked = guard->looked && !kf_stop_signal();
+	if (guard->looked)
 		return 0;
 	return kf_stop_signal()
 		       ? kf_fail(err, KF_INTERRUPTED, "stopped by a signal")
 		       : kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not tell which programs run");
 }
 
-static bool may_have(const struct kf_hidden *hidden, const struct kf_board *board)
+/*
+ * The one that prints has the flock(2) of all its ports; but that of a container may be of a device
+ * node of its own, where ours does not meet it.
+ */
+static bool may_have(const struct kf_hidden *hidden, const struct kf_board *board, bool locked)
 {
-	return !hidden->settings && !gone(hidden->holder.pid) &&
-	       !kf_holder_elsewhere(hidden->holder.pid, board->tty);
+	struct kf_holder_facts facts;
+
+	if (hidden->settings || gone(hidden->holder.pid) ||
+	    kf_holder_elsewhere(hidden->holder.pid, board->tty))
+		return false;
+	kf_holder_look(&hidden->holder, &facts);
+	return locked || facts.container;
+}
+
+static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *board, bool locked,
+			struct kf_error *err)
+{
+	char who[2 * KF_NAME_SIZE + 32];
+	struct kf_holder_facts facts;
+	int r;
+
+	name_klippy(&hidden->holder, who, sizeof(who));
+	kf_holder_look(&hidden->holder, &facts);
+	r = kf_fail(err, KF_PRINTER_UNKNOWN,
+		    "%s may be in use by %s, and it cannot be asked whether it prints: %s",
+		    board->tty, who, hidden->why.message);
+	kf_error_hint(err,
+		      "look at the printer: if it does not print, %s it (%s), then try again%s",
+		      facts.place[0] ? "stop" : "end", facts.stop,
+		      locked ? "" : "; --while-unknown goes on without that");
+	return r;
 }
 
 int kf_guard_port(struct kf_guard *guard, struct kf_board *board, struct kf_error *err)
 {
-	char who[2 * KF_NAME_SIZE + 32];
+	bool locked;
 	int r;
 
 	if (board->holder.pid || !board->tty[0])
@@ -180,16 +247,10 @@ int kf_guard_port(struct kf_guard *guard, struct kf_board *board, struct kf_erro
 			board->holder = guard->hidden[i].holder;
 			return 0;
 		}
-	for (size_t i = 0; i < guard->hidden_count && !guard->while_unknown; i++) {
-		const struct kf_hidden *hidden = &guard->hidden[i];
-
-		if (!may_have(hidden, board))
-			continue;
-		name_holder(&hidden->holder, who, sizeof(who));
-		return kf_fail(err, KF_PRINTER_UNKNOWN,
-			       "nobody tells whether %s has %s, and is printing: %s", who,
-			       board->tty, hidden->why.message);
-	}
+	locked = kf_holder_locked(board->tty);
+	for (size_t i = 0; i < guard->hidden_count && !guard->while_unknown; i++)
+		if (may_have(&guard->hidden[i], board, locked))
+			return fail_unknown(&guard->hidden[i], board, locked, err);
 	return 0;
 }
 

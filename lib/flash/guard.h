@@ -21,16 +21,18 @@ struct kf_guard {
 		struct kf_error err; /* KF_OK: it may be stopped */
 	} asked[2 * KF_HOLD_MAX];
 	size_t count;
-	bool looked; /* for hidden ones */
+	void (*waits)(const char *klippy); /* that one is slow to answer; may be NULL */
+	bool looked;			   /* for hidden ones */
 	struct kf_hidden *hidden;
 	size_t hidden_count;
 };
 
 /*
  * Complete the holder of a board that has a tty and seems free: by the configuration of each
- * hidden Klippy. One that has the flock(2) of other ports only, and does not tell, has not this
- * one. KF_PRINTER_UNKNOWN: one may have it, and nobody can say (with while_unknown: 0, and no
- * holder). KF_INTERRUPTED.
+ * hidden Klippy, which all together have three seconds to tell it. One that does not tell may have
+ * the port if its flock(2) is taken, or if it runs in a container, unless it has the flock(2) of
+ * other ports only. KF_PRINTER_UNKNOWN: one may have it, and nobody can say (with while_unknown: 0,
+ * and no holder). KF_INTERRUPTED.
  */
 _must_check_ int kf_guard_port(struct kf_guard *guard, struct kf_board *board,
 			       struct kf_error *err);

@@ -83,7 +83,7 @@ static bool is_grabber(const struct kf_board *board, struct kf_error *err)
 	return false;
 }
 
-int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
+static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *err)
 {
 	const struct kf_holder *holder = &board->holder;
 	struct kf_holder_facts facts;
@@ -103,7 +103,9 @@ int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
 		return -EBUSY;
 	}
 	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";
-	if (holder->unit[0])
+	if (holder->unit[0] && !holds && is_printers(holder->unit))
+		kf_error_hint(err, "%sstop it (%s), or leave out --no-service", when, facts.stop);
+	else if (holder->unit[0] && holds)
 		kf_error_hint(err, "%sstop it (%s), or name it with -u %s", when, facts.stop,
 			      holder->unit);
 	else
@@ -112,15 +114,26 @@ int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
 	return -EBUSY;
 }
 
+int kf_hold_busy(const struct kf_board *board, struct kf_error *err)
+{
+	return fail_busy(board, true, err);
+}
+
+bool kf_hold_stops(const struct kf_hold *hold, const struct kf_holder *holder)
+{
+	return !hold->off && holder->unit[0] &&
+	       (named(hold, holder->unit) || is_printers(holder->unit));
+}
+
 int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board, struct kf_error *err)
 {
 	const struct kf_holder *holder = &board->holder;
 
-	if (!holder->pid || (holder->unit[0] && named(hold, holder->unit)))
+	if (!holder->pid)
 		return 0;
-	if (holder->unit[0] && is_printers(holder->unit))
+	if (kf_hold_stops(hold, holder))
 		return kf_hold_unit(hold, holder->unit, err);
-	return kf_hold_busy(board, err);
+	return fail_busy(board, !hold->off, err);
 }
 
 /* The records as a file of ours in memory, at its start, on standard input. */

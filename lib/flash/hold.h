@@ -13,6 +13,7 @@
 struct kf_hold {
 	char units[KF_HOLD_MAX][KF_NAME_SIZE];
 	size_t count;
+	bool off; /* nothing may be stopped */
 };
 
 /* Name a unit; once is enough. KF_USAGE if there are too many. */
@@ -25,6 +26,9 @@ _must_check_ int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_
  */
 _must_check_ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board,
 				struct kf_error *err);
+
+/* Is what holds a port a unit that would be stopped for it? */
+bool kf_hold_stops(const struct kf_hold *hold, const struct kf_holder *holder);
 
 /* KF_BUSY: who holds the board's port, and what to do about this one. */
 _must_check_ int kf_hold_busy(const struct kf_board *board, struct kf_error *err);

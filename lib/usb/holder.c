@@ -208,6 +208,20 @@ bool kf_holder_elsewhere(pid_t pid, const char *tty)
 	return stat(tty, &e.st) == 0 && !each_lock(is_elsewhere, &e) && e.found;
 }
 
+static bool is_lock_of(const struct lock *lock, void *arg)
+{
+	const struct stat *st = arg;
+
+	return lock->pid != getpid() && lock->ino == st->st_ino && same_filesystem(lock, st);
+}
+
+bool kf_holder_locked(const char *tty)
+{
+	struct stat st;
+
+	return stat(tty, &st) == 0 && each_lock(is_lock_of, &st);
+}
+
 void kf_holders_find(struct kf_board *boards, size_t count)
 {
 	_cleanup_(kf_freep) struct port *ports = calloc(count ? count : 1, sizeof(*ports));
@@ -264,6 +278,7 @@ void kf_holder_look(const struct kf_holder *holder, struct kf_holder_facts *ret)
 	*ret = (struct kf_holder_facts){ 0 };
 	kf_text_format(pid, sizeof(pid), "%d", (int)holder->pid);
 	read_cgroup(proc, pid, &cgroup);
+	ret->container = cgroup.container;
 	find_owner(proc, pid, ret->owner);
 	kf_text_format(ret->place, sizeof(ret->place), "%s",
 		       holder->unit[0] ? holder->unit : cgroup.name);

@@ -27,8 +27,12 @@ bool kf_holder_elsewhere(pid_t pid, const char *tty);
 /* A process by its number: its command and its unit, as far as /proc shows them. */
 struct kf_holder kf_holder_of(pid_t pid);
 
+/* Has any other process the flock(2) of tty, by our device node? Its number need not tell which. */
+bool kf_holder_locked(const char *tty);
+
 struct kf_holder_facts {
 	char place[KF_NAME_SIZE]; /* its service or its container; empty: neither is known */
+	bool container;		  /* it may have a /dev of its own */
 	char owner[KF_NAME_SIZE]; /* its user, if that is not the caller's; else empty */
 	char stop[KF_STOP_SIZE];  /* the command that stops it: that of its place, else kill */
 };

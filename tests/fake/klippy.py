@@ -5,7 +5,8 @@ A Klippy, and a Moonraker beside it, that say what the real ones were recorded t
 
 klippy.py CONFIG [-l LOG] [-a SOCKET]: hold the port in $PORT open, with its flock(2) as pyserial's
 exclusive=True takes it (klippy/serialhdl.py; $UNLOCKED: without, as a container's is that has a
-device node of its own), and answer on SOCKET. $HIDDEN: /proc/PID/fd is root's, as that of another
+device node of its own; $HANDED: the lock bears the number of its parent, which has the port not
+any more), and answer on SOCKET. $HIDDEN: /proc/PID/fd is root's, as that of another
 user's process is not ours to read. On
 $MOONRAKER (a socket's path, or "http" for a port of 127.0.0.1) answer as Moonraker. $STATE names the line of
 tests/fixtures/klippy-api.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
@@ -141,6 +142,16 @@ def start(function, *args):
     threading.Thread(target=function, args=args, daemon=True).start()
 
 
+def hand_over(port_fd):
+    """A child of ours goes on with the port; we stay, without it."""
+    child = os.fork()
+    if child:
+        os.close(port_fd)
+        os.waitpid(child, 0)
+        os._exit(0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main():
     # It ends with the test that started it.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -149,6 +160,8 @@ def main():
         port_fd = os.open(ENV["PORT"], os.O_NOCTTY | os.O_RDWR)
         if "UNLOCKED" not in ENV:
             fcntl.flock(port_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if "HANDED" in ENV:
+                hand_over(port_fd)
     if "HIDDEN" in ENV:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
     if "-a" in args and MODE == "refuse":

@@ -98,6 +98,30 @@ TEST(services_and_containers)
 	}
 }
 
+/* Also where the name tells a service, or nothing. */
+TEST(container_in_a_service)
+{
+	static const struct {
+		const char *text;
+		bool container;
+	} groups[] = {
+		{ "0::/system.slice/klipper.service\n", false },
+		{ "0::/user.slice/user-1000.slice/session-3.scope\n", false },
+		{ "12:memory:/docker/x\n0::/init.scope\n", false },
+		{ "0::/docker/" ID "\n", true },
+		{ "0::/system.slice/klipper.service/libpod-payload-" ID "\n", true },
+		{ "0::/machine.slice/systemd-nspawn@deb.service/payload\n", true },
+		{ "0::/kubepods/burstable/pod1/" ID "\n", true },
+		{ "1:name=systemd:/lxc/-rf/x\n0::/\n", true },
+	};
+	struct kf_cgroup cgroup;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(groups); i++) {
+		kf_cgroup_read(groups[i].text, ME, &cgroup);
+		CHECK(cgroup.container == groups[i].container);
+	}
+}
+
 TEST(long_names)
 {
 	struct kf_cgroup cgroup;
@@ -109,4 +133,4 @@ TEST(long_names)
 	CHECK(!kf_cgroup_read(text, ME, &cgroup));
 }
 
-TEST_MAIN(T(services_and_containers), T(long_names))
+TEST_MAIN(T(services_and_containers), T(container_in_a_service), T(long_names))
