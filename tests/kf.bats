@@ -77,6 +77,21 @@ load stages
 	[ "${stderr_lines[0]}" = "kf: no registered board is connected" ]
 }
 
+@test "kf flash --all without a connected board: a word of each registered one" {
+	{
+		board octopus-pro '.board.connected = false | .board.mode = null'
+		board toolhead '.board.connected = false | .board.mode = null'
+		board '' '.board.key = null | .board.mode = "other"'
+	} >"$note/records.jsonl"
+	cp "$KF_BUILD/kf-flash" "$stages"
+	alone kf flash --all --table
+	[ "$status" -eq 69 ]
+	[ "$output" = "octopus-pro          skipped    not connected
+toolhead             skipped    not connected" ]
+	[ "${stderr_lines[-2]}" = "kf: no registered board is connected" ]
+	run ! ran kf-config
+}
+
 @test "no board at all: kf-scan's story and status, and nothing else" {
 	scans 'echo "kf-scan: no USB board found" >&2; exit 69'
 	: >"$note/records.jsonl"

@@ -68,7 +68,8 @@ built() {
 }
 
 @test "boards that are not there" {
-	caused nothing_connected sim "$H723,off" -- 'kf flash --all'
+	caused nothing_connected sim "$H723,off" -- 'kf flash --all >rows'
+	[ "$(jq -c '[.board.key, .error, .flash.result]' rows)" = '["octopus-pro",null,"skipped"]' ]
 	caused nothing_connected sim "$H723,off" -- 'kf-scan'
 	caused not_connected sim "$RP2040" -- 'kf flash octopus-pro'
 	caused not_connected sim "$H723" -- 'kf-flash --port /dev/ttyACM9 --firmware "$IMAGES/h723/klipper.bin"'

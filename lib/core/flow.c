@@ -155,17 +155,23 @@ static int discover(const struct kf_flow *flow, json_t **ret, int *ret_missing,
 	return json_array_size(*ret) == 0 ? *ret_missing : 0;
 }
 
-/* Returns 0 with the boards, or with NULL if the user wants none; else the exit status. */
+/*
+ * Returns 0 with the boards, or with NULL if the user wants none; else the exit status. Boards that
+ * come with that cannot be worked on, but shall each be told of.
+ */
 static int choose(const struct kf_flow *flow, json_t *found, int tty, json_t **ret,
 		  struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
 	_cleanup_(kf_freep) char *summary = NULL;
 
-	if (flow->keys[0] || !flow->verb)
+	if (flow->keys[0] || !flow->verb) {
 		boards = json_incref(found);
-	else if (kf_selection_make(found, flow->all, flow->absent, &boards, err) < 0)
+	} else if (kf_selection_make(found, flow->all, flow->absent, &boards, err) < 0) {
+		*ret = boards;
+		boards = NULL; /* the caller's now */
 		return failed(err);
+	}
 	summary = kf_selection_summary(boards);
 	if (summary)
 		flow->found(summary);
@@ -198,12 +204,12 @@ static int check_records(const char *program, int status, int out, size_t count,
 	return failed(err);
 }
 
-/* Each stage gets what the one before it has handed on. */
-static int run_stages(const struct kf_flow *flow, const json_t *boards, struct kf_error *err)
+/* Run the stages from number i on: each gets what the one before it has handed on. */
+static int run_stages(const struct kf_flow *flow, size_t i, const json_t *boards,
+		      struct kf_error *err)
 {
 	_cleanup_(kf_closep) int in = -1, out = -1;
 	bool stopped;
-	size_t i = 1;
 	int status;
 
 	if (kf_batch_write(boards, &in, err) < 0)
@@ -226,6 +232,19 @@ static int run_stages(const struct kf_flow *flow, const json_t *boards, struct k
 		}
 	}
 	return run_stage(flow->stages[i], in, STDOUT_FILENO, &stopped, err);
+}
+
+/* No board can be worked on: the last stage says of each why. The status is the caller's. */
+static int tell_each(const struct kf_flow *flow, const json_t *boards, int status)
+{
+	struct kf_error ignored;
+	size_t last = 1;
+	int r;
+
+	while (flow->stages[last + 1])
+		last++;
+	r = json_array_size(boards) ? run_stages(flow, last, boards, &ignored) : 0;
+	return kf_stopped() ? r : status;
 }
 
 static int open_terminal(const struct kf_flow *flow, int *ret, struct kf_error *err)
@@ -252,7 +271,8 @@ int kf_flow_run(const struct kf_flow *flow, struct kf_error *ret)
 	status = discover(flow, &found, &missing, ret);
 	if (status == 0)
 		status = choose(flow, found, tty, &boards, ret);
-	if (status == 0 && boards)
-		status = run_stages(flow, boards, ret);
+	if (boards)
+		status =
+			status ? tell_each(flow, boards, status) : run_stages(flow, 1, boards, ret);
 	return status ? status : missing;
 }

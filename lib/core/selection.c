@@ -60,6 +60,7 @@ int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
 	_cleanup_(kf_json_decrefp) json_t *list = json_array();
 	bool any = false;
 	struct kf_board board;
+	int r;
 
 	for (size_t i = 0; board_at(found, i, &board); i++) {
 		if (!wanted(json_array_get(found, i), &board, all, absent))
@@ -68,11 +69,12 @@ int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
 		if (json_array_append(list, json_array_get(found, i)) < 0)
 			return kf_fail_sys(err, ENOMEM, "boards");
 	}
-	if (!any)
-		return nothing(found, err);
-	*ret = list;
-	list = NULL; /* the caller's now */
-	return 0;
+	r = any ? 0 : nothing(found, err);
+	if (r == 0 || all) {
+		*ret = list;
+		list = NULL; /* the caller's now */
+	}
+	return r;
 }
 
 /* ": octopus-pro, nitehawk" of those that are connected, or of those that are not. */

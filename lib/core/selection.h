@@ -10,7 +10,8 @@
  * on; with all come also the excluded, the failed and the absent ones, for the last stage tells of
  * each what became of it. With absent (what is done needs no board), those that are not connected
  * are like the others. -ENODEV (KF_NOTHING_CONNECTED) or -ENOENT (KF_NOT_REGISTERED) if there are
- * none, or if one has to be connected and none is: saying what is there instead.
+ * none, or if one has to be connected and none is: saying what is there instead; with all, *ret has
+ * the registered ones also then (else it stays as it is).
  */
 _must_check_ int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
 				   struct kf_error *err);
