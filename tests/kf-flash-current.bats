@@ -117,6 +117,7 @@ export -f held
 	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash <r >/dev/null
 		kf-flash --dry-run --table <r; kf-flash --table <r'
 	[[ $stderr == *"would leave it alone: it was last flashed with "*"--force writes it again"* ]]
+	[[ ${lines[0]} == "octopus-pro          dry_run    would leave it alone: it was last flashed with "* ]]
 	[[ ${lines[1]} == "octopus-pro "*" current "*"it runs this version"* ]]
 }
 

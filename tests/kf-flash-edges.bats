@@ -229,14 +229,14 @@ untouched() {
 
 @test "flashable false, and blocked devices" {
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
-	untouched "octopus-pro: skipped: set to be left alone: flashable is false" "$H723"
+	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723"
 	registry < <(jq '.blocked_devices = [{pattern: "usb-Klipper_stm32h7*", reason: "mine"}]' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: mine" "$H723"
 	# Neither when somebody names it by hand.
-	untouched "it is not to be flashed, says devices.json: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	untouched "it is not to be flashed: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	# Nor when it is in its bootloader under another name.
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
-	untouched "octopus-pro: skipped: set to be left alone" "$H723,mode=katapult"
+	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723,mode=katapult"
 }
 
 @test "USB devices that are no boards" {

@@ -100,6 +100,8 @@ setup() {
 	[ "$(jq -sc '[.[0].flash.result, .[1].board.mode]' <<<"$output")" = '["dry_run","klipper"]' ]
 	[[ $stderr == *"would flash "*"/klipper.bin "*" by katapult, else make_flash at /dev/ttyACM0"* ]]
 	[ ! -s "$FAKE/calls" ]
+	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --dry-run --table'
+	[ "$output" = "octopus-pro          dry_run    would flash $(jq -r .version <"$IMAGES/h723/klipper.dict") (katapult)" ]
 }
 
 # bats test_tags=slow
@@ -641,7 +643,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	run -130 --separate-stderr sim "$H723,rtt_us=2000,state=board" -- \
 		'records >r; interrupt_at "writing 25%" kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = interrupted ]
-	[[ $stderr == *"stopped by a signal; the firmware on it is incomplete"*"run the same command again"* ]]
+	[[ $stderr == *"octopus-pro: stopped by the user's signal; the firmware on it is incomplete"*"run the same command again"* ]]
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }

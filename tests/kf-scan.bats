@@ -255,7 +255,7 @@ field() {
 		3 registered, 4 USB devices found
 		  [OK] octopus-pro: Octopus Pro v1.1 (stm32h723)  katapult        /dev/serial/by-id/usb-katapult_stm32h723xx_29001A001151313531383332-if00
 		  [OK] probe: Probe (rp2040)                      excluded        /dev/serial/by-id/usb-Klipper_rp2040_E66138935F2B8E29-if00
-		       set to be left alone: flashable is false
+		       flashable is false in devices.json
 		  [??] Unknown device (rp2040)                    other           /dev/serial/by-id/usb-Klipper_rp2040_E66138935F2B8E29-if02
 		       a second port of its device
 		  [??] Unknown device                             blocked, other  /dev/serial/by-id/usb-Beacon_Beacon_RevH_FD24A6D44E53555047202020FF0F2A1B-if00

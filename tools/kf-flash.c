@@ -169,7 +169,7 @@ static int read_records(json_t *records, struct kf_error *err)
 	int r = kf_record_read_all(stdin, kf_log_error, records, err);
 
 	if (r == 0 && json_array_size(records) == 0)
-		r = kf_stopped() ? kf_fail(err, KF_INTERRUPTED, "stopped by a signal")
+		r = kf_stopped() ? kf_fail_stopped(err)
 				 : kf_fail(err, KF_NOTHING_CONNECTED,
 					   "no board on standard input: nothing to flash");
 	if (r < 0 && err->code == KF_NOTHING_CONNECTED)
@@ -220,8 +220,9 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 	kf_verdict_plan(&job->plan, !args->no_service, text, sizeof(text));
 	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 	json_object_set_new(job->record, "flash",
-			    json_pack("{s:s, s:s}", "result", "dry_run", "method",
-				      kf_method_name(job->plan.methods.list[0])));
+			    json_pack("{s:s, s:s, s:s*}", "result", "dry_run", "method",
+				      kf_method_name(job->plan.methods.list[0]), "reason",
+				      job->plan.current ? text : NULL));
 }
 
 static void tell(const struct kf_job *job, const json_t *flash)
@@ -240,7 +241,7 @@ static void flash_job(struct kf_job *job)
 	int r;
 
 	if (kf_stop_signal())
-		r = kf_fail(&err, KF_INTERRUPTED, "not begun: stopped by a signal");
+		r = kf_fail(&err, KF_INTERRUPTED, "not begun: stopped by the user's signal");
 	else
 		r = kf_flash_board(&job->plan, &watch, &flash, &err);
 	if (flash)
@@ -277,7 +278,8 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 
 	if (!args->table)
 		return kf_record_write(stdout, job->record, err);
-	kf_verdict_format(job->record, kf_board_label(&job->board), line, sizeof(line));
+	kf_verdict_format(job->record, kf_board_label(&job->board),
+			  job->plan.image.dictionary.version, line, sizeof(line));
 	puts(line);
 	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
 				     : 0;
@@ -315,7 +317,7 @@ static int flash_all(struct kf_batch *batch, const struct kf_parallel *parallel,
 	int r = kf_parallel_run(batch, parallel, err);
 
 	if (delay_ms && kf_wait(NULL, 0, kf_now_ms() + delay_ms) < 0)
-		kf_log_phase(phase, NULL, "stopped by a signal: no delay");
+		kf_log_phase(phase, NULL, "stopped by the user's signal: no delay");
 	return r;
 }
 

@@ -144,12 +144,19 @@ static const char *hint_of_errno(int errnum)
 	}
 }
 
+int kf_fail_stopped(struct kf_error *err)
+{
+	return kf_fail(err, KF_INTERRUPTED, "stopped by the user's signal");
+}
+
 int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
 {
 	const char *hint = hint_of_errno(errnum);
 	va_list ap;
 	size_t used;
 
+	if (errnum == EINTR)
+		return kf_fail_stopped(err);
 	if (err) {
 		va_start(ap, fmt);
 		fill(err, code_of_errno(errnum), fmt, ap);
@@ -158,7 +165,7 @@ int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
 			kf_error_hint(err, "%s", hint);
 		used = strlen(err->message);
 		kf_text_format(err->message + used, sizeof(err->message) - used, ": %s",
-			       errnum == EINTR ? "stopped by a signal" : strerror(errnum));
+			       strerror(errnum));
 	}
 	return -errnum;
 }
@@ -168,7 +175,7 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...)
 	char context[sizeof(((struct kf_error *)0)->message)], whole[sizeof(context)];
 	va_list ap;
 
-	if (!err)
+	if (!err || err->code == KF_INTERRUPTED)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(context, sizeof(context), fmt, ap);

@@ -67,15 +67,21 @@ struct kf_error {
  */
 int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...) _printf_(3, 4);
 
+/* KF_INTERRUPTED: the user's signal ended a wait. What was awaited is of no use to the user. */
+int kf_fail_stopped(struct kf_error *err);
+
 /*
  * The same for a system call: errnum (positive) chooses the code (EACCES and
  * EPERM: permission; EBUSY and EAGAIN: busy; ENODEV and ENXIO: gone; ETIMEDOUT:
- * timeout; EINTR: interrupted; else io) and its text is appended as ": text".
+ * timeout; else io) and its text is appended as ": text". EINTR is kf_fail_stopped().
  * EACCES, EROFS and ENOSPC have a hint of their own. Returns -errnum.
  */
 int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...) _printf_(3, 4);
 
-/* Put "context: " before the message: what the caller knows and the callee did not. */
+/*
+ * Put "context: " before the message: what the caller knows and the callee did not. Not where a
+ * signal stopped us: it does not matter at what.
+ */
 void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
 /* Replace the hint. */

@@ -157,7 +157,7 @@ static void take(struct kf_board *board, const struct kf_device *device, enum fi
 	if (!device->flashable) {
 		board->excluded = true;
 		kf_text_format(board->reason, sizeof(board->reason),
-			       "set to be left alone: flashable is false");
+			       "flashable is false in devices.json");
 	} else if (kf_board_in_rom(board)) {
 		kf_text_format(
 			board->reason, sizeof(board->reason),

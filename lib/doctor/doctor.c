@@ -77,7 +77,7 @@ int kf_doctor_run(void (*told)(const struct kf_finding *finding, void *arg), voi
 		doctor.check = checks[i].name;
 		checks[i].make(&doctor);
 		if (kf_stop_signal())
-			r = kf_fail(err, KF_INTERRUPTED, "stopped by a signal");
+			r = kf_fail_stopped(err);
 	}
 	kf_boards_free(&doctor.boards);
 	kf_registry_close(&doctor.registry);

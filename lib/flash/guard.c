@@ -194,7 +194,7 @@ static int find_hidden(struct kf_guard *guard, struct kf_error *err)
 	if (guard->looked)
 		return 0;
 	return kf_stop_signal()
-		       ? kf_fail(err, KF_INTERRUPTED, "stopped by a signal")
+		       ? kf_fail_stopped(err)
 		       : kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not tell which programs run");
 }
 

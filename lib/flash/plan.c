@@ -210,11 +210,12 @@ static int refuse_skipped(const struct kf_registry *registry, const struct kf_pl
 	bool left_alone =
 		key[0] && kf_registry_device(registry, key, &dev, NULL) == 0 && !dev.flashable;
 
-	kf_fail(err, KF_CONFIG, "it is not to be flashed, says devices.json: %s", plan->skip);
+	kf_fail(err, KF_CONFIG, "it is not to be flashed: %s", plan->skip);
 	if (left_alone)
 		kf_error_hint(err, "if it shall be: kf set %s flashable=true", key);
 	else
-		kf_error_hint(err, "if it shall be, take it out of blocked_devices there");
+		kf_error_hint(err, "if it shall be, take it out of blocked_devices in "
+				   "devices.json");
 	return kf_code_errno(KF_CONFIG);
 }
 

@@ -45,7 +45,8 @@ void kf_verdict_tell(const json_t *flash, const char *version, char *ret, size_t
 			       json_number_value(json_object_get(flash, "seconds")));
 }
 
-void kf_verdict_format(const json_t *record, const char *label, char *ret, size_t size)
+void kf_verdict_format(const json_t *record, const char *label, const char *version, char *ret,
+		       size_t size)
 {
 	const json_t *flash = json_object_get(record, "flash");
 	const json_t *error = json_object_get(record, "error");
@@ -59,6 +60,9 @@ void kf_verdict_format(const json_t *record, const char *label, char *ret, size_
 		kf_text_format(ret, size, "%-20s %-10s %s", label, "ready", "can be flashed now");
 	else if (text(flash, "reason")[0])
 		kf_text_format(ret, size, "%-20s %-10s %s", label, result, text(flash, "reason"));
+	else if (strcmp(result, "dry_run") == 0)
+		kf_text_format(ret, size, "%-20s %-10s would flash %s (%s)", label, result, version,
+			       text(flash, "method"));
 	else
 		kf_text_format(ret, size, "%-20s %-10s %s%s%s (%s)", label, result, before,
 			       before[0] && after[0] ? " -> " : "", after, text(flash, "method"));

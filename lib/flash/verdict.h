@@ -11,7 +11,11 @@ void kf_verdict_plan(const struct kf_plan *plan, bool stops_units, char *ret, si
 /* "flashed: runs VERSION now, 2.1 s", or "current: VERSION: why" from the record's "flash". */
 void kf_verdict_tell(const json_t *flash, const char *version, char *ret, size_t size);
 
-/* "label  word  reason, or versions and method" from a record that kf-flash has finished. */
-void kf_verdict_format(const json_t *record, const char *label, char *ret, size_t size);
+/*
+ * "label  word  reason, or versions and method" from a record that kf-flash has finished; version
+ * is the image's.
+ */
+void kf_verdict_format(const json_t *record, const char *label, const char *version, char *ret,
+		       size_t size);
 
 #endif

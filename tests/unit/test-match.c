@@ -99,7 +99,7 @@ TEST(kept_out)
 
 	CHECK_STR(b.key, "nitehawk");
 	CHECK(b.excluded);
-	CHECK_STR(b.reason, "set to be left alone: flashable is false");
+	CHECK_STR(b.reason, "flashable is false in devices.json");
 	b = identified("/dev/serial/by-id/usb-Beacon_RevH_AB12-if00", "AB12", "1-1");
 	CHECK_STR(b.key, "");
 	CHECK(b.excluded);
