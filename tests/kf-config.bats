@@ -91,6 +91,9 @@ fake_menuconfig() {
 		[ "$status" -eq 64 ] || { echo "$mistake: $status" && false; }
 		[[ $output == "" && $stderr == "kf-config: "* ]]
 	done
+	run -64 kf-config set octopus
+	[ "${lines[0]}" = "kf-config: set: it is not said what is to be set" ]
+	[ "${lines[1]}" = "  for example: kf set octopus name=\"Octopus Pro\"; man kf-config lists what can be set" ]
 	run kf-config import
 	[ "${lines[0]}" = "kf-config: import: give the file or folder" ]
 	run kf-config import ''
@@ -171,7 +174,7 @@ fake_menuconfig() {
 	[ "$stderr" = "kf-config: octopus: $PWD/nonesuch does not exist yet" ]
 	[ "$(jq -r .klipper_dir <<<"$output")" = "$PWD/nonesuch" ]
 	run -0 --separate-stderr kf-config set --global klipper_dir="$PWD/empty" katapult_dir="$PWD/tree"
-	[ "$stderr" = "kf-config: $PWD/empty is no source folder now: there is no src/Kconfig in it" ]
+	[ "$stderr" = "kf-config: $PWD/empty is not a source folder: it has no src/Kconfig" ]
 	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/tree" name=klipper_dir=x
 	[ "$stderr" = "" ]
 	run -0 --separate-stderr kf-config set octopus klipper_dir=
@@ -366,7 +369,7 @@ as it is now: kf flash octopus --accept-drift" ]
 	cp "$config" before
 	run --separate-stderr filter --accept-drift < <(octopus)
 	[ "$status" -eq 0 ]
-	[[ $stderr == *"octopus: stm32h723xx, application at 0x08020000, usb; saved as it is now, and what it was as .config.old" ]]
+	[[ $stderr == *"octopus: stm32h723xx, application at 0x08020000, usb; saved; the configuration before it is kept as .config.old" ]]
 	cmp "$config.old" before
 	cmp "$config" "$cache/configs/octopus/.config"
 	grep -qx CONFIG_CLOCK_FREQ=550000000 "$config"
@@ -407,6 +410,14 @@ as it is now: kf flash octopus --accept-drift" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
+@test "an interface that the configuration does not say is not named" {
+	registry <<<'{"devices": {"mega": {"name": "Mega", "mcu": "atmega2560", "usb_port": "1-5"}}}'
+	saved mega MACH_AVR
+	run -0 --separate-stderr filter < <(seen atmega2560 "" 1-5 '.board += {key: "mega", mode: "other"}')
+	[[ $stderr == *"[Config] mega: atmega2560, application at 0x00000000" ]]
+}
+
 @test "no configuration and no terminal: says what to run" {
 	two_boards
 	run --separate-stderr filter < <(octopus)
@@ -414,9 +425,15 @@ as it is now: kf flash octopus --accept-drift" ]
 	[ "$(jq -r .error.code <<<"$output")" = no_config ]
 	[[ $(jq -r .error.hint <<<"$output") == *"kf config octopus"* ]]
 	[ ! -e "$ours/configs" ]
-	run --separate-stderr filter --menuconfig < <(octopus)
-	[ "$status" -eq 64 ]
-	[[ $output == "" && $stderr == *"no terminal"* ]]
+	run -78 --separate-stderr filter --menuconfig < <(octopus)
+	[ "$output" = "" ]
+	[ "$stderr" = "kf-config: octopus: no configuration is saved for this board
+  make one on a terminal with kf config octopus, or put a .config at $ours/configs/octopus/.config" ]
+	saved octopus "${h723[@]}"
+	run -64 --separate-stderr filter --menuconfig < <(octopus)
+	[ "$output" = "" ]
+	[ "$stderr" = "kf-config: octopus: there is no terminal to ask on
+  type on a terminal: kf config octopus" ]
 }
 
 # bats test_tags=slow
@@ -674,10 +691,23 @@ sudo apt-get install python3" ]
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
 	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
-	[[ $stderr == *"--key=rp2040 --name=\"N\" --mcu=rp2040"* ]]
+	[[ $stderr == *"--key=n --name=\"N\" --mcu=rp2040"* ]]
 	refused 65 "line 1" --key=x <<<'{'
 	echo '{"devices": ' | tee before >"$file"
 	refused 78 "$file: line 2, column 0" --key=x < <(seen rp2040 AAAA1111 1-1)
+}
+
+@test "add without a terminal proposes what it would propose on one" {
+	run -64 --separate-stderr filter add --port=1-1.2 --name=Têtière < <(seen stm32h723xx AAAA1111 1-1.2)
+	[[ $stderr == *"give them: --key=tetiere --name=\"Têtière\" --mcu=stm32h723" ]]
+	run -64 --separate-stderr filter add < <(seen stm32h723xx AAAA1111 1-1.2)
+	[[ $stderr == *"give them: --key=stm32h723 --name=\"stm32h723\" --mcu=stm32h723" ]]
+	# It is not plugged in.
+	run -64 --separate-stderr filter add --port=1-1.2 </dev/null
+	[[ $stderr == *"give them: --key=board --name=\"board\" --mcu=MCU, where MCU is its chip, such as stm32h723" ]]
+	run -64 --separate-stderr filter add --port=1-1.2 --mcu=rp2040 </dev/null
+	[[ $stderr == *"give them: --key=rp2040 --name=\"rp2040\" --mcu=rp2040" ]]
+	[ ! -e "$file" ]
 }
 
 # bats test_tags=slow
@@ -715,6 +745,9 @@ sudo apt-get install python3" ]
 	run --separate-stderr filter add --key=right --name=N --mcu=atmega2560 --port=2-2 < <(seen "" "" 2-2 "$ch340")
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"right: it shows no serial number: leave it on USB port 2-2"* ]]
+	run -0 --separate-stderr filter add --key=shared --name=N --mcu=stm32f446 --port=2-3 < <(seen stm32f446xx 12345 2-3)
+	[[ $stderr == *"shared: the serial number that it shows is not its own: leave it on USB port 2-3"* ]]
+	kf-config remove --yes shared >/dev/null
 	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
 		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
 		quiet --key=dfu --mcu=stm32g0b1

@@ -23,6 +23,7 @@
 #include "core/value.h"
 #include "klipper/configure.h"
 #include "klipper/listing.h"
+#include "klipper/migrate.h"
 #include "klipper/retire.h"
 #include "klipper/transfer.h"
 
@@ -182,11 +183,19 @@ static void warn_dirs(const char *key, char *const *assignments)
 	}
 }
 
+static int nothing_to_set(const char *key, struct kf_error *err)
+{
+	kf_fail(err, KF_USAGE, "set: it is not said what is to be set");
+	kf_error_hint(err, "for example: kf set %s%s; man kf-config lists what can be set",
+		      key ? key : "--global ",
+		      key ? " name=\"Octopus Pro\"" : "klipper_dir=~/klipper");
+	return kf_code_errno(KF_USAGE);
+}
+
 static int set(char **args, struct kf_error *err)
 {
 	char *key[] = { opt.global ? NULL : *args++, NULL };
-	int r = *args ? kf_enrol_set(key[0], args, err)
-		      : kf_fail(err, KF_USAGE, "set: what? give MEMBER=VALUE");
+	int r = *args ? kf_enrol_set(key[0], args, err) : nothing_to_set(key[0], err);
 
 	if (r < 0)
 		return r;
@@ -246,7 +255,8 @@ static int add(char **args, struct kf_error *err)
 	if (e.by_port)
 		kf_log_warn(e.key, "%s: leave it on USB port %s, by which it is known",
 			    kf_board_has_serial(&board) ? "another board shows its serial number"
-							: "it shows no serial number",
+			    : board.usb.serial[0] ? "the serial number that it shows is not its own"
+						  : "it shows no serial number",
 			    e.usb_port);
 	record = kf_record_new(&board);
 	return opt.table ? 0 : kf_record_write(stdout, record, err);
@@ -256,6 +266,7 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 {
 	struct kf_error failure = { 0 };
 	struct kf_configured done;
+	char summary[256];
 
 	if (kf_configure_edits(c, board->key))
 		kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
@@ -267,8 +278,8 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 		kf_record_set_error(record, kf_log_tool(), &failure);
 		return;
 	}
-	kf_log_phase(phase, board->key, "%s, application at 0x%08x, %s%s", done.kconfig.mcu,
-		     done.kconfig.start, kf_comm_name(done.kconfig.comm), done.saved);
+	kf_kconfig_summary(&done.kconfig, summary, sizeof(summary));
+	kf_log_phase(phase, board->key, "%s%s", summary, done.saved);
 	if (done.lost[0])
 		kf_log_phase(phase, board->key,
 			     "saved, but not in this tree any more: %s; kf config %s shows what "
@@ -303,6 +314,28 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 	return kf_record_status(records);
 }
 
+/* menuconfig is asked for, and err says that there is no terminal: what to type for the board. */
+static int no_menuconfig(const struct kf_configure *c, const json_t *records, struct kf_error *err)
+{
+	struct kf_board board;
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record)
+	{
+		if (kf_record_board(record, &board, NULL) < 0 || kf_record_failed(record) ||
+		    kf_record_skipped(record) || !kf_configure_wants(c, &board))
+			continue;
+		if (kf_saved_config_days(board.key) == -ENOENT)
+			(void)kf_saved_config_missing(board.key, err);
+		else
+			kf_error_hint(err, "type on a terminal: kf config %s", board.key);
+		kf_error_prefix(err, "%s", board.key);
+		break;
+	}
+	return kf_code_errno(err->code);
+}
+
 /*
  * All is read before the first board and written after the last: menuconfig has the terminal
  * to itself, and a run that is stopped hands nothing on to be built.
@@ -321,18 +354,21 @@ static int filter(char **args, struct kf_error *err)
 				  .accept_drift = opt.accept_drift,
 				  .timeout_ms = opt.timeout_ms,
 				  .wait_ms = opt.wait_ms };
+	struct kf_error no_terminal = { 0 };
 	int status, r;
 
 	(void)args;
 	if (isatty(STDIN_FILENO))
 		return kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config");
-	r = kf_terminal_open(&tty, err);
-	if (r < 0 && opt.menuconfig)
-		return r;
-	c.tty = tty;
 	r = kf_batch_collect(stdin, kf_log_error, &records, err);
-	if (r == 0)
-		r = kf_registry_load(&registry, err);
+	if (r < 0)
+		return r;
+	if (kf_terminal_open(&tty, &no_terminal) < 0 && opt.menuconfig) {
+		*err = no_terminal;
+		return no_menuconfig(&c, records, err);
+	}
+	c.tty = tty;
+	r = kf_registry_load(&registry, err);
 	status = r < 0 ? r : configure_all(&c, records, err);
 	r = status < 0 ? status : 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(records); i++)

@@ -158,8 +158,9 @@ static int ask(const struct kf_register *request, const struct kf_registry *regi
 		kf_fail(err, KF_USAGE,
 			"there is no terminal to ask on for the board's key, name "
 			"and MCU");
-		kf_error_hint(err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key, e->name,
-			      e->mcu[0] ? e->mcu : "MCU");
+		kf_error_hint(err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key,
+			      e->name[0] ? e->name : e->key,
+			      e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
 		return kf_code_errno(KF_USAGE);
 	}
 	r = kf_interview_board(request->tty, registry, &request->given, e, err);
@@ -191,6 +192,10 @@ int kf_register_board(const struct kf_register *request, const json_t *records,
 	if (r > 0)
 		kf_enrol_propose(&registry, &board, &e);
 	merge(&e, &request->given);
+	if (!e.name[0])
+		kf_text_format(e.name, sizeof(e.name), "%s", e.mcu);
+	if (!request->given.key[0])
+		kf_enrol_key(&registry, e.name, e.key);
 	r = ask(request, &registry, &e, globals, err);
 	if (!e.flash_method[0])
 		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s",

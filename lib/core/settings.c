@@ -269,7 +269,7 @@ const char *kf_settings_dir_lacks(const char *dir)
 		return "does not exist yet";
 	if (!kf_text_format(inside, sizeof(inside), "%s/src/Kconfig", path) ||
 	    access(inside, F_OK) < 0)
-		return "is no source folder now: there is no src/Kconfig in it";
+		return "is not a source folder: it has no src/Kconfig";
 	return NULL;
 }
 

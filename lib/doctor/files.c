@@ -81,6 +81,14 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 	look_at_boards(doctor);
 }
 
+static void tell_config(struct kf_doctor *doctor, const char *key, const struct kf_kconfig *config)
+{
+	char summary[256];
+
+	kf_kconfig_summary(config, summary, sizeof(summary));
+	kf_doctor_find(doctor, KF_HEALTH_OK, key, NULL, "saved for %s", summary);
+}
+
 static void check_config(struct kf_doctor *doctor, const struct kf_device *device)
 {
 	struct kf_kconfig config = { 0 };
@@ -107,9 +115,7 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 			       "the board is %s, its saved configuration is for %s", device->mcu,
 			       config.mcu);
 	else
-		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL,
-			       "saved for %s, application at 0x%08x, %s", config.mcu, config.start,
-			       kf_comm_name(config.comm));
+		tell_config(doctor, device->key, &config);
 	kf_kconfig_free(&config);
 }
 

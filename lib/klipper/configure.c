@@ -116,7 +116,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 	if (r < 0)
 		return r;
 	if (r > 0)
-		done.saved = "; saved as it is now, and what it was as .config.old";
+		done.saved = "; saved; the configuration before it is kept as .config.old";
 	r = c->accept_drift ? 0 : check_comm(board, &done.kconfig, err);
 	if (r < 0) {
 		kf_kconfig_free(&done.kconfig);

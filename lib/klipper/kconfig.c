@@ -224,3 +224,11 @@ const char *kf_comm_name(enum kf_comm comm)
 
 	return names[comm];
 }
+
+void kf_kconfig_summary(const struct kf_kconfig *config, char *ret, size_t size)
+{
+	bool known = config->comm != KF_COMM_UNKNOWN;
+
+	kf_text_format(ret, size, "%s, application at 0x%08x%s%s", config->mcu, config->start,
+		       known ? ", " : "", known ? kf_comm_name(config->comm) : "");
+}

@@ -40,6 +40,12 @@ bool kf_kconfig_get(const struct kf_kconfig *config, const char *symbol, char *r
 /* The name of the next symbol that is assigned; *at is config->text first. False at the end. */
 bool kf_kconfig_next(const char **at, char ret[KF_NAME_SIZE]);
 
+/*
+ * "stm32h723xx, application at 0x08020000, usb"; without the interface where the configuration does
+ * not say which it is.
+ */
+void kf_kconfig_summary(const struct kf_kconfig *config, char *ret, size_t size);
+
 const char *kf_comm_name(enum kf_comm comm); /* "usb", "can", "usbcan", "serial", "unknown" */
 
 #endif

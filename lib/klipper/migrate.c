@@ -45,6 +45,19 @@ int kf_saved_config_days(const char *key)
 	return age < 0 ? 0 : (int)(age / DAY_S);
 }
 
+int kf_saved_config_missing(const char *key, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	int r = kf_saved_config_path(key, path, err);
+
+	if (r < 0)
+		return r;
+	kf_fail(err, KF_NO_CONFIG, "no configuration is saved for this board");
+	kf_error_hint(err, "make one on a terminal with kf config %s, or put a .config at %s", key,
+		      path);
+	return kf_code_errno(KF_NO_CONFIG);
+}
+
 int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err)
 {
 	char path[PATH_MAX];
@@ -238,13 +251,8 @@ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_
 	r = kf_saved_config_path(m->key, saved, err);
 	if (r < 0)
 		return r;
-	if (access(saved, F_OK) < 0 && errno == ENOENT) {
-		kf_fail(err, KF_NO_CONFIG, "no configuration is saved for this board");
-		kf_error_hint(err,
-			      "make one on a terminal with kf config %s, or put a .config at %s",
-			      m->key, saved);
-		return kf_code_errno(KF_NO_CONFIG);
-	}
+	if (access(saved, F_OK) < 0 && errno == ENOENT)
+		return kf_saved_config_missing(m->key, err);
 	r = lock_board(m, &lock, err);
 	return r < 0 ? r : migrate(m, saved, ret_path, ret, ret_lost, err);
 }

@@ -26,6 +26,9 @@ _must_check_ int kf_saved_config_path(const char *key, char ret[PATH_MAX], struc
 /* How many days ago it was saved; -ENOENT if there is none, or another negative errno. */
 int kf_saved_config_days(const char *key);
 
+/* KF_NO_CONFIG, with what makes one. */
+int kf_saved_config_missing(const char *key, struct kf_error *err);
+
 /* Remove what is in the cache for this board and, unless keep, what is saved. */
 _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err);
 
