@@ -199,17 +199,18 @@ static int find_hidden(struct kf_guard *guard, struct kf_error *err)
 }
 
 /*
- * The one that prints has the flock(2) of all its ports; but that of a container may be of a device
- * node of its own, where ours does not meet it.
+ * One that prints has the flock(2) of all its ports. But that of a container may be of a device
+ * node of its own, where ours does not meet it; and there its ports may have other names.
  */
 static bool may_have(const struct kf_hidden *hidden, const struct kf_board *board, bool locked)
 {
 	struct kf_holder_facts facts;
 
-	if (hidden->settings || gone(hidden->holder.pid) ||
-	    kf_holder_elsewhere(hidden->holder.pid, board->tty))
+	if (gone(hidden->holder.pid) || kf_holder_elsewhere(hidden->holder.pid, board->tty))
 		return false;
 	kf_holder_look(&hidden->holder, &facts);
+	if (hidden->settings)
+		return facts.container && !kf_klippy_names_links(hidden->settings);
 	return locked || facts.container;
 }
 
@@ -222,9 +223,11 @@ static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *b
 
 	name_klippy(&hidden->holder, who, sizeof(who));
 	kf_holder_look(&hidden->holder, &facts);
-	r = kf_fail(err, KF_PRINTER_UNKNOWN,
-		    "%s may be in use by %s, and it cannot be asked whether it prints: %s",
-		    board->tty, who, hidden->why.message);
+	r = kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, who,
+		    hidden->settings ? "whose ports may have other names in its container"
+				     : "and it cannot be asked whether it prints",
+		    hidden->settings ? "its configuration names no link below /dev/serial"
+				     : hidden->why.message);
 	kf_error_hint(err,
 		      "look at the printer: if it does not print, %s it (%s), then try again%s",
 		      facts.place[0] ? "stop" : "end", facts.stop,

@@ -21,23 +21,48 @@ static bool is_port_of(const char *serial, const struct kf_board *board)
 	       S_ISCHR(theirs.st_mode) && theirs.st_rdev == ours.st_rdev;
 }
 
-/* The section, "mcu" or "mcu NAME", of the board; NULL: none. */
+/* The sections "mcu" and "mcu NAME". */
+static bool is_mcu(const char *section)
+{
+	return strcmp(section, "mcu") == 0 || strncmp(section, "mcu ", 4) == 0;
+}
+
+/* The section of the board; NULL: none. */
 static const char *find_section(json_t *settings, const struct kf_board *board)
 {
 	const char *name;
 	json_t *section;
 
-	json_object_foreach(
-		settings, name,
-		section) if ((strcmp(name, "mcu") == 0 || strncmp(name, "mcu ", 4) == 0) &&
-			     is_port_of(json_string_value(json_object_get(section, "serial")),
-					board)) return name;
+	json_object_foreach(settings, name, section)
+	{
+		if (is_mcu(name) &&
+		    is_port_of(json_string_value(json_object_get(section, "serial")), board))
+			return name;
+	}
 	return NULL;
 }
 
 bool kf_klippy_drives(json_t *settings, const struct kf_board *board)
 {
 	return find_section(settings, board);
+}
+
+bool kf_klippy_names_links(json_t *settings)
+{
+	static const char links[] = "/dev/serial/by-";
+	const char *name, *serial;
+	json_t *section;
+	struct stat st;
+
+	json_object_foreach(settings, name, section)
+	{
+		serial = json_string_value(json_object_get(section, "serial"));
+		if (!is_mcu(name) || !serial)
+			continue;
+		if (strncmp(serial, links, strlen(links)) != 0 || stat(serial, &st) < 0)
+			return false;
+	}
+	return true;
 }
 
 /* One member of one of its objects. */

@@ -21,4 +21,11 @@ _must_check_ int kf_klippy_version(const struct kf_klippy *klippy, const struct 
 /* Is the board's port the serial: of an MCU in these settings (kf_klippy_settings)? */
 bool kf_klippy_drives(json_t *settings, const struct kf_board *board);
 
+/*
+ * Does each MCU in these settings that has a serial: name a link of udev's that is there, below
+ * /dev/serial/by-id or by-path? Such a name means the same port for all; /dev/ttyACM0 may be
+ * another one in a container.
+ */
+bool kf_klippy_names_links(json_t *settings);
+
 #endif
