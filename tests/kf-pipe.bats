@@ -164,7 +164,7 @@ stopped_by() {
 	send_signal TERM "$pid"
 	run wait "$pid"
 	run ! ran kf-config
-	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ]
+	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ] || { cat -A "$note/stderr" >&2; false; }
 }
 
 # bats test_tags=slow
