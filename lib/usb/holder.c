@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/major.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +26,18 @@ struct port {
 	struct kf_holder *holder;
 };
 
+/* A pty's number counts within its own devpts: a container has another pty of the same number. */
+static bool is_pty(dev_t device)
+{
+	return major(device) >= UNIX98_PTY_SLAVE_MAJOR &&
+	       major(device) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT;
+}
+
 /* One device by its number; or, where a file or a pty stands in for it, one file. */
 static bool same_device(const struct stat *a, const struct stat *b)
 {
-	if (S_ISCHR(a->st_mode) && S_ISCHR(b->st_mode) && a->st_rdev == b->st_rdev)
+	if (S_ISCHR(a->st_mode) && S_ISCHR(b->st_mode) && a->st_rdev == b->st_rdev &&
+	    !is_pty(a->st_rdev))
 		return true;
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
