@@ -243,8 +243,8 @@ setup() {
 	log=$(jq -r .error.log <<<"$output")
 	grep "no luck either" "$log"
 	grep "no luck$" "${log%flashtool.log}make_flash.log"
-	[[ $(jq -r .error.hint <<<"$output") == *"the board waits in Katapult: "*--method=katapult ]]
-	[[ $(jq -r .error.hint <<<"$output") == *"the board waits in Katapult: "*--method=katapult ]]
+	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
+	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
 }
 
 # bats test_tags=slow
@@ -412,13 +412,13 @@ make flash cannot flash it through a USB-to-serial chip" ]
 		run -1 --separate-stderr sim "$H723,katapult=none,rom=$rom" -- 'config | kf-build |
 			PATH=$PWD/bin:$PATH kf-flash --method make_flash'
 		[ "$(<"$HOME/ran")" = "$rom" ]
-		[[ $(jq -r .error.hint <<<"$output") == *"the board waits in its bootloader (USB $rom): "* ]]
+		[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in its bootloader (USB $rom): "* ]]
 	done
 	# Both failed: the advice is not to do what has just failed.
 	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build | PATH=$PWD/bin:$PATH kf-flash'
 	[ "$(jq -c '.flash.attempts | map(.method + " " + .result)' <<<"$output")" = \
 		'["katapult no_katapult","make_flash flash_failed"]' ]
-	[[ $(jq -r .error.hint <<<"$output") == *"the board waits in its bootloader (USB 0483:df11): "* ]]
+	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in its bootloader (USB 0483:df11): "* ]]
 	# Of HID's there must be one, whatever else is in no mode that has a name.
 	run -1 --separate-stderr sim "$H723,katapult=none,rom=1209:beba" "$CH340" -- 'config | kf-build | kf-flash --method make_flash'
 	[ "$(jq -r '.error.code // .flash.result' <<<"$output")" = $'flash_failed\nskipped' ]
