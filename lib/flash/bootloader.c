@@ -12,6 +12,9 @@
 #include "usb/occupant.h"
 #include "usb/serial.h"
 
+/* So long may a board be away between two modes. */
+#define AWAY_MS 2000
+
 static bool is_bootloader(const struct kf_board *board)
 {
 	return board->mode == KF_MODE_KATAPULT || kf_board_in_rom(board);
@@ -226,11 +229,25 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err)
+/* A board that changes its mode is away for a moment: wait for what comes in its place. */
+static bool look_when_settled(struct kf_monitor *monitor, const struct kf_board *board,
+			      struct kf_board *ret)
+{
+	const struct awaited awaited = { board, kf_board_same };
+
+	if (kf_target_look(board, ret))
+		return true;
+	if (!kf_occupant_find(board->usb.port, ret))
+		(void)!wait_for(monitor, &awaited, kf_now_ms() + AWAY_MS, ret, NULL);
+	return kf_target_look(board, ret);
+}
+
+void kf_bootloader_tell(struct kf_monitor *monitor, const struct kf_board *board,
+			struct kf_error *err)
 {
 	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE], before[sizeof(err->message)];
 	struct kf_board now;
-	bool there = kf_target_look(board, &now);
+	bool there = look_when_settled(monitor, board, &now);
 
 	if (err->hint[0])
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);

@@ -35,8 +35,11 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 /* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
 
-/* Add to the hint where another program that failed has left the board: gone, or in a bootloader.
+/*
+ * Add to err where another program that failed has left the board: gone, in a bootloader, or with
+ * another device on its port. Waits up to 2 s for a board that is between two modes.
  */
-void kf_bootloader_tell(const struct kf_board *board, struct kf_error *err);
+void kf_bootloader_tell(struct kf_monitor *monitor, const struct kf_board *board,
+			struct kf_error *err);
 
 #endif

@@ -264,7 +264,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 	if (r < 0) {
 		wait_for_sent_back(run);
 		if (method != KF_METHOD_KATAPULT && !kf_outcome_refused(err->code))
-			kf_bootloader_tell(&run->plan->board, err);
+			kf_bootloader_tell(run->monitor, &run->plan->board, err);
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
