@@ -543,10 +543,8 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(jq -r '.error.message + ": " + .error.hint' <<<"$output")" = \
 		"make flash ended with status 2: read the log, then run the same command again" ]
 	# It goes to its bootloader, as flash_usb.py brings it there, and is erased.
-	printf 'flash:\n\tstty -F $(FLASH_DEVICE) 1200; read <$(HOME)/left; exit 1\n' >>"$HOME/klipper/Makefile"
-	mkfifo "$HOME/left"
-	run -1 --separate-stderr sim $due,leave_as=device -- '(while kf-scan -q | grep -q klipper; do :; done; echo >"$HOME/left") &
-		kf-flash -q --force <r; kf list >listed; exit 1'
+	printf 'flash:\n\techo touch 1-1.2 >"$$KF_SIM_CONTROL"; read -r _ <"$$KF_SIM_CONTROL.done"; exit 1\n' >>"$HOME/klipper/Makefile"
+	run -1 --separate-stderr sim $due,leave_as=device -- 'kf-flash -q --force <r; kf list >listed; exit 1'
 	[[ $(jq -r .error.message <<<"$output") == "make flash ended with status 2; the board is not there any more: on USB port 1-1.2 there is now another device ("*"); the firmware on it is incomplete" ]]
 	[[ $(jq -r .error.hint <<<"$output") == "read the log; if kf list shows it as not connected, reset it with its ERASE button or jumper held and write the image with bossac ("*"), then run the same command again" ]]
 	[[ $(<listed) == *"not connected, incomplete"*"the firmware on it is incomplete: read the log; if kf list"*"then run kf flash due"* ]]

@@ -47,11 +47,13 @@ static void usage(FILE *out)
 		"\n"
 		"Run COMMAND on a machine where simulated boards are plugged in. Its exit status\n"
 		"is kf-sim's; 128+N if signal N ended it, 127 if it was not found. It may write\n"
-		"\"unplug PORT\", \"plug PORT\", \"replug PORT\" and \"button PORT\" (plugged in "
+		"\"unplug PORT\", \"plug PORT\", \"replug PORT\", \"button PORT\" (plugged in "
 		"with the\n"
-		"reset button double-clicked) to the FIFO $KF_SIM_CONTROL, and then read \"done\" "
-		"from\n"
-		"$KF_SIM_CONTROL.done.\n"
+		"reset button double-clicked) and \"touch PORT\" (DTR off at 1200 baud, which a "
+		"pty\n"
+		"cannot say, while others may have the port open) to the FIFO $KF_SIM_CONTROL, "
+		"and\n"
+		"then read \"done\" from $KF_SIM_CONTROL.done.\n"
 		"\n"
 		"  -b, --board=SPEC   plug in a board; may be given %d times\n"
 		"  -v, --verbose      say on stderr what the boards do\n"
@@ -178,6 +180,10 @@ static void obey(struct sim *sim)
 				b = &sim->ports[i]->board;
 		if (!b) {
 			kf_log_warn(NULL, "%s %s: no board has that port", verb, name);
+			continue;
+		}
+		if (strcmp(verb, "touch") == 0) {
+			sim_board_close(b, true, now_us());
 			continue;
 		}
 		if (strcmp(verb, "plug") != 0)
