@@ -222,7 +222,7 @@ static int import(char **args, struct kf_error *err)
 	_cleanup_(kf_json_decrefp) json_t *report = NULL;
 	int r = kf_transfer_in(args[0], &report, err);
 
-	return r < 0 ? r : print(report, kf_listing_import, err);
+	return r < 0 ? r : print(report, kf_listing_members, err);
 }
 
 static int export(char **args, struct kf_error *err)

@@ -88,24 +88,6 @@ void kf_listing_members(FILE *out, const json_t *object)
 	}
 }
 
-void kf_listing_import(FILE *out, const json_t *report)
-{
-	const char *member;
-	json_t *value;
-	size_t i;
-
-	json_object_foreach((json_t *)report, member, value)
-	{
-		if (strcmp(member, "left") != 0)
-			member_line(out, member, value);
-	}
-	json_array_foreach(json_object_get(report, "left"), i, value)
-	{
-		fprintf(out, "%-20s %s: %s\n", "left behind", text(value, "name"),
-			text(value, "reason"));
-	}
-}
-
 void kf_listing_record(FILE *out, const json_t *record)
 {
 	const json_t *config = json_object_get(record, "config");

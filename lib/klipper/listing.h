@@ -23,9 +23,6 @@ void kf_listing_row(FILE *out, const json_t *device);
 /* One line a member; any object. */
 void kf_listing_members(FILE *out, const json_t *object);
 
-/* What kf_transfer_in did: the same, but a line for each thing that was left behind. */
-void kf_listing_import(FILE *out, const json_t *report);
-
 /* One line: a record as kf-config left it. */
 void kf_listing_record(FILE *out, const json_t *record);
 

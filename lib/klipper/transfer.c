@@ -8,14 +8,12 @@
 
 #include "core/enrol.h"
 #include "core/file.h"
-#include "core/import.h"
 #include "core/paths.h"
 #include "core/text.h"
-#include "klipper/adopt.h"
 #include "klipper/migrate.h"
 #include "klipper/transfer.h"
 
-enum { CONFIG_MAX = 1 << 20, FILE_MAX = 1 << 20 };
+enum { CONFIG_MAX = 1 << 20 };
 
 static void note(json_t *report, const char *list, const char *name)
 {
@@ -179,13 +177,46 @@ static int merge(struct kf_registry *registry, const json_t *from, json_t *repor
 	return 0;
 }
 
-static int take_ours(const char *file, json_t **ret, struct kf_error *err)
+/* Ours, and the Python tool's in its checkout. */
+static const char *const file_names[] = { "devices.json", "kflash/devices.json" };
+
+static const char wanted[] = "name a devices.json, or the folder that it is in";
+
+/* The file in a folder, or path itself. */
+static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (!*path || stat(path, &st) < 0) {
+		r = *path ? kf_fail_sys(err, errno, "cannot import %s", path)
+			  : kf_fail(err, KF_USAGE, "import: what? its name is empty");
+		kf_error_hint(err, "%s", wanted);
+		return r;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return kf_text_format(ret, PATH_MAX, "%s", path)
+			       ? 0
+			       : kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(file_names); i++)
+		if (kf_text_format(ret, PATH_MAX, "%s/%s", path, file_names[i]) &&
+		    access(ret, F_OK) == 0)
+			return 0;
+	kf_fail(err, KF_CONFIG, "%s: no devices.json in it", path);
+	kf_error_hint(err, "%s", wanted);
+	return kf_code_errno(KF_CONFIG);
+}
+
+int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	_cleanup_(kf_json_decrefp) json_t *from = NULL, *report = NULL;
+	char file[PATH_MAX];
 	int r;
 
-	r = kf_registry_parse(file, &from, err);
+	r = find_file(path, file, err);
+	if (r == 0)
+		r = kf_registry_parse(file, &from, err);
 	if (r == 0)
 		r = kf_registry_open(&registry, err);
 	if (r < 0)
@@ -209,99 +240,6 @@ static int take_ours(const char *file, json_t **ret, struct kf_error *err)
 	*ret = report;
 	report = NULL; /* the caller's now */
 	return 0;
-}
-
-static const struct {
-	const char *name;	  /* as its tool calls it */
-	kf_import_reader *reader; /* NULL: our own */
-} formats[] = {
-	{ "devices.json", NULL },
-	{ "kflash/devices.json", NULL }, /* in a checkout of the Python tool */
-	{ "mcus.ini", kf_import_ukam },
-	{ "fleet.json", kf_import_fleet },
-};
-
-static const char wanted[] = "name the file (devices.json, mcus.ini, fleet.json), or its folder";
-
-/* The file in a folder, or path itself. */
-static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
-{
-	struct stat st;
-	int r;
-
-	if (!*path || stat(path, &st) < 0) {
-		r = *path ? kf_fail_sys(err, errno, "cannot import %s", path)
-			  : kf_fail(err, KF_USAGE, "import: what? its name is empty");
-		kf_error_hint(err, "%s", wanted);
-		return r;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return kf_text_format(ret, PATH_MAX, "%s", path)
-			       ? 0
-			       : kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
-	for (size_t i = 0; i < KF_ARRAY_SIZE(formats); i++)
-		if (kf_text_format(ret, PATH_MAX, "%s/%s", path, formats[i].name) &&
-		    access(ret, F_OK) == 0)
-			return 0;
-	kf_fail(err, KF_CONFIG, "%s: no devices.json, mcus.ini or fleet.json in it", path);
-	kf_error_hint(err, "%s", wanted);
-	return kf_code_errno(KF_CONFIG);
-}
-
-/* lint: -Wno-analyzer-null-argument: a file that was read has text */
-/* Whose file? By its name, and else by its text: other tools' JSON is an array. */
-static kf_import_reader *reader_of(const char *file, const char *text)
-{
-	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-	const char *dot = strrchr(name, '.');
-
-	if (dot && strcmp(dot, ".ini") == 0)
-		return kf_import_ukam;
-	if (strcmp(name, "fleet.json") == 0)
-		return kf_import_fleet;
-	return text[strspn(text, " \t\r\n")] == '[' ? kf_import_fleet : NULL;
-}
-
-/* Of several lists in a folder one was taken: the others are named. */
-static void leave_others(const char *folder, const char *taken, json_t *report)
-{
-	char file[PATH_MAX];
-	bool before = true; /* the first that is there is the one */
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(formats); i++) {
-		if (!kf_text_format(file, sizeof(file), "%s/%s", folder, formats[i].name) ||
-		    access(file, F_OK) < 0)
-			continue;
-		if (!before) {
-			if (!json_object_get(report, "left"))
-				json_object_set_new(report, "left", json_array());
-			kf_import_leave(report, formats[i].name,
-					"only %s was imported: kf import %s", taken, file);
-		}
-		before = false;
-	}
-}
-
-int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *text = NULL;
-	kf_import_reader *reader;
-	char file[PATH_MAX];
-	const char *list;
-	size_t len = 0;
-	int r;
-
-	r = find_file(path, file, err);
-	if (r == 0)
-		r = kf_file_read(file, FILE_MAX, &text, &len, err);
-	if (r < 0)
-		return r;
-	list = kf_text_without_bom(text, &len);
-	reader = reader_of(file, list);
-	r = reader ? kf_adopt(file, list, len, reader, ret, err) : take_ours(file, ret, err);
-	if (r == 0 && strcmp(file, path) != 0)
-		leave_others(path, file, *ret);
-	return r;
 }
 
 size_t kf_transfer_new(const struct kf_registry *registry, const char *path)

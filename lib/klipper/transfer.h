@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The registry and the saved configurations from one machine, or one tool, to another: a
- * devices.json with configs/KEY/.config beside it.
+ * The registry and the saved configurations from one machine to another: a devices.json with
+ * configs/KEY/.config beside it.
  */
 #ifndef KF_KLIPPER_TRANSFER_H
 #define KF_KLIPPER_TRANSFER_H
@@ -9,16 +9,13 @@
 #include "core/registry.h"
 
 /*
- * path is a file or the folder that it is in: a devices.json, ours or the Python tool's (also the
- * folder of that tool's checkout, where it is kflash/devices.json); or the list of another tool,
- * for which see klipper/adopt.h.
+ * path is a devices.json, ours or the Python tool's, or the folder that it is in (also the folder
+ * of that tool's checkout, where it is kflash/devices.json).
  *
- * Take what a devices.json has and ours has not, save it, and copy the
- * configurations that are not here yet. Nothing that is here is replaced. *ret is a new
- * reference: {"devices":[keys taken],"unchanged":[keys],"global":[members taken],
- * "kept":[members that differ and stay as they are here],"blocked_devices":number,
- * "configs":[keys]}. Where other tools' lists lie in the same folder, "left" names them, as
- * adopt.h has it.
+ * Take what it has and ours has not, save it, and copy the configurations that are not here yet.
+ * Nothing that is here is replaced. *ret is a new reference: {"devices":[keys taken],
+ * "unchanged":[keys],"global":[members taken],"kept":[members that differ and stay as they are
+ * here],"blocked_devices":number,"configs":[keys]}.
  *
  * KF_CONFIG: file is not such a file, or has a device that is here with other values.
  * KF_AMBIGUOUS: it has one that would be the same board as another. Nothing is written then.
