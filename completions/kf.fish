@@ -108,4 +108,5 @@ for tool in kf kf-config
 end
 for tool in kf kf-config kf-build kf-flash
     complete -c $tool -n '__kf_is kf kf-config kf-build kf-flash' -l klipper-dir -x -a '(__fish_complete_directories)'
+    complete -c $tool -n '__kf_is kf kf-config' -l from -r -F
 end

@@ -390,6 +390,74 @@ as it is now: kf flash octopus --accept-drift" ]
 	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nserial' ]
 }
 
+@test "--from: a configuration from anywhere is completed and saved" {
+	two_boards
+	saved octopus "${h723[@]}"
+	mv "$ours/configs/octopus/.config" "my octopus.config"
+	sed -i '1s/^/\xef\xbb\xbf/' "my octopus.config"
+	run -0 --separate-stderr filter --from "my octopus.config" < <(octopus)
+	[ "$stderr" = "[Config] octopus: stm32h723xx, application at 0x08020000, usb; saved" ]
+	[ "$(head -c 1 "$ours/configs/octopus/.config")" = "#" ]
+	cmp "$ours/configs/octopus/.config" "$cache/configs/octopus/.config"
+	grep -qx CONFIG_CLOCK_FREQ=520000000 "$ours/configs/octopus/.config"
+	# Another one is kept as .config.old, the same one is not.
+	cp "$ours/configs/octopus/.config" before
+	sed -i s/20000/0000/ "my octopus.config"
+	filter -q --from "my octopus.config" < <(octopus) >/dev/null
+	cmp "$ours/configs/octopus/.config.old" before
+	filter -q --from "my octopus.config" < <(octopus) >/dev/null
+	cmp "$ours/configs/octopus/.config.old" before
+	[ "$(wc -l <"my octopus.config")" -eq 4 ]
+	rm -r "$ours/configs/octopus"
+	run -0 --separate-stderr setsid -w kf config octopus --from "my octopus.config"
+	[[ $stderr == *"[Config] octopus: stm32h723xx, application at 0x08000000, usb; saved" ]]
+	[ -e "$ours/configs/octopus/.config" ]
+}
+
+@test "--from: a file of which the tree makes something else is not saved" {
+	two_boards
+	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
+	mv "$ours/configs/octopus/.config" other.config
+	cp other.config before
+	run -78 --separate-stderr filter --from other.config < <(octopus)
+	[ "$(jq -r .error.message <<<"$output")" = "other.config: the source tree makes something else of what was saved: clock: saved 400000000, now 520000000" ]
+	[[ $(jq -r .error.hint <<<"$output") == *"to take it as it is now: the same command with --accept-drift" ]]
+	[ ! -e "$ours/configs/octopus/.config" ]
+	run -0 filter --accept-drift --from other.config < <(octopus)
+	grep -qx CONFIG_CLOCK_FREQ=520000000 "$ours/configs/octopus/.config"
+	rm "$ours/configs/octopus/.config"
+	cmp other.config before
+	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
+	mv "$ours/configs/octopus/.config" uart.config
+	run -78 --separate-stderr filter --from uart.config < <(octopus)
+	[ "$(jq -r .error.hint <<<"$output")" = "to take it as it is: the same command with --accept-drift" ]
+	run -78 --separate-stderr filter --from other.config < <(nitehawk)
+	[ ! -e "$ours/configs/octopus/.config" ] && [ ! -e "$ours/configs/nitehawk/.config" ]
+}
+
+@test "--from: a file that is no configuration, or is not there, is refused" {
+	two_boards
+	saved octopus "${h723[@]}"
+	cp "$ours/configs/octopus/.config" before
+	echo 'CONFIG_X=$(shell touch pwned)' >hostile
+	head -c 2000000 /dev/zero | tr '\0' '#' >huge
+	printf 'CONFIG_MCU="stm32\0"\n' >nul
+	mkfifo fifo
+	for name in hostile huge nul fifo nonesuch .; do
+		run --separate-stderr filter --from "$name" < <(octopus)
+		[[ $status -eq 78 || $status -eq 74 ]]
+		[[ $(jq -r .error.message <<<"$output") == *"$name"* ]]
+		[ "$(jq .config <<<"$output")" = null ]
+		cmp "$ours/configs/octopus/.config" before
+	done
+	[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
+	run -64 --separate-stderr filter --from before < <(octopus && nitehawk)
+	[ "$stderr" = "kf-config: --from gives a configuration to one registered board, and 2 came" ]
+	run -64 --separate-stderr filter --from before < <(octopus '.board.key = null')
+	[[ $stderr == *"and 0 came" ]]
+	run -64 filter --from= < <(octopus)
+}
+
 # bats test_tags=slow
 @test "a configuration is not a Makefile" {
 	two_boards

@@ -32,7 +32,7 @@ static const char phase[] = "Config";
 enum { REVIEW_DAYS = 90, TIMEOUT_S = 60, TIMEOUT_MAX_S = 86400 };
 
 static struct {
-	char klipper_dir[PATH_MAX];
+	char klipper_dir[PATH_MAX], from[PATH_MAX];
 	struct kf_register request;
 	int64_t timeout_ms, wait_ms;
 	struct kf_retire retire;
@@ -43,6 +43,7 @@ static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' 
 					 { "saved", no_argument, NULL, 'S' },
 					 { "connected", no_argument, NULL, 'C' },
 					 { "accept-drift", no_argument, NULL, 'A' },
+					 { "from", required_argument, NULL, 'F' },
 					 { "klipper-dir", required_argument, NULL, 'D' },
 					 { "timeout", required_argument, NULL, 'T' },
 					 { "wait", required_argument, NULL, 'w' },
@@ -84,6 +85,7 @@ static const struct {
 		c, NULL, opt.member, sizeof(opt.member)                                            \
 	}
 	TEXT('D', klipper_dir),
+	TEXT('F', from),
 	TEXT('k', request.given.key),
 	TEXT('n', request.given.name),
 	TEXT('m', request.given.mcu),
@@ -104,6 +106,7 @@ static const char help[] =
 	"      --menuconfig           open menuconfig, also where a configuration is saved\n"
 	"      --saved                not there, even if skip_menuconfig is false\n"
 	"      --connected            leave boards that are not plugged in as they are\n"
+	"      --from=FILE            save this .config for the board, without menuconfig\n"
 	"      --accept-drift         take, and save, what the source tree makes of it\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
 	"      --timeout=SECONDS      time for make olddefconfig (60)\n"
@@ -314,6 +317,25 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 	return kf_record_status(records);
 }
 
+static bool wanted(const struct kf_configure *c, const json_t *record, struct kf_board *board)
+{
+	return kf_record_board(record, board, NULL) == 0 && kf_configure_wants(c, board) &&
+	       !kf_record_failed(record) && !kf_record_skipped(record);
+}
+
+static size_t count_wanted(const struct kf_configure *c, const json_t *records)
+{
+	struct kf_board board;
+	const json_t *record;
+	size_t i, count = 0;
+
+	json_array_foreach(records, i, record)
+	{
+		count += wanted(c, record, &board);
+	}
+	return count;
+}
+
 /* menuconfig is asked for, and err says that there is no terminal: what to type for the board. */
 static int no_menuconfig(const struct kf_configure *c, const json_t *records, struct kf_error *err)
 {
@@ -323,8 +345,7 @@ static int no_menuconfig(const struct kf_configure *c, const json_t *records, st
 
 	json_array_foreach(records, i, record)
 	{
-		if (kf_record_board(record, &board, NULL) < 0 || kf_record_failed(record) ||
-		    kf_record_skipped(record) || !kf_configure_wants(c, &board))
+		if (!wanted(c, record, &board))
 			continue;
 		if (kf_saved_config_days(board.key) == -ENOENT)
 			(void)kf_saved_config_missing(board.key, err);
@@ -347,7 +368,8 @@ static int filter(char **args, struct kf_error *err)
 	_cleanup_(kf_closep) int tty = -1;
 	struct kf_configure c = { .registry = &registry,
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
-				  .menuconfig = opt.menuconfig,
+				  .from = opt.from[0] ? opt.from : NULL,
+				  .menuconfig = opt.menuconfig && !opt.from[0],
 				  .saved = opt.saved,
 				  .connected = opt.connected,
 				  .asks = !opt.table,
@@ -363,7 +385,12 @@ static int filter(char **args, struct kf_error *err)
 	r = kf_batch_collect(stdin, kf_log_error, &records, err);
 	if (r < 0)
 		return r;
-	if (kf_terminal_open(&tty, &no_terminal) < 0 && opt.menuconfig) {
+	if (c.from && count_wanted(&c, records) != 1)
+		return kf_fail(err, KF_USAGE,
+			       "--from gives a configuration to one registered "
+			       "board, and %zu came",
+			       count_wanted(&c, records));
+	if (kf_terminal_open(&tty, &no_terminal) < 0 && c.menuconfig) {
 		*err = no_terminal;
 		return no_menuconfig(&c, records, err);
 	}
@@ -383,7 +410,7 @@ static const struct command {
 	const char *options;			       /* besides those that all take */
 	const char *wants;			       /* said where there are too few */
 } commands[] = {
-	{ NULL, filter, 0, 0, "MSCADTw", NULL },
+	{ NULL, filter, 0, 0, "MSCADFTw", NULL },
 	{ "add", add, 0, 0, "knmpPf", NULL },
 	{ "list", list, 0, 0, "", NULL },
 	{ "show", show, 0, 1, "", NULL },

@@ -41,7 +41,7 @@ static const struct command commands[] = {
 
 enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_JSON, OPT_TABLE };
 enum { OPT_KLIPPER = 300, OPT_KATAPULT, OPT_METHOD, OPT_NO_FALLBACK, OPT_NO_SERVICE, OPT_UNKNOWN };
-enum { OPT_FORCE = 350, OPT_WAIT, OPT_CLEAN, OPT_DRIFT, OPT_VERSION };
+enum { OPT_FORCE = 350, OPT_WAIT, OPT_CLEAN, OPT_DRIFT, OPT_VERSION, OPT_FROM };
 enum { OPT_BUILD_TIMEOUT = 400, OPT_FLASH_TIMEOUT, OPT_RETURN_TIMEOUT, OPT_DELAY };
 
 static const struct option options[] = {
@@ -61,6 +61,7 @@ static const struct option options[] = {
 	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "clean", no_argument, NULL, OPT_CLEAN },
 	{ "accept-drift", no_argument, NULL, OPT_DRIFT },
+	{ "from", required_argument, NULL, OPT_FROM },
 	{ "no-service", no_argument, NULL, OPT_NO_SERVICE },
 	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
 	{ "flash-timeout", required_argument, NULL, OPT_FLASH_TIMEOUT },
@@ -99,6 +100,7 @@ static const struct {
 	{ OPT_WAIT, TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--wait", KF_VALUE_DELAY },
 	{ OPT_CLEAN, TO_BUILD, "--clean", KF_VALUE_ANY },
 	{ OPT_DRIFT, TO_CONFIG, "--accept-drift", KF_VALUE_ANY },
+	{ OPT_FROM, TO_CONFIG, "--from", KF_VALUE_TEXT },
 	{ OPT_NO_SERVICE, TO_CHECK | TO_FLASH, "--no-service", KF_VALUE_ANY },
 	{ OPT_UNKNOWN, TO_CHECK | TO_FLASH, "--while-unknown", KF_VALUE_ANY },
 	{ OPT_FLASH_TIMEOUT, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
@@ -138,6 +140,7 @@ static const char help[] =
 	"      --wait=SECONDS        time that another kf has to end at the same board (60)\n"
 	"      --clean               build from nothing\n"
 	"      --accept-drift        take what a newer tree makes of a saved configuration\n"
+	"      --from=FILE           save this .config for the board, without menuconfig\n"
 	"      --no-service          leave services alone\n"
 	"      --while-unknown       go on if nobody can say whether the printer prints\n"
 	"      --flash-timeout=S     seconds that a flash method may take\n"

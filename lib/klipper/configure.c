@@ -16,8 +16,9 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 
 bool kf_configure_edits(const struct kf_configure *c, const char *key)
 {
-	return c->tty >= 0 && (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||
-			       (!c->saved && !kf_registry_skip_menuconfig(c->registry)));
+	return c->tty >= 0 && !c->from &&
+	       (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||
+		(!c->saved && !kf_registry_skip_menuconfig(c->registry)));
 }
 
 static int open_tree(struct kf_configure *c, const char *key, struct kf_error *err)
@@ -51,7 +52,7 @@ json_t *kf_configure_member(const struct kf_configured *done)
 }
 
 /* Klipper talks over USB now: what talks over something else would be seen no more. */
-static int check_comm(const struct kf_board *board, const struct kf_kconfig *config,
+static int check_comm(const struct kf_board *board, const struct kf_kconfig *config, bool from,
 		      struct kf_error *err)
 {
 	if (board->mode != KF_MODE_KLIPPER || config->comm == KF_COMM_USB ||
@@ -61,9 +62,13 @@ static int check_comm(const struct kf_board *board, const struct kf_kconfig *con
 		"communication interface: the configuration says %s, the board is on USB (%s) and "
 		"would not come back there",
 		kf_comm_name(config->comm), board->tty);
-	kf_error_hint(err,
-		      "choose USB: kf config %s; to take it as it is: kf flash %s --accept-drift",
-		      board->key, board->key);
+	if (from)
+		kf_error_hint(err, "to take it as it is: the same command with --accept-drift");
+	else
+		kf_error_hint(
+			err,
+			"choose USB: kf config %s; to take it as it is: kf flash %s --accept-drift",
+			board->key, board->key);
 	return kf_code_errno(KF_CONFIG_DRIFT);
 }
 
@@ -94,6 +99,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 	const struct kf_migration m = { .tree = &c->tree,
 					.key = board->key,
 					.mcu = board->mcu,
+					.from = c->from,
 					.timeout_ms = c->timeout_ms,
 					.wait_ms = c->wait_ms,
 					.accept_drift = c->accept_drift };
@@ -117,7 +123,11 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		return r;
 	if (r > 0)
 		done.saved = "; saved; the configuration before it is kept as .config.old";
-	r = c->accept_drift ? 0 : check_comm(board, &done.kconfig, err);
+	r = c->accept_drift ? 0 : check_comm(board, &done.kconfig, c->from, err);
+	if (r == 0 && c->from) {
+		done.saved = "; saved";
+		r = kf_saved_config_write(board->key, &done.kconfig, err);
+	}
 	if (r < 0) {
 		kf_kconfig_free(&done.kconfig);
 		return r;

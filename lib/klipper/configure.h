@@ -12,6 +12,7 @@ struct kf_configure {
 	const struct kf_registry *registry;
 	const char *klipper_dir; /* for all boards; NULL: what is registered */
 	int tty;		 /* for menuconfig, or -1 */
+	const char *from;	 /* save this file for the board; NULL: no */
 	bool menuconfig;	 /* also where a configuration is saved */
 	bool saved;		 /* never there for skip_menuconfig's sake: many boards at once */
 	bool connected;		 /* only the boards that are plugged in */

@@ -149,8 +149,9 @@ static bool is_other_mcu(const char *subject, const char *mcu, const struct kf_k
 	return subject == mcu_subject;
 }
 
-/* What to type. No remedy that cannot work: nobody can make another MCU of the board. */
-static void hint(struct kf_error *err, const char *key, bool other_mcu, bool by_choice)
+/* The remedy. Not one that cannot work: nobody can make another MCU of the board. */
+static void hint(struct kf_error *err, const char *key, const char *command, bool other_mcu,
+		 bool by_choice)
 {
 	if (other_mcu)
 		kf_error_hint(err,
@@ -158,21 +159,19 @@ static void hint(struct kf_error *err, const char *key, bool other_mcu, bool by_
 			      "all that is listed again with kf config %s",
 			      key);
 	else if (by_choice)
-		kf_error_hint(
-			err,
-			"choose it again with kf config %s; to take it as it is now: kf flash "
-			"%s --accept-drift",
-			key, key);
+		kf_error_hint(err,
+			      "choose it again with kf config %s; to take it as it is now: %s "
+			      "--accept-drift",
+			      key, command);
 	else
-		kf_error_hint(
-			err,
-			"no entry of menuconfig does that, the tree itself has changed; to take "
-			"it as it is now: kf flash %s --accept-drift",
-			key);
+		kf_error_hint(err,
+			      "no entry of menuconfig does that, the tree itself has changed; to "
+			      "take it as it is now: %s --accept-drift",
+			      command);
 }
 
 int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now, const char *key,
-		   const char *mcu, struct kf_error *err)
+		   const char *mcu, const char *command, struct kf_error *err)
 {
 	bool other_mcu = false, by_choice = false;
 	char all[sizeof(err->message)] = "";
@@ -192,7 +191,7 @@ int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now,
 		return 0;
 	kf_fail(err, KF_CONFIG_DRIFT, "the source tree makes something else of what was saved: %s",
 		all);
-	hint(err, key, other_mcu, by_choice);
+	hint(err, key, command, other_mcu, by_choice);
 	return kf_code_errno(KF_CONFIG_DRIFT);
 }
 

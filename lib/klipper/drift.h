@@ -13,10 +13,11 @@
  * communication; CAN speed and baud rate only where saved uses them. What is new in now is no
  * drift. KF_CONFIG_DRIFT: all that differs, both values each; key is for the hint, which names
  * --accept-drift only where that helps: not where the MCU becomes another than the board's, which
- * is mcu (empty: not known).
+ * is mcu (empty: not known). command takes it: "kf flash octopus", "the same command".
  */
 _must_check_ int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now,
-				const char *key, const char *mcu, struct kf_error *err);
+				const char *key, const char *mcu, const char *command,
+				struct kf_error *err);
 
 enum { KF_LOST_SIZE = 256 };
 

@@ -45,6 +45,33 @@ int kf_saved_config_days(const char *key)
 	return age < 0 ? 0 : (int)(age / DAY_S);
 }
 
+static bool same_text(const char *path, const struct kf_kconfig *config)
+{
+	char there[KF_HEX_SIZE], wanted[KF_HEX_SIZE];
+
+	kf_sha256(config->text, config->len, wanted);
+	return kf_file_sha256(path, there, NULL) == 0 && strcmp(there, wanted) == 0;
+}
+
+int kf_saved_config_write(const char *key, const struct kf_kconfig *config, struct kf_error *err)
+{
+	char saved[PATH_MAX], old[PATH_MAX];
+	int r;
+
+	r = kf_saved_config_path(key, saved, err);
+	if (r == 0)
+		r = kf_path_follow(saved, err);
+	if (r < 0)
+		return r;
+	if (same_text(saved, config))
+		return 0;
+	if (!kf_text_format(old, sizeof(old), "%s.old", saved))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", saved);
+	if (access(saved, F_OK) == 0)
+		r = kf_file_copy(saved, old, CONFIG_MAX, err);
+	return r < 0 ? r : kf_file_write(saved, config->text, config->len, err);
+}
+
 int kf_saved_config_missing(const char *key, struct kf_error *err)
 {
 	char path[PATH_MAX];
@@ -168,44 +195,27 @@ static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *conf
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-/* Bytes that did not change keep their file, and with it what was built from it. */
-static int publish(const char *from, const char *to, const struct kf_kconfig *config,
-		   struct kf_error *err)
+static int check_difference(const struct kf_migration *m, const struct kf_kconfig *saved,
+			    const struct kf_kconfig *now, struct kf_error *err)
 {
-	char was[KF_HEX_SIZE], is[KF_HEX_SIZE];
-
-	kf_sha256(config->text, config->len, is);
-	if (kf_file_sha256(to, was, NULL) == 0 && strcmp(was, is) == 0)
-		return 0;
-	return kf_file_copy(from, to, CONFIG_MAX, err);
-}
-
-/* What came out becomes what is saved; make's own habit keeps what it was. */
-static int take_drift(const char *source, const char *work, struct kf_error *err)
-{
-	char saved[PATH_MAX], old[PATH_MAX];
+	char flash[KF_NAME_SIZE];
 	int r;
 
-	kf_text_format(saved, sizeof(saved), "%s", source);
-	r = kf_path_follow(saved, err);
-	if (r < 0)
-		return r;
-	if (!kf_text_format(old, sizeof(old), "%s.old", saved))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", saved);
-	r = kf_file_copy(saved, old, CONFIG_MAX, err);
-	return r < 0 ? r : kf_file_copy(work, saved, CONFIG_MAX, err);
+	kf_text_format(flash, sizeof(flash), "kf flash %s", m->key);
+	r = kf_drift_check(saved, now, m->key, m->mcu, m->from ? "the same command with" : flash,
+			   err);
+	if (r < 0 && m->from)
+		kf_error_prefix(err, "%s", m->from);
+	return r;
 }
 
-/*
- * The same for what is saved and for what menuconfig left. source is written only where it
- * drifted and that is accepted: 1.
- */
+/* The same for what is saved, for --from and for what menuconfig left. 1: accepted drift. */
 static int migrate(const struct kf_migration *m, const char *source, char ret_path[PATH_MAX],
 		   struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
-	bool drifted = false;
 	char path[PATH_MAX];
+	bool drifted = false;
 	struct place work;
 	int r;
 
@@ -219,7 +229,7 @@ static int migrate(const struct kf_migration *m, const char *source, char ret_pa
 	if (r == 0)
 		r = kf_kconfig_load(work.config, &config, err);
 	if (r == 0)
-		r = kf_drift_check(&saved, &config, m->key, m->mcu, err);
+		r = check_difference(m, &saved, &config, err);
 	if (r == kf_code_errno(KF_CONFIG_DRIFT) && m->accept_drift) {
 		drifted = true;
 		r = 0;
@@ -228,10 +238,8 @@ static int migrate(const struct kf_migration *m, const char *source, char ret_pa
 		r = check_mcu(m, &config, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
-	if (r == 0)
-		r = publish(work.config, path, &config, err);
-	if (r == 0 && drifted)
-		r = take_drift(source, work.config, err);
+	if (r == 0 && !same_text(path, &config)) /* else it keeps its time */
+		r = kf_file_write(path, config.text, config.len, err);
 	if (r < 0)
 		return r;
 	kf_text_format(ret_path, PATH_MAX, "%s", path);
@@ -245,16 +253,24 @@ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_
 	       char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_closep) int lock = -1;
-	char saved[PATH_MAX];
+	char source[PATH_MAX];
 	int r;
 
-	r = kf_saved_config_path(m->key, saved, err);
+	r = m->from ? kf_path_expand(m->from, source, err)
+		    : kf_saved_config_path(m->key, source, err);
 	if (r < 0)
 		return r;
-	if (access(saved, F_OK) < 0 && errno == ENOENT)
+	if (!m->from && access(source, F_OK) < 0 && errno == ENOENT)
 		return kf_saved_config_missing(m->key, err);
 	r = lock_board(m, &lock, err);
-	return r < 0 ? r : migrate(m, saved, ret_path, ret, ret_lost, err);
+	if (r == 0)
+		r = migrate(m, source, ret_path, ret, ret_lost, err);
+	if (r <= 0 || m->from)
+		return r;
+	r = kf_saved_config_write(m->key, ret, err);
+	if (r < 0)
+		kf_kconfig_free(ret);
+	return r < 0 ? r : 1;
 }
 
 /*
@@ -312,6 +328,7 @@ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
 	char saved[PATH_MAX], path[PATH_MAX], before[KF_HEX_SIZE], after[KF_HEX_SIZE];
 	char lost[KF_LOST_SIZE];
 	struct place edit;
+	bool drifted;
 	int r;
 
 	r = kf_saved_config_path(m->key, saved, err);
@@ -336,8 +353,9 @@ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
 		kf_error_prefix(err, "%s stays unsaved", edit.config);
 		return r;
 	}
+	drifted = r > 0;
 	r = kf_path_follow(saved, err);
 	if (r == 0)
-		r = kf_file_copy(edit.config, saved, CONFIG_MAX, err);
+		r = kf_file_copy(drifted ? path : edit.config, saved, CONFIG_MAX, err);
 	return r < 0 ? r : 1;
 }

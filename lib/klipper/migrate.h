@@ -2,7 +2,8 @@
 /*
  * A board's saved configuration, made fit for the tree as it is now. Everything happens
  * on copies below $XDG_CACHE_HOME/kalico-flash/configs/KEY; the saved file is written only
- * when the user saved in menuconfig and the result is for the board's MCU.
+ * where the user says so (menuconfig, --accept-drift, --from) and the result is for the board's
+ * MCU.
  */
 #ifndef KF_KLIPPER_MIGRATE_H
 #define KF_KLIPPER_MIGRATE_H
@@ -15,6 +16,7 @@ struct kf_migration {
 	const struct kf_tree *tree;
 	const char *key;    /* valid */
 	const char *mcu;    /* what the board is; empty: not known, nothing is compared */
+	const char *from;   /* take this file instead of what is saved; NULL: do not */
 	int64_t timeout_ms; /* of olddefconfig */
 	int64_t wait_ms;    /* for another of us at this board or tree: then KF_BUSY */
 	bool accept_drift;  /* take what the tree makes of it, and save that */
@@ -25,6 +27,10 @@ _must_check_ int kf_saved_config_path(const char *key, char ret[PATH_MAX], struc
 
 /* How many days ago it was saved; -ENOENT if there is none, or another negative errno. */
 int kf_saved_config_days(const char *key);
+
+/* Save config for this board; another one that was saved stays beside it as .config.old. */
+_must_check_ int kf_saved_config_write(const char *key, const struct kf_kconfig *config,
+				       struct kf_error *err);
 
 /* KF_NO_CONFIG, with what makes one. */
 int kf_saved_config_missing(const char *key, struct kf_error *err);
@@ -44,7 +50,8 @@ _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_er
  *   KF_BUSY          another process is at this board's configuration, perhaps in menuconfig
  *
  * and what kf_tree_make and kf_kconfig_load say. Returns 1 if drift was accepted: the saved file
- * is then what came out, and what it was is beside it in .config.old.
+ * is then what came out, and what it was is beside it in .config.old. With m->from nothing is saved
+ * here: the caller does so with kf_saved_config_write.
  */
 _must_check_ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX],
 			    struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
