@@ -241,7 +241,8 @@ static void ask_versions(struct kf_boards *boards)
 
 		if (board->connected && board->holder.pid &&
 		    kf_klippy_find(board->holder.pid, &klippy))
-			(void)!kf_klippy_version(&klippy, board, deadline_ms, board->version, NULL);
+			IGNORE_RESULT(kf_klippy_version(&klippy, board, deadline_ms, board->version,
+							NULL));
 	}
 }
 

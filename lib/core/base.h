@@ -16,6 +16,19 @@
 
 #define KF_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* The value of a variable with a destructor, which is then NULL (or -1): the receiver owns it. */
+#define TAKE_VALUE(variable, none)                                                                 \
+	({                                                                                         \
+		__typeof__(variable) taken_ = (variable);                                          \
+		(variable) = (none);                                                               \
+		taken_;                                                                            \
+	})
+#define TAKE_PTR(pointer) TAKE_VALUE(pointer, NULL)
+#define TAKE_FD(fd)	  TAKE_VALUE(fd, -1)
+
+/* Call a function that must be checked, where its failure changes nothing. */
+#define IGNORE_RESULT(call) ((void)!(call))
+
 /* Sizes, in bytes with the NUL, of what the kernel, udev and our own files name. */
 #define KF_KEY_SIZE  65	 /* a registry key: at most 64 characters */
 #define KF_NAME_SIZE 128 /* a USB string (126 UTF-16 units at most), a unit, a board's name */

@@ -41,8 +41,7 @@ int kf_batch_collect(FILE *in, kf_record_lost *lost, json_t **ret, struct kf_err
 			return kf_fail_sys(err, ENOMEM, "records in memory");
 	if (r < 0)
 		return r;
-	*ret = list;
-	list = NULL; /* the caller's now */
+	*ret = TAKE_PTR(list);
 	return 0;
 }
 
@@ -75,7 +74,6 @@ int kf_batch_write(const json_t *records, int *ret, struct kf_error *err)
 	}
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return kf_fail_sys(err, errno, "records in memory");
-	*ret = fd;
-	fd = -1; /* the caller's now */
+	*ret = TAKE_FD(fd);
 	return 0;
 }

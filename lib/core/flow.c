@@ -168,8 +168,7 @@ static int choose(const struct kf_flow *flow, json_t *found, int tty, json_t **r
 	if (flow->keys[0] || !flow->verb) {
 		boards = json_incref(found);
 	} else if (kf_selection_make(found, flow->all, flow->absent, &boards, err) < 0) {
-		*ret = boards;
-		boards = NULL; /* the caller's now */
+		*ret = TAKE_PTR(boards);
 		return failed(err);
 	}
 	summary = kf_selection_summary(boards);
@@ -177,8 +176,7 @@ static int choose(const struct kf_flow *flow, json_t *found, int tty, json_t **r
 		flow->found(summary);
 	if (tty >= 0)
 		return kf_selection_ask(boards, tty, flow->verb, ret, err) < 0 ? failed(err) : 0;
-	*ret = boards;
-	boards = NULL; /* the caller's now */
+	*ret = TAKE_PTR(boards);
 	return 0;
 }
 
@@ -224,8 +222,7 @@ static int run_stages(const struct kf_flow *flow, size_t i, const json_t *boards
 		if (status != 0)
 			return status;
 		close(in);
-		in = out;
-		out = -1;
+		in = TAKE_FD(out);
 		if (lseek(in, 0, SEEK_SET) < 0) {
 			kf_fail_sys(err, errno, "records in memory");
 			return failed(err);

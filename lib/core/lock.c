@@ -77,7 +77,6 @@ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret, struct kf_erro
 		return kf_fail_sys(err, -r, "%s: cannot lock", path);
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
 		return kf_fail_sys(err, errno, "%s: cannot write", path);
-	*ret = fd;
-	fd = -1; /* the caller's now */
+	*ret = TAKE_FD(fd);
 	return 0;
 }

@@ -377,8 +377,7 @@ int kf_process_answer(struct kf_asked *asked, int64_t deadline_ms, size_t max_by
 		return kf_fail(err, KF_IO, "%s ended with status %d", asked->name,
 			       kf_process_status(status));
 	text[len] = '\0';
-	*ret_text = text;
-	text = NULL; /* the caller's now */
+	*ret_text = TAKE_PTR(text);
 	return 0;
 }
 

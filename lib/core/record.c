@@ -172,7 +172,7 @@ static bool is_lost(const char *number, size_t len, bool real)
 
 	errno = 0;
 	if (!real) {
-		(void)strtoll(number, NULL, 10);
+		IGNORE_RESULT(strtoll(number, NULL, 10));
 		return errno == ERANGE;
 	}
 	value = strtod(number, NULL);
@@ -250,8 +250,7 @@ static int parse(const struct kf_reader *reader, char *line, size_t len, json_t 
 	if (r < 0)
 		return r;
 	note_lost(reader, record, lost);
-	*ret = record;
-	record = NULL; /* the caller's now */
+	*ret = TAKE_PTR(record);
 	return 1;
 }
 

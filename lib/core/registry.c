@@ -52,8 +52,7 @@ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err)
 		kf_error_hint(err, "correct it in an editor; nothing was written to it");
 		return r;
 	}
-	*ret = root;
-	root = NULL; /* the caller's now */
+	*ret = TAKE_PTR(root);
 	return 0;
 }
 
@@ -94,8 +93,7 @@ int kf_registry_open(struct kf_registry *ret, struct kf_error *err)
 	r = kf_registry_load(ret, err);
 	if (r < 0)
 		return r;
-	ret->lock = lock;
-	lock = -1; /* the registry's now */
+	ret->lock = TAKE_FD(lock);
 	return 0;
 }
 

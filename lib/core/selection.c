@@ -71,8 +71,7 @@ int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
 	}
 	r = any ? 0 : nothing(found, err);
 	if (r == 0 || all) {
-		*ret = list;
-		list = NULL; /* the caller's now */
+		*ret = TAKE_PTR(list);
 	}
 	return r;
 }
@@ -159,8 +158,7 @@ static int pick(const json_t *boards, const char *answer, json_t **ret, struct k
 	for (size_t i = 0; i < count; i++)
 		if (picks[i] && json_array_append(list, json_array_get(boards, i)) < 0)
 			return kf_fail_sys(err, ENOMEM, "boards");
-	*ret = list;
-	list = NULL; /* the caller's now */
+	*ret = TAKE_PTR(list);
 	return 1;
 }
 

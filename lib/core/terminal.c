@@ -28,8 +28,7 @@ int kf_terminal_open(int *ret, struct kf_error *err)
 		kf_fail(err, KF_USAGE, "a background job cannot ask on the terminal");
 		return -ENXIO;
 	}
-	*ret = fd;
-	fd = -1; /* the caller's now */
+	*ret = TAKE_FD(fd);
 	return 0;
 }
 

@@ -95,7 +95,7 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 		kf_doctor_blame(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
 		return;
 	}
-	(void)!kf_tree_describe(&tree, NULL);
+	IGNORE_RESULT(kf_tree_describe(&tree, NULL));
 	tell_tree(doctor, kind_of(&tree), &tree, KF_HEALTH_WRONG);
 }
 

@@ -238,7 +238,7 @@ static bool look_when_settled(struct kf_monitor *monitor, const struct kf_board 
 	if (kf_target_look(board, ret))
 		return true;
 	if (!kf_occupant_find(board->usb.port, ret))
-		(void)!wait_for(monitor, &awaited, kf_now_ms() + AWAY_MS, ret, NULL);
+		IGNORE_RESULT(wait_for(monitor, &awaited, kf_now_ms() + AWAY_MS, ret, NULL));
 	return kf_target_look(board, ret);
 }
 

@@ -59,8 +59,7 @@ static int list_wishes(json_t *records, struct wish **ret, size_t *ret_count, st
 	}
 	qsort(list, count, sizeof(*list), by_port);
 	*ret_count = count;
-	*ret = list;
-	list = NULL; /* the caller's now */
+	*ret = TAKE_PTR(list);
 	return 0;
 }
 

@@ -198,9 +198,9 @@ static int bring(struct run *run, enum kf_method method, const struct kf_image *
 static void wait_for_sent_back(struct run *run)
 {
 	if (run->native.sent_back)
-		(void)!kf_bootloader_return(run->monitor, &run->plan->board,
-					    kf_now_ms() + run->plan->options.return_ms, &run->board,
-					    NULL);
+		IGNORE_RESULT(kf_bootloader_return(run->monitor, &run->plan->board,
+						   kf_now_ms() + run->plan->options.return_ms,
+						   &run->board, NULL));
 }
 
 /*

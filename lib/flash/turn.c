@@ -29,5 +29,5 @@ int kf_turn_take(const struct kf_flash_options *options, enum kf_method method,
 void kf_turn_give(const struct kf_flash_options *options, enum kf_method method)
 {
 	if (options->turn && method != KF_METHOD_KATAPULT)
-		(void)!write(options->turn[1], "", 1);
+		IGNORE_RESULT(write(options->turn[1], "", 1));
 }

@@ -308,7 +308,7 @@ static void end_between(const struct kf_katapult_requests *q, struct flight *f)
 {
 	kf_stop_defer(true);
 	if (finish_unit(q, f, STOP_MS, NULL) == 0)
-		(void)!settle(q, f->sent - f->done, STOP_MS, NULL);
+		IGNORE_RESULT(settle(q, f->sent - f->done, STOP_MS, NULL));
 	kf_stop_defer(false);
 }
 

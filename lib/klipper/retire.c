@@ -46,7 +46,6 @@ int kf_retire_board(const struct kf_retire *how, const char *key, json_t **ret,
 		return r;
 	if (saved)
 		json_object_set_new(gone, "config_deleted", json_boolean(drop));
-	*ret = gone;
-	gone = NULL; /* the caller's now */
+	*ret = TAKE_PTR(gone);
 	return 1;
 }

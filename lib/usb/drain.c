@@ -93,10 +93,10 @@ void kf_drain_endp(struct kf_drain *drain)
 {
 	if (drain->pid == 0)
 		return;
-	(void)ioctl(drain->port, TIOCNXCL);
+	IGNORE_RESULT(ioctl(drain->port, TIOCNXCL));
 	kf_closep(&drain->port);
 	if (drain->discard)
-		(void)kf_process_signal(drain->pid, SIGKILL);
+		IGNORE_RESULT(kf_process_signal(drain->pid, SIGKILL));
 	else
 		shutdown(drain->link, SHUT_WR);
 	if (drain->discard || await_end(drain))

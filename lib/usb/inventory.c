@@ -178,8 +178,8 @@ static int add_absent(struct kf_inventory *inventory)
 		if (!is_wanted(inventory, &board, &fine) || is_listed(inventory, device.key))
 			continue;
 		if (!board.excluded)
-			(void)!kf_occupant_instead(inventory->registry, &device, board.reason,
-						   hint);
+			IGNORE_RESULT(kf_occupant_instead(inventory->registry, &device,
+							  board.reason, hint));
 		r = append(inventory, &board, &fine);
 	}
 	return r;

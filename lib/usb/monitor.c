@@ -48,8 +48,7 @@ int kf_monitor_new(struct kf_monitor **ret, struct kf_error *err)
 		    0 ||
 	    (r = udev_monitor_enable_receiving(events)) < 0)
 		return kf_fail_sys(err, -r, "cannot watch USB devices");
-	*ret = monitor;
-	monitor = NULL; /* the caller's now */
+	*ret = TAKE_PTR(monitor);
 	return 0;
 }
 

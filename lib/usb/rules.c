@@ -99,7 +99,7 @@ static bool file_admits(const char *path, const char *vendor, const char *produc
 		/* A line that ends with a backslash goes on in the next one. */
 		while (rest && line[0] && rest[-2] == '\\') {
 			rest[-2] = rest[-1] = ' ';
-			(void)strsep(&rest, "\n");
+			IGNORE_RESULT(strsep(&rest, "\n"));
 		}
 		line += strspn(line, " \t");
 		if (is_about(line, vendor, product) && admits(line, group))

@@ -73,8 +73,7 @@ int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 		return kf_fail(err, KF_CONFIG, "%s: not a serial port", path);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return open_failed(path, errno, err);
-	*ret = fd;
-	fd = -1;
+	*ret = TAKE_FD(fd);
 	return 0;
 }
 
@@ -112,8 +111,7 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 		return kf_fail_sys(err, errno, "%s: cannot be flushed", path);
 	if (ioctl(fd, TIOCEXCL) < 0 && !unsupported(errno))
 		return kf_fail_sys(err, errno, "%s: cannot be taken for us alone", path);
-	*ret = fd;
-	fd = -1;
+	*ret = TAKE_FD(fd);
 	return 0;
 }
 
@@ -128,7 +126,7 @@ void kf_serial_closep(int *fd)
 		kf_drain_endp(&drain);
 	}
 	if (*fd >= 0)
-		(void)ioctl(*fd, TIOCNXCL);
+		IGNORE_RESULT(ioctl(*fd, TIOCNXCL));
 	kf_closep(fd);
 }
 
@@ -212,6 +210,6 @@ int kf_serial_touch_1200(const char *path, struct kf_error *err)
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: 1200 baud cannot be set", path);
 	/* From here on the firmware may leave at any moment, and then this fails. */
-	(void)ioctl(fd, TIOCMBIC, &dtr);
+	IGNORE_RESULT(ioctl(fd, TIOCMBIC, &dtr));
 	return 0;
 }

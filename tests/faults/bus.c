@@ -45,7 +45,7 @@ static void show(bool present, const struct kf_board *board)
 	shared->present = present;
 	shared->board = *board;
 	atomic_fetch_add(&shared->sequence, 1);
-	(void)!write(events, &one, sizeof(one));
+	IGNORE_RESULT(write(events, &one, sizeof(one)));
 }
 
 bool bus_look(struct kf_board *ret)
@@ -180,7 +180,7 @@ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg
 			return kf_fail(err, KF_TIMEOUT, "no such board has appeared");
 		if (r < 0)
 			return kf_fail_sys(err, -r, "stopped waiting for a board");
-		(void)!read(events, &count, sizeof(count));
+		IGNORE_RESULT(read(events, &count, sizeof(count)));
 	}
 	return 0;
 }

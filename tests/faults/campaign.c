@@ -102,7 +102,7 @@ int main(int argc, char *argv[])
 	broken = campaign_report(&c);
 	if (c.table)
 		campaign_table(&c, broken);
-	(void)!kf_dir_remove(dir, NULL);
+	IGNORE_RESULT(kf_dir_remove(dir, NULL));
 	printf("%zu runs, seed %llu: %zu broken\n", c.only < 0 ? c.runs : 1,
 	       (unsigned long long)c.seed, broken);
 	return broken != 0;

@@ -50,7 +50,7 @@ static void await(const struct lab *lab, int fd, int64_t until_us)
 	left_us = wake > now ? (wake - now) / LAB_SPEED + 1 : 0;
 	left.tv_sec = left_us / US_PER_S;
 	left.tv_nsec = left_us % US_PER_S * 1000;
-	(void)!ppoll(fds, 3, wake == SIM_NEVER ? NULL : &left, NULL);
+	IGNORE_RESULT(ppoll(fds, 3, wake == SIM_NEVER ? NULL : &left, NULL));
 }
 
 int lab_open(struct lab *lab, const struct sim_spec *spec, struct kf_error *err)

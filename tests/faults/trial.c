@@ -20,7 +20,7 @@ void campaign_open(struct lab *lab, const struct sim_spec *spec)
 {
 	struct kf_error why;
 
-	(void)!kf_dir_remove(getenv("XDG_STATE_HOME"), NULL);
+	IGNORE_RESULT(kf_dir_remove(getenv("XDG_STATE_HOME"), NULL));
 	campaign_check(lab_open(lab, spec, &why), &why, spec->mcu);
 }
 

@@ -82,7 +82,7 @@ void sim_control_answer(struct sim_control *control)
 {
 	/* A full FIFO has answers enough for whoever comes to read them. */
 	for (; control->owed > 0; control->owed--)
-		(void)!write(control->answer, "done\n", 5);
+		IGNORE_RESULT(write(control->answer, "done\n", 5));
 }
 
 bool sim_control_asked(const struct sim_control *control, struct sim_question *ret)
@@ -95,6 +95,6 @@ bool sim_control_asked(const struct sim_control *control, struct sim_question *r
 void sim_control_tell(const struct sim_control *control, const struct sim_question *question,
 		      int bytes)
 {
-	(void)!sendto(control->queued, &bytes, sizeof(bytes), 0,
-		      (const struct sockaddr *)&question->from, question->from_len);
+	IGNORE_RESULT(sendto(control->queued, &bytes, sizeof(bytes), 0,
+			     (const struct sockaddr *)&question->from, question->from_len));
 }

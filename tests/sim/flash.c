@@ -224,7 +224,8 @@ static void flush_lpc176x(struct sim_flash *flash, int64_t *busy_us)
 	if (used == 0)
 		return;
 	memset(flash->buffer + used, 0xff, LPC_PAGE - used);
-	(void)!write_page(flash, flash->next_address - used, flash->buffer, LPC_PAGE, busy_us);
+	IGNORE_RESULT(
+		write_page(flash, flash->next_address - used, flash->buffer, LPC_PAGE, busy_us));
 }
 
 int sim_flash_write(struct sim_flash *flash, uint32_t address, const uint8_t *block, uint32_t len,

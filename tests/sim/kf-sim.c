@@ -243,7 +243,7 @@ static void await(struct sim *sim)
 	}
 	left.tv_sec = wake > now ? (wake - now) / US_PER_S : 0;
 	left.tv_nsec = wake > now ? (wake - now) % US_PER_S * 1000 : 0;
-	(void)!ppoll(fds, 3 + 2 * sim->count, wake == SIM_NEVER ? NULL : &left, NULL);
+	IGNORE_RESULT(ppoll(fds, 3 + 2 * sim->count, wake == SIM_NEVER ? NULL : &left, NULL));
 }
 
 static int start(struct sim *sim, char *argv[], struct kf_error *err)

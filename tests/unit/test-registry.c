@@ -277,6 +277,6 @@ int main(void)
 	setenv("XDG_CONFIG_HOME", home, 1);
 	snprintf(file, sizeof(file), "%s/kalico-flash/devices.json", home);
 	r = test_main(tests, KF_ARRAY_SIZE(tests));
-	(void)!kf_dir_remove(home, NULL);
+	IGNORE_RESULT(kf_dir_remove(home, NULL));
 	return r;
 }
