@@ -314,5 +314,5 @@ untouched() {
 	run -0 --separate-stderr on_small_disk "$XDG_STATE_HOME" 4 bash -c 'sim "$H723" -- full'
 	[ "$(jq -rs '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "io klipper" ]
 	[ "$(jq -sc '.[0].flash.attempts | map(.method)' <<<"$output")" = '["katapult"]' ]
-	[[ $stderr == *"nothing was written: its note cannot say so: "*"No space left"* ]]
+	[[ $stderr == *"nothing was written to the board: the note of its last flash cannot be saved: "*"No space left"* ]]
 }

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/last-flash.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/record.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/last-flash.h"
 #include "core/log.h"
 #include "core/record.h"
 #include "core/registry.h"
-#include "core/state.h"
 #include "core/table.h"
 #include "core/text.h"
 #include "core/usage.h"
@@ -177,7 +177,7 @@ static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_err
 			    key ? key : "a board", scan->wait);
 		kf_error_hint(err, "check that it has power and a USB cable that carries data "
 				   "(lsusb lists it)");
-		kf_state_explain(key ? key : "", err);
+		kf_last_flash_explain(key ? key : "", err);
 	}
 	return r;
 }
@@ -193,11 +193,11 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 		return r;
 	if (!kf_occupant_instead(registry, &device, told, hint)) {
 		r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected", key);
-		kf_state_explain(key, err);
+		kf_last_flash_explain(key, err);
 		return r;
 	}
 	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);
-	if (kf_state_explain(key, err) && hint[0]) {
+	if (kf_last_flash_explain(key, err) && hint[0]) {
 		kf_text_format(remedy, sizeof(remedy), "%s", err->hint);
 		kf_error_hint(err, "%s; else %s", hint, remedy);
 	} else if (hint[0])

@@ -47,7 +47,8 @@ struct kf_board {
 	char tty[KF_DEV_SIZE]; /* /dev/ttyACM0; empty in DFU and BOOTSEL */
 	char by_id[KF_DEV_SIZE], by_path[KF_DEV_SIZE];
 	char version[KF_NAME_SIZE]; /* the firmware that it says it runs; empty: it was not asked */
-	char incomplete[64]; /* as in core/state.h: a flash was begun there, and not proved */
+	char incomplete[64]; /* the bootloader of a flash that was not verified: core/last-flash.h
+			      */
 	/* Known by its USB port, whatever serial number it shows there; not recorded. */
 	bool by_port;
 	struct kf_holder holder;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/last-flash.h"
 #include "core/match.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "usb/identity.h"
 
@@ -65,12 +65,12 @@ static bool on_port(const struct kf_device *device, const struct kf_board *board
 /* A ROM bootloader has the name of no board: it is the one that was last seen on its port. */
 static bool last_seen(const struct kf_device *device, const struct kf_board *board)
 {
-	struct kf_state state;
+	struct kf_last_flash last;
 
-	kf_state_load(device->key, &state);
-	if (!state.port[0])
+	kf_last_flash_load(device->key, &last);
+	if (!last.port[0])
 		return on_port(device, board);
-	return strcmp(state.port, board->usb.port) == 0 && mcu_plausible(device, board);
+	return strcmp(last.port, board->usb.port) == 0 && mcu_plausible(device, board);
 }
 
 /* Could it? Most patterns are other boards', and taking each apart for each board takes long. */

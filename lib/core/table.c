@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/last-flash.h"
 #include "core/match.h"
-#include "core/state.h"
 #include "core/table.h"
 #include "core/text.h"
 
@@ -60,7 +60,7 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 /* One that runs firmware needs no button: it is asked to leave for its bootloader. */
 static void describe_incomplete(const struct kf_board *board, char *dst, size_t size)
 {
-	const char *remedy = board->connected ? "" : kf_incomplete_remedy(board->incomplete);
+	const char *remedy = board->connected ? "" : kf_last_flash_remedy(board->incomplete);
 
 	say(dst, size, "; ", "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
 	    remedy[0] ? ", then " : "", board->key);

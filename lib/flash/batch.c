@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/last-flash.h"
 #include "core/record.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "flash/batch.h"
 #include "flash/flash.h"
@@ -27,7 +27,7 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		job->plan.current = kf_flash_confirm(&job->plan);
 	if (r < 0) {
 		kf_error_for(&job->err, job->board.key);
-		kf_state_explain(job->board.key, &job->err);
+		kf_last_flash_explain(job->board.key, &job->err);
 		kf_record_set_error(job->record, tool, &job->err);
 	}
 }
@@ -86,7 +86,7 @@ static struct kf_holder find_main(struct kf_systemd *systemd, const char *unit)
 
 static void fail_job(struct kf_job *job, const char *tool)
 {
-	kf_state_explain(job->board.key, &job->err);
+	kf_last_flash_explain(job->board.key, &job->err);
 	kf_record_set_error(job->record, tool, &job->err);
 }
 

@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/last-flash.h"
 #include "core/match.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/flash.h"
@@ -76,13 +76,13 @@ static bool may_be_asked(const struct run *run)
 /* By the board or its Klippy, else by our notes, which are no ground for a verdict. */
 static void note_version_before(struct run *run)
 {
-	struct kf_state state = { 0 };
+	struct kf_last_flash state = { 0 };
 	const char *version = state.version;
 
 	if (may_be_asked(run) && kf_runs_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
-		kf_state_load(run->board.key, &state);
+		kf_last_flash_load(run->board.key, &state);
 	}
 	if (version[0])
 		json_object_set_new(run->flash, "version_before", json_string(version));
@@ -364,7 +364,7 @@ static int explain_busy(const struct run *run, struct kf_error *err)
 static void remember(const struct run *run, bool proved)
 {
 	const char *key = run->plan->board.key;
-	struct kf_state state = { .time_s = time(NULL) };
+	struct kf_last_flash state = { .time_s = time(NULL) };
 
 	if (!key[0] || (!run->told[0] && !run->native.readback))
 		return;
@@ -374,7 +374,7 @@ static void remember(const struct run *run, bool proved)
 	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
 	/* A note only: the flash stands, whether or not it can be noted. */
-	if (kf_state_save(key, &state, NULL) < 0)
+	if (kf_last_flash_save(key, &state, NULL) < 0)
 		kf_watch_step(run->watch, "the board's state could not be saved");
 }
 
@@ -385,7 +385,7 @@ static int flash(struct run *run, struct kf_error *err)
 	int r = board->holder.pid ? kf_hold_busy(board, err) : 0;
 
 	if (r == 0 && run->plan->board.key[0])
-		r = kf_state_begin(&run->plan->board, err);
+		r = kf_last_flash_begin(&run->plan->board, err);
 	if (r == 0)
 		r = kf_monitor_new(&monitor, err);
 	if (r < 0)
@@ -416,15 +416,15 @@ static bool waits(const struct run *run, const struct kf_error *err)
 /* The note says so for whoever asks later; this board may have none. */
 static void explain_incomplete(const struct run *run, struct kf_error *err)
 {
-	struct kf_state state = { 0 };
+	struct kf_last_flash state = { 0 };
 
 	if (run->plan->board.key[0])
-		kf_state_load(run->plan->board.key, &state);
+		kf_last_flash_load(run->plan->board.key, &state);
 	else if (run->native.begun && !run->native.readback && !run->told[0])
 		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s",
 			       kf_mode_name(KF_MODE_KATAPULT));
 	if (state.incomplete[0])
-		kf_incomplete_explain(state.incomplete, waits(run, err), err);
+		kf_last_flash_hint(state.incomplete, waits(run, err), err);
 }
 
 int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch, json_t **ret,

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/state.h"
+#include "core/last-flash.h"
 #include "flash/native.h"
 #include "katapult/session.h"
 #include "klipper/artifact.h"
@@ -109,11 +109,11 @@ static int let_go(struct kf_katapult *k, struct kf_error *err)
 static int refuse(struct kf_katapult *k, const struct kf_plan *plan, int r, struct kf_native *ret,
 		  struct kf_error *err)
 {
-	struct kf_state state = { 0 };
+	struct kf_last_flash state = { 0 };
 	bool whole = false;
 
 	if (plan->board.key[0])
-		kf_state_load(plan->board.key, &state);
+		kf_last_flash_load(plan->board.key, &state);
 	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
 		whole = false;
 	ret->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
@@ -128,7 +128,7 @@ static int refuse(struct kf_katapult *k, const struct kf_plan *plan, int r, stru
 static int begin(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_board *board,
 		 struct kf_native *ret, struct kf_error *err)
 {
-	int r = kf_state_incomplete(plan->board.key, kf_mode_name(board->mode), err);
+	int r = kf_last_flash_incomplete(plan->board.key, kf_mode_name(board->mode), err);
 
 	if (r < 0)
 		return refuse(k, plan, r, ret, err);

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/last-flash.h"
 #include "core/process.h"
 #include "core/record.h"
-#include "core/state.h"
 #include "flash/parallel.h"
 
 /* One job: waiting, then a process, then over. */
@@ -138,7 +138,7 @@ static void finish(struct crew *crew, size_t i)
 			WIFSIGNALED(status) ? "signal" : "status",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		kf_error_hint(&err, "run it again: what a board has already is left as it is");
-		kf_state_explain(job->board.key, &err);
+		kf_last_flash_explain(job->board.key, &err);
 		crew->p->lost(job, &err);
 	}
 	json_decref(result);

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
+#include "core/last-flash.h"
 #include "core/paths.h"
 #include "core/record.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/plan.h"
@@ -180,7 +180,7 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 
 static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
-	const char *remedy = kf_incomplete_remedy(board->incomplete), *reason = "", *more = "";
+	const char *remedy = kf_last_flash_remedy(board->incomplete), *reason = "", *more = "";
 
 	if (board->excluded) {
 		reason = board->reason[0] ? board->reason : "excluded";
@@ -370,12 +370,12 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 bool kf_plan_noted(const struct kf_plan *plan)
 {
 	const struct kf_board *board = &plan->board;
-	struct kf_state state;
+	struct kf_last_flash state;
 
 	if (plan->options.force || !board->key[0] || board->mode != KF_MODE_KLIPPER ||
 	    board->by_port || !kf_serial_unique(board->usb.serial))
 		return false;
-	kf_state_load(board->key, &state);
+	kf_last_flash_load(board->key, &state);
 	return strcmp(state.sha256, plan->image.sha256) == 0 &&
 	       strcmp(state.version, plan->image.dictionary.version) == 0 &&
 	       strcasecmp(state.serial, board->usb.serial) == 0;

@@ -8,10 +8,10 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/last-flash.h"
 #include "core/match.h"
 #include "core/paths.h"
 #include "core/process.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "flash/script.h"
 #include "klipper/build.h"
@@ -50,8 +50,8 @@ static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
 
 	if (!name[0] && board->mode != KF_MODE_KATAPULT && !kf_board_in_rom(board))
 		return 0;
-	return kf_state_incomplete(plan->board.key, name[0] ? name : kf_mode_name(board->mode),
-				   err);
+	return kf_last_flash_incomplete(plan->board.key, name[0] ? name : kf_mode_name(board->mode),
+					err);
 }
 
 static int judge(const char *what, int wait_status, const char *log, struct kf_error *err)

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/last-flash.h"
 #include "core/match.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
@@ -67,12 +67,12 @@ bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board 
  * by other means. */
 static void recall_incomplete(struct kf_board *board)
 {
-	struct kf_state state;
+	struct kf_last_flash last;
 
 	if (!board->key[0])
 		return;
-	kf_state_load(board->key, &state);
-	kf_text_format(board->incomplete, sizeof(board->incomplete), "%s", state.incomplete);
+	kf_last_flash_load(board->key, &last);
+	kf_text_format(board->incomplete, sizeof(board->incomplete), "%s", last.incomplete);
 }
 
 static int append(struct kf_inventory *inventory, const struct kf_board *board,

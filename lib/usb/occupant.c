@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/last-flash.h"
 #include "core/match.h"
-#include "core/state.h"
 #include "core/text.h"
 #include "usb/devices.h"
 #include "usb/identity.h"
@@ -148,19 +148,19 @@ static struct kf_board remembered(const struct kf_device *device)
 {
 	struct kf_identity id = { .mode = KF_MODE_OTHER };
 	struct kf_board was = { 0 };
-	struct kf_state state;
+	struct kf_last_flash last;
 
-	kf_state_load(device->key, &state);
+	kf_last_flash_load(device->key, &last);
 	kf_text_format(was.key, sizeof(was.key), "%s", device->key);
 	kf_text_format(was.mcu, sizeof(was.mcu), "%s", device->mcu ? device->mcu : "");
 	kf_text_format(was.by_id, sizeof(was.by_id), "%s", device->pattern ? device->pattern : "");
 	kf_text_format(was.usb.port, sizeof(was.usb.port), "%s",
-		       state.port[0]	  ? state.port
+		       last.port[0]	  ? last.port
 		       : device->usb_port ? device->usb_port
 					  : "");
 	kf_identity_parse(was.by_id, &id);
 	kf_text_format(was.usb.serial, sizeof(was.usb.serial), "%s",
-		       id.serial[0] ? id.serial : state.serial);
+		       id.serial[0] ? id.serial : last.serial);
 	return was;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "core/state.h"
+#include "core/last-flash.h"
 #include "core/text.h"
 #include "faults/campaign.h"
 
@@ -32,9 +32,9 @@ bool campaign_succeeded(const struct lab_end *end)
 /* What has to hold after any run; NULL: it does. */
 static const char *judge(const struct lab *lab, const struct lab_end *end, bool killed)
 {
-	struct kf_state state;
+	struct kf_last_flash state;
 
-	kf_state_load("board", &state);
+	kf_last_flash_load("board", &state);
 	if (strcmp(state.sha256, lab->image.sha256) == 0 && !lab_holds(lab))
 		return "the notes name an image that is not there";
 	if (!end->told)

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/last-flash.h"
 #include "core/paths.h"
-#include "core/state.h"
 #include "core/text.h"
 
-enum { STATE_MAX = 4096 };
+enum { FILE_MAX = 4096 };
 
 static void member(const json_t *obj, const char *name, char *dst, size_t size)
 {
@@ -24,7 +24,7 @@ static void member(const json_t *obj, const char *name, char *dst, size_t size)
 		kf_text_clean(dst, size, json_string_value(value), json_string_length(value));
 }
 
-void kf_state_load(const char *key, struct kf_state *ret)
+void kf_last_flash_load(const char *key, struct kf_last_flash *ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 	_cleanup_(kf_freep) char *text = NULL;
@@ -33,7 +33,7 @@ void kf_state_load(const char *key, struct kf_state *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	if (kf_path(KF_DIR_STATE, path, NULL, "boards/%s.json", key) < 0 ||
-	    kf_file_read(path, STATE_MAX, &text, &len, NULL) < 0)
+	    kf_file_read(path, FILE_MAX, &text, &len, NULL) < 0)
 		return;
 	obj = json_loadb(text, len, 0, NULL);
 	member(obj, "version", ret->version, sizeof(ret->version));
@@ -44,7 +44,7 @@ void kf_state_load(const char *key, struct kf_state *ret)
 	ret->time_s = json_integer_value(json_object_get(obj, "time"));
 }
 
-int kf_state_save(const char *key, const struct kf_state *state, struct kf_error *err)
+int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 	_cleanup_(kf_freep) char *text = NULL;
@@ -54,56 +54,59 @@ int kf_state_save(const char *key, const struct kf_state *state, struct kf_error
 	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", key);
 	if (r < 0)
 		return r;
-	obj = json_pack("{s:s, s:s, s:s, s:s, s:I}", "version", state->version, "sha256",
-			state->sha256, "serial", state->serial, "port", state->port, "time",
-			(json_int_t)state->time_s);
-	if (state->incomplete[0])
-		json_object_set_new(obj, "incomplete", json_string(state->incomplete));
+	obj = json_pack("{s:s, s:s, s:s, s:s, s:I}", "version", last->version, "sha256",
+			last->sha256, "serial", last->serial, "port", last->port, "time",
+			(json_int_t)last->time_s);
+	if (last->incomplete[0])
+		json_object_set_new(obj, "incomplete", json_string(last->incomplete));
 	text = json_dumps(obj, JSON_INDENT(2));
 	if (!text)
-		return kf_fail(err, KF_INTERNAL, "%s: cannot write its state as JSON", key);
+		return kf_fail(err, KF_INTERNAL, "%s: cannot write its last flash as JSON", key);
 	return kf_file_write(path, text, strlen(text), err);
 }
 
-int kf_state_begin(const struct kf_board *board, struct kf_error *err)
+int kf_last_flash_begin(const struct kf_board *board, struct kf_error *err)
 {
 	char path[PATH_MAX];
-	struct kf_state state;
+	struct kf_last_flash last;
 	int r;
 
-	kf_state_load(board->key, &state);
-	if (!state.sha256[0] && strcmp(state.port, board->usb.port) == 0)
+	kf_last_flash_load(board->key, &last);
+	if (!last.sha256[0] && strcmp(last.port, board->usb.port) == 0)
 		return 0;
-	state.sha256[0] = '\0';
-	kf_text_format(state.port, sizeof(state.port), "%s", board->usb.port);
-	if (kf_state_save(board->key, &state, NULL) == 0)
+	last.sha256[0] = '\0';
+	kf_text_format(last.port, sizeof(last.port), "%s", board->usb.port);
+	if (kf_last_flash_save(board->key, &last, NULL) == 0)
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", board->key);
 	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
-		r = kf_fail_sys(err, errno, "%s: the note of what the board runs cannot be removed",
+		r = kf_fail_sys(err, errno, "%s: the note of the last flash cannot be removed",
 				path);
 	return r;
 }
 
-int kf_state_incomplete(const char *key, const char *in, struct kf_error *err)
+int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *err)
 {
-	struct kf_state state;
+	struct kf_last_flash last;
 	int r;
 
 	if (!key[0])
 		return 0;
-	kf_state_load(key, &state);
-	state.version[0] = state.sha256[0] = '\0';
-	kf_text_format(state.incomplete, sizeof(state.incomplete), "%s", in);
-	r = kf_state_save(key, &state, err);
+	kf_last_flash_load(key, &last);
+	last.version[0] = last.sha256[0] = '\0';
+	kf_text_format(last.incomplete, sizeof(last.incomplete), "%s", in);
+	r = kf_last_flash_save(key, &last, err);
 	if (r < 0)
-		kf_error_prefix(err, "nothing was written: its note cannot say so");
+		kf_error_prefix(err, "nothing was written to the board: the note of its last flash "
+				     "cannot be saved");
 	return r;
 }
 
-/* By kf_mode_name or kf_loader_name. Katapult's way in by hand is its ENABLE_DOUBLE_RESET, which is
- * on by default. */
-const char *kf_incomplete_remedy(const char *in)
+/*
+ * By kf_mode_name or kf_loader_name. A double click starts Katapult where its Kconfig has
+ * ENABLE_DOUBLE_RESET, which is the default.
+ */
+const char *kf_last_flash_remedy(const char *in)
 {
 	static const struct {
 		const char *in, *remedy;
@@ -128,8 +131,8 @@ const char *kf_incomplete_remedy(const char *in)
 	return "";
 }
 
-/* What the board itself makes of it: no hint of these codes leads further than ours. */
-static bool is_boards_own(enum kf_code code)
+/* Did the board cause this error? Our hint then leads further than the code's own. */
+static bool is_caused_by_board(enum kf_code code)
 {
 	switch (code) {
 	case KF_NOTHING_CONNECTED:
@@ -151,29 +154,29 @@ static bool is_boards_own(enum kf_code code)
 	}
 }
 
-void kf_incomplete_explain(const char *in, bool waits, struct kf_error *err)
+void kf_last_flash_hint(const char *in, bool waits, struct kf_error *err)
 {
 	static const char what[] = "the firmware on it is incomplete";
-	const char *remedy = waits ? "" : kf_incomplete_remedy(in);
+	const char *remedy = waits ? "" : kf_last_flash_remedy(in);
 	char message[sizeof(err->message)];
 
 	if (!in[0] || err->code == KF_OK || strstr(err->message, what))
 		return;
 	kf_text_format(message, sizeof(message), "%s; %s", err->message, what);
 	kf_text_format(err->message, sizeof(err->message), "%s", message);
-	if (waits ? err->code == KF_LEFT_IN_BOOTLOADER : is_boards_own(err->code))
+	if (waits ? err->code == KF_LEFT_IN_BOOTLOADER : is_caused_by_board(err->code))
 		kf_error_hint(err, "%s%srun the same command again", remedy,
 			      remedy[0] ? ", then " : "");
 }
 
-bool kf_state_explain(const char *key, struct kf_error *err)
+bool kf_last_flash_explain(const char *key, struct kf_error *err)
 {
-	struct kf_state state = { 0 };
+	struct kf_last_flash last = { 0 };
 
 	if (key[0])
-		kf_state_load(key, &state);
-	kf_incomplete_explain(state.incomplete, false, err);
-	return state.incomplete[0];
+		kf_last_flash_load(key, &last);
+	kf_last_flash_hint(last.incomplete, false, err);
+	return last.incomplete[0];
 }
 
 int kf_history_append(const json_t *record, struct kf_error *err)
