@@ -14,7 +14,6 @@
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/log.h"
-#include "core/match.h"
 #include "core/record.h"
 #include "core/register.h"
 #include "core/settings.h"
@@ -26,6 +25,7 @@
 #include "klipper/migrate.h"
 #include "klipper/retire.h"
 #include "klipper/transfer.h"
+#include "usb/identity.h"
 
 static const char phase[] = "Config";
 

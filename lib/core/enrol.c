@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "core/enrol.h"
-#include "core/match.h"
 #include "core/method.h"
 #include "core/settings.h"
 #include "core/text.h"

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "core/interview.h"
-#include "core/match.h"
 #include "core/paths.h"
 #include "core/settings.h"
 #include "core/terminal.h"
 #include "core/text.h"
+#include "usb/identity.h"
 
 enum { ANSWER_SIZE = 1024 };
 

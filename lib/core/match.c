@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "core/last-flash.h"
-#include "core/match.h"
+#include "core/registry.h"
 #include "core/text.h"
 #include "usb/identity.h"
 
@@ -23,24 +23,6 @@ enum fit {
 	FIT_SERIAL,
 	FIT_SERIAL_HERE, /* its serial, on its port: two boards may show one serial */
 };
-
-bool kf_board_in_rom(const struct kf_board *board)
-{
-	return !board->tty[0] && kf_identity_bootloader(&board->usb);
-}
-
-bool kf_board_has_serial(const struct kf_board *board)
-{
-	return !kf_board_in_rom(board) && kf_serial_unique(board->usb.serial);
-}
-
-void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE])
-{
-	if (board->by_id[0])
-		kf_text_format(ret, KF_DEV_SIZE, "%s", board->by_id);
-	else
-		kf_identity_by_id(&board->usb, ret);
-}
 
 /* Could the board on this port be the device at all? Another one may have been plugged in there. */
 static bool mcu_plausible(const struct kf_device *device, const struct kf_board *board)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "core/last-flash.h"
-#include "core/match.h"
 #include "core/table.h"
 #include "core/text.h"
+#include "usb/identity.h"
 
 enum { WHO_MAX = 60, STATE_MAX = 40 };
 

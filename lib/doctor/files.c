@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "core/enrol.h"
-#include "core/match.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/match.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/target.h"

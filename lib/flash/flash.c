@@ -9,7 +9,6 @@
 
 #include "core/clock.h"
 #include "core/last-flash.h"
-#include "core/match.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/flash.h"
@@ -21,6 +20,7 @@
 #include "flash/target.h"
 #include "flash/turn.h"
 #include "usb/holder.h"
+#include "usb/identity.h"
 
 enum {
 	ENTER_MS = 10000,

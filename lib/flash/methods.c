@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/match.h"
 #include "core/process.h"
 #include "core/text.h"
 #include "flash/methods.h"
 #include "klipper/chip.h"
 #include "klipper/linked.h"
+#include "usb/identity.h"
 #include "usb/rules.h"
 
 enum { CHECK_MS = 20000 };

@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/last-flash.h"
-#include "core/match.h"
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"

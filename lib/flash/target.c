@@ -5,7 +5,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "core/match.h"
 #include "core/text.h"
 #include "flash/target.h"
 #include "usb/holder.h"

@@ -254,6 +254,24 @@ bool kf_serial_unique(const char *serial)
 	return same < len - 2 && next < len - 1;
 }
 
+bool kf_board_in_rom(const struct kf_board *board)
+{
+	return !board->tty[0] && kf_identity_bootloader(&board->usb);
+}
+
+bool kf_board_has_serial(const struct kf_board *board)
+{
+	return !kf_board_in_rom(board) && kf_serial_unique(board->usb.serial);
+}
+
+void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE])
+{
+	if (board->by_id[0])
+		kf_text_format(ret, KF_DEV_SIZE, "%s", board->by_id);
+	else
+		kf_identity_by_id(&board->usb, ret);
+}
+
 bool kf_pattern_has_serial(const char *pattern)
 {
 	struct kf_identity id = { .mode = KF_MODE_OTHER };

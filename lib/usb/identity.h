@@ -53,6 +53,15 @@ const char *kf_identity_family(const struct kf_usb *usb);
 /* The MCU by the USB product string, or by vendor and product ids; "" if unknown. */
 void kf_identity_mcu(const struct kf_usb *usb, char ret[64]);
 
+/* Is it in a bootloader that has no tty and no name of its own: DFU, BOOTSEL, HID? */
+bool kf_board_in_rom(const struct kf_board *board);
+
+/* Has it a serial number of its own now? Not if many boards share it, nor in DFU and BOOTSEL. */
+bool kf_board_has_serial(const struct kf_board *board);
+
+/* Its by-id path, or the name that udev would give it where there is no link. */
+void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE]);
+
 /* Is serial one board's own? "12345", "", all zeros and the like are shared by many. */
 bool kf_serial_unique(const char *serial);
 

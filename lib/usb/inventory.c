@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "core/last-flash.h"
-#include "core/match.h"
 #include "core/text.h"
 #include "usb/holder.h"
 #include "usb/identity.h"

@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "core/last-flash.h"
-#include "core/match.h"
 #include "core/text.h"
 #include "usb/devices.h"
 #include "usb/identity.h"

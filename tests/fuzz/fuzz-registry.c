@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* devices.json, and a board looked up in it. */
-#include "core/match.h"
 #include "core/registry.h"
 #include "core/settings.h"
 #include "fuzz/fuzz.h"
+#include "usb/identity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
