@@ -13,6 +13,7 @@
 #include "core/last-flash.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/method.h"
 #include "core/record.h"
 #include "core/text.h"
 #include "core/usage.h"
@@ -112,7 +113,7 @@ static const struct place {
 	{ OPT_DRY_RUN, offsetof(struct args, dry_run), KF_VALUE_ANY },
 	{ 'q', offsetof(struct args, quiet), KF_VALUE_ANY },
 }, words[] = {
-	{ 'm', offsetof(struct args, flash.method), KF_VALUE_METHOD },
+	{ 'm', offsetof(struct args, flash.method), KF_VALUE_TEXT },
 	{ OPT_PORT, offsetof(struct args, port), KF_VALUE_TEXT },
 	{ OPT_FIRMWARE, offsetof(struct args, firmware), KF_VALUE_TEXT },
 	{ OPT_KLIPPER_DIR, offsetof(struct args, flash.klipper_dir), KF_VALUE_TEXT },
@@ -148,6 +149,8 @@ static int take_option(int c, struct args *args)
 		*(bool *)(at + flag->offset) = true;
 	} else if (word) {
 		r = kf_value_read(word->value, name, optarg, NULL, &err);
+		if (r == 0 && c == 'm')
+			r = kf_method_check(name, optarg, &err);
 		*(const char **)(at + word->offset) = optarg;
 	} else if (number) {
 		r = kf_value_read(number->value, name, optarg, (int64_t *)(at + number->offset),

@@ -7,6 +7,7 @@
 
 #include "core/flow.h"
 #include "core/log.h"
+#include "core/method.h"
 #include "core/registry.h"
 #include "core/text.h"
 #include "core/toolpath.h"
@@ -93,7 +94,7 @@ static const struct {
 	{ OPT_KLIPPER, TO_CONFIG | TO_BUILD | TO_FLASH, "--klipper-dir", KF_VALUE_TEXT },
 	{ OPT_KATAPULT, TO_FLASH, "--katapult-dir", KF_VALUE_TEXT },
 	{ OPT_BUILD_TIMEOUT, TO_BUILD, "--timeout", KF_VALUE_TIMEOUT },
-	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method", KF_VALUE_METHOD },
+	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method", KF_VALUE_TEXT },
 	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback", KF_VALUE_ANY },
 	{ OPT_FORCE, TO_FLASH, "--force", KF_VALUE_ANY },
 	{ OPT_VERSION, TO_FLASH, "--accept-unknown-version", KF_VALUE_ANY },
@@ -205,7 +206,8 @@ static int hand_on(struct plan *plan, int option, const char *arg)
 		to = 1u << (31 - __builtin_clz(plan->command->stages));
 	if (!to)
 		return kf_usage_mistake("%s takes no --%s", plan->command->name, name);
-	if (arg && kf_value_read(handed[i].value, name, arg, NULL, &err) < 0)
+	if ((arg && kf_value_read(handed[i].value, name, arg, NULL, &err) < 0) ||
+	    (option == OPT_METHOD && kf_method_check(name, arg, &err) < 0))
 		return kf_usage_error(&err);
 	for (enum stage s = CHECK; s < STAGE_COUNT; s++) {
 		if (to & 1u << s)

@@ -3,7 +3,7 @@
 #ifndef KF_CORE_METHOD_H
 #define KF_CORE_METHOD_H
 
-#include "core/base.h"
+#include "core/error.h"
 
 enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
 
@@ -15,5 +15,8 @@ const char *kf_method_name(enum kf_method method);
 
 /* False: there is none of that name. ret may be NULL. */
 bool kf_method_find(const char *name, enum kf_method *ret);
+
+/* -EINVAL (KF_USAGE) if text, the value of the option of that long name, is no flash method. */
+_must_check_ int kf_method_check(const char *option, const char *text, struct kf_error *err);
 
 #endif

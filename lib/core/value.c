@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/method.h"
 #include "core/text.h"
 #include "core/value.h"
 
@@ -22,11 +21,6 @@ int kf_value_read(enum kf_value value, const char *option, const char *text, int
 
 	if (value != KF_VALUE_ANY && !*text)
 		return kf_fail(err, KF_USAGE, "--%s is given nothing", option);
-	if (value == KF_VALUE_METHOD && !kf_method_find(text, NULL)) {
-		kf_fail(err, KF_USAGE, "--%s: \"%s\" is no flash method", option, text);
-		kf_error_hint(err, "choose " KF_METHODS);
-		return kf_code_errno(KF_USAGE);
-	}
 	if (value == KF_VALUE_COUNT && !count_read(text, number))
 		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is no number from 1 to %d", option,
 			       text, COUNT_MAX);

@@ -11,7 +11,6 @@
 enum kf_value {
 	KF_VALUE_ANY,
 	KF_VALUE_TEXT,	  /* not empty */
-	KF_VALUE_METHOD,  /* core/method.h */
 	KF_VALUE_COUNT,	  /* a whole number from 1 on */
 	KF_VALUE_TIMEOUT, /* seconds, fractions allowed, of which there is some */
 	KF_VALUE_DELAY,	  /* the same, or 0 */

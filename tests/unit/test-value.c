@@ -2,6 +2,7 @@
 /* What options take, and what is said of the rest. */
 #include <errno.h>
 
+#include "core/method.h"
 #include "core/value.h"
 #include "unit/test.h"
 
@@ -49,17 +50,20 @@ TEST(seconds)
 
 TEST(words)
 {
-	struct kf_error err;
-
 	takes(KF_VALUE_ANY, "");
 	takes(KF_VALUE_TEXT, "x");
-	takes(KF_VALUE_METHOD, "make_flash");
 	refuses(KF_VALUE_TEXT, "", "--option is given nothing");
-	refuses(KF_VALUE_METHOD, "", "--option is given nothing");
 	refuses(KF_VALUE_COUNT, "", "--option is given nothing");
-	refuses(KF_VALUE_METHOD, "bogus", "--option: \"bogus\" is no flash method");
-	CHECK(kf_value_read(KF_VALUE_METHOD, "m", "bogus", NULL, &err) < 0);
+}
+
+TEST(methods)
+{
+	struct kf_error err;
+
+	CHECK(kf_method_check("option", "make_flash", NULL) == 0);
+	CHECK(kf_method_check("option", "bogus", &err) == -EINVAL);
+	CHECK_STR(err.message, "--option: \"bogus\" is no flash method");
 	CHECK_STR(err.hint, "choose katapult, make_flash or flashtool");
 }
 
-TEST_MAIN(T(numbers), T(seconds), T(words))
+TEST_MAIN(T(numbers), T(seconds), T(words), T(methods))
