@@ -54,7 +54,7 @@ HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 # All programs load the first library, so nothing in it may need more than jansson.
-CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/holder usb/identity \
+CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/cgroup usb/holder usb/identity \
 	   $(addprefix klipper/,api chip consult drift elf extras flatten ihex jobserver kconfig klippy loader printer toolchain uf2))
 SYSTEMD := $(filter $(B)/lib/systemd/%,$(LIB))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))

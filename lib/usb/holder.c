@@ -17,8 +17,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "core/cgroup.h"
 #include "core/text.h"
+#include "usb/cgroup.h"
 #include "usb/holder.h"
 
 struct port {

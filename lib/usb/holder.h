@@ -5,7 +5,7 @@
 #define KF_USB_HOLDER_H
 
 #include "core/board.h"
-#include "core/cgroup.h"
+#include "usb/cgroup.h"
 
 /*
  * Fill the holder of each board that has a tty; one walk over /proc for all. Our own process does

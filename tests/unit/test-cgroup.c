@@ -2,9 +2,9 @@
 /* Names of groups as systemd 252, Docker 20 to 27, Podman 4, LXC 5 and nspawn give them. */
 #include <unistd.h>
 
-#include "core/cgroup.h"
 #include "core/text.h"
 #include "unit/test.h"
+#include "usb/cgroup.h"
 
 #define ID   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define USER "/user.slice/user-4242.slice/user@4242.service"

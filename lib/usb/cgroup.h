@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a process belongs to: a service, a container; and the command that stops that. */
-#ifndef KF_CORE_CGROUP_H
-#define KF_CORE_CGROUP_H
+#ifndef KF_USB_CGROUP_H
+#define KF_USB_CGROUP_H
 
 #include <sys/types.h>
 

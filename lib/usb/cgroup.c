@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cgroup.h"
 #include "core/text.h"
+#include "usb/cgroup.h"
 
 enum { ID_LEN = 64, SHORT_ID_LEN = 12 };
 
