@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/flow.h"
 #include "core/log.h"
 #include "core/method.h"
+#include "core/pipeline.h"
 #include "core/registry.h"
 #include "core/text.h"
 #include "core/toolpath.h"
@@ -157,7 +157,7 @@ static const char help[] =
 	"  -h, --help                this text\n"
 	"  -V, --version             the version\n";
 
-/* The words of a command line, handed out to the stages. */
+/* The words of the command line, sorted by stage. */
 struct plan {
 	const struct command *command;
 	const char **argv[STAGE_COUNT]; /* NULL-terminated */
@@ -191,8 +191,8 @@ static int become(const char *const *args, char *const *rest)
 	return kf_tool_exec(args, rest, &err) < 0 ? fail(&err) : 0;
 }
 
-/* Hand an option to the stages that take it: -1 to go on, or the status to leave with. */
-static int hand_on(struct plan *plan, int option, const char *arg)
+/* Pass an option on to the stages that take it: -1 to go on, or the status to leave with. */
+static int pass_on(struct plan *plan, int option, const char *arg)
 {
 	const char *name = kf_usage_option(options, option);
 	struct kf_error err;
@@ -223,13 +223,13 @@ static void show_found(const char *boards)
 	kf_log_phase("Discovery", NULL, "%s", boards);
 }
 
-/* Find the programs before anything starts, then let it flow. */
+/* Find the programs of all stages before the first one starts, then run them. */
 static int run(struct plan *plan)
 {
 	bool flash = plan->command->stages & TO_FLASH;
 	char path[STAGE_COUNT][PATH_MAX];
 	const char *const *stages[STAGE_COUNT + 1] = { NULL };
-	struct kf_flow flow = {
+	struct kf_pipeline pipeline = {
 		.command = plan->command->name,
 		.verb = plan->command->verb,
 		.all = plan->all,
@@ -254,7 +254,7 @@ static int run(struct plan *plan)
 		plan->argv[s][0] = path[s];
 		stages[count++] = plan->argv[s];
 	}
-	status = kf_flow_run(&flow, &err);
+	status = kf_pipeline_run(&pipeline, &err);
 	if (err.message[0])
 		kf_log_error(NULL, &err);
 	return status;
@@ -290,7 +290,7 @@ static int plan_init(struct plan *plan, const struct command *command, char *con
 	return 0;
 }
 
-/* kf add: all that is there is told to kf-config add, with its own options. */
+/* kf add: kf-scan finds all boards, kf-config add reads them, with its own options. */
 static int add(char *const *args)
 {
 	_cleanup_(plan_free) struct plan plan = { 0 };
@@ -306,8 +306,8 @@ static int add(char *const *args)
 	return status == 0 ? run(&plan) : status;
 }
 
-/* One option of a flow. Returns -1 to go on, or the exit status. */
-static int take_option(struct plan *plan, int c)
+/* One option of a pipeline. Returns -1 to go on, or the exit status. */
+static int read_option(struct plan *plan, int c)
 {
 	switch (c) {
 	case OPT_ALL:
@@ -332,7 +332,7 @@ static int take_option(struct plan *plan, int c)
 		kf_log_init("kf", true);
 		break;
 	}
-	return hand_on(plan, c, optarg);
+	return pass_on(plan, c, optarg);
 }
 
 static bool is_command(const char *word)
@@ -343,7 +343,7 @@ static bool is_command(const char *word)
 }
 
 /* named: the command was; else all words are boards. */
-static int flow(const struct command *command, bool named, int argc, char *argv[])
+static int run_stages(const struct command *command, bool named, int argc, char *argv[])
 {
 	_cleanup_(plan_free) struct plan plan = { 0 };
 	int c, status = plan_init(&plan, command, argv);
@@ -351,7 +351,7 @@ static int flow(const struct command *command, bool named, int argc, char *argv[
 	if (status != 0)
 		return status;
 	while ((c = getopt_long(argc, argv, "mj:nu:qhV", options, NULL)) != -1) {
-		status = take_option(&plan, c);
+		status = read_option(&plan, c);
 		if (status >= 0)
 			return status;
 	}
@@ -391,8 +391,8 @@ static int show_help(char *const *args)
 	return kf_tool_exec_help(command ? command->args[0] : tool, &err) < 0 ? fail(&err) : 0;
 }
 
-/* Whose registry is used is said once, whatever tools follow; not where only help is asked for. */
-static void tell_sudo(char *const *args)
+/* Under sudo, say once whose registry is used; not where only help is asked for. */
+static void report_sudo(char *const *args)
 {
 	static const char *const silent[] = { "-q", "--quiet",	 "-h",	"--help",
 					      "-V", "--version", "help" };
@@ -411,9 +411,9 @@ int main(int argc, char *argv[])
 	const struct command *command;
 
 	kf_log_init("kf", false);
-	tell_sudo(argv + (argc > 0));
+	report_sudo(argv + (argc > 0));
 	if (argc < 2 || argv[1][0] == '-')
-		return flow(find_command("flash"), false, argc, argv);
+		return run_stages(find_command("flash"), false, argc, argv);
 	if (strcmp(argv[1], "help") == 0)
 		return show_help(argv + 2);
 	command = find_command(argv[1]);
@@ -424,5 +424,5 @@ int main(int argc, char *argv[])
 	if (!command->stages)
 		return become(command->args, argv + 2);
 	argv[1] = argv[0]; /* for getopt's messages */
-	return flow(command, true, argc - 1, argv + 1);
+	return run_stages(command, true, argc - 1, argv + 1);
 }

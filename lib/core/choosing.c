@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What cannot be read as a board is no record: kf_record_read has refused it before. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "core/choice.h"
+#include "core/choosing.h"
 #include "core/registry.h"
-#include "core/selection.h"
 #include "core/terminal.h"
+#include "core/text.h"
 
 static bool board_at(const json_t *boards, size_t i, struct kf_board *ret)
 {
@@ -54,8 +54,7 @@ static int nothing(const json_t *found, struct kf_error *err)
 	return -ENODEV;
 }
 
-int kf_selection_make(const json_t *found, bool all, bool absent, json_t **ret,
-		      struct kf_error *err)
+int kf_choosing_list(const json_t *found, bool all, bool absent, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *list = json_array();
 	bool any = false;
@@ -90,7 +89,7 @@ static void list_labels(FILE *out, const json_t *boards, bool connected)
 	}
 }
 
-char *kf_selection_summary(const json_t *boards)
+char *kf_choosing_summary(const json_t *boards)
 {
 	size_t count = 0, absent = 0, size;
 	struct kf_board board;
@@ -134,6 +133,52 @@ static char *menu(const json_t *boards)
 	return text;
 }
 
+static bool is(const char *word, const char *letter, const char *whole)
+{
+	return strcasecmp(word, letter) == 0 || strcasecmp(word, whole) == 0;
+}
+
+/* The index of the board that word means, or count. A number wins over a key that looks like one.
+ */
+static size_t find(const char *word, const char *const *keys, size_t count)
+{
+	size_t number = 0, i;
+
+	if (strspn(word, "0123456789") == strlen(word)) {
+		for (; *word && number <= count; word++)
+			number = number * 10 + (size_t)(*word - '0');
+		return number >= 1 && number <= count ? number - 1 : count;
+	}
+	for (i = 0; i < count && strcmp(word, keys[i]) != 0; i++)
+		;
+	return i;
+}
+
+int kf_choosing_read(const char *answer, const char *const *keys, size_t count, bool *picks,
+		     struct kf_error *err)
+{
+	char copy[1024], *rest, *word;
+	int picked = 0;
+	size_t i;
+
+	if (!kf_text_format(copy, sizeof(copy), "%s", answer))
+		return kf_fail(err, KF_USAGE, "that is too long an answer");
+	if (is(copy, "a", "all")) {
+		memset(picks, true, count * sizeof(*picks));
+		return (int)count;
+	}
+	if (is(copy, "q", "quit"))
+		return 0;
+	for (word = strtok_r(copy, " ,", &rest); word; word = strtok_r(NULL, " ,", &rest)) {
+		i = find(word, keys, count);
+		if (i == count)
+			return kf_fail(err, KF_USAGE, "\"%s\" is none of them", word);
+		picked += !picks[i];
+		picks[i] = true;
+	}
+	return picked;
+}
+
 /* 1 and a new array of those that the answer names; 0: none; -EINVAL: not understood. */
 static int pick(const json_t *boards, const char *answer, json_t **ret, struct kf_error *err)
 {
@@ -152,7 +197,7 @@ static int pick(const json_t *boards, const char *answer, json_t **ret, struct k
 		if (!keys[i])
 			keys[i] = "";
 	}
-	r = kf_choice_read(answer, keys, count, picks, err);
+	r = kf_choosing_read(answer, keys, count, picks, err);
 	if (r <= 0)
 		return r;
 	for (size_t i = 0; i < count; i++)
@@ -162,8 +207,8 @@ static int pick(const json_t *boards, const char *answer, json_t **ret, struct k
 	return 1;
 }
 
-int kf_selection_ask(const json_t *boards, int tty, const char *verb, json_t **ret,
-		     struct kf_error *err)
+int kf_choosing_ask(const json_t *boards, int tty, const char *verb, json_t **ret,
+		    struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *list = menu(boards);
 	const char *problem = "", *mark = "";

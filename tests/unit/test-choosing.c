@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/choice.h"
+#include "core/choosing.h"
 #include "core/toolpath.h"
 #include "unit/machine.h"
 
@@ -17,7 +17,7 @@ static const char *choose(const char *answer)
 	static char text[sizeof(((struct kf_error *)0)->message)];
 	bool picks[3] = { false };
 	struct kf_error err;
-	int r = kf_choice_read(answer, keys, 3, picks, &err);
+	int r = kf_choosing_read(answer, keys, 3, picks, &err);
 
 	if (r < 0)
 		return strcpy(text, err.message);
@@ -76,10 +76,10 @@ TEST(tools_are_beside_us_or_on_path)
 	struct kf_error err;
 
 	NEED_PROC();
-	CHECK(kf_tool_find("test-choice", path, &err) == 0); /* this very program */
-	CHECK(strstr(path, "/tests/unit/test-choice"));
+	CHECK(kf_tool_find("test-choosing", path, &err) == 0); /* this very program */
+	CHECK(strstr(path, "/tests/unit/test-choosing"));
 	CHECK(kf_tool_find("kf-test-tool", path, &err) == -ENOENT && err.code == KF_CONFIG);
-	CHECK(kf_tool_find("../unit/test-choice", path, &err) == -ENOENT);
+	CHECK(kf_tool_find("../unit/test-choosing", path, &err) == -ENOENT);
 
 	CHECK(mkdtemp(dir));
 	snprintf(file, sizeof(file), "%s/kf-test-tool", dir);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The stages run one after the other: each reads all records before it works and writes them after,
- * so a pipe would start nothing sooner. And only so is it known which of them handed what on.
+ * The stages run one after the other, not in a pipe: each reads all records before it works, so a
+ * pipe would start none of them sooner, and nobody would know which stage lost a record.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "core/batch.h"
+#include "core/choosing.h"
 #include "core/clock.h"
-#include "core/flow.h"
+#include "core/pipeline.h"
 #include "core/process.h"
-#include "core/selection.h"
 #include "core/terminal.h"
 
-/* The exit status for a failure of ours. A stop signal needs no words. */
+/* The exit status for a failure of ours; after a stop signal, without a message. */
 static int failed(struct kf_error *err)
 {
 	if (!kf_stopped())
@@ -26,7 +26,7 @@ static int failed(struct kf_error *err)
 	return 128 + kf_stop_signal();
 }
 
-/* A stop signal is passed on; how long the stage then takes to end is its own affair. */
+/* Pass a stop signal on to the stage, and wait for its end however long that takes. */
 static int wait_for(pid_t pid)
 {
 	_cleanup_(kf_closep) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -49,8 +49,8 @@ static const char *name_of(const char *program)
 
 #define MEMORY_HINT "journalctl -k tells whether memory ran out"
 
-/* A stage that a signal has killed could not say so. */
-static void explain(const char *program, int sig, struct kf_error *ret)
+/* A stage that a signal has killed cannot write its own message. */
+static void report_killed(const char *program, int sig, struct kf_error *ret)
 {
 	kf_fail(ret, KF_INTERNAL, "%s was killed by signal %d (%s)", name_of(program), sig,
 		strsignal(sig));
@@ -63,7 +63,7 @@ static void explain(const char *program, int sig, struct kf_error *ret)
 			      sig == SIGKILL ? "; " MEMORY_HINT : "");
 }
 
-/* Run a stage to its end: its exit status, as a shell shows it, and whether a signal ended it. */
+/* Run a stage to its end. Returns its exit status, as a shell shows it. */
 static int run_stage(const char *const *argv, int in, int out, bool *ret_stopped,
 		     struct kf_error *err)
 {
@@ -83,27 +83,27 @@ static int run_stage(const char *const *argv, int in, int out, bool *ret_stopped
 	status = wait_for(pid);
 	*ret_stopped = WIFSIGNALED(status) || kf_stopped();
 	if (WIFSIGNALED(status) && !kf_stopped())
-		explain(argv[0], WTERMSIG(status), err);
+		report_killed(argv[0], WTERMSIG(status), err);
 	status = kf_process_status(status);
 	return kf_stopped() && status != kf_code_status(KF_SERVICE_LOST) ? 128 + kf_stop_signal()
 									 : status;
 }
 
 /*
- * Scan for key or (NULL) for all; the records go behind those that are in the file out. Returns the
- * exit status; *ret_whole: the scan failed, not a board.
+ * Scan for key or (NULL) for all; the records are appended to the file out. Returns the exit
+ * status; *ret_whole: the scan as a whole failed, not a board.
  */
-static int scan(const struct kf_flow *flow, const char *key, int out, bool *ret_whole,
+static int scan(const struct kf_pipeline *pipeline, const char *key, int out, bool *ret_whole,
 		struct kf_error *err)
 {
-	const char *argv[8] = { flow->stages[0][0], "--quiet" };
+	const char *argv[8] = { pipeline->stages[0][0], "--quiet" };
 	const int absent = kf_code_status(KF_NOT_CONNECTED);
 	off_t before = lseek(out, 0, SEEK_END);
 	bool stopped, wrote;
 	size_t n = 2;
 	int status;
 
-	if (flow->absent || flow->all)
+	if (pipeline->absent || pipeline->all)
 		argv[n++] = "--all";
 	if (key) {
 		argv[n++] = "--device";
@@ -112,7 +112,7 @@ static int scan(const struct kf_flow *flow, const char *key, int out, bool *ret_
 	status = run_stage(argv, -1, out, &stopped, err);
 	wrote = lseek(out, 0, SEEK_END) > before;
 	*ret_whole = stopped || (!wrote && status != 0 && status != absent);
-	/* What it wrote tells which boards failed. */
+	/* The records that kf-scan wrote have the errors of the boards that failed. */
 	return wrote && !stopped ? 0 : status;
 }
 
@@ -125,14 +125,14 @@ static bool repeated(const char *const *keys, size_t i)
 }
 
 /*
- * Scan and read what was found. Returns 0 or the exit status: one board that is missing does
- * not stop the others (*ret_missing is the status that this means in the end), but a key that is
- * not registered, or any other failure, stops all.
+ * Scan, and read the records. Returns 0 or the exit status. A board that is not connected does not
+ * stop the others: *ret_missing is then the status in the end. A key that is not registered, or any
+ * other failure, stops all.
  */
-static int discover(const struct kf_flow *flow, json_t **ret, int *ret_missing,
+static int discover(const struct kf_pipeline *pipeline, json_t **ret, int *ret_missing,
 		    struct kf_error *err)
 {
-	const char *const *keys = flow->keys;
+	const char *const *keys = pipeline->keys;
 	_cleanup_(kf_closep) int out = -1;
 	bool whole;
 	int status;
@@ -143,7 +143,7 @@ static int discover(const struct kf_flow *flow, json_t **ret, int *ret_missing,
 	do {
 		if (keys[0] && repeated(keys, i))
 			continue;
-		status = scan(flow, keys[i], out, &whole, err);
+		status = scan(pipeline, keys[i], out, &whole, err);
 		if (whole)
 			return status;
 		*ret_missing = status ? status : *ret_missing;
@@ -156,33 +156,33 @@ static int discover(const struct kf_flow *flow, json_t **ret, int *ret_missing,
 }
 
 /*
- * Returns 0 with the boards, or with NULL if the user wants none; else the exit status. Boards that
- * come with that cannot be worked on, but shall each be told of.
+ * Returns 0 with the boards, or with NULL if the user wants none; else the exit status, and boards
+ * that cannot be worked on, each to be reported.
  */
-static int choose(const struct kf_flow *flow, json_t *found, int tty, json_t **ret,
+static int choose(const struct kf_pipeline *pipeline, json_t *found, int tty, json_t **ret,
 		  struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
 	_cleanup_(kf_freep) char *summary = NULL;
 
-	if (flow->keys[0] || !flow->verb) {
+	if (pipeline->keys[0] || !pipeline->verb) {
 		boards = json_incref(found);
-	} else if (kf_selection_make(found, flow->all, flow->absent, &boards, err) < 0) {
+	} else if (kf_choosing_list(found, pipeline->all, pipeline->absent, &boards, err) < 0) {
 		*ret = TAKE_PTR(boards);
 		return failed(err);
 	}
-	summary = kf_selection_summary(boards);
+	summary = kf_choosing_summary(boards);
 	if (summary)
-		flow->found(summary);
+		pipeline->found(summary);
 	if (tty >= 0)
-		return kf_selection_ask(boards, tty, flow->verb, ret, err) < 0 ? failed(err) : 0;
+		return kf_choosing_ask(boards, tty, pipeline->verb, ret, err) < 0 ? failed(err) : 0;
 	*ret = TAKE_PTR(boards);
 	return 0;
 }
 
 /*
- * Did the stage hand on all boards? Those that failed are among them, with why, so that its
- * status is not asked then. Else it failed as a whole: the exit status.
+ * Has the stage written a record for each board? Then 0: the records of boards that failed have
+ * their errors, and its status says no more. Else it failed as a whole: the exit status.
  */
 static int check_records(const char *program, int status, int out, size_t count,
 			 struct kf_error *err)
@@ -202,8 +202,8 @@ static int check_records(const char *program, int status, int out, size_t count,
 	return failed(err);
 }
 
-/* Run the stages from number i on: each gets what the one before it has handed on. */
-static int run_stages(const struct kf_flow *flow, size_t i, const json_t *boards,
+/* Run the stages from number i on: each reads the records that the one before it wrote. */
+static int run_stages(const struct kf_pipeline *pipeline, size_t i, const json_t *boards,
 		      struct kf_error *err)
 {
 	_cleanup_(kf_closep) int in = -1, out = -1;
@@ -212,12 +212,12 @@ static int run_stages(const struct kf_flow *flow, size_t i, const json_t *boards
 
 	if (kf_batch_write(boards, &in, err) < 0)
 		return failed(err);
-	for (; flow->stages[i + 1]; i++) {
+	for (; pipeline->stages[i + 1]; i++) {
 		if (kf_batch_file(&out, err) < 0)
 			return failed(err);
-		status = run_stage(flow->stages[i], in, out, &stopped, err);
+		status = run_stage(pipeline->stages[i], in, out, &stopped, err);
 		if (!stopped)
-			status = check_records(flow->stages[i][0], status, out,
+			status = check_records(pipeline->stages[i][0], status, out,
 					       json_array_size(boards), err);
 		if (status != 0)
 			return status;
@@ -228,33 +228,33 @@ static int run_stages(const struct kf_flow *flow, size_t i, const json_t *boards
 			return failed(err);
 		}
 	}
-	return run_stage(flow->stages[i], in, STDOUT_FILENO, &stopped, err);
+	return run_stage(pipeline->stages[i], in, STDOUT_FILENO, &stopped, err);
 }
 
-/* No board can be worked on: the last stage says of each why. The status is the caller's. */
-static int tell_each(const struct kf_flow *flow, const json_t *boards, int status)
+/* No board can be worked on: let the last stage report each. Returns the caller's status. */
+static int report_each(const struct kf_pipeline *pipeline, const json_t *boards, int status)
 {
 	struct kf_error ignored;
 	size_t last = 1;
 	int r;
 
-	while (flow->stages[last + 1])
+	while (pipeline->stages[last + 1])
 		last++;
-	r = json_array_size(boards) ? run_stages(flow, last, boards, &ignored) : 0;
+	r = json_array_size(boards) ? run_stages(pipeline, last, boards, &ignored) : 0;
 	return kf_stopped() ? r : status;
 }
 
-static int open_terminal(const struct kf_flow *flow, int *ret, struct kf_error *err)
+static int open_terminal(const struct kf_pipeline *pipeline, int *ret, struct kf_error *err)
 {
 	int r = kf_terminal_open(ret, err);
 
 	if (r < 0)
 		kf_error_hint(err, "name the board (kf list shows their keys), or: kf %s --all",
-			      flow->command);
+			      pipeline->command);
 	return r;
 }
 
-int kf_flow_run(const struct kf_flow *flow, struct kf_error *ret)
+int kf_pipeline_run(const struct kf_pipeline *pipeline, struct kf_error *ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *found = NULL;
 	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
@@ -262,14 +262,15 @@ int kf_flow_run(const struct kf_flow *flow, struct kf_error *ret)
 	int status, missing = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	if (flow->verb && !flow->all && !flow->keys[0] && open_terminal(flow, &tty, ret) < 0)
+	if (pipeline->verb && !pipeline->all && !pipeline->keys[0] &&
+	    open_terminal(pipeline, &tty, ret) < 0)
 		return failed(ret);
 	kf_stop_install();
-	status = discover(flow, &found, &missing, ret);
+	status = discover(pipeline, &found, &missing, ret);
 	if (status == 0)
-		status = choose(flow, found, tty, &boards, ret);
+		status = choose(pipeline, found, tty, &boards, ret);
 	if (boards)
-		status =
-			status ? tell_each(flow, boards, status) : run_stages(flow, 1, boards, ret);
+		status = status ? report_each(pipeline, boards, status)
+				: run_stages(pipeline, 1, boards, ret);
 	return status ? status : missing;
 }
