@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/add.h"
 #include "core/batch.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/record.h"
-#include "core/register.h"
 #include "core/settings.h"
 #include "core/terminal.h"
 #include "core/usage.h"
@@ -33,7 +33,7 @@ enum { REVIEW_DAYS = 90, TIMEOUT_S = 60, TIMEOUT_MAX_S = 86400 };
 
 static struct {
 	char klipper_dir[PATH_MAX], from[PATH_MAX];
-	struct kf_register request;
+	struct kf_add request;
 	int64_t timeout_ms, wait_ms;
 	struct kf_retire retire;
 	bool table, quiet, menuconfig, saved, connected, accept_drift, global;
@@ -198,7 +198,7 @@ static int nothing_to_set(const char *key, struct kf_error *err)
 static int set(char **args, struct kf_error *err)
 {
 	char *key[] = { opt.global ? NULL : *args++, NULL };
-	int r = *args ? kf_enrol_set(key[0], args, err) : nothing_to_set(key[0], err);
+	int r = *args ? kf_device_set(key[0], args, err) : nothing_to_set(key[0], err);
 
 	if (r < 0)
 		return r;
@@ -236,9 +236,9 @@ static int export(char **args, struct kf_error *err)
 static int add(char **args, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *records = NULL, *record = NULL;
-	struct kf_register *request = &opt.request;
+	struct kf_add *request = &opt.request;
 	_cleanup_(kf_closep) int tty = -1;
-	struct kf_enrolment e;
+	struct kf_new_device e;
 	struct kf_board board;
 	int r = 0;
 
@@ -249,12 +249,12 @@ static int add(char **args, struct kf_error *err)
 		r = kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config add");
 	if (r < 0)
 		return r;
-	if (!kf_register_complete(request) && kf_terminal_open(&tty, NULL) == 0)
+	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
 		request->tty = tty;
-	r = kf_register_board(request, records, &e, &board, err);
+	r = kf_add_board(request, records, &e, &board, err);
 	if (r < 0)
 		return r;
-	kf_log_phase(phase, e.key, "%s (%s) is %s", e.name, e.mcu, kf_register_told(&board));
+	kf_log_phase(phase, e.key, "%s (%s) is %s", e.name, e.mcu, kf_add_result(&board));
 	if (e.by_port)
 		kf_log_warn(e.key, "%s: leave it on USB port %s, by which it is known",
 			    kf_board_has_serial(&board) ? "another board shows its serial number"

@@ -174,6 +174,11 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 	return kf_code_errno(KF_NOT_REGISTERED);
 }
 
+bool kf_registry_has(const struct kf_registry *registry, const char *key)
+{
+	return json_object_get(json_object_get(registry->root, "devices"), key);
+}
+
 /* Who has become root by sudo; NULL: nobody has. */
 static const char *sudo_user(void)
 {

@@ -52,6 +52,9 @@ void kf_registry_close(struct kf_registry *registry);
 _must_check_ int kf_registry_device(const struct kf_registry *registry, const char *key,
 				    struct kf_device *ret, struct kf_error *err);
 
+/* Is there a device of that key? */
+bool kf_registry_has(const struct kf_registry *registry, const char *key);
+
 /*
  * What to do about a board that is not registered: otherwise, unless this is root's registry only
  * because of sudo.

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "core/enrol.h"
+#include "core/device.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"
@@ -37,7 +37,7 @@ static void check_mcu(struct kf_doctor *doctor, const struct kf_device *device)
 {
 	char named[64], remedy[KF_NAME_SIZE];
 
-	if (!kf_enrol_other_mcu(device->pattern, device->mcu, named))
+	if (!kf_device_other_mcu(device->pattern, device->mcu, named))
 		return;
 	kf_text_format(remedy, sizeof(remedy), "kf set %s mcu=%s", device->key, named);
 	kf_doctor_find(doctor, KF_HEALTH_WRONG, device->key, remedy,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* First the registry, then the files: what fails in between leaves files that nobody reads. */
 #include "klipper/retire.h"
-#include "core/enrol.h"
+#include "core/device.h"
 #include "core/terminal.h"
 #include "klipper/listing.h"
 #include "klipper/migrate.h"
@@ -39,7 +39,7 @@ int kf_retire_board(const struct kf_retire *how, const char *key, json_t **ret,
 		return r;
 	if (saved && !how->drop && !how->keep && !how->yes)
 		drop = ask("Delete also the saved configuration of", key, err);
-	r = drop < 0 ? drop : kf_enrol_remove(key, err);
+	r = drop < 0 ? drop : kf_device_remove(key, err);
 	if (r == 0)
 		r = kf_saved_config_remove(key, !drop, err);
 	if (r < 0)

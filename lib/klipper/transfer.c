@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/enrol.h"
+#include "core/device.h"
 #include "core/file.h"
 #include "core/paths.h"
 #include "core/text.h"
@@ -58,7 +58,7 @@ static int merge_devices(struct kf_registry *registry, const json_t *from, json_
 	}
 	json_array_foreach(json_object_get(report, "devices"), i, key_json)
 	{
-		r = kf_enrol_check(registry, json_string_value(key_json), err);
+		r = kf_device_check_unique(registry, json_string_value(key_json), err);
 		if (r < 0)
 			return r;
 	}
