@@ -94,6 +94,17 @@ export -f took
 	[ "$(jq -r .error.code <out | xargs)" = "interrupted interrupted" ]
 }
 
+@test "two runs start another program one after the other" {
+	registry <<<"$BOTH"
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	lock=$XDG_STATE_HOME/kalico-flash/locks/flash-programs.lock
+	mkdir -p "${lock%/*}"
+	run -75 --separate-stderr sim "$H723" -- "config | kf-build -q >r
+		flock $lock kf-flash --no-service --method make_flash --no-fallback --timeout 0.1 <r"
+	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy $lock is locked by another process" ]]
+	run -0 --separate-stderr sim "$H723" -- "config | kf-build -q | kf-flash --no-service --method make_flash"
+}
+
 @test "make flash builds tools of its own: one at a time for a tree" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"

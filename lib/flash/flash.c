@@ -9,6 +9,8 @@
 
 #include "core/clock.h"
 #include "core/last-flash.h"
+#include "core/lock.h"
+#include "core/paths.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/flash.h"
@@ -18,7 +20,6 @@
 #include "flash/runs.h"
 #include "flash/script.h"
 #include "flash/target.h"
-#include "flash/turn.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
 
@@ -27,6 +28,8 @@ enum {
 	IDENTIFY_MS = 5000,
 	/* of a board that another program let go, or did not: COMPLETE takes 100 ms to work */
 	LEAVING_MS = 500,
+	/* other boards' methods that may run before ours */
+	METHODS_AHEAD = 4,
 	REENUMERATION_MS = 3000
 };
 
@@ -303,6 +306,23 @@ static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, 
 					(double)(kf_now_ms() - t0_ms) / 1000));
 }
 
+/*
+ * Other programs than ours may find a board by what all boards in DFU have in common: only one of
+ * them runs at a time. *ret is the lock; -1 for Katapult, which needs none.
+ */
+static int lock_programs(const struct kf_plan *plan, enum kf_method method, int *ret,
+			 struct kf_error *err)
+{
+	int64_t deadline_ms = kf_now_ms() + plan->options.method_ms * METHODS_AHEAD;
+	char path[PATH_MAX];
+	int r;
+
+	if (method == KF_METHOD_KATAPULT)
+		return 0;
+	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-programs.lock");
+	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
+}
+
 /* The methods in turn. When all fail, the first failure leads: the others came of it. */
 static int try_methods(struct run *run, struct kf_error *err)
 {
@@ -312,16 +332,15 @@ static int try_methods(struct run *run, struct kf_error *err)
 	int r = -ENODEV;
 
 	for (size_t i = 0; i < plan->methods.count; i++) {
+		_cleanup_(kf_closep) int lock = -1;
 		int64_t t0_ms = kf_now_ms();
 
 		json_object_set_new(run->flash, "verified", json_array());
 		run->native = (struct kf_native){ 0 };
 		run->told[0] = '\0';
-		r = kf_turn_take(&plan->options, plan->methods.list[i], err);
-		if (r == 0) {
+		r = lock_programs(plan, plan->methods.list[i], &lock, err);
+		if (r == 0)
 			r = attempt(run, plan->methods.list[i], err);
-			kf_turn_give(&plan->options, plan->methods.list[i]);
-		}
 		note_attempt(run, plan->methods.list[i], t0_ms, r, err);
 		if (r == 0)
 			return 0;

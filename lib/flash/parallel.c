@@ -28,7 +28,6 @@ struct crew {
 	struct worker *list;
 	struct pollfd *fds;
 	size_t running, limit, told;
-	int turn[2];
 };
 
 static bool needs_process(const struct kf_job *job)
@@ -66,7 +65,6 @@ static void work(struct crew *crew, struct kf_job *job, int fd, pid_t parent)
 	if (getppid() != parent)
 		_exit(1);
 	crew->p->begin();
-	job->plan.options.turn = crew->turn;
 	crew->p->run(job, crew->p->arg);
 	result = json_pack("{s:O?, s:O?}", "error", json_object_get(job->record, "error"), "flash",
 			   json_object_get(job->record, "flash"));
@@ -205,15 +203,11 @@ int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p, struct 
 	crew.limit = p->jobs ? p->jobs : batch->count;
 	if (crew.limit == 1 || count_processes(batch) < 2)
 		return run_alone(batch, p, err);
-	if (pipe2(crew.turn, O_CLOEXEC | O_NONBLOCK) < 0 || write(crew.turn[1], "", 1) != 1)
-		return kf_fail_sys(err, errno, "a pipe");
 	while (crew.told < batch->count) {
 		start_more(&crew);
 		tell(&crew, &r, err);
 		if (crew.running > 0)
 			await(&crew);
 	}
-	close(crew.turn[0]);
-	close(crew.turn[1]);
 	return r;
 }

@@ -23,7 +23,6 @@ struct kf_flash_options {
 	bool force;	      /* write also what the board has already */
 	bool unknown_version; /* write also what does not say of which version it is */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
-	const int *turn;   /* a pipe with the turn to run another program; NULL: nobody else does */
 	int64_t method_ms; /* time that one method may take; default 60 s */
 	int64_t wait_ms;   /* for another of us at the board, or at make flash in its tree */
 	int64_t return_ms; /* time that the board has to come back; default 30 s */
