@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2030,SC2031 # run sets stderr; each test has its own FAKE
 #
-# What other processes of this machine do ("printer", "rival") is not the tests' to say: each
+# What other processes of this machine do ("printer", "grabber") is not the tests' to say: each
 # looks at the checks that it has set up.
 # bats file_tags=slow
 load helper
@@ -63,7 +63,7 @@ checksums() {
 	before=$(checksums)
 	doctor octopus-klipper
 	[ "$(checksums)" = "$before" ]
-	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware method rights by-id rival service printer space clock" ]
+	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware method rights by-id grabber service printer space clock" ]
 	[ "$(jq -r 'select((.health | IN("ok", "note", "wrong") | not) or .message == "")' <<<"$output")" = "" ]
 }
 
@@ -92,7 +92,7 @@ checksums() {
 	run --separate-stderr umock -- kf doctor --table
 	stop_systemd
 	[[ $output == *"[OK] service   klipper.service: what stops it for a flash starts it again, whatever is killed meanwhile (scope)"* ]]
-	[[ $output != *"[!!]"* || $output == *"[!!] rival"* || $output == *"[!!] rights"* ]]
+	[[ $output != *"[!!]"* || $output == *"[!!] grabber"* || $output == *"[!!] rights"* ]]
 	[[ $output == *"[!!]"* || $status -eq 0 ]]
 	[ "$(jq -r '.units["klipper.service"].active' "$FAKE/state.json")" = active ]
 	run ! grep -E '^(StopUnit|RestartUnit)' "$FAKE/calls"
@@ -273,11 +273,11 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	local pid=$!
 	until [ "$(cat "/proc/$pid/comm")" = ModemManager ]; do :; done
 	doctor octopus-klipper
-	unmarked=$(found rival ModemManager)
+	unmarked=$(found grabber ModemManager)
 	doctor "$BATS_TEST_TMPDIR/marked"
-	marked=$(found rival ModemManager)
+	marked=$(found grabber ModemManager)
 	send_signal TERM "$pid"
-	[[ $unmarked == "wrong: it runs (process "*") and may take octopus for a modem | install kalico-flash's udev rules"* ]]
+	[[ $unmarked == "wrong: it runs (process "*") and may take octopus for a modem | it takes boards for modems: sudo systemctl mask --now ModemManager; or keep it, "* ]]
 	[[ $marked == "ok: it runs (process "*"), and leaves all boards alone"* ]]
 }
 
@@ -288,12 +288,12 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	local pid=$!
 	until [ "$(cat "/proc/$pid/comm")" = brltty ]; do :; done
 	doctor octopus-klipper
-	harmless=$(found rival brltty)
+	harmless=$(found grabber brltty)
 	doctor ch340
-	risky=$(found rival brltty)
+	risky=$(found grabber brltty)
 	send_signal TERM "$pid"
 	[[ $harmless == "note: it runs"* ]]
-	[[ $risky == "wrong: it runs"*" | unless you read Braille: sudo apt-get remove brltty" ]]
+	[[ $risky == "wrong: it runs"*" for a Braille display | it takes boards (USB vendor 1a86) for Braille displays: sudo apt remove brltty, or "* ]]
 }
 
 @test "no right to stop the service is said with both remedies" {

@@ -3,14 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/batch.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "flash/hold.h"
 #include "klipper/klippy.h"
+#include "usb/grabbers.h"
 #include "usb/holder.h"
 
 int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err)
@@ -37,22 +38,6 @@ static bool is_printers(const char *unit)
 	return strstr(unit, "klipper") || strstr(unit, "kalico") || strstr(unit, "moonraker");
 }
 
-/* Programs that open every new serial port. They have no business with a printer's board. */
-static const struct {
-	const char *name;    /* of the process, and how its units begin */
-	const char *hint[2]; /* the USB vendor stands between */
-} intruders[] = {
-	{ "ModemManager",
-	  { "it takes boards for modems: sudo systemctl mask --now ModemManager; or keep it, with "
-	    "a line ATTRS{idVendor}==\"",
-	    "\", ENV{ID_MM_DEVICE_IGNORE}=\"1\" in /etc/udev/rules.d/60-printer-boards.rules, "
-	    "then sudo udevadm control --reload, and plug the board in again" } },
-	{ "brltty",
-	  { "it takes boards (USB vendor ",
-	    ") for braille displays: sudo apt remove brltty, or sudo systemctl mask --now "
-	    "brltty.service brltty-udev.service; then plug the board in again" } },
-};
-
 /* "812 of root (python3, klipper.service)" */
 static void name_process(const struct kf_holder *holder, const struct kf_holder_facts *facts,
 			 char *ret, size_t size)
@@ -65,27 +50,10 @@ static void name_process(const struct kf_holder *holder, const struct kf_holder_
 		       both ? ", " : "", facts->place);
 }
 
-/* The hint for a port grabber; false: the holder is none. */
-static bool is_grabber(const struct kf_board *board, struct kf_error *err)
-{
-	const struct kf_holder *holder = &board->holder;
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(intruders); i++) {
-		size_t len = strlen(intruders[i].name);
-
-		if (strncmp(holder->command, intruders[i].name, len) != 0 &&
-		    strncmp(holder->unit, intruders[i].name, len) != 0)
-			continue;
-		kf_error_hint(err, "%s%s%s", intruders[i].hint[0], board->usb.vendor,
-			      intruders[i].hint[1]);
-		return true;
-	}
-	return false;
-}
-
 static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *err)
 {
 	const struct kf_holder *holder = &board->holder;
+	const struct kf_grabber *grabber = kf_grabber_find(holder);
 	struct kf_holder_facts facts;
 	struct kf_klippy klippy;
 	char process[3 * KF_NAME_SIZE + 32];
@@ -94,8 +62,11 @@ static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *
 	kf_holder_look(holder, &facts);
 	name_process(holder, &facts, process, sizeof(process));
 	kf_fail(err, KF_BUSY, "%s is open in process %s", board->tty, process);
-	if (is_grabber(board, err))
+	if (grabber) {
+		kf_error_hint(err, "%s%s%s", grabber->remedy[0], board->usb.vendor,
+			      grabber->remedy[1]);
 		return -EBUSY;
+	}
 	if (kf_holder_remark(holder)[0]) {
 		kf_fail(err, KF_BUSY, "%s is open in process %s: %s", board->tty, process,
 			kf_holder_remark(holder));
@@ -136,26 +107,15 @@ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board, struct kf
 	return fail_busy(board, !hold->off, err);
 }
 
-/* The records as a file of ours in memory, at its start, on standard input. */
+/* The records become standard input. */
 static int feed(const json_t *records, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = memfd_create("records", MFD_CLOEXEC);
-	_cleanup_(kf_freep) char *text = NULL;
-	const json_t *record;
-	size_t i;
+	_cleanup_(kf_closep) int fd = -1;
+	int r = kf_batch_write(records, &fd, err);
 
-	if (fd < 0)
-		return kf_fail_sys(err, errno, "cannot keep the records");
-	json_array_foreach(records, i, record)
-	{
-		free(text);
-		text = json_dumps(record, JSON_COMPACT);
-		if (!text || dprintf(fd, "%s\n", text) < 0)
-			return kf_fail_sys(err, errno, "cannot keep the records");
-	}
-	if (lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0)
-		return kf_fail_sys(err, errno, "cannot pass the records on");
-	return 0;
+	if (r == 0 && dup2(fd, STDIN_FILENO) < 0)
+		r = kf_fail_sys(err, errno, "cannot pass the records on");
+	return r;
 }
 
 int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Port grabbers: programs that open every new serial port, and have no business with a printer's
+ * board. ModemManager leaves alone what udev's rules mark (ID_MM_DEVICE_IGNORE). brltty takes
+ * USB serial converters, for some Braille displays have the same ids.
+ */
+#ifndef KF_USB_GRABBERS_H
+#define KF_USB_GRABBERS_H
+
+#include "core/board.h"
+
+struct kf_grabber {
+	const char *name;      /* of its process, and the beginning of its units' names */
+	const char *takes_for; /* "a modem": what it takes a board for */
+	const char *mark;      /* the udev property that keeps it away; NULL: it wants converters */
+	const char *remedy[2]; /* the board's USB vendor stands between */
+};
+
+enum { KF_GRABBERS = 2 };
+extern const struct kf_grabber kf_grabbers[KF_GRABBERS];
+
+/* The port grabber that the holder is, or NULL. */
+const struct kf_grabber *kf_grabber_find(const struct kf_holder *holder);
+
+/* Its process, or 0: it does not run. */
+pid_t kf_grabber_process(const struct kf_grabber *grabber);
+
+/* May it open the port of this board, which is plugged in? */
+bool kf_grabber_wants(const struct kf_grabber *grabber, const struct kf_board *board);
+
+#endif
