@@ -120,7 +120,7 @@ fail:
 	_exit(127);
 }
 
-/* What the child reports: nothing if it has become the program, else the exec's errno. */
+/* Read the child's report: nothing if it has become the program, else the errno of exec. */
 static int started(const struct kf_process *p, pid_t pid, int report, struct kf_error *err)
 {
 	int e = 0;
@@ -198,7 +198,7 @@ int kf_process_go(const struct kf_process *p, struct kf_process_waiting *waiting
 	return r;
 }
 
-void kf_process_call_off(struct kf_process_waiting *waiting)
+void kf_process_cancel(struct kf_process_waiting *waiting)
 {
 	if (!waiting->pid)
 		return;
@@ -259,7 +259,7 @@ static void end(pid_t pid, int pidfd)
 		kf_group_signal(pid, SIGKILL); /* whatever it left behind */
 }
 
-/* End and reap it, and what it left in its group although it may be gone itself. */
+/* End and reap it, and the processes that it left in its group, also if it has ended itself. */
 static void abandon(pid_t pid)
 {
 	_cleanup_(kf_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -328,7 +328,7 @@ static int collect(int fd, int64_t deadline_ms, size_t max_bytes, char *text, si
 	return 0;
 }
 
-int kf_process_ask(const struct kf_process *p, struct kf_asked *ret, struct kf_error *err)
+int kf_output_start(const struct kf_process *p, struct kf_output *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int from = -1, to = -1;
 	struct kf_process copy = *p;
@@ -342,58 +342,58 @@ int kf_process_ask(const struct kf_process *p, struct kf_asked *ret, struct kf_e
 	r = kf_process_start(&copy, &pid, err);
 	if (r < 0)
 		return r;
-	*ret = (struct kf_asked){ .pid = pid, .from = from, .name = p->argv[0] };
+	*ret = (struct kf_output){ .pid = pid, .from = from, .name = p->argv[0] };
 	from = -1; /* the caller's now */
 	return 0;
 }
 
-/* From here on it is no process of the caller's. */
-static pid_t take(struct kf_asked *asked)
+/* Close the pipe; the pid is the caller's to wait for. */
+static pid_t close_output(struct kf_output *output)
 {
-	pid_t pid = asked->pid;
+	pid_t pid = output->pid;
 
-	asked->pid = 0;
-	kf_closep(&asked->from);
+	output->pid = 0;
+	kf_closep(&output->from);
 	return pid;
 }
 
-int kf_process_answer(struct kf_asked *asked, int64_t deadline_ms, size_t max_bytes,
-		      char **ret_text, struct kf_error *err)
+int kf_output_read(struct kf_output *output, int64_t deadline_ms, size_t max_bytes, char **ret_text,
+		   struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = malloc(max_bytes + 1);
 	int r = -ENOMEM, status = 0;
 	size_t len = 0;
 
 	if (text)
-		r = collect(asked->from, deadline_ms, max_bytes, text, &len);
+		r = collect(output->from, deadline_ms, max_bytes, text, &len);
 	if (r < 0) {
-		abandon(take(asked));
-		return kf_fail_sys(err, -r, "%s: cannot read its output", asked->name);
+		abandon(close_output(output));
+		return kf_fail_sys(err, -r, "%s: cannot read its output", output->name);
 	}
-	r = kf_process_wait(take(asked), deadline_ms, &status, err);
+	r = kf_process_wait(close_output(output), deadline_ms, &status, err);
 	if (r < 0)
 		return r;
 	if (status != 0)
-		return kf_fail(err, KF_IO, "%s ended with status %d", asked->name,
+		return kf_fail(err, KF_IO, "%s ended with status %d", output->name,
 			       kf_process_status(status));
 	text[len] = '\0';
 	*ret_text = TAKE_PTR(text);
 	return 0;
 }
 
-void kf_process_forget(struct kf_asked *asked)
+void kf_output_cancel(struct kf_output *output)
 {
-	if (asked->pid)
-		abandon(take(asked));
+	if (output->pid)
+		abandon(close_output(output));
 }
 
 int kf_process_output(const struct kf_process *p, int64_t deadline_ms, size_t max_bytes,
 		      char **ret_text, struct kf_error *err)
 {
-	struct kf_asked asked;
-	int r = kf_process_ask(p, &asked, err);
+	struct kf_output output;
+	int r = kf_output_start(p, &output, err);
 
-	return r < 0 ? r : kf_process_answer(&asked, deadline_ms, max_bytes, ret_text, err);
+	return r < 0 ? r : kf_output_read(&output, deadline_ms, max_bytes, ret_text, err);
 }
 
 int kf_process_status(int wait_status)

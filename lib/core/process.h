@@ -28,8 +28,8 @@ struct kf_process {
 _must_check_ int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *err);
 
 /*
- * A process that is there, with a pid to be known by, but waits before it becomes the
- * program. It ends if it is called off, and also if we do.
+ * A process that waits before it becomes the program: its pid is known before the program starts.
+ * It ends if it is cancelled, and if we end.
  */
 struct kf_process_waiting {
 	pid_t pid; /* 0: none */
@@ -37,10 +37,10 @@ struct kf_process_waiting {
 };
 _must_check_ int kf_process_prepare(const struct kf_process *p, struct kf_process_waiting *ret,
 				    struct kf_error *err);
-/* Let it go; p is the same. Errors as kf_process_start. Needs SIGPIPE ignored. */
+/* Start the program; p is the same. Errors as kf_process_start. Needs SIGPIPE ignored. */
 _must_check_ int kf_process_go(const struct kf_process *p, struct kf_process_waiting *waiting,
 			       pid_t *ret, struct kf_error *err);
-void kf_process_call_off(struct kf_process_waiting *waiting);
+void kf_process_cancel(struct kf_process_waiting *waiting);
 
 /*
  * Wait for pid until deadline_ms; *ret is wait(2)'s status. When the deadline
@@ -53,25 +53,25 @@ _must_check_ int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struc
 _must_check_ int kf_process_run(const struct kf_process *p, int64_t deadline_ms, int *ret,
 				struct kf_error *err);
 
-/* A program that is asked something: it runs, and its standard output waits to be read. */
-struct kf_asked {
+/* The output of a program that runs: its standard output is a pipe to us. */
+struct kf_output {
 	pid_t pid; /* 0: none */
 	int from;
 	const char *name;
 };
-/* Start it (p->out is ignored). Errors as kf_process_start. */
-_must_check_ int kf_process_ask(const struct kf_process *p, struct kf_asked *ret,
-				struct kf_error *err);
+/* Start the program (p->out is ignored). Errors as kf_process_start. */
+_must_check_ int kf_output_start(const struct kf_process *p, struct kf_output *ret,
+				 struct kf_error *err);
 /*
- * Collect what it says to its end, NUL-terminated, at most max_bytes (-EFBIG); the caller frees
- * *ret_text. A status other than 0 is -EIO. In any case it is gone then.
+ * Read its output to the end: NUL-terminated, at most max_bytes (-EFBIG); the caller frees
+ * *ret_text. A status other than 0 is -EIO. In each case the program has ended then.
  */
-_must_check_ int kf_process_answer(struct kf_asked *asked, int64_t deadline_ms, size_t max_bytes,
-				   char **ret_text, struct kf_error *err);
-/* End it, if there is one. */
-void kf_process_forget(struct kf_asked *asked);
+_must_check_ int kf_output_read(struct kf_output *asked, int64_t deadline_ms, size_t max_bytes,
+				char **ret_text, struct kf_error *err);
+/* End the program, if it runs. */
+void kf_output_cancel(struct kf_output *asked);
 
-/* Both at once: ask and wait for the answer. */
+/* Both: start the program and read its output. */
 _must_check_ int kf_process_output(const struct kf_process *p, int64_t deadline_ms,
 				   size_t max_bytes, char **ret_text, struct kf_error *err);
 

@@ -58,18 +58,18 @@ bool kf_cross_prefix(const char *makefile, char *ret, size_t size)
 	return kf_text_clean(ret, size, found, len);
 }
 
-static int ask(const char *gcc, const char *option, struct kf_asked *ret, struct kf_error *err)
+static int ask(const char *gcc, const char *option, struct kf_output *ret, struct kf_error *err)
 {
 	const char *const argv[] = { gcc, option, NULL };
 	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
 
-	return kf_process_ask(&p, ret, err);
+	return kf_output_start(&p, ret, err);
 }
 
 /* The first line of what it prints. */
-static int answer(struct kf_asked *gcc, int64_t deadline_ms, char **ret, struct kf_error *err)
+static int answer(struct kf_output *gcc, int64_t deadline_ms, char **ret, struct kf_error *err)
 {
-	int r = kf_process_answer(gcc, deadline_ms, OUTPUT_MAX, ret, err);
+	int r = kf_output_read(gcc, deadline_ms, OUTPUT_MAX, ret, err);
 
 	if (r == 0)
 		(*ret)[strcspn(*ret, "\n")] = '\0';
@@ -131,7 +131,7 @@ static void note_common(FILE *out, const char *prefix)
 static int note_compiler(FILE *out, const char *gcc, const char *library, const char *mcu,
 			 const char *names, int64_t deadline_ms, struct kf_error *err)
 {
-	_cleanup_(kf_process_forget) struct kf_asked file = { 0 }, version = { 0 };
+	_cleanup_(kf_output_cancel) struct kf_output file = { 0 }, version = { 0 };
 	_cleanup_(kf_freep) char *path = NULL, *text = NULL;
 	char option[64];
 	int r;

@@ -94,7 +94,7 @@ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 }
 
 /* Ask git about the tree; nobody is asked where there is none, no git, or one that refuses. */
-static void ask_git(const struct kf_tree *tree, const char *const *argv, struct kf_asked *ret)
+static void ask_git(const struct kf_tree *tree, const char *const *argv, struct kf_output *ret)
 {
 	/* Not to write .git/index, and not to be led to another repository. */
 	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "GIT_DIR", "GIT_WORK_TREE",
@@ -105,14 +105,14 @@ static void ask_git(const struct kf_tree *tree, const char *const *argv, struct 
 	char path[PATH_MAX];
 
 	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0 ||
-	    kf_process_ask(&p, ret, NULL) < 0)
-		*ret = (struct kf_asked){ 0 };
+	    kf_output_start(&p, ret, NULL) < 0)
+		*ret = (struct kf_output){ 0 };
 }
 
 /* What it says; *ret stays NULL where it has no answer. */
-static int answer(struct kf_asked *git, size_t max_bytes, char **ret, struct kf_error *err)
+static int answer(struct kf_output *git, size_t max_bytes, char **ret, struct kf_error *err)
 {
-	int r = git->pid ? kf_process_answer(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
+	int r = git->pid ? kf_output_read(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
 
 	return r == -EINTR ? r : 0;
 }
@@ -122,7 +122,7 @@ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
 	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
 					    "--long", "--dirty",  NULL };
 	_cleanup_(kf_freep) char *text = NULL;
-	struct kf_asked git;
+	struct kf_output git;
 	int r;
 
 	ask_git(tree, argv, &git);
@@ -183,7 +183,7 @@ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err)
 }
 
 /* The commit, and whether something tracked has changed since. */
-static int note_commit(const struct kf_tree *tree, struct kf_asked *git, FILE *out,
+static int note_commit(const struct kf_tree *tree, struct kf_output *git, FILE *out,
 		       struct kf_error *err)
 {
 	static const char oid[] = "# branch.oid ";
@@ -205,7 +205,7 @@ static int note_commit(const struct kf_tree *tree, struct kf_asked *git, FILE *o
 	return r;
 }
 
-static int note_tags(const struct kf_tree *tree, struct kf_asked *git, FILE *out,
+static int note_tags(const struct kf_tree *tree, struct kf_output *git, FILE *out,
 		     struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
@@ -258,8 +258,8 @@ int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked, ch
 
 void kf_revision_forget(struct kf_revision *asked)
 {
-	kf_process_forget(&asked->commit);
-	kf_process_forget(&asked->tags);
+	kf_output_cancel(&asked->commit);
+	kf_output_cancel(&asked->tags);
 }
 
 static int check_programs(struct kf_error *err)

@@ -49,7 +49,7 @@ _must_check_ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_e
  * memory.
  */
 struct kf_revision {
-	struct kf_asked commit, tags;
+	struct kf_output commit, tags;
 };
 void kf_revision_ask(const struct kf_tree *tree, struct kf_revision *ret);
 _must_check_ int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked,

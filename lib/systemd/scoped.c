@@ -34,7 +34,7 @@ static void close_scope(struct kf_unit_hold *hold)
 {
 	struct own *own = hold->own;
 
-	kf_process_call_off(&own->waiting);
+	kf_process_cancel(&own->waiting);
 	free(own);
 	hold->own = NULL;
 }
@@ -165,7 +165,7 @@ static int release(struct kf_unit_hold *hold, struct kf_error *err)
 	struct own *own = hold->own;
 	int r;
 
-	kf_process_call_off(&own->waiting);
+	kf_process_cancel(&own->waiting);
 	r = kf_way_direct_release(hold, err);
 	await_end(hold);
 	return r;
@@ -176,7 +176,7 @@ static int release_sudo(struct kf_unit_hold *hold, struct kf_error *err)
 {
 	struct own *own = hold->own;
 
-	kf_process_call_off(&own->waiting);
+	kf_process_cancel(&own->waiting);
 	await_end(hold);
 	for (size_t i = 0; i < hold->count; i++) {
 		const struct kf_patience patience = within(hold->options.timeout_ms, true);

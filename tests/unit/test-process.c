@@ -66,7 +66,7 @@ TEST(one_that_waits_is_there_and_does_nothing_yet)
 	CHECK(kf_process_go(&p, &waiting, &pid, NULL) == 0);
 	CHECK(kf_process_wait(pid, kf_now_ms() + 10000, &status, NULL) == 0);
 	CHECK(kf_process_status(status) == 7);
-	kf_process_call_off(&waiting); /* it has gone: nothing to do */
+	kf_process_cancel(&waiting); /* it has gone: nothing to do */
 
 	p.argv = (const char *const[]){ "no-such-program", NULL };
 	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
@@ -83,7 +83,7 @@ TEST(one_that_waits_ends_when_it_is_called_off_or_killed)
 	signal(SIGPIPE, SIG_IGN); /* as kf_stop_install does */
 	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
 	pid = waiting.pid;
-	kf_process_call_off(&waiting);
+	kf_process_cancel(&waiting);
 	CHECK(waitpid(pid, NULL, 0) == -1);
 
 	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
