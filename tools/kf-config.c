@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "core/add.h"
-#include "core/batch.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/log.h"
@@ -235,7 +234,7 @@ static int export(char **args, struct kf_error *err)
 
 static int add(char **args, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *records = NULL, *record = NULL;
+	_cleanup_(kf_json_decrefp) json_t *records = json_array(), *record = NULL;
 	struct kf_add *request = &opt.request;
 	_cleanup_(kf_closep) int tty = -1;
 	struct kf_new_device e;
@@ -244,7 +243,7 @@ static int add(char **args, struct kf_error *err)
 
 	(void)args;
 	if (!isatty(STDIN_FILENO))
-		r = kf_batch_collect(stdin, kf_log_error, &records, err);
+		r = kf_record_read_all(stdin, kf_log_error, records, err);
 	else if (!request->given.pattern[0] && !request->given.usb_port[0])
 		r = kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config add");
 	if (r < 0)
@@ -364,7 +363,7 @@ static int no_menuconfig(const struct kf_configure *c, const json_t *records, st
 static int filter(char **args, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
-	_cleanup_(kf_json_decrefp) json_t *records = NULL;
+	_cleanup_(kf_json_decrefp) json_t *records = json_array();
 	_cleanup_(kf_closep) int tty = -1;
 	struct kf_configure c = { .registry = &registry,
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
@@ -382,7 +381,7 @@ static int filter(char **args, struct kf_error *err)
 	(void)args;
 	if (isatty(STDIN_FILENO))
 		return kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config");
-	r = kf_batch_collect(stdin, kf_log_error, &records, err);
+	r = kf_record_read_all(stdin, kf_log_error, records, err);
 	if (r < 0)
 		return r;
 	if (c.from && count_wanted(&c, records) != 1)

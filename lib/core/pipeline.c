@@ -10,11 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/batch.h"
 #include "core/choosing.h"
 #include "core/clock.h"
 #include "core/pipeline.h"
 #include "core/process.h"
+#include "core/record.h"
 #include "core/terminal.h"
 
 /* The exit status for a failure of ours; after a stop signal, without a message. */
@@ -138,7 +138,7 @@ static int discover(const struct kf_pipeline *pipeline, json_t **ret, int *ret_m
 	int status;
 	size_t i = 0;
 
-	if (kf_batch_file(&out, err) < 0)
+	if (kf_records_file(&out, err) < 0)
 		return failed(err);
 	do {
 		if (keys[0] && repeated(keys, i))
@@ -148,7 +148,7 @@ static int discover(const struct kf_pipeline *pipeline, json_t **ret, int *ret_m
 			return status;
 		*ret_missing = status ? status : *ret_missing;
 	} while (keys[i] && keys[++i]);
-	if (kf_batch_read(out, ret, err) < 0) {
+	if (kf_records_load(out, ret, err) < 0) {
 		kf_error_prefix(err, "kf-scan's output");
 		return failed(err);
 	}
@@ -189,7 +189,7 @@ static int check_records(const char *program, int status, int out, size_t count,
 {
 	_cleanup_(kf_json_decrefp) json_t *records = NULL;
 
-	if (kf_batch_read(out, &records, err) < 0) {
+	if (kf_records_load(out, &records, err) < 0) {
 		kf_error_prefix(err, "%s's output", name_of(program));
 		return status > 1 ? status : failed(err);
 	}
@@ -210,10 +210,10 @@ static int run_stages(const struct kf_pipeline *pipeline, size_t i, const json_t
 	bool stopped;
 	int status;
 
-	if (kf_batch_write(boards, &in, err) < 0)
+	if (kf_records_save(boards, &in, err) < 0)
 		return failed(err);
 	for (; pipeline->stages[i + 1]; i++) {
-		if (kf_batch_file(&out, err) < 0)
+		if (kf_records_file(&out, err) < 0)
 			return failed(err);
 		status = run_stage(pipeline->stages[i], in, out, &stopped, err);
 		if (!stopped)

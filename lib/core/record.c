@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -313,7 +314,8 @@ int kf_record_read_all(FILE *in, kf_record_lost *lost, json_t *records, struct k
 		return r;
 	}
 	while ((r = kf_record_read(&reader, &record, err)) > 0)
-		json_array_append_new(records, record);
+		if (json_array_append_new(records, record) < 0)
+			return kf_fail_sys(err, ENOMEM, "records");
 	return r;
 }
 
@@ -357,6 +359,66 @@ int kf_record_write(FILE *out, const json_t *record, struct kf_error *err)
 	errno = 0;
 	if (json_dumpf(record, out, flags) < 0 || putc('\n', out) == EOF || fflush(out) == EOF)
 		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
+	return 0;
+}
+
+int kf_records_file(int *ret, struct kf_error *err)
+{
+	int fd = memfd_create("kf-records", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "cannot make a file in memory");
+	*ret = fd;
+	return 0;
+}
+
+/* Another stream on the file, at its start. */
+static FILE *stream(int fd, const char *mode, struct kf_error *err)
+{
+	int copy = lseek(fd, 0, SEEK_SET) == 0 ? dup(fd) : -1;
+	FILE *f = copy >= 0 ? fdopen(copy, mode) : NULL;
+
+	if (!f) {
+		kf_fail_sys(err, errno, "records in memory");
+		kf_closep(&copy);
+	}
+	return f;
+}
+
+int kf_records_load(int fd, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	_cleanup_(kf_fclosep) FILE *in = stream(fd, "r", err);
+	int r = in ? kf_record_read_all(in, NULL, list, err) : -EIO;
+
+	if (r == 0)
+		*ret = TAKE_PTR(list);
+	return r;
+}
+
+int kf_records_save(const json_t *records, int *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	_cleanup_(kf_fclosep) FILE *out = NULL;
+	const json_t *record;
+	size_t i;
+	int r;
+
+	r = kf_records_file(&fd, err);
+	if (r < 0)
+		return r;
+	out = stream(fd, "w", err);
+	if (!out)
+		return -EIO;
+	json_array_foreach(records, i, record)
+	{
+		r = kf_record_write(out, record, err);
+		if (r < 0)
+			return r;
+	}
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return kf_fail_sys(err, errno, "records in memory");
+	*ret = TAKE_FD(fd);
 	return 0;
 }
 

@@ -47,6 +47,18 @@ int kf_json_digits(const json_t *value);
 /* Write one line and flush it, so that the next stage starts at once. */
 _must_check_ int kf_record_write(FILE *out, const json_t *record, struct kf_error *err);
 
+/*
+ * Records between the stages of kf travel in files in memory (memfd_create(2)): whole, and no
+ * writer waits for a reader. An empty file, close-on-exec; the caller closes *ret.
+ */
+_must_check_ int kf_records_file(int *ret, struct kf_error *err);
+
+/* Such a file with these records, at its start. */
+_must_check_ int kf_records_save(const json_t *records, int *ret, struct kf_error *err);
+
+/* The records in fd from its start: a new JSON array. Errors as kf_record_read. */
+_must_check_ int kf_records_load(int fd, json_t **ret, struct kf_error *err);
+
 /* {"kf":1,"board":...,"error":null}; a new reference. */
 json_t *kf_record_new(const struct kf_board *board);
 

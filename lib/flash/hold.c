@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/batch.h"
 #include "core/clock.h"
+#include "core/record.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "flash/hold.h"
@@ -111,7 +111,7 @@ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board, struct kf
 static int feed(const json_t *records, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = -1;
-	int r = kf_batch_write(records, &fd, err);
+	int r = kf_records_save(records, &fd, err);
 
 	if (r == 0 && dup2(fd, STDIN_FILENO) < 0)
 		r = kf_fail_sys(err, errno, "cannot pass the records on");
