@@ -11,7 +11,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
-#include "core/private.h"
+#include "core/paths.h"
 #include "core/text.h"
 
 int kf_dir_make(const char *path, struct kf_error *err)
@@ -22,7 +22,7 @@ int kf_dir_make(const char *path, struct kf_error *err)
 
 	if (!kf_text_format(part, sizeof(part), "%s", path))
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
-	r = kf_private_check(path, err);
+	r = kf_path_check(path, err);
 	if (r < 0)
 		return r;
 	for (char *p = part + 1;; p++) {
@@ -90,7 +90,7 @@ static int remove_at(int at, const char *name)
 
 int kf_dir_remove(const char *path, struct kf_error *err)
 {
-	int r = kf_private_check(path, err);
+	int r = kf_path_check(path, err);
 
 	if (r < 0)
 		return r;
@@ -110,7 +110,7 @@ int kf_file_open(const char *path, struct stat *st, struct kf_error *err)
 {
 	int fd, r;
 
-	r = kf_private_check(path, err);
+	r = kf_path_check(path, err);
 	if (r < 0)
 		return r;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -2,7 +2,7 @@
 /*
  * Files of ours: whole, private and never half written. All are opened without
  * following a symbolic link in the last component where we create them, and none of them is used
- * where another user could have put it: private.h.
+ * where another user could have put it: kf_path_check
  */
 #ifndef KF_CORE_FILE_H
 #define KF_CORE_FILE_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* XDG folders. Nothing is created here. */
+/* XDG folders, and who may write there. Nothing is created here. */
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/paths.h"
-#include "core/private.h"
 #include "core/text.h"
 
 static const struct {
@@ -85,10 +85,78 @@ int kf_path_expand(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	return 0;
 }
 
+static int fail_owner(const char *what, const struct stat *st, struct kf_error *err)
+{
+	kf_fail(err, KF_PERMISSION, "%s belongs to user %u, this is user %u", what,
+		(unsigned)st->st_uid, (unsigned)geteuid());
+	if (geteuid() == 0)
+		kf_error_hint(err, "run it as that user, without sudo");
+	else
+		kf_error_hint(err, "take it over (sudo chown -R $USER %s) or remove it", what);
+	return kf_code_errno(KF_PERMISSION);
+}
+
+/* Check one folder or file of the path. -ENOENT: it does not exist, nor does what is below it. */
+static int check_step(const char *path, struct kf_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? -ENOENT : kf_fail_sys(err, errno, "%s", path);
+	if (S_ISLNK(st.st_mode)) {
+		if (st.st_uid != geteuid() && st.st_uid != 0)
+			return fail_owner(path, &st, err);
+		if (stat(path, &st) < 0)
+			return errno == ENOENT ? -ENOENT : kf_fail_sys(err, errno, "%s", path);
+	}
+	if (S_ISDIR(st.st_mode) && st.st_uid != geteuid())
+		return fail_owner(path, &st, err);
+	if ((S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) && st.st_mode & S_IWOTH) {
+		kf_fail(err, KF_PERMISSION, "everybody may write to %s", path);
+		kf_error_hint(err, "look what is in it, then: chmod o-w %s", path);
+		return kf_code_errno(KF_PERMISSION);
+	}
+	return 0;
+}
+
+/* The length of that of our folders which path is in, or 0. */
+static size_t our_folder(const char *path)
+{
+	char base[PATH_MAX];
+	size_t len;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(dirs); i++) {
+		if (kf_path((enum kf_dir)i, base, NULL, "%s", "") < 0)
+			continue;
+		len = strlen(base);
+		if (strncmp(path, base, len) == 0 && (path[len] == '/' || path[len] == '\0'))
+			return len;
+	}
+	return 0;
+}
+
+int kf_path_check(const char *path, struct kf_error *err)
+{
+	size_t at = our_folder(path), len = strlen(path);
+	char part[PATH_MAX];
+	int r;
+
+	while (at > 0 && at <= len) {
+		if (!kf_text_format(part, sizeof(part), "%.*s", (int)at, path))
+			return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+		r = check_step(part, err);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		at++;
+		at += strcspn(path + (at < len ? at : len), "/");
+	}
+	return 0;
+}
+
 int kf_path_follow(char path[PATH_MAX], struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *real = NULL;
-	int r = kf_private_check(path, err);
+	int r = kf_path_check(path, err);
 
 	if (r < 0)
 		return r;

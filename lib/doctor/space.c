@@ -9,7 +9,6 @@
 
 #include "core/clock.h"
 #include "core/paths.h"
-#include "core/private.h"
 #include "doctor/check.h"
 
 /* A build takes 10 to 20 MB of the cache, and a kept one less than 2 MB. */
@@ -36,7 +35,7 @@ static int check_entry(const char *folder, const FTSENT *entry, struct kf_error 
 		return 0;
 	foreign = entry->fts_statp->st_uid != geteuid();
 	if (is_folder)
-		r = kf_private_check(entry->fts_path, err);
+		r = kf_path_check(entry->fts_path, err);
 	if (r == 0 && (is_folder || foreign) && access(entry->fts_path, R_OK | W_OK) < 0)
 		r = kf_fail_sys(err, errno, "%s cannot be written", entry->fts_path);
 	if (r < 0 && foreign && geteuid() != 0)
