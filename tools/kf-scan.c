@@ -15,11 +15,12 @@
 #include "core/table.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "core/value.h"
 #include "klipper/drives.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 
-enum { WAIT_SECONDS = 30, WAIT_MAX = 7 * 24 * 3600, VERSIONS_MS = 3000 };
+enum { WAIT_MS = 30000, VERSIONS_MS = 3000 };
 enum {
 	OPT_ALL = 256,
 	OPT_WAIT,
@@ -50,7 +51,7 @@ static const struct option options[] = {
 struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
-	int wait; /* seconds, or -1 */
+	int64_t wait_ms; /* or -1: not at all */
 	bool follow, table, quiet, keys, ports, versions;
 	struct kf_tally tally;
 };
@@ -89,20 +90,10 @@ static size_t count_registered(const struct kf_registry *registry)
 	return n;
 }
 
-static int write_rows(const struct kf_board *boards, const struct kf_error *problems, size_t count,
-		      struct kf_error *err)
+static int flush(struct kf_error *err)
 {
-	_cleanup_(kf_freep) struct kf_table_row *rows = calloc(count ? count : 1, sizeof(*rows));
-
-	if (!rows)
-		return kf_fail_sys(err, ENOMEM, "cannot list the boards");
-	for (size_t i = 0; i < count; i++)
-		kf_table_row(&boards[i], &problems[i], &rows[i]);
-	kf_table_write(stdout, rows, count);
-	errno = 0;
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
-	return 0;
+	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
+				     : 0;
 }
 
 static int write_record(const struct kf_board *board, const struct kf_error *problem,
@@ -124,8 +115,10 @@ static int emit(struct scan *scan, const struct kf_board *boards, const struct k
 
 	for (size_t i = 0; i < count; i++)
 		kf_tally_add(&scan->tally, &boards[i], problems[i].code);
-	if (scan->table)
-		return write_rows(boards, problems, count, err);
+	if (scan->table) {
+		kf_table_write(stdout, boards, problems, count);
+		return flush(err);
+	}
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = write_record(&boards[i], &problems[i], err);
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -168,13 +161,13 @@ static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_err
 	struct kf_board board;
 	int r;
 
-	kf_log_phase("Discovery", key, "waiting up to %d s for %s board", scan->wait,
-		     key ? "this" : "a");
+	kf_log_phase("Discovery", key, "waiting up to %g s for %s board",
+		     (double)scan->wait_ms / 1000, key ? "this" : "a");
 	r = kf_monitor_wait(monitor, kf_inventory_wants, &scan->inventory,
-			    kf_now_ms() + scan->wait * 1000LL, &board, err);
+			    kf_now_ms() + scan->wait_ms, &board, err);
 	if (r == -ETIMEDOUT) {
-		r = kf_fail(err, KF_TIMEOUT, "%s has not appeared within %d s",
-			    key ? key : "a board", scan->wait);
+		r = kf_fail(err, KF_TIMEOUT, "%s has not appeared within %g s",
+			    key ? key : "a board", (double)scan->wait_ms / 1000);
 		kf_error_hint(err, "check that it has power and a USB cable that carries data "
 				   "(lsusb lists it)");
 		kf_last_flash_explain(key ? key : "", err);
@@ -250,6 +243,7 @@ static int list(struct scan *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
 	size_t registered = count_registered(&scan->registry), found;
+	char summary[KF_NAME_SIZE];
 	int r = kf_inventory_fill(inventory, err);
 
 	if (r < 0)
@@ -259,18 +253,13 @@ static int list(struct scan *scan, struct kf_error *err)
 	found = inventory->found;
 	if (scan->versions)
 		ask_versions(&inventory->boards);
+	kf_text_format(summary, sizeof(summary), "%zu registered, %zu USB device%s found",
+		       registered, found, found == 1 ? "" : "s");
 	if (scan->table)
-		kf_table_head(stdout, registered, found);
+		puts(summary);
 	else
-		kf_log_phase("Discovery", NULL, "%zu registered, %zu USB device%s found",
-			     registered, found, found == 1 ? "" : "s");
+		kf_log_phase("Discovery", NULL, "%s", summary);
 	return emit(scan, inventory->boards.list, inventory->errors, inventory->boards.count, err);
-}
-
-static int flush(struct kf_error *err)
-{
-	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
-				     : 0;
 }
 
 /* For completion, where each keystroke waits for it. */
@@ -309,11 +298,11 @@ static int run(struct scan *scan, struct kf_error *err)
 		return write_keys(&scan->registry, err);
 	if (r == 0 && key)
 		r = kf_registry_device(&scan->registry, key, &device, err);
-	if (r == 0 && (scan->wait >= 0 || scan->follow)) {
+	if (r == 0 && (scan->wait_ms >= 0 || scan->follow)) {
 		kf_stop_install();
 		r = kf_monitor_new(&monitor, err);
 	}
-	if (r == 0 && scan->wait >= 0)
+	if (r == 0 && scan->wait_ms >= 0)
 		r = wait_for(scan, monitor, err);
 	if (r == 0)
 		r = list(scan, err);
@@ -322,22 +311,10 @@ static int run(struct scan *scan, struct kf_error *err)
 	return scan->follow && r == -EPIPE ? 0 : r;
 }
 
-static bool parse_seconds(const char *text, int *ret)
-{
-	char *end;
-	long n;
-
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno || end == text || *end || n < 0 || n > WAIT_MAX)
-		return false;
-	*ret = (int)n;
-	return true;
-}
-
 /* -1: go on; else the status to leave with. */
 static int parse_options(int argc, char *argv[], struct scan *scan)
 {
+	struct kf_error err;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "d:qhV", options, NULL)) != -1) {
@@ -351,10 +328,10 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			scan->inventory.key = optarg;
 			break;
 		case OPT_WAIT:
-			scan->wait = WAIT_SECONDS;
-			if (optarg && !parse_seconds(optarg, &scan->wait))
-				return kf_usage_mistake("--wait=%s: want seconds, from 0 to %d",
-							optarg, WAIT_MAX);
+			scan->wait_ms = WAIT_MS;
+			if (optarg &&
+			    kf_value_read(KF_VALUE_DELAY, "wait", optarg, &scan->wait_ms, &err) < 0)
+				return kf_usage_error(&err);
 			break;
 		case OPT_FOLLOW:
 			scan->follow = true;
@@ -392,7 +369,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 
 int main(int argc, char *argv[])
 {
-	_cleanup_(free_scan) struct scan scan = { .wait = -1, .table = isatty(STDOUT_FILENO) };
+	_cleanup_(free_scan) struct scan scan = { .wait_ms = -1, .table = isatty(STDOUT_FILENO) };
 	struct kf_error err = { 0 };
 	int status, r;
 

@@ -10,14 +10,23 @@
 
 enum { WHO_MAX = 60, STATE_MAX = 40 };
 
-/* Behind what is there already, with that between the two. */
-_printf_(4, 5) static void say(char *dst, size_t size, const char *between, const char *fmt, ...)
+struct row {
+	char mark[5];	 /* "[OK]" connected and registered, "[--]" not connected, "[??]" unknown */
+	char who[320];	 /* key, name and MCU */
+	char state[384]; /* what is not as usual: mode, version, holder, excluded, duplicate */
+	char where[KF_DEV_SIZE]; /* by-id, else by-path, tty or USB port */
+	char remark[768];	 /* a sentence for a line of its own, or empty */
+};
+
+/* Append to dst, behind the separator unless dst is empty. */
+_printf_(4, 5) static void append(char *dst, size_t size, const char *separator, const char *fmt,
+				  ...)
 {
 	size_t len = strlen(dst);
 	va_list ap;
 
 	if (len > 0)
-		len += (size_t)snprintf(dst + len, size - len, "%s", between);
+		len += (size_t)snprintf(dst + len, size - len, "%s", separator);
 	if (len >= size)
 		return;
 	va_start(ap, fmt);
@@ -25,12 +34,12 @@ _printf_(4, 5) static void say(char *dst, size_t size, const char *between, cons
 	va_end(ap);
 }
 
-static void say_holder(char *dst, size_t size, const struct kf_holder *holder)
+static void append_holder(char *dst, size_t size, const struct kf_holder *holder)
 {
 	if (holder->unit[0])
-		say(dst, size, ", ", "%s", holder->unit);
+		append(dst, size, ", ", "%s", holder->unit);
 	else if (holder->pid)
-		say(dst, size, ", ", "held by %s (pid %d)", holder->command, (int)holder->pid);
+		append(dst, size, ", ", "held by %s (pid %d)", holder->command, (int)holder->pid);
 }
 
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
@@ -40,21 +49,21 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 	bool odd = board->mode != KF_MODE_KLIPPER &&
 		   (board->mode != KF_MODE_OTHER || !board->key[0] || kf_board_in_rom(board));
 
-	if (err && err->code != KF_OK)
-		say(dst, size, ", ", "%s",
-		    err->code == KF_AMBIGUOUS && board->key[0] ? "duplicate"
-							       : kf_code_name(err->code));
+	if (err->code != KF_OK)
+		append(dst, size, ", ", "%s",
+		       err->code == KF_AMBIGUOUS && board->key[0] ? "duplicate"
+								  : kf_code_name(err->code));
 	if (!board->connected)
-		say(dst, size, ", ", "not connected");
+		append(dst, size, ", ", "not connected");
 	if (board->excluded)
-		say(dst, size, ", ", "%s", board->key[0] ? "excluded" : "blocked");
+		append(dst, size, ", ", "%s", board->key[0] ? "excluded" : "blocked");
 	if (board->mode != KF_MODE_NONE && odd)
-		say(dst, size, ", ", "%s", kf_mode_name(board->mode));
+		append(dst, size, ", ", "%s", kf_mode_name(board->mode));
 	if (board->incomplete[0])
-		say(dst, size, ", ", "incomplete");
+		append(dst, size, ", ", "incomplete");
 	if (board->version[0])
-		say(dst, size, ", ", "%s", board->version);
-	say_holder(dst, size, &board->holder);
+		append(dst, size, ", ", "%s", board->version);
+	append_holder(dst, size, &board->holder);
 }
 
 /* One that runs firmware needs no button: it is asked to leave for its bootloader. */
@@ -62,14 +71,13 @@ static void describe_incomplete(const struct kf_board *board, char *dst, size_t 
 {
 	const char *remedy = board->connected ? "" : kf_last_flash_remedy(board->incomplete);
 
-	say(dst, size, "; ", "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
-	    remedy[0] ? ", then " : "", board->key);
+	append(dst, size, "; ", "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
+	       remedy[0] ? ", then " : "", board->key);
 }
 
-void kf_table_row(const struct kf_board *board, const struct kf_error *err,
-		  struct kf_table_row *ret)
+static struct row make_row(const struct kf_board *board, const struct kf_error *err)
 {
-	struct kf_table_row row = { 0 };
+	struct row row = { 0 };
 	const char *path = board->by_id[0]     ? board->by_id
 			   : board->by_path[0] ? board->by_path
 					       : board->tty;
@@ -88,19 +96,14 @@ void kf_table_row(const struct kf_board *board, const struct kf_error *err,
 	else if (board->usb.port[0])
 		kf_text_format(row.where, sizeof(row.where), "USB port %s", board->usb.port);
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
-		       err && err->code != KF_OK ? err->message : board->reason);
+		       err->code != KF_OK ? err->message : board->reason);
 	/* The error of a board that failed says so itself; one left alone is not to be flashed. */
-	if (board->incomplete[0] && !board->excluded && (!err || err->code == KF_OK))
+	if (board->incomplete[0] && !board->excluded && err->code == KF_OK)
 		describe_incomplete(board, row.remark, sizeof(row.remark));
 	if (kf_holder_remark(&board->holder)[0])
-		say(row.remark, sizeof(row.remark), "; ", "%s", kf_holder_remark(&board->holder));
-	*ret = row;
-}
-
-void kf_table_head(FILE *out, size_t registered, size_t found)
-{
-	fprintf(out, "%zu registered, %zu USB device%s found\n", registered, found,
-		found == 1 ? "" : "s");
+		append(row.remark, sizeof(row.remark), "; ", "%s",
+		       kf_holder_remark(&board->holder));
+	return row;
 }
 
 /* In characters: a name may have letters of several bytes. */
@@ -120,35 +123,35 @@ static int wider(int most, const char *text, int limit)
 	return n > limit ? (most > limit ? most : limit) : n > most ? n : most;
 }
 
-/* Text, filled up with blanks to the column's width if another column follows. */
-static void cell(FILE *out, const char *text, int column, bool last)
+/* Text, filled up with blanks to so many columns. */
+static void cell(FILE *out, const char *gap, const char *text, int columns)
 {
-	int gap = column - width(text);
+	int left = columns - width(text);
 
-	if (column > 0)
-		fprintf(out, "  %s%*s", text, last || gap < 0 ? 0 : gap, "");
+	fprintf(out, "%s%s%*s", gap, text, left > 0 ? left : 0, "");
 }
 
-void kf_table_write(FILE *out, const struct kf_table_row *rows, size_t count)
+void kf_table_write(FILE *out, const struct kf_board *boards, const struct kf_error *problems,
+		    size_t count)
 {
 	int who = 0, state = 0;
+	struct row row;
 
 	for (size_t i = 0; i < count; i++) {
-		who = wider(who, rows[i].who, WHO_MAX);
-		state = wider(state, rows[i].state, STATE_MAX);
+		row = make_row(&boards[i], &problems[i]);
+		who = wider(who, row.who, WHO_MAX);
+		state = wider(state, row.state, STATE_MAX);
 	}
 	for (size_t i = 0; i < count; i++) {
-		bool where = rows[i].where[0] != '\0', more = where || rows[i].state[0];
-
-		fprintf(out, "  %s", rows[i].mark);
-		fprintf(out, " %s%*s", rows[i].who,
-			more && who > width(rows[i].who) ? who - width(rows[i].who) : 0, "");
-		if (more)
-			cell(out, rows[i].state, state, !where);
-		if (where)
-			fprintf(out, "  %s", rows[i].where);
+		row = make_row(&boards[i], &problems[i]);
+		fprintf(out, "  %s", row.mark);
+		cell(out, " ", row.who, row.state[0] || row.where[0] ? who : 0);
+		if (state > 0 && (row.state[0] || row.where[0]))
+			cell(out, "  ", row.state, row.where[0] ? state : 0);
+		if (row.where[0])
+			cell(out, "  ", row.where, 0);
 		fputc('\n', out);
-		if (rows[i].remark[0])
-			fprintf(out, "       %s\n", rows[i].remark);
+		if (row.remark[0])
+			fprintf(out, "       %s\n", row.remark);
 	}
 }
