@@ -177,10 +177,8 @@ int kf_board_from_json(const json_t *obj, struct kf_board *ret, struct kf_error 
 
 const char *kf_board_label(const struct kf_board *board)
 {
-	const char *slash = strrchr(board->by_id, '/');
-
-	return board->key[0]   ? board->key
-	       : slash	       ? slash + 1
-	       : board->tty[0] ? board->tty
-			       : board->usb.port;
+	return board->key[0]	 ? board->key
+	       : board->by_id[0] ? basename(board->by_id)
+	       : board->tty[0]	 ? board->tty
+				 : board->usb.port;
 }

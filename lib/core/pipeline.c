@@ -40,23 +40,16 @@ static int wait_for(pid_t pid)
 	return status;
 }
 
-static const char *name_of(const char *program)
-{
-	const char *slash = strrchr(program, '/');
-
-	return slash ? slash + 1 : program;
-}
-
 #define MEMORY_HINT "journalctl -k tells whether memory ran out"
 
 /* A stage that a signal has killed cannot write its own message. */
 static void report_killed(const char *program, int sig, struct kf_error *ret)
 {
-	kf_fail(ret, KF_INTERNAL, "%s was killed by signal %d (%s)", name_of(program), sig,
+	kf_fail(ret, KF_INTERNAL, "%s was killed by signal %d (%s)", basename(program), sig,
 		strsignal(sig));
 	if (sig == SIGKILL)
 		kf_error_hint(ret, MEMORY_HINT);
-	if (strcmp(name_of(program), "kf-flash") == 0)
+	if (strcmp(basename(program), "kf-flash") == 0)
 		kf_error_hint(ret,
 			      "run the same command again; kf list says which board is "
 			      "incomplete%s",
@@ -190,14 +183,14 @@ static int check_records(const char *program, int status, int out, size_t count,
 	_cleanup_(kf_json_decrefp) json_t *records = NULL;
 
 	if (kf_records_load(out, &records, err) < 0) {
-		kf_error_prefix(err, "%s's output", name_of(program));
+		kf_error_prefix(err, "%s's output", basename(program));
 		return status > 1 ? status : failed(err);
 	}
 	if (json_array_size(records) == count)
 		return 0;
 	if (status > 1)
 		return status;
-	kf_fail(err, KF_INTERNAL, "%s has handed on %zu of %zu boards", name_of(program),
+	kf_fail(err, KF_INTERNAL, "%s has handed on %zu of %zu boards", basename(program),
 		json_array_size(records), count);
 	return failed(err);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The search path is one list: our own folder, then those of PATH. */
+/* The search path: our own folder, then those of PATH. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -32,47 +31,36 @@ static void own_folder(char ret[PATH_MAX])
 		*slash = '\0';
 }
 
-/* Folder number index of the search path; false after the last one. */
-static bool folder(size_t index, char ret[PATH_MAX])
+/* Our own folder and PATH, for strsep(3). The caller frees it; NULL: no memory. */
+static char *search_path(void)
 {
-	const char *path = getenv("PATH"), *end;
+	const char *path = getenv("PATH");
+	char own[PATH_MAX], *ret = NULL;
 
-	if (index == 0) {
-		own_folder(ret);
-		return true;
-	}
-	while (path && --index > 0) {
-		end = strchr(path, ':');
-		path = end ? end + 1 : NULL;
-	}
-	if (!path)
-		return false;
-	end = strchrnul(path, ':');
-	if (!kf_text_format(ret, PATH_MAX, "%.*s", (int)(end - path), path))
-		ret[0] = '\0';
-	return true;
+	own_folder(own);
+	return asprintf(&ret, "%s:%s", own, path ? path : "") < 0 ? NULL : ret;
 }
 
-/* A relative folder of PATH would make what runs depend on where the user stands: not for us. */
-static bool executable(const char *dir, const char *name, char ret[PATH_MAX])
+/* Relative folders are left out: what runs must not depend on the working directory. */
+static bool is_tool(const char *dir, const char *name, char ret[PATH_MAX])
 {
-	struct stat st;
-
 	return dir[0] == '/' && kf_text_format(ret, PATH_MAX, "%s/%s", dir, name) &&
-	       stat(ret, &st) == 0 && S_ISREG(st.st_mode) && access(ret, X_OK) == 0;
+	       kf_process_exists(ret);
 }
 
 int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_error *err)
 {
-	char dir[PATH_MAX], path[PATH_MAX];
+	_cleanup_(kf_freep) char *folders = search_path();
+	char own[PATH_MAX], path[PATH_MAX], *rest = strchr(name, '/') ? NULL : folders;
 
-	for (size_t i = 0; !strchr(name, '/') && folder(i, dir); i++)
-		if (executable(dir, name, path)) {
+	while (rest) {
+		if (is_tool(strsep(&rest, ":"), name, path)) {
 			memcpy(ret, path, PATH_MAX);
 			return 0;
 		}
-	own_folder(dir);
-	kf_fail(err, KF_CONFIG, "%s is neither in %s nor on PATH", name, dir);
+	}
+	own_folder(own);
+	kf_fail(err, KF_CONFIG, "%s is neither in %s nor on PATH", name, own);
 	kf_error_hint(err, "install all of kalico-flash");
 	return -ENOENT;
 }
@@ -109,7 +97,7 @@ static unsigned smaller(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Damerau-Levenshtein, optimal string alignment: what one slip of the fingers costs is 1. */
+/* Damerau-Levenshtein distance (optimal string alignment): one typing mistake costs 1. */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned d[WORD_SIZE][WORD_SIZE];
@@ -132,7 +120,7 @@ static unsigned distance(const char *a, const char *b)
 	return d[n][m];
 }
 
-/* Keep the NEAREST_MAX nearest, nearest first; of equals the one that came first. */
+/* Keep word if it is one of the NEAREST_MAX nearest; of equals the first one stays. */
 static void consider(struct nearest *near, const char *name, const char *word)
 {
 	unsigned d = distance(name, word);
@@ -161,28 +149,27 @@ static void consider(struct nearest *near, const char *name, const char *word)
 static void consider_folder(struct nearest *near, const char *name, const char *prefix,
 			    const char *dir)
 {
-	DIR *d = dir[0] == '/' ? opendir(dir) : NULL;
+	_cleanup_(kf_closedirp) DIR *d = dir[0] == '/' ? opendir(dir) : NULL;
 	char path[PATH_MAX];
 	struct dirent *entry;
 
 	while (d && (entry = readdir(d)))
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
-		    executable(dir, entry->d_name, path))
+		    is_tool(dir, entry->d_name, path))
 			consider(near, name, entry->d_name + strlen(prefix));
-	if (d)
-		closedir(d);
 }
 
 bool kf_tool_nearest(const char *prefix, const char *name, const char *const *words, char *ret,
 		     size_t size)
 {
+	_cleanup_(kf_freep) char *folders = search_path();
 	struct nearest near = { .count = 0 };
-	char dir[PATH_MAX];
+	char *rest = folders;
 
 	for (; *words; words++)
 		consider(&near, name, *words);
-	for (size_t i = 0; folder(i, dir); i++)
-		consider_folder(&near, name, prefix, dir);
+	while (rest)
+		consider_folder(&near, name, prefix, strsep(&rest, ":"));
 	ret[0] = '\0';
 	for (size_t i = 0; i < near.count; i++)
 		kf_text_add(ret, size, ", ", near.word[i]);

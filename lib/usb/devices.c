@@ -106,13 +106,11 @@ static int leads_to(int dir, const char *link, const char *tty)
 {
 	char target[KF_DEV_SIZE];
 	ssize_t len = readlinkat(dir, link, target, sizeof(target) - 1);
-	const char *slash;
 
 	if (len < 0)
 		return -errno;
 	target[len] = '\0';
-	slash = strrchr(target, '/');
-	return strcmp(slash ? slash + 1 : target, tty) == 0;
+	return strcmp(basename(target), tty) == 0;
 }
 
 /*

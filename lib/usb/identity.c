@@ -87,13 +87,6 @@ static bool mcu_like(const char *word)
 	return false;
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* Where "-ifNN" begins at the end of name, or its end. */
 static size_t interface_at(const char *name)
 {
@@ -131,7 +124,7 @@ bool kf_identity_parse(const char *by_id, struct kf_identity *ret)
 	size_t len;
 
 	*ret = id;
-	by_id = base_name(by_id);
+	by_id = basename(by_id);
 	if (strncasecmp(by_id, "usb-", 4) == 0)
 		by_id += 4;
 	if (!kf_text_format(name, sizeof(name), "%s", by_id))
@@ -310,7 +303,7 @@ static bool normalise(const char *name, char ret[KF_DEV_SIZE])
 	const struct maker *maker;
 	size_t out;
 
-	name = base_name(name);
+	name = basename(name);
 	if (strncasecmp(name, "usb-", 4) == 0)
 		name += 4;
 	maker = find_maker(name, '_');
@@ -339,7 +332,7 @@ bool kf_pattern_match(const char *pattern, const char *by_id)
 
 bool kf_pattern_from_by_id(const char *by_id, char ret[KF_DEV_SIZE])
 {
-	const char *name = base_name(by_id);
+	const char *name = basename(by_id);
 	size_t len = interface_at(name);
 
 	if (len == 0 || strpbrk(name, "*?["))

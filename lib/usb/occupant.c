@@ -90,7 +90,7 @@ void kf_occupant_tell(const struct kf_board *was, const struct kf_board *now, ch
  */
 static void without_serial(const struct kf_board *was, const char *now, char ret[KF_DEV_SIZE])
 {
-	const char *slash = strrchr(was->by_id, '/'), *name = slash ? slash + 1 : was->by_id;
+	const char *name = basename(was->by_id);
 	const char *serial = was->usb.serial[0] ? strcasestr(name, was->usb.serial) : NULL;
 
 	if (!serial || !kf_text_format(ret, KF_DEV_SIZE, "%.*s*", (int)(serial - name), name) ||
