@@ -17,6 +17,7 @@
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
 enum { TO_FLASH = 1 << FLASH, TO_LAST = 1 << STAGE_COUNT }; /* last: whichever stage it is */
+enum { TO_ALL = TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH };
 static const char *const tools[] = { "kf-scan", "kf-flash", "kf-config", "kf-build", "kf-flash" };
 
 struct command {
@@ -27,7 +28,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "flash", { "kf-flash" }, TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "Flash" },
+	{ "flash", { "kf-flash" }, TO_ALL, "Flash" },
 	{ "build", { "kf-build" }, TO_CONFIG | TO_BUILD, "Build for" },
 	{ "config", { "kf-config", "--menuconfig" }, TO_CONFIG, "Configure" },
 	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL },
@@ -40,76 +41,62 @@ static const struct command commands[] = {
 	{ "help", { "kf" }, 0, NULL },
 };
 
-enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_JSON, OPT_TABLE };
-enum { OPT_KLIPPER = 300, OPT_KATAPULT, OPT_METHOD, OPT_NO_FALLBACK, OPT_NO_SERVICE, OPT_UNKNOWN };
-enum { OPT_FORCE = 350, OPT_WAIT, OPT_CLEAN, OPT_DRIFT, OPT_VERSION, OPT_FROM };
-enum { OPT_BUILD_TIMEOUT = 400, OPT_FLASH_TIMEOUT, OPT_RETURN_TIMEOUT, OPT_DELAY };
+enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_METHOD, OPT_OTHERS };
 
-static const struct option options[] = {
-	{ "all", no_argument, NULL, OPT_ALL },
-	{ "menuconfig", no_argument, NULL, 'm' },
-	{ "jobs", required_argument, NULL, 'j' },
-	{ "dry-run", no_argument, NULL, 'n' },
-	{ "unit", required_argument, NULL, 'u' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER },
-	{ "katapult-dir", required_argument, NULL, OPT_KATAPULT },
-	{ "build-timeout", required_argument, NULL, OPT_BUILD_TIMEOUT },
-	{ "method", required_argument, NULL, OPT_METHOD },
-	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "accept-unknown-version", no_argument, NULL, OPT_VERSION },
-	{ "wait", required_argument, NULL, OPT_WAIT },
-	{ "clean", no_argument, NULL, OPT_CLEAN },
-	{ "accept-drift", no_argument, NULL, OPT_DRIFT },
-	{ "from", required_argument, NULL, OPT_FROM },
-	{ "no-service", no_argument, NULL, OPT_NO_SERVICE },
-	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
-	{ "flash-timeout", required_argument, NULL, OPT_FLASH_TIMEOUT },
-	{ "return-timeout", required_argument, NULL, OPT_RETURN_TIMEOUT },
-	{ "return-delay", required_argument, NULL, OPT_DELAY },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "device", required_argument, NULL, OPT_DEVICE },
-	{ "add-device", no_argument, NULL, OPT_ADD },
-	{ "list-devices", no_argument, NULL, OPT_LIST },
-	{ "remove-device", required_argument, NULL, OPT_REMOVE },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 }
-};
-
-/* Which stages take an option, what they call it, and what it may be given. */
+/* All options. Those with stages are passed on to them. */
 static const struct {
-	int option;
-	unsigned stages;
 	const char *name;
-	enum kf_value value;
-} handed[] = {
-	{ 'm', TO_CONFIG, "--menuconfig", KF_VALUE_ANY },
-	{ 'j', TO_BUILD, "--jobs", KF_VALUE_COUNT },
-	{ 'n', TO_FLASH, "--dry-run", KF_VALUE_ANY },
-	{ 'u', TO_CHECK | TO_FLASH, "--unit", KF_VALUE_ANY },
-	{ 'q', TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--quiet", KF_VALUE_ANY },
-	{ OPT_KLIPPER, TO_CONFIG | TO_BUILD | TO_FLASH, "--klipper-dir", KF_VALUE_TEXT },
-	{ OPT_KATAPULT, TO_FLASH, "--katapult-dir", KF_VALUE_TEXT },
-	{ OPT_BUILD_TIMEOUT, TO_BUILD, "--timeout", KF_VALUE_TIMEOUT },
-	{ OPT_METHOD, TO_CHECK | TO_FLASH, "--method", KF_VALUE_TEXT },
-	{ OPT_NO_FALLBACK, TO_FLASH, "--no-fallback", KF_VALUE_ANY },
-	{ OPT_FORCE, TO_FLASH, "--force", KF_VALUE_ANY },
-	{ OPT_VERSION, TO_FLASH, "--accept-unknown-version", KF_VALUE_ANY },
-	{ OPT_WAIT, TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH, "--wait", KF_VALUE_DELAY },
-	{ OPT_CLEAN, TO_BUILD, "--clean", KF_VALUE_ANY },
-	{ OPT_DRIFT, TO_CONFIG, "--accept-drift", KF_VALUE_ANY },
-	{ OPT_FROM, TO_CONFIG, "--from", KF_VALUE_TEXT },
-	{ OPT_NO_SERVICE, TO_CHECK | TO_FLASH, "--no-service", KF_VALUE_ANY },
-	{ OPT_UNKNOWN, TO_CHECK | TO_FLASH, "--while-unknown", KF_VALUE_ANY },
-	{ OPT_FLASH_TIMEOUT, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
-	{ OPT_RETURN_TIMEOUT, TO_FLASH, "--return-timeout", KF_VALUE_TIMEOUT },
-	{ OPT_DELAY, TO_FLASH, "--return-delay", KF_VALUE_DELAY },
-	{ OPT_JSON, TO_LAST, "--json", KF_VALUE_ANY },
-	{ OPT_TABLE, TO_LAST, "--table", KF_VALUE_ANY },
+	int option; /* its letter, or what tells it apart; 0: nothing need to */
+	int argument;
+	unsigned stages;
+	const char *stage_name; /* what the stages call it; NULL: the same */
+	enum kf_value value;	/* of what kind its argument is */
+} all_options[] = {
+	{ "--all", OPT_ALL, no_argument, 0, NULL, KF_VALUE_ANY },
+	{ "--menuconfig", 'm', no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--jobs", 'j', required_argument, TO_BUILD, NULL, KF_VALUE_COUNT },
+	{ "--dry-run", 'n', no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--unit", 'u', required_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--quiet", 'q', no_argument, TO_ALL, NULL, KF_VALUE_ANY },
+	{ "--klipper-dir", 0, required_argument, TO_CONFIG | TO_BUILD | TO_FLASH, NULL,
+	  KF_VALUE_TEXT },
+	{ "--katapult-dir", 0, required_argument, TO_FLASH, NULL, KF_VALUE_TEXT },
+	{ "--build-timeout", 0, required_argument, TO_BUILD, "--timeout", KF_VALUE_TIMEOUT },
+	{ "--method", OPT_METHOD, required_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_TEXT },
+	{ "--no-fallback", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--force", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--accept-unknown-version", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--wait", 0, required_argument, TO_ALL, NULL, KF_VALUE_DELAY },
+	{ "--clean", 0, no_argument, TO_BUILD, NULL, KF_VALUE_ANY },
+	{ "--accept-drift", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--from", 0, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
+	{ "--no-service", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--while-unknown", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--flash-timeout", 0, required_argument, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
+	{ "--return-timeout", 0, required_argument, TO_FLASH, NULL, KF_VALUE_TIMEOUT },
+	{ "--return-delay", 0, required_argument, TO_FLASH, NULL, KF_VALUE_DELAY },
+	{ "--json", 0, no_argument, TO_LAST, NULL, KF_VALUE_ANY },
+	{ "--table", 0, no_argument, TO_LAST, NULL, KF_VALUE_ANY },
+	{ "--device", OPT_DEVICE, required_argument, 0, NULL, KF_VALUE_ANY },
+	{ "--add-device", OPT_ADD, no_argument, 0, NULL, KF_VALUE_ANY },
+	{ "--list-devices", OPT_LIST, no_argument, 0, NULL, KF_VALUE_ANY },
+	{ "--remove-device", OPT_REMOVE, required_argument, 0, NULL, KF_VALUE_ANY },
+	{ "--help", 'h', no_argument, 0, NULL, KF_VALUE_ANY },
+	{ "--version", 'V', no_argument, 0, NULL, KF_VALUE_ANY },
 };
+
+static struct option options[KF_ARRAY_SIZE(all_options) + 1]; /* for getopt_long(3) */
+
+static void fill_options(void)
+{
+	for (int i = 0; i < (int)KF_ARRAY_SIZE(all_options); i++) {
+		int option = all_options[i].option;
+
+		options[i] = (struct option){ all_options[i].name + strlen("--"),
+					      all_options[i].argument, NULL,
+					      option ? option : OPT_OTHERS + i };
+	}
+}
 
 static const char help[] =
 	"usage: kf [OPTION]...                       ask which board, then flash it\n"
@@ -194,24 +181,26 @@ static int become(const char *const *args, char *const *rest)
 /* Pass an option on to the stages that take it: -1 to go on, or the status to leave with. */
 static int pass_on(struct plan *plan, int option, const char *arg)
 {
-	const char *name = kf_usage_option(options, option);
+	const char *name, *stage_name;
 	struct kf_error err;
 	unsigned to;
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i + 1 < KF_ARRAY_SIZE(handed) && handed[i].option != option; i++)
-		;
-	to = handed[i].stages & plan->command->stages;
-	if (handed[i].stages == TO_LAST)
+	while (options[i].val != option)
+		i++;
+	name = options[i].name;
+	stage_name = all_options[i].stage_name ? all_options[i].stage_name : all_options[i].name;
+	to = all_options[i].stages & plan->command->stages;
+	if (all_options[i].stages == TO_LAST)
 		to = 1u << (31 - __builtin_clz(plan->command->stages));
 	if (!to)
 		return kf_usage_mistake("%s takes no --%s", plan->command->name, name);
-	if ((arg && kf_value_read(handed[i].value, name, arg, NULL, &err) < 0) ||
+	if ((arg && kf_value_read(all_options[i].value, name, arg, NULL, &err) < 0) ||
 	    (option == OPT_METHOD && kf_method_check(name, arg, &err) < 0))
 		return kf_usage_error(&err);
 	for (enum stage s = CHECK; s < STAGE_COUNT; s++) {
 		if (to & 1u << s)
-			plan->argv[s][plan->argc[s]++] = handed[i].name;
+			plan->argv[s][plan->argc[s]++] = stage_name;
 		if (to & 1u << s && arg)
 			plan->argv[s][plan->argc[s]++] = arg;
 	}
@@ -350,6 +339,7 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 
 	if (status != 0)
 		return status;
+	fill_options();
 	while ((c = getopt_long(argc, argv, "mj:nu:qhV", options, NULL)) != -1) {
 		status = read_option(&plan, c);
 		if (status >= 0)
