@@ -46,7 +46,7 @@ enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_METHOD, OPT
 /* All options. Those with stages are passed on to them. */
 static const struct {
 	const char *name;
-	int option; /* its letter, or what tells it apart; 0: nothing need to */
+	int option; /* its letter, or its number above; 0: it needs none */
 	int argument;
 	unsigned stages;
 	const char *stage_name; /* what the stages call it; NULL: the same */

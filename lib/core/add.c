@@ -385,7 +385,7 @@ static int choose(const struct kf_add *request, const struct kf_registry *regist
 			     : fail_none(boards, count, err);
 	if (left > 1 && !asking)
 		return fail_several(boards, left, err);
-	/* A converter may be anything: the person says whether it is a board. */
+	/* A converter may be anything: ask whether a board is behind it. */
 	if (left > 1 || (!named && boards[0].mode == KF_MODE_OTHER)) {
 		r = ask_board(request->tty, boards, left, &pick, err);
 		if (r < 0)

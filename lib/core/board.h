@@ -46,7 +46,8 @@ struct kf_board {
 	enum kf_mode mode;
 	char tty[KF_DEV_SIZE]; /* /dev/ttyACM0; empty in DFU and BOOTSEL */
 	char by_id[KF_DEV_SIZE], by_path[KF_DEV_SIZE];
-	char version[KF_NAME_SIZE]; /* the firmware that it says it runs; empty: it was not asked */
+	char version[KF_NAME_SIZE]; /* of the firmware that it runs, by its own word; empty: not
+				       asked */
 	char incomplete[64]; /* the bootloader of a flash that was not verified: core/last-flash.h
 			      */
 	/* Known by its USB port, whatever serial number it shows there; not recorded. */

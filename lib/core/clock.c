@@ -36,7 +36,7 @@ void kf_stop_install(void)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < KF_ARRAY_SIZE(stop_signals); i++) {
-		/* What our caller ignores (nohup, a shell's background job) stays ignored. */
+		/* A signal that our caller ignores (nohup, a background job) stays ignored. */
 		if (sigaction(stop_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
 			continue;
 		sigaction(stop_signals[i], &act, NULL);

@@ -41,8 +41,8 @@ void kf_stop_defer(bool defer);
 _must_check_ int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 
 /*
- * The same, but a stop signal does not end it and stays pending: for paying what we owe.
- * Without kf_stop_install(), other signals restart the wait here too.
+ * The same, but a stop signal does not end it and stays pending: for work that must be done before
+ * we end. Without kf_stop_install(), other signals restart the wait here too.
  */
 _must_check_ int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 

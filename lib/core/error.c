@@ -127,7 +127,7 @@ static enum kf_code code_of_errno(int errnum)
 	}
 }
 
-/* What to do about it where the caller knows no more; NULL: what the code's hint says. */
+/* The hint for an errno where the caller knows no better one; NULL: the hint of the code. */
 static const char *hint_of_errno(int errnum)
 {
 	switch (errnum) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What went wrong, in words for the user and in one code for machines.
+ * Errors: a sentence for the user, and one code for machines.
  *
  * A function that can fail returns 0 or a negative errno and, where errno loses
  * the story, fills the caller's struct kf_error. The code decides everything
@@ -49,7 +49,7 @@ enum kf_code {
 	KF_WRONG_VERSION,      /* the board is back with another version */
 	KF_UNVERIFIED,	       /* written, but the board could not be asked what it runs */
 	KF_PRINTING,	       /* a print is running or paused */
-	KF_PRINTER_UNKNOWN,    /* nobody says whether a print is running */
+	KF_PRINTER_UNKNOWN,    /* it is not known whether a print is running */
 	KF_INTERRUPTED,	       /* a signal asked us to stop */
 	KF_CODE_COUNT
 };
@@ -67,7 +67,7 @@ struct kf_error {
  */
 int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...) _printf_(3, 4);
 
-/* KF_INTERRUPTED: the user's signal ended a wait. What was awaited is of no use to the user. */
+/* KF_INTERRUPTED: a stop signal ended a wait. The message does not name what was waited for. */
 int kf_fail_stopped(struct kf_error *err);
 
 /*
@@ -78,10 +78,7 @@ int kf_fail_stopped(struct kf_error *err);
  */
 int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...) _printf_(3, 4);
 
-/*
- * Put "context: " before the message: what the caller knows and the callee did not. Not where a
- * signal stopped us: it does not matter at what.
- */
+/* Put "context: " before the message, unless a stop signal is the reason. */
 void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
 /* Replace the hint. */

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-/* How long tools wait for another of ours, unless told otherwise (--wait). */
+/* Tools wait so long for another kalico-flash tool, unless --wait says otherwise. */
 #define KF_WAIT_MS 60000
 
 /*

@@ -21,7 +21,7 @@ static struct {
 	int percent; /* of the progress shown last; -1: none is shown */
 } state = { .tool = "kf", .percent = -1 };
 
-/* What is opened next must not become 0, 1 or 2, to be read or written by mistake. */
+/* Open 0, 1 and 2: else the next file that is opened would be read or written by mistake. */
 static void hold_standard_files(void)
 {
 	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY }; /* use stays an error */
@@ -141,7 +141,7 @@ void kf_log_tail(const char *path)
 	}
 }
 
-/* What a line may take on a terminal: one that reaches its last column may wrap. */
+/* The columns of a line on a terminal: a line that reaches the last column may wrap. */
 static size_t room_on_terminal(void)
 {
 	struct winsize size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What tools say to people, on standard error. Only tools call this; lib reports
- * through struct kf_error and callbacks.
+ * Messages for people, on standard error. Only tools call this; lib reports through struct
+ * kf_error and callbacks.
  *
  *   [Build] octopus-pro: make -j4 in ~/klipper
  *   kf-flash: octopus-pro: block 0x08021240: want ACK, got NACK

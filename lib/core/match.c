@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Which registered device a board is. Its chip's serial decides; then the pattern as
- * a whole; the USB port only where the board has no name of its own (a shared
- * serial, DFU, BOOTSEL), or where the owner's pattern names no serial. Two devices that fit equally
- * well are an error, never a guess.
+ * Find the registered device that a board is. The serial number of its chip decides; then the
+ * pattern as a whole; then the USB port, only where the board has no name of its own (a shared
+ * serial, DFU, BOOTSEL) or the owner's pattern names no serial. Two devices that fit equally well
+ * are an error.
  */
 #include <string.h>
 #include <strings.h>
@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "usb/identity.h"
 
-/* How well a device fits, from worst to best. */
+/* The match of a device, from worst to best. */
 enum fit {
 	FIT_NOT,
 	FIT_ELSEWHERE, /* its name, but the port is another */
@@ -24,7 +24,7 @@ enum fit {
 	FIT_SERIAL_HERE, /* its serial, on its port: two boards may show one serial */
 };
 
-/* Could the board on this port be the device at all? Another one may have been plugged in there. */
+/* Can the board be the device at all? Another one may be on the device's port now. */
 static bool mcu_plausible(const struct kf_device *device, const struct kf_board *board)
 {
 	const char *family = kf_identity_family(&board->usb);
@@ -44,7 +44,7 @@ static bool on_port(const struct kf_device *device, const struct kf_board *board
 	       mcu_plausible(device, board);
 }
 
-/* A ROM bootloader has the name of no board: it is the one that was last seen on its port. */
+/* A ROM bootloader does not name its board: it is the one that was on this port last. */
 static bool last_seen(const struct kf_device *device, const struct kf_board *board)
 {
 	struct kf_last_flash last;
@@ -55,15 +55,15 @@ static bool last_seen(const struct kf_device *device, const struct kf_board *boa
 	return strcmp(last.port, board->usb.port) == 0 && mcu_plausible(device, board);
 }
 
-/* Could it? Most patterns are other boards', and taking each apart for each board takes long. */
+/* Can the pattern contain the serial? A quick test: most patterns belong to other boards. */
 static bool may_hold(const char *pattern, const char *serial)
 {
 	return strchr(pattern, '\\') || strcasestr(pattern, serial);
 }
 
 /*
- * USB calls the board by another MCU than the pattern does. A firmware may say the wrong one: then
- * the owner has registered the right one, and the bootloader says that.
+ * Does USB name another MCU than the pattern? Firmware may name the wrong one: then the owner has
+ * registered the right one, which the bootloader names.
  */
 static bool other_mcu(const struct kf_device *device, const char *pattern_mcu,
 		      const struct kf_board *board)
@@ -105,7 +105,7 @@ static enum fit fit_of(const struct kf_device *device, const struct kf_board *bo
 	return on_port(device, board) ? FIT_PORT : FIT_ELSEWHERE;
 }
 
-/* blocked_devices go by name, registered or not. */
+/* Is its name in blocked_devices? Registered boards may be, too. */
 static bool blocked(const struct kf_registry *registry, const char *by_id, struct kf_board *board)
 {
 	const json_t *entry, *list = json_object_get(registry->root, "blocked_devices");
@@ -125,8 +125,9 @@ static bool blocked(const struct kf_registry *registry, const char *by_id, struc
 	return false;
 }
 
-/* shared: another device has the serial that the board shows. */
-static void take(struct kf_board *board, const struct kf_device *device, enum fit fit, bool shared)
+/* Make the board this device. shared: another device has the serial that the board shows. */
+static void set_device(struct kf_board *board, const struct kf_device *device, enum fit fit,
+		       bool shared)
 {
 	board->by_port = fit == FIT_PORT || fit == FIT_PLACE || (fit == FIT_SERIAL_HERE && shared);
 	kf_text_format(board->key, sizeof(board->key), "%s", device->key);
@@ -166,7 +167,7 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 			 struct kf_error *err)
 {
 	enum fit best = FIT_NOT, fit;
-	struct kf_device device, found = { 0 }, rival = { 0 };
+	struct kf_device device, found = { 0 }, other = { 0 };
 	char by_id[KF_DEV_SIZE] = "";
 	unsigned same_serial = 0;
 	void *at = NULL;
@@ -179,7 +180,7 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 		same_serial += fit >= FIT_SERIAL;
 		if (fit == FIT_NOT || fit < best)
 			continue;
-		rival = fit == best ? found : (struct kf_device){ 0 };
+		other = fit == best ? found : (struct kf_device){ 0 };
 		found = device;
 		best = fit;
 	}
@@ -192,8 +193,8 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 				       found.key, found.usb_port);
 		return 0;
 	}
-	if (rival.key) {
-		kf_fail(err, KF_AMBIGUOUS, "the board fits both %s and %s", rival.key, found.key);
+	if (other.key) {
+		kf_fail(err, KF_AMBIGUOUS, "the board fits both %s and %s", other.key, found.key);
 		if (best == FIT_SERIAL)
 			kf_error_hint(
 				err,
@@ -206,9 +207,9 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 				"in that mode it is known by its USB port alone: reset it into its "
 				"firmware; if %s is on another USB port than %s now: kf set %s "
 				"usb_port=PORT",
-				rival.key, board->usb.port, rival.key);
+				other.key, board->usb.port, other.key);
 		return kf_code_errno(KF_AMBIGUOUS);
 	}
-	take(board, &found, best, same_serial > 1);
+	set_device(board, &found, best, same_serial > 1);
 	return 0;
 }

@@ -7,7 +7,7 @@
 
 enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
 
-/* What to choose from, for messages. */
+/* The choices, for messages. */
 #define KF_METHODS "katapult, make_flash or flashtool"
 
 /* "katapult", "make_flash", "flashtool". */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Where our files live (XDG Base Directory Specification 0.8). A variable that is
- * not absolute is ignored, as the specification demands.
+ * The folders of our files (XDG Base Directory Specification 0.8). A variable that is not absolute
+ * is ignored, as the specification demands.
  */
 #ifndef KF_CORE_PATHS_H
 #define KF_CORE_PATHS_H

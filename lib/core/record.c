@@ -45,7 +45,7 @@ static bool is_hash(const char *s)
 	return strlen(s) == KF_HEX_SIZE - 1 && strspn(s, "0123456789abcdef") == KF_HEX_SIZE - 1;
 }
 
-/* Clean already: what we write was cleaned, so anything else was not written by us. */
+/* A string is clean if we have written it. */
 static bool is_text(const json_t *value)
 {
 	char buf[4096];
@@ -140,7 +140,7 @@ static size_t digits(const char *text)
 	return strspn(text, "0123456789");
 }
 
-/* How long is the JSON number (RFC 8259, section 6) that text begins with? 0: it is none. */
+/* The length of the JSON number (RFC 8259, section 6) that text begins with; 0: there is none. */
 static size_t number_length(const char *text, bool *ret_real)
 {
 	size_t at = text[0] == '-', n = digits(text + at);
@@ -218,7 +218,7 @@ static void drop_numbers(char *line, char *first, size_t size)
 	}
 }
 
-/* The record stays one, of a board that failed here; an earlier stage's failure stays its own. */
+/* The board of such a line has failed here, unless an earlier stage has failed it already. */
 static void note_lost(const struct kf_reader *reader, json_t *record, const char *number)
 {
 	const json_t *board = json_object_get(record, "board");

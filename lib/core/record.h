@@ -18,7 +18,7 @@ typedef void kf_record_lost(const char *key, const struct kf_error *why);
 
 struct kf_reader {
 	FILE *in;
-	kf_record_lost *lost; /* told of each such line; or NULL */
+	kf_record_lost *lost; /* called for each such line; or NULL */
 	unsigned line;	      /* the number of the line read last */
 };
 
@@ -41,7 +41,7 @@ _must_check_ int kf_record_read_all(FILE *in, kf_record_lost *lost, json_t *reco
 /* Types and bounds of all that we know in a record; -EBADMSG names the member. */
 _must_check_ int kf_record_validate(const json_t *record, struct kf_error *err);
 
-/* With how many digits the numbers in value come back: 15 write 0.1 as a person did; at most 17. */
+/* The digits that keep the numbers in value: 15 write 0.1 as a person does; at most 17. */
 int kf_json_digits(const json_t *value);
 
 /* Write one line and flush it, so that the next stage starts at once. */

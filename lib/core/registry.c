@@ -179,7 +179,7 @@ bool kf_registry_has(const struct kf_registry *registry, const char *key)
 	return json_object_get(json_object_get(registry->root, "devices"), key);
 }
 
-/* Who has become root by sudo; NULL: nobody has. */
+/* The user who runs us as root by sudo, or NULL. */
 static const char *sudo_user(void)
 {
 	const char *user = getenv("SUDO_USER");

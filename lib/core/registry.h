@@ -40,7 +40,7 @@ _must_check_ int kf_registry_load(struct kf_registry *ret, struct kf_error *err)
 
 /*
  * The same under the writers' lock (waits 5 s, then KF_BUSY): change root, then save.
- * What is not of the format is not saved: KF_CONFIG as for reading.
+ * Values that the format does not allow are not saved: KF_CONFIG as for reading.
  */
 _must_check_ int kf_registry_open(struct kf_registry *ret, struct kf_error *err);
 _must_check_ int kf_registry_save(struct kf_registry *registry, struct kf_error *err);
@@ -55,21 +55,17 @@ _must_check_ int kf_registry_device(const struct kf_registry *registry, const ch
 /* Is there a device of that key? */
 bool kf_registry_has(const struct kf_registry *registry, const char *key);
 
-/*
- * What to do about a board that is not registered: otherwise, unless this is root's registry only
- * because of sudo.
+/* The hint about a board that is not registered: otherwise, or without sudo if sudo is the reason.
  */
 const char *kf_registry_advice(const char *otherwise);
 
-/*
- * Under sudo, whose registry this is, in words; false: sudo has no part in it. *ret is clean.
- */
+/* Under sudo: a clean sentence that says whose registry is used. False: no sudo. */
 bool kf_registry_by_sudo(char *ret, size_t size);
 
 /* Device number index in the file's order; false when there are no more. */
 bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret);
 
-/* One after the other, for who asks for each board: *at is NULL first. False: that was the last. */
+/* The next device; *at is NULL for the first. False: there are no more. Quick for many calls. */
 bool kf_registry_each(const struct kf_registry *registry, void **at, struct kf_device *ret);
 
 /*
@@ -88,14 +84,14 @@ bool kf_registry_skip_menuconfig(const struct kf_registry *registry);
 json_t *kf_registry_globals(struct kf_registry *registry);
 
 /*
- * Which registered device is this connected board? Fills board's key, name, mcu,
- * excluded, reason and by_port; an unregistered board keeps an empty key. The order: chip
+ * Find the registered device that this connected board is. Sets board's key, name, mcu, excluded,
+ * reason and by_port; an unregistered board keeps an empty key. The order: chip
  * serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case), of two devices with
  * one serial the one whose usb_port it is; the
  * pattern as a whole; for boards without a unique serial, patterns without any, and in DFU or
  * BOOTSEL, usb_port (in DFU and BOOTSEL the port where kf-flash last saw the board, if it ever
- * did). KF_AMBIGUOUS when two devices fit: the key stays empty, the caller must not guess. That two
- * boards are one device is for the caller to see: it has both.
+ * did). KF_AMBIGUOUS when two devices fit: the key stays empty, the caller must not guess. Two
+ * boards that are one device are not found here: only the caller has both.
  */
 _must_check_ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *board,
 				      struct kf_error *err);

@@ -21,7 +21,7 @@ enum kind {
 	KIND_BOOL,
 };
 
-/* What "member=" does. */
+/* The effect of "member=". */
 enum reset {
 	RESET_REFUSED,
 	RESET_DELETE, /* absent is the default */
@@ -96,7 +96,7 @@ static bool mcu_valid(const char *text)
 	       '\0';
 }
 
-/* What text must be to be a value of this kind, or NULL when it is. */
+/* NULL if text is a value of this kind; else a description of such values. */
 static const char *wanted(enum kind kind, const char *text)
 {
 	static const size_t sizes[] = {

@@ -30,8 +30,8 @@ _must_check_ int kf_settings_assign(json_t *members, enum kf_scope scope, const 
 				    struct kf_error *err);
 
 /*
- * What a source folder of the user's lacks, in words that follow its name; NULL: nothing. It may
- * still be filled, so this is said, not refused.
+ * NULL if dir is a source folder; else the reason, in words that follow its name. Not an error: the
+ * folder may be filled later.
  */
 const char *kf_settings_dir_lacks(const char *dir);
 

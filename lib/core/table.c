@@ -97,7 +97,7 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 		kf_text_format(row.where, sizeof(row.where), "USB port %s", board->usb.port);
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
 		       err->code != KF_OK ? err->message : board->reason);
-	/* The error of a board that failed says so itself; one left alone is not to be flashed. */
+	/* The error of a board that failed says it already; an excluded board is not flashed. */
 	if (board->incomplete[0] && !board->excluded && err->code == KF_OK)
 		describe_incomplete(board, row.remark, sizeof(row.remark));
 	if (kf_holder_remark(&board->holder)[0])

@@ -27,8 +27,8 @@ _must_check_ int kf_terminal_confirm(int tty, struct kf_error *err, const char *
 	_printf_(3, 4);
 
 /*
- * What a program that draws on the terminal (curses) needs and our environment does not give it:
- * a locale that is installed, for setlocale(3) refuses others, and a TERM that has a terminfo(5)
+ * The environment for a program that draws on the terminal (curses), where ours will not do: a
+ * locale that is installed, for setlocale(3) refuses others, and a TERM that has a terminfo(5)
  * entry and can move the cursor. list is for struct kf_process's env: NULL-terminated, without
  * what is good as it is. Where no better one is installed, a bad one is left as it is.
  */

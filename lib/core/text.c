@@ -39,7 +39,7 @@ static size_t sequence(const uint8_t *s, size_t len, uint32_t *ret)
 	return n;
 }
 
-/* What could move a cursor, break a line or reorder what is shown. */
+/* Characters that can move the cursor, break a line or reorder text. */
 static bool harmful(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Where our other programs are: beside the running one first, so that a build folder works
- * uninstalled and versions do not mix, else on PATH.
+ * Find our other programs: beside the running one first, so that a build folder works uninstalled
+ * and versions do not mix, else on PATH.
  */
 #ifndef KF_CORE_TOOLPATH_H
 #define KF_CORE_TOOLPATH_H
@@ -19,13 +19,12 @@ _must_check_ int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_er
  */
 _must_check_ int kf_tool_exec(const char *const *args, char *const *rest, struct kf_error *err);
 
-/* Is there a tool PREFIXname? Its whole name goes into ret. */
+/* Is there a tool PREFIXname? Then ret is its whole name. */
 bool kf_tool_named(const char *prefix, const char *name, char ret[NAME_MAX + 1]);
 
 /*
- * Become the tool PREFIXname, as above. If there is none: -ENOENT with KF_USAGE, its hint the
- * nearest of words (the names that the caller knows itself; NULL-terminated) and of the tools
- * that are there.
+ * Become the tool PREFIXname, as above. If there is none: -ENOENT with KF_USAGE; the hint names
+ * the nearest of words (NULL-terminated) and of the tools.
  */
 _must_check_ int kf_tool_exec_named(const char *prefix, const char *name, const char *const *words,
 				    char *const *rest, struct kf_error *err);

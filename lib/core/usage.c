@@ -85,7 +85,7 @@ void kf_usage_unread(int r)
 
 int kf_usage_end(int r, const struct kf_error *err)
 {
-	/* Of a run that came to its end, only a signal that it has seen is told. */
+	/* A complete run ends by a signal only if it has noticed the signal. */
 	bool stopped = r < 0 ? kf_stopped() : kf_stop_signal();
 
 	if (r < 0 && !(stopped && err->code == KF_INTERRUPTED))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What every tool answers to its command line: the text that it asks for, or what is wrong with
- * it. Only tools call this, after kf_log_init(). Each returns the exit status.
+ * Answers to a command line: help, version, and mistakes. Only tools call this, after
+ * kf_log_init(). Each returns the exit status.
  */
 #ifndef KF_CORE_USAGE_H
 #define KF_CORE_USAGE_H
@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 
-/* --help and --version, to standard output; 74, and said why, if that cannot be written. */
+/* --help and --version, to standard output; 74 with a message if that cannot be written. */
 int kf_usage_print(const char *text);
 
 /* A mistake: "tool: message", and below it where the usage is. */
@@ -19,12 +19,12 @@ int kf_usage_mistake(const char *fmt, ...) _printf_(1, 2);
 /* The same when err has the message; a hint of its own stays. */
 int kf_usage_error(struct kf_error *err);
 
-/* The line below the message, for getopt says its own. */
+/* The line below a message of getopt. */
 int kf_usage_see(void);
 
 /*
- * What is left of the command line, of a command or (NULL) of none: from min to max arguments.
- * wants is said where there are too few. Returns -1 if all is well.
+ * Check the arguments of a command, or (NULL) of none: min to max of them. wants is the message if
+ * there are too few. Returns -1 if all is well.
  */
 int kf_usage_arguments(const char *command, char *const *args, int min, int max, const char *wants);
 
@@ -33,15 +33,14 @@ int kf_usage_arguments(const char *command, char *const *args, int min, int max,
 int kf_usage_late(const char *command, char *const *args);
 
 /*
- * r came of writing an answer: if nobody reads standard output any more (-EPIPE), end by SIGPIPE
- * and without a word, as programs do that never heard of it.
+ * r is the result of writing: if nobody reads standard output any more (-EPIPE), end by SIGPIPE
+ * without a message, as most programs do.
  */
 void kf_usage_unread(int r);
 
 /*
- * How a tool ends: r is the exit status of a run that came to its end, or negative, and err says
- * why. Says err and returns the status of that, or 128 + N after stop signal N, which needs no
- * words.
+ * End a tool: r is the exit status of a complete run, or negative with err. Writes err and returns
+ * its status, or returns 128 + N without a message after stop signal N.
  */
 int kf_usage_end(int r, const struct kf_error *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What an option may be given. The tool that takes the option asks, and kf before it hands the
- * option on: a wrong value is then said once, and before anything starts.
+ * Values of options. The tool that has the option checks the value, and kf before it passes the
+ * option on: so a wrong value is reported once, and before anything starts.
  */
 #ifndef KF_CORE_VALUE_H
 #define KF_CORE_VALUE_H

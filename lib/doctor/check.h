@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the checks share: what is registered, what is plugged in, and how a finding is told. */
+/* Shared by the checks: the registry, the connected boards, and the report of a finding. */
 #ifndef KF_DOCTOR_CHECK_H
 #define KF_DOCTOR_CHECK_H
 
@@ -12,13 +12,13 @@
 struct kf_doctor {
 	struct kf_registry registry; /* empty if there is none that can be read */
 	struct kf_boards boards;     /* all that is plugged in, with their keys */
-	const char *check;	     /* the one that is being made */
+	const char *check;	     /* the one that runs */
 	int wrong;
 	void (*told)(const struct kf_finding *finding, void *arg);
 	void *arg;
 };
 
-/* Tell a finding of the check that is being made. subject and remedy may be NULL. */
+/* Report a finding of the check that runs. subject and remedy may be NULL. */
 void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char *subject,
 		    const char *remedy, const char *fmt, ...) _printf_(5, 6);
 
@@ -26,10 +26,10 @@ void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char 
 void kf_doctor_blame(struct kf_doctor *doctor, enum kf_health health, const char *subject,
 		     const struct kf_error *err);
 
-/* How this user becomes a member of the group: the remedy, into ret. */
+/* The remedy by which this user becomes a member of the group. */
 void kf_doctor_enlist(gid_t gid, const char *group, char *ret, size_t size);
 
-/* The checks; each tells at least one finding. */
+/* The checks; each reports at least one finding. */
 void kf_doctor_registry(struct kf_doctor *doctor);
 void kf_doctor_configs(struct kf_doctor *doctor);
 void kf_doctor_firmware(struct kf_doctor *doctor);
@@ -44,7 +44,7 @@ void kf_doctor_printers(struct kf_doctor *doctor);
 void kf_doctor_space(struct kf_doctor *doctor);
 void kf_doctor_clock(struct kf_doctor *doctor);
 
-/* What "clock" decides, on times in seconds since 1970: NULL, or what is wrong with now. */
+/* Check the clock; times are seconds since 1970. NULL, or what is wrong with now. */
 const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s);
 
 #endif

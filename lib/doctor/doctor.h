@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Is this machine fit to build and flash? Looks at everything, changes nothing. */
+/* Check whether this machine can build and flash. Nothing is changed. */
 #ifndef KF_DOCTOR_DOCTOR_H
 #define KF_DOCTOR_DOCTOR_H
 
@@ -23,8 +23,8 @@ const char *kf_health_name(enum kf_health health); /* "ok", "note", "wrong" */
 const char *kf_health_mark(enum kf_health health); /* "[OK]", "[--]", "[!!]" */
 
 /*
- * Make all checks and tell each finding as it is made. Returns how many things are wrong, or
- * KF_INTERRUPTED by a stop signal. What a check cannot look at is a finding too.
+ * Run all checks, and report each finding as it is made. Returns how many are wrong, or
+ * KF_INTERRUPTED after a stop signal. A check that cannot look reports that as a finding.
  */
 _must_check_ int kf_doctor_run(void (*told)(const struct kf_finding *finding, void *arg), void *arg,
 			       struct kf_error *err);

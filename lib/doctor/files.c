@@ -17,8 +17,8 @@
 #include "usb/holder.h"
 #include "usb/identity.h"
 
-/* Which registered boards are there: what later checks look at. */
-static void look_at_boards(struct kf_doctor *doctor)
+/* Find the connected boards, which later checks look at. */
+static void find_boards(struct kf_doctor *doctor)
 {
 	struct kf_error err = { 0 };
 
@@ -77,10 +77,11 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 				       "plug a board in, then kf add", "no board is registered");
 		check_python_tool(doctor);
 	}
-	look_at_boards(doctor);
+	find_boards(doctor);
 }
 
-static void tell_config(struct kf_doctor *doctor, const char *key, const struct kf_kconfig *config)
+static void report_config(struct kf_doctor *doctor, const char *key,
+			  const struct kf_kconfig *config)
 {
 	char summary[256];
 
@@ -114,11 +115,11 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 			       "the board is %s, its saved configuration is for %s", device->mcu,
 			       config.mcu);
 	else
-		tell_config(doctor, device->key, &config);
+		report_config(doctor, device->key, &config);
 	kf_kconfig_free(&config);
 }
 
-/* Whoever has no board has nothing to check: said once for each such check. */
+/* Run a check for each registered board. False: there is none. */
 static bool each_device(struct kf_doctor *doctor,
 			void (*check)(struct kf_doctor *doctor, const struct kf_device *device))
 {

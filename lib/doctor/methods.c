@@ -20,7 +20,7 @@ static const struct kf_board *find_board(const struct kf_doctor *doctor, const c
 	return NULL;
 }
 
-/* What its saved configuration says; without one, what the registry does. */
+/* Read the MCU from its saved configuration, or else from the registry. */
 static void read_config(const struct kf_device *device, struct kf_methods_for *with, char mcu[64])
 {
 	struct kf_kconfig config = { 0 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What has to stop for a flash and to come back: systemd, Klippy, Moonraker. */
+/* The services that stop for a flash and start again: systemd, Klippy, Moonraker. */
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static const char without_lease[] =
 	"polkit rule for manage-units (Moonraker's own holds for the group moonraker-admin: sudo "
 	"usermod -aG), or by passwordless sudo for systemctl";
 
-/* What "none" leaves the user to do: kf-leased may be there, but for others. */
+/* The remedy if nothing guarantees the start: kf-leased may be there, but for another group. */
 static void find_remedy(const char *unit, char *ret, size_t size)
 {
 	const struct group *group = NULL;
@@ -40,7 +40,7 @@ static void find_remedy(const char *unit, char *ret, size_t size)
 		kf_text_format(ret, size, "%s", without_lease);
 }
 
-/* Would a flash be able to stop it, and what would bring it back? */
+/* Could a flash stop it, and what would start it again? */
 static void check_unit(struct kf_doctor *doctor, struct kf_systemd *systemd, const char *unit)
 {
 	const char *guarantee = kf_unit_guarantee(systemd, unit);
@@ -77,7 +77,7 @@ static size_t add_unit(char (*units)[KF_NAME_SIZE], size_t count, const char *un
 	return count + 1;
 }
 
-/* What holds the boards' ports now; if nothing does, Klipper's usual unit. */
+/* Find the units that hold the boards' ports now; if there is none, Klipper's usual unit. */
 static size_t find_units(struct kf_doctor *doctor, char (*units)[KF_NAME_SIZE])
 {
 	size_t count = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What builds need: source trees, and compilers for the boards that are registered. */
+/* The needs of builds: source trees, and compilers for the registered boards. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -42,9 +42,9 @@ static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
 		kf_text_clean(ret, KF_NAME_SIZE, text, strcspn(text, "\n"));
 }
 
-/* git has no version. What the build and kf-flash then refuse is to be put right, as unfit says. */
-static void tell_unversioned(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree,
-			     enum kf_health unfit)
+/* git has no version. unfit: the health if the build and kf-flash refuse such a tree. */
+static void report_unversioned(struct kf_doctor *doctor, const char *kind,
+			       const struct kf_tree *tree, enum kf_health unfit)
 {
 	char version[KF_NAME_SIZE];
 	struct kf_error err;
@@ -67,14 +67,14 @@ static void tell_unversioned(struct kf_doctor *doctor, const char *kind, const s
 }
 
 /* unfit: how bad it is if its firmware can have no version. */
-static void tell_tree(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree,
-		      enum kf_health unfit)
+static void report_tree(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree,
+			enum kf_health unfit)
 {
 	static const char dirty[] = "-dirty";
 	size_t len = strlen(tree->version), tail = sizeof(dirty) - 1;
 
 	if (!len)
-		tell_unversioned(doctor, kind, tree, unfit);
+		report_unversioned(doctor, kind, tree, unfit);
 	else if (len > tail && strcmp(tree->version + len - tail, dirty) == 0)
 		kf_doctor_find(doctor, KF_HEALTH_NOTE, kind,
 			       "git status there shows the changes; firmware is built with them",
@@ -96,7 +96,7 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 		return;
 	}
 	IGNORE_RESULT(kf_tree_describe(&tree, NULL));
-	tell_tree(doctor, kind_of(&tree), &tree, KF_HEALTH_WRONG);
+	report_tree(doctor, kind_of(&tree), &tree, KF_HEALTH_WRONG);
 }
 
 static bool uses_flashtool(const struct kf_registry *registry)
@@ -131,7 +131,7 @@ static void check_katapult(struct kf_doctor *doctor)
 			used ? "flashtool, which boards are to be flashed with, is a part of it"
 			     : "only flashtool and building a bootloader need one");
 	else if (kf_tree_describe(&tree, NULL) == 0)
-		tell_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
+		report_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
 }
 
 /* Has an earlier device named the same? */

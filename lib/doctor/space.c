@@ -43,7 +43,7 @@ static int check_entry(const char *folder, const FTSENT *entry, struct kf_error 
 	return r;
 }
 
-/* May all that lies in the folder be used? The first thing that may not is told. */
+/* Check that all in the folder may be used. Errors name the first file that may not. */
 static int check_tree(char *folder, struct kf_error *err)
 {
 	char *const roots[] = { folder, NULL };

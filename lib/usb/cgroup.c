@@ -32,7 +32,7 @@ static const struct engine {
 	{ "machine-", false, true, "systemd-nspawn", "machinectl stop" },
 };
 
-/* How far down the path we are. */
+/* The place in the path of groups. */
 struct place {
 	uid_t me, uid;
 	bool user;	    /* below the manager of the user uid */
@@ -51,7 +51,7 @@ static const char *systemd_path(const char *line)
 	return NULL;
 }
 
-/* Anybody may give a group below his own manager any name. */
+/* Any user may give a group below his own manager any name. */
 static bool harmless(const char *name)
 {
 	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -94,7 +94,7 @@ static bool write_systemctl(const struct place *place, const char *unit, char re
 			      quote, unit, quote);
 }
 
-static bool take_service(const struct place *place, const char *name, struct kf_cgroup *ret)
+static bool read_service(const struct place *place, const char *name, struct kf_cgroup *ret)
 {
 	char user[KF_NAME_SIZE];
 
@@ -151,7 +151,7 @@ static bool find_container(const struct engine *engine, const struct place *plac
 	return harmless(ret) && !strchr(ret, '\\');
 }
 
-static bool take_container(const struct place *place, const char *group, struct kf_cgroup *ret)
+static bool read_container(const struct place *place, const char *group, struct kf_cgroup *ret)
 {
 	char id[KF_NAME_SIZE];
 
@@ -190,7 +190,7 @@ static bool enter_user(const char *group, struct place *place)
 	return true;
 }
 
-/* Rather one too many: whether it has a /dev of its own is what matters. */
+/* Better one too many: a container may have a /dev of its own. */
 static bool looks_like_container(const char *path)
 {
 	static const char *const others[] = { "/kubepods", "/systemd-nspawn@" };
@@ -216,10 +216,10 @@ static bool walk(char *path, uid_t me, struct kf_cgroup *ret)
 	     place.around = group, group = strtok_r(NULL, "/", &save)) {
 		if (!place.user && enter_user(group, &place))
 			continue;
-		if (take_container(&place, group, ret))
+		if (read_container(&place, group, ret))
 			return true;
 		if (ends_with(group, ".service"))
-			return take_service(&place, group, ret);
+			return read_service(&place, group, ret);
 	}
 	return false;
 }

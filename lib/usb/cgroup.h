@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a process belongs to: a service, a container; and the command that stops that. */
+/* Find the service or container of a process, and the command that stops it. */
 #ifndef KF_USB_CGROUP_H
 #define KF_USB_CGROUP_H
 

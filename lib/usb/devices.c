@@ -55,7 +55,7 @@ static bool is_serial(struct udev_device *dev)
 	return is_in(dev, "tty") && name && is_wanted(name, true);
 }
 
-/* The first of a sysfs attribute and a udev property that says something, cleaned. */
+/* The clean text of a sysfs attribute or, if that is empty, of a udev property. */
 static void text(struct udev_device *parent, const char *attr, struct udev_device *dev,
 		 const char *property, char *dst, size_t size)
 {
@@ -82,7 +82,7 @@ static void port_of(struct udev_device *dev, bool tty, char *dst, size_t size)
 	kf_text_clean(dst, size, start ? start : "", start ? (size_t)(colon - start) : 0);
 }
 
-/* How udev's 60-serial.rules ends the by-id name of this tty. */
+/* The end of the by-id name of this tty, as udev's 60-serial.rules writes it. */
 static void interface_of(struct udev_device *dev, char *dst, size_t size)
 {
 	struct udev_device *interface, *port;
@@ -176,7 +176,7 @@ static bool is_loader(struct udev_device *dev, const struct kf_usb *usb)
 	return !(interfaces && strstr(interfaces, ":02"));
 }
 
-/* What USB says of the device of dev, a tty or not. False: no ids. */
+/* Read the USB ids and strings of the device of dev, a tty or not. False: no ids. */
 static bool read_usb(struct udev_device *dev, bool tty, struct kf_usb *usb)
 {
 	struct udev_device *parent = dev;
@@ -249,8 +249,8 @@ static bool is_settled(struct udev_device *dev)
 }
 
 /*
- * What a folder of sysfs names. udev_enumerate(3) would look at all parents of each device up to
- * the root, which takes longer than all the rest of a scan.
+ * Read the devices in a folder of sysfs. udev_enumerate(3) would look at all parents of each device
+ * up to the root, which takes longer than all the rest of a scan.
  */
 static int collect(struct udev *udev, bool tty, bool settled, struct kf_boards *boards)
 {

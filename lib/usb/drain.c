@@ -20,7 +20,7 @@ enum {
 	STOPPED_MS = 500
 };
 
-/* Whoever reads our output is not to wait for this process. */
+/* Close our output: its reader must not wait for this process. */
 static void leave_output(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

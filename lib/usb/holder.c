@@ -78,7 +78,7 @@ static struct kf_holder describe(int proc, const char *pid)
 	return holder;
 }
 
-/* A process that belongs to a service tells more than one that does not. */
+/* Prefer a process that belongs to a service: that can be stopped. */
 static void note(struct port *ports, size_t count, const struct stat *st, int proc, const char *pid)
 {
 	struct kf_holder holder;

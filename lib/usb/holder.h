@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Who has a port open: /proc/PID/fd and /proc/locks; and the unit or container by /proc/PID/cgroup.
- */
+/* Find the process that has a port open (/proc/PID/fd, /proc/locks), and its unit or container. */
 #ifndef KF_USB_HOLDER_H
 #define KF_USB_HOLDER_H
 

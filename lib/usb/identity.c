@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What names say. Only text in, text out; no string is trusted to have its usual shape. */
+/* Names of boards taken apart. Only text in, text out; no string is trusted to be as usual. */
 #include <ctype.h>
 #include <fnmatch.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "core/text.h"
 #include "usb/identity.h"
 
-/* Who signs as manufacturer. A board says another one of these after it changed its mode. */
+/* Manufacturers by mode: a board names another one in its bootloader than in its firmware. */
 static const struct maker {
 	const char *name;
 	enum kf_mode mode;
@@ -38,11 +38,11 @@ static const struct known_id {
 	{ "2e8a", "000f", KF_MODE_RP2BOOT, true, "rp2350", "rp2350" },
 };
 
-/* How Kconfig's names for chips begin, in Klipper, Kalico and Katapult. */
+/* Beginnings of the names of chips in the Kconfig of Klipper, Kalico and Katapult. */
 static const char *const families[] = { "stm32", "at32",   "hc32", "rp2",  "sam",
 					"lpc",	 "atmega", "at90", "lgt8f" };
 
-/* What may follow the name of a chip without making it another: package, memory, revision. */
+/* Endings that name only the package, memory or revision of the same chip. */
 static const struct suffix {
 	const char *chip, *rest; /* fnmatch(3) patterns */
 } suffixes[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What USB's strings and udev's names say about a board: pure text, no I/O.
+ * Identify a board by the strings of USB and the names of udev: pure text, no I/O.
  * Facts: Klipper docs/FAQ.md and src/generic/usb_cdc.c; Katapult src/generic/usb_cdc.c;
  * systemd's 60-serial.rules for usb-<manufacturer>_<product>_<serial>-if<NN>[-port<N>].
  */
@@ -47,7 +47,7 @@ bool kf_identity_bootloader(const struct kf_usb *usb);
  */
 bool kf_identity_bridge(const struct kf_usb *usb);
 
-/* How the MCU's name begins where the ids tell: "stm32"; "" where they do not. */
+/* The beginning of the MCU's name by the USB ids: "stm32"; "" if they do not tell. */
 const char *kf_identity_family(const struct kf_usb *usb);
 
 /* The MCU by the USB product string, or by vendor and product ids; "" if unknown. */

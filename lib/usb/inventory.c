@@ -123,7 +123,7 @@ static void tell_twins(const struct kf_inventory *inventory, const struct kf_boa
 }
 
 /* Is there another connected board of the key that board number i has? */
-static const struct kf_board *find_rival(const struct kf_inventory *inventory, size_t i)
+static const struct kf_board *find_duplicate(const struct kf_inventory *inventory, size_t i)
 {
 	const struct kf_board *board = &inventory->boards.list[i], *other;
 
@@ -139,16 +139,16 @@ static void mark_duplicates(struct kf_inventory *inventory)
 {
 	for (size_t i = 0; i < inventory->boards.count; i++) {
 		const struct kf_board *board = &inventory->boards.list[i];
-		const struct kf_board *rival = find_rival(inventory, i);
+		const struct kf_board *duplicate = find_duplicate(inventory, i);
 
-		if (!rival)
+		if (!duplicate)
 			continue;
 		kf_fail(&inventory->errors[i], KF_AMBIGUOUS,
 			"two boards that fit %s are connected, on USB ports %s and %s", board->key,
-			board < rival ? board->usb.port : rival->usb.port,
-			board < rival ? rival->usb.port : board->usb.port);
-		tell_twins(inventory, board < rival ? board : rival, board < rival ? rival : board,
-			   &inventory->errors[i]);
+			board < duplicate ? board->usb.port : duplicate->usb.port,
+			board < duplicate ? duplicate->usb.port : board->usb.port);
+		tell_twins(inventory, board < duplicate ? board : duplicate,
+			   board < duplicate ? duplicate : board, &inventory->errors[i]);
 	}
 }
 
@@ -253,7 +253,7 @@ int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *ev
 	bool known = i < inventory->boards.count;
 	int r;
 
-	/* An arrival that is known already: the scan was quicker than its event. */
+	/* An arduplicate that is known already: the scan was quicker than its event. */
 	if (known == event->added)
 		return 0;
 	if (event->added) {

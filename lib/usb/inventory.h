@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is plugged in and what is registered, brought together: each board with its key
- * and who holds it, and for each what is wrong with that. Two boards that both fit one
- * key are both in error: which one is meant, nobody can tell.
+ * All boards, connected or registered: each with its key, the process that holds its port, and an
+ * error if there is one. Two connected boards that fit one key both have the error.
  */
 #ifndef KF_USB_INVENTORY_H
 #define KF_USB_INVENTORY_H

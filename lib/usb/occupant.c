@@ -142,7 +142,7 @@ static void hint_for(const struct kf_board *was, const struct kf_board *now,
 		kf_text_format(ret, KF_REASON_SIZE, "%s", remedy);
 }
 
-/* What is known of a registered board that is not there; its pattern stands for its name. */
+/* Data of a registered board that is not connected; its pattern stands for its name. */
 static struct kf_board remembered(const struct kf_device *device)
 {
 	struct kf_identity id = { .mode = KF_MODE_OTHER };

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is on the USB port of a board that is not found there: the same board under another serial
- * number or as a USB-to-CAN bridge, or another device. It is told, never taken for the board.
+ * A board is not on its USB port, another device is: perhaps the same board under another serial
+ * number or as a USB-to-CAN bridge. That is reported, and the device never taken for the board.
  */
 #ifndef KF_USB_OCCUPANT_H
 #define KF_USB_OCCUPANT_H
 
 #include "core/registry.h"
 
-/* What is on that USB port now, board or not. False: nothing, or it cannot be told. */
+/* Find the device on that USB port, board or not. False: none, or it is not known. */
 bool kf_occupant_find(const char *port, struct kf_board *ret);
 
 /*
@@ -25,9 +25,9 @@ void kf_occupant_tell(const struct kf_board *was, const struct kf_board *now, ch
 		      size_t size);
 
 /*
- * What to type if now is the board that was: "if it is the same board: kf set ..."; empty where it
- * cannot be, or where no setting would help. was has key, mcu, usb.port, and in by_id its name or
- * its pattern.
+ * The remedy if now is the board that was: "if it is the same board: kf set ..."; empty where it
+ * cannot be that board, or no setting would help. was has key, mcu, usb.port, and in by_id its name
+ * or its pattern.
  */
 void kf_occupant_remedy(const struct kf_board *was, const struct kf_board *now, char *ret,
 			size_t size);

@@ -31,13 +31,13 @@ static speed_t speed_of_baud(unsigned baud)
 	return B0;
 }
 
-/* What a pty, umockdev's tty, or qemu's user mode says of something that it does not have. */
+/* The errors of a pty, umockdev's tty or qemu's user mode for features that they lack. */
 static bool unsupported(int errnum)
 {
 	return errnum == ENOTTY || errnum == EINVAL || errnum == ENOSYS;
 }
 
-/* How a tty says that what was behind it has left. */
+/* The errors of a tty whose device has left. */
 static bool hung_up(int errnum)
 {
 	return errnum == EIO || errnum == ENXIO || errnum == ENODEV || errnum == EPIPE;
