@@ -30,7 +30,6 @@
 #define IGNORE_RESULT(call) ((void)!(call))
 
 /* Sizes, in bytes with the NUL, of what the kernel, udev and our own files name. */
-#define KF_KEY_SIZE  65	 /* a registry key: at most 64 characters */
 #define KF_NAME_SIZE 128 /* a USB string (126 UTF-16 units at most), a unit, a board's name */
 #define KF_DEV_SIZE  512 /* a path below /dev; by-id names carry three USB strings */
 #define KF_HEX_SIZE  65	 /* a SHA-256 in lower-case hex */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The board's JSON form is one table: member, where it lives, how long it may be. */
+#include <errno.h>
+#include <iconv.h>
+#include <locale.h>
 #include <string.h>
 
 #include "core/board.h"
 #include "core/text.h"
+
+enum { NAME_MAX_BYTES = 1024 }; /* of a board's name that reach its key: more than enough */
 
 struct member {
 	const char *name;
@@ -48,6 +53,82 @@ const char *kf_holder_remark(const struct kf_holder *holder)
 		return "";
 	return "an earlier kf-flash still gives the board the rest of its data, and ends within "
 	       "5 seconds";
+}
+
+static bool alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* lint: -Wno-analyzer-malloc-leak: gcc 12 takes iconv_open's (iconv_t)-1 for memory */
+/*
+ * ASCII as the C library writes it: "Tetiere" for "Têtière". What has no such letter is dropped by
+ * the caller, and so is everything that is not ASCII where the library has no C.UTF-8. It goes by
+ * the thread's locale, not by the user's, so that a name gives one key for everybody.
+ */
+static void fold(const char *name, char *ret, size_t size)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before;
+	char *in = (char *)name, *out = ret;
+	size_t left = strlen(name), room = size - 1;
+	iconv_t cd;
+
+	if (!utf8) {
+		kf_text_format(ret, size, "%s", name);
+		return;
+	}
+	before = uselocale(utf8);
+	cd = iconv_open("ASCII//TRANSLIT", "UTF-8");
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr): POSIX's own value */
+	if (cd != (iconv_t)-1) {
+		/* A byte that is no UTF-8 is left out. */
+		while (left > 0 && iconv(cd, &in, &left, &out, &room) == (size_t)-1 &&
+		       errno != E2BIG && left > 0) {
+			in++;
+			left--;
+		}
+		iconv_close(cd);
+	}
+	*out = '\0';
+	uselocale(before);
+	freelocale(utf8);
+}
+
+bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE])
+{
+	char ascii[NAME_MAX_BYTES];
+	size_t out = 0;
+	bool gap = false;
+
+	fold(name, ascii, sizeof(ascii));
+	for (name = ascii; *name; name++) {
+		char c = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+
+		if (c == ' ' || c == '_' || c == '.' || c == '-') {
+			gap = out > 0;
+		} else if (alnum(c)) {
+			if (out + gap + 1 >= KF_KEY_SIZE)
+				break;
+			if (gap)
+				ret[out++] = '-';
+			ret[out++] = c;
+			gap = false;
+		}
+	}
+	ret[out] = '\0';
+	return out > 0;
+}
+
+bool kf_key_valid(const char *key)
+{
+	size_t len = strlen(key);
+
+	if (len == 0 || len >= KF_KEY_SIZE || !alnum(key[0]))
+		return false;
+	for (const char *p = key; *p; p++)
+		if (!alnum(*p) && *p != '_' && *p != '-')
+			return false;
+	return true;
 }
 
 static json_t *string_or_null(const char *text)

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 
+#define KF_KEY_SIZE    65  /* a registry key: at most 64 characters */
 #define KF_REASON_SIZE 320 /* a sentence that names a board by two serial numbers */
 
 enum kf_mode {
@@ -61,6 +62,16 @@ const char *kf_mode_name(enum kf_mode mode);
 
 /* A sentence about a holder of ours, kf-drain; empty: the holder is another program, or none. */
 const char *kf_holder_remark(const struct kf_holder *holder);
+
+/*
+ * A registry key from a person's name for a board: accents folded ("Têtière" is "tetiere"), ASCII,
+ * lower case, runs of space, '_', '.' and '-' to one '-', others dropped, at most 64. Returns false
+ * if nothing is left.
+ */
+bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE]);
+
+/* ^[a-z0-9][a-z0-9_-]*$, at most 64 characters. Such a key is safe as a file name. */
+bool kf_key_valid(const char *key);
 
 /* A new reference. */
 json_t *kf_board_to_json(const struct kf_board *board);

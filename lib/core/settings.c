@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/board.h"
 #include "core/method.h"
 #include "core/paths.h"
 #include "core/settings.h"

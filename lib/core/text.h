@@ -20,16 +20,6 @@ bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4)
  * out. */
 bool kf_text_add(char *list, size_t size, const char *separator, const char *word);
 
-/*
- * A registry key from a person's name for a board: accents folded ("Têtière" is "tetiere"), ASCII,
- * lower case, runs of space, '_', '.' and '-' to one '-', others dropped, at most 64. Returns false
- * if nothing is left.
- */
-bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE]);
-
-/* ^[a-z0-9][a-z0-9_-]*$, at most 64 characters. Such a key is safe as a file name. */
-bool kf_key_valid(const char *key);
-
 /* A time as a user writes it: seconds, fractions allowed, at least least_ms and a day at most. */
 bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms);
 

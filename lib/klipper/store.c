@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "core/board.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
