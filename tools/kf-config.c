@@ -22,7 +22,7 @@
 #include "klipper/configure.h"
 #include "klipper/listing.h"
 #include "klipper/migrate.h"
-#include "klipper/retire.h"
+#include "klipper/remove.h"
 #include "klipper/transfer.h"
 #include "usb/identity.h"
 
@@ -34,7 +34,7 @@ static struct {
 	char klipper_dir[PATH_MAX], from[PATH_MAX];
 	struct kf_add request;
 	int64_t timeout_ms, wait_ms;
-	struct kf_retire retire;
+	struct kf_remove remove;
 	bool table, quiet, menuconfig, saved, connected, accept_drift, global;
 } opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000), .wait_ms = KF_WAIT_MS };
 
@@ -76,9 +76,9 @@ static const struct {
 	{ 'C', &opt.connected, NULL, 0 },
 	{ 'A', &opt.accept_drift, NULL, 0 },
 	{ 'g', &opt.global, NULL, 0 },
-	{ 'y', &opt.retire.yes, NULL, 0 },
-	{ 'K', &opt.retire.keep, NULL, 0 },
-	{ 'X', &opt.retire.drop, NULL, 0 },
+	{ 'y', &opt.remove.yes, NULL, 0 },
+	{ 'K', &opt.remove.keep, NULL, 0 },
+	{ 'X', &opt.remove.drop, NULL, 0 },
 #define TEXT(c, member)                                                                            \
 	{                                                                                          \
 		c, NULL, opt.member, sizeof(opt.member)                                            \
@@ -208,7 +208,7 @@ static int set(char **args, struct kf_error *err)
 static int remove_device(char **args, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *gone = NULL;
-	int r = kf_retire_board(&opt.retire, args[0], &gone, err);
+	int r = kf_remove_board(&opt.remove, args[0], &gone, err);
 
 	if (r <= 0)
 		return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* First the registry, then the files: what fails in between leaves files that nobody reads. */
-#include "klipper/retire.h"
+#include "klipper/remove.h"
 #include "core/device.h"
 #include "core/terminal.h"
 #include "klipper/listing.h"
@@ -18,7 +18,7 @@ static int ask(const char *question, const char *key, struct kf_error *err)
 	return r;
 }
 
-int kf_retire_board(const struct kf_retire *how, const char *key, json_t **ret,
+int kf_remove_board(const struct kf_remove *how, const char *key, json_t **ret,
 		    struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *gone = NULL;
