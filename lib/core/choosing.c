@@ -138,71 +138,45 @@ static bool is(const char *word, const char *letter, const char *whole)
 	return strcasecmp(word, letter) == 0 || strcasecmp(word, whole) == 0;
 }
 
-/* The index of the board that word means, or count. A number wins over a key that looks like one.
- */
-static size_t find(const char *word, const char *const *keys, size_t count)
+/* The index of the board that word means, or count: a number wins over a key that looks like it. */
+static size_t find(const char *word, const json_t *boards, size_t count)
 {
-	size_t number = 0, i;
+	struct kf_board board;
+	size_t number = 0, i = 0;
 
 	if (strspn(word, "0123456789") == strlen(word)) {
 		for (; *word && number <= count; word++)
 			number = number * 10 + (size_t)(*word - '0');
 		return number >= 1 && number <= count ? number - 1 : count;
 	}
-	for (i = 0; i < count && strcmp(word, keys[i]) != 0; i++)
-		;
+	while (board_at(boards, i, &board) && strcmp(word, board.key) != 0)
+		i++;
 	return i;
 }
 
-int kf_choosing_read(const char *answer, const char *const *keys, size_t count, bool *picks,
-		     struct kf_error *err)
+int kf_choosing_read(const json_t *boards, const char *answer, json_t **ret, struct kf_error *err)
 {
+	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	size_t count = json_array_size(boards), i;
+	bool all = is(answer, "a", "all");
 	char copy[1024], *rest, *word;
-	int picked = 0;
-	size_t i;
 
-	if (!kf_text_format(copy, sizeof(copy), "%s", answer))
+	if (!kf_text_format(copy, sizeof(copy), "%s", all || is(answer, "q", "quit") ? "" : answer))
 		return kf_fail(err, KF_USAGE, "that is too long an answer");
-	if (is(copy, "a", "all")) {
-		memset(picks, true, count * sizeof(*picks));
-		return (int)count;
-	}
-	if (is(copy, "q", "quit"))
-		return 0;
+	for (i = 0; i < count; i++)
+		json_array_append_new(list,
+				      all ? json_incref(json_array_get(boards, i)) : json_null());
 	for (word = strtok_r(copy, " ,", &rest); word; word = strtok_r(NULL, " ,", &rest)) {
-		i = find(word, keys, count);
+		i = find(word, boards, count);
 		if (i == count)
 			return kf_fail(err, KF_USAGE, "\"%s\" is none of them", word);
-		picked += !picks[i];
-		picks[i] = true;
+		json_array_set(list, i, json_array_get(boards, i));
 	}
-	return picked;
-}
-
-/* 1 and a new array of those that the answer names; 0: none; -EINVAL: not understood. */
-static int pick(const json_t *boards, const char *answer, json_t **ret, struct kf_error *err)
-{
-	size_t count = json_array_size(boards);
-	_cleanup_(kf_json_decrefp) json_t *list = json_array();
-	_cleanup_(kf_freep) const char **keys = calloc(count + 1, sizeof(*keys));
-	_cleanup_(kf_freep) bool *picks = calloc(count + 1, sizeof(*picks));
-	const json_t *board;
-	int r;
-
-	if (!list || !keys || !picks)
-		return kf_fail_sys(err, ENOMEM, "boards");
-	for (size_t i = 0; i < count; i++) {
-		board = json_object_get(json_array_get(boards, i), "board");
-		keys[i] = json_string_value(json_object_get(board, "key"));
-		if (!keys[i])
-			keys[i] = "";
-	}
-	r = kf_choosing_read(answer, keys, count, picks, err);
-	if (r <= 0)
-		return r;
-	for (size_t i = 0; i < count; i++)
-		if (picks[i] && json_array_append(list, json_array_get(boards, i)) < 0)
-			return kf_fail_sys(err, ENOMEM, "boards");
+	for (i = count; i-- > 0;)
+		if (json_is_null(json_array_get(list, i)))
+			json_array_remove(list, i);
+	if (json_array_size(list) == 0)
+		return 0;
 	*ret = TAKE_PTR(list);
 	return 1;
 }
@@ -219,14 +193,14 @@ int kf_choosing_ask(const json_t *boards, int tty, const char *verb, json_t **re
 		return kf_fail_sys(err, ENOMEM, "boards");
 	if (json_array_size(boards) == 1) {
 		r = kf_terminal_confirm(tty, err, "%s%s this board?", list, verb);
-		return r <= 0 ? r : pick(boards, "all", ret, err);
+		return r <= 0 ? r : kf_choosing_read(boards, "all", ret, err);
 	}
 	for (;;) {
 		r = kf_terminal_ask(tty, answer, sizeof(answer), err,
 				    "%s%s%s%s which? [numbers, a for all, q for none] ", problem,
 				    mark, list, verb);
 		if (r > 0)
-			r = pick(boards, answer, ret, err);
+			r = kf_choosing_read(boards, answer, ret, err);
 		if (r >= 0)
 			*err = (struct kf_error){ 0 }; /* of an answer before this one */
 		if (r != -EINVAL)

@@ -34,12 +34,11 @@ _must_check_ int kf_choosing_ask(const json_t *boards, int tty, const char *verb
 				 struct kf_error *err);
 
 /*
- * Read an answer to a list of count keys numbered from 1: numbers or keys apart by spaces or
- * commas, "a" or "all" for every one, "q" or nothing for none. Sets picks[i] (count of them;
- * all false before) and returns how many are picked; -EINVAL (KF_USAGE) names what it did not
- * understand, and picks is then not to be used.
+ * Read an answer: numbers from 1 or keys, apart by spaces or commas; "a" or "all" for every board;
+ * "q" or nothing for none. Returns 1 and a new array of the boards in their order, 0 for none, or
+ * -EINVAL (KF_USAGE), naming the word that it did not understand.
  */
-_must_check_ int kf_choosing_read(const char *answer, const char *const *keys, size_t count,
-				  bool *picks, struct kf_error *err);
+_must_check_ int kf_choosing_read(const json_t *boards, const char *answer, json_t **ret,
+				  struct kf_error *err);
 
 #endif

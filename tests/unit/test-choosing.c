@@ -6,27 +6,37 @@
 #include <unistd.h>
 
 #include "core/choosing.h"
+#include "core/text.h"
 #include "core/toolpath.h"
 #include "unit/machine.h"
 
 static const char *const keys[] = { "octopus-pro", "nitehawk", "2" };
 
-/* The picks as a string of + and -, or what was said. */
+/* The chosen boards as a string of + and -, or the error. */
 static const char *choose(const char *answer)
 {
 	static char text[sizeof(((struct kf_error *)0)->message)];
-	bool picks[3] = { false };
+	json_t *boards = json_array(), *chosen = NULL;
+	struct kf_board board = { 0 };
 	struct kf_error err;
-	int r = kf_choosing_read(answer, keys, 3, picks, &err);
+	size_t at = 0;
+	int r;
 
-	if (r < 0)
-		return strcpy(text, err.message);
 	for (size_t i = 0; i < 3; i++) {
-		text[i] = picks[i] ? '+' : '-';
-		r -= picks[i];
+		kf_text_format(board.key, sizeof(board.key), "%s", keys[i]);
+		json_array_append_new(boards, kf_record_new(&board));
 	}
-	strcpy(text + 3, r ? " miscounted" : "");
-	return text;
+	r = kf_choosing_read(boards, answer, &chosen, &err);
+	for (size_t i = 0; i < 3; i++) {
+		bool here = json_array_get(chosen, at) == json_array_get(boards, i);
+
+		text[i] = here ? '+' : '-';
+		at += here;
+	}
+	strcpy(text + 3, (r == 1) != (at > 0) || at != json_array_size(chosen) ? " wrong" : "");
+	json_decref(chosen);
+	json_decref(boards);
+	return r < 0 ? strcpy(text, err.message) : text;
 }
 
 TEST(answers)
