@@ -357,12 +357,9 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 /* kf NAME for a name that is no command of ours. */
 static int run_other(const char *name, char *const *rest)
 {
-	const char *words[KF_ARRAY_SIZE(commands) + 1] = { NULL };
 	struct kf_error err;
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++)
-		words[i] = commands[i].name;
-	return kf_tool_exec_named("kf-", name, words, rest, &err) < 0 ? fail(&err) : 0;
+	return kf_tool_exec_named("kf-", name, rest, &err) < 0 ? fail(&err) : 0;
 }
 
 static int show_help(char *const *args)

@@ -22,22 +22,11 @@ _must_check_ int kf_tool_exec(const char *const *args, char *const *rest, struct
 /* Is there a tool PREFIXname? Then ret is its whole name. */
 bool kf_tool_named(const char *prefix, const char *name, char ret[NAME_MAX + 1]);
 
-/*
- * Become the tool PREFIXname, as above. If there is none: -ENOENT with KF_USAGE; the hint names
- * the nearest of words (NULL-terminated) and of the tools.
- */
-_must_check_ int kf_tool_exec_named(const char *prefix, const char *name, const char *const *words,
-				    char *const *rest, struct kf_error *err);
+/* Become the tool PREFIXname, as above. -ENOENT (KF_USAGE): there is none. */
+_must_check_ int kf_tool_exec_named(const char *prefix, const char *name, char *const *rest,
+				    struct kf_error *err);
 
 /* Become a tool's manual page if we are on a terminal and man has it, else its --help. */
 _must_check_ int kf_tool_exec_help(const char *tool, struct kf_error *err);
-
-/*
- * The names most like a mistyped one, "list, set", into ret (size bytes): at most three of
- * words and of the executables "PREFIX..." beside us and on PATH, without that prefix.
- * Returns false if nothing is near.
- */
-bool kf_tool_nearest(const char *prefix, const char *name, const char *const *words, char *ret,
-		     size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What people answer to a numbered list, and what they mistype for a command. */
+/* Answers to a numbered list of boards; and where our other programs are. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -62,24 +62,6 @@ TEST(not_understood)
 	CHECK_STR(choose("18446744073709551617"), "\"18446744073709551617\" is none of them");
 }
 
-static const char *nearest(const char *name)
-{
-	static const char *const words[] = { "flash", "build", "list", "set", "show", NULL };
-	static char text[128];
-
-	return kf_tool_nearest("kf-test-none-", name, words, text, sizeof(text)) ? text : "";
-}
-
-TEST(nearest_commands)
-{
-	CHECK_STR(nearest("flahs"), "flash");
-	CHECK_STR(nearest("biuld"), "build");
-	CHECK_STR(nearest("lst"), "list, set");
-	CHECK_STR(nearest("x"), "");
-	CHECK_STR(nearest("calibrate"), "");
-	CHECK_STR(nearest("a-word-much-longer-than-all-commands"), "");
-}
-
 TEST(tools_are_beside_us_or_on_path)
 {
 	char path[PATH_MAX], dir[] = "/tmp/kf-test-XXXXXX", file[64];
@@ -109,4 +91,4 @@ TEST(tools_are_beside_us_or_on_path)
 	rmdir(dir);
 }
 
-TEST_MAIN(T(answers), T(not_understood), T(nearest_commands), T(tools_are_beside_us_or_on_path))
+TEST_MAIN(T(answers), T(not_understood), T(tools_are_beside_us_or_on_path))
