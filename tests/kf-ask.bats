@@ -11,7 +11,7 @@ on_tty() {
 	run /usr/bin/python3 "$KF_TESTS/on-tty.py" "$@"
 }
 
-@test "no terminal to ask on" {
+@test "without a terminal: an error with the options to use" {
 	alone kf
 	[ "$status" -eq 64 ]
 	[ "${stderr_lines[0]}" = "kf: there is no terminal to ask on" ]
@@ -48,7 +48,7 @@ on_tty() {
 	[ "$(keys_in kf-flash)" = nitehawk ]
 }
 
-@test "none of several is an answer" {
+@test "the answer can be none of several boards" {
 	for answer in q '' $'\x04'; do
 		on_tty "$answer" kf
 		[ "$status" -eq 0 ]
@@ -61,7 +61,7 @@ on_tty() {
 	done
 }
 
-@test "an answer that is none of them is asked again" {
+@test "an answer that names no board is asked again" {
 	on_tty $'7\na' kf flash --menuconfig
 	[ "$status" -eq 0 ]
 	[[ $output == *'"7" is none of them'* ]]
@@ -88,7 +88,7 @@ on_tty() {
 	run ! ran kf-config
 }
 
-@test "NO_COLOR" {
+@test "NO_COLOR turns colours off" {
 	boards octopus-pro
 	on_tty y kf
 	[[ $output == *$'\e['* ]]

@@ -57,7 +57,7 @@ checksums() {
 	find "$HOME" -type f -exec sha256sum {} + | sort
 }
 
-@test "it changes nothing, and says of every check something" {
+@test "it changes nothing, and every check has a finding" {
 	need pty
 	octopus
 	before=$(checksums)
@@ -82,7 +82,7 @@ checksums() {
 	[ "$status" -eq 74 ]
 }
 
-@test "kf doctor is kf-doctor, and all is well with nothing wrong" {
+@test "kf doctor is kf-doctor; without a fault its status is 0" {
 	in_git "$HOME/klipper"
 	export FAKE=$BATS_TEST_TMPDIR/fake
 	mkdir "$FAKE"
@@ -122,7 +122,7 @@ checksums() {
 	[[ $(found tree Katapult) == "ok: $HOME/katapult: v0.13.0-0-g"* ]]
 }
 
-@test "a tree that git refuses: the cure is the build's" {
+@test "a tree that git refuses: the remedy is that of the build" {
 	in_git "$HOME/klipper"
 	doctor -- GIT_TEST_ASSUME_DIFFERENT_OWNER=1
 	[ "$status" -eq 78 ]
@@ -133,7 +133,7 @@ checksums() {
 	[[ $(found tree Klipper) == "wrong: git cannot read $HOME/klipper: "*" | see what git -C $HOME/klipper status says" ]]
 }
 
-@test "without Katapult only flashtool is in trouble" {
+@test "without a Katapult tree only flashtool does not work" {
 	octopus
 	doctor
 	[[ $(found tree Katapult) == "note: "*" | name it with kf set --global katapult_dir=DIR" ]]
@@ -142,7 +142,7 @@ checksums() {
 	[[ $(found tree Katapult) == "wrong: "* ]]
 }
 
-@test "method: what each registered board is flashed with, and what is missing for it" {
+@test "method: the flash method of each registered board, and what is missing for it" {
 	registry <<-END
 		{"devices": {"octopus": {"name": "O", "mcu": "stm32h723", "serial_pattern": "usb-Klipper_stm32h723xx_2*"},
 		  "due": {"name": "D", "mcu": "sam3x8e", "serial_pattern": "usb-Klipper_sam3x8e_3*"},
@@ -264,7 +264,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[[ $(found rights) == "wrong: you are not in the group dialout, to which serial ports belong | sudo usermod -aG dialout nobody, then log in again" ]]
 }
 
-@test "ModemManager is in the way unless udev marks the board" {
+@test "ModemManager is wrong unless udev marks the board" {
 	need pty
 	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/ModemManager"
 	octopus
@@ -281,7 +281,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[[ $marked == "ok: it runs (process "*"), and leaves all boards alone"* ]]
 }
 
-@test "brltty is in the way of converters" {
+@test "brltty is wrong if a converter is connected" {
 	need pty
 	cp "$(type -P sleep)" "$BATS_TEST_TMPDIR/brltty"
 	"$BATS_TEST_TMPDIR/brltty" 60 3>&- &
@@ -296,7 +296,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[[ $risky == "wrong: it runs"*" for a Braille display | it takes boards (USB vendor 1a86) for Braille displays: sudo apt remove brltty, or "* ]]
 }
 
-@test "no right to stop the service is said with both remedies" {
+@test "without the right to stop the service both remedies are named" {
 	export FAKE=$BATS_TEST_TMPDIR/fake
 	local user=(env)
 	[ "$(id -u)" -ne 0 ] || user=(unshare -U)
@@ -338,7 +338,7 @@ as_nobody() {
 	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" "/proc/self/fd/$doctor" --json
 }
 
-@test "what root or a chmod left in our folders is told, and how to get it back" {
+@test "files of root, or a chmod, in our folders are reported with the remedy" {
 	[ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
 	local config state
 	home=$(mktemp -d /tmp/kf-doctor.XXXXXX) # nobody may not enter the test's own
@@ -369,7 +369,7 @@ as_nobody() {
 	[[ $(found registry) == "wrong: $config/devices.json: not a regular file | name another file"* ]]
 }
 
-@test "a clock that is behind" {
+@test "a clock that is behind is reported" {
 	octopus
 	doctor
 	[[ $(found clock) == "ok: 20"* ]]

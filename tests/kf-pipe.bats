@@ -10,7 +10,7 @@ stage() {
 }
 
 # bats test_tags=slow
-@test "a stage that fails as a whole decides, and no later one starts to complain of it" {
+@test "a stage fails as a whole: its status is returned, and no later stage starts" {
 	stage kf-config 78
 	alone kf flash --all
 	[ "$status" -eq 78 ]
@@ -19,7 +19,7 @@ kf-config: story" ]
 	run ! ran kf-build
 }
 
-@test "boards that failed go on to the last stage, and its status is the answer" {
+@test "records of boards that failed reach the last stage, whose status is returned" {
 	fake kf-build 'cat; exit 78'
 	fake kf-flash 'cat; exit 1'
 	alone kf flash --all
@@ -32,7 +32,7 @@ kf-config: story" ]
 	[ "${#stderr_lines[@]}" -eq 1 ]
 }
 
-@test "a stage that loses a board has failed, whatever it says" {
+@test "a stage that loses a record has failed, whatever its status" {
 	fake kf-build 'head -n 1'
 	alone kf flash --all
 	[ "$status" -eq 70 ]
@@ -56,7 +56,7 @@ kf-config: story" ]
 	run ! ran kf-flash
 }
 
-@test "kf-flash was killed: what to type next" {
+@test "kf-flash was killed: the hint says what to type next" {
 	stage kf-build
 	printf '#!/bin/bash\nkill -KILL $$\n' >"$stages/kf-flash"
 	alone kf flash --all
@@ -127,21 +127,21 @@ stopped_by() {
 	wait "$pid" || status=$?
 }
 
-@test "Ctrl-C reaches the stages, and kf outlives them" {
+@test "Ctrl-C reaches the stages, and kf ends after them" {
 	stopped_by send_group_signal INT
 	[ "$status" -eq 130 ]
 	grep -qx "kf-flash: restored after INT" "$note/stderr"
 	run ! grep "^kf:" "$note/stderr"
 }
 
-@test "Ctrl-C in an earlier stage: no later one starts, and one line is said" {
+@test "Ctrl-C in an earlier stage: no later stage starts, and one line is written" {
 	stopped_by send_group_signal INT kf-build
 	[ "$status" -eq 130 ]
 	[ "$(tail -n +2 "$note/stderr")" = "kf-build: restored after INT" ] || { cat -A "$note/stderr" >&2; false; }
 	[ ! -e "$note/kf-flash.argv" ]
 }
 
-@test "a service that was not restored outranks a signal" {
+@test "status 71 (a service was lost) is kept after a signal" {
 	stopped_by send_group_signal INT kf-flash 71
 	[ "$status" -eq 71 ]
 }
@@ -171,7 +171,7 @@ stopped_by() {
 }
 
 # bats test_tags=slow
-@test "a board that the check fails is not worked for, the others are" {
+@test "a board that the check fails is not built, the others are" {
 	fake kf-check 'jq -c "if .board.key == \"nitehawk\" then .error = {tool: \"kf-flash\",
 		code: \"printing\", message: \"prints\"} else . end"; exit 75'
 	alone kf flash --all

@@ -34,7 +34,7 @@ field() {
 	jq -r "$1" <<<"$output" | paste -sd ' '
 }
 
-@test "a board in Klipper is its registered self" {
+@test "a board that runs Klipper gets its registered key" {
 	scan octopus-klipper --
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "[Discovery] 3 registered, 1 USB device found" ]
@@ -70,7 +70,7 @@ field() {
 }
 
 # bats test_tags=slow
-@test "a board in Katapult is its registered self, in DFU by its port" {
+@test "a board in Katapult gets its key by its serial, in DFU by its port" {
 	scan octopus-katapult nitehawk-katapult --
 	[ "$(field '.board | .key, .mode, .mcu')" = "octopus-pro katapult stm32h723 nitehawk katapult rp2040" ]
 	scan octopus-dfu --
@@ -81,7 +81,7 @@ field() {
 }
 
 # bats test_tags=slow
-@test "a bootloader without a tty is the board last seen on its port, if it can be that one" {
+@test "a bootloader without a tty is the board that was last on its port, if the MCU fits" {
 	registry <<<'{"devices": {"octopus-pro": {"mcu": "stm32h723", "usb_port": "1-1.2"}}}'
 	rom() { # IDS PORT
 		mocked kf-sim --board "rom=$1,mode=dfu,port=$2" -- kf-scan -q |
@@ -97,7 +97,7 @@ field() {
 	[ "$(jq -r 'select(.board.connected).board | [.mode, .tty] | join(" ")' <<<"$output")" = "other /dev/ttyACM0" ]
 }
 
-@test "every firmware's names are read, and nothing else is taken for a board" {
+@test "the USB names of every firmware are read; other devices are no boards" {
 	scan names -- --json
 	[ "$status" -eq 0 ]
 	valid_records <<<"$output"
@@ -115,14 +115,14 @@ field() {
 }
 
 # bats test_tags=slow
-@test "a board whose USB name lies keeps the registry's MCU" {
+@test "a board whose USB name is wrong keeps the registry's MCU" {
 	registry <<<'{"devices": {"toolhead": {"mcu": "rp2040",
 		"serial_pattern": "usb-Klipper_stm32f446xx_2B0026000A51373330333137*"}}}'
 	scan no-links --
 	[ "$(field '.board | .key, .mcu, .usb.model')" = "toolhead rp2040 stm32f446xx" ]
 }
 
-@test "without /dev/serial a board is known all the same" {
+@test "without /dev/serial a board is still found" {
 	registry <<<'{"devices": {"toolhead": {"mcu": "stm32f446",
 		"serial_pattern": "usb-Klipper_stm32f446xx_*"}}}'
 	scan no-links --
@@ -137,7 +137,7 @@ field() {
 }
 
 # bats test_tags=slow
-@test "converters without a serial are told by their ports" {
+@test "converters without a serial are told apart by their ports" {
 	registry <<<'{"devices": {
 		"left": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.2"},
 		"right": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.1"}}}'
@@ -162,7 +162,7 @@ field() {
 	run ! grep -qP '[^\x20-\x7e\n]' <<<"$output$stderr"
 }
 
-@test "a bootloader that shows no serial and is on the port of two: the port is what to set right" {
+@test "a bootloader without a serial on the port of two devices: the hint is to correct the port" {
 	registry <<<'{"devices": {"a": {"serial_pattern": "usb-x*", "mcu": "stm32h723", "usb_port": "1-1.2"},
 		"b": {"serial_pattern": "usb-y*", "mcu": "stm32h723", "usb_port": "1-1.2"}}}'
 	mocked run --separate-stderr kf-sim --board rom=0483:df11,mode=dfu,port=1-1.2 -- kf-scan
@@ -171,7 +171,7 @@ field() {
 	[[ ${stderr_lines[2]} == *"if a is on another USB port than 1-1.2 now: kf set a usb_port=PORT" ]]
 }
 
-@test "an empty registry file, as a power cut leaves it" {
+@test "an empty registry file, as after a power cut, is an error" {
 	registry </dev/null
 	run --separate-stderr kf-scan --keys
 	[ "$status" -eq 78 ]
@@ -204,7 +204,7 @@ field() {
 	[[ "$output" == *"[OK] left: left  duplicate  /dev/"* ]]
 }
 
-@test "who holds the port is named" {
+@test "the process that holds the port is named" {
 	run --separate-stderr umock octopus-klipper.umockdev nitehawk-katapult.umockdev -- \
 		bash -c 'echo $$; kf-scan 9</dev/ttyACM1; exec 9</dev/ttyACM0; kf-scan; exit 0'
 	[ "$(sed 1d <<<"$output" | jq -c '.board.holder | [.pid, .command]' | paste -sd ' ')" = \
@@ -219,7 +219,7 @@ field() {
 		"octopus-pro true klipper false nitehawk false null false probe false null true" ]
 }
 
-@test "--device takes one board, and says when it is not there" {
+@test "--device shows one board, and reports if it is not connected" {
 	scan octopus-klipper nitehawk-katapult -- --device nitehawk
 	[ "$(field .board.key)" = nitehawk ]
 	scan octopus-klipper -- -d nitehawk
@@ -234,7 +234,7 @@ field() {
 	[[ "$stderr" == 'kf-scan: no board "nosuch" is registered'*"octopus-pro, nitehawk, probe"* ]]
 }
 
-@test "no board at all says what to check" {
+@test "no board: the hint says what to check" {
 	mkdir "$BATS_TEST_TMPDIR/x"
 	printf 'P: /devices/x\nE: SUBSYSTEM=input\n' >"$BATS_TEST_TMPDIR/x.umockdev"
 	scan "$BATS_TEST_TMPDIR/x" --
@@ -247,7 +247,7 @@ field() {
 	[ "$stderr" = "" ]
 }
 
-@test "the table is for people" {
+@test "the table shows key, name, state and path" {
 	scan octopus-katapult beacon two-ports -- --all --table
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "" ]
@@ -273,7 +273,7 @@ field() {
 }
 
 # bats test_tags=slow
-@test "--wait is content with a board that is there, and knows when to give up" {
+@test "--wait returns at once if a board is connected, and ends after its seconds" {
 	scan octopus-klipper -- --wait -q
 	[ "$status" -eq 0 ]
 	[ "$(field .board.key)" = octopus-pro ]
@@ -291,7 +291,7 @@ field() {
 }
 
 # bats test_tags=slow
-@test "--follow tells what comes and goes, until a signal" {
+@test "--follow reports boards that come and go, until a signal" {
 	run --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
 		-octopus-klipper.umockdev out +octopus-katapult.umockdev out \
 		-octopus-katapult.umockdev out +octopus-dfu.umockdev out -octopus-dfu.umockdev out \
@@ -310,7 +310,7 @@ field() {
 }
 
 # bats test_tags=slow
-@test "--follow --device follows one, and tells of a second like it" {
+@test "--follow --device follows one board, and reports a second one that fits" {
 	registry <<<'{"devices": {"octopus-pro": {"serial_pattern": "usb-Klipper_rp2040_*"}}}'
 	run --separate-stderr hotplug err +nitehawk-katapult.umockdev out +beacon.umockdev \
 		+two-ports.umockdev out INT -- kf-scan --follow --device octopus-pro
@@ -358,7 +358,7 @@ field() {
 	[[ "$stderr" == "kf-scan: "*devices.json* ]]
 }
 
-@test "--keys lists what is registered, and asks nobody" {
+@test "--keys lists the registered keys without a scan" {
 	registry <<<'{"devices": {"octopus-pro": {"name": "O", "mcu": "stm32h723",
 		"serial_pattern": "usb-Klipper_stm32h723xx_1*"}, "spider": {"name": "S", "mcu": "stm32f446",
 		"serial_pattern": "usb-Klipper_stm32f446xx_2*"}}}'
@@ -408,7 +408,7 @@ field() {
 	[ "$(needs kf)" = "jansson" ]
 }
 
-@test "an incomplete board in its ROM bootloader, or with another device on its port: what to type" {
+@test "an incomplete board in its ROM bootloader, or with another device on its port: the hint is a command" {
 	registry <<<'{"devices": {"pico": {"mcu": "rp2040", "usb_port": "1-1.3", "serial_pattern": "usb-Klipper_rp2040_E66*"}}}'
 	mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
 	echo '{"port": "1-1.3", "incomplete": "rp2boot"}' >"$XDG_STATE_HOME/kalico-flash/boards/pico.json"

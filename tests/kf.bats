@@ -61,7 +61,7 @@ load stages
 	[ "$(keys_in kf-flash)" = "octopus-pro beacon null" ]
 }
 
-@test "kf flash --all: a registered board that is not connected goes to kf-flash, which tells of it" {
+@test "kf flash --all: kf-flash reports a registered board that is not connected" {
 	{
 		board octopus-pro
 		board toolhead '.board.connected = false | .board.mode = null'
@@ -77,7 +77,7 @@ load stages
 	[ "${stderr_lines[0]}" = "kf: no registered board is connected" ]
 }
 
-@test "kf flash --all without a connected board: a word of each registered one" {
+@test "kf flash --all without a connected board: kf-flash reports each registered one" {
 	{
 		board octopus-pro '.board.connected = false | .board.mode = null'
 		board toolhead '.board.connected = false | .board.mode = null'
@@ -92,7 +92,7 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-config
 }
 
-@test "no board at all: kf-scan's story and status, and nothing else" {
+@test "no board at all: the message and status are those of kf-scan" {
 	scans 'echo "kf-scan: no USB board found" >&2; exit 69'
 	: >"$note/records.jsonl"
 	alone kf flash --all
@@ -101,7 +101,7 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-config
 }
 
-@test "only boards that are not registered: kf add" {
+@test "only boards that are not registered: the hint is kf add" {
 	board '' '.board.key = null | .board.by_id = "/dev/serial/by-id/usb-Klipper_x-if00"' >"$note/records.jsonl"
 	alone kf flash --all
 	[ "$status" -eq 78 ]
@@ -110,14 +110,14 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-config
 }
 
-@test "nothing of Klipper's kind is connected" {
+@test "no board with Klipper, Katapult or a bootloader is connected" {
 	board '' '.board.key = null | .board.mode = "other"' >"$note/records.jsonl"
 	alone kf flash --all
 	[ "$status" -eq 69 ]
 	[ "${stderr_lines[0]}" = "kf: no registered board is connected" ]
 }
 
-@test "what kf-scan wrote is no record" {
+@test "kf-scan's output is not a record: an error" {
 	scans 'echo "{\"kf\":1,"'
 	alone kf flash --all
 	[ "$status" -eq 65 ]
@@ -151,7 +151,7 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-scan
 }
 
-@test "a value that a stage would refuse is refused before anything starts, and once" {
+@test "a value that a stage would refuse is refused once, before anything starts" {
 	for option in --jobs=0 -j=x --build-timeout=0 --method=bogus --wait=abc --flash-timeout=0 --return-timeout=-1 \
 		--return-delay=x --klipper-dir= --katapult-dir=; do
 		alone kf flash nobody "$option"
@@ -225,7 +225,7 @@ toolhead             skipped    not connected" ]
 }
 
 # bats test_tags=slow
-@test "kf add tells kf-config what is connected" {
+@test "kf add gives the connected boards to kf-config" {
 	board '' '.board.key = null' >"$note/records.jsonl"
 	alone kf add --key nitehawk --name 'My board'
 	[ "$status" -eq 0 ]
@@ -281,7 +281,7 @@ remove nitehawk
 add" ]
 }
 
-@test "a command behind its options is not taken for a board" {
+@test "a command after options is not taken for a board" {
 	fake kf-other ''
 	alone kf --json list
 	[ "$status" -eq 64 ]
@@ -300,7 +300,7 @@ add" ]
 	[ "$(keys_in kf-flash)" = octopus-pro ]
 }
 
-@test "kf help knows itself, and takes one name" {
+@test "kf help explains itself, and takes one name" {
 	alone kf help help
 	[ "$status" -eq 0 ]
 	[ "$output" = "$(kf --help)" ]
@@ -338,7 +338,7 @@ add" ]
 	[[ $stderr == "kf: cannot write to standard output"* ]]
 }
 
-@test "under sudo it is said whose registry is used, once" {
+@test "under sudo one message says whose registry is used" {
 	local root=(env)
 	[ "$(id -u)" -eq 0 ] || root=(unshare --map-root-user)
 	"${root[@]}" true 2>/dev/null || skip "not root, and unshare does not work here"

@@ -35,7 +35,7 @@ schema=$tests/../lib/core/kf-record.schema.json
 	[ "$output" = "" ]
 }
 
-@test "a number that cannot be kept fails its board only, in each tool, and is told once" {
+@test "a number that cannot be kept fails its board alone, with one message, in each tool" {
 	need pty
 	{
 		echo '{"kf":1,"board":{"key":"a"},"x":123456789012345678901234567890}'
