@@ -5,6 +5,7 @@
  * lxc.payload.NAME; systemd-nspawn's machine-NAME.scope.
  */
 #include <ctype.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,9 @@
 enum { ID_LEN = 64, SHORT_ID_LEN = 12 };
 
 static const struct engine {
-	const char
-		*prefix; /* of a group's name; that of the group around it, where it ends in '/' */
-	bool id;	 /* 64 digits follow, else a name */
-	bool root;	 /* only root stops what root has started */
+	const char *prefix; /* of its group's name; "docker/": of the name in the group docker */
+	bool id;	    /* 64 digits follow, else a name */
+	bool root;	    /* only root stops what root has started */
 	const char *name, *stop;
 } engines[] = {
 	{ "docker-", true, false, "Docker", "docker stop" },
@@ -35,8 +35,7 @@ static const struct engine {
 /* The place in the path of groups. */
 struct place {
 	uid_t me, uid;
-	bool user;	    /* below the manager of the user uid */
-	const char *around; /* the group that this one is in */
+	bool user; /* below the manager of the user uid */
 };
 
 /* The path in one line of cgroups(7), if the line is systemd's: v2, or v1's own; else NULL. */
@@ -124,50 +123,44 @@ static void unescape(char *name)
 	*to = '\0';
 }
 
-/* The container's id or name, if this group is one of the engine's. */
-static bool find_container(const struct engine *engine, const struct place *place,
-			   const char *group, char ret[KF_NAME_SIZE])
+/* The id or name of the engine's container whose group path begins with; false: there is none. */
+static bool find_container(const struct engine *engine, const char *path, char ret[KF_NAME_SIZE])
 {
 	size_t len = strlen(engine->prefix);
-	bool folder = engine->prefix[len - 1] == '/';
 
-	if (folder ? strlen(place->around) != len - 1 ||
-			     strncmp(place->around, engine->prefix, len - 1) != 0
-		   : strncmp(group, engine->prefix, len) != 0)
-		return false;
-	if (!folder)
-		group += len;
-	if (!kf_text_format(ret, KF_NAME_SIZE, "%s", group))
+	if (strncmp(path, engine->prefix, len) != 0 ||
+	    !kf_text_format(ret, KF_NAME_SIZE, "%.*s", (int)strcspn(path + len, "/"), path + len))
 		return false;
 	if (ends_with(ret, ".scope"))
 		ret[strlen(ret) - strlen(".scope")] = '\0';
-	if (engine->id) {
-		if (strspn(ret, "0123456789abcdef") != ID_LEN || ret[ID_LEN])
-			return false;
-		ret[SHORT_ID_LEN] = '\0';
-		return true;
+	if (!engine->id) {
+		unescape(ret);
+		return harmless(ret) && !strchr(ret, '\\');
 	}
-	unescape(ret);
-	return harmless(ret) && !strchr(ret, '\\');
+	if (strspn(ret, "0123456789abcdef") != ID_LEN || ret[ID_LEN])
+		return false;
+	ret[SHORT_ID_LEN] = '\0';
+	return true;
 }
 
-static bool read_container(const struct place *place, const char *group, struct kf_cgroup *ret)
+static bool read_container(const struct place *place, const char *path, const char *group,
+			   struct kf_cgroup *ret)
 {
 	char id[KF_NAME_SIZE];
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(engines); i++) {
 		const struct engine *engine = &engines[i];
-		bool root = engine->root && !place->user;
 
-		if (!find_container(engine, place, group, id))
+		if (!find_container(engine, path, id))
 			continue;
-		/* Another user's engine is asked by nobody else; its scope can be stopped. */
+		/* Only its own user can ask a user's engine; but its scope can be stopped. */
 		if (place->user && place->uid != place->me && ends_with(group, ".scope") &&
 		    harmless(group))
 			write_systemctl(place, group, ret->stop);
 		else
-			kf_text_format(ret->stop, sizeof(ret->stop), "%s%s %s", root ? "sudo " : "",
-				       engine->stop, id);
+			kf_text_format(ret->stop, sizeof(ret->stop), "%s%s %s",
+				       engine->root && !place->user ? "sudo " : "", engine->stop,
+				       id);
 		return kf_text_format(ret->name, sizeof(ret->name), "%s container %s", engine->name,
 				      id);
 	}
@@ -206,17 +199,19 @@ static bool looks_like_container(const char *path)
 	return false;
 }
 
-/* path is cut into pieces. */
-static bool walk(char *path, uid_t me, struct kf_cgroup *ret)
+/* The outermost service or container of the path. */
+static bool walk(const char *path, uid_t me, struct kf_cgroup *ret)
 {
-	struct place place = { .me = me, .around = "" };
-	char *save = NULL;
+	struct place place = { .me = me };
+	char group[NAME_MAX + 1];
 
-	for (char *group = strtok_r(path, "/", &save); group;
-	     place.around = group, group = strtok_r(NULL, "/", &save)) {
+	for (size_t len; *path; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		if (!kf_text_format(group, sizeof(group), "%.*s", (int)len, path))
+			continue; /* no name that the kernel would take */
 		if (!place.user && enter_user(group, &place))
 			continue;
-		if (read_container(&place, group, ret))
+		if (read_container(&place, path, group, ret))
 			return true;
 		if (ends_with(group, ".service"))
 			return read_service(&place, group, ret);
@@ -238,7 +233,7 @@ bool kf_cgroup_read(const char *text, uid_t me, struct kf_cgroup *ret)
 		kf_text_format(line, sizeof(line), "%.*s", (int)len, text);
 		path = systemd_path(line);
 		container = container || (path && looks_like_container(path));
-		known = path && walk(line + (path - line), me, ret);
+		known = path && walk(path, me, ret);
 	}
 	if (!known)
 		*ret = (struct kf_cgroup){ 0 };
