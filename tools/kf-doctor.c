@@ -32,7 +32,7 @@ static const char help[] =
 	"  -V, --version              the version\n";
 
 /* A failed write is found once, at the end. */
-static void told(const struct kf_finding *finding, void *arg)
+static void print_finding(const struct kf_finding *finding, void *arg)
 {
 	_cleanup_(kf_json_decrefp) json_t *json = NULL;
 
@@ -90,7 +90,7 @@ int main(int argc, char *argv[])
 		return status;
 	kf_log_init("kf-doctor", opt.quiet);
 	kf_stop_install();
-	r = kf_doctor_run(told, NULL, &err);
+	r = kf_doctor_run(print_finding, NULL, &err);
 	if (!kf_stop_signal() && fflush(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
 	kf_usage_unread(r);

@@ -171,7 +171,7 @@ static const struct command *find_command(const char *name)
 
 static char *const no_words[] = { NULL };
 
-static int become(const char *const *args, char *const *rest)
+static int exec_tool(const char *const *args, char *const *rest)
 {
 	struct kf_error err;
 
@@ -289,7 +289,7 @@ static int add(char *const *args)
 		/* These need no board that is plugged in. */
 		if (strcmp(*arg, "-h") == 0 || strcmp(*arg, "--help") == 0 ||
 		    strncmp(*arg, "--pattern", strlen("--pattern")) == 0)
-			return become(plan.command->args, args);
+			return exec_tool(plan.command->args, args);
 		plan.argv[CONFIG][plan.argc[CONFIG]++] = *arg;
 	}
 	return status == 0 ? run(&plan) : status;
@@ -308,9 +308,9 @@ static int read_option(struct plan *plan, int c)
 	case OPT_ADD:
 		return add(no_words);
 	case OPT_LIST:
-		return become(find_command("list")->args, no_words);
+		return exec_tool(find_command("list")->args, no_words);
 	case OPT_REMOVE:
-		return become(find_command("remove")->args, (char *[]){ optarg, NULL });
+		return exec_tool(find_command("remove")->args, (char *[]){ optarg, NULL });
 	case 'h':
 		return kf_usage_print(help);
 	case 'V':
@@ -409,7 +409,7 @@ int main(int argc, char *argv[])
 	if (strcmp(command->name, "add") == 0)
 		return add(argv + 2);
 	if (!command->stages)
-		return become(command->args, argv + 2);
+		return exec_tool(command->args, argv + 2);
 	argv[1] = argv[0]; /* for getopt's messages */
 	return run_stages(command, true, argc - 1, argv + 1);
 }

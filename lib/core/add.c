@@ -48,8 +48,8 @@ static const struct kf_board *find_twin(const struct kf_board *boards, size_t co
 }
 
 /* Two boards show one serial, and the registered one is on its own port: this is the other one. */
-static void separate(const struct kf_registry *registry, const struct kf_board *boards,
-		     size_t count, struct kf_board *board)
+static void reset_duplicate(const struct kf_registry *registry, const struct kf_board *boards,
+			    size_t count, struct kf_board *board)
 {
 	struct kf_device device;
 
@@ -69,7 +69,7 @@ static void identify_anew(const struct kf_registry *registry, struct kf_board *b
 			boards[i].excluded = true;
 	}
 	for (size_t i = 0; i < count; i++) {
-		separate(registry, boards, count, &boards[i]);
+		reset_duplicate(registry, boards, count, &boards[i]);
 		boards[i].by_port |= find_twin(boards, count, &boards[i], NULL) != NULL;
 	}
 }

@@ -38,7 +38,7 @@ static int lift(int fd)
 }
 
 /* Until the parent lets us go; its end without that is ours too. */
-static void await(int gate)
+static void wait_for_gate(int gate)
 {
 	ssize_t n;
 	char c;
@@ -89,7 +89,7 @@ static void child(const struct kf_process *p, int gate, int report)
 	int in, out, err, e;
 
 	if (gate >= 0)
-		await(gate);
+		wait_for_gate(gate);
 	in = lift(p->in);
 	out = lift(p->out);
 	err = lift(p->err);

@@ -14,20 +14,20 @@ struct kf_doctor {
 	struct kf_boards boards;     /* all that is plugged in, with their keys */
 	const char *check;	     /* the one that runs */
 	int wrong;
-	void (*told)(const struct kf_finding *finding, void *arg);
+	void (*report)(const struct kf_finding *finding, void *arg);
 	void *arg;
 };
 
 /* Report a finding of the check that runs. subject and remedy may be NULL. */
-void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char *subject,
-		    const char *remedy, const char *fmt, ...) _printf_(5, 6);
+void kf_doctor_report(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		      const char *remedy, const char *fmt, ...) _printf_(5, 6);
 
 /* The same from an error: its message and its hint. */
-void kf_doctor_blame(struct kf_doctor *doctor, enum kf_health health, const char *subject,
-		     const struct kf_error *err);
+void kf_doctor_report_error(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+			    const struct kf_error *err);
 
 /* The remedy by which this user becomes a member of the group. */
-void kf_doctor_enlist(gid_t gid, const char *group, char *ret, size_t size);
+void kf_doctor_group_remedy(gid_t gid, const char *group, char *ret, size_t size);
 
 /* The checks; each reports at least one finding. */
 void kf_doctor_registry(struct kf_doctor *doctor);

@@ -35,42 +35,35 @@ const char *kf_health_mark(enum kf_health health)
 	return marks[health];
 }
 
-static void tell(struct kf_doctor *doctor, enum kf_health health, const char *subject,
-		 const char *remedy, const char *message)
+void kf_doctor_report(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		      const char *remedy, const char *fmt, ...)
 {
 	struct kf_finding finding = { .check = doctor->check, .health = health };
-
-	if (subject)
-		kf_text_clean(finding.subject, sizeof(finding.subject), subject, strlen(subject));
-	if (remedy)
-		kf_text_clean(finding.remedy, sizeof(finding.remedy), remedy, strlen(remedy));
-	kf_text_clean(finding.message, sizeof(finding.message), message, strlen(message));
-	doctor->wrong += health == KF_HEALTH_WRONG;
-	doctor->told(&finding, doctor->arg);
-}
-
-void kf_doctor_find(struct kf_doctor *doctor, enum kf_health health, const char *subject,
-		    const char *remedy, const char *fmt, ...)
-{
-	char message[sizeof(((struct kf_finding *)0)->message)];
+	char message[sizeof(finding.message)];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	tell(doctor, health, subject, remedy, message);
+	kf_text_clean(finding.message, sizeof(finding.message), message, strlen(message));
+	if (subject)
+		kf_text_clean(finding.subject, sizeof(finding.subject), subject, strlen(subject));
+	if (remedy)
+		kf_text_clean(finding.remedy, sizeof(finding.remedy), remedy, strlen(remedy));
+	doctor->wrong += health == KF_HEALTH_WRONG;
+	doctor->report(&finding, doctor->arg);
 }
 
-void kf_doctor_blame(struct kf_doctor *doctor, enum kf_health health, const char *subject,
-		     const struct kf_error *err)
+void kf_doctor_report_error(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+			    const struct kf_error *err)
 {
-	tell(doctor, health, subject, err->hint, err->message);
+	kf_doctor_report(doctor, health, subject, err->hint, "%s", err->message);
 }
 
-int kf_doctor_run(void (*told)(const struct kf_finding *finding, void *arg), void *arg,
+int kf_doctor_run(void (*report)(const struct kf_finding *finding, void *arg), void *arg,
 		  struct kf_error *err)
 {
-	struct kf_doctor doctor = { .registry = { .lock = -1 }, .told = told, .arg = arg };
+	struct kf_doctor doctor = { .registry = { .lock = -1 }, .report = report, .arg = arg };
 	int r = 0;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(checks) && r == 0; i++) {

@@ -26,7 +26,7 @@ const char *kf_health_mark(enum kf_health health); /* "[OK]", "[--]", "[!!]" */
  * Run all checks, and report each finding as it is made. Returns how many are wrong, or
  * KF_INTERRUPTED after a stop signal. A check that cannot look reports that as a finding.
  */
-_must_check_ int kf_doctor_run(void (*told)(const struct kf_finding *finding, void *arg), void *arg,
-			       struct kf_error *err);
+_must_check_ int kf_doctor_run(void (*report)(const struct kf_finding *finding, void *arg),
+			       void *arg, struct kf_error *err);
 
 #endif

@@ -23,13 +23,13 @@ static void find_boards(struct kf_doctor *doctor)
 	struct kf_error err = { 0 };
 
 	if (kf_usb_scan(&doctor->boards, &err) < 0) {
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, "USB", &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, "USB", &err);
 		return;
 	}
 	for (size_t i = 0; i < doctor->boards.count; i++)
 		if (kf_registry_identify(&doctor->registry, &doctor->boards.list[i], &err) < 0)
-			kf_doctor_blame(doctor, KF_HEALTH_WRONG,
-					kf_board_label(&doctor->boards.list[i]), &err);
+			kf_doctor_report_error(doctor, KF_HEALTH_WRONG,
+					       kf_board_label(&doctor->boards.list[i]), &err);
 	kf_holders_find(doctor->boards.list, doctor->boards.count);
 }
 
@@ -40,8 +40,9 @@ static void check_mcu(struct kf_doctor *doctor, const struct kf_device *device)
 	if (!kf_device_other_mcu(device->pattern, device->mcu, named))
 		return;
 	kf_text_format(remedy, sizeof(remedy), "kf set %s mcu=%s", device->key, named);
-	kf_doctor_find(doctor, KF_HEALTH_WRONG, device->key, remedy,
-		       "it is registered as %s, but %s is %s", device->mcu, device->pattern, named);
+	kf_doctor_report(doctor, KF_HEALTH_WRONG, device->key, remedy,
+			 "it is registered as %s, but %s is %s", device->mcu, device->pattern,
+			 named);
 }
 
 /* The Python tool keeps its registry in its own folder, which its README has in the home directory.
@@ -52,10 +53,10 @@ static void check_python_tool(struct kf_doctor *doctor)
 	size_t count = kf_transfer_new(&doctor->registry, folder);
 
 	if (count)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, folder, "kf import ~/kalico-flash",
-			       "the registry of the Python tool has %zu board%s that %s not "
-			       "registered here",
-			       count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, folder, "kf import ~/kalico-flash",
+				 "the registry of the Python tool has %zu board%s that %s not "
+				 "registered here",
+				 count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
 void kf_doctor_registry(struct kf_doctor *doctor)
@@ -65,16 +66,16 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 	size_t count = 0;
 
 	if (kf_registry_load(&doctor->registry, &err) < 0) {
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, "devices.json", &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, "devices.json", &err);
 	} else {
 		for (; kf_registry_nth(&doctor->registry, count, &device); count++)
 			check_mcu(doctor, &device);
 		if (count)
-			kf_doctor_find(doctor, KF_HEALTH_OK, "devices.json", NULL,
-				       "%zu registered board%s", count, count == 1 ? "" : "s");
+			kf_doctor_report(doctor, KF_HEALTH_OK, "devices.json", NULL,
+					 "%zu registered board%s", count, count == 1 ? "" : "s");
 		else
-			kf_doctor_find(doctor, KF_HEALTH_NOTE, "devices.json",
-				       "plug a board in, then kf add", "no board is registered");
+			kf_doctor_report(doctor, KF_HEALTH_NOTE, "devices.json",
+					 "plug a board in, then kf add", "no board is registered");
 		check_python_tool(doctor);
 	}
 	find_boards(doctor);
@@ -86,7 +87,7 @@ static void report_config(struct kf_doctor *doctor, const char *key,
 	char summary[256];
 
 	kf_kconfig_summary(config, summary, sizeof(summary));
-	kf_doctor_find(doctor, KF_HEALTH_OK, key, NULL, "saved for %s", summary);
+	kf_doctor_report(doctor, KF_HEALTH_OK, key, NULL, "saved for %s", summary);
 }
 
 static void check_config(struct kf_doctor *doctor, const struct kf_device *device)
@@ -102,18 +103,19 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 	if (r == 0)
 		r = kf_kconfig_load(path, &config, &err);
 	if (r == -ENOENT)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, device->key,
-			       "kf flash opens menuconfig the first time", "none is saved");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key,
+				 "kf flash opens menuconfig the first time", "none is saved");
 	else if (r < 0)
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	else if (!config.mcu[0])
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, device->key, review,
-			       "what is saved names no MCU: it is completed, and checked, when it "
-			       "is built");
+		kf_doctor_report(
+			doctor, KF_HEALTH_NOTE, device->key, review,
+			"what is saved names no MCU: it is completed, and checked, when it "
+			"is built");
 	else if (device->mcu && !kf_mcu_same(device->mcu, config.mcu))
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, device->key, remedy,
-			       "the board is %s, its saved configuration is for %s", device->mcu,
-			       config.mcu);
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, device->key, remedy,
+				 "the board is %s, its saved configuration is for %s", device->mcu,
+				 config.mcu);
 	else
 		report_config(doctor, device->key, &config);
 	kf_kconfig_free(&config);
@@ -134,7 +136,7 @@ static bool each_device(struct kf_doctor *doctor,
 void kf_doctor_configs(struct kf_doctor *doctor)
 {
 	if (!each_device(doctor, check_config))
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no configuration");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no configuration");
 }
 
 static void check_firmware(struct kf_doctor *doctor, const struct kf_device *device)
@@ -145,19 +147,20 @@ static void check_firmware(struct kf_doctor *doctor, const struct kf_device *dev
 
 	kf_text_format(remedy, sizeof(remedy), "kf build %s", device->key);
 	if (kf_store_check(device->key, &count, &err) < 0)
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	else if (count == 0)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, device->key, remedy, "nothing is built yet");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key, remedy,
+				 "nothing is built yet");
 	else
-		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL,
-			       "%zu kept build%s, as %s built", count, count == 1 ? "" : "s",
-			       count == 1 ? "it was" : "they were");
+		kf_doctor_report(doctor, KF_HEALTH_OK, device->key, NULL,
+				 "%zu kept build%s, as %s built", count, count == 1 ? "" : "s",
+				 count == 1 ? "it was" : "they were");
 }
 
 void kf_doctor_firmware(struct kf_doctor *doctor)
 {
 	if (!each_device(doctor, check_firmware))
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no firmware");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no firmware");
 }
 
 const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s)
@@ -183,7 +186,7 @@ void kf_doctor_clock(struct kf_doctor *doctor)
 		st.st_mtime = 0;
 	fault = kf_clock_fault(now, KF_YEAR, st.st_mtime);
 	strftime(text, sizeof(text), "%Y-%m-%d %H:%M", localtime_r(&now, &tm));
-	kf_doctor_find(doctor, fault ? KF_HEALTH_WRONG : KF_HEALTH_OK, NULL,
-		       fault ? "make reads ages off files: sudo timedatectl set-ntp true" : NULL,
-		       "%s%s%s", text, fault ? ": " : "", fault ? fault : "");
+	kf_doctor_report(doctor, fault ? KF_HEALTH_WRONG : KF_HEALTH_OK, NULL,
+			 fault ? "make reads ages off files: sudo timedatectl set-ntp true" : NULL,
+			 "%s%s%s", text, fault ? ": " : "", fault ? fault : "");
 }

@@ -19,16 +19,16 @@ static void check_grabber(struct kf_doctor *doctor, const struct kf_grabber *gra
 			kf_board_label(board), grabber->takes_for);
 		kf_error_hint(&err, "%s%s%s", grabber->remedy[0], board->usb.vendor,
 			      grabber->remedy[1]);
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, grabber->name, &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, grabber->name, &err);
 	}
 	if (!pid)
-		kf_doctor_find(doctor, KF_HEALTH_OK, grabber->name, NULL, "it does not run");
+		kf_doctor_report(doctor, KF_HEALTH_OK, grabber->name, NULL, "it does not run");
 	else if (!wanted)
-		kf_doctor_find(doctor, grabber->mark ? KF_HEALTH_OK : KF_HEALTH_NOTE, grabber->name,
-			       NULL,
-			       "it runs (process %d), and leaves all boards alone that are "
-			       "plugged in",
-			       pid);
+		kf_doctor_report(doctor, grabber->mark ? KF_HEALTH_OK : KF_HEALTH_NOTE,
+				 grabber->name, NULL,
+				 "it runs (process %d), and leaves all boards alone that are "
+				 "plugged in",
+				 pid);
 }
 
 void kf_doctor_grabbers(struct kf_doctor *doctor)

@@ -68,13 +68,14 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 	if (r < 0 && err.code == KF_NO_KATAPULT) {
 		kf_error_hint(&err,
 			      "from an SD card, or with a programmer, as the board's maker says");
-		kf_doctor_blame(doctor, KF_HEALTH_NOTE, device->key, &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, device->key, &err);
 	} else if (r < 0) {
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, device->key, &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	} else {
-		kf_doctor_find(doctor, KF_HEALTH_OK, device->key, NULL, "by %s%s%s",
-			       kf_method_name(methods.list[0]), methods.count > 1 ? ", else " : "",
-			       methods.count > 1 ? kf_method_name(methods.list[1]) : "");
+		kf_doctor_report(doctor, KF_HEALTH_OK, device->key, NULL, "by %s%s%s",
+				 kf_method_name(methods.list[0]),
+				 methods.count > 1 ? ", else " : "",
+				 methods.count > 1 ? kf_method_name(methods.list[1]) : "");
 	}
 }
 
@@ -90,5 +91,5 @@ void kf_doctor_methods(struct kf_doctor *doctor)
 		checked++;
 	}
 	if (!checked)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board to flash");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board to flash");
 }

@@ -36,7 +36,7 @@ static bool is_enlisted(const struct passwd *user, gid_t gid)
 	       contains(groups, count, gid);
 }
 
-void kf_doctor_enlist(gid_t gid, const char *group, char *ret, size_t size)
+void kf_doctor_group_remedy(gid_t gid, const char *group, char *ret, size_t size)
 {
 	const struct passwd *user = getpwuid(geteuid());
 
@@ -55,25 +55,25 @@ static void check_node(struct kf_doctor *doctor, const char *subject, const char
 	bool shared;
 
 	if (stat(path, &st) < 0) {
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, subject, "plug the board in again",
-			       "%s: %s", path, strerror(errno));
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, subject, "plug the board in again",
+				 "%s: %s", path, strerror(errno));
 		return;
 	}
 	group = getgrgid(st.st_gid);
 	kf_text_format(name, sizeof(name), "%s", group ? group->gr_name : "a group without name");
 	if (access(path, R_OK | W_OK) == 0) {
-		kf_doctor_find(doctor, KF_HEALTH_OK, subject, NULL,
-			       "%s can be read and written (%s)", path, name);
+		kf_doctor_report(doctor, KF_HEALTH_OK, subject, NULL,
+				 "%s can be read and written (%s)", path, name);
 		return;
 	}
 	shared = group && st.st_gid != 0 && (st.st_mode & 060) == 060;
 	if (shared)
-		kf_doctor_enlist(st.st_gid, name, remedy, sizeof(remedy));
+		kf_doctor_group_remedy(st.st_gid, name, remedy, sizeof(remedy));
 	else
 		kf_text_format(remedy, sizeof(remedy),
 			       "install kalico-flash's udev rules, then plug the board in again");
-	kf_doctor_find(doctor, KF_HEALTH_WRONG, subject, remedy,
-		       "%s may not be opened: it belongs to %s", path, name);
+	kf_doctor_report(doctor, KF_HEALTH_WRONG, subject, remedy,
+			 "%s may not be opened: it belongs to %s", path, name);
 }
 
 static bool ours(const struct kf_board *board)
@@ -87,19 +87,19 @@ static void check_membership(struct kf_doctor *doctor)
 	char remedy[384];
 
 	if (geteuid() == 0) {
-		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL, "root may open every port");
+		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL, "root may open every port");
 	} else if (!group) {
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, NULL, NULL,
-			       "there is no group %s here: plug a board in, and look again",
-			       ports_group);
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL,
+				 "there is no group %s here: plug a board in, and look again",
+				 ports_group);
 	} else if (kf_in_group(group->gr_gid)) {
-		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
-			       ports_group);
+		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
+				 ports_group);
 	} else {
-		kf_doctor_enlist(group->gr_gid, ports_group, remedy, sizeof(remedy));
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, NULL, remedy,
-			       "you are not in the group %s, to which serial ports belong",
-			       ports_group);
+		kf_doctor_group_remedy(group->gr_gid, ports_group, remedy, sizeof(remedy));
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, NULL, remedy,
+				 "you are not in the group %s, to which serial ports belong",
+				 ports_group);
 	}
 }
 
@@ -148,18 +148,19 @@ void kf_doctor_links(struct kf_doctor *doctor)
 			remedy, sizeof(remedy), "update udev (systemd#25238); in printer.cfg, %s",
 			board->by_path[0] ? board->by_path : "name it by /dev/serial/by-path");
 		/* kf looks boards up by udev's properties: it is Klipper that needs the link. */
-		kf_doctor_find(doctor, board->key[0] ? KF_HEALTH_WRONG : KF_HEALTH_NOTE,
-			       kf_board_label(board), remedy, "%s has no link in /dev/serial/by-id",
-			       board->tty);
+		kf_doctor_report(doctor, board->key[0] ? KF_HEALTH_WRONG : KF_HEALTH_NOTE,
+				 kf_board_label(board), remedy,
+				 "%s has no link in /dev/serial/by-id", board->tty);
 	}
 	if (!count)
-		kf_doctor_find(
+		kf_doctor_report(
 			doctor, KF_HEALTH_NOTE, NULL,
 			"check its power, and that its USB cable carries data: lsusb lists it",
 			"no board with a serial port is plugged in");
 	else if (!missing)
-		kf_doctor_find(doctor, KF_HEALTH_OK, NULL, NULL,
-			       count == 1 ? "the board's port has a link in /dev/serial/by-id"
-					  : "each of the %zu ports has a link in /dev/serial/by-id",
-			       count);
+		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL,
+				 count == 1
+					 ? "the board's port has a link in /dev/serial/by-id"
+					 : "each of the %zu ports has a link in /dev/serial/by-id",
+				 count);
 }

@@ -35,7 +35,7 @@ static void find_remedy(const char *unit, char *ret, size_t size)
 	if (kf_lease_unit(unit, name, NULL) == 0 && stat(kf_lease_socket(), &st) == 0 && st.st_gid)
 		group = getgrgid(st.st_gid);
 	if (group)
-		kf_doctor_enlist(st.st_gid, group->gr_name, ret, size);
+		kf_doctor_group_remedy(st.st_gid, group->gr_name, ret, size);
 	else
 		kf_text_format(ret, size, "%s", without_lease);
 }
@@ -51,20 +51,20 @@ static void check_unit(struct kf_doctor *doctor, struct kf_systemd *systemd, con
 
 	find_remedy(unit, remedy, sizeof(remedy));
 	if (kf_unit_known(systemd, unit, &state, &err) < 0)
-		kf_doctor_blame(doctor, KF_HEALTH_NOTE, unit, &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, unit, &err);
 	else if (strcmp(guarantee, "none") != 0)
-		kf_doctor_find(doctor, KF_HEALTH_OK, unit, NULL,
-			       "what stops it for a flash starts it again, whatever is killed "
-			       "meanwhile (%s)",
-			       guarantee);
+		kf_doctor_report(doctor, KF_HEALTH_OK, unit, NULL,
+				 "what stops it for a flash starts it again, whatever is killed "
+				 "meanwhile (%s)",
+				 guarantee);
 	else if (kf_unit_right(systemd, unit, &right, &err) == 0 && right != KF_RIGHT_NONE)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, unit, remedy,
-			       "you may stop and start it (%s), but nothing starts it again if "
-			       "kf-service itself is killed",
-			       kf_right_name(right));
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, unit, remedy,
+				 "you may stop and start it (%s), but nothing starts it again if "
+				 "kf-service itself is killed",
+				 kf_right_name(right));
 	else
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, unit, remedy,
-			       "you may neither stop nor start it");
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, unit, remedy,
+				 "you may neither stop nor start it");
 }
 
 static size_t add_unit(char (*units)[KF_NAME_SIZE], size_t count, const char *unit)
@@ -96,7 +96,7 @@ void kf_doctor_services(struct kf_doctor *doctor)
 	struct kf_error err = { 0 };
 
 	if (kf_systemd_open(&systemd, &err) < 0)
-		kf_doctor_blame(doctor, KF_HEALTH_NOTE, "systemd", &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, "systemd", &err);
 	for (size_t i = 0; systemd && i < count; i++)
 		check_unit(doctor, systemd, units[i]);
 }
@@ -122,12 +122,12 @@ static void check_moonraker(struct kf_doctor *doctor, const struct kf_klippy *kl
 				    klippy->folders[i]) ||
 		    !listens(path))
 			continue;
-		kf_doctor_find(doctor, KF_HEALTH_OK, "Moonraker", NULL, "it listens at %s", path);
+		kf_doctor_report(doctor, KF_HEALTH_OK, "Moonraker", NULL, "it listens at %s", path);
 		return;
 	}
-	kf_doctor_find(doctor, KF_HEALTH_NOTE, "Moonraker", NULL,
-		       "no socket of it beside Klippy, process %d; Klippy itself is asked first",
-		       (int)klippy->pid);
+	kf_doctor_report(doctor, KF_HEALTH_NOTE, "Moonraker", NULL,
+			 "no socket of it beside Klippy, process %d; Klippy itself is asked first",
+			 (int)klippy->pid);
 }
 
 /* Only the Klippy that holds a board's port is asked before a flash. */
@@ -145,7 +145,7 @@ static void name_process(pid_t pid, char *ret, size_t size)
 	const struct kf_holder holder = kf_holder_of(pid);
 	struct kf_holder_facts facts;
 
-	kf_holder_look(&holder, &facts);
+	kf_holder_find_facts(&holder, &facts);
 	kf_text_format(ret, size, "process %d%s%s%s%s", (int)pid, facts.owner[0] ? " of " : "",
 		       facts.owner, facts.place[0] ? ", " : "", facts.place);
 }
@@ -179,10 +179,12 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 			: geteuid() != 0 && kf_holder_hidden(klippy->pid)
 				? "run this as its user, or as root"
 				: "look into its log, and restart it when nothing is printed");
-		kf_doctor_blame(doctor, ours ? KF_HEALTH_WRONG : KF_HEALTH_NOTE, "Klippy", &err);
+		kf_doctor_report_error(doctor, ours ? KF_HEALTH_WRONG : KF_HEALTH_NOTE, "Klippy",
+				       &err);
 	} else {
-		kf_doctor_find(doctor, KF_HEALTH_OK, "Klippy", NULL, "%s says that it %s%s%s", who,
-			       doing[printer.state], klippy->api[0] ? ", at " : "", klippy->api);
+		kf_doctor_report(doctor, KF_HEALTH_OK, "Klippy", NULL, "%s says that it %s%s%s",
+				 who, doing[printer.state], klippy->api[0] ? ", at " : "",
+				 klippy->api);
 	}
 	check_moonraker(doctor, klippy);
 }
@@ -207,10 +209,11 @@ void kf_doctor_printers(struct kf_doctor *doctor)
 
 	kf_klippy_each(check_printer, &printers);
 	if (hidden)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
-			       "/proc does not show other users' processes (hidepid): a Klippy of "
-			       "another user is known only by the lock on its board's port");
+		kf_doctor_report(
+			doctor, KF_HEALTH_NOTE, "Klippy", NULL,
+			"/proc does not show other users' processes (hidepid): a Klippy of "
+			"another user is known only by the lock on its board's port");
 	else if (!printers.count)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
-			       "none runs: no print can be disturbed");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
+				 "none runs: no print can be disturbed");
 }

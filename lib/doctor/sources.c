@@ -50,20 +50,21 @@ static void report_unversioned(struct kf_doctor *doctor, const char *kind,
 	struct kf_error err;
 
 	if (kf_tree_explain_silence(tree, &err) < 0) {
-		kf_doctor_blame(doctor, unfit, kind, &err);
+		kf_doctor_report_error(doctor, unfit, kind, &err);
 		return;
 	}
 	version_of_file(tree, version);
 	if (version[0])
-		kf_doctor_find(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, as klippy/.version says",
-			       tree->dir, version);
+		kf_doctor_report(doctor, KF_HEALTH_OK, kind, NULL,
+				 "%s: %s, as klippy/.version says", tree->dir, version);
 	else
-		kf_doctor_find(doctor, unfit, kind,
-			       "clone it with git; firmware without a version is flashed only with "
-			       "--accept-unknown-version",
-			       "%s: its firmware would have no version, and nobody could tell what "
-			       "it is: the tree has neither a .git nor a klippy/.version",
-			       tree->dir);
+		kf_doctor_report(
+			doctor, unfit, kind,
+			"clone it with git; firmware without a version is flashed only with "
+			"--accept-unknown-version",
+			"%s: its firmware would have no version, and nobody could tell what "
+			"it is: the tree has neither a .git nor a klippy/.version",
+			tree->dir);
 }
 
 /* unfit: how bad it is if its firmware can have no version. */
@@ -76,12 +77,12 @@ static void report_tree(struct kf_doctor *doctor, const char *kind, const struct
 	if (!len)
 		report_unversioned(doctor, kind, tree, unfit);
 	else if (len > tail && strcmp(tree->version + len - tail, dirty) == 0)
-		kf_doctor_find(doctor, KF_HEALTH_NOTE, kind,
-			       "git status there shows the changes; firmware is built with them",
-			       "%s: %s: changed by hand", tree->dir, tree->version);
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, kind,
+				 "git status there shows the changes; firmware is built with them",
+				 "%s: %s: changed by hand", tree->dir, tree->version);
 	else
-		kf_doctor_find(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, not changed by hand",
-			       tree->dir, tree->version);
+		kf_doctor_report(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, not changed by hand",
+				 tree->dir, tree->version);
 }
 
 static void check_tree(struct kf_doctor *doctor, const char *key, const char *dir)
@@ -92,7 +93,7 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 	if (kf_tree_open(dir, &tree, &err) < 0) {
 		if (key)
 			kf_error_hint(&err, "name it with kf set %s klipper_dir=DIR", key);
-		kf_doctor_blame(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
 		return;
 	}
 	IGNORE_RESULT(kf_tree_describe(&tree, NULL));
@@ -120,12 +121,12 @@ static void check_katapult(struct kf_doctor *doctor)
 	struct kf_tree tree;
 
 	if (kf_path_expand(dir, path, &err) < 0) {
-		kf_doctor_blame(doctor, health, "Katapult", &err);
+		kf_doctor_report_error(doctor, health, "Katapult", &err);
 		return;
 	}
 	if (!kf_text_format(tool, sizeof(tool), "%s/scripts/flashtool.py", path) ||
 	    access(tool, R_OK) < 0 || kf_tree_open(path, &tree, NULL) < 0)
-		kf_doctor_find(
+		kf_doctor_report(
 			doctor, health, "Katapult", "name it with kf set --global katapult_dir=DIR",
 			"%s is no source tree of Katapult; %s", path,
 			used ? "flashtool, which boards are to be flashed with, is a part of it"
@@ -193,19 +194,19 @@ void kf_doctor_toolchain(struct kf_doctor *doctor)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++) {
 		kf_text_format(remedy, sizeof(remedy), "sudo apt-get install %s", programs[i]);
 		if (kf_process_exists(programs[i]))
-			kf_doctor_find(doctor, KF_HEALTH_OK, programs[i], NULL, "installed");
+			kf_doctor_report(doctor, KF_HEALTH_OK, programs[i], NULL, "installed");
 		else
-			kf_doctor_find(doctor, KF_HEALTH_WRONG, programs[i], remedy,
-				       "missing: no firmware can be built");
+			kf_doctor_report(doctor, KF_HEALTH_WRONG, programs[i], remedy,
+					 "missing: no firmware can be built");
 	}
 	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++) {
 		if (!device.flashable || !device.mcu ||
 		    seen(&doctor->registry, i, device.mcu, NULL))
 			continue;
 		if (check_compiler(doctor, &device, &err) < 0)
-			kf_doctor_blame(doctor, KF_HEALTH_WRONG, device.mcu, &err);
+			kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device.mcu, &err);
 		else
-			kf_doctor_find(doctor, KF_HEALTH_OK, device.mcu, NULL,
-				       "all that its firmware is built with is installed");
+			kf_doctor_report(doctor, KF_HEALTH_OK, device.mcu, NULL,
+					 "all that its firmware is built with is installed");
 	}
 }

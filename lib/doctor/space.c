@@ -66,22 +66,22 @@ static void check_space(struct kf_doctor *doctor, const char *name, const char *
 	struct statvfs fs;
 
 	if (statvfs(path, &fs) < 0) {
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, name, NULL, "%s: %s", path,
-			       strerror(errno));
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, name, NULL, "%s: %s", path,
+				 strerror(errno));
 		return;
 	}
 	free_mb = (unsigned long long)fs.f_bavail * fs.f_frsize / 1000000;
 	if (access(path, W_OK) < 0)
-		kf_doctor_find(doctor, KF_HEALTH_WRONG, name,
-			       "make it yours (sudo chown), or mount it writable",
-			       "%s cannot be written: %s", path, strerror(errno));
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, name,
+				 "make it yours (sudo chown), or mount it writable",
+				 "%s cannot be written: %s", path, strerror(errno));
 	else if (free_mb < need_mb)
-		kf_doctor_find(
+		kf_doctor_report(
 			doctor, KF_HEALTH_WRONG, name, "make room on that file system: df -h",
 			"%llu MB are free at %s, of %u that are needed", free_mb, path, need_mb);
 	else
-		kf_doctor_find(doctor, KF_HEALTH_OK, name, NULL, "%llu MB are free at %s", free_mb,
-			       path);
+		kf_doctor_report(doctor, KF_HEALTH_OK, name, NULL, "%llu MB are free at %s",
+				 free_mb, path);
 }
 
 void kf_doctor_space(struct kf_doctor *doctor)
@@ -99,7 +99,7 @@ void kf_doctor_space(struct kf_doctor *doctor)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(folders); i++) {
 		if (kf_path(folders[i].dir, path, &err, "%s", "") < 0 ||
 		    check_tree(path, &err) < 0) {
-			kf_doctor_blame(doctor, KF_HEALTH_WRONG, folders[i].name, &err);
+			kf_doctor_report_error(doctor, KF_HEALTH_WRONG, folders[i].name, &err);
 			continue;
 		}
 		existing(path);

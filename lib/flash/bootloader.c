@@ -107,7 +107,7 @@ static void tell_port(const struct kf_board *board, const struct kf_board *now, 
 		kf_text_format(ret, size, "%s at USB port %s", nothing, board->usb.port);
 		return;
 	}
-	kf_occupant_tell(board, now, told, sizeof(told));
+	kf_occupant_describe(board, now, told, sizeof(told));
 	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, told);
 }
 
@@ -251,7 +251,7 @@ void kf_bootloader_tell(struct kf_monitor *monitor, const struct kf_board *board
 	if (err->hint[0])
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
 	if (!there && kf_occupant_find(board->usb.port, &now)) {
-		kf_occupant_tell(board, &now, told, sizeof(told));
+		kf_occupant_describe(board, &now, told, sizeof(told));
 		kf_text_format(before, sizeof(before), "%s", err->message);
 		kf_text_format(err->message, sizeof(err->message),
 			       "%s; the board is not there any more: on USB port %s %s", before,

@@ -18,7 +18,7 @@ static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
 {
 	struct kf_holder_facts facts;
 
-	kf_holder_look(holder, &facts);
+	kf_holder_find_facts(holder, &facts);
 	kf_text_format(ret, size, "Klippy (%s%sprocess %d%s%s)", facts.place,
 		       facts.place[0] ? ", " : "", (int)holder->pid, facts.owner[0] ? " of " : "",
 		       facts.owner);
@@ -208,7 +208,7 @@ static bool may_have(const struct kf_hidden *hidden, const struct kf_board *boar
 
 	if (gone(hidden->holder.pid) || kf_holder_elsewhere(hidden->holder.pid, board->tty))
 		return false;
-	kf_holder_look(&hidden->holder, &facts);
+	kf_holder_find_facts(&hidden->holder, &facts);
 	if (hidden->settings)
 		return facts.container && !kf_klippy_names_links(hidden->settings);
 	return locked || facts.container;
@@ -222,7 +222,7 @@ static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *b
 	int r;
 
 	name_klippy(&hidden->holder, who, sizeof(who));
-	kf_holder_look(&hidden->holder, &facts);
+	kf_holder_find_facts(&hidden->holder, &facts);
 	r = kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, who,
 		    hidden->settings ? "whose ports may have other names in its container"
 				     : "and it cannot be asked whether it prints",

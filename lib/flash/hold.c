@@ -59,7 +59,7 @@ static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *
 	char process[3 * KF_NAME_SIZE + 32];
 	const char *when;
 
-	kf_holder_look(holder, &facts);
+	kf_holder_find_facts(holder, &facts);
 	name_process(holder, &facts, process, sizeof(process));
 	kf_fail(err, KF_BUSY, "%s is open in process %s", board->tty, process);
 	if (grabber) {

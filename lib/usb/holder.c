@@ -79,7 +79,8 @@ static struct kf_holder describe(int proc, const char *pid)
 }
 
 /* Prefer a process that belongs to a service: that can be stopped. */
-static void note(struct port *ports, size_t count, const struct stat *st, int proc, const char *pid)
+static void set_holder(struct port *ports, size_t count, const struct stat *st, int proc,
+		       const char *pid)
 {
 	struct kf_holder holder;
 
@@ -93,8 +94,8 @@ static void note(struct port *ports, size_t count, const struct stat *st, int pr
 }
 
 /* Is the descriptor "3" of a process one of the ports? True: it may not be looked at. */
-static bool look_at_fd(struct port *ports, size_t count, int proc, const char *pid, int fds,
-		       const char *name)
+static bool check_fd(struct port *ports, size_t count, int proc, const char *pid, int fds,
+		     const char *name)
 {
 	struct stat st;
 
@@ -102,12 +103,12 @@ static bool look_at_fd(struct port *ports, size_t count, int proc, const char *p
 		return false;
 	if (fstatat(fds, name, &st, 0) < 0)
 		return errno == EACCES || errno == EPERM;
-	note(ports, count, &st, proc, pid);
+	set_holder(ports, count, &st, proc, pid);
 	return false;
 }
 
 /* False: the process does not let us see what it has open. */
-static bool look_at_process(struct port *ports, size_t count, int proc, const char *pid)
+static bool check_process(struct port *ports, size_t count, int proc, const char *pid)
 {
 	_cleanup_(kf_closedirp) DIR *fds = NULL;
 	const struct dirent *entry;
@@ -123,7 +124,7 @@ static bool look_at_process(struct port *ports, size_t count, int proc, const ch
 	if (!fds)
 		kf_closep(&fd);
 	while (fds && (entry = readdir(fds)))
-		if (look_at_fd(ports, count, proc, pid, fd, entry->d_name))
+		if (check_fd(ports, count, proc, pid, fd, entry->d_name))
 			return false;
 	return true;
 }
@@ -167,7 +168,7 @@ struct ports {
 };
 
 /* Only what is hidden is known by its lock: the number of a process that has ended is reused. */
-static bool note_lock(const struct lock *lock, void *arg)
+static bool check_lock(const struct lock *lock, void *arg)
 {
 	const struct ports *ports = arg;
 	char pid[16];
@@ -191,7 +192,7 @@ bool kf_holder_hidden(pid_t pid)
 
 	kf_text_format(name, sizeof(name), "%d", (int)pid);
 	return pid != getpid() &&
-	       (faccessat(proc, name, F_OK, 0) < 0 || !look_at_process(NULL, 0, proc, name));
+	       (faccessat(proc, name, F_OK, 0) < 0 || !check_process(NULL, 0, proc, name));
 }
 
 struct elsewhere {
@@ -250,9 +251,9 @@ void kf_holders_find(struct kf_board *boards, size_t count)
 	proc = opendir("/proc");
 	while (proc && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != getpid())
-			look_at_process(ports, count, dirfd(proc), entry->d_name);
+			check_process(ports, count, dirfd(proc), entry->d_name);
 	if (proc)
-		each_lock(note_lock, &(struct ports){ ports, count, dirfd(proc) });
+		each_lock(check_lock, &(struct ports){ ports, count, dirfd(proc) });
 }
 
 struct kf_holder kf_holder_of(pid_t pid)
@@ -278,7 +279,7 @@ static bool find_owner(int proc, const char *pid, char ret[KF_NAME_SIZE])
 	return kf_text_format(ret, KF_NAME_SIZE, "user %u", (unsigned)st.st_uid);
 }
 
-void kf_holder_look(const struct kf_holder *holder, struct kf_holder_facts *ret)
+void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts *ret)
 {
 	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct kf_cgroup cgroup;

@@ -37,6 +37,6 @@ struct kf_holder_facts {
 };
 
 /* Look for what a message says of a holder, as it is now. */
-void kf_holder_look(const struct kf_holder *holder, struct kf_holder_facts *ret);
+void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts *ret);
 
 #endif

@@ -64,7 +64,7 @@ bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board 
 
 /* Was it left half-written? What it runs, only the board itself can tell: it may have been flashed
  * by other means. */
-static void recall_incomplete(struct kf_board *board)
+static void load_incomplete(struct kf_board *board)
 {
 	struct kf_last_flash last;
 
@@ -87,14 +87,14 @@ static int append(struct kf_inventory *inventory, const struct kf_board *board,
 	errors[inventory->boards.count] = *problem;
 	r = kf_boards_add(&inventory->boards, board);
 	if (r == 0)
-		recall_incomplete(&inventory->boards.list[inventory->boards.count - 1]);
+		load_incomplete(&inventory->boards.list[inventory->boards.count - 1]);
 	return r;
 }
 
 /* Two boards may show one serial number: then their ports tell them apart, once both are
  * registered. */
-static void tell_twins(const struct kf_inventory *inventory, const struct kf_board *a,
-		       const struct kf_board *b, struct kf_error *err)
+static void hint_duplicates(const struct kf_inventory *inventory, const struct kf_board *a,
+			    const struct kf_board *b, struct kf_error *err)
 {
 	const struct kf_board *own = a, *other = b;
 	struct kf_device device;
@@ -147,8 +147,8 @@ static void mark_duplicates(struct kf_inventory *inventory)
 			"two boards that fit %s are connected, on USB ports %s and %s", board->key,
 			board < duplicate ? board->usb.port : duplicate->usb.port,
 			board < duplicate ? duplicate->usb.port : board->usb.port);
-		tell_twins(inventory, board < duplicate ? board : duplicate,
-			   board < duplicate ? duplicate : board, &inventory->errors[i]);
+		hint_duplicates(inventory, board < duplicate ? board : duplicate,
+				board < duplicate ? duplicate : board, &inventory->errors[i]);
 	}
 }
 
@@ -220,7 +220,7 @@ static size_t find_place(const struct kf_boards *boards, const struct kf_board *
 	return i;
 }
 
-static void forget(struct kf_inventory *inventory, size_t i)
+static void remove_at(struct kf_inventory *inventory, size_t i)
 {
 	struct kf_boards *boards = &inventory->boards;
 	size_t after = --boards->count - i;
@@ -230,7 +230,8 @@ static void forget(struct kf_inventory *inventory, size_t i)
 		after * sizeof(*inventory->errors));
 }
 
-static int arrive(struct kf_inventory *inventory, struct kf_board *board, struct kf_error *problem)
+static int add_arrived(struct kf_inventory *inventory, struct kf_board *board,
+		       struct kf_error *problem)
 {
 	int r;
 
@@ -258,7 +259,7 @@ int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *ev
 		return 0;
 	if (event->added) {
 		*ret = event->board;
-		r = arrive(inventory, ret, ret_problem);
+		r = add_arrived(inventory, ret, ret_problem);
 		return r < 0 ? kf_fail_sys(err, -r, "cannot follow the boards") : r;
 	}
 	*ret = inventory->boards.list[i];
@@ -266,6 +267,6 @@ int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *ev
 	ret->mode = KF_MODE_NONE;
 	ret->holder = (struct kf_holder){ 0 };
 	*ret_problem = (struct kf_error){ 0 };
-	forget(inventory, i);
+	remove_at(inventory, i);
 	return 1;
 }

@@ -90,8 +90,8 @@ int kf_monitor_next(struct kf_monitor *monitor, struct kf_event *ret, struct kf_
 }
 
 /* Is one that is wanted there now? 1, 0 or -errno. */
-static int look(struct kf_monitor *monitor, kf_monitor_want *want, void *arg, struct kf_board *ret,
-		struct kf_error *err)
+static int find_wanted(struct kf_monitor *monitor, kf_monitor_want *want, void *arg,
+		       struct kf_board *ret, struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
 	int r = kf_usb_scan_settled(monitor->udev, &boards, err);
@@ -106,7 +106,7 @@ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg
 	struct udev_device *dev;
 	int r;
 
-	while ((r = look(monitor, want, arg, ret, err)) == 0) {
+	while ((r = find_wanted(monitor, want, arg, ret, err)) == 0) {
 		r = kf_wait(&fd, 1, deadline_ms);
 		if (r == 0)
 			return kf_fail(err, KF_TIMEOUT, "no such board has appeared");

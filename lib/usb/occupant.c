@@ -36,7 +36,7 @@ bool kf_occupant_stays(const struct kf_board *now)
 	return is_firmware(now) || kf_identity_bridge(&now->usb);
 }
 
-static void describe(const struct kf_board *now, char *ret, size_t size)
+static void describe_device(const struct kf_board *now, char *ret, size_t size)
 {
 	const struct kf_usb *usb = &now->usb;
 	char maker[41], model[41];
@@ -62,12 +62,12 @@ static bool same_serial(const struct kf_board *was, const struct kf_board *now)
 	       strcasecmp(was->usb.serial, now->usb.serial) == 0;
 }
 
-void kf_occupant_tell(const struct kf_board *was, const struct kf_board *now, char *ret,
-		      size_t size)
+void kf_occupant_describe(const struct kf_board *was, const struct kf_board *now, char *ret,
+			  size_t size)
 {
 	char what[KF_NAME_SIZE + 64], serial[65], before[65];
 
-	describe(now, what, sizeof(what));
+	describe_device(now, what, sizeof(what));
 	kf_text_clean(serial, sizeof(serial), now->usb.serial, strlen(now->usb.serial));
 	kf_text_clean(before, sizeof(before), was->usb.serial, strlen(was->usb.serial));
 	if (now->key[0])
@@ -179,7 +179,7 @@ bool kf_occupant_instead(const struct kf_registry *registry, const struct kf_dev
 			return false;
 		now.key[0] = '\0';
 	}
-	kf_occupant_tell(&was, &now, told, sizeof(told));
+	kf_occupant_describe(&was, &now, told, sizeof(told));
 	kf_text_format(ret_told, KF_REASON_SIZE, "on USB port %s, where it was, %s%s", was.usb.port,
 		       told, kf_identity_bridge(&now.usb) ? "; kf does not flash over CAN" : "");
 	hint_for(&was, &now, ret_hint);

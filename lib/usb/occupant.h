@@ -21,8 +21,8 @@ bool kf_occupant_stays(const struct kf_board *now);
  * "there is now Katapult (stm32h723xx) with serial number 4B00, not 2900". was: the board that was
  * there, with what is known of usb.serial; now: what is there, with a key if it is registered.
  */
-void kf_occupant_tell(const struct kf_board *was, const struct kf_board *now, char *ret,
-		      size_t size);
+void kf_occupant_describe(const struct kf_board *was, const struct kf_board *now, char *ret,
+			  size_t size);
 
 /*
  * The remedy if now is the board that was: "if it is the same board: kf set ..."; empty where it

@@ -127,11 +127,11 @@ TEST(names_the_user_of_a_process)
 	CHECK(read(go[0], &(char){ 0 }, 1) == 1);
 	holder = kf_holder_of(pid);
 	CHECK(holder.pid == pid && holder.command[0]);
-	kf_holder_look(&holder, &facts);
+	kf_holder_find_facts(&holder, &facts);
 	CHECK_STR(facts.owner, "nobody");
 	let_go(pid);
 	holder = kf_holder_of(getpid());
-	kf_holder_look(&holder, &facts);
+	kf_holder_find_facts(&holder, &facts);
 	CHECK_STR(facts.owner, "");
 	close(go[0]);
 }
