@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klipper/ready.h"
+#include "klipper/print-state.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
 #include "systemd/units.h"

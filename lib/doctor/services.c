@@ -12,7 +12,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "doctor/check.h"
-#include "klipper/consult.h"
+#include "klipper/print-state.h"
 #include "systemd/hold.h"
 #include "systemd/lease.h"
 #include "systemd/units.h"

@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/consult.h"
+#include "klipper/print-state.h"
 #include "klipper/drives.h"
 #include "unit/temp.h"
 #include "unit/test.h"

@@ -3,6 +3,8 @@
  * The sources, best first. Klippy's socket is known by the process that listens there; what
  * Moonraker tells, by the process_id in its answer (Klipper has it since July 2023). A Moonraker
  * that is not connected knows nothing of a Klippy that runs: that is no answer.
+ *
+ * A word that we do not know is never read as "idle".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,9 +15,112 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "klipper/api.h"
-#include "klipper/consult.h"
+#include "klipper/print-state.h"
 
-enum { SOURCE_MS = 3000, CONF_MAX = 1 << 18 };
+/* Before Klippy listens there is nothing to wait for: it is asked again every AGAIN_MS. */
+enum { SOURCE_MS = 3000, CONF_MAX = 1 << 18, AGAIN_MS = 100 };
+
+static const char *text(const json_t *obj, const char *name)
+{
+	const char *value = json_string_value(json_object_get(obj, name));
+
+	return value ? value : "";
+}
+
+static bool one_of(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (strcmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+static bool is_down(const char *state)
+{
+	static const char *const down[] = { "startup", "shutdown", "error", NULL };
+
+	return one_of(state, down);
+}
+
+bool kf_printer_judge_info(const json_t *info, struct kf_printer *ret)
+{
+	const char *state = text(info, "state");
+
+	if (strcmp(state, "ready") == 0)
+		return false;
+	*ret = (struct kf_printer){ is_down(state) ? KF_PRINTER_DOWN : KF_PRINTER_DOUBT, "", -1 };
+	return true;
+}
+
+/* print_stats: printing, paused, not, or (without a virtual SD card, or not a word) doubt. */
+static enum kf_printer_state of_file(const json_t *stats, const json_t *sd)
+{
+	static const char *const over[] = { "standby", "complete", "cancelled", "error", NULL };
+	const char *state = text(stats, "state");
+
+	if (strcmp(state, "printing") == 0 || json_is_true(json_object_get(sd, "is_active")))
+		return KF_PRINTER_PRINTING;
+	if (strcmp(state, "paused") == 0)
+		return KF_PRINTER_PAUSED;
+	return one_of(state, over) ? KF_PRINTER_IDLE : KF_PRINTER_DOUBT;
+}
+
+static enum kf_printer_state of_gcode(const json_t *timeout)
+{
+	static const char *const still[] = { "Idle", "Ready", NULL };
+	const char *state = text(timeout, "state");
+
+	if (strcmp(state, "Printing") == 0)
+		return KF_PRINTER_STREAMED;
+	return one_of(state, still) ? KF_PRINTER_IDLE : KF_PRINTER_DOUBT;
+}
+
+static bool asked_in_vain(const json_t *obj)
+{
+	return !obj || (json_is_object(obj) && json_object_size(obj) == 0);
+}
+
+static enum kf_printer_state judge(const json_t *status)
+{
+	const json_t *stats = json_object_get(status, "print_stats"),
+		     *timeout = json_object_get(status, "idle_timeout"),
+		     *webhooks = json_object_get(status, "webhooks");
+	enum kf_printer_state file, gcode;
+
+	if (is_down(text(webhooks, "state")))
+		return KF_PRINTER_DOWN;
+	file = of_file(stats, json_object_get(status, "virtual_sdcard"));
+	if (file == KF_PRINTER_PRINTING || file == KF_PRINTER_PAUSED)
+		return file;
+	gcode = of_gcode(timeout);
+	if (gcode == KF_PRINTER_STREAMED)
+		return gcode;
+	if (json_is_true(json_object_get(json_object_get(status, "pause_resume"), "is_paused")))
+		return KF_PRINTER_HELD;
+	if (strcmp(text(webhooks, "state"), "ready") != 0)
+		return KF_PRINTER_DOUBT;
+	/* A printer may lack one of the two (no virtual SD card), but not both. */
+	if (file == KF_PRINTER_DOUBT && asked_in_vain(stats))
+		return gcode;
+	if (gcode == KF_PRINTER_DOUBT && asked_in_vain(timeout))
+		return file;
+	return file == KF_PRINTER_IDLE ? gcode : file;
+}
+
+void kf_printer_judge(const json_t *result, struct kf_printer *ret)
+{
+	const json_t *status = json_object_get(result, "status"),
+		     *stats = json_object_get(status, "print_stats"),
+		     *progress =
+			     json_object_get(json_object_get(status, "virtual_sdcard"), "progress");
+	const char *file = text(stats, "filename");
+	double done = json_is_number(progress) ? json_number_value(progress) : -1;
+
+	*ret = (struct kf_printer){ .state = judge(status), .percent = -1 };
+	kf_text_clean(ret->file, sizeof(ret->file), file, strlen(file));
+	if (done >= 0 && done <= 1)
+		ret->percent = (int)(done * 100);
+}
 
 /* A way to put the two questions. */
 struct source {
@@ -257,4 +362,41 @@ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json
 	else if (err)
 		*err = inquiry.why;
 	return r;
+}
+
+/* The state, and what it says of that up to the first line's end. */
+static bool take(const json_t *info, char ret[KF_NAME_SIZE])
+{
+	const char *state = json_string_value(json_object_get(info, "state"));
+	const char *why = json_string_value(json_object_get(info, "state_message"));
+	char text[2 * KF_NAME_SIZE];
+
+	if (!state)
+		return false;
+	if (strcmp(state, "ready") == 0 || !why)
+		why = "";
+	kf_text_format(text, sizeof(text), "%.32s%s%.*s", state, *why ? ": " : "",
+		       (int)strcspn(why, "\n"), why);
+	kf_text_clean(ret, KF_NAME_SIZE, text, strlen(text));
+	return true;
+}
+
+bool kf_klippy_ready(const struct kf_klippy *klippy, int64_t deadline_ms, char ret[KF_NAME_SIZE])
+{
+	bool told = false;
+	int64_t now_ms;
+
+	while (klippy->api[0]) {
+		_cleanup_(kf_json_decrefp) json_t *info = NULL;
+
+		now_ms = kf_now_ms();
+		if (kf_api_ask(klippy->api, klippy->pid, "info", NULL, now_ms + SOURCE_MS, &info,
+			       NULL) == 0)
+			told = take(info, ret) || told;
+		if (told && strncmp(ret, "startup", 7) != 0)
+			return true;
+		if (now_ms >= deadline_ms || kf_wait(NULL, 0, now_ms + AGAIN_MS) < 0)
+			break;
+	}
+	return told && !kf_stop_signal();
 }

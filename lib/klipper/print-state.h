@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a running Klippy does: whether it prints, is ready, and with which configuration it runs.
+ * It is asked itself, else a Moonraker that speaks of this very process: another printer's
+ * Moonraker on the same host must not answer for it.
+ */
+#ifndef KF_KLIPPER_PRINT_STATE_H
+#define KF_KLIPPER_PRINT_STATE_H
+
+#include "core/error.h"
+#include "klipper/klippy.h"
+
+#define KF_MOONRAKER_PORT 7125
+
+enum kf_printer_state {
+	KF_PRINTER_DOUBT,    /* the answers do not tell */
+	KF_PRINTER_IDLE,     /* nothing runs, whatever ran last */
+	KF_PRINTER_DOWN,     /* shutdown, error or startup: nothing can run */
+	KF_PRINTER_PRINTING, /* a file from the virtual SD card */
+	KF_PRINTER_PAUSED,   /* likewise */
+	KF_PRINTER_STREAMED, /* G-code of another origin: a macro, or a program that sends it */
+	KF_PRINTER_HELD,     /* likewise, and PAUSE came */
+};
+
+struct kf_printer {
+	enum kf_printer_state state;
+	char file[KF_NAME_SIZE]; /* what is printed, clean; may be empty */
+	int percent;		 /* of it; -1: not known */
+};
+
+/*
+ * info is the result of Klippy's "info" (Moonraker's printer.info). False: it is ready, and only
+ * its objects tell; else *ret is the verdict.
+ */
+bool kf_printer_judge_info(const json_t *info, struct kf_printer *ret);
+
+/*
+ * result is that of "objects/query" (printer.objects.query) for print_stats, virtual_sdcard,
+ * pause_resume, idle_timeout and webhooks. print_stats outlives an emergency stop, so webhooks'
+ * state counts first; idle_timeout says Printing for all G-code, whoever sends it, and pause_resume
+ * that it was paused, where print_stats knows of files only.
+ */
+void kf_printer_judge(const json_t *result, struct kf_printer *ret);
+
+/*
+ * 0 and a verdict that is not KF_PRINTER_DOUBT; KF_PRINTER_UNKNOWN with the reasons of all that
+ * were asked; KF_INTERRUPTED. Each source has a few seconds, all have until deadline_ms.
+ */
+_must_check_ int kf_klippy_consult(const struct kf_klippy *klippy, int64_t deadline_ms,
+				   struct kf_printer *ret, struct kf_error *err);
+
+/*
+ * Its configuration as it runs: "settings" of the object configfile (Klipper
+ * docs/Status_Reference.md), a new reference, with at least an "mcu" in it. Sources and errors
+ * as above.
+ */
+_must_check_ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms,
+				    json_t **ret, struct kf_error *err);
+
+/* The port in [server] of a moonraker.conf; KF_MOONRAKER_PORT where it names none, 0: no file. */
+unsigned kf_moonraker_port(const char *conf);
+
+/*
+ * Wait until klippy says that it is ready, or why it will not be (error, shutdown), or until
+ * deadline_ms what it says then. *ret is its word and, unless it is ready, its reason. False: it
+ * has no socket of its own, never answered there, or a stop signal came.
+ */
+_must_check_ bool kf_klippy_ready(const struct kf_klippy *klippy, int64_t deadline_ms,
+				  char ret[KF_NAME_SIZE]);
+
+#endif
