@@ -79,4 +79,10 @@ _must_check_ int kf_katapult_verify(struct kf_katapult *k, const uint8_t *data, 
  */
 _must_check_ int kf_katapult_complete(struct kf_katapult *k, struct kf_error *err);
 
+/*
+ * How many requests of this command may be unanswered: as many as the board has room for the
+ * answers to. 1 unless the port is known to be USB.
+ */
+size_t kf_katapult_window(const struct kf_katapult *k, uint8_t command);
+
 #endif

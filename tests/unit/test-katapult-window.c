@@ -5,7 +5,7 @@
  */
 #include <time.h>
 
-#include "katapult/requests.h"
+#include "katapult/session.h"
 #include "sim/katapult.h"
 #include "sim/link.h"
 #include "unit/katapult-talk.h"
