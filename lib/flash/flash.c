@@ -16,14 +16,18 @@
 #include "flash/flash.h"
 #include "flash/hold.h"
 #include "flash/native.h"
-#include "flash/outcome.h"
-#include "flash/runs.h"
 #include "flash/script.h"
 #include "flash/target.h"
+#include "klipper/drives.h"
+#include "klipper/identify.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
+#include "usb/serial.h"
 
 enum {
+	BAUD = 250000,
+	BEFORE_MS = 1500,
+	KLIPPY_MS = 3000,
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
 	/* of a board that another program let go, or did not: COMPLETE takes 100 ms to work */
@@ -49,11 +53,42 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* Ask the firmware on this port. Errors are kf_klipper_identify's. */
+static int identify_board(const struct kf_board *board, int64_t within_ms,
+			  struct kf_dictionary *ret, struct kf_error *err)
+{
+	_cleanup_(kf_serial_closep) int fd = -1;
+	int r = kf_serial_open(board->tty, BAUD, &fd, err);
+
+	return r < 0 ? r : kf_klipper_identify(fd, kf_now_ms() + within_ms, ret, err);
+}
+
+/*
+ * The version that the board runs, by its own word; of a board whose port is in use, by that of
+ * the Klippy that it told when they connected. Negative: neither tells.
+ */
+static int running_version(const struct kf_board *board, char ret[KF_NAME_SIZE])
+{
+	struct kf_dictionary dictionary;
+	struct kf_klippy klippy;
+	int r;
+
+	if (board->holder.pid)
+		return kf_klippy_find(board->holder.pid, &klippy)
+			       ? kf_klippy_version(&klippy, board, kf_now_ms() + KLIPPY_MS, ret,
+						   NULL)
+			       : -EBUSY;
+	r = identify_board(board, BEFORE_MS, &dictionary, NULL);
+	if (r == 0)
+		kf_text_format(ret, KF_NAME_SIZE, "%s", dictionary.version);
+	return r;
+}
+
 bool kf_flash_confirm(const struct kf_plan *plan)
 {
 	char version[KF_NAME_SIZE];
 
-	return kf_runs_version(&plan->board, version) == 0 &&
+	return running_version(&plan->board, version) == 0 &&
 	       strcmp(version, plan->image.dictionary.version) == 0;
 }
 
@@ -82,7 +117,7 @@ static void note_version_before(struct run *run)
 	struct kf_last_flash state = { 0 };
 	const char *version = state.version;
 
-	if (may_be_asked(run) && kf_runs_version(&run->board, run->before) == 0) {
+	if (may_be_asked(run) && running_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_last_flash_load(run->board.key, &state);
@@ -123,7 +158,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 		kf_error_prefix(err, "written and read back");
 	if (r < 0)
 		return r;
-	r = kf_runs_identify(&run->board, IDENTIFY_MS, &dictionary, err);
+	r = identify_board(&run->board, IDENTIFY_MS, &dictionary, err);
 	if (r == -EINTR)
 		return r;
 	if (r < 0) {
@@ -162,7 +197,7 @@ static bool flashed_all_the_same(struct run *run)
 	look_again(run);
 	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		/* It proves no flash, but that the firmware is whole. */
-		if (!may_be_asked(run) || kf_runs_version(&run->board, run->told) < 0)
+		if (!may_be_asked(run) || running_version(&run->board, run->told) < 0)
 			run->told[0] = 0;
 		return false;
 	}
@@ -252,6 +287,13 @@ static bool enters_by_itself(const struct run *run, enum kf_method method)
 						  kf_bootloader_unreachable(&run->board));
 }
 
+/* The image does not fit this board, says its bootloader: nothing was written. */
+static bool is_refused(enum kf_code code)
+{
+	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_BAD_IMAGE ||
+	       code == KF_TOO_LARGE;
+}
+
 /* One method, with the image, from entering the bootloader to the board's own answer. */
 static int attempt_with(struct run *run, enum kf_method method, const struct kf_image *image,
 			struct kf_error *err)
@@ -266,7 +308,7 @@ static int attempt_with(struct run *run, enum kf_method method, const struct kf_
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
-		if (method != KF_METHOD_KATAPULT && !kf_outcome_refused(err->code))
+		if (method != KF_METHOD_KATAPULT && !is_refused(err->code))
 			kf_bootloader_tell(run->monitor, &run->plan->board, err);
 		return r;
 	}
@@ -323,6 +365,26 @@ static int lock_programs(const struct kf_plan *plan, enum kf_method method, int 
 	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
 }
 
+/* Another method would do no better, or must not be tried. */
+static bool is_final(enum kf_code code)
+{
+	if (is_refused(code))
+		return true;
+	switch (code) {
+	case KF_INTERRUPTED:
+	case KF_BUSY:
+	case KF_PERMISSION:
+	case KF_IO: /* no note can be written: a full disk */
+	case KF_GONE:
+	case KF_LEFT_IN_BOOTLOADER:
+	case KF_WRONG_VERSION:
+	case KF_UNVERIFIED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* The methods in turn. When all fail, the first failure leads: the others came of it. */
 static int try_methods(struct run *run, struct kf_error *err)
 {
@@ -344,7 +406,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 		note_attempt(run, plan->methods.list[i], t0_ms, r, err);
 		if (r == 0)
 			return 0;
-		if (kf_outcome_final(err->code))
+		if (is_final(err->code))
 			return r;
 		if (plan->methods.count > 1)
 			kf_error_prefix(err, "%s", kf_method_name(plan->methods.list[i]));
