@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "flash/batch.h"
 #include "flash/flash.h"
+#include "flash/script.h"
 #include "flash/target.h"
 #include "systemd/units.h"
 
@@ -18,6 +19,12 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 	int r;
 
 	r = kf_plan_record(job->record, registry, now, options, &job->plan, &job->err);
+	if (r == 0 && job->plan.methods.count &&
+	    job->plan.methods.list[0] == KF_METHOD_MAKE_FLASH) {
+		r = kf_make_flash_ready(&job->plan, &job->plan.board, &job->err);
+		if (r < 0)
+			kf_plan_free(&job->plan);
+	}
 	job->planned = r == 0;
 	/* Nobody but its holder may talk to a board: this is before we do. */
 	if (r == 0 && !job->plan.skip[0])

@@ -16,7 +16,6 @@
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/plan.h"
-#include "flash/script.h"
 #include "flash/target.h"
 #include "klipper/artifact.h"
 #include "klipper/chip.h"
@@ -362,8 +361,6 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		r = check_mcu(plan, err);
 	if (r == 0)
 		r = choose_methods(registry, &dev, plan, err);
-	if (r == 0 && plan->methods.list[0] == KF_METHOD_MAKE_FLASH)
-		r = kf_make_flash_ready(plan, &plan->board, err);
 	return r;
 }
 
