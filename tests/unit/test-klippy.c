@@ -4,8 +4,8 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/print-state.h"
 #include "klipper/drives.h"
+#include "klipper/print-state.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 
