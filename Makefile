@@ -55,7 +55,7 @@ UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 # All programs load the first library, so nothing in it may need more than jansson.
 CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/cgroup usb/holder usb/identity \
-	   $(addprefix klipper/,api chip drift elf extras flatten ihex jobserver kconfig klippy loader print-state toolchain uf2))
+	   $(addprefix klipper/,api chip drift elf extras ihex jobserver kconfig klippy loader print-state segments toolchain uf2))
 SYSTEMD := $(filter $(B)/lib/systemd/%,$(LIB))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))

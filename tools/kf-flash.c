@@ -19,11 +19,11 @@
 #include "core/usage.h"
 #include "core/value.h"
 #include "flash/batch.h"
-#include "flash/claim.h"
+#include "flash/board-lock.h"
 #include "flash/flash.h"
 #include "flash/parallel.h"
 #include "flash/script.h"
-#include "flash/verdict.h"
+#include "flash/summary.h"
 #include "systemd/units.h"
 
 static const char phase[] = "Flash";
@@ -62,7 +62,7 @@ static const struct option options[] = {
 struct args {
 	struct kf_flash_options flash;
 	struct kf_batch batch;
-	struct kf_claims claims;
+	struct kf_board_locks locks;
 	const char *port, *firmware;
 	int64_t delay_ms; /* after the last board's return */
 	int64_t jobs;
@@ -220,7 +220,7 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 {
 	char text[1024];
 
-	kf_verdict_plan(&job->plan, !args->no_service, text, sizeof(text));
+	kf_summary_plan(&job->plan, !args->no_service, text, sizeof(text));
 	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 	json_object_set_new(job->record, "flash",
 			    json_pack("{s:s, s:s, s:s*}", "result", "dry_run", "method",
@@ -232,13 +232,13 @@ static void tell(const struct kf_job *job, const json_t *flash)
 {
 	char text[1024];
 
-	kf_verdict_tell(flash, job->plan.image.dictionary.version, text, sizeof(text));
+	kf_summary_result(flash, job->plan.image.dictionary.version, text, sizeof(text));
 	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 }
 
 static void flash_job(struct kf_job *job)
 {
-	struct kf_watch watch = { show_step, show_progress, job };
+	struct kf_progress progress = { show_step, show_progress, job };
 	struct kf_error err;
 	json_t *flash = NULL;
 	int r;
@@ -246,7 +246,7 @@ static void flash_job(struct kf_job *job)
 	if (kf_stop_signal())
 		r = kf_fail(&err, KF_INTERRUPTED, "not begun: stopped by the user's signal");
 	else
-		r = kf_flash_board(&job->plan, &watch, &flash, &err);
+		r = kf_flash_board(&job->plan, &progress, &flash, &err);
 	if (flash)
 		json_object_set_new(job->record, "flash", flash);
 	if (r < 0)
@@ -281,8 +281,8 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 
 	if (!args->table)
 		return kf_record_write(stdout, job->record, err);
-	kf_verdict_format(job->record, kf_board_label(&job->board),
-			  job->plan.image.dictionary.version, line, sizeof(line));
+	kf_summary_line(job->record, kf_board_label(&job->board),
+			job->plan.image.dictionary.version, line, sizeof(line));
 	puts(line);
 	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
 				     : 0;
@@ -329,10 +329,10 @@ static void prepare_jobs(struct kf_batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {
 		struct kf_job *job = &batch->list[i];
-		struct kf_watch watch = { show_step, show_progress, job };
+		struct kf_progress progress = { show_step, show_progress, job };
 
 		if (!job->planned || job->plan.skip[0] || job->plan.current ||
-		    kf_make_flash_prepare(&job->plan, &watch, &job->err) == 0)
+		    kf_make_flash_prepare(&job->plan, &progress, &job->err) == 0)
 			continue;
 		if (job->plan.methods.count > 1)
 			kf_error_hint(&job->err,
@@ -353,7 +353,8 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 
 	r = get_records(args, records, err);
 	if (r == 0)
-		r = kf_claims_take(&args->claims, records, kf_now_ms() + args->flash.wait_ms, err);
+		r = kf_board_locks_take(&args->locks, records, kf_now_ms() + args->flash.wait_ms,
+					err);
 	if (r == 0)
 		r = kf_batch_plan(records, &args->flash, kf_log_tool(), batch, err);
 	if (r < 0)
@@ -368,7 +369,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 	if (args->no_service || !touches || kf_stop_signal() || !batch->hold.count ||
 	    !kf_batch_any(batch))
 		return flash_all(batch, &parallel, args, err);
-	r = kf_claims_keep(&args->claims, err);
+	r = kf_board_locks_keep(&args->locks, err);
 	return r < 0 ? r : kf_hold_exec(&batch->hold, args->flash.wait_ms, argv, records, err);
 }
 
@@ -400,7 +401,7 @@ int main(int argc, char *argv[])
 		.flash = { .method_ms = KF_FLASH_METHOD_MS,
 			   .return_ms = KF_FLASH_RETURN_MS,
 			   .wait_ms = KF_WAIT_MS },
-		.claims = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
+		.locks = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
 		.batch.guard.waits = show_slow,
 		.table = isatty(STDOUT_FILENO)
 	};
@@ -416,6 +417,6 @@ int main(int argc, char *argv[])
 	r = work(records, &args, argv, &err);
 	status = kf_usage_end(r < 0 ? r : kf_record_status(records), &err);
 	kf_batch_free(&args.batch);
-	kf_claims_free(&args.claims);
+	kf_board_locks_free(&args.locks);
 	return status;
 }

@@ -16,7 +16,7 @@
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klipper/drives.h"
+#include "klipper/mcus.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 

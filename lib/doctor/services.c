@@ -153,22 +153,22 @@ static void name_process(pid_t pid, char *ret, size_t size)
 static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klippy)
 {
 	static const char *const doing[] = {
-		[KF_PRINTER_DOUBT] = "does something that it does not tell",
-		[KF_PRINTER_IDLE] = "is idle",
-		[KF_PRINTER_DOWN] = "is down",
-		[KF_PRINTER_PRINTING] = "prints",
-		[KF_PRINTER_PAUSED] = "is paused",
-		[KF_PRINTER_STREAMED] = "runs G-code",
-		[KF_PRINTER_HELD] = "is paused",
+		[KF_PRINT_UNCLEAR] = "does something that it does not tell",
+		[KF_PRINT_IDLE] = "is idle",
+		[KF_PRINT_DOWN] = "is down",
+		[KF_PRINT_FILE] = "prints",
+		[KF_PRINT_FILE_PAUSED] = "is paused",
+		[KF_PRINT_STREAM] = "runs G-code",
+		[KF_PRINT_STREAM_PAUSED] = "is paused",
 	};
 	bool ours = has_our_port(doctor, klippy->pid);
-	struct kf_printer printer = { 0 };
+	struct kf_print_state print = { 0 };
 	struct kf_error err = { 0 };
 	char who[2 * KF_NAME_SIZE + 32];
 
 	name_process(klippy->pid, who, sizeof(who));
 
-	if (kf_klippy_consult(klippy, kf_now_ms() + CONSULT_MS, &printer, &err) < 0) {
+	if (kf_print_state_ask(klippy, kf_now_ms() + CONSULT_MS, &print, &err) < 0) {
 		kf_error_prefix(&err, "%s", who);
 		kf_error_hint(
 			&err,
@@ -183,7 +183,7 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 				       &err);
 	} else {
 		kf_doctor_report(doctor, KF_HEALTH_OK, "Klippy", NULL, "%s says that it %s%s%s",
-				 who, doing[printer.state], klippy->api[0] ? ", at " : "",
+				 who, doing[print.state], klippy->api[0] ? ", at " : "",
 				 klippy->api);
 	}
 	check_moonraker(doctor, klippy);

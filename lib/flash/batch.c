@@ -14,7 +14,7 @@
 
 static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		     const struct kf_boards *now, const struct kf_flash_options *options,
-		     struct kf_guard *guard, const char *tool)
+		     struct kf_print_guard *guard, const char *tool)
 {
 	int r;
 
@@ -28,7 +28,7 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 	job->planned = r == 0;
 	/* Nobody but its holder may talk to a board: this is before we do. */
 	if (r == 0 && !job->plan.skip[0])
-		r = kf_guard_port(guard, &job->plan.board, &job->err);
+		r = kf_print_guard_port(guard, &job->plan.board, &job->err);
 	/* Before the service is left running for its sake. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_flash_confirm(&job->plan);
@@ -116,7 +116,7 @@ static void hold_named(struct kf_batch *batch, const char *tool)
 				continue;
 			if (job->plan.board.holder.pid == holder.pid)
 				job->plan.board.holder = holder;
-			if (kf_guard_holder(&batch->guard, &holder, &job->err) < 0)
+			if (kf_print_guard_holder(&batch->guard, &holder, &job->err) < 0)
 				fail_job(job, tool);
 		}
 	}
@@ -127,7 +127,7 @@ static int free_port(struct kf_batch *batch, struct kf_job *job)
 {
 	const struct kf_board *board = &job->plan.board;
 	struct kf_error busy;
-	int r = kf_guard_holder(&batch->guard, &board->holder, &job->err);
+	int r = kf_print_guard_holder(&batch->guard, &board->holder, &job->err);
 
 	if (r == 0)
 		return kf_hold_holder(&batch->hold, board, &job->err);
@@ -155,7 +155,7 @@ void kf_batch_free(struct kf_batch *batch)
 		if (batch->list[i].planned)
 			kf_plan_free(&batch->list[i].plan);
 	free(batch->list);
-	kf_guard_free(&batch->guard);
+	kf_print_guard_free(&batch->guard);
 }
 
 bool kf_batch_any(const struct kf_batch *batch)

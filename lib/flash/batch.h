@@ -3,9 +3,9 @@
 #ifndef KF_FLASH_BATCH_H
 #define KF_FLASH_BATCH_H
 
-#include "flash/guard.h"
 #include "flash/hold.h"
 #include "flash/plan.h"
+#include "flash/print-guard.h"
 
 /* One record on its way to a verdict. */
 struct kf_job {
@@ -19,7 +19,7 @@ struct kf_job {
 struct kf_batch {
 	struct kf_job *list;
 	size_t count;
-	struct kf_guard guard;
+	struct kf_print_guard guard;
 	struct kf_hold hold; /* the units that hold the ports of what is to be flashed */
 };
 

@@ -18,8 +18,8 @@
 #include "flash/native.h"
 #include "flash/script.h"
 #include "flash/target.h"
-#include "klipper/drives.h"
 #include "klipper/identify.h"
+#include "klipper/mcus.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
 #include "usb/serial.h"
@@ -39,7 +39,7 @@ enum {
 
 struct run {
 	const struct kf_plan *plan;
-	const struct kf_watch *watch;
+	const struct kf_progress *progress;
 	struct kf_monitor *monitor;
 	struct kf_board board;	   /* as it was seen last */
 	json_t *flash;		   /* the record's member, growing */
@@ -152,7 +152,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	struct kf_dictionary dictionary;
 	int r;
 
-	kf_watch_step(run->watch, "waiting for the board to come back");
+	kf_progress_step(run->progress, "waiting for the board to come back");
 	r = kf_bootloader_return(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
 	if (r < 0 && err->code == KF_UNVERIFIED && run->native.readback)
 		kf_error_prefix(err, "written and read back");
@@ -219,10 +219,11 @@ static int bring(struct run *run, enum kf_method method, const struct kf_image *
 	if (r < 0)
 		return r;
 	if (method == KF_METHOD_MAKE_FLASH)
-		return kf_make_flash(plan, &run->board, deadline_ms, run->watch, err);
+		return kf_make_flash(plan, &run->board, deadline_ms, run->progress, err);
 	if (method == KF_METHOD_FLASHTOOL)
-		return kf_flashtool(plan, image, &run->board, deadline_ms, run->watch, err);
-	r = kf_native_flash(plan, image, &run->board, deadline_ms, run->watch, &run->native, err);
+		return kf_flashtool(plan, image, &run->board, deadline_ms, run->progress, err);
+	r = kf_native_flash(plan, image, &run->board, deadline_ms, run->progress, &run->native,
+			    err);
 	if (run->native.readback)
 		verified(run, "readback");
 	return r;
@@ -265,9 +266,9 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
 	int r;
 
 	if (run->board.mode == KF_MODE_KLIPPER)
-		kf_watch_step(run->watch, "entering %s from %s",
-			      method == KF_METHOD_MAKE_FLASH ? "its bootloader" : "Katapult",
-			      run->board.tty);
+		kf_progress_step(run->progress, "entering %s from %s",
+				 method == KF_METHOD_MAKE_FLASH ? "its bootloader" : "Katapult",
+				 run->board.tty);
 	r = kf_bootloader_enter(run->monitor, &run->board,
 				sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board, err);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
@@ -412,8 +413,8 @@ static int try_methods(struct run *run, struct kf_error *err)
 			kf_error_prefix(err, "%s", kf_method_name(plan->methods.list[i]));
 		if (i + 1 == plan->methods.count)
 			break;
-		kf_watch_step(run->watch, "%s; trying %s", err->message,
-			      kf_method_name(plan->methods.list[i + 1]));
+		kf_progress_step(run->progress, "%s; trying %s", err->message,
+				 kf_method_name(plan->methods.list[i + 1]));
 		first = *err;
 		look_again(run);
 	}
@@ -456,7 +457,7 @@ static void remember(const struct run *run, bool proved)
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
 	/* A note only: the flash stands, whether or not it can be noted. */
 	if (kf_last_flash_save(key, &state, NULL) < 0)
-		kf_watch_step(run->watch, "the board's state could not be saved");
+		kf_progress_step(run->progress, "the board's state could not be saved");
 }
 
 static int flash(struct run *run, struct kf_error *err)
@@ -473,9 +474,9 @@ static int flash(struct run *run, struct kf_error *err)
 		return r;
 	run->monitor = monitor;
 	if (run->plan->image.dictionary.can_bridge)
-		kf_watch_step(run->watch,
-			      "this firmware makes it a USB-to-CAN bridge, which cannot "
-			      "be asked over USB after the flash");
+		kf_progress_step(run->progress,
+				 "this firmware makes it a USB-to-CAN bridge, which cannot "
+				 "be asked over USB after the flash");
 	r = try_methods(run, err);
 	if (r < 0 && err->code == KF_BUSY)
 		r = explain_busy(run, err);
@@ -508,11 +509,11 @@ static void explain_incomplete(const struct run *run, struct kf_error *err)
 		kf_last_flash_hint(state.incomplete, waits(run, err), err);
 }
 
-int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch, json_t **ret,
+int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress, json_t **ret,
 		   struct kf_error *err)
 {
 	int64_t t0_ms = kf_now_ms();
-	struct run run = { .plan = plan, .watch = watch, .board = plan->board };
+	struct run run = { .plan = plan, .progress = progress, .board = plan->board };
 	int r = 0;
 
 	run.flash = json_pack("{s:n, s:n, s:[], s:n, s:n, s:n, s:[]}", "result", "method",

@@ -7,7 +7,7 @@
 #define KF_FLASH_FLASH_H
 
 #include "flash/plan.h"
-#include "flash/watch.h"
+#include "flash/progress.h"
 
 /*
  * Does the board, or the Klippy that has its port, say that it runs the version of a plan that is
@@ -16,7 +16,7 @@
 bool kf_flash_confirm(const struct kf_plan *plan);
 
 /*
- * Flash by the plan's methods in turn. The caller has claimed the board (flash/claim.h). *ret
+ * Flash by the plan's methods in turn. The caller has locked the board (flash/board-lock.h). *ret
  * is a new reference to the record's "flash" member also on failure: result ("flashed",
  * "current": the board had the image already, or the error's word), reason, attempts, versions,
  * seconds. Errors:
@@ -28,7 +28,7 @@ bool kf_flash_confirm(const struct kf_plan *plan);
  *   KF_LEFT_IN_BOOTLOADER, KF_WRONG_VERSION, KF_UNVERIFIED   written, but the board does not prove
  * it KF_INTERRUPTED           by a stop signal, between two blocks
  */
-_must_check_ int kf_flash_board(const struct kf_plan *plan, const struct kf_watch *watch,
+_must_check_ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress,
 				json_t **ret, struct kf_error *err);
 
 #endif

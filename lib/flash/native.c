@@ -6,8 +6,8 @@
 #include "core/last-flash.h"
 #include "flash/native.h"
 #include "katapult/session.h"
-#include "klipper/artifact.h"
 #include "klipper/chip.h"
+#include "klipper/image-check.h"
 #include "usb/drain.h"
 #include "usb/identity.h"
 #include "usb/serial.h"
@@ -15,7 +15,7 @@
 enum { BAUD = 250000 };
 
 struct show {
-	const struct kf_watch *watch;
+	const struct kf_progress *progress;
 	const char *what;
 };
 
@@ -23,7 +23,7 @@ static void show_progress(size_t done, size_t total, void *arg)
 {
 	const struct show *show = arg;
 
-	show->watch->progress(show->watch->arg, show->what, done, total);
+	show->progress->progress(show->progress->arg, show->what, done, total);
 }
 
 /* The one entry of menuconfig that would have made this image fit this bootloader. */
@@ -57,7 +57,7 @@ static int check(const struct kf_plan *plan, const struct kf_image *image,
 		return wrong_offset(plan, k, err);
 	}
 	/* A .bin by hand does not say where it starts; its vectors do. */
-	r = kf_artifact_check(image, &k->start, err);
+	r = kf_image_check(image, &k->start, err);
 	if (r < 0)
 		kf_error_prefix(err, "the bootloader starts applications at 0x%08x", k->start);
 	return r < 0 && err->code == KF_WRONG_OFFSET ? wrong_offset(plan, k, err) : r;
@@ -65,9 +65,9 @@ static int check(const struct kf_plan *plan, const struct kf_image *image,
 
 /* Is the image there already? 1, 0 (at the first block that differs), or an error. */
 static int compare(struct kf_katapult *k, const struct kf_image *image,
-		   const struct kf_watch *watch, struct kf_error *err)
+		   const struct kf_progress *progress, struct kf_error *err)
 {
-	struct show comparing = { watch, "comparing" };
+	struct show comparing = { progress, "comparing" };
 	struct kf_error why;
 	int r;
 
@@ -80,9 +80,9 @@ static int compare(struct kf_katapult *k, const struct kf_image *image,
 }
 
 static int write_image(struct kf_katapult *k, const struct kf_image *image,
-		       const struct kf_watch *watch, struct kf_error *err)
+		       const struct kf_progress *progress, struct kf_error *err)
 {
-	struct show writing = { watch, "writing" }, reading = { watch, "reading back" };
+	struct show writing = { progress, "writing" }, reading = { progress, "reading back" };
 	int r;
 
 	r = kf_katapult_write(k, image->data, image->len, show_progress, &writing, err);
@@ -137,18 +137,18 @@ static int begin(struct kf_katapult *k, const struct kf_plan *plan, const struct
 }
 
 static int bring(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
-		 const struct kf_board *board, const struct kf_watch *watch, struct kf_native *ret,
-		 struct kf_error *err)
+		 const struct kf_board *board, const struct kf_progress *progress,
+		 struct kf_native *ret, struct kf_error *err)
 {
 	int r = kf_katapult_finish(k, err);
 
 	if (r == 0 && !plan->options.force)
-		r = compare(k, image, watch, err);
+		r = compare(k, image, progress, err);
 	ret->current = r > 0;
 	if (r == 0)
 		r = begin(k, plan, board, ret, err);
 	if (r == 0)
-		r = write_image(k, image, watch, err);
+		r = write_image(k, image, progress, err);
 	ret->readback = r >= 0;
 	return r < 0 ? r : let_go(k, err);
 }
@@ -160,23 +160,24 @@ static bool is_usb_cdc(const struct kf_usb *usb)
 }
 
 static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
-		const struct kf_board *board, const struct kf_watch *watch, struct kf_native *ret,
-		struct kf_error *err)
+		const struct kf_board *board, const struct kf_progress *progress,
+		struct kf_native *ret, struct kf_error *err)
 {
 	int r = kf_katapult_connect(k, err);
 
 	if (r < 0)
 		return r;
-	kf_watch_step(watch, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
-		      k->version[0] ? k->version : "(no version)", k->mcu, k->start,
-		      k->block_bytes);
+	kf_progress_step(progress, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
+			 k->version[0] ? k->version : "(no version)", k->mcu, k->start,
+			 k->block_bytes);
 	r = check(plan, image, k, err);
-	return r < 0 ? refuse(k, plan, r, ret, err) : bring(k, plan, image, board, watch, ret, err);
+	return r < 0 ? refuse(k, plan, r, ret, err)
+		     : bring(k, plan, image, board, progress, ret, err);
 }
 
 int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
-		    const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
-		    struct kf_native *ret, struct kf_error *err)
+		    const struct kf_board *board, int64_t deadline_ms,
+		    const struct kf_progress *progress, struct kf_native *ret, struct kf_error *err)
 {
 	_cleanup_(kf_drain_endp) struct kf_drain drain = KF_DRAIN_NONE;
 	_cleanup_(kf_serial_closep) int fd = -1;
@@ -189,7 +190,7 @@ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 	if (r < 0)
 		return r;
 	k.fd = drain.port;
-	r = talk(&k, plan, image, board, watch, ret, err);
+	r = talk(&k, plan, image, board, progress, ret, err);
 	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
 	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;

@@ -4,7 +4,7 @@
 #define KF_FLASH_NATIVE_H
 
 #include "flash/plan.h"
-#include "flash/watch.h"
+#include "flash/progress.h"
 
 struct kf_native {
 	bool current;	/* the flash had the image already: nothing was written */
@@ -22,7 +22,7 @@ struct kf_native {
  */
 _must_check_ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 				 const struct kf_board *board, int64_t deadline_ms,
-				 const struct kf_watch *watch, struct kf_native *ret,
+				 const struct kf_progress *progress, struct kf_native *ret,
 				 struct kf_error *err);
 
 /*

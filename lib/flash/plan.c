@@ -17,8 +17,8 @@
 #include "flash/bootloader.h"
 #include "flash/plan.h"
 #include "flash/target.h"
-#include "klipper/artifact.h"
 #include "klipper/chip.h"
+#include "klipper/image-check.h"
 #include "klipper/store.h"
 #include "usb/identity.h"
 #include "usb/occupant.h"
@@ -88,10 +88,10 @@ static int check_image(const json_t *firmware, const struct kf_plan *plan, struc
 	if (r == 0)
 		r = check_version(plan, err);
 	if (r == 0)
-		r = kf_artifact_check(&plan->image, plan->start_known ? &plan->start : NULL, err);
+		r = kf_image_check(&plan->image, plan->start_known ? &plan->start : NULL, err);
 	if (r < 0)
 		kf_error_prefix(err, "%s", plan->path);
-	return r < 0 ? r : kf_artifact_dictionary(plan->path, &plan->image, err);
+	return r < 0 ? r : kf_image_check_dictionary(plan->path, &plan->image, err);
 }
 
 /* The file at plan->path, if it is the one that is meant. */

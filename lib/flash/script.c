@@ -243,7 +243,7 @@ static int build_tool(const struct kf_plan *plan, const struct kf_built_tool *to
 	return r;
 }
 
-int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_watch *watch,
+int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_progress *progress,
 			  struct kf_error *err)
 {
 	bool make = plan->methods.list[plan->methods.count - 1] == KF_METHOD_MAKE_FLASH;
@@ -269,7 +269,7 @@ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_watch *wat
 	    !kf_text_format(file, sizeof(file), "%s/%s", folder, tool.file) ||
 	    access(file, X_OK) == 0)
 		return 0;
-	kf_watch_step(watch, "building %s/%s for make flash, once", tool.folder, tool.file);
+	kf_progress_step(progress, "building %s/%s for make flash, once", tool.folder, tool.file);
 	return build_tool(plan, &tool, folder, deadline_ms, err);
 }
 
@@ -285,7 +285,7 @@ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board
 }
 
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
-		  const struct kf_watch *watch, struct kf_error *err)
+		  const struct kf_progress *progress, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int log = -1, turn = -1, port = -1;
 	char device[KF_DEV_SIZE + 16], path[PATH_MAX];
@@ -315,7 +315,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 		r = note_begin(plan, board, err);
 	if (r < 0)
 		return r;
-	kf_watch_step(watch, "make flash %s", device);
+	kf_progress_step(progress, "make flash %s", device);
 	r = kf_tree_make(&(struct kf_make){ .tree = &linked,
 					    .out = build.out,
 					    .config = build.config,
@@ -347,8 +347,8 @@ static int copy_image(const struct kf_plan *plan, const struct kf_image *image, 
 }
 
 int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
-		 const struct kf_board *board, int64_t deadline_ms, const struct kf_watch *watch,
-		 struct kf_error *err)
+		 const struct kf_board *board, int64_t deadline_ms,
+		 const struct kf_progress *progress, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int log = -1, port = -1;
 	char script[PATH_MAX], path[PATH_MAX], copy[PATH_MAX];
@@ -372,7 +372,7 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 	if (r < 0)
 		return r;
 	p.out = p.err = log;
-	kf_watch_step(watch, "%s -d %s", script, board->tty);
+	kf_progress_step(progress, "%s -d %s", script, board->tty);
 	r = kf_process_run(&p, deadline_ms, &status, err);
 	if (r < 0)
 		kf_text_format(err->log, sizeof(err->log), "%s", path);

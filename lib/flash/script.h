@@ -8,7 +8,7 @@
 #define KF_FLASH_SCRIPT_H
 
 #include "flash/plan.h"
-#include "flash/watch.h"
+#include "flash/progress.h"
 
 /*
  * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless OUT holds the planned image,
@@ -24,8 +24,8 @@ _must_check_ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf
  * KF_NO_TOOLCHAIN: it cannot be built; the error names the log. KF_BUSY, KF_TIMEOUT,
  * KF_INTERRUPTED; KF_NO_TREE.
  */
-_must_check_ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_watch *watch,
-				       struct kf_error *err);
+_must_check_ int kf_make_flash_prepare(const struct kf_plan *plan,
+				       const struct kf_progress *progress, struct kf_error *err);
 
 /*
  * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT, of which
@@ -34,7 +34,7 @@ _must_check_ int kf_make_flash_prepare(const struct kf_plan *plan, const struct 
  * KF_INTERRUPTED.
  */
 _must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board,
-			       int64_t deadline_ms, const struct kf_watch *watch,
+			       int64_t deadline_ms, const struct kf_progress *progress,
 			       struct kf_error *err);
 
 /*
@@ -43,6 +43,6 @@ _must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board
  */
 _must_check_ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 			      const struct kf_board *board, int64_t deadline_ms,
-			      const struct kf_watch *watch, struct kf_error *err);
+			      const struct kf_progress *progress, struct kf_error *err);
 
 #endif

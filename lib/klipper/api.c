@@ -193,8 +193,8 @@ static int check_listener(const struct link *link, pid_t listener)
 	return peer.pid == listener ? 0 : -EXDEV;
 }
 
-int kf_api_ask(const char *path, pid_t listener, const char *method, json_t *params,
-	       int64_t deadline_ms, json_t **ret, struct kf_error *err)
+int kf_api_request(const char *path, pid_t listener, const char *method, json_t *params,
+		   int64_t deadline_ms, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(link_free) struct link link = { .fd = -1, .deadline_ms = deadline_ms };
 	_cleanup_(kf_json_decrefp) json_t *message = NULL;

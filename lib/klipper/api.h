@@ -21,8 +21,9 @@
  * reference to the answer's "result". listener 0, or the process that has to be the one that
  * listens there: a socket says whose it is.
  */
-_must_check_ int kf_api_ask(const char *path, pid_t listener, const char *method, json_t *params,
-			    int64_t deadline_ms, json_t **ret, struct kf_error *err);
+_must_check_ int kf_api_request(const char *path, pid_t listener, const char *method,
+				json_t *params, int64_t deadline_ms, json_t **ret,
+				struct kf_error *err);
 
 /* GET target from 127.0.0.1:port; the same "result". */
 _must_check_ int kf_api_get(unsigned port, const char *target, int64_t deadline_ms, json_t **ret,

@@ -3,7 +3,7 @@
 #include <elf.h>
 #include <string.h>
 
-#include "klipper/flatten.h"
+#include "klipper/segments.h"
 
 /* Where a class of 32 or 64 bits has what we need. wide: bytes in an address. */
 static const struct layout {
@@ -30,7 +30,7 @@ bool kf_elf_detect(const uint8_t *file, size_t len)
 }
 
 static int collect(const uint8_t *file, size_t len, const struct layout *l,
-		   struct kf_pieces *pieces, struct kf_error *err)
+		   struct kf_segments *segments, struct kf_error *err)
 {
 	uint64_t phoff = number(file + l->phoff, l->wide), offset, bytes;
 	size_t entry = number(file + l->phentsize, 2), count = number(file + l->phnum, 2);
@@ -50,8 +50,8 @@ static int collect(const uint8_t *file, size_t len, const struct layout *l,
 		if (offset > len || bytes > len - offset)
 			return kf_fail(err, KF_BAD_IMAGE, "ELF segment %zu lies outside the file",
 				       i);
-		r = kf_pieces_add(pieces, number(p + l->paddr, l->wide), file + offset,
-				  (size_t)bytes, err);
+		r = kf_segments_add(segments, number(p + l->paddr, l->wide), file + offset,
+				    (size_t)bytes, err);
 		if (r < 0)
 			return r;
 	}
@@ -60,7 +60,7 @@ static int collect(const uint8_t *file, size_t len, const struct layout *l,
 
 int kf_elf_parse(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
 {
-	_cleanup_(kf_pieces_free) struct kf_pieces pieces = { 0 };
+	_cleanup_(kf_segments_free) struct kf_segments segments = { 0 };
 	const struct layout *l;
 	int r;
 
@@ -70,6 +70,6 @@ int kf_elf_parse(const uint8_t *file, size_t len, struct kf_image *image, struct
 	l = &layouts[file[EI_CLASS]];
 	if (len < l->header)
 		return kf_fail(err, KF_BAD_IMAGE, "ELF of %zu bytes: cut off", len);
-	r = collect(file, len, l, &pieces, err);
-	return r < 0 ? r : kf_pieces_flatten(&pieces, image, err);
+	r = collect(file, len, l, &segments, err);
+	return r < 0 ? r : kf_segments_join(&segments, image, err);
 }

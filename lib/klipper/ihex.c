@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "klipper/flatten.h"
+#include "klipper/segments.h"
 
 enum { DATA, END, SEGMENT, SEGMENT_START, LINEAR, LINEAR_START };
 
@@ -70,7 +70,7 @@ static int read_record(const uint8_t *text, size_t len, struct record *ret, stru
 }
 
 struct reader {
-	struct kf_pieces pieces;
+	struct kf_segments segments;
 	uint8_t *buf; /* the data bytes of all records */
 	size_t used;
 	uint64_t base;
@@ -90,8 +90,8 @@ static int take(struct reader *reader, const struct record *rec, struct kf_error
 			return kf_fail(err, KF_BAD_IMAGE, "data over the end of its 64 KiB");
 		memcpy(copy, data, rec->count);
 		reader->used += rec->count;
-		return kf_pieces_add(&reader->pieces, reader->base + rec->offset, copy, rec->count,
-				     err);
+		return kf_segments_add(&reader->segments, reader->base + rec->offset, copy,
+				       rec->count, err);
 	case END:
 		reader->ended = true;
 		return 0;
@@ -143,12 +143,12 @@ static int read_lines(struct reader *reader, const uint8_t *file, size_t len, st
  * A line that is lost leaves no trace but a gap. Linkers leave gaps too: of a few bytes to align
  * what follows, or to where a new region starts, which is a round address.
  */
-static int check_gaps(const struct kf_pieces *sorted, struct kf_error *err)
+static int check_gaps(const struct kf_segments *sorted, struct kf_error *err)
 {
 	enum { ALIGNMENT = 16, REGION = 256 };
 
 	for (size_t i = 1; i < sorted->count; i++) {
-		const struct kf_piece *p = &sorted->list[i];
+		const struct kf_segment *p = &sorted->list[i];
 		uint64_t end = p[-1].address + p[-1].len, gap = p->address - end;
 
 		if (gap >= ALIGNMENT && (gap < REGION || p->address % REGION != 0))
@@ -170,10 +170,10 @@ int kf_ihex_parse(const uint8_t *file, size_t len, struct kf_image *image, struc
 	else
 		kf_fail_sys(err, ENOMEM, "HEX of %zu bytes", len);
 	if (r == 0)
-		r = kf_pieces_flatten(&reader.pieces, image, err);
+		r = kf_segments_join(&reader.segments, image, err);
 	if (r == 0)
-		r = check_gaps(&reader.pieces, err);
-	kf_pieces_free(&reader.pieces);
+		r = check_gaps(&reader.segments, err);
+	kf_segments_free(&reader.segments);
 	free(reader.buf);
 	return r;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "klipper/flatten.h"
+#include "klipper/segments.h"
 
 static int parse_bin(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
 {

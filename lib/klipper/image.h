@@ -46,7 +46,7 @@ void kf_image_free(struct kf_image *image);
 /* Free the bytes alone: what is known of them stays. */
 void kf_image_drop(struct kf_image *image);
 
-/* "bin", "uf2", "elf.hex", "elf": also what follows "klipper." in the artifact's name. */
+/* "bin", "uf2", "elf.hex", "elf": also what follows "klipper." in the name of the build's file. */
 const char *kf_format_name(enum kf_format format);
 
 #endif

@@ -42,37 +42,37 @@ static bool is_down(const char *state)
 	return one_of(state, down);
 }
 
-bool kf_printer_judge_info(const json_t *info, struct kf_printer *ret)
+bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret)
 {
 	const char *state = text(info, "state");
 
 	if (strcmp(state, "ready") == 0)
 		return false;
-	*ret = (struct kf_printer){ is_down(state) ? KF_PRINTER_DOWN : KF_PRINTER_DOUBT, "", -1 };
+	*ret = (struct kf_print_state){ is_down(state) ? KF_PRINT_DOWN : KF_PRINT_UNCLEAR, "", -1 };
 	return true;
 }
 
 /* print_stats: printing, paused, not, or (without a virtual SD card, or not a word) doubt. */
-static enum kf_printer_state of_file(const json_t *stats, const json_t *sd)
+static enum kf_print of_file(const json_t *stats, const json_t *sd)
 {
 	static const char *const over[] = { "standby", "complete", "cancelled", "error", NULL };
 	const char *state = text(stats, "state");
 
 	if (strcmp(state, "printing") == 0 || json_is_true(json_object_get(sd, "is_active")))
-		return KF_PRINTER_PRINTING;
+		return KF_PRINT_FILE;
 	if (strcmp(state, "paused") == 0)
-		return KF_PRINTER_PAUSED;
-	return one_of(state, over) ? KF_PRINTER_IDLE : KF_PRINTER_DOUBT;
+		return KF_PRINT_FILE_PAUSED;
+	return one_of(state, over) ? KF_PRINT_IDLE : KF_PRINT_UNCLEAR;
 }
 
-static enum kf_printer_state of_gcode(const json_t *timeout)
+static enum kf_print of_gcode(const json_t *timeout)
 {
 	static const char *const still[] = { "Idle", "Ready", NULL };
 	const char *state = text(timeout, "state");
 
 	if (strcmp(state, "Printing") == 0)
-		return KF_PRINTER_STREAMED;
-	return one_of(state, still) ? KF_PRINTER_IDLE : KF_PRINTER_DOUBT;
+		return KF_PRINT_STREAM;
+	return one_of(state, still) ? KF_PRINT_IDLE : KF_PRINT_UNCLEAR;
 }
 
 static bool asked_in_vain(const json_t *obj)
@@ -80,34 +80,34 @@ static bool asked_in_vain(const json_t *obj)
 	return !obj || (json_is_object(obj) && json_object_size(obj) == 0);
 }
 
-static enum kf_printer_state judge(const json_t *status)
+static enum kf_print judge(const json_t *status)
 {
 	const json_t *stats = json_object_get(status, "print_stats"),
 		     *timeout = json_object_get(status, "idle_timeout"),
 		     *webhooks = json_object_get(status, "webhooks");
-	enum kf_printer_state file, gcode;
+	enum kf_print file, gcode;
 
 	if (is_down(text(webhooks, "state")))
-		return KF_PRINTER_DOWN;
+		return KF_PRINT_DOWN;
 	file = of_file(stats, json_object_get(status, "virtual_sdcard"));
-	if (file == KF_PRINTER_PRINTING || file == KF_PRINTER_PAUSED)
+	if (file == KF_PRINT_FILE || file == KF_PRINT_FILE_PAUSED)
 		return file;
 	gcode = of_gcode(timeout);
-	if (gcode == KF_PRINTER_STREAMED)
+	if (gcode == KF_PRINT_STREAM)
 		return gcode;
 	if (json_is_true(json_object_get(json_object_get(status, "pause_resume"), "is_paused")))
-		return KF_PRINTER_HELD;
+		return KF_PRINT_STREAM_PAUSED;
 	if (strcmp(text(webhooks, "state"), "ready") != 0)
-		return KF_PRINTER_DOUBT;
+		return KF_PRINT_UNCLEAR;
 	/* A printer may lack one of the two (no virtual SD card), but not both. */
-	if (file == KF_PRINTER_DOUBT && asked_in_vain(stats))
+	if (file == KF_PRINT_UNCLEAR && asked_in_vain(stats))
 		return gcode;
-	if (gcode == KF_PRINTER_DOUBT && asked_in_vain(timeout))
+	if (gcode == KF_PRINT_UNCLEAR && asked_in_vain(timeout))
 		return file;
-	return file == KF_PRINTER_IDLE ? gcode : file;
+	return file == KF_PRINT_IDLE ? gcode : file;
 }
 
-void kf_printer_judge(const json_t *result, struct kf_printer *ret)
+void kf_print_state_read(const json_t *result, struct kf_print_state *ret)
 {
 	const json_t *status = json_object_get(result, "status"),
 		     *stats = json_object_get(status, "print_stats"),
@@ -116,7 +116,7 @@ void kf_printer_judge(const json_t *result, struct kf_printer *ret)
 	const char *file = text(stats, "filename");
 	double done = json_is_number(progress) ? json_number_value(progress) : -1;
 
-	*ret = (struct kf_printer){ .state = judge(status), .percent = -1 };
+	*ret = (struct kf_print_state){ .state = judge(status), .percent = -1 };
 	kf_text_clean(ret->file, sizeof(ret->file), file, strlen(file));
 	if (done >= 0 && done <= 1)
 		ret->percent = (int)(done * 100);
@@ -126,7 +126,7 @@ void kf_printer_judge(const json_t *result, struct kf_printer *ret)
 struct source {
 	const char *path;  /* of a socket; NULL: HTTP */
 	unsigned port;	   /* of HTTP */
-	pid_t listener;	   /* as kf_api_ask */
+	pid_t listener;	   /* as kf_api_request */
 	const char *info;  /* method or target that asks for what it is ... */
 	const char *query; /* ... and for its objects; HTTP's ends in '?' */
 };
@@ -136,7 +136,7 @@ struct inquiry {
 	int64_t deadline_ms;
 	/* The answer: what it does, or, where that is asked for, the sections of its configuration.
 	 */
-	struct kf_printer printer;
+	struct kf_print_state print;
 	bool settings_wanted;
 	json_t *settings;
 	struct kf_error why; /* of all that did not answer */
@@ -145,8 +145,8 @@ struct inquiry {
 static int ask_info(const struct source *source, int64_t deadline_ms, json_t **ret,
 		    struct kf_error *err)
 {
-	return source->path ? kf_api_ask(source->path, source->listener, source->info, NULL,
-					 deadline_ms, ret, err)
+	return source->path ? kf_api_request(source->path, source->listener, source->info, NULL,
+					     deadline_ms, ret, err)
 			    : kf_api_get(source->port, source->info, deadline_ms, ret, err);
 }
 
@@ -158,8 +158,8 @@ static int query(const struct source *source, json_t *objects, const char *http,
 	char target[256];
 
 	if (source->path)
-		return kf_api_ask(source->path, source->listener, source->query, params,
-				  deadline_ms, ret, err);
+		return kf_api_request(source->path, source->listener, source->query, params,
+				      deadline_ms, ret, err);
 	kf_text_format(target, sizeof(target), "%s%s", source->query, http);
 	return kf_api_get(source->port, target, deadline_ms, ret, err);
 }
@@ -176,7 +176,7 @@ static int ask_doing(struct inquiry *inquiry, const struct source *source, int64
 		      &status, err);
 
 	if (r == 0)
-		kf_printer_judge(status, &inquiry->printer);
+		kf_print_state_read(status, &inquiry->print);
 	return r;
 }
 
@@ -226,9 +226,9 @@ static int ask(struct inquiry *inquiry, const struct source *source, struct kf_e
 	r = check_subject(inquiry, source, info, err);
 	if (r == 0 && inquiry->settings_wanted)
 		r = ask_settings(inquiry, source, deadline_ms, err);
-	else if (r == 0 && !kf_printer_judge_info(info, &inquiry->printer))
+	else if (r == 0 && !kf_print_state_read_info(info, &inquiry->print))
 		r = ask_doing(inquiry, source, deadline_ms, err);
-	if (r == 0 && !inquiry->settings_wanted && inquiry->printer.state == KF_PRINTER_DOUBT)
+	if (r == 0 && !inquiry->settings_wanted && inquiry->print.state == KF_PRINT_UNCLEAR)
 		r = kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
 	if (r < 0 && source->path)
 		kf_error_prefix(err, "%s", source->path);
@@ -336,14 +336,14 @@ static int inquire(struct inquiry *inquiry)
 	return r;
 }
 
-int kf_klippy_consult(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf_printer *ret,
-		      struct kf_error *err)
+int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
+		       struct kf_print_state *ret, struct kf_error *err)
 {
 	struct inquiry inquiry = { .klippy = klippy, .deadline_ms = deadline_ms };
 	int r = inquire(&inquiry);
 
 	if (r == 0)
-		*ret = inquiry.printer;
+		*ret = inquiry.print;
 	else if (err)
 		*err = inquiry.why;
 	return r;
@@ -390,8 +390,8 @@ bool kf_klippy_ready(const struct kf_klippy *klippy, int64_t deadline_ms, char r
 		_cleanup_(kf_json_decrefp) json_t *info = NULL;
 
 		now_ms = kf_now_ms();
-		if (kf_api_ask(klippy->api, klippy->pid, "info", NULL, now_ms + SOURCE_MS, &info,
-			       NULL) == 0)
+		if (kf_api_request(klippy->api, klippy->pid, "info", NULL, now_ms + SOURCE_MS,
+				   &info, NULL) == 0)
 			told = take(info, ret) || told;
 		if (told && strncmp(ret, "startup", 7) != 0)
 			return true;

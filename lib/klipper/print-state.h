@@ -12,18 +12,18 @@
 
 #define KF_MOONRAKER_PORT 7125
 
-enum kf_printer_state {
-	KF_PRINTER_DOUBT,    /* the answers do not tell */
-	KF_PRINTER_IDLE,     /* nothing runs, whatever ran last */
-	KF_PRINTER_DOWN,     /* shutdown, error or startup: nothing can run */
-	KF_PRINTER_PRINTING, /* a file from the virtual SD card */
-	KF_PRINTER_PAUSED,   /* likewise */
-	KF_PRINTER_STREAMED, /* G-code of another origin: a macro, or a program that sends it */
-	KF_PRINTER_HELD,     /* likewise, and PAUSE came */
+enum kf_print {
+	KF_PRINT_UNCLEAR,	/* the answers do not tell */
+	KF_PRINT_IDLE,		/* nothing runs, whatever ran last */
+	KF_PRINT_DOWN,		/* shutdown, error or startup: nothing can run */
+	KF_PRINT_FILE,		/* a file from the virtual SD card */
+	KF_PRINT_FILE_PAUSED,	/* likewise */
+	KF_PRINT_STREAM,	/* G-code of another origin: a macro, or a program that sends it */
+	KF_PRINT_STREAM_PAUSED, /* likewise, and PAUSE came */
 };
 
-struct kf_printer {
-	enum kf_printer_state state;
+struct kf_print_state {
+	enum kf_print state;
 	char file[KF_NAME_SIZE]; /* what is printed, clean; may be empty */
 	int percent;		 /* of it; -1: not known */
 };
@@ -32,7 +32,7 @@ struct kf_printer {
  * info is the result of Klippy's "info" (Moonraker's printer.info). False: it is ready, and only
  * its objects tell; else *ret is the verdict.
  */
-bool kf_printer_judge_info(const json_t *info, struct kf_printer *ret);
+bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret);
 
 /*
  * result is that of "objects/query" (printer.objects.query) for print_stats, virtual_sdcard,
@@ -40,14 +40,14 @@ bool kf_printer_judge_info(const json_t *info, struct kf_printer *ret);
  * state counts first; idle_timeout says Printing for all G-code, whoever sends it, and pause_resume
  * that it was paused, where print_stats knows of files only.
  */
-void kf_printer_judge(const json_t *result, struct kf_printer *ret);
+void kf_print_state_read(const json_t *result, struct kf_print_state *ret);
 
 /*
- * 0 and a verdict that is not KF_PRINTER_DOUBT; KF_PRINTER_UNKNOWN with the reasons of all that
+ * 0 and a verdict that is not KF_PRINT_UNCLEAR; KF_PRINTER_UNKNOWN with the reasons of all that
  * were asked; KF_INTERRUPTED. Each source has a few seconds, all have until deadline_ms.
  */
-_must_check_ int kf_klippy_consult(const struct kf_klippy *klippy, int64_t deadline_ms,
-				   struct kf_printer *ret, struct kf_error *err);
+_must_check_ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
+				    struct kf_print_state *ret, struct kf_error *err);
 
 /*
  * Its configuration as it runs: "settings" of the object configfile (Klipper

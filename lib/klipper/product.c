@@ -5,8 +5,8 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/artifact.h"
 #include "klipper/chip.h"
+#include "klipper/image-check.h"
 #include "klipper/product.h"
 #include "usb/identity.h"
 
@@ -100,9 +100,9 @@ static int check_result(const struct kf_work *w, const struct kf_image *image, s
 			       w->kconfig.mcu, image->dictionary.mcu);
 	r = check_start(w, image, err);
 	if (r == 0)
-		r = kf_artifact_check(image, &start, err);
+		r = kf_image_check(image, &start, err);
 	if (r == 0)
-		r = kf_artifact_dictionary(w->image_path, image, err);
+		r = kf_image_check_dictionary(w->image_path, image, err);
 	return r < 0 ? r : check_version(w, image, err);
 }
 

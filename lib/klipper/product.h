@@ -9,7 +9,7 @@
 /*
  * work->image_path is filled; the caller frees *ret. KF_BUILD_FAILED: there is none. KF_CONFIG,
  * KF_MCU_MISMATCH, KF_WRONG_OFFSET, KF_WRONG_VERSION: it is not what the configuration and the
- * tree ask for. And as kf_image_load and klipper/artifact.h.
+ * tree ask for. And as kf_image_load and klipper/image-check.h.
  */
 _must_check_ int kf_product_check(struct kf_work *work, struct kf_image *ret, struct kf_error *err);
 

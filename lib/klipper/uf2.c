@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "klipper/flatten.h"
+#include "klipper/segments.h"
 
 enum {
 	BLOCK_BYTES = 512,
@@ -66,8 +66,8 @@ static int check_sequence(const struct block *block, size_t index, size_t count,
 	return 0;
 }
 
-static int collect(const uint8_t *file, size_t count, struct kf_pieces *pieces, uint32_t *family,
-		   struct kf_error *err)
+static int collect(const uint8_t *file, size_t count, struct kf_segments *segments,
+		   uint32_t *family, struct kf_error *err)
 {
 	struct block block;
 	int r;
@@ -85,7 +85,7 @@ static int collect(const uint8_t *file, size_t count, struct kf_pieces *pieces, 
 			return r;
 		if (block.flags & FLAG_NOT_FLASH)
 			continue;
-		r = kf_pieces_add(pieces, block.address, p + PAYLOAD_AT, block.bytes, err);
+		r = kf_segments_add(segments, block.address, p + PAYLOAD_AT, block.bytes, err);
 		if (r < 0)
 			return r;
 	}
@@ -94,17 +94,17 @@ static int collect(const uint8_t *file, size_t count, struct kf_pieces *pieces, 
 
 int kf_uf2_parse(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
 {
-	_cleanup_(kf_pieces_free) struct kf_pieces pieces = { 0 };
+	_cleanup_(kf_segments_free) struct kf_segments segments = { 0 };
 	uint32_t family = 0;
 	int r;
 
 	if (len % BLOCK_BYTES != 0)
 		return kf_fail(err, KF_BAD_IMAGE, "UF2 of %zu bytes: cut in the middle of a block",
 			       len);
-	r = collect(file, len / BLOCK_BYTES, &pieces, &family, err);
+	r = collect(file, len / BLOCK_BYTES, &segments, &family, err);
 	if (r < 0)
 		return r;
-	r = kf_pieces_flatten(&pieces, image, err);
+	r = kf_segments_join(&segments, image, err);
 	if (r < 0)
 		return r;
 	image->family = family;

@@ -85,7 +85,7 @@ static void say_progress(void *arg, const char *what, size_t done, size_t total)
 /* What kf-flash does for one board, once its plan is made. */
 static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, FILE *out)
 {
-	struct kf_watch watch = { say_step, say_progress, NULL };
+	struct kf_progress progress = { say_step, say_progress, NULL };
 	struct kf_plan plan = { .image = lab->image,
 				.methods = { .list = { KF_METHOD_KATAPULT }, .count = 1 },
 				.options = { .method_ms = method_ms, .return_ms = return_ms } };
@@ -98,7 +98,7 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 	if (bus_look(&plan.board)) {
 		kf_text_format(plan.board.key, sizeof(plan.board.key), KEY);
 		plan.current = kf_plan_noted(&plan);
-		r = kf_flash_board(&plan, &watch, &flash, &err);
+		r = kf_flash_board(&plan, &progress, &flash, &err);
 	} else {
 		r = kf_fail(&err, KF_NOT_CONNECTED, "not connected");
 	}

@@ -5,13 +5,13 @@
  * (2) and what the payload is filled with (1), in little-endian.
  */
 #include "core/bytes.h"
-#include "fuzz/pieces.h"
+#include "fuzz/segments.h"
 
 enum { SPEC = 8, BLOCK = 512, PAYLOAD_AT = 32, PAYLOAD_MAX = 476, END_AT = 508 };
 enum { NOT_FLASH = 0x1, FAMILY = 0x2000 };
 
 static void make_block(uint8_t *block, const uint8_t *spec, uint32_t number, uint32_t count,
-		       struct pieces *pieces)
+		       struct segments *segments)
 {
 	uint32_t bytes = (uint32_t)(spec[5] | spec[6] << 8) % (PAYLOAD_MAX + 8);
 	const uint32_t words[] = { 0x0a324655,
@@ -28,7 +28,7 @@ static void make_block(uint8_t *block, const uint8_t *spec, uint32_t number, uin
 	memset(block + PAYLOAD_AT, spec[7], PAYLOAD_MAX);
 	kf_put_le32(block + END_AT, 0x0ab16f30);
 	if (!(spec[0] & NOT_FLASH) && bytes <= PAYLOAD_MAX)
-		pieces->list[pieces->count++] = (struct piece){
+		segments->list[segments->count++] = (struct segment){
 			.address = kf_get_le32(spec + 1),
 			.data = block + PAYLOAD_AT,
 			.len = bytes,
@@ -37,15 +37,15 @@ static void make_block(uint8_t *block, const uint8_t *spec, uint32_t number, uin
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	size_t count = len / SPEC < PIECES_MAX ? len / SPEC : PIECES_MAX;
+	size_t count = len / SPEC < SEGMENTS_MAX ? len / SPEC : SEGMENTS_MAX;
 	_cleanup_(kf_freep) uint8_t *file = calloc(count + 1, BLOCK);
-	struct pieces pieces = { .count = 0 };
+	struct segments segments = { .count = 0 };
 
 	ALWAYS(file != NULL);
 	for (size_t i = 0; i < count; i++)
 		make_block(file + i * BLOCK, data + i * SPEC, (uint32_t)i, (uint32_t)count,
-			   &pieces);
+			   &segments);
 	if (count > 0)
-		pieces_compare(&pieces, file, count * BLOCK);
+		segments_compare(&segments, file, count * BLOCK);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/drives.h"
+#include "klipper/mcus.h"
 #include "klipper/print-state.h"
 #include "unit/temp.h"
 #include "unit/test.h"
@@ -103,14 +103,14 @@ TEST(the_ports_of_a_configuration)
 			  "mcu tool", "serial", "/dev/ttyACM7", "output_pin x", "serial", "/dev/b");
 	struct kf_board board = { .tty = "/dev/ttyACM7" };
 
-	CHECK(kf_klippy_drives(settings, &board));
+	CHECK(kf_klippy_has_mcu(settings, &board));
 	kf_text_format(board.tty, sizeof(board.tty), "/dev/ttyACM0");
-	CHECK(!kf_klippy_drives(settings, &board));
+	CHECK(!kf_klippy_has_mcu(settings, &board));
 	kf_text_format(board.by_id, sizeof(board.by_id), "/dev/serial/by-id/usb-a");
-	CHECK(kf_klippy_drives(settings, &board));
+	CHECK(kf_klippy_has_mcu(settings, &board));
 	kf_text_format(board.by_id, sizeof(board.by_id), "/dev/b");
-	CHECK(!kf_klippy_drives(settings, &board));
-	CHECK(!kf_klippy_drives(NULL, &board));
+	CHECK(!kf_klippy_has_mcu(settings, &board));
+	CHECK(!kf_klippy_has_mcu(NULL, &board));
 }
 
 TEST(what_is_no_klippy)
@@ -165,12 +165,11 @@ static const json_t *answer(const json_t *record, const char *question)
 
 TEST(every_recorded_state)
 {
-	static const enum kf_printer_state want[] = { KF_PRINTER_DOUBT,	   KF_PRINTER_IDLE,
-						      KF_PRINTER_PRINTING, KF_PRINTER_PAUSED,
-						      KF_PRINTER_IDLE,	   KF_PRINTER_DOWN,
-						      KF_PRINTER_DOUBT };
+	static const enum kf_print want[] = { KF_PRINT_UNCLEAR,	    KF_PRINT_IDLE, KF_PRINT_FILE,
+					      KF_PRINT_FILE_PAUSED, KF_PRINT_IDLE, KF_PRINT_DOWN,
+					      KF_PRINT_UNCLEAR };
 	FILE *f = fopen(RECORDED, "re");
-	struct kf_printer printer;
+	struct kf_print_state print;
 	size_t seen = 0;
 
 	CHECK(f);
@@ -179,10 +178,10 @@ TEST(every_recorded_state)
 
 		if (seen >= KF_ARRAY_SIZE(want))
 			break;
-		kf_printer_judge(answer(record, "klippy.sock objects/query"), &printer);
-		CHECK(printer.state == want[seen]);
-		CHECK(kf_printer_judge_info(info, &printer) ==
-		      (want[seen] == KF_PRINTER_DOUBT || want[seen] == KF_PRINTER_DOWN));
+		kf_print_state_read(answer(record, "klippy.sock objects/query"), &print);
+		CHECK(print.state == want[seen]);
+		CHECK(kf_print_state_read_info(info, &print) ==
+		      (want[seen] == KF_PRINT_UNCLEAR || want[seen] == KF_PRINT_DOWN));
 		json_decref(record);
 	}
 	CHECK(seen == KF_ARRAY_SIZE(want));

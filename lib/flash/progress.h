@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How a flash tells its caller what it is doing; lib itself prints nothing. */
-#ifndef KF_FLASH_WATCH_H
-#define KF_FLASH_WATCH_H
+#ifndef KF_FLASH_PROGRESS_H
+#define KF_FLASH_PROGRESS_H
 
 #include "core/base.h"
 
-struct kf_watch {
+struct kf_progress {
 	/* A step begins; text is a short phrase: "entering Katapult". */
 	void (*step)(void *arg, const char *text);
 	/* bytes done of total; what is "writing" or "reading back". */
@@ -13,6 +13,6 @@ struct kf_watch {
 	void *arg;
 };
 
-void kf_watch_step(const struct kf_watch *watch, const char *fmt, ...) _printf_(2, 3);
+void kf_progress_step(const struct kf_progress *progress, const char *fmt, ...) _printf_(2, 3);
 
 #endif

@@ -5,8 +5,8 @@
 #include "core/bytes.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/artifact.h"
 #include "klipper/chip.h"
+#include "klipper/image-check.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 
@@ -31,7 +31,7 @@ static int check(struct kf_image *image, const uint32_t *start)
 	int r;
 
 	err = (struct kf_error){ 0 };
-	r = kf_artifact_check(image, start, &err);
+	r = kf_image_check(image, start, &err);
 	kf_image_free(image);
 	return r;
 }
@@ -216,14 +216,14 @@ TEST(dictionary_beside)
 	kf_text_format(path, sizeof(path), "%s", temp_path("klipper.bin"));
 	kf_text_format(dict, sizeof(dict), "%s", temp_path("klipper.dict"));
 	CHECK(kf_dictionary_parse(ours, strlen(ours), &image.dictionary, &err) == 0 &&
-	      kf_artifact_dictionary(path, &image, &err) == 0);
+	      kf_image_check_dictionary(path, &image, &err) == 0);
 	put(dict, ours);
-	CHECK(kf_artifact_dictionary(path, &image, &err) == 0);
+	CHECK(kf_image_check_dictionary(path, &image, &err) == 0);
 	put(dict, theirs);
-	CHECK(kf_artifact_dictionary(path, &image, &err) < 0 && err.code == KF_BAD_IMAGE &&
+	CHECK(kf_image_check_dictionary(path, &image, &err) < 0 && err.code == KF_BAD_IMAGE &&
 	      strstr(err.message, "v2 for rp2350") && strstr(err.message, "v1 for rp2040"));
 	put(dict, "{\"version\":");
-	CHECK(kf_artifact_dictionary(path, &image, &err) < 0 && strstr(err.message, dict));
+	CHECK(kf_image_check_dictionary(path, &image, &err) < 0 && strstr(err.message, dict));
 }
 
 TEST_MAIN(T(every_family), T(odd_layouts), T(refusals), T(end_of_flash), T(uf2_family),

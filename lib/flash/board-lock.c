@@ -16,17 +16,17 @@
 #include "core/paths.h"
 #include "core/record.h"
 #include "core/text.h"
-#include "flash/claim.h"
+#include "flash/board-lock.h"
 
-struct wish {
+struct wanted {
 	json_t *record; /* borrowed */
 	struct kf_board board;
 };
 
 static int by_port(const void *a, const void *b)
 {
-	return strcmp(((const struct wish *)a)->board.usb.port,
-		      ((const struct wish *)b)->board.usb.port);
+	return strcmp(((const struct wanted *)a)->board.usb.port,
+		      ((const struct wanted *)b)->board.usb.port);
 }
 
 /* As sysfs names ports ("1-1.2"), and nothing that leads a path elsewhere. */
@@ -36,9 +36,11 @@ static bool is_port(const char *port)
 	       port[strspn(port, "0123456789-.:abcdefghijklmnopqrstuvwxyz")] == '\0';
 }
 
-static int list_wishes(json_t *records, struct wish **ret, size_t *ret_count, struct kf_error *err)
+static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
+		       struct kf_error *err)
 {
-	_cleanup_(kf_freep) struct wish *list = calloc(json_array_size(records) + 1, sizeof(*list));
+	_cleanup_(kf_freep) struct wanted *list =
+		calloc(json_array_size(records) + 1, sizeof(*list));
 	size_t i, count = 0;
 	json_t *record;
 	int r;
@@ -47,14 +49,14 @@ static int list_wishes(json_t *records, struct wish **ret, size_t *ret_count, st
 		return kf_fail_sys(err, ENOMEM, "%zu records", json_array_size(records));
 	json_array_foreach(records, i, record)
 	{
-		struct wish *wish = &list[count];
+		struct wanted *wanted = &list[count];
 
-		r = kf_record_board(record, &wish->board, err);
+		r = kf_record_board(record, &wanted->board, err);
 		if (r < 0)
 			return r;
-		wish->record = record;
-		if (!kf_record_failed(record) && !wish->board.excluded && wish->board.connected &&
-		    is_port(wish->board.usb.port))
+		wanted->record = record;
+		if (!kf_record_failed(record) && !wanted->board.excluded &&
+		    wanted->board.connected && is_port(wanted->board.usb.port))
 			count++;
 	}
 	qsort(list, count, sizeof(*list), by_port);
@@ -64,8 +66,8 @@ static int list_wishes(json_t *records, struct wish **ret, size_t *ret_count, st
 }
 
 /* 1: our parent has it, for us. 0: *ret is ours now. */
-static int claim_mine(const struct kf_claims *claims, const struct kf_board *board,
-		      int64_t deadline_ms, int *ret, struct kf_error *err)
+static int lock_for_user(const struct kf_board_locks *locks, const struct kf_board *board,
+			 int64_t deadline_ms, int *ret, struct kf_error *err)
 {
 	char path[PATH_MAX], process[32];
 	pid_t other;
@@ -81,7 +83,7 @@ static int claim_mine(const struct kf_claims *claims, const struct kf_board *boa
 		return 1;
 	kf_text_format(process, sizeof(process), "process %d", (int)other);
 	if (deadline_ms > kf_now_ms()) {
-		claims->waits(board, process);
+		locks->waits(board, process);
 		r = kf_lock_take(path, deadline_ms, ret, err);
 	}
 	if (r == -EBUSY)
@@ -106,8 +108,8 @@ static bool hub_port(const char *port, char ret[PATH_MAX])
  * What other users see of it: the hub's port, which stays while boards come and go on it. Where the
  * kernel does not show that, *ret stays -1.
  */
-static int claim_port(const struct kf_claims *claims, const struct kf_board *board,
-		      int64_t deadline_ms, int *ret, struct kf_error *err)
+static int lock_port(const struct kf_board_locks *locks, const struct kf_board *board,
+		     int64_t deadline_ms, int *ret, struct kf_error *err)
 {
 	char path[PATH_MAX];
 	int r = 0;
@@ -117,7 +119,7 @@ static int claim_port(const struct kf_claims *claims, const struct kf_board *boa
 	if (*ret >= 0)
 		r = kf_lock_fd(*ret, 0);
 	if (r == -EBUSY && deadline_ms > kf_now_ms()) {
-		claims->waits(board, "another user's kf-flash");
+		locks->waits(board, "another user's kf-flash");
 		r = kf_lock_fd(*ret, deadline_ms);
 	}
 	if (r == -EBUSY)
@@ -127,68 +129,68 @@ static int claim_port(const struct kf_claims *claims, const struct kf_board *boa
 			   : 0;
 }
 
-static int claim(struct kf_claims *claims, const struct kf_board *board, int64_t deadline_ms,
-		 struct kf_error *err)
+static int lock_board(struct kf_board_locks *locks, const struct kf_board *board,
+		      int64_t deadline_ms, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int mine = -1;
 	_cleanup_(kf_closep) int port = -1;
-	int r = claim_mine(claims, board, deadline_ms, &mine, err);
+	int r = lock_for_user(locks, board, deadline_ms, &mine, err);
 
 	if (r == 0)
-		r = claim_port(claims, board, deadline_ms, &port, err);
+		r = lock_port(locks, board, deadline_ms, &port, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	claims->fds[claims->count++] = mine;
+	locks->fds[locks->count++] = mine;
 	if (port >= 0)
-		claims->fds[claims->count++] = port;
-	mine = port = -1; /* the claims' now */
+		locks->fds[locks->count++] = port;
+	mine = port = -1; /* the locks' now */
 	return 0;
 }
 
-int kf_claims_take(struct kf_claims *claims, json_t *records, int64_t deadline_ms,
-		   struct kf_error *err)
+int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t deadline_ms,
+			struct kf_error *err)
 {
-	_cleanup_(kf_freep) struct wish *list = NULL;
+	_cleanup_(kf_freep) struct wanted *list = NULL;
 	struct kf_error why;
 	size_t count = 0;
 	int r;
 
-	/* Our parent's claims come to us open; what we start is not to keep them. */
+	/* Our parent's locks come to us open; what we start is not to keep them. */
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	r = list_wishes(records, &list, &count, err);
+	r = list_boards(records, &list, &count, err);
 	if (r < 0)
 		return r;
-	claims->fds = calloc(2 * count + 1, sizeof(*claims->fds));
-	if (!claims->fds)
+	locks->fds = calloc(2 * count + 1, sizeof(*locks->fds));
+	if (!locks->fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
 	for (size_t i = 0; i < count; i++) {
 		/* A composite device has several records, but is one board. */
 		if (i > 0 && strcmp(list[i - 1].board.usb.port, list[i].board.usb.port) == 0)
 			continue;
-		r = claim(claims, &list[i].board, deadline_ms, &why);
+		r = lock_board(locks, &list[i].board, deadline_ms, &why);
 		if (r == -EINTR && err)
 			*err = why;
 		if (r == -EINTR)
 			return r;
 		if (r < 0) {
-			kf_record_set_error(list[i].record, claims->tool, &why);
-			claims->failed(&list[i].board, &why);
+			kf_record_set_error(list[i].record, locks->tool, &why);
+			locks->failed(&list[i].board, &why);
 		}
 	}
 	return 0;
 }
 
-int kf_claims_keep(const struct kf_claims *claims, struct kf_error *err)
+int kf_board_locks_keep(const struct kf_board_locks *locks, struct kf_error *err)
 {
-	for (size_t i = 0; i < claims->count; i++)
-		if (fcntl(claims->fds[i], F_SETFD, 0) < 0)
+	for (size_t i = 0; i < locks->count; i++)
+		if (fcntl(locks->fds[i], F_SETFD, 0) < 0)
 			return kf_fail_sys(err, errno, "cannot keep a lock");
 	return 0;
 }
 
-void kf_claims_free(struct kf_claims *claims)
+void kf_board_locks_free(struct kf_board_locks *locks)
 {
-	for (size_t i = 0; i < claims->count; i++)
-		kf_closep(&claims->fds[i]);
-	free(claims->fds);
+	for (size_t i = 0; i < locks->count; i++)
+		kf_closep(&locks->fds[i]);
+	free(locks->fds);
 }

@@ -9,8 +9,8 @@
 #include "core/bytes.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/artifact.h"
 #include "klipper/chip.h"
+#include "klipper/image-check.h"
 
 static int check_app(const struct kf_image *image, struct kf_error *err)
 {
@@ -164,7 +164,7 @@ static int check_end(const struct kf_image *image, const struct kf_chip *chip, u
 		       end, image->dictionary.mcu, limit);
 }
 
-int kf_artifact_check(const struct kf_image *image, const uint32_t *start, struct kf_error *err)
+int kf_image_check(const struct kf_image *image, const uint32_t *start, struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
 	size_t at = 0;
@@ -189,7 +189,7 @@ int kf_artifact_check(const struct kf_image *image, const uint32_t *start, struc
 	return r < 0 || !start ? r : check_end(image, chip, *start, err);
 }
 
-int kf_artifact_dictionary(const char *path, const struct kf_image *image, struct kf_error *err)
+int kf_image_check_dictionary(const char *path, const struct kf_image *image, struct kf_error *err)
 {
 	static const char again[] =
 		"build it from nothing (kf build --clean), or move the image out of that folder";

@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 #include "klipper/api.h"
-#include "klipper/drives.h"
+#include "klipper/mcus.h"
 
 /* By any of its names, or another link to it. */
 static bool is_port_of(const char *serial, const struct kf_board *board)
@@ -42,12 +42,12 @@ static const char *find_section(json_t *settings, const struct kf_board *board)
 	return NULL;
 }
 
-bool kf_klippy_drives(json_t *settings, const struct kf_board *board)
+bool kf_klippy_has_mcu(json_t *settings, const struct kf_board *board)
 {
 	return find_section(settings, board);
 }
 
-bool kf_klippy_names_links(json_t *settings)
+bool kf_klippy_links_only(json_t *settings)
 {
 	static const char links[] = "/dev/serial/by-";
 	const char *name, *serial;
@@ -72,7 +72,8 @@ static int query(const struct kf_klippy *klippy, const char *object, const char 
 	_cleanup_(kf_json_decrefp) json_t *params =
 		json_pack("{s:{s:[s]}}", "objects", object, member);
 
-	return kf_api_ask(klippy->api, klippy->pid, "objects/query", params, deadline_ms, ret, err);
+	return kf_api_request(klippy->api, klippy->pid, "objects/query", params, deadline_ms, ret,
+			      err);
 }
 
 int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,

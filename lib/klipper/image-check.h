@@ -3,8 +3,8 @@
  * Is an image what it is taken for? Told from its bytes, not from its name, nor from the
  * configuration that it is said to come from.
  */
-#ifndef KF_KLIPPER_ARTIFACT_H
-#define KF_KLIPPER_ARTIFACT_H
+#ifndef KF_KLIPPER_IMAGE_CHECK_H
+#define KF_KLIPPER_IMAGE_CHECK_H
 
 #include "klipper/image.h"
 
@@ -20,14 +20,14 @@
  *                    unless that were "No bootloader": a guess
  *   KF_TOO_LARGE     it goes beyond the end of the flash
  */
-_must_check_ int kf_artifact_check(const struct kf_image *image, const uint32_t *start,
-				   struct kf_error *err);
+_must_check_ int kf_image_check(const struct kf_image *image, const uint32_t *start,
+				struct kf_error *err);
 
 /*
  * Where a klipper.dict lies beside path, as the build leaves it, it must be the dictionary in the
  * image. KF_BAD_IMAGE: it is another one; KF_IO and the like: it cannot be read.
  */
-_must_check_ int kf_artifact_dictionary(const char *path, const struct kf_image *image,
-					struct kf_error *err);
+_must_check_ int kf_image_check_dictionary(const char *path, const struct kf_image *image,
+					   struct kf_error *err);
 
 #endif

@@ -3,8 +3,8 @@
  * The boards that a running Klippy drives: which firmware each of them told it when it connected
  * (Klipper docs/Status_Reference.md, configfile and mcu).
  */
-#ifndef KF_KLIPPER_DRIVES_H
-#define KF_KLIPPER_DRIVES_H
+#ifndef KF_KLIPPER_MCUS_H
+#define KF_KLIPPER_MCUS_H
 
 #include "core/board.h"
 #include "klipper/klippy.h"
@@ -19,13 +19,13 @@ _must_check_ int kf_klippy_version(const struct kf_klippy *klippy, const struct 
 				   struct kf_error *err);
 
 /* Is the board's port the serial: of an MCU in these settings (kf_klippy_settings)? */
-bool kf_klippy_drives(json_t *settings, const struct kf_board *board);
+bool kf_klippy_has_mcu(json_t *settings, const struct kf_board *board);
 
 /*
  * Does each MCU in these settings that has a serial: name a link of udev's that is there, below
  * /dev/serial/by-id or by-path? Such a name means the same port for all; /dev/ttyACM0 may be
  * another one in a container.
  */
-bool kf_klippy_names_links(json_t *settings);
+bool kf_klippy_links_only(json_t *settings);
 
 #endif

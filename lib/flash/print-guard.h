@@ -4,8 +4,8 @@
  * asked what it does. Each process is asked once; a guard lives no longer than one look at the
  * boards.
  */
-#ifndef KF_FLASH_GUARD_H
-#define KF_FLASH_GUARD_H
+#ifndef KF_FLASH_PRINT_GUARD_H
+#define KF_FLASH_PRINT_GUARD_H
 
 #include "core/board.h"
 #include "flash/hold.h"
@@ -14,7 +14,7 @@
 struct kf_hidden;
 
 /* All zero is a new one. */
-struct kf_guard {
+struct kf_print_guard {
 	bool while_unknown; /* the user's word: no answer is no reason to stay */
 	struct {
 		pid_t pid;
@@ -34,17 +34,17 @@ struct kf_guard {
  * other ports only. KF_PRINTER_UNKNOWN: one may have it, and nobody can say (with while_unknown: 0,
  * and no holder). KF_INTERRUPTED.
  */
-_must_check_ int kf_guard_port(struct kf_guard *guard, struct kf_board *board,
-			       struct kf_error *err);
+_must_check_ int kf_print_guard_port(struct kf_print_guard *guard, struct kf_board *board,
+				     struct kf_error *err);
 
 /*
  * May this process be stopped? Yes for whatever is no Klippy, and for one that has ended, is
  * idle, shut down, in error or starting. KF_PRINTING: with file and progress.
  * KF_PRINTER_UNKNOWN: it runs, and nobody can say. KF_INTERRUPTED.
  */
-_must_check_ int kf_guard_holder(struct kf_guard *guard, const struct kf_holder *holder,
-				 struct kf_error *err);
+_must_check_ int kf_print_guard_holder(struct kf_print_guard *guard, const struct kf_holder *holder,
+				       struct kf_error *err);
 
-void kf_guard_free(struct kf_guard *guard);
+void kf_print_guard_free(struct kf_print_guard *guard);
 
 #endif

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/text.h"
-#include "flash/verdict.h"
+#include "flash/summary.h"
 
-void kf_verdict_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size)
+void kf_summary_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size)
 {
 	const struct kf_board *board = &plan->board;
 	const char *unit = stops_units ? board->holder.unit : "";
@@ -32,7 +32,7 @@ static const char *text(const json_t *obj, const char *name)
 	return s ? s : "";
 }
 
-void kf_verdict_tell(const json_t *flash, const char *version, char *ret, size_t size)
+void kf_summary_result(const json_t *flash, const char *version, char *ret, size_t size)
 {
 	const char *reason = text(flash, "reason");
 
@@ -45,8 +45,8 @@ void kf_verdict_tell(const json_t *flash, const char *version, char *ret, size_t
 			       json_number_value(json_object_get(flash, "seconds")));
 }
 
-void kf_verdict_format(const json_t *record, const char *label, const char *version, char *ret,
-		       size_t size)
+void kf_summary_line(const json_t *record, const char *label, const char *version, char *ret,
+		     size_t size)
 {
 	const json_t *flash = json_object_get(record, "flash");
 	const json_t *error = json_object_get(record, "error");

@@ -6,8 +6,8 @@
 #include "core/clock.h"
 #include "core/process.h"
 #include "core/text.h"
-#include "flash/guard.h"
-#include "klipper/drives.h"
+#include "flash/print-guard.h"
+#include "klipper/mcus.h"
 #include "klipper/print-state.h"
 #include "usb/holder.h"
 
@@ -24,29 +24,29 @@ static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
 		       facts.owner);
 }
 
-static int judge(const struct kf_printer *printer, const char *who, struct kf_error *err)
+static int check_printing(const struct kf_print_state *print, const char *who, struct kf_error *err)
 {
-	const char *file = printer->file[0] ? printer->file : "a file";
+	const char *file = print->file[0] ? print->file : "a file";
 	char progress[32] = "";
 	int r;
 
-	if (printer->percent >= 0)
-		kf_text_format(progress, sizeof(progress), ", %d %% done", printer->percent);
-	switch (printer->state) {
-	case KF_PRINTER_PRINTING:
+	if (print->percent >= 0)
+		kf_text_format(progress, sizeof(progress), ", %d %% done", print->percent);
+	switch (print->state) {
+	case KF_PRINT_FILE:
 		return kf_fail(err, KF_PRINTING, "%s is printing %s%s", who, file, progress);
-	case KF_PRINTER_PAUSED:
+	case KF_PRINT_FILE_PAUSED:
 		r = kf_fail(err, KF_PRINTING, "%s has paused its print of %s%s", who, file,
 			    progress);
 		kf_error_hint(err, "let it end, or cancel it");
 		return r;
-	case KF_PRINTER_STREAMED:
+	case KF_PRINT_STREAM:
 		r = kf_fail(err, KF_PRINTING, "%s is running G-code, but not of a file of its own",
 			    who);
 		kf_error_hint(err, "a program streams a print to it, or a command still runs: "
 				   "wait until it is idle");
 		return r;
-	case KF_PRINTER_HELD:
+	case KF_PRINT_STREAM_PAUSED:
 		r = kf_fail(err, KF_PRINTING, "%s has paused, but not a file of its own", who);
 		kf_error_hint(
 			err, "if a program streams a print to it, let that end; if nothing prints, "
@@ -71,11 +71,11 @@ static bool gone(pid_t pid)
 	return kf_process_signal(pid, 0) == -ESRCH;
 }
 
-static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
-		   struct kf_error *err)
+static int ask_printing(const struct kf_print_guard *guard, const struct kf_holder *holder,
+			struct kf_error *err)
 {
 	struct kf_klippy klippy;
-	struct kf_printer printer;
+	struct kf_print_state print;
 	struct kf_error why;
 	char who[2 * KF_NAME_SIZE + 32];
 	int r;
@@ -83,9 +83,9 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 	if (!is_klippy(holder, &klippy))
 		return 0;
 	name_klippy(holder, who, sizeof(who));
-	r = kf_klippy_consult(&klippy, kf_now_ms() + CONSULT_MS, &printer, &why);
+	r = kf_print_state_ask(&klippy, kf_now_ms() + CONSULT_MS, &print, &why);
 	if (r == 0)
-		return judge(&printer, who, err);
+		return check_printing(&print, who, err);
 	/* It ended while we asked. */
 	if (r != -EINTR && gone(holder->pid))
 		return 0;
@@ -99,7 +99,8 @@ static int consult(const struct kf_guard *guard, const struct kf_holder *holder,
 	return r;
 }
 
-int kf_guard_holder(struct kf_guard *guard, const struct kf_holder *holder, struct kf_error *err)
+int kf_print_guard_holder(struct kf_print_guard *guard, const struct kf_holder *holder,
+			  struct kf_error *err)
 {
 	struct kf_error answer = { .code = KF_OK };
 	int r;
@@ -110,7 +111,7 @@ int kf_guard_holder(struct kf_guard *guard, const struct kf_holder *holder, stru
 				*err = guard->asked[i].err;
 			return kf_code_errno(guard->asked[i].err.code);
 		}
-	r = holder->pid ? consult(guard, holder, &answer) : 0;
+	r = holder->pid ? ask_printing(guard, holder, &answer) : 0;
 	if (guard->count < KF_ARRAY_SIZE(guard->asked)) {
 		guard->asked[guard->count].pid = holder->pid;
 		guard->asked[guard->count++].err = answer;
@@ -130,7 +131,7 @@ struct kf_hidden {
 
 static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 {
-	struct kf_guard *guard = arg;
+	struct kf_print_guard *guard = arg;
 	struct kf_hidden *list;
 	struct kf_hidden one = { .klippy = *klippy, .late = true };
 
@@ -146,7 +147,7 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 }
 
 /* Each has its share of the time that is left; one that answers leaves the rest of its own. */
-static void ask_late(struct kf_guard *guard, int64_t deadline_ms)
+static void ask_late(struct kf_print_guard *guard, int64_t deadline_ms)
 {
 	size_t left = 0;
 
@@ -166,7 +167,7 @@ static void ask_late(struct kf_guard *guard, int64_t deadline_ms)
 	}
 }
 
-static void ask_hidden(struct kf_guard *guard)
+static void ask_hidden(struct kf_print_guard *guard)
 {
 	int64_t start_ms = kf_now_ms();
 	char who[2 * KF_NAME_SIZE + 32];
@@ -183,7 +184,7 @@ static void ask_hidden(struct kf_guard *guard)
 	}
 }
 
-static int find_hidden(struct kf_guard *guard, struct kf_error *err)
+static int find_hidden(struct kf_print_guard *guard, struct kf_error *err)
 {
 	if (guard->looked)
 		return 0;
@@ -210,7 +211,7 @@ static bool may_have(const struct kf_hidden *hidden, const struct kf_board *boar
 		return false;
 	kf_holder_find_facts(&hidden->holder, &facts);
 	if (hidden->settings)
-		return facts.container && !kf_klippy_names_links(hidden->settings);
+		return facts.container && !kf_klippy_links_only(hidden->settings);
 	return locked || facts.container;
 }
 
@@ -235,7 +236,7 @@ static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *b
 	return r;
 }
 
-int kf_guard_port(struct kf_guard *guard, struct kf_board *board, struct kf_error *err)
+int kf_print_guard_port(struct kf_print_guard *guard, struct kf_board *board, struct kf_error *err)
 {
 	bool locked;
 	int r;
@@ -246,7 +247,7 @@ int kf_guard_port(struct kf_guard *guard, struct kf_board *board, struct kf_erro
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < guard->hidden_count; i++)
-		if (kf_klippy_drives(guard->hidden[i].settings, board)) {
+		if (kf_klippy_has_mcu(guard->hidden[i].settings, board)) {
 			board->holder = guard->hidden[i].holder;
 			return 0;
 		}
@@ -257,10 +258,10 @@ int kf_guard_port(struct kf_guard *guard, struct kf_board *board, struct kf_erro
 	return 0;
 }
 
-void kf_guard_free(struct kf_guard *guard)
+void kf_print_guard_free(struct kf_print_guard *guard)
 {
 	for (size_t i = 0; i < guard->hidden_count; i++)
 		json_decref(guard->hidden[i].settings);
 	free(guard->hidden);
-	*guard = (struct kf_guard){ 0 };
+	*guard = (struct kf_print_guard){ 0 };
 }

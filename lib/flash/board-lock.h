@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One kf-flash at a time on a board, from before its plan until its service runs again. It is
+ * locked by the USB port, which a board keeps in all of its modes: a file of this user's, that says
+ * who has it, and the port itself in sysfs, for all users. The kf-service that kf-flash becomes
+ * keeps the locks, and the kf-flash below it knows its parent's.
+ */
+#ifndef KF_FLASH_BOARD_LOCK_H
+#define KF_FLASH_BOARD_LOCK_H
+
+#include "core/board.h"
+
+struct kf_board_locks {
+	const char *tool; /* whose errors they are in the records */
+	/* Another ("process 12") has this board, and is waited for; and: a board cannot be had. */
+	void (*waits)(const struct kf_board *board, const char *other);
+	void (*failed)(const struct kf_board *board, const struct kf_error *err);
+	int *fds;
+	size_t count;
+};
+
+/*
+ * Lock the board of each record (a JSON array) that may be flashed, waiting until deadline_ms
+ * for others to end. A board that stays another's gets KF_BUSY in its record. Fails only for want
+ * of memory, for records that are none, or with KF_INTERRUPTED. The caller frees the locks.
+ */
+_must_check_ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records,
+				     int64_t deadline_ms, struct kf_error *err);
+
+/* Let the locks outlive the coming exec. */
+_must_check_ int kf_board_locks_keep(const struct kf_board_locks *locks, struct kf_error *err);
+void kf_board_locks_free(struct kf_board_locks *locks);
+
+#endif
