@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "core/file.h"
-#include "core/text.h"
 
 void kf_sha256(const void *data, size_t len, char ret[KF_HEX_SIZE])
 {
@@ -17,7 +16,7 @@ void kf_sha256(const void *data, size_t len, char ret[KF_HEX_SIZE])
 int kf_file_sha256(const char *path, char ret[KF_HEX_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = -1;
-	uint8_t buf[65536], digest[SHA256_DIGEST_LENGTH];
+	uint8_t buf[65536];
 	struct stat st;
 	SHA2_CTX ctx;
 	ssize_t n;
@@ -32,7 +31,6 @@ int kf_file_sha256(const char *path, char ret[KF_HEX_SIZE], struct kf_error *err
 		if (n > 0)
 			SHA256Update(&ctx, buf, (size_t)n);
 	}
-	SHA256Final(digest, &ctx);
-	kf_text_hex(digest, sizeof(digest), ret);
+	SHA256End(&ctx, ret);
 	return 0;
 }

@@ -99,17 +99,6 @@ bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms)
 	return true;
 }
 
-void kf_text_hex(const uint8_t *data, size_t len, char *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		*ret++ = digits[data[i] >> 4];
-		*ret++ = digits[data[i] & 15];
-	}
-	*ret = '\0';
-}
-
 const char *kf_text_without_bom(const char *text, size_t *len)
 {
 	static const char bom[] = "\xef\xbb\xbf";

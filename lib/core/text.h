@@ -26,7 +26,4 @@ bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms);
 /* The text without the byte order mark that some editors put in front; *len is less by that. */
 const char *kf_text_without_bom(const char *text, size_t *len);
 
-/* Lower-case hex of len bytes and a NUL; ret holds 2 * len + 1. */
-void kf_text_hex(const uint8_t *data, size_t len, char *ret);
-
 #endif

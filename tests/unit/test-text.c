@@ -154,17 +154,7 @@ TEST(valid_keys)
 	CHECK(kf_key_valid(key65));
 }
 
-TEST(hex)
-{
-	char got[9];
-
-	kf_text_hex((const uint8_t *)"\x00\x7f\x80\xff", 4, got);
-	CHECK_STR(got, "007f80ff");
-	kf_text_hex(NULL, 0, got);
-	CHECK_STR(got, "");
-}
-
 TEST_MAIN(T(good_text_stays), T(control_characters_go), T(broken_utf8_goes_byte_by_byte),
 	  T(size_bounds_bytes_and_cuts_between_characters), T(length_and_nul_both_end_it),
 	  T(cleaning_twice_changes_nothing), T(format_says_if_it_fitted),
-	  T(a_list_takes_whole_words), T(keys_from_names), T(valid_keys), T(hex))
+	  T(a_list_takes_whole_words), T(keys_from_names), T(valid_keys))
