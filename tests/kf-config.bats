@@ -102,7 +102,7 @@ fake_menuconfig() {
 	run kf-config show --port=1-1
 	[ "${lines[0]}" = "kf-config: show takes no --port" ]
 	run kf-config --klipper-dir=
-	[ "${lines[0]}" = "kf-config: --klipper-dir is given nothing" ]
+	[ "${lines[0]}" = "kf-config: --klipper-dir needs a value" ]
 	for command in list show export --help; do
 		run bash -c "kf-config $command >/dev/full"
 		[ "$status" -eq 74 ]
@@ -755,7 +755,7 @@ sudo apt-get install python3" ]
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
-	refused 78 "would not be known as x again: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
+	refused 78 "would not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
 	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)

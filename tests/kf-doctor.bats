@@ -164,7 +164,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[ "$(found method due)" = "ok: by make_flash" ]
 	[ "$(found method mega)" = "ok: by make_flash" ]
 	doctor -- KF_UDEV_RULES="$HOME/rules" PATH="$HOME/bin"
-	[[ $(found method octopus) == "wrong: if it has no Katapult: you may not open its bootloader (USB 0483:df11), says udev: "* ]]
+	[[ $(found method octopus) == "wrong: if it has no Katapult: you may not open its bootloader (USB 0483:df11): "* ]]
 	# A configuration that leaves no room for Katapult.
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus"
 	printf 'CONFIG_MCU="stm32h723xx"\nCONFIG_FLASH_APPLICATION_ADDRESS=0x8000000\n' \

@@ -67,7 +67,7 @@ export -f took
 @test "-j wants a number of boards" {
 	for n in 0 -1 x 2x; do
 		run -64 kf-flash -j "$n"
-		[[ $output == *"is no number from 1"* ]]
+		[[ $output == *"is not a number from 1"* ]]
 	done
 	run -64 kf-flash -j ''
 }

@@ -40,7 +40,7 @@ setup() {
 	run -64 --separate-stderr kf-flash --port /dev/ttyACM0
 	[[ $stderr == *"--port and --firmware go together"* ]]
 	run -64 --separate-stderr kf-flash --timeout soon
-	[[ $stderr == *"\"soon\" is no number of seconds"* ]]
+	[[ $stderr == *"\"soon\" is not a number of seconds"* ]]
 }
 
 @test "help and records to a full disk are status 74" {
@@ -497,7 +497,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 		[ "$1" = flashed ] || [ ! -s "$FAKE/calls" ]
 	}
 	flashed permission
-	[[ $stderr == *"if it has no Katapult: you may not open its bootloader (USB 0483:df11), says udev: no rule of udev's is about it"* ]]
+	[[ $stderr == *"if it has no Katapult: you may not open its bootloader (USB 0483:df11): no udev rule names it"* ]]
 	[[ $stderr == *"install kalico-flash's udev rules"* ]]
 	echo '# ATTR{idVendor}=="0483", MODE="0666"' >rules/1.rules
 	echo 'ATTR{idVendor}=="0483", ATTR{idProduct}=="3748", MODE="0666"' >>rules/1.rules
@@ -505,7 +505,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	flashed permission
 	printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="df11", GROUP="games"' >rules/3.rules
 	flashed permission
-	[[ $stderr == *"that is for the group games"*"sudo usermod -aG games "* ]]
+	[[ $stderr == *"udev gives it to the group games"*"sudo usermod -aG games "* ]]
 	printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="DF11", MODE:="0666"' >rules/3.rules
 	flashed flashed
 }
@@ -595,7 +595,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 
 @test "a method that there is none of is a mistake" {
 	run -64 --separate-stderr kf-flash --method bogus
-	[[ $stderr == *"\"bogus\" is no flash method"* ]]
+	[[ $stderr == *"\"bogus\" is not a flash method"* ]]
 }
 
 @test "files that are closed are not those that are opened next" {

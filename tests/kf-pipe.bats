@@ -36,7 +36,7 @@ kf-config: story" ]
 	fake kf-build 'head -n 1'
 	alone kf flash --all
 	[ "$status" -eq 70 ]
-	[ "${stderr_lines[1]}" = "kf: kf-build has handed on 1 of 2 boards" ]
+	[ "${stderr_lines[1]}" = "kf: kf-build has written 1 of 2 records" ]
 	fake kf-build 'head -n 1; exit 74'
 	alone kf flash --all
 	[ "$status" -eq 74 ]

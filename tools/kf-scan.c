@@ -80,16 +80,6 @@ static void free_scan(struct scan *scan)
 	kf_registry_close(&scan->registry);
 }
 
-static size_t count_registered(const struct kf_registry *registry)
-{
-	struct kf_device device;
-	size_t n = 0;
-
-	while (kf_registry_nth(registry, n, &device))
-		n++;
-	return n;
-}
-
 static int flush(struct kf_error *err)
 {
 	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
@@ -242,7 +232,8 @@ static void ask_versions(struct kf_boards *boards)
 static int list(struct scan *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
-	size_t registered = count_registered(&scan->registry), found;
+	size_t registered = json_object_size(json_object_get(scan->registry.root, "devices"));
+	size_t found;
 	char summary[KF_NAME_SIZE];
 	int r = kf_inventory_fill(inventory, err);
 

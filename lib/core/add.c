@@ -154,7 +154,7 @@ static int ask_line(int tty, const char *question, const char *proposal, char re
 				proposal[0] ? "%s [%s]: " : "%s: ", question, proposal);
 
 	if (r == 0)
-		return kf_fail(err, KF_INTERRUPTED, "left without an answer; nothing was changed");
+		return kf_fail(err, KF_INTERRUPTED, "no answer was given; nothing was changed");
 	if (r > 0 && !ret[0])
 		kf_text_format(ret, ANSWER_SIZE, "%s", proposal);
 	return r < 0 ? r : 0;
@@ -330,7 +330,7 @@ static int fail_none(const struct kf_board *boards, size_t count, struct kf_erro
 	for (size_t i = 0; i < count; i++) {
 		if (boards[i].tty[0] && !boards[i].excluded)
 			kf_error_hint(err,
-				      "if one is behind the USB-serial converter %s: --port=%s",
+				      "if a board is behind the USB-serial converter %s: --port=%s",
 				      boards[i].tty, boards[i].usb.port);
 	}
 	return kf_code_errno(KF_NOTHING_CONNECTED);
@@ -420,7 +420,7 @@ static int check_found(const struct kf_registry *registry, const struct kf_new_d
 	if (r < 0 || strcmp(again.key, e->key) == 0)
 		return r;
 	return kf_fail(err, KF_CONFIG,
-		       "the board on USB port %s would not be known as %s again: %s%s",
+		       "the board on USB port %s would not be found again as %s: %s%s",
 		       board->usb.port, e->key, e->pattern[0] ? e->pattern : "no pattern, MCU ",
 		       e->pattern[0] ? " does not fit it" : e->mcu);
 }

@@ -213,7 +213,7 @@ static int get_mode(const json_t *obj, enum kf_mode *ret, struct kf_error *err)
 			*ret = (enum kf_mode)i;
 			return 0;
 		}
-	return kf_fail(err, KF_BAD_RECORD, "board.mode is none that we know");
+	return kf_fail(err, KF_BAD_RECORD, "board.mode is not a known mode");
 }
 
 static int get_holder(const json_t *obj, struct kf_holder *ret, struct kf_error *err)

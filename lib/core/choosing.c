@@ -36,7 +36,7 @@ static int nothing(const json_t *found, struct kf_error *err)
 		/* kf-scan has said why. */
 		if (kf_record_failed(json_array_get(found, i)))
 			return kf_fail(err, KF_AMBIGUOUS,
-				       "which board is the one at %s cannot be told",
+				       "the board at %s does not fit exactly one key",
 				       board.tty[0] ? board.tty : board.usb.port);
 		if (board.key[0] || board.excluded || board.mode == KF_MODE_OTHER ||
 		    !board.connected)
@@ -49,7 +49,7 @@ static int nothing(const json_t *found, struct kf_error *err)
 	kf_fail(err, KF_NOTHING_CONNECTED, "no registered board is connected");
 	if (excluded[0]) {
 		kf_fail(err, KF_NOTHING_CONNECTED, "%s is connected, but excluded", excluded);
-		kf_error_hint(err, "kf set %s flashable=true would change that", excluded);
+		kf_error_hint(err, "to include it: kf set %s flashable=true", excluded);
 	}
 	return -ENODEV;
 }
@@ -162,7 +162,7 @@ int kf_choosing_read(const json_t *boards, const char *answer, json_t **ret, str
 	char copy[1024], *rest, *word;
 
 	if (!kf_text_format(copy, sizeof(copy), "%s", all || is(answer, "q", "quit") ? "" : answer))
-		return kf_fail(err, KF_USAGE, "that is too long an answer");
+		return kf_fail(err, KF_USAGE, "the answer is too long");
 	for (i = 0; i < count; i++)
 		json_array_append_new(list,
 				      all ? json_incref(json_array_get(boards, i)) : json_null());

@@ -176,7 +176,7 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	}
 	if (!new->pattern[0] && !new->usb_port[0])
 		return kf_fail(err, KF_USAGE,
-			       "%s: neither a pattern nor a USB port to know the board by",
+			       "%s: it needs a pattern or a USB port to find the board by",
 			       new->key);
 	r = check_serial(registry, new, err);
 	if (r < 0)

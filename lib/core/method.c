@@ -30,7 +30,7 @@ int kf_method_check(const char *option, const char *text, struct kf_error *err)
 {
 	if (kf_method_find(text, NULL))
 		return 0;
-	kf_fail(err, KF_USAGE, "--%s: \"%s\" is no flash method", option, text);
+	kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a flash method", option, text);
 	kf_error_hint(err, "choose " KF_METHODS);
 	return kf_code_errno(KF_USAGE);
 }

@@ -16,7 +16,7 @@ const char *kf_method_name(enum kf_method method);
 /* False: there is none of that name. ret may be NULL. */
 bool kf_method_find(const char *name, enum kf_method *ret);
 
-/* -EINVAL (KF_USAGE) if text, the value of the option of that long name, is no flash method. */
+/* -EINVAL (KF_USAGE) if text, the value of the option of that long name, is not a flash method. */
 _must_check_ int kf_method_check(const char *option, const char *text, struct kf_error *err);
 
 #endif

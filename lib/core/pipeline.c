@@ -190,7 +190,7 @@ static int check_records(const char *program, int status, int out, size_t count,
 		return 0;
 	if (status > 1)
 		return status;
-	kf_fail(err, KF_INTERNAL, "%s has handed on %zu of %zu boards", basename(program),
+	kf_fail(err, KF_INTERNAL, "%s has written %zu of %zu records", basename(program),
 		json_array_size(records), count);
 	return failed(err);
 }

@@ -112,7 +112,7 @@ int kf_registry_save(struct kf_registry *registry, struct kf_error *err)
 	int r;
 
 	if (registry->lock < 0)
-		return kf_fail(err, KF_INTERNAL, "%s: to be written without its lock",
+		return kf_fail(err, KF_INTERNAL, "%s: cannot be written without its lock",
 			       registry->path);
 	r = kf_settings_check(registry->root, err);
 	if (r < 0)

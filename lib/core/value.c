@@ -20,12 +20,12 @@ int kf_value_read(enum kf_value value, const char *option, const char *text, int
 	bool delay = value == KF_VALUE_DELAY;
 
 	if (value != KF_VALUE_ANY && !*text)
-		return kf_fail(err, KF_USAGE, "--%s is given nothing", option);
+		return kf_fail(err, KF_USAGE, "--%s needs a value", option);
 	if (value == KF_VALUE_COUNT && !count_read(text, number))
-		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is no number from 1 to %d", option,
+		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number from 1 to %d", option,
 			       text, COUNT_MAX);
 	if ((value == KF_VALUE_TIMEOUT || delay) && !kf_seconds_read(text, delay ? 0 : 1, number))
-		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is no number of seconds %s a day",
+		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number of seconds %s a day",
 			       option, text, delay ? "up to" : "above 0 and up to");
 	return 0;
 }

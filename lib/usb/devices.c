@@ -291,7 +291,7 @@ static int scan(struct udev *udev, bool settled, struct kf_boards *ret, struct k
 	if (r == 0)
 		r = collect(udev, false, settled, &boards);
 	if (r < 0)
-		return kf_fail_sys(err, -r, "cannot ask for the USB devices");
+		return kf_fail_sys(err, -r, "cannot list the USB devices");
 	if (boards.count > 0)
 		qsort(boards.list, boards.count, sizeof(*boards.list), by_port);
 	*ret = boards;

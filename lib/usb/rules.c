@@ -132,9 +132,8 @@ static int refuse(const char *vendor, const char *product, const char *group, st
 {
 	const struct passwd *user = getpwuid(geteuid());
 
-	kf_fail(err, KF_PERMISSION, "you may not open its bootloader (USB %s:%s), says udev: %s%s",
-		vendor, product,
-		group[0] ? "that is for the group " : "no rule of udev's is about it", group);
+	kf_fail(err, KF_PERMISSION, "you may not open its bootloader (USB %s:%s): %s%s", vendor,
+		product, group[0] ? "udev gives it to the group " : "no udev rule names it", group);
 	if (group[0])
 		kf_error_hint(err, "sudo usermod -aG %s %s, then log in again", group,
 			      user ? user->pw_name : "USER");

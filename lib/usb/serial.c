@@ -110,7 +110,7 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 	if (tcflush(fd, TCIOFLUSH) < 0 && !unsupported(errno))
 		return kf_fail_sys(err, errno, "%s: cannot be flushed", path);
 	if (ioctl(fd, TIOCEXCL) < 0 && !unsupported(errno))
-		return kf_fail_sys(err, errno, "%s: cannot be taken for us alone", path);
+		return kf_fail_sys(err, errno, "%s: cannot be opened for this program alone", path);
 	*ret = TAKE_FD(fd);
 	return 0;
 }

@@ -28,12 +28,12 @@ TEST(numbers)
 {
 	CHECK(takes(KF_VALUE_COUNT, "1") == 1);
 	CHECK(takes(KF_VALUE_COUNT, "1024") == 1024);
-	refuses(KF_VALUE_COUNT, "0", "--option: \"0\" is no number from 1 to 1024");
-	refuses(KF_VALUE_COUNT, "1025", "--option: \"1025\" is no number from 1 to 1024");
-	refuses(KF_VALUE_COUNT, "-1", "--option: \"-1\" is no number from 1 to 1024");
-	refuses(KF_VALUE_COUNT, "1.5", "--option: \"1.5\" is no number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "0", "--option: \"0\" is not a number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "1025", "--option: \"1025\" is not a number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "-1", "--option: \"-1\" is not a number from 1 to 1024");
+	refuses(KF_VALUE_COUNT, "1.5", "--option: \"1.5\" is not a number from 1 to 1024");
 	refuses(KF_VALUE_COUNT, "99999999999999999999",
-		"--option: \"99999999999999999999\" is no number from 1 to 1024");
+		"--option: \"99999999999999999999\" is not a number from 1 to 1024");
 }
 
 TEST(seconds)
@@ -42,18 +42,18 @@ TEST(seconds)
 	CHECK(takes(KF_VALUE_TIMEOUT, "86400") == 86400000);
 	CHECK(takes(KF_VALUE_DELAY, "0") == 0);
 	refuses(KF_VALUE_TIMEOUT, "0",
-		"--option: \"0\" is no number of seconds above 0 and up to a day");
-	refuses(KF_VALUE_DELAY, "-1", "--option: \"-1\" is no number of seconds up to a day");
-	refuses(KF_VALUE_DELAY, "abc", "--option: \"abc\" is no number of seconds up to a day");
-	refuses(KF_VALUE_DELAY, "nan", "--option: \"nan\" is no number of seconds up to a day");
+		"--option: \"0\" is not a number of seconds above 0 and up to a day");
+	refuses(KF_VALUE_DELAY, "-1", "--option: \"-1\" is not a number of seconds up to a day");
+	refuses(KF_VALUE_DELAY, "abc", "--option: \"abc\" is not a number of seconds up to a day");
+	refuses(KF_VALUE_DELAY, "nan", "--option: \"nan\" is not a number of seconds up to a day");
 }
 
 TEST(words)
 {
 	takes(KF_VALUE_ANY, "");
 	takes(KF_VALUE_TEXT, "x");
-	refuses(KF_VALUE_TEXT, "", "--option is given nothing");
-	refuses(KF_VALUE_COUNT, "", "--option is given nothing");
+	refuses(KF_VALUE_TEXT, "", "--option needs a value");
+	refuses(KF_VALUE_COUNT, "", "--option needs a value");
 }
 
 TEST(methods)
@@ -62,7 +62,7 @@ TEST(methods)
 
 	CHECK(kf_method_check("option", "make_flash", NULL) == 0);
 	CHECK(kf_method_check("option", "bogus", &err) == -EINVAL);
-	CHECK_STR(err.message, "--option: \"bogus\" is no flash method");
+	CHECK_STR(err.message, "--option: \"bogus\" is not a flash method");
 	CHECK_STR(err.hint, "choose katapult, make_flash or flashtool");
 }
 
