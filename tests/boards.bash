@@ -47,6 +47,22 @@ CONFIG_RPXXXX_FLASH_START_4000=y'
 	} >/dev/null
 }
 
+# A file with a setup of its own calls setup_boards there.
+setup_file() {
+	build_images
+}
+
+setup_boards() {
+	fresh_home
+	need pty
+	cd "$BATS_TEST_TMPDIR" || return
+	registry <<<"$OCTOPUS"
+}
+
+setup() {
+	setup_boards
+}
+
 # sim SPEC... -- BASH-TEXT: on a machine with these boards.
 sim() {
 	local boards=()

@@ -6,29 +6,7 @@
 # killed. KF_FAULTS=all: at each place where it says what it does, not only at some.
 # bats file_tags=slow
 load helper
-load fake/systemd
-load boards
-
-setup_file() {
-	build_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
-
-setup() {
-	fresh_home
-	need pty bus
-	PATH=$KF_TESTS/fake/bin:$PATH
-	cd "$BATS_TEST_TMPDIR" || return
-	: >"$FAKE/calls"
-	units klipper.service active
-	registry <<<"$OCTOPUS"
-}
+load flash
 
 # kill_at SIGNAL TEXT: kf-flash below kf-service, which is sent SIGNAL when it says TEXT; r is
 # its input, out its records.

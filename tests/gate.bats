@@ -14,10 +14,7 @@ setup_file() {
 }
 
 setup() {
-	fresh_home
-	need pty
-	cd "$BATS_TEST_TMPDIR" || return
-	registry <<<"$OCTOPUS"
+	setup_boards
 	tree=$BATS_TEST_TMPDIR/tree
 	cache=$XDG_CACHE_HOME/kalico-flash
 }

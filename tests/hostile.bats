@@ -7,15 +7,8 @@
 load helper
 load boards
 
-setup_file() {
-	build_images
-}
-
 setup() {
-	fresh_home
-	need pty
-	cd "$BATS_TEST_TMPDIR" || return
-	registry <<<"$OCTOPUS"
+	setup_boards
 	ours=$XDG_CONFIG_HOME/kalico-flash
 	cache=$XDG_CACHE_HOME/kalico-flash
 	state=$XDG_STATE_HOME/kalico-flash

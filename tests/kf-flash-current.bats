@@ -5,28 +5,10 @@
 # What a board has already is not written again; who holds its port is not disturbed for it.
 # bats file_tags=slow
 load helper
-load fake/systemd
-load boards
-
-setup_file() {
-	build_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
+load flash
 
 setup() {
-	fresh_home
-	need pty bus
-	PATH=$KF_TESTS/fake/bin:$PATH
-	cd "$BATS_TEST_TMPDIR" || return
-	: >"$FAKE/calls"
-	units klipper.service active
-	registry <<<"$OCTOPUS"
+	setup_flash
 	note=$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json
 	has="$H723,app=$IMAGES/h723/klipper.bin"
 }

@@ -8,17 +8,6 @@
 load helper
 load boards
 
-setup_file() {
-	build_images
-}
-
-setup() {
-	fresh_home
-	need pty
-	cd "$BATS_TEST_TMPDIR" || return
-	registry <<<"$OCTOPUS"
-}
-
 # flash SPEC... [-- ARG...]: the boards' records through kf-flash, without other methods; $status, the
 # record in $output. The board's state is kept in the file board.
 flash() {

@@ -5,25 +5,13 @@
 # The last close of a USB port waits up to 30 s for what the board does not take. In a process that is
 # killed it does not wait: it cuts a frame, which wedges Katapult.
 load helper
-load fake/systemd
-load boards
+load flash
 
-setup_file() {
-	build_images
-	export CONNECT=01881100f17c9903
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
+export CONNECT=01881100f17c9903
 
 setup() {
-	fresh_home
-	need pty bus
-	cd "$BATS_TEST_TMPDIR" || return
+	need bus
+	setup_boards
 	registry <<<"$BOTH"
 }
 

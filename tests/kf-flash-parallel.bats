@@ -7,14 +7,8 @@
 load helper
 load boards
 
-setup_file() {
-	build_images
-}
-
 setup() {
-	fresh_home
-	need pty
-	cd "$BATS_TEST_TMPDIR" || return
+	setup_boards
 	FOUR=()
 	local n devices=
 	for n in 1 2 3 4; do

@@ -20,10 +20,7 @@ setup_file() {
 }
 
 setup() {
-	fresh_home
-	need pty
-	cd "$BATS_TEST_TMPDIR" || return
-	registry <<<"$OCTOPUS"
+	setup_boards
 	export BY_PORT
 }
 

@@ -4,29 +4,7 @@
 #
 # kf-flash on simulated boards, with the firmware of the small tree (tests/sim/tree).
 load helper
-load fake/systemd
-load boards
-
-setup_file() {
-	build_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
-
-setup() {
-	fresh_home
-	need pty bus
-	PATH=$KF_TESTS/fake/bin:$PATH
-	cd "$BATS_TEST_TMPDIR" || return
-	: >"$FAKE/calls"
-	units klipper.service active
-	registry <<<"$OCTOPUS"
-}
+load flash
 
 @test "help, version and mistakes" {
 	run -0 --separate-stderr kf-flash --help

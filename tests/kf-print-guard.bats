@@ -7,29 +7,11 @@
 # ones were recorded to say, in a process that holds the simulated board's port.
 # bats file_tags=slow
 load helper
-load fake/systemd
-load boards
-
-setup_file() {
-	build_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
+load flash
 
 setup() {
-	fresh_home
-	need pty bus
-	PATH=$KF_TESTS/fake/bin:$PATH
-	cd "$BATS_TEST_TMPDIR" || return
+	setup_flash
 	mkdir -p pd/comms pd/config pd/logs
-	: >"$FAKE/calls"
-	units klipper.service active
-	registry <<<"$OCTOPUS"
 	export PORT=/dev/ttyACM0
 }
 

@@ -5,32 +5,10 @@
 # Every code that kalico-flash(7) lists is caused here as a user would cause it, on a board alone; the
 # tool's exit status is the one that the page prints for it, and the record has the code.
 load helper
-load fake/systemd
-load boards
+load flash
 
 # Nobody can cause these from outside, or only as another test does.
 elsewhere='internal verify_failed not_saved interrupted'
-
-setup_file() {
-	build_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
-
-setup() {
-	fresh_home
-	need pty bus
-	PATH=$KF_TESTS/fake/bin:$PATH
-	cd "$BATS_TEST_TMPDIR" || return
-	: >"$FAKE/calls"
-	units klipper.service active
-	registry <<<"$OCTOPUS"
-}
 
 # caused CODE COMMAND...: its status is CODE's, and so is its record's code, where it writes one.
 caused() {
