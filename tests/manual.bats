@@ -76,6 +76,16 @@ completed() { # TOOL
 		diff "$BATS_TEST_TMPDIR/codes" -
 }
 
+@test "the pages render on terminals of 28 to 200 columns" {
+	for page in "$tests/../man/"*.[1578]; do
+		for columns in 28 40 80 200; do
+			timeout 20 groff -mandoc -Tutf8 -P-cbou "-rLL=${columns}n" "-rLT=${columns}n" "$page" >"$BATS_TEST_TMPDIR/page" ||
+				{ echo "$page: $columns columns" && false; }
+			grep -qx DESCRIPTION "$BATS_TEST_TMPDIR/page"
+		done
+	done
+}
+
 @test "no word of the troubleshooting's headings is taken for a macro" {
 	mandoc -Tascii "$tests/../man/kalico-flash.7" | tr -s ' ' >"$BATS_TEST_TMPDIR/page"
 	sed -n '/^\.Sh TROUBLESHOOTING/,/^\.El/s/^\.It \(\\&\)\{0,1\}//p' "$tests/../man/kalico-flash.7" >"$BATS_TEST_TMPDIR/headings"
