@@ -9,6 +9,7 @@ ZSHDIR     ?= $(DATADIR)/zsh/site-functions
 FISHDIR    ?= $(DATADIR)/fish/vendor_completions.d
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 UDEVDIR    ?= $(PREFIX)/lib/udev/rules.d
+DOCDIR     ?= $(DATADIR)/doc/kalico-flash
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
@@ -41,22 +42,10 @@ else
 B          ?= build
 endif
 
-# SHARED=DIR: what several programs need is in two libraries, which they look for in DIR, instead of eight copies.
-# Nobody comes between the functions of one: they call each other directly.
-ifdef SHARED
-KF_CFLAGS  += -fPIC -fno-semantic-interposition
-KF_LDFLAGS += -Wl,-rpath,$(SHARED)
-SHLIB      := $(B)/libkf-core.so $(B)/libkf-systemd.so
-endif
-
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
-# All programs load the first library, so nothing in it may need more than jansson.
-CORE    := $(filter-out %/hash.o,$(filter $(B)/lib/core/%,$(LIB))) $(patsubst %,$(B)/lib/%.o,usb/cgroup usb/holder usb/identity \
-	   $(addprefix klipper/,api chip drift elf extras ihex jobserver kconfig klippy loader print-state segments toolchain uf2))
-SYSTEMD := $(filter $(B)/lib/systemd/%,$(LIB))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 SIM_SO  := $(KF_SIM:=.so)
@@ -79,32 +68,29 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call show,CC)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(B)/libkf.a: $(if $(SHLIB),$(filter-out $(CORE) $(SYSTEMD),$(LIB)),$(LIB))
-$(B)/libkf-core.so: $(CORE)
-$(B)/libkf-systemd.so: $(SYSTEMD) $(B)/libkf-core.so
-$(B)/libkf-%.so:
-	$(LINK) -shared -Wl,-Bsymbolic-functions -Wl,-z,defs -Wl,-soname,$(@F)
+# The linker takes of it what a program calls: kf-scan has no part of what speaks to systemd.
+$(B)/libkf.a: $(LIB)
 $(B)/libsim.a: $(SIM)
 $(B)/%.a:
 	@rm -f $@
 	$(call show,AR)$(AR) rcD $@ $^
 
-$(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a $(SHLIB)
+$(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
-$(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a $(SHLIB)
+$(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK) $(SIM_LDLIBS)
 # Into programs of every kind, which have no sanitizer's library.
 $(SIM_SO): tests/sim/preload.c Makefile
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
-$(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a $(SHLIB)
+$(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
-$(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a $(SHLIB)
+$(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
 
-# What debian/control names, where something is missing (Debian, root or sudo).
-deps:
-	@tests/deps
+# What is missing is installed (Debian, root or sudo): for the build and its tests, or for one target alone.
+deps deps-demo deps-lint deps-fuzz:
+	@tests/deps $(@:deps-%=%)
 check: deps
 	+@$(SUBMAKE) tests
 	@tests/run -q $(B)
@@ -128,10 +114,10 @@ check-foreign: deps
 check-faults: deps
 	+@$(SUBMAKE) tests
 	@tests/faults/run $(B)
-demo: deps
+demo: deps-demo
 	+@$(SUBMAKE) all $(KF_SIM) $(SIM_SO)
 	@PATH="$(abspath $(B)):$$PATH" tests/demo
-lint: deps
+lint: deps-lint
 	@tests/lint
 cflags:
 	@printf '%s\n' $(call quote,$(filter-out -MMD -MP,$(KF_CFLAGS)) -Itests $(SIM_CFLAGS))
@@ -139,7 +125,7 @@ coverage: deps
 	+@$(SUBMAKE) B=build/coverage CFLAGS='-O0 -g --coverage' tests
 	@tests/run build/coverage
 	@tests/coverage build/coverage
-fuzz: deps
+fuzz: deps-fuzz
 	+@$(SUBMAKE) B=build/fuzz CC=clang \
 		CFLAGS='-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' \
 		LDFLAGS=-fsanitize=fuzzer fuzzers
@@ -165,9 +151,8 @@ PAGES   := $(filter-out man/kf-sim.1,$(wildcard man/*.[1578]))
 
 install: all
 	$(INSTALL) -d $D$(BINDIR) $(HELPERS:%=$D$(LIBEXECDIR)) $D$(SHARE) $D$(BASHDIR) $D$(ZSHDIR) $D$(FISHDIR) \
-		$D$(UNITDIR) $D$(UDEVDIR) $(patsubst %,$D$(MANDIR)/man%,1 5 7 8)
+		$D$(UNITDIR) $D$(UDEVDIR) $D$(DOCDIR)/docs $(patsubst %,$D$(MANDIR)/man%,1 5 7 8)
 	$(INSTALL) -m 0755 $(BINS:%=$(B)/%) $D$(BINDIR)
-	$(if $(SHLIB),$(INSTALL) -d $D$(SHARED) && $(INSTALL) -m 0644 $(SHLIB) $D$(SHARED))
 	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
 	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
 	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/kalico-flash.service.in >$D$(UNITDIR)/kalico-flash.service
@@ -175,6 +160,8 @@ install: all
 	$(INSTALL) -m 0644 udev/60-kalico-flash.rules $D$(UDEVDIR)
 	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
 	$(INSTALL) -m 0644 lib/core/kf-record.schema.json $D$(SHARE)
+	$(INSTALL) -m 0644 README.md $D$(DOCDIR)
+	$(INSTALL) -m 0644 docs/*.md $D$(DOCDIR)/docs
 	$(INSTALL) -m 0644 completions/kf.bash $D$(BASHDIR)/kf
 	for f in $(filter-out kf,$(TYPED)); do ln -sf kf $D$(BASHDIR)/$$f && ln -sf kf.fish $D$(FISHDIR)/$$f.fish; done
 	$(INSTALL) -m 0644 completions/_kf $D$(ZSHDIR)
@@ -194,11 +181,11 @@ uninstall:
 	rm -f $D$(ZSHDIR)/_kf $(UNITS:%=$D$(UNITDIR)/%) \
 		$D$(UDEVDIR)/60-kalico-flash.rules
 	cd $D$(MANDIR) && rm -f $(foreach p,$(PAGES) man/kf-sim.1,man$(subst .,,$(suffix $p))/$(notdir $p))
-	rm -rf $D$(SHARE) $D$(LIBEXECDIR)
+	rm -rf $D$(SHARE) $D$(DOCDIR) $D$(LIBEXECDIR)
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps check check-all check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz \
+.PHONY: all tests cflags deps deps-demo deps-lint deps-fuzz check check-all check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)
