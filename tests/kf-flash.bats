@@ -484,6 +484,12 @@ or, if you know that it has Katapult: --no-fallback" ]
 	printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="df11", GROUP="games"' >rules/3.rules
 	flashed permission
 	[[ $stderr == *"udev gives it to the group games"*"sudo usermod -aG games "* ]]
+	if [ "$(id -u)" -eq 0 ]; then # who has joined the group, but not logged in again
+		printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="df11", GROUP="root"' >rules/3.rules
+		run --separate-stderr sim "$H723" -- 'records |
+			KF_UDEV_RULES=$PWD/rules setpriv --regid=65534 --clear-groups kf-flash -u klipper'
+		[[ $stderr == *"udev gives it to the group root"*"log out and in again: you have joined root since then"* ]]
+	fi
 	printf 'ATTR{idVendor}=="0483", \\\n ATTR{idProduct}=="DF11", MODE:="0666"' >rules/3.rules
 	flashed flashed
 }

@@ -26,9 +26,6 @@ void kf_doctor_report(struct kf_doctor *doctor, enum kf_health health, const cha
 void kf_doctor_report_error(struct kf_doctor *doctor, enum kf_health health, const char *subject,
 			    const struct kf_error *err);
 
-/* The remedy by which this user becomes a member of the group. */
-void kf_doctor_group_remedy(gid_t gid, const char *group, char *ret, size_t size);
-
 /* The checks; each reports at least one finding. */
 void kf_doctor_registry(struct kf_doctor *doctor);
 void kf_doctor_configs(struct kf_doctor *doctor);

@@ -2,7 +2,6 @@
 /* May this user open the boards' ports, and do the ports have names that last? */
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,37 +14,6 @@
 
 /* Debian's group for serial ports (udev's 50-udev-default.rules). */
 static const char ports_group[] = "dialout";
-
-enum { GROUPS_MAX = 256 };
-
-static bool contains(const gid_t *groups, int count, gid_t gid)
-{
-	for (int i = 0; i < count; i++)
-		if (groups[i] == gid)
-			return true;
-	return false;
-}
-
-/* Will a new login be in it? */
-static bool is_enlisted(const struct passwd *user, gid_t gid)
-{
-	gid_t groups[GROUPS_MAX];
-	int count = GROUPS_MAX;
-
-	return user && getgrouplist(user->pw_name, user->pw_gid, groups, &count) >= 0 &&
-	       contains(groups, count, gid);
-}
-
-void kf_doctor_group_remedy(gid_t gid, const char *group, char *ret, size_t size)
-{
-	const struct passwd *user = getpwuid(geteuid());
-
-	if (is_enlisted(user, gid))
-		kf_text_format(ret, size, "log out and in again: you are in %s since then", group);
-	else
-		kf_text_format(ret, size, "sudo usermod -aG %s %s, then log in again", group,
-			       user ? user->pw_name : "USER");
-}
 
 static void check_node(struct kf_doctor *doctor, const char *subject, const char *path)
 {
@@ -68,7 +36,7 @@ static void check_node(struct kf_doctor *doctor, const char *subject, const char
 	}
 	shared = group && st.st_gid != 0 && (st.st_mode & 060) == 060;
 	if (shared)
-		kf_doctor_group_remedy(st.st_gid, name, remedy, sizeof(remedy));
+		kf_group_remedy(st.st_gid, name, remedy, sizeof(remedy));
 	else
 		kf_text_format(remedy, sizeof(remedy),
 			       "install kalico-flash's udev rules, then plug the board in again");
@@ -96,7 +64,7 @@ static void check_membership(struct kf_doctor *doctor)
 		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
 				 ports_group);
 	} else {
-		kf_doctor_group_remedy(group->gr_gid, ports_group, remedy, sizeof(remedy));
+		kf_group_remedy(group->gr_gid, ports_group, remedy, sizeof(remedy));
 		kf_doctor_report(doctor, KF_HEALTH_WRONG, NULL, remedy,
 				 "you are not in the group %s, to which serial ports belong",
 				 ports_group);

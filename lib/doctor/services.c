@@ -17,6 +17,7 @@
 #include "systemd/lease.h"
 #include "systemd/units.h"
 #include "usb/holder.h"
+#include "usb/rules.h"
 
 enum { CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
@@ -35,7 +36,7 @@ static void find_remedy(const char *unit, char *ret, size_t size)
 	if (kf_lease_unit(unit, name, NULL) == 0 && stat(kf_lease_socket(), &st) == 0 && st.st_gid)
 		group = getgrgid(st.st_gid);
 	if (group)
-		kf_doctor_group_remedy(st.st_gid, group->gr_name, ret, size);
+		kf_group_remedy(st.st_gid, group->gr_name, ret, size);
 	else
 		kf_text_format(ret, size, "%s", without_lease);
 }

@@ -13,15 +13,35 @@
 
 enum { RULES_MAX = 1 << 20, GROUPS_MAX = 256, NUMBER_MAX = 16 };
 
+static bool contains(const gid_t *groups, int count, gid_t gid)
+{
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
 bool kf_in_group(gid_t gid)
 {
 	gid_t groups[GROUPS_MAX];
 	int count = getgroups(GROUPS_MAX, groups);
 
-	for (int i = 0; i < count; i++)
-		if (groups[i] == gid)
-			return true;
-	return getegid() == gid;
+	return getegid() == gid || contains(groups, count, gid);
+}
+
+void kf_group_remedy(gid_t gid, const char *group, char *ret, size_t size)
+{
+	const struct passwd *user = getpwuid(geteuid());
+	gid_t groups[GROUPS_MAX];
+	int count = GROUPS_MAX;
+
+	if (user && getgrouplist(user->pw_name, user->pw_gid, groups, &count) >= 0 &&
+	    contains(groups, count, gid))
+		kf_text_format(ret, size, "log out and in again: you have joined %s since then",
+			       group);
+	else
+		kf_text_format(ret, size, "sudo usermod -aG %s %s, then log in again", group,
+			       user ? user->pw_name : "USER");
 }
 
 static unsigned read_number(const char *port, const char *attribute)
@@ -130,16 +150,18 @@ static bool folder_admits(const char *folder, const char *vendor, const char *pr
 
 static int refuse(const char *vendor, const char *product, const char *group, struct kf_error *err)
 {
-	const struct passwd *user = getpwuid(geteuid());
+	const struct group *found = group[0] ? getgrnam(group) : NULL;
+	char remedy[KF_NAME_SIZE + 64];
 
 	kf_fail(err, KF_PERMISSION, "you may not open its bootloader (USB %s:%s): %s%s", vendor,
 		product, group[0] ? "udev gives it to the group " : "no udev rule names it", group);
-	if (group[0])
-		kf_error_hint(err, "sudo usermod -aG %s %s, then log in again", group,
-			      user ? user->pw_name : "USER");
-	else
+	if (found) {
+		kf_group_remedy(found->gr_gid, group, remedy, sizeof(remedy));
+		kf_error_hint(err, "%s", remedy);
+	} else {
 		kf_error_hint(err, "install kalico-flash's udev rules (60-kalico-flash.rules), "
 				   "then: sudo udevadm control --reload");
+	}
 	return kf_code_errno(KF_PERMISSION);
 }
 

@@ -13,6 +13,10 @@
 /* Is this process in the group? */
 bool kf_in_group(gid_t gid);
 
+/* The remedy for a user who is not in the group: to join it, or to log in again if he has joined.
+ */
+void kf_group_remedy(gid_t gid, const char *group, char *ret, size_t size);
+
 /* The node that libusb opens for the device on a USB port ("1-1.2"); false: not known. */
 bool kf_usb_node(const char *port, char ret[KF_DEV_SIZE]);
 
