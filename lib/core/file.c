@@ -152,9 +152,8 @@ int kf_file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_len
 		len += (size_t)n;
 	}
 	data[len] = '\0';
-	*ret = data;
+	*ret = TAKE_PTR(data);
 	*ret_len = len;
-	data = NULL; /* the caller's now */
 	return 0;
 }
 

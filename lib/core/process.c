@@ -342,8 +342,7 @@ int kf_output_start(const struct kf_process *p, struct kf_output *ret, struct kf
 	r = kf_process_start(&copy, &pid, err);
 	if (r < 0)
 		return r;
-	*ret = (struct kf_output){ .pid = pid, .from = from, .name = p->argv[0] };
-	from = -1; /* the caller's now */
+	*ret = (struct kf_output){ .pid = pid, .from = TAKE_FD(from), .name = p->argv[0] };
 	return 0;
 }
 

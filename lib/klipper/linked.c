@@ -143,7 +143,6 @@ int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms, struct kf_tr
 	if (r < 0)
 		return r;
 	*ret = linked;
-	*lock = fd;
-	fd = -1; /* the caller's now */
+	*lock = TAKE_FD(fd);
 	return 0;
 }

@@ -314,8 +314,7 @@ static int check_build(const char *folder, char path[PATH_MAX], json_t **ret, st
 		return r;
 	if (strcmp(sha256, want) != 0)
 		return kf_fail(err, KF_NO_FIRMWARE, "%s has changed since it was built", path);
-	*ret = obj;
-	obj = NULL; /* the caller's now */
+	*ret = TAKE_PTR(obj);
 	return 0;
 }
 

@@ -210,8 +210,7 @@ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *conf
 		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
 	if (r < 0)
 		return r;
-	*ret = text;
-	text = NULL; /* the caller's now */
+	*ret = TAKE_PTR(text);
 	return 0;
 }
 

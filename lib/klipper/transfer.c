@@ -237,8 +237,7 @@ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
 		r = take_configs(file, json_object_get(report, "unchanged"), report, err);
 	if (r < 0)
 		return r;
-	*ret = report;
-	report = NULL; /* the caller's now */
+	*ret = TAKE_PTR(report);
 	return 0;
 }
 
