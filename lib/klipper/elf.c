@@ -58,11 +58,9 @@ static int collect(const uint8_t *file, size_t len, const struct layout *l,
 	return 0;
 }
 
-int kf_elf_parse(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
+int kf_elf_parse(const uint8_t *file, size_t len, struct kf_segments *ret, struct kf_error *err)
 {
-	_cleanup_(kf_segments_free) struct kf_segments segments = { 0 };
 	const struct layout *l;
-	int r;
 
 	if (len < EI_NIDENT || (file[EI_CLASS] != ELFCLASS32 && file[EI_CLASS] != ELFCLASS64) ||
 	    file[EI_DATA] != ELFDATA2LSB)
@@ -70,6 +68,5 @@ int kf_elf_parse(const uint8_t *file, size_t len, struct kf_image *image, struct
 	l = &layouts[file[EI_CLASS]];
 	if (len < l->header)
 		return kf_fail(err, KF_BAD_IMAGE, "ELF of %zu bytes: cut off", len);
-	r = collect(file, len, l, &segments, err);
-	return r < 0 ? r : kf_segments_join(&segments, image, err);
+	return collect(file, len, l, ret, err);
 }

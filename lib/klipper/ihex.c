@@ -70,8 +70,7 @@ static int read_record(const uint8_t *text, size_t len, struct record *ret, stru
 }
 
 struct reader {
-	struct kf_segments segments;
-	uint8_t *buf; /* the data bytes of all records */
+	struct kf_segments *segments; /* decoded: the data bytes of all records */
 	size_t used;
 	uint64_t base;
 	bool ended;
@@ -80,7 +79,7 @@ struct reader {
 static int take(struct reader *reader, const struct record *rec, struct kf_error *err)
 {
 	const uint8_t *data = rec->bytes + 4;
-	uint8_t *copy = reader->buf + reader->used;
+	uint8_t *copy = reader->segments->decoded + reader->used;
 
 	if (reader->ended)
 		return kf_fail(err, KF_BAD_IMAGE, "a record after the end record");
@@ -90,7 +89,7 @@ static int take(struct reader *reader, const struct record *rec, struct kf_error
 			return kf_fail(err, KF_BAD_IMAGE, "data over the end of its 64 KiB");
 		memcpy(copy, data, rec->count);
 		reader->used += rec->count;
-		return kf_segments_add(&reader->segments, reader->base + rec->offset, copy,
+		return kf_segments_add(reader->segments, reader->base + rec->offset, copy,
 				       rec->count, err);
 	case END:
 		reader->ended = true;
@@ -112,7 +111,7 @@ static int take(struct reader *reader, const struct record *rec, struct kf_error
 static int read_lines(struct reader *reader, const uint8_t *file, size_t len, struct kf_error *err)
 {
 	const uint8_t *p = file, *end = file + len, *eol;
-	struct record rec;
+	struct record rec = { 0 };
 	unsigned line = 0;
 	size_t size;
 	int r;
@@ -160,20 +159,16 @@ static int check_gaps(const struct kf_segments *sorted, struct kf_error *err)
 	return 0;
 }
 
-int kf_ihex_parse(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
+int kf_ihex_parse(const uint8_t *file, size_t len, struct kf_segments *ret, struct kf_error *err)
 {
-	struct reader reader = { .buf = malloc(len / 2 + 1) }; /* two digits a byte */
-	int r = -ENOMEM;
+	struct reader reader = { .segments = ret };
+	int r;
 
-	if (reader.buf)
-		r = read_lines(&reader, file, len, err);
-	else
-		kf_fail_sys(err, ENOMEM, "HEX of %zu bytes", len);
+	ret->decoded = malloc(len / 2 + 1); /* two digits a byte */
+	if (!ret->decoded)
+		return kf_fail_sys(err, ENOMEM, "HEX of %zu bytes", len);
+	r = read_lines(&reader, file, len, err);
 	if (r == 0)
-		r = kf_segments_join(&reader.segments, image, err);
-	if (r == 0)
-		r = check_gaps(&reader.segments, err);
-	kf_segments_free(&reader.segments);
-	free(reader.buf);
-	return r;
+		r = kf_segments_sort(ret, err);
+	return r < 0 ? r : check_gaps(ret, err);
 }

@@ -5,21 +5,13 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "klipper/segments.h"
+#include "klipper/image.h"
 
-static int parse_bin(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
+static int parse_bin(const uint8_t *file, size_t len, struct kf_segments *ret, struct kf_error *err)
 {
-	uint8_t *data;
-
 	if (len == 0 || len > KF_IMAGE_MAX)
 		return kf_fail(err, KF_BAD_IMAGE, "%zu bytes cannot be firmware", len);
-	data = malloc(len);
-	if (!data)
-		return kf_fail_sys(err, ENOMEM, "an image of %zu bytes", len);
-	memcpy(data, file, len);
-	image->data = data;
-	image->len = len;
-	return 0;
+	return kf_segments_add(ret, 0, file, len, err);
 }
 
 /* Raw bytes are what no other format claims. suffixes: names that promise the format. */
@@ -27,7 +19,8 @@ static const struct {
 	const char *name;
 	const char *suffix;
 	bool (*detect)(const uint8_t *file, size_t len);
-	int (*parse)(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err);
+	int (*parse)(const uint8_t *file, size_t len, struct kf_segments *ret,
+		     struct kf_error *err);
 } formats[KF_FORMAT_COUNT] = {
 	[KF_FORMAT_BIN] = { "bin", ".bin", NULL, parse_bin },
 	[KF_FORMAT_UF2] = { "uf2", ".uf2", kf_uf2_detect, kf_uf2_parse },
@@ -50,14 +43,21 @@ static enum kf_format detect(const uint8_t *file, size_t len)
 
 int kf_image_parse(const uint8_t *file, size_t len, struct kf_image *ret, struct kf_error *err)
 {
+	_cleanup_(kf_segments_free) struct kf_segments segments = { 0 };
 	struct kf_image image = { .format = detect(file, len) };
-	int r = formats[image.format].parse(file, len, &image, err);
+	int r = formats[image.format].parse(file, len, &segments, err);
 
 	if (r == 0)
-		*ret = image;
-	else
-		kf_image_free(&image);
-	return r;
+		r = kf_segments_sort(&segments, err);
+	if (r == 0)
+		r = kf_segments_join(&segments, &image.data, &image.len, err);
+	if (r < 0)
+		return r;
+	image.start_known = image.format != KF_FORMAT_BIN;
+	image.start = (uint32_t)segments.list[0].address;
+	image.family = segments.family;
+	*ret = image;
+	return 0;
 }
 
 /* A damaged UF2 must not be taken for raw bytes. */
@@ -87,7 +87,7 @@ static int load(const char *path, const uint8_t *file, size_t len, struct kf_ima
 
 int kf_image_load(const char *path, struct kf_image *ret, struct kf_error *err)
 {
-	_cleanup_(kf_image_free) struct kf_image image = { 0 };
+	struct kf_image image = { 0 };
 	_cleanup_(kf_freep) char *file = NULL;
 	size_t len;
 	int r;
@@ -97,12 +97,12 @@ int kf_image_load(const char *path, struct kf_image *ret, struct kf_error *err)
 		return r;
 	r = load(path, (const uint8_t *)file, len, &image, err);
 	if (r < 0) {
+		kf_image_free(&image);
 		kf_error_prefix(err, "%s", path);
 		return r;
 	}
 	kf_sha256(file, len, image.sha256);
 	*ret = image;
-	image = (struct kf_image){ 0 }; /* the caller's now */
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #define KF_KLIPPER_IMAGE_H
 
 #include "klipper/dictionary.h"
+#include "klipper/segments.h"
 
 enum kf_format {
 	KF_FORMAT_BIN, /* raw bytes: the file does not say its address */
@@ -13,7 +14,6 @@ enum kf_format {
 	KF_FORMAT_COUNT
 };
 
-#define KF_IMAGE_MAX	  (16u << 20) /* bytes of flash that an image may span */
 #define KF_IMAGE_FILE_MAX (48u << 20) /* bytes of a file: HEX and UF2 need more, and debug data */
 
 struct kf_image {

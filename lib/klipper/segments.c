@@ -36,6 +36,7 @@ int kf_segments_add(struct kf_segments *segments, uint64_t address, const uint8_
 void kf_segments_free(struct kf_segments *segments)
 {
 	free(segments->list);
+	free(segments->decoded);
 	*segments = (struct kf_segments){ 0 };
 }
 
@@ -46,13 +47,13 @@ static int by_address(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
-/* Where the last segment ends, once they are known to be in order and apart. */
-static int check(const struct kf_segments *segments, uint64_t *ret_end, struct kf_error *err)
+int kf_segments_sort(struct kf_segments *segments, struct kf_error *err)
 {
 	uint64_t start, end = 0;
 
 	if (segments->count == 0)
 		return kf_fail(err, KF_BAD_IMAGE, "nothing in it is for the flash");
+	qsort(segments->list, segments->count, sizeof(*segments->list), by_address);
 	start = segments->list[0].address;
 	for (size_t i = 0; i < segments->count; i++) {
 		const struct kf_segment *p = &segments->list[i];
@@ -69,32 +70,24 @@ static int check(const struct kf_segments *segments, uint64_t *ret_end, struct k
 				       "0x%08" PRIx64 " to 0x%08" PRIx64 " is over %u MiB", start,
 				       end, KF_IMAGE_MAX >> 20);
 	}
-	*ret_end = end;
 	return 0;
 }
 
-int kf_segments_join(struct kf_segments *segments, struct kf_image *image, struct kf_error *err)
+int kf_segments_join(const struct kf_segments *segments, uint8_t **ret, size_t *ret_len,
+		     struct kf_error *err)
 {
-	uint64_t start, end = 0;
-	uint8_t *data;
-	int r;
+	const struct kf_segment *last = &segments->list[segments->count - 1];
+	uint64_t start = segments->list[0].address;
+	size_t len = (size_t)(last->address + last->len - start);
+	uint8_t *data = malloc(len);
 
-	if (segments->count > 0)
-		qsort(segments->list, segments->count, sizeof(*segments->list), by_address);
-	r = check(segments, &end, err);
-	if (r < 0)
-		return r;
-	start = segments->list[0].address;
-	data = malloc(end - start);
 	if (!data)
-		return kf_fail_sys(err, ENOMEM, "an image of %" PRIu64 " bytes", end - start);
-	memset(data, 0xff, end - start);
+		return kf_fail_sys(err, ENOMEM, "an image of %zu bytes", len);
+	memset(data, 0xff, len);
 	for (size_t i = 0; i < segments->count; i++)
 		memcpy(data + (segments->list[i].address - start), segments->list[i].data,
 		       segments->list[i].len);
-	image->data = data;
-	image->len = end - start;
-	image->start = (uint32_t)start;
-	image->start_known = true;
+	*ret = data;
+	*ret_len = len;
 	return 0;
 }

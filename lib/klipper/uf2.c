@@ -67,7 +67,7 @@ static int check_sequence(const struct block *block, size_t index, size_t count,
 }
 
 static int collect(const uint8_t *file, size_t count, struct kf_segments *segments,
-		   uint32_t *family, struct kf_error *err)
+		   struct kf_error *err)
 {
 	struct block block;
 	int r;
@@ -79,8 +79,8 @@ static int collect(const uint8_t *file, size_t count, struct kf_segments *segmen
 		if (r < 0)
 			return r;
 		if (i == 0)
-			*family = block.family;
-		r = check_sequence(&block, i, count, *family, err);
+			segments->family = block.family;
+		r = check_sequence(&block, i, count, segments->family, err);
 		if (r < 0)
 			return r;
 		if (block.flags & FLAG_NOT_FLASH)
@@ -92,21 +92,10 @@ static int collect(const uint8_t *file, size_t count, struct kf_segments *segmen
 	return 0;
 }
 
-int kf_uf2_parse(const uint8_t *file, size_t len, struct kf_image *image, struct kf_error *err)
+int kf_uf2_parse(const uint8_t *file, size_t len, struct kf_segments *ret, struct kf_error *err)
 {
-	_cleanup_(kf_segments_free) struct kf_segments segments = { 0 };
-	uint32_t family = 0;
-	int r;
-
 	if (len % BLOCK_BYTES != 0)
 		return kf_fail(err, KF_BAD_IMAGE, "UF2 of %zu bytes: cut in the middle of a block",
 			       len);
-	r = collect(file, len / BLOCK_BYTES, &segments, &family, err);
-	if (r < 0)
-		return r;
-	r = kf_segments_join(&segments, image, err);
-	if (r < 0)
-		return r;
-	image->family = family;
-	return 0;
+	return collect(file, len / BLOCK_BYTES, ret, err);
 }
