@@ -135,7 +135,7 @@ static const struct place *find(const struct place *table, size_t count, int c)
 }
 
 /* One option: -1 to go on, or the status to leave with. */
-static int take_option(int c, struct args *args)
+static int read_option(int c, struct args *args)
 {
 	const struct place *flag = find(flags, KF_ARRAY_SIZE(flags), c);
 	const struct place *word = find(words, KF_ARRAY_SIZE(words), c);
@@ -228,7 +228,7 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 				      job->plan.current ? text : NULL));
 }
 
-static void tell(const struct kf_job *job, const json_t *flash)
+static void show_result(const struct kf_job *job, const json_t *flash)
 {
 	char text[1024];
 
@@ -252,7 +252,7 @@ static void flash_job(struct kf_job *job)
 	if (r < 0)
 		fail_job(job, &err);
 	else
-		tell(job, flash);
+		show_result(job, flash);
 	if (flash && kf_history_append(job->record, &err) < 0)
 		kf_log_warn(kf_board_label(&job->board), "%s", err.message);
 }
@@ -381,7 +381,7 @@ static int parse(int argc, char **argv, struct args *args)
 	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
 		if (c == 'h' || c == 'V')
 			return kf_usage_print(c == 'h' ? help : "kf-flash " KF_VERSION "\n");
-		status = take_option(c, args);
+		status = read_option(c, args);
 		if (status >= 0)
 			return status;
 	}

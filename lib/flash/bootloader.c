@@ -98,8 +98,8 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 }
 
 /* "nothing came back at USB port 1-1.2", or what did. */
-static void tell_port(const struct kf_board *board, const struct kf_board *now, const char *nothing,
-		      char *ret, size_t size)
+static void describe_port(const struct kf_board *board, const struct kf_board *now,
+			  const char *nothing, char *ret, size_t size)
 {
 	char told[KF_REASON_SIZE];
 
@@ -117,7 +117,7 @@ static int not_entered(const struct kf_board *board, const struct kf_board *now,
 {
 	char told[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
 
-	tell_port(board, now, "nothing came back", told, sizeof(told));
+	describe_port(board, now, "nothing came back", told, sizeof(told));
 	kf_fail(err, KF_GONE, "it left for its bootloader and %s", told);
 	if (!now)
 		return kf_code_errno(KF_GONE);
@@ -136,7 +136,7 @@ static int not_back(const struct kf_board *board, const struct kf_board *now, st
 	char told[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
 	bool bridge = now && kf_identity_bridge(&now->usb);
 
-	tell_port(board, now, "it did not come back", told, sizeof(told));
+	describe_port(board, now, "it did not come back", told, sizeof(told));
 	if (!now || (!bridge && now->mode != KF_MODE_KLIPPER))
 		kf_fail(err, KF_GONE, "%s", told);
 	else
@@ -241,8 +241,8 @@ static bool look_when_settled(struct kf_monitor *monitor, const struct kf_board 
 	return kf_target_look(board, ret);
 }
 
-void kf_bootloader_tell(struct kf_monitor *monitor, const struct kf_board *board,
-			struct kf_error *err)
+void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board,
+			   struct kf_error *err)
 {
 	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE], before[sizeof(err->message)];
 	struct kf_board now;

@@ -39,7 +39,7 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
  * Add to err where another program that failed has left the board: gone, in a bootloader, or with
  * another device on its port. Waits up to 2 s for a board that is between two modes.
  */
-void kf_bootloader_tell(struct kf_monitor *monitor, const struct kf_board *board,
-			struct kf_error *err);
+void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board,
+			   struct kf_error *err);
 
 #endif

@@ -104,7 +104,7 @@ static const struct kf_loader *loader_of(const struct run *run)
 }
 
 /* Behind a converter it may be a Katapult, which Klipper's words would wedge. */
-static bool may_be_asked(const struct run *run)
+static bool can_identify(const struct run *run)
 {
 	return run->board.mode == KF_MODE_KLIPPER ||
 	       (run->board.mode == KF_MODE_OTHER && run->board.tty[0] &&
@@ -117,7 +117,7 @@ static void note_version_before(struct run *run)
 	struct kf_last_flash state = { 0 };
 	const char *version = state.version;
 
-	if (may_be_asked(run) && running_version(&run->board, run->before) == 0) {
+	if (can_identify(run) && running_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_last_flash_load(run->board.key, &state);
@@ -197,7 +197,7 @@ static bool flashed_all_the_same(struct run *run)
 	look_again(run);
 	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		/* It proves no flash, but that the firmware is whole. */
-		if (!may_be_asked(run) || running_version(&run->board, run->told) < 0)
+		if (!can_identify(run) || running_version(&run->board, run->told) < 0)
 			run->told[0] = 0;
 		return false;
 	}
@@ -206,8 +206,8 @@ static bool flashed_all_the_same(struct run *run)
 }
 
 /* By method, from a board in its bootloader (make flash: or not) to one that was let go. */
-static int bring(struct run *run, enum kf_method method, const struct kf_image *image,
-		 int64_t deadline_ms, struct kf_error *err)
+static int run_method(struct run *run, enum kf_method method, const struct kf_image *image,
+		      int64_t deadline_ms, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
 	int r = 0;
@@ -296,21 +296,21 @@ static bool is_refused(enum kf_code code)
 }
 
 /* One method, with the image, from entering the bootloader to the board's own answer. */
-static int attempt_with(struct run *run, enum kf_method method, const struct kf_image *image,
-			struct kf_error *err)
+static int attempt_image(struct run *run, enum kf_method method, const struct kf_image *image,
+			 struct kf_error *err)
 {
 	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
 	int r = enters_by_itself(run, method) ? 0 : enter(run, method, deadline_ms, err);
 
 	if (r < 0)
 		return r;
-	r = bring(run, method, image, deadline_ms, err);
+	r = run_method(run, method, image, deadline_ms, err);
 	if (r < 0 && err->code == KF_FLASH_FAILED && flashed_all_the_same(run))
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
 		if (method != KF_METHOD_KATAPULT && !is_refused(err->code))
-			kf_bootloader_tell(run->monitor, &run->plan->board, err);
+			kf_bootloader_explain(run->monitor, &run->plan->board, err);
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
@@ -326,12 +326,12 @@ static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
 	if (r == 0 && method == KF_METHOD_MAKE_FLASH)
 		r = kf_make_flash_ready(run->plan, &run->board, err);
 	if (r == 0)
-		r = attempt_with(run, method, &image, err);
+		r = attempt_image(run, method, &image, err);
 	kf_image_free(&image);
 	return r;
 }
 
-static const char *word(const struct run *run, int r, const struct kf_error *err)
+static const char *result_word(const struct run *run, int r, const struct kf_error *err)
 {
 	if (r < 0)
 		return kf_code_name(err->code);
@@ -344,7 +344,7 @@ static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, 
 	json_object_set_new(run->flash, "method", json_string(kf_method_name(method)));
 	json_array_append_new(json_object_get(run->flash, "attempts"),
 			      json_pack("{s:s, s:s, s:s?, s:f}", "method", kf_method_name(method),
-					"result", word(run, r, err), "message",
+					"result", result_word(run, r, err), "message",
 					r < 0 ? err->message : NULL, "seconds",
 					(double)(kf_now_ms() - t0_ms) / 1000));
 }
@@ -526,7 +526,7 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progres
 		kf_error_for(err, plan->board.key);
 		explain_incomplete(&run, err);
 	}
-	json_object_set_new(run.flash, "result", json_string(word(&run, r, err)));
+	json_object_set_new(run.flash, "result", json_string(result_word(&run, r, err)));
 	json_object_set_new(run.flash, "seconds", json_real((double)(kf_now_ms() - t0_ms) / 1000));
 	*ret = run.flash;
 	return r;

@@ -249,7 +249,7 @@ static int check_loader(const struct kf_methods_for *with, const struct kf_loade
 }
 
 /* It may have no Katapult: then its chip's own bootloader waits, and nothing could talk to it. */
-static void tell_of_katapult(struct kf_error *err)
+static void explain_katapult(struct kf_error *err)
 {
 	char hint[sizeof(err->hint)];
 
@@ -273,6 +273,6 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 		return r;
 	r = check_loader(with, loader, err);
 	if (r < 0 && methods->list[0] != KF_METHOD_MAKE_FLASH)
-		tell_of_katapult(err);
+		explain_katapult(err);
 	return r;
 }

@@ -91,7 +91,7 @@ static int write_image(struct kf_katapult *k, const struct kf_image *image,
 	return kf_katapult_verify(k, image->data, image->len, show_progress, &reading, err);
 }
 
-static int let_go(struct kf_katapult *k, struct kf_error *err)
+static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 {
 	struct kf_error why;
 	int r = kf_katapult_complete(k, &why);
@@ -136,9 +136,10 @@ static int begin(struct kf_katapult *k, const struct kf_plan *plan, const struct
 	return 0;
 }
 
-static int bring(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
-		 const struct kf_board *board, const struct kf_progress *progress,
-		 struct kf_native *ret, struct kf_error *err)
+static int flash_in_katapult(struct kf_katapult *k, const struct kf_plan *plan,
+			     const struct kf_image *image, const struct kf_board *board,
+			     const struct kf_progress *progress, struct kf_native *ret,
+			     struct kf_error *err)
 {
 	int r = kf_katapult_finish(k, err);
 
@@ -150,7 +151,7 @@ static int bring(struct kf_katapult *k, const struct kf_plan *plan, const struct
 	if (r == 0)
 		r = write_image(k, image, progress, err);
 	ret->readback = r >= 0;
-	return r < 0 ? r : let_go(k, err);
+	return r < 0 ? r : leave_katapult(k, err);
 }
 
 /* Katapult's own USB is cdc_acm; through a USB-to-serial chip, that one's ids show. */
@@ -159,9 +160,9 @@ static bool is_usb_cdc(const struct kf_usb *usb)
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
 }
 
-static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
-		const struct kf_board *board, const struct kf_progress *progress,
-		struct kf_native *ret, struct kf_error *err)
+static int converse(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
+		    const struct kf_board *board, const struct kf_progress *progress,
+		    struct kf_native *ret, struct kf_error *err)
 {
 	int r = kf_katapult_connect(k, err);
 
@@ -172,7 +173,7 @@ static int talk(struct kf_katapult *k, const struct kf_plan *plan, const struct 
 			 k->block_bytes);
 	r = check(plan, image, k, err);
 	return r < 0 ? refuse(k, plan, r, ret, err)
-		     : bring(k, plan, image, board, progress, ret, err);
+		     : flash_in_katapult(k, plan, image, board, progress, ret, err);
 }
 
 int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
@@ -190,7 +191,7 @@ int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
 	if (r < 0)
 		return r;
 	k.fd = drain.port;
-	r = talk(&k, plan, image, board, progress, ret, err);
+	r = converse(&k, plan, image, board, progress, ret, err);
 	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
 	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;

@@ -27,7 +27,7 @@ struct crew {
 	const struct kf_parallel *p;
 	struct worker *list;
 	struct pollfd *fds;
-	size_t running, limit, told;
+	size_t running, limit, reported;
 };
 
 static bool needs_process(const struct kf_job *job)
@@ -172,11 +172,12 @@ static void await(struct crew *crew)
 			finish(crew, i);
 }
 
-static void tell(struct crew *crew, int *r, struct kf_error *err)
+static void report_done(struct crew *crew, int *r, struct kf_error *err)
 {
-	for (; crew->told < crew->batch->count && crew->list[crew->told].over; crew->told++)
+	for (; crew->reported < crew->batch->count && crew->list[crew->reported].over;
+	     crew->reported++)
 		if (*r == 0)
-			*r = crew->p->done(&crew->batch->list[crew->told], crew->p->arg, err);
+			*r = crew->p->done(&crew->batch->list[crew->reported], crew->p->arg, err);
 }
 
 static int run_alone(struct kf_batch *batch, const struct kf_parallel *p, struct kf_error *err)
@@ -203,9 +204,9 @@ int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p, struct 
 	crew.limit = p->jobs ? p->jobs : batch->count;
 	if (crew.limit == 1 || count_processes(batch) < 2)
 		return run_alone(batch, p, err);
-	while (crew.told < batch->count) {
+	while (crew.reported < batch->count) {
 		start_more(&crew);
-		tell(&crew, &r, err);
+		report_done(&crew, &r, err);
 		if (crew.running > 0)
 			await(&crew);
 	}

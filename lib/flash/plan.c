@@ -43,22 +43,22 @@ static const char *text(const json_t *obj, const char *name)
 }
 
 /* What the record says of the image is what the image says of itself. */
-static int check_claims(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
+static int check_recorded(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
 	const struct {
 		const char *name, *is;
-	} claims[] = {
+	} stated[] = {
 		{ "version", plan->image.dictionary.version },
 		{ "mcu", plan->image.dictionary.mcu },
 	};
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(claims); i++) {
-		const char *said = text(firmware, claims[i].name);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(stated); i++) {
+		const char *said = text(firmware, stated[i].name);
 
-		if (!said || strcmp(said, claims[i].is) == 0)
+		if (!said || strcmp(said, stated[i].is) == 0)
 			continue;
 		kf_fail(err, KF_BAD_IMAGE, "the record says that its %s is %s, the image says %s",
-			claims[i].name, said, claims[i].is);
+			stated[i].name, said, stated[i].is);
 		kf_error_hint(err, "build it again: kf build");
 		return -EBADMSG;
 	}
@@ -83,7 +83,7 @@ static int check_version(const struct kf_plan *plan, struct kf_error *err)
 
 static int check_image(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
-	int r = check_claims(firmware, plan, err);
+	int r = check_recorded(firmware, plan, err);
 
 	if (r == 0)
 		r = check_version(plan, err);
@@ -233,7 +233,8 @@ static int check_port(const char *tty, struct kf_error *err)
 }
 
 /* A registered board that is not there any more: something else may be in its place. */
-static void tell_instead(const struct kf_registry *registry, const char *key, struct kf_error *err)
+static void explain_instead(const struct kf_registry *registry, const char *key,
+			    struct kf_error *err)
 {
 	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE], gone[sizeof(err->message)];
 	struct kf_device device;
@@ -248,28 +249,28 @@ static void tell_instead(const struct kf_registry *registry, const char *key, st
 }
 
 static int find_board(const struct kf_registry *registry, const struct kf_boards *now,
-		      const struct kf_board *claimed, bool by_hand, struct kf_board *ret,
+		      const struct kf_board *recorded, bool by_hand, struct kf_board *ret,
 		      struct kf_error *err)
 {
-	struct kf_board known = *claimed;
+	struct kf_board known = *recorded;
 	int r;
 
 	/* A serial number that is not one board's own does not find it: its port does. */
 	if (kf_registry_identify(registry, &known, NULL) < 0 ||
-	    strcmp(known.key, claimed->key) != 0)
+	    strcmp(known.key, recorded->key) != 0)
 		known.by_port = false;
-	r = check_port(claimed->tty, err);
+	r = check_port(recorded->tty, err);
 	if (r == 0)
 		r = kf_target_find(now, &known, ret, err);
-	if (r == -ENODEV && claimed->key[0])
-		tell_instead(registry, claimed->key, err);
+	if (r == -ENODEV && recorded->key[0])
+		explain_instead(registry, recorded->key, err);
 	if (r == 0)
 		r = kf_registry_identify(registry, ret, err);
 	if (r < 0)
 		return r;
-	if (strcmp(ret->key, claimed->key) != 0 && !by_hand)
+	if (strcmp(ret->key, recorded->key) != 0 && !by_hand)
 		return kf_fail(err, KF_BAD_RECORD, "the record calls it %s, the registry %s",
-			       claimed->key[0] ? claimed->key : "unregistered",
+			       recorded->key[0] ? recorded->key : "unregistered",
 			       ret->key[0] ? ret->key : "unregistered");
 	return 0;
 }
@@ -291,7 +292,7 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 }
 
 /* Where nothing here reaches the chip, say how its owner can. */
-static void tell_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
+static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
 {
 	char script[PATH_MAX];
 
@@ -329,7 +330,7 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 	int r = kf_methods_choose(&with, &plan->methods, err);
 
 	if (r < 0 && err->code == KF_NO_KATAPULT && !options->method)
-		tell_way(plan, with.by_uart, err);
+		hint_way(plan, with.by_uart, err);
 	if (r == 0)
 		r = check_usb(plan, err);
 	return r < 0 ? r : kf_methods_check(&with, &plan->methods, err);
@@ -383,16 +384,16 @@ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 		   struct kf_plan *ret, struct kf_error *err)
 {
 	struct kf_plan plan = { .options = *options };
-	struct kf_board claimed;
+	struct kf_board recorded;
 	int r;
 
-	r = kf_record_board(record, &claimed, err);
+	r = kf_record_board(record, &recorded, err);
 	if (r < 0)
 		return r;
-	plan.board = claimed;
-	find_reason(&claimed, options->by_hand, plan.skip);
+	plan.board = recorded;
+	find_reason(&recorded, options->by_hand, plan.skip);
 	if (!plan.skip[0]) {
-		r = find_board(registry, now, &claimed, options->by_hand, &plan.board, err);
+		r = find_board(registry, now, &recorded, options->by_hand, &plan.board, err);
 		if (r < 0)
 			return r;
 		find_reason(&plan.board, options->by_hand, plan.skip);

@@ -147,7 +147,7 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 }
 
 /* Each has its share of the time that is left; one that answers leaves the rest of its own. */
-static void ask_late(struct kf_print_guard *guard, int64_t deadline_ms)
+static void request_settings(struct kf_print_guard *guard, int64_t deadline_ms)
 {
 	size_t left = 0;
 
@@ -167,19 +167,19 @@ static void ask_late(struct kf_print_guard *guard, int64_t deadline_ms)
 	}
 }
 
-static void ask_hidden(struct kf_print_guard *guard)
+static void request_hidden_settings(struct kf_print_guard *guard)
 {
 	int64_t start_ms = kf_now_ms();
 	char who[2 * KF_NAME_SIZE + 32];
 
-	ask_late(guard, start_ms + QUIET_MS);
+	request_settings(guard, start_ms + QUIET_MS);
 	for (size_t i = 0; i < guard->hidden_count; i++) {
 		if (!guard->hidden[i].late)
 			continue;
 		name_klippy(&guard->hidden[i].holder, who, sizeof(who));
 		if (guard->waits)
 			guard->waits(who);
-		ask_late(guard, start_ms + HIDDEN_MS);
+		request_settings(guard, start_ms + HIDDEN_MS);
 		break;
 	}
 }
@@ -190,7 +190,7 @@ static int find_hidden(struct kf_print_guard *guard, struct kf_error *err)
 		return 0;
 	guard->looked = kf_klippy_each(add_hidden, guard);
 	if (guard->looked)
-		ask_hidden(guard);
+		request_hidden_settings(guard);
 	guard->looked = guard->looked && !kf_stop_signal();
 	if (guard->looked)
 		return 0;

@@ -53,7 +53,7 @@ static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
 					err);
 }
 
-static int judge(const char *what, int wait_status, const char *log, struct kf_error *err)
+static int check_status(const char *what, int wait_status, const char *log, struct kf_error *err)
 {
 	int r;
 
@@ -326,7 +326,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 					    .deadline_ms = deadline_ms },
 			 &status, err);
 	if (r == 0)
-		r = judge("make flash", status, path, err);
+		r = check_status("make flash", status, path, err);
 	if (r != -EINTR && !is_planned(plan, &build))
 		r = kf_fail(err, KF_UNVERIFIED,
 			    "%s was made anew meanwhile: what was written, nobody has checked",
@@ -376,5 +376,5 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 	r = kf_process_run(&p, deadline_ms, &status, err);
 	if (r < 0)
 		kf_text_format(err->log, sizeof(err->log), "%s", path);
-	return r < 0 ? r : judge("flashtool.py", status, path, err);
+	return r < 0 ? r : check_status("flashtool.py", status, path, err);
 }

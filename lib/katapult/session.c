@@ -229,7 +229,7 @@ static size_t count_missing(const struct requests *q, const struct flight *f,
 }
 
 /* Take so many answers, whatever they say: then nothing is in flight. */
-static int settle(const struct requests *q, size_t count, int64_t ms, struct kf_error *err)
+static int receive_rest(const struct requests *q, size_t count, int64_t ms, struct kf_error *err)
 {
 	struct kf_katapult_frame frame;
 	int r = 0;
@@ -266,7 +266,7 @@ static int start_over(const struct requests *q, struct flight *f, size_t in_flig
 	int r = finish_unit(q, f, ANSWER_MS, err);
 
 	if (r == 0)
-		r = settle(q, in_flight + f->sent - sent, ANSWER_MS, err);
+		r = receive_rest(q, in_flight + f->sent - sent, ANSWER_MS, err);
 	*f = (struct flight){ .window = 1, .deadline_ms = within(q->k, ANSWER_MS) };
 	/* The first block's answer may be the last that was taken: it is no repetition now. */
 	memset(q->k->link.last, 0, sizeof(q->k->link.last));
@@ -274,7 +274,7 @@ static int start_over(const struct requests *q, struct flight *f, size_t in_flig
 }
 
 /* Busy alone takes back one request; one deadline stands until it is answered. */
-static int take_busy(const struct requests *q, struct flight *f, struct kf_error *err)
+static int handle_busy(const struct requests *q, struct flight *f, struct kf_error *err)
 {
 	size_t others = f->sent - f->done - 1;
 	int r;
@@ -289,20 +289,20 @@ static int take_busy(const struct requests *q, struct flight *f, struct kf_error
 }
 
 /* Nobody waits for the answers behind one that ends it; but what is asked next would meet them. */
-static int take_wrong(const struct requests *q, struct flight *f, int r, struct kf_error *err)
+static int handle_wrong(const struct requests *q, struct flight *f, int r, struct kf_error *err)
 {
 	struct kf_error failed;
 	int settled;
 
 	if (r != kf_code_errno(KF_VERIFY_FAILED))
 		return r;
-	settled = settle(q, f->sent - f->done - 1, ANSWER_MS, &failed);
+	settled = receive_rest(q, f->sent - f->done - 1, ANSWER_MS, &failed);
 	if (settled < 0 && err)
 		*err = failed;
 	return settled < 0 ? settled : r;
 }
 
-static void take_answer(const struct requests *q, struct flight *f)
+static void count_answer(const struct requests *q, struct flight *f)
 {
 	size_t i = f->done++;
 
@@ -322,7 +322,7 @@ static int advance(const struct requests *q, struct flight *f, struct kf_error *
 	if (r == 0)
 		r = await_answer(q, f, &frame, err);
 	if (r > 0)
-		return take_busy(q, f, err);
+		return handle_busy(q, f, err);
 	if (r < 0)
 		return r;
 	missing = count_missing(q, f, &frame);
@@ -330,8 +330,8 @@ static int advance(const struct requests *q, struct flight *f, struct kf_error *
 		return start_over(q, f, f->sent - f->done - missing - 1, err);
 	r = q->answer(q, f->done, &frame, err);
 	if (r < 0)
-		return take_wrong(q, f, r, err);
-	take_answer(q, f);
+		return handle_wrong(q, f, r, err);
+	count_answer(q, f);
 	return 0;
 }
 
@@ -340,7 +340,7 @@ static void end_between(const struct requests *q, struct flight *f)
 {
 	kf_stop_defer(true);
 	if (finish_unit(q, f, STOP_MS, NULL) == 0)
-		IGNORE_RESULT(settle(q, f->sent - f->done, STOP_MS, NULL));
+		IGNORE_RESULT(receive_rest(q, f->sent - f->done, STOP_MS, NULL));
 	kf_stop_defer(false);
 }
 
@@ -423,7 +423,7 @@ static int answer_read(const struct requests *q, size_t i, const struct kf_katap
 }
 
 /* Strings of the answer to CONNECT, each ended by NULs or the payload's end; next after it. */
-static const uint8_t *take_string(const uint8_t *p, const uint8_t *end, char *ret, size_t size)
+static const uint8_t *read_string(const uint8_t *p, const uint8_t *end, char *ret, size_t size)
 {
 	size_t len = strnlen((const char *)p, (size_t)(end - p));
 
@@ -458,8 +458,8 @@ static int parse_connect(struct kf_katapult *k, const struct kf_katapult_frame *
 	k->protocol = protocol;
 	k->start = start;
 	k->block_bytes = block_bytes;
-	p = take_string(p + CONNECT_FIXED, end, k->mcu, sizeof(k->mcu));
-	take_string(p, end, k->version, sizeof(k->version));
+	p = read_string(p + CONNECT_FIXED, end, k->mcu, sizeof(k->mcu));
+	read_string(p, end, k->version, sizeof(k->version));
 	return 0;
 }
 
@@ -500,7 +500,7 @@ static int no_connect(const struct kf_katapult *k, const struct connect *c, stru
 	return -ETIMEDOUT;
 }
 
-static int connect_asking(struct kf_katapult *k, struct kf_error *err)
+static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 {
 	int64_t deadline_ms = within(k, CONNECT_MS), again_ms;
 	struct kf_katapult_frame frame;
@@ -530,7 +530,7 @@ static int connect_asking(struct kf_katapult *k, struct kf_error *err)
 
 int kf_katapult_connect(struct kf_katapult *k, struct kf_error *err)
 {
-	int r = connect_asking(k, err);
+	int r = connect_retrying(k, err);
 
 	if (r < 0)
 		kf_error_prefix(err, "%s", kf_katapult_command_name(KF_KATAPULT_CONNECT));

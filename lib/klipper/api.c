@@ -166,7 +166,7 @@ static int unknown(struct kf_error *err, const char *whom, int r)
 }
 
 /* The "result" of a message; or its "error", which is an object with a message, or text. */
-static int take_result(json_t *message, const char *whom, json_t **ret, struct kf_error *err)
+static int read_result(json_t *message, const char *whom, json_t **ret, struct kf_error *err)
 {
 	json_t *result = json_object_get(message, "result"),
 	       *error = json_object_get(message, "error"),
@@ -223,11 +223,11 @@ int kf_api_request(const char *path, pid_t listener, const char *method, json_t 
 		r = send_all(&link, text, len + 1);
 	if (r == 0)
 		r = receive_answer(&link, &message);
-	return r < 0 ? unknown(err, path, r) : take_result(message, path, ret, err);
+	return r < 0 ? unknown(err, path, r) : read_result(message, path, ret, err);
 }
 
 /* RFC 9112: status line, fields, an empty line, and what the body says. */
-static int take_body(const struct link *link, json_t **ret)
+static int read_body(const struct link *link, json_t **ret)
 {
 	static const char version[] = "HTTP/1.";
 	char *body = memmem(link->data, link->len, "\r\n\r\n", 4);
@@ -264,6 +264,6 @@ int kf_api_get(unsigned port, const char *target, int64_t deadline_ms, json_t **
 		r = n < 0 ? (int)n : 0;
 	}
 	if (r == 0)
-		r = take_body(&link, &message);
-	return r < 0 ? unknown(err, whom, r) : take_result(message, whom, ret, err);
+		r = read_body(&link, &message);
+	return r < 0 ? unknown(err, whom, r) : read_result(message, whom, ret, err);
 }

@@ -23,7 +23,7 @@ struct talk {
 	int fd;
 	int64_t deadline_ms;
 	uint8_t sequence; /* of our next request: what the board expects */
-	bool heard;	  /* anything at all */
+	bool answered;	  /* anything at all */
 	size_t rx_len;
 	uint8_t rx[4 * KF_KLIPPER_BLOCK_MAX];
 	size_t len;
@@ -60,7 +60,7 @@ static int next_block(struct talk *t, int64_t deadline_ms, struct kf_klipper_blo
 				     deadline_ms);
 		if (got < 0)
 			return (int)got;
-		t->heard = true;
+		t->answered = true;
 		t->rx_len += (size_t)got;
 	}
 	return -ETIMEDOUT;
@@ -120,7 +120,7 @@ enum outcome {
  * its acknowledgement has come as well, or had the time to. An empty block that names the
  * sequence just used may be late, from an earlier request: to answer each would double them all.
  */
-static int take_piece(struct talk *t, size_t *ret_bytes)
+static int receive_piece(struct talk *t, size_t *ret_bytes)
 {
 	uint8_t asked = t->sequence, content[KF_KLIPPER_BLOCK_MAX];
 	int64_t again_ms = kf_now_ms() + ANSWER_MS;
@@ -153,7 +153,7 @@ static int take_piece(struct talk *t, size_t *ret_bytes)
 }
 
 /* Everything up to the piece that is empty. */
-static int take_all(struct talk *t)
+static int receive_all(struct talk *t)
 {
 	int r = PIECE, refusals = 0;
 	size_t bytes = 0;
@@ -165,7 +165,7 @@ static int take_all(struct talk *t)
 		if (r == 0)
 			r = write_request(t);
 		if (r == 0)
-			r = take_piece(t, &bytes);
+			r = receive_piece(t, &bytes);
 		if (r < 0)
 			return r;
 		if (r == PIECE) {
@@ -197,8 +197,8 @@ static int explain(const struct talk *t, int r, struct kf_error *err)
 {
 	switch (r) {
 	case -ETIMEDOUT:
-		return t->heard ? kf_fail(err, KF_TIMEOUT, "no answer of Klipper's in time")
-				: kf_fail(err, KF_TIMEOUT, "no answer in time");
+		return t->answered ? kf_fail(err, KF_TIMEOUT, "no answer of Klipper's in time")
+				   : kf_fail(err, KF_TIMEOUT, "no answer in time");
 	case -ENODEV:
 		return kf_fail(err, KF_GONE, "the board left in the middle");
 	case -EPROTO:
@@ -221,7 +221,7 @@ int kf_klipper_identify(int fd, int64_t deadline_ms, struct kf_dictionary *ret,
 		return kf_fail(err, KF_INTERNAL, "no memory for a data dictionary");
 	r = drain(fd);
 	if (r == 0)
-		r = take_all(&t);
+		r = receive_all(&t);
 	r = r < 0 ? explain(&t, r, err) : kf_dictionary_inflate(data, t.len, ret, NULL, err);
 	if (r < 0)
 		kf_error_prefix(err, "identify");

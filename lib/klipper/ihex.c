@@ -76,7 +76,7 @@ struct reader {
 	bool ended;
 };
 
-static int take(struct reader *reader, const struct record *rec, struct kf_error *err)
+static int add_record(struct reader *reader, const struct record *rec, struct kf_error *err)
 {
 	const uint8_t *data = rec->bytes + 4;
 	uint8_t *copy = reader->segments->decoded + reader->used;
@@ -129,7 +129,7 @@ static int read_lines(struct reader *reader, const uint8_t *file, size_t len, st
 		r = p[0] == ':' ? read_record(p + 1, size - 1, &rec, err)
 				: kf_fail(err, KF_BAD_IMAGE, "no ':' at its start");
 		if (r == 0)
-			r = take(reader, &rec, err);
+			r = add_record(reader, &rec, err);
 		if (r < 0) {
 			kf_error_prefix(err, "HEX line %u", line);
 			return r;

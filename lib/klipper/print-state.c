@@ -75,12 +75,12 @@ static enum kf_print of_gcode(const json_t *timeout)
 	return one_of(state, still) ? KF_PRINT_IDLE : KF_PRINT_UNCLEAR;
 }
 
-static bool asked_in_vain(const json_t *obj)
+static bool is_absent(const json_t *obj)
 {
 	return !obj || (json_is_object(obj) && json_object_size(obj) == 0);
 }
 
-static enum kf_print judge(const json_t *status)
+static enum kf_print read_print(const json_t *status)
 {
 	const json_t *stats = json_object_get(status, "print_stats"),
 		     *timeout = json_object_get(status, "idle_timeout"),
@@ -100,9 +100,9 @@ static enum kf_print judge(const json_t *status)
 	if (strcmp(text(webhooks, "state"), "ready") != 0)
 		return KF_PRINT_UNCLEAR;
 	/* A printer may lack one of the two (no virtual SD card), but not both. */
-	if (file == KF_PRINT_UNCLEAR && asked_in_vain(stats))
+	if (file == KF_PRINT_UNCLEAR && is_absent(stats))
 		return gcode;
-	if (gcode == KF_PRINT_UNCLEAR && asked_in_vain(timeout))
+	if (gcode == KF_PRINT_UNCLEAR && is_absent(timeout))
 		return file;
 	return file == KF_PRINT_IDLE ? gcode : file;
 }
@@ -116,7 +116,7 @@ void kf_print_state_read(const json_t *result, struct kf_print_state *ret)
 	const char *file = text(stats, "filename");
 	double done = json_is_number(progress) ? json_number_value(progress) : -1;
 
-	*ret = (struct kf_print_state){ .state = judge(status), .percent = -1 };
+	*ret = (struct kf_print_state){ .state = read_print(status), .percent = -1 };
 	kf_text_clean(ret->file, sizeof(ret->file), file, strlen(file));
 	if (done >= 0 && done <= 1)
 		ret->percent = (int)(done * 100);
@@ -142,8 +142,8 @@ struct inquiry {
 	struct kf_error why; /* of all that did not answer */
 };
 
-static int ask_info(const struct source *source, int64_t deadline_ms, json_t **ret,
-		    struct kf_error *err)
+static int request_info(const struct source *source, int64_t deadline_ms, json_t **ret,
+			struct kf_error *err)
 {
 	return source->path ? kf_api_request(source->path, source->listener, source->info, NULL,
 					     deadline_ms, ret, err)
@@ -164,8 +164,8 @@ static int query(const struct source *source, json_t *objects, const char *http,
 	return kf_api_get(source->port, target, deadline_ms, ret, err);
 }
 
-static int ask_doing(struct inquiry *inquiry, const struct source *source, int64_t deadline_ms,
-		     struct kf_error *err)
+static int request_print(struct inquiry *inquiry, const struct source *source, int64_t deadline_ms,
+			 struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *objects =
 		json_pack("{s:n, s:n, s:n, s:n, s:n}", "print_stats", "virtual_sdcard",
@@ -181,8 +181,8 @@ static int ask_doing(struct inquiry *inquiry, const struct source *source, int64
 }
 
 /* Every configuration that a Klippy runs with has an [mcu]: without, none is read yet. */
-static int ask_settings(struct inquiry *inquiry, const struct source *source, int64_t deadline_ms,
-			struct kf_error *err)
+static int request_settings(struct inquiry *inquiry, const struct source *source,
+			    int64_t deadline_ms, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *objects = json_pack("{s:[s]}", "configfile", "settings");
 	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
@@ -212,7 +212,7 @@ static int check_subject(const struct inquiry *inquiry, const struct source *sou
 		       (long long)json_integer_value(pid));
 }
 
-static int ask(struct inquiry *inquiry, const struct source *source, struct kf_error *err)
+static int query_source(struct inquiry *inquiry, const struct source *source, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *info = NULL;
 	int64_t deadline_ms = kf_now_ms() + SOURCE_MS;
@@ -220,14 +220,14 @@ static int ask(struct inquiry *inquiry, const struct source *source, struct kf_e
 
 	if (deadline_ms > inquiry->deadline_ms)
 		deadline_ms = inquiry->deadline_ms;
-	r = ask_info(source, deadline_ms, &info, err);
+	r = request_info(source, deadline_ms, &info, err);
 	if (r < 0)
 		return r;
 	r = check_subject(inquiry, source, info, err);
 	if (r == 0 && inquiry->settings_wanted)
-		r = ask_settings(inquiry, source, deadline_ms, err);
+		r = request_settings(inquiry, source, deadline_ms, err);
 	else if (r == 0 && !kf_print_state_read_info(info, &inquiry->print))
-		r = ask_doing(inquiry, source, deadline_ms, err);
+		r = request_print(inquiry, source, deadline_ms, err);
 	if (r == 0 && !inquiry->settings_wanted && inquiry->print.state == KF_PRINT_UNCLEAR)
 		r = kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
 	if (r < 0 && source->path)
@@ -238,11 +238,11 @@ static int ask(struct inquiry *inquiry, const struct source *source, struct kf_e
 }
 
 /* True: that was the answer, or a signal came. */
-static bool settles(struct inquiry *inquiry, const struct source *source, int *ret)
+static bool is_answered(struct inquiry *inquiry, const struct source *source, int *ret)
 {
 	struct kf_error err;
 
-	*ret = ask(inquiry, source, &err);
+	*ret = query_source(inquiry, source, &err);
 	if (*ret == 0)
 		return true;
 	if (inquiry->why.message[0] && *ret != -EINTR) {
@@ -296,7 +296,7 @@ static bool moonraker_by_socket(struct inquiry *inquiry, int *ret)
 	for (size_t i = 0; i < inquiry->klippy->folder_count; i++)
 		if (kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
 				   inquiry->klippy->folders[i]) &&
-		    access(path, F_OK) == 0 && settles(inquiry, &source, ret))
+		    access(path, F_OK) == 0 && is_answered(inquiry, &source, ret))
 			return true;
 	return false;
 }
@@ -318,11 +318,11 @@ static void moonraker_by_http(struct inquiry *inquiry, int *ret)
 	}
 	if (!source.port)
 		source.port = KF_MOONRAKER_PORT;
-	settles(inquiry, &source, ret);
+	is_answered(inquiry, &source, ret);
 }
 
 /* Its own socket, then a Moonraker beside it: by socket, by HTTP. */
-static int inquire(struct inquiry *inquiry)
+static int query_sources(struct inquiry *inquiry)
 {
 	const struct kf_klippy *klippy = inquiry->klippy;
 	const struct source own = { .path = klippy->api,
@@ -331,7 +331,8 @@ static int inquire(struct inquiry *inquiry)
 				    .query = "objects/query" };
 	int r = 0;
 
-	if (!(klippy->api[0] && settles(inquiry, &own, &r)) && !moonraker_by_socket(inquiry, &r))
+	if (!(klippy->api[0] && is_answered(inquiry, &own, &r)) &&
+	    !moonraker_by_socket(inquiry, &r))
 		moonraker_by_http(inquiry, &r);
 	return r;
 }
@@ -340,7 +341,7 @@ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 		       struct kf_print_state *ret, struct kf_error *err)
 {
 	struct inquiry inquiry = { .klippy = klippy, .deadline_ms = deadline_ms };
-	int r = inquire(&inquiry);
+	int r = query_sources(&inquiry);
 
 	if (r == 0)
 		*ret = inquiry.print;
@@ -355,7 +356,7 @@ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json
 	struct inquiry inquiry = { .klippy = klippy,
 				   .deadline_ms = deadline_ms,
 				   .settings_wanted = true };
-	int r = inquire(&inquiry);
+	int r = query_sources(&inquiry);
 
 	if (r == 0)
 		*ret = inquiry.settings;
@@ -365,7 +366,7 @@ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json
 }
 
 /* The state, and what it says of that up to the first line's end. */
-static bool take(const json_t *info, char ret[KF_NAME_SIZE])
+static bool read_state(const json_t *info, char ret[KF_NAME_SIZE])
 {
 	const char *state = json_string_value(json_object_get(info, "state"));
 	const char *why = json_string_value(json_object_get(info, "state_message"));
@@ -392,7 +393,7 @@ bool kf_klippy_ready(const struct kf_klippy *klippy, int64_t deadline_ms, char r
 		now_ms = kf_now_ms();
 		if (kf_api_request(klippy->api, klippy->pid, "info", NULL, now_ms + SOURCE_MS,
 				   &info, NULL) == 0)
-			told = take(info, ret) || told;
+			told = read_state(info, ret) || told;
 		if (told && strncmp(ret, "startup", 7) != 0)
 			return true;
 		if (now_ms >= deadline_ms || kf_wait(NULL, 0, now_ms + AGAIN_MS) < 0)

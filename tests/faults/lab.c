@@ -68,13 +68,13 @@ void lab_close(struct lab *lab)
 	sim_port_free(&lab->port);
 }
 
-static void say_step(void *arg, const char *text)
+static void ignore_step(void *arg, const char *text)
 {
 	(void)arg;
 	(void)text;
 }
 
-static void say_progress(void *arg, const char *what, size_t done, size_t total)
+static void ignore_progress(void *arg, const char *what, size_t done, size_t total)
 {
 	(void)arg;
 	(void)what;
@@ -85,7 +85,7 @@ static void say_progress(void *arg, const char *what, size_t done, size_t total)
 /* What kf-flash does for one board, once its plan is made. */
 static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, FILE *out)
 {
-	struct kf_progress progress = { say_step, say_progress, NULL };
+	struct kf_progress progress = { ignore_step, ignore_progress, NULL };
 	struct kf_plan plan = { .image = lab->image,
 				.methods = { .list = { KF_METHOD_KATAPULT }, .count = 1 },
 				.options = { .method_ms = method_ms, .return_ms = return_ms } };
@@ -109,7 +109,7 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 	fclose(out);
 }
 
-static void take(const json_t *obj, const char *name, char *ret, size_t size)
+static void copy_text(const json_t *obj, const char *name, char *ret, size_t size)
 {
 	const char *text = json_string_value(json_object_get(obj, name));
 
@@ -122,15 +122,15 @@ static void read_end(int fd, struct lab_end *ret)
 
 	ret->told = line != NULL;
 	ret->r = (int)json_integer_value(json_object_get(line, "r"));
-	take(line, "code", ret->code, sizeof(ret->code));
-	take(line, "message", ret->message, sizeof(ret->message));
-	take(line, "hint", ret->hint, sizeof(ret->hint));
-	take(json_object_get(line, "flash"), "result", ret->word, sizeof(ret->word));
+	copy_text(line, "code", ret->code, sizeof(ret->code));
+	copy_text(line, "message", ret->message, sizeof(ret->message));
+	copy_text(line, "hint", ret->hint, sizeof(ret->hint));
+	copy_text(json_object_get(line, "flash"), "result", ret->word, sizeof(ret->word));
 	json_decref(line);
 }
 
 /* Its end is seen by the pipe's. */
-static void watch_over(struct lab *lab, pid_t pid, int fd, const struct lab_kill *k)
+static void supervise(struct lab *lab, pid_t pid, int fd, const struct lab_kill *k)
 {
 	struct pollfd end = { .fd = fd, .events = POLLIN };
 	bool killed = !k || !k->signal;
@@ -162,7 +162,7 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 		_exit(0);
 	}
 	close(fds[1]);
-	watch_over(lab, pid, fds[0], k);
+	supervise(lab, pid, fds[0], k);
 	read_end(fds[0], ret);
 	close(fds[0]);
 	waitpid(pid, &ret->wait_status, 0);

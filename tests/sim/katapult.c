@@ -13,7 +13,7 @@
 #define WORDS_BYTES(s) ((strlen(s) + 3) / 4 * 4)
 #define CONNECT_MAX    (5 * 4 + 64 + 64)
 
-enum verdict { MORE, FRAME, BAD };
+enum parsed { MORE, FRAME, BAD };
 
 static void respond(struct sim_katapult *k, uint8_t command, const uint8_t *payload, size_t len)
 {
@@ -117,7 +117,7 @@ static void dispatch(struct sim_katapult *k, const uint8_t *frame, int64_t now_u
 	}
 }
 
-static enum verdict judge(const struct sim_katapult *k, size_t *frame_len)
+static enum parsed parse(const struct sim_katapult *k, size_t *frame_len)
 {
 	const uint8_t *rx = k->mcu.rx;
 	size_t n;
@@ -159,7 +159,7 @@ static bool step(struct sim_mcu *mcu, int64_t now_us)
 
 	if (k->flash->faulted || mcu->rx_len == 0)
 		return false;
-	switch (k->hunting ? BAD : judge(k, &len)) {
+	switch (k->hunting ? BAD : parse(k, &len)) {
 	case MORE:
 		return false;
 	case BAD:

@@ -143,7 +143,7 @@ static void watch_signals(struct sim *sim)
 	sim->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static void take_signals(struct sim *sim)
+static void receive_signals(struct sim *sim)
 {
 	struct signalfd_siginfo si;
 
@@ -309,7 +309,7 @@ static int run(struct sim *sim, const struct sim_spec *specs, size_t count, char
 		service(sim);
 		sim_control_answer(&sim->control);
 		await(sim);
-		take_signals(sim);
+		receive_signals(sim);
 		obey(sim);
 		answer(sim);
 	}

@@ -13,7 +13,7 @@
 /* docs/Bootloader_Entry.md, after the 0x7e that ends whatever came before it. */
 static const char REQUEST[] = " \x1c Request Serial Bootloader!! ~";
 
-enum verdict { MORE, BLOCK, BAD };
+enum parsed { MORE, BLOCK, BAD };
 
 static void respond(struct sim_klipper *k, const uint8_t *content, size_t len)
 {
@@ -64,7 +64,7 @@ static void dispatch(struct sim_klipper *k, const uint8_t *content, size_t len)
 	}
 }
 
-static enum verdict judge(const struct sim_klipper *k)
+static enum parsed parse(const struct sim_klipper *k)
 {
 	const uint8_t *rx = k->mcu.rx;
 	size_t n = rx[0];
@@ -109,7 +109,7 @@ static bool step(struct sim_mcu *mcu, int64_t now_us)
 	(void)now_us;
 	if (mcu->rx_len == 0 || k->wants_bootloader)
 		return false;
-	switch (k->hunting ? BAD : judge(k)) {
+	switch (k->hunting ? BAD : parse(k)) {
 	case MORE:
 		return false;
 	case BAD:

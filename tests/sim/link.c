@@ -70,7 +70,7 @@ static bool offer(struct sim_link *link)
 }
 
 /* And from there to its program. */
-static bool take(struct sim_link *link)
+static bool move_packet(struct sim_link *link)
 {
 	if (link->endpoint_len == 0 || !sim_mcu_take(link->mcu, link->endpoint, link->endpoint_len))
 		return false;
@@ -145,7 +145,7 @@ void sim_link_run(struct sim_link *link, int64_t now_us)
 
 		moved = offer(link);
 		if (!deaf || link->mcu->uart)
-			moved |= take(link);
+			moved |= move_packet(link);
 		if (deaf)
 			continue;
 		moved |= link->mcu->step(link->mcu, now_us);

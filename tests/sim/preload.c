@@ -47,7 +47,7 @@ static int next_close(int fd)
 }
 
 /* kf-sim's answer (control.h), or 0. */
-static int ask(dev_t tty)
+static int request_queued(dev_t tty)
 {
 	static const struct timeval deadline = { .tv_sec = 1 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -73,7 +73,7 @@ static int queued(int fd, struct stat *ret)
 	bool pts = fstat(fd, ret) == 0 && S_ISCHR(ret->st_mode) &&
 		   major(ret->st_rdev) >= PTS_MAJOR_FIRST && major(ret->st_rdev) <= PTS_MAJOR_LAST;
 
-	return pts ? ask(ret->st_rdev) : 0;
+	return pts ? request_queued(ret->st_rdev) : 0;
 }
 
 /* Until the board has taken all, or deadline_ms, or a signal: then -1. */
