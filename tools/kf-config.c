@@ -159,7 +159,7 @@ static int list(char **args, struct kf_error *err)
 	int r = kf_registry_load(&registry, err);
 
 	(void)args;
-	for (; r == 0 && kf_registry_nth(&registry, count, &device); count++) {
+	for (void *at = NULL; r == 0 && kf_registry_next(&registry, &at, &device); count++) {
 		_cleanup_(kf_json_decrefp) json_t *json = kf_listing_device(&registry, device.key);
 
 		r = print(json, kf_listing_row, err);

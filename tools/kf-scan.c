@@ -258,7 +258,7 @@ static int write_keys(const struct kf_registry *registry, struct kf_error *err)
 {
 	struct kf_device device;
 
-	for (size_t n = 0; kf_registry_nth(registry, n, &device); n++)
+	for (void *at = NULL; kf_registry_next(registry, &at, &device);)
 		puts(device.key);
 	return flush(err);
 }

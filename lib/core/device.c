@@ -96,7 +96,7 @@ static int check_serial(const struct kf_registry *registry, const struct kf_new_
 	kf_identity_parse(e->pattern, &wanted);
 	if (e->by_port || !kf_serial_unique(wanted.serial))
 		return 0;
-	for (size_t i = 0; kf_registry_nth(registry, i, &other); i++) {
+	for (void *at = NULL; kf_registry_next(registry, &at, &other);) {
 		if (!other.pattern)
 			continue;
 		kf_identity_parse(other.pattern, &id);
@@ -115,7 +115,7 @@ int kf_device_check_unique(const struct kf_registry *registry, const char *key,
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; kf_registry_nth(registry, i, &other); i++) {
+	for (void *at = NULL; kf_registry_next(registry, &at, &other);) {
 		if (strcmp(other.key, device.key) == 0)
 			continue;
 		if (clash_by_name(&device, &other))

@@ -175,7 +175,7 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 	kf_board_by_id(board, by_id);
 	blocked(registry, by_id, board);
 	board->by_port = false;
-	while (kf_registry_each(registry, &at, &device)) {
+	while (kf_registry_next(registry, &at, &device)) {
 		fit = fit_of(&device, board, by_id);
 		same_serial += fit >= FIT_SERIAL;
 		if (fit == FIT_NOT || fit < best)

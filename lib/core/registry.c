@@ -216,20 +216,7 @@ bool kf_registry_by_sudo(char *ret, size_t size)
 	return true;
 }
 
-bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret)
-{
-	json_t *devices = json_object_get(registry->root, "devices");
-	void *it = json_object_iter(devices);
-
-	while (it && index-- > 0)
-		it = json_object_iter_next(devices, it);
-	if (!it)
-		return false;
-	read_device(json_object_iter_key(it), json_object_iter_value(it), ret);
-	return true;
-}
-
-bool kf_registry_each(const struct kf_registry *registry, void **at, struct kf_device *ret)
+bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_device *ret)
 {
 	json_t *devices = json_object_get(registry->root, "devices");
 

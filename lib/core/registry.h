@@ -62,11 +62,8 @@ const char *kf_registry_advice(const char *otherwise);
 /* Under sudo: a clean sentence that says whose registry is used. False: no sudo. */
 bool kf_registry_by_sudo(char *ret, size_t size);
 
-/* Device number index in the file's order; false when there are no more. */
-bool kf_registry_nth(const struct kf_registry *registry, size_t index, struct kf_device *ret);
-
-/* The next device; *at is NULL for the first. False: there are no more. Quick for many calls. */
-bool kf_registry_each(const struct kf_registry *registry, void **at, struct kf_device *ret);
+/* The next device in the file's order; *at is NULL before the first. False: there are no more. */
+bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_device *ret);
 
 /*
  * A member of "global", or its default: ~/klipper, ~/katapult, katapult, true, true. Paths are as

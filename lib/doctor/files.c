@@ -68,7 +68,7 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 	if (kf_registry_load(&doctor->registry, &err) < 0) {
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, "devices.json", &err);
 	} else {
-		for (; kf_registry_nth(&doctor->registry, count, &device); count++)
+		for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device); count++)
 			check_mcu(doctor, &device);
 		if (count)
 			kf_doctor_report(doctor, KF_HEALTH_OK, "devices.json", NULL,
@@ -126,11 +126,11 @@ static bool each_device(struct kf_doctor *doctor,
 			void (*check)(struct kf_doctor *doctor, const struct kf_device *device))
 {
 	struct kf_device device;
-	size_t i = 0;
+	bool any = false;
 
-	for (; kf_registry_nth(&doctor->registry, i, &device); i++)
+	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device); any = true)
 		check(doctor, &device);
-	return i > 0;
+	return any;
 }
 
 void kf_doctor_configs(struct kf_doctor *doctor)

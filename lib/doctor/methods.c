@@ -84,7 +84,7 @@ void kf_doctor_methods(struct kf_doctor *doctor)
 	struct kf_device device;
 	size_t checked = 0;
 
-	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++) {
+	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device);) {
 		if (!device.flashable || !device.mcu)
 			continue;
 		check_methods(doctor, &device);

@@ -106,7 +106,7 @@ static bool uses_flashtool(const struct kf_registry *registry)
 	bool used = strcmp(method, "flashtool") == 0;
 	struct kf_device device;
 
-	for (size_t i = 0; kf_registry_nth(registry, i, &device); i++)
+	for (void *at = NULL; kf_registry_next(registry, &at, &device);)
 		used |= device.flash_method && strcmp(device.flash_method, "flashtool") == 0;
 	return used;
 }
@@ -135,12 +135,15 @@ static void check_katapult(struct kf_doctor *doctor)
 		report_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
 }
 
-/* Has an earlier device named the same? */
-static bool seen(const struct kf_registry *registry, size_t index, const char *mcu, const char *dir)
+/* Has a device before that of key the same MCU or folder? */
+static bool seen(const struct kf_registry *registry, const char *key, const char *mcu,
+		 const char *dir)
 {
 	struct kf_device device;
 
-	for (size_t i = 0; i < index && kf_registry_nth(registry, i, &device); i++) {
+	for (void *at = NULL; kf_registry_next(registry, &at, &device);) {
+		if (strcmp(device.key, key) == 0)
+			break;
 		if (mcu && device.mcu && device.flashable && strcasecmp(device.mcu, mcu) == 0)
 			return true;
 		if (dir && device.klipper_dir && strcmp(device.klipper_dir, dir) == 0)
@@ -155,9 +158,9 @@ void kf_doctor_trees(struct kf_doctor *doctor)
 	struct kf_device device;
 
 	check_tree(doctor, NULL, global);
-	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++)
+	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device);)
 		if (device.klipper_dir && strcmp(device.klipper_dir, global) != 0 &&
-		    !seen(&doctor->registry, i, NULL, device.klipper_dir))
+		    !seen(&doctor->registry, device.key, NULL, device.klipper_dir))
 			check_tree(doctor, device.key, device.klipper_dir);
 	check_katapult(doctor);
 }
@@ -199,9 +202,9 @@ void kf_doctor_toolchain(struct kf_doctor *doctor)
 			kf_doctor_report(doctor, KF_HEALTH_WRONG, programs[i], remedy,
 					 "missing: no firmware can be built");
 	}
-	for (size_t i = 0; kf_registry_nth(&doctor->registry, i, &device); i++) {
+	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device);) {
 		if (!device.flashable || !device.mcu ||
-		    seen(&doctor->registry, i, device.mcu, NULL))
+		    seen(&doctor->registry, device.key, device.mcu, NULL))
 			continue;
 		if (check_compiler(doctor, &device, &err) < 0)
 			kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device.mcu, &err);

@@ -265,7 +265,7 @@ static int put_configs(const struct kf_registry *registry, const char *file, str
 	struct kf_device device;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && kf_registry_nth(registry, i, &device); i++) {
+	for (void *at = NULL; r == 0 && kf_registry_next(registry, &at, &device);) {
 		r = beside(file, device.key, theirs, err);
 		if (r == 0)
 			r = kf_saved_config_path(device.key, ours, err);

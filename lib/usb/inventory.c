@@ -166,7 +166,7 @@ static int add_absent(struct kf_inventory *inventory)
 	struct kf_device device;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && kf_registry_nth(inventory->registry, i, &device); i++) {
+	for (void *at = NULL; r == 0 && kf_registry_next(inventory->registry, &at, &device);) {
 		struct kf_board board = { .excluded = !device.flashable };
 		char hint[KF_REASON_SIZE];
 

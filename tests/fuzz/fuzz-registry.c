@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		ALWAYS(fuzz_clean(err.message, sizeof(err.message)));
 		return 0;
 	}
-	for (size_t i = 0; kf_registry_nth(&registry, i, &device); i++)
+	for (void *at = NULL; kf_registry_next(&registry, &at, &device);)
 		ALWAYS(kf_key_valid(device.key));
 	if (kf_registry_identify(&registry, &board, &err) == 0)
 		ALWAYS(fuzz_clean(board.name, sizeof(board.name)) &&

@@ -50,10 +50,11 @@ TEST(missing_is_empty)
 	struct kf_registry reg = { 0 };
 	struct kf_device dev;
 	struct kf_error err = { 0 };
+	void *at = NULL;
 
 	unlink(file);
 	CHECK(kf_registry_load(&reg, NULL) == 0);
-	CHECK(!kf_registry_nth(&reg, 0, &dev));
+	CHECK(!kf_registry_next(&reg, &at, &dev));
 	CHECK(kf_registry_device(&reg, "octopus", &dev, &err) < 0);
 	CHECK(err.code == KF_NOT_REGISTERED);
 	CHECK(strstr(err.hint, "kf add"));
@@ -206,6 +207,7 @@ TEST(devices_are_read_out)
 	struct kf_registry reg = { 0 };
 	struct kf_device dev;
 	struct kf_error err = { 0 };
+	void *at = NULL;
 
 	put("{\"global\":{\"klipper_dir\":\"/k\",\"default_flash_method\":\"make_flash\","
 	    "\"allow_flash_fallback\":false,\"skip_menuconfig\":false},"
@@ -213,14 +215,14 @@ TEST(devices_are_read_out)
 	    "\"a\":{\"name\":\"A\",\"mcu\":\"rp2040\",\"flashable\":false,"
 	    "\"flash_method\":\"flashtool\"}}}");
 	CHECK(kf_registry_load(&reg, NULL) == 0);
-	CHECK(kf_registry_nth(&reg, 0, &dev));
+	CHECK(kf_registry_next(&reg, &at, &dev));
 	CHECK_STR(dev.key, "b");
 	CHECK_STR(dev.pattern, "usb-b*");
 	CHECK(!dev.name && !dev.mcu && dev.flashable);
 	CHECK_STR(kf_registry_klipper_dir(&reg, &dev), "/own");
 	CHECK_STR(kf_registry_flash_method(&reg, &dev), "make_flash");
-	CHECK(kf_registry_nth(&reg, 1, &dev));
-	CHECK(!kf_registry_nth(&reg, 2, &dev));
+	CHECK(kf_registry_next(&reg, &at, &dev));
+	CHECK(!kf_registry_next(&reg, &at, &dev));
 	CHECK(kf_registry_device(&reg, "a", &dev, NULL) == 0);
 	CHECK_STR(dev.name, "A");
 	CHECK(!dev.flashable);
