@@ -146,7 +146,8 @@ static int check_value(const char *where, const struct setting *setting, const j
 		       want);
 }
 
-int kf_settings_check_members(const char *key, const json_t *members, struct kf_error *err)
+/* A device (with its key), or the members of "global" (key is NULL). */
+static int check_members(const char *key, const json_t *members, struct kf_error *err)
 {
 	const struct setting *table = table_of(key ? KF_SCOPE_DEVICE : KF_SCOPE_GLOBAL);
 	char where[KF_NAME_SIZE] = "\"global\"", clean[KF_KEY_SIZE];
@@ -214,7 +215,7 @@ int kf_settings_check(const json_t *root, struct kf_error *err)
 	if (!json_is_object(root))
 		return kf_fail(err, KF_CONFIG, "the file holds %s, not an object", type_name(root));
 	section = json_object_get(root, "global");
-	r = section && !json_is_null(section) ? kf_settings_check_members(NULL, section, err) : 0;
+	r = section && !json_is_null(section) ? check_members(NULL, section, err) : 0;
 	if (r < 0)
 		return r;
 	r = check_blocked(json_object_get(root, "blocked_devices"), err);
@@ -226,7 +227,7 @@ int kf_settings_check(const json_t *root, struct kf_error *err)
 			       type_name(section));
 	json_object_foreach((json_t *)section, key, device)
 	{
-		r = kf_settings_check_members(key, device, err);
+		r = check_members(key, device, err);
 		if (r < 0)
 			return r;
 	}

@@ -17,10 +17,6 @@ enum kf_scope {
 /* A whole devices.json. KF_CONFIG names the device and the member. */
 _must_check_ int kf_settings_check(const json_t *root, struct kf_error *err);
 
-/* One device (with its key) or, with key NULL, the members of "global". Errors as above. */
-_must_check_ int kf_settings_check_members(const char *key, const json_t *members,
-					   struct kf_error *err);
-
 /*
  * "member=value" from a command line into an object of that scope; "member=" goes
  * back to the default. KF_USAGE for a member that there is not (naming those there are),
