@@ -107,7 +107,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "a board that takes nothing: the verdict comes within its own deadline" {
+@test "a board that takes nothing: the result comes within its own deadline" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- '
 		records >r
 		take_nothing /dev/ttyACM0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * kf-flash: records in, firmware onto boards, verdicts out. All records are read and all
+ * kf-flash: records in, firmware onto boards, results out. All records are read and all
  * plans made before anything is stopped; one board's failure never stops another's.
  */
 #include <errno.h>

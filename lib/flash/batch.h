@@ -7,7 +7,7 @@
 #include "flash/plan.h"
 #include "flash/print-guard.h"
 
-/* One record on its way to a verdict. */
+/* One record, its plan and its result. */
 struct kf_job {
 	json_t *record;	       /* borrowed from the batch's array */
 	struct kf_board board; /* as the record has it */

@@ -111,7 +111,7 @@ static bool can_identify(const struct run *run)
 		!kf_loader_beside_katapult(loader_of(run)));
 }
 
-/* By the board or its Klippy, else by our notes, which are no ground for a verdict. */
+/* By the board or its Klippy, else by our notes, which prove nothing. */
 static void note_version_before(struct run *run)
 {
 	struct kf_last_flash state = { 0 };

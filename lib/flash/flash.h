@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One board from its plan to a verdict. The verdict comes from the board: it is back
+ * One board from its plan to its result. The result comes from the board: it is back
  * as Klipper, it is the same chip, and it says that it runs the image's version.
  */
 #ifndef KF_FLASH_FLASH_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A record is only a claim: the device is looked up on the bus, the file is hashed
+ * A record proves nothing: the device is looked up on the bus, the file is hashed
  * and taken apart, and both have to agree with the record and with each other.
  */
 #include <errno.h>

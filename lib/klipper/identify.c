@@ -109,14 +109,14 @@ static bool is_piece(const struct talk *t, const struct kf_klipper_block *block,
 	return true;
 }
 
-enum outcome {
+enum answer {
 	SILENCE, /* ask again */
 	REFUSED, /* ask again with the sequence that the board named */
 	PIECE,
 };
 
 /*
- * What comes in answer to one request: an outcome or an error. A piece is returned when
+ * What comes in answer to one request: an answer or an error. A piece is returned when
  * its acknowledgement has come as well, or had the time to. An empty block that names the
  * sequence just used may be late, from an earlier request: to answer each would double them all.
  */

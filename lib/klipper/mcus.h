@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The boards that a running Klippy drives: which firmware each of them told it when it connected
+ * The MCUs of a running Klippy: which firmware each of them told it when it connected
  * (Klipper docs/Status_Reference.md, configfile and mcu).
  */
 #ifndef KF_KLIPPER_MCUS_H

@@ -30,7 +30,7 @@ struct kf_print_state {
 
 /*
  * info is the result of Klippy's "info" (Moonraker's printer.info). False: it is ready, and only
- * its objects tell; else *ret is the verdict.
+ * its objects tell; else *ret is its state.
  */
 bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret);
 
@@ -43,7 +43,7 @@ bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret);
 void kf_print_state_read(const json_t *result, struct kf_print_state *ret);
 
 /*
- * 0 and a verdict that is not KF_PRINT_UNCLEAR; KF_PRINTER_UNKNOWN with the reasons of all that
+ * 0 and a state that is not KF_PRINT_UNCLEAR; KF_PRINTER_UNKNOWN with the reasons of all that
  * were asked; KF_INTERRUPTED. Each source has a few seconds, all have until deadline_ms.
  */
 _must_check_ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,

@@ -40,7 +40,7 @@ static const char *judge(const struct lab *lab, const struct lab_end *end, bool 
 	if (!end->told)
 		return killed ? NULL : "it ended without a word";
 	if (end->r == 0 && !lab_runs(lab))
-		return "it claims what is not so";
+		return "it says what is not so";
 	if (end->r == 0)
 		return strcmp(end->word, "flashed") == 0 || strcmp(end->word, "current") == 0
 			       ? NULL

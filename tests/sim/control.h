@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Hands for the command: a FIFO, named in its environment as KF_SIM_CONTROL, that takes lines
- * "VERB PORT": unplug, plug, button (plug with the reset button double-clicked), replug. Each is
- * answered by a line "done" on the FIFO $KF_SIM_CONTROL.done when the bus shows what came of it.
- * To the socket $KF_SIM_CONTROL.queued a tty's device number (dev_t) is sent; the answer (int) is
- * how many bytes its board has not taken (preload.c).
+ * "VERB PORT": unplug, plug, button (plug with the reset button double-clicked), replug, touch.
+ * Each is answered by a line "done" on the FIFO $KF_SIM_CONTROL.done when the bus shows what came
+ * of it. To the socket $KF_SIM_CONTROL.queued a tty's device number (dev_t) is sent; the answer
+ * (int) is how many bytes its board has not taken (preload.c).
  */
 #ifndef SIM_CONTROL_H
 #define SIM_CONTROL_H

@@ -5,7 +5,7 @@
 
 #include "sim/port.h"
 
-#define PATIENCE_US 5000
+#define REST_US 5000
 
 int sim_port_new(const struct sim_spec *spec, struct sim_port **ret, struct kf_error *err)
 {
@@ -42,15 +42,15 @@ static void push(struct sim_port *port, int64_t now_us)
 
 	while (port->in_len > 0) {
 		n = sim_board_split(&port->board, port->in, port->in_len);
-		if (n == 0 && port->patience_us == 0)
-			port->patience_us = now_us + PATIENCE_US;
-		if (n == 0 && now_us < port->patience_us)
+		if (n == 0 && port->rest_deadline_us == 0)
+			port->rest_deadline_us = now_us + REST_US;
+		if (n == 0 && now_us < port->rest_deadline_us)
 			return;
 		if (n == 0)
 			n = port->in_len < SIM_TRANSFER_MAX ? port->in_len : SIM_TRANSFER_MAX;
 		if (!sim_board_write(&port->board, port->in, n, now_us))
 			return;
-		port->patience_us = 0;
+		port->rest_deadline_us = 0;
 		port->in_len -= n;
 		memmove(port->in, port->in + n, port->in_len);
 	}
@@ -83,7 +83,7 @@ static void close_port(struct sim_port *port, bool at_1200, int64_t now_us)
 	do
 		port->in_len = 0;
 	while (pull(port));
-	port->patience_us = 0;
+	port->rest_deadline_us = 0;
 	sim_board_close(&port->board, at_1200, now_us);
 }
 
@@ -109,7 +109,7 @@ static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err
 
 	port->shown = port->board.generation;
 	port->in_len = 0;
-	port->patience_us = 0;
+	port->rest_deadline_us = 0;
 	sim_pty_close(&port->pty);
 	sim_bus_remove(bus, &port->node);
 	if (port->board.mode == KF_MODE_NONE)
@@ -150,7 +150,7 @@ int64_t sim_port_wake_us(const struct sim_port *port, int64_t now_us)
 {
 	int64_t wake_us = sim_board_wake_us(&port->board, now_us);
 
-	if (port->patience_us > now_us && port->patience_us < wake_us)
-		wake_us = port->patience_us;
+	if (port->rest_deadline_us > now_us && port->rest_deadline_us < wake_us)
+		wake_us = port->rest_deadline_us;
 	return wake_us;
 }

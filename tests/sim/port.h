@@ -19,7 +19,7 @@ struct sim_port {
 
 	uint8_t in[4096]; /* from the client, not yet a transfer */
 	size_t in_len;
-	int64_t patience_us; /* until when a frame's rest is waited for; 0: none is */
+	int64_t rest_deadline_us; /* until when a frame's rest is waited for; 0: none is */
 };
 
 /* A board that is plugged in. Big: allocate it. sim_port_free undoes it; NULL is fine. */

@@ -13,7 +13,7 @@
 
 #define MAGIC	      0xfeedcafe
 #define MESSAGE_MAX   8192
-#define PATIENCE_US   100000 /* for a monitor whose queue is full */
+#define SEND_US	      100000 /* for a monitor whose queue is full */
 #define MURMUR	      0x5bd1e995u
 #define MURMUR_ROTATE 24
 
@@ -62,12 +62,12 @@ static uint32_t hash_of(const char *properties, const char *name)
 static void send_to(const char *socket_path, const void *message, size_t len)
 {
 	_cleanup_(kf_closep) int fd = socket(AF_UNIX, SOCK_RAW | SOCK_CLOEXEC, 0);
-	struct timeval patience = { .tv_usec = PATIENCE_US };
+	struct timeval limit = { .tv_usec = SEND_US };
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 
 	if (fd < 0 || !kf_text_format(to.sun_path, sizeof(to.sun_path), "%s", socket_path))
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (sendto(fd, message, len, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)) < 0 &&
 	    errno == ECONNREFUSED)
 		unlink(socket_path);
