@@ -23,7 +23,6 @@
 #include "flash/flash.h"
 #include "flash/parallel.h"
 #include "flash/script.h"
-#include "flash/summary.h"
 #include "systemd/units.h"
 
 static const char phase[] = "Flash";
@@ -216,11 +215,79 @@ static void skip_job(struct kf_job *job, bool check)
 		kf_log_phase(phase, kf_board_label(&job->board), "skipped: %s", job->plan.skip);
 }
 
+/* "would flash FILE (version, MCU, bytes) by METHOD at PORT, stopping UNIT" */
+static void describe_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size)
+{
+	const struct kf_board *board = &plan->board;
+	const char *unit = stops_units ? board->holder.unit : "";
+
+	if (plan->current) {
+		kf_text_format(ret, size,
+			       "would leave it alone: it was last flashed with %s (%s), --force "
+			       "writes it again",
+			       plan->path, plan->image.dictionary.version);
+		return;
+	}
+	kf_text_format(
+		ret, size, "would flash %s (%s, %s, %zu bytes) by %s%s%s at %s%s%s", plan->path,
+		plan->image.dictionary.version, plan->image.dictionary.mcu, plan->image.len,
+		kf_method_name(plan->methods.list[0]), plan->methods.count > 1 ? ", else " : "",
+		plan->methods.count > 1 ? kf_method_name(plan->methods.list[1]) : "",
+		board->tty[0] ? board->tty : board->usb.port, unit[0] ? ", stopping " : "", unit);
+}
+
+static const char *text(const json_t *obj, const char *name)
+{
+	const char *s = json_string_value(json_object_get(obj, name));
+
+	return s ? s : "";
+}
+
+/* "flashed: runs VERSION now, 2.1 s", or "current: VERSION: why" from the record's "flash". */
+static void describe_result(const json_t *flash, const char *version, char *ret, size_t size)
+{
+	const char *reason = text(flash, "reason");
+
+	if (strcmp(text(flash, "result"), "current") == 0)
+		kf_text_format(ret, size, "current: %s: %s", version,
+			       reason[0] ? reason
+					 : "its flash has this image; nothing was written");
+	else
+		kf_text_format(ret, size, "flashed: runs %s now, %.1f s", version,
+			       json_number_value(json_object_get(flash, "seconds")));
+}
+
+/*
+ * "label  word  reason, or versions and method" of a record that is done; version is the image's.
+ */
+static void format_line(const json_t *record, const char *label, const char *version, char *ret,
+			size_t size)
+{
+	const json_t *flash = json_object_get(record, "flash");
+	const json_t *error = json_object_get(record, "error");
+	const char *before = text(flash, "version_before"), *after = text(flash, "version_after");
+	const char *result = text(flash, "result");
+
+	if (json_is_object(error))
+		kf_text_format(ret, size, "%-20s %-10s %s", label, "failed",
+			       text(error, "message"));
+	else if (!flash)
+		kf_text_format(ret, size, "%-20s %-10s %s", label, "ready", "can be flashed now");
+	else if (text(flash, "reason")[0])
+		kf_text_format(ret, size, "%-20s %-10s %s", label, result, text(flash, "reason"));
+	else if (strcmp(result, "dry_run") == 0)
+		kf_text_format(ret, size, "%-20s %-10s would flash %s (%s)", label, result, version,
+			       text(flash, "method"));
+	else
+		kf_text_format(ret, size, "%-20s %-10s %s%s%s (%s)", label, result, before,
+			       before[0] && after[0] ? " -> " : "", after, text(flash, "method"));
+}
+
 static void dry_run_job(struct kf_job *job, const struct args *args)
 {
 	char text[1024];
 
-	kf_summary_plan(&job->plan, !args->no_service, text, sizeof(text));
+	describe_plan(&job->plan, !args->no_service, text, sizeof(text));
 	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 	json_object_set_new(job->record, "flash",
 			    json_pack("{s:s, s:s, s:s*}", "result", "dry_run", "method",
@@ -232,7 +299,7 @@ static void show_result(const struct kf_job *job, const json_t *flash)
 {
 	char text[1024];
 
-	kf_summary_result(flash, job->plan.image.dictionary.version, text, sizeof(text));
+	describe_result(flash, job->plan.image.dictionary.version, text, sizeof(text));
 	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 }
 
@@ -281,8 +348,8 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 
 	if (!args->table)
 		return kf_record_write(stdout, job->record, err);
-	kf_summary_line(job->record, kf_board_label(&job->board),
-			job->plan.image.dictionary.version, line, sizeof(line));
+	format_line(job->record, kf_board_label(&job->board), job->plan.image.dictionary.version,
+		    line, sizeof(line));
 	puts(line);
 	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
 				     : 0;
