@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
-# What a board has already is not written again; who holds its port is not disturbed for it.
+# An image that a board has already is not written again, and no service is stopped for it.
 # bats file_tags=slow
 load helper
 load flash

@@ -355,7 +355,7 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 				     : 0;
 }
 
-/* What is to be flashed: what the pipe says, or the one port and file named by hand. */
+/* The records on standard input, or one of the port and the file that were named by hand. */
 static int get_records(const struct args *args, json_t *records, struct kf_error *err)
 {
 	json_t *record;
@@ -391,7 +391,8 @@ static int flash_all(struct kf_batch *batch, const struct kf_parallel *parallel,
 	return r;
 }
 
-/* What takes time, before anything is stopped. */
+/* Build the tools that make flash needs: it takes time, so it is done before anything is stopped.
+ */
 static void prepare_jobs(struct kf_batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {

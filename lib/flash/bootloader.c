@@ -11,7 +11,7 @@
 #include "usb/occupant.h"
 #include "usb/serial.h"
 
-/* So long may a board be away between two modes. */
+/* The longest time that a board is off the bus between two modes. */
 #define AWAY_MS 2000
 
 static bool is_bootloader(const struct kf_board *board)
@@ -182,7 +182,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	if (!kf_target_look(board, &now))
 		return not_entered(board, kf_occupant_find(board->usb.port, &now) ? &now : NULL,
 				   err);
-	/* There, but not (yet) for us to open: whoever needs to open it will say so. */
+	/* It is there, but we may not open it (yet). The function that opens it reports that. */
 	if (is_bootloader(&now)) {
 		*ret = now;
 		return 0;

@@ -111,7 +111,7 @@ static bool can_identify(const struct run *run)
 		!kf_loader_beside_katapult(loader_of(run)));
 }
 
-/* By the board or its Klippy, else by our notes, which prove nothing. */
+/* Records the version that the board or its Klippy tells, else the one in our notes. */
 static void note_version_before(struct run *run)
 {
 	struct kf_last_flash state = { 0 };
@@ -177,7 +177,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	return 0;
 }
 
-/* Where is it after a failed method? The next one must not use a path from before. */
+/* Find the board again after a failed method: the next one must not use an old path. */
 static void look_again(struct run *run)
 {
 	kf_target_look(&run->plan->board, &run->board);
@@ -205,7 +205,7 @@ static bool flashed_all_the_same(struct run *run)
 	return prove(run, kf_now_ms() + ms, &ignored) == 0;
 }
 
-/* By method, from a board in its bootloader (make flash: or not) to one that was let go. */
+/* Write with this method. make flash may start from Klipper, the others from the bootloader. */
 static int run_method(struct run *run, enum kf_method method, const struct kf_image *image,
 		      int64_t deadline_ms, struct kf_error *err)
 {

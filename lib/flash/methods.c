@@ -16,7 +16,7 @@
 
 enum { CHECK_MS = 20000 };
 
-/* What a program of make flash needs: to be installed, or to be built in the tree's lib/. */
+/* A program of make flash is installed, or built in the tree's lib/. */
 static const struct need {
 	const char *run, *package;
 	const char *folder, *file, *compiler; /* make flash builds it, where it is not built yet */
@@ -131,7 +131,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	else if (with->named)
 		return kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name,
 			       with->mcu, why);
-	/* What no Katapult can be on goes to make flash, whether or not that may follow another. */
+	/* A board that can have no Katapult goes to make flash, also with --no-fallback. */
 	if (method != KF_METHOD_MAKE_FLASH && (why || with->fallback) && !no_make_flash(with))
 		methods.list[methods.count++] = KF_METHOD_MAKE_FLASH;
 	if (methods.count == 0)
@@ -187,7 +187,7 @@ static int check_flashtool(const struct kf_methods_for *with, struct kf_error *e
 	return r < 0 ? r : check_runs(argv, "Python's module serial", "python3-serial", err);
 }
 
-/* What make flash of this chip has to build, or NULL. */
+/* The program that make flash has to build for this chip, or NULL. */
 static const struct need *built_need(const char *mcu, const struct kf_loader *loader)
 {
 	if (loader && needs[loader->program].folder)

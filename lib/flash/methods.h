@@ -10,7 +10,7 @@
 #include "core/registry.h"
 #include "klipper/loader.h"
 
-/* What is known of a board and its firmware. */
+/* The known facts of a board and its firmware. */
 struct kf_methods_for {
 	const struct kf_board *board; /* NULL: it is not plugged in */
 	const char *mcu;	      /* as the firmware's Kconfig spells it */
@@ -48,7 +48,7 @@ _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);
 
 /*
- * What make flash builds in the tree before it flashes such a chip: file in folder (of the tree),
+ * The program that make flash builds in the tree for such a chip: file in folder (of the tree),
  * by that folder's make and this target (NULL: the first one). False: nothing.
  */
 struct kf_built_tool {

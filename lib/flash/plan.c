@@ -42,7 +42,7 @@ static const char *text(const json_t *obj, const char *name)
 	return json_string_value(json_object_get(obj, name));
 }
 
-/* What the record says of the image is what the image says of itself. */
+/* The record and the image must name the same version and MCU. */
 static int check_recorded(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
 	const struct {
@@ -291,7 +291,7 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 	return -ENOTUNIQ;
 }
 
-/* Where nothing here reaches the chip, say how its owner can. */
+/* Nothing here can flash the chip: the hint says how its owner can. */
 static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
 {
 	char script[PATH_MAX];

@@ -57,7 +57,7 @@ static int check_printing(const struct kf_print_state *print, const char *who, s
 	}
 }
 
-/* By its command line, or (a wrapper around it) by its unit's name. */
+/* Known by its command line, or, if a wrapper starts it, by its unit's name. */
 static bool is_klippy(const struct kf_holder *holder, struct kf_klippy *ret)
 {
 	if (kf_klippy_find(holder->pid, ret))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How a flash tells its caller what it is doing; lib itself prints nothing. */
+/* A flash reports its steps and its progress to its caller: lib itself prints nothing. */
 #ifndef KF_FLASH_PROGRESS_H
 #define KF_FLASH_PROGRESS_H
 

@@ -160,7 +160,7 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	return -ENOTUNIQ;
 }
 
-/* What make flash takes. */
+/* The files of a build that make flash uses. */
 struct build {
 	char out[PATH_MAX], config[PATH_MAX], image[PATH_MAX];
 };

@@ -9,13 +9,14 @@
 
 #include "usb/devices.h"
 
-/* What is plugged in now, and who holds each port. The caller frees ret. */
+/* List the boards that are plugged in, and the process that holds each port. The caller frees ret.
+ */
 _must_check_ int kf_target_scan(struct kf_boards *ret, struct kf_error *err);
 
 /* Are these two views of one board? */
 bool kf_board_same(const struct kf_board *a, const struct kf_board *b);
 
-/* What the registry says of a board (key, name, by_port), for another view of it. */
+/* Copy the registry's members (key, name, by_port) from board to now, another view of it. */
 void kf_board_keep(struct kf_board *now, const struct kf_board *board);
 
 /*
@@ -25,7 +26,7 @@ void kf_board_keep(struct kf_board *now, const struct kf_board *board);
 _must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_board *board,
 				struct kf_board *ret, struct kf_error *err);
 
-/* Where is it now? False: nowhere, or it cannot be told; then ret is left as it was. */
+/* Find the board on the bus. False: not found, or not known; ret is untouched then. */
 bool kf_target_look(const struct kf_board *board, struct kf_board *ret);
 
 /*

@@ -34,7 +34,7 @@ size_t kf_katapult_frame_encode(uint8_t command, const void *payload, size_t pay
 	return payload_bytes + KF_KATAPULT_OVERHEAD;
 }
 
-/* How far the next possible header is from the start, looking from the second byte on. */
+/* The distance to the next possible header, searched from the second byte on. */
 static size_t next_header(const uint8_t *data, size_t len)
 {
 	const uint8_t *next = memchr(data + 1, HEADER_1, len - 1);

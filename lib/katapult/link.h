@@ -46,7 +46,7 @@ _must_check_ int kf_katapult_wait_ack(struct kf_katapult_link *link, uint8_t com
 /* The command that frame acknowledges; 0 if it is no acknowledgement. */
 uint32_t kf_katapult_acked(const struct kf_katapult_frame *frame);
 
-/* What an errno of the port means here. */
+/* Fills err for a negative errno of the port, and returns it. */
 int kf_katapult_port_failed(int r, struct kf_error *err);
 
 /* "SEND_BLOCK", "NACK" ... */

@@ -67,7 +67,7 @@ struct requests {
 	void *arg;
 };
 
-/* What is in flight: the requests from done on, up to sent. */
+/* The requests from done on, up to sent, are in flight. */
 struct flight {
 	size_t sent, done, window;
 	size_t nudges; /* EOFs sent early */
@@ -311,7 +311,7 @@ static void count_answer(const struct requests *q, struct flight *f)
 		q->progress(bytes_done(q, i), q->len, q->arg);
 }
 
-/* Up to the next answer, and what it means. */
+/* Send what fits into the window, then receive one answer and act on it. */
 static int advance(const struct requests *q, struct flight *f, struct kf_error *err)
 {
 	struct kf_katapult_frame frame;
@@ -469,7 +469,7 @@ struct connect {
 };
 
 /*
- * What comes until deadline_ms: 1 and CONNECT's acknowledgement, 0 (not yet), or an
+ * Receive until deadline_ms: 1 and CONNECT's acknowledgement, 0 (not yet), or an
  * error. Other frames answer an earlier conversation, or say busy: asking again serves both.
  */
 static int await_connect(struct kf_katapult *k, struct connect *c, int64_t deadline_ms,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Where a micro-controller has its flash and its RAM: what an image for it can be held against.
+ * The addresses and sizes of flash and RAM by MCU. An image is checked against them.
  * Sizes are those of the largest part that goes by a name; what a tree's Kconfig says is the
  * smallest part's, and boards with a larger one would be refused.
  */

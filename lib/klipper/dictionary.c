@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "klipper/dictionary.h"
 
-/* What looking through an image may inflate in all: more is an image made to keep us busy. */
+/* The most bytes that a search may inflate. An image that needs more was made to keep us busy. */
 #define FIND_BUDGET ((size_t)64 * KF_DICTIONARY_MAX)
 #define FIND_SETUP  1024 /* each try costs about as much as so many bytes */
 
@@ -54,7 +54,7 @@ static enum inflated inflate_stream(const uint8_t *data, size_t len, uint8_t *ou
 	return z.avail_out == 0 ? TOO_LARGE : CUT_OFF;
 }
 
-/* Whose dictionary it is, the caller knows, and so what to do about it. */
+/* Only the caller knows where the dictionary came from, so no hint is given here. */
 static int refuse(struct kf_error *err, const char *what)
 {
 	int r = kf_fail(err, KF_PROTOCOL, "the data dictionary %s", what);

@@ -5,7 +5,7 @@
 
 #include "klipper/segments.h"
 
-/* Where a class of 32 or 64 bits has what we need. wide: bytes in an address. */
+/* Offsets of the members that we read, for ELF of 32 and 64 bits. wide: bytes in an address. */
 static const struct layout {
 	uint8_t header, wide, phoff, phentsize, phnum;
 	uint8_t entry, offset, paddr, filesz;

@@ -116,7 +116,7 @@ enum answer {
 };
 
 /*
- * What comes in answer to one request: an answer or an error. A piece is returned when
+ * Receive the answer to one request. Returns an enum answer or an error. A piece is returned when
  * its acknowledgement has come as well, or had the time to. An empty block that names the
  * sequence just used may be late, from an earlier request: to answer each would double them all.
  */

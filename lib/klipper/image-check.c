@@ -39,7 +39,7 @@ static int check_family(const struct kf_image *image, const struct kf_chip *chip
 		       image->family, image->dictionary.mcu, chip->families[0]);
 }
 
-/* Of damaged vectors: the build made them well. */
+/* The vectors are damaged: the build made them well. */
 static int bad_vector(struct kf_error *err)
 {
 	kf_error_hint(err, "the file is damaged, or something was put before it: build it again");

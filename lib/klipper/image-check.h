@@ -24,7 +24,7 @@ _must_check_ int kf_image_check(const struct kf_image *image, const uint32_t *st
 				struct kf_error *err);
 
 /*
- * Where a klipper.dict lies beside path, as the build leaves it, it must be the dictionary in the
+ * If a klipper.dict lies beside path, as the build leaves it, it must be the dictionary in the
  * image. KF_BAD_IMAGE: it is another one; KF_IO and the like: it cannot be read.
  */
 _must_check_ int kf_image_check_dictionary(const char *path, const struct kf_image *image,

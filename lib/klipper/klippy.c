@@ -36,7 +36,7 @@ static bool absolute(const char *path, const char *cwd, char ret[PATH_MAX])
 {
 	if (*path == '/')
 		return kf_text_format(ret, PATH_MAX, "%s", path);
-	/* Where another user's process is does not show. */
+	/* The working directory of another user's process cannot be read. */
 	return *cwd && kf_text_format(ret, PATH_MAX, "%s/%s", cwd, path);
 }
 
@@ -143,7 +143,7 @@ bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *
 	return true;
 }
 
-/* What is in a file of /proc (not one that another process could make endless). */
+/* Read the start of a file of /proc. Another process could make the whole endless. */
 static ssize_t read_start(const char *path, char *buf, size_t size)
 {
 	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

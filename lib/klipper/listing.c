@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What we know of the registry and of records is clean: settings.c and record.c saw to it. */
+/* Known members of the registry and of records are clean text: settings.c and record.c check them.
+ */
 #include <string.h>
 
 #include "core/record.h"

@@ -7,7 +7,7 @@
 #include "klipper/api.h"
 #include "klipper/mcus.h"
 
-/* By any of its names, or another link to it. */
+/* Does serial name the board's port: by-id, by-path, tty, or another link to it? */
 static bool is_port_of(const char *serial, const struct kf_board *board)
 {
 	struct stat theirs, ours;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a running Klippy does: whether it prints, is ready, and with which configuration it runs.
+ * The state of a running Klippy: whether it prints, whether it is ready, and its configuration.
  * It is asked itself, else a Moonraker that speaks of this very process: another printer's
  * Moonraker on the same host must not answer for it.
  */

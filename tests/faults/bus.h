@@ -12,7 +12,7 @@
 /* Once, before the first fork. */
 void bus_init(void);
 
-/* What is plugged in now; false: nothing. */
+/* The board that is plugged in; false: none. */
 bool bus_look(struct kf_board *ret);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A campaign: trials, each a board, a fault, and the frame at which it comes; what became of them.
- * What cannot be done at all ends the program with a word.
+ * A failure of the campaign itself ends the program with a message.
  */
 #ifndef FAULTS_CAMPAIGN_H
 #define FAULTS_CAMPAIGN_H
@@ -35,7 +35,7 @@ struct trial {
 	unsigned at;
 };
 
-/* What became of a trial; in shared memory. */
+/* The result of a trial; in shared memory. */
 struct outcome {
 	bool done, stuck;
 	char word[24];	  /* of the faulty run */

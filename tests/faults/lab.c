@@ -82,7 +82,7 @@ static void ignore_progress(void *arg, const char *what, size_t done, size_t tot
 	(void)total;
 }
 
-/* What kf-flash does for one board, once its plan is made. */
+/* The same steps as kf-flash for one board, from its plan on. */
 static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, FILE *out)
 {
 	struct kf_progress progress = { ignore_step, ignore_progress, NULL };

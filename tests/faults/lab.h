@@ -26,7 +26,7 @@ struct lab_kill {
 	unsigned at;
 };
 
-/* How such a process ended. */
+/* The end of such a process. */
 struct lab_end {
 	int wait_status;
 	bool told;		 /* it came to its end; else the rest is empty */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What became of the trials, for a terminal and as a page. */
+/* The results of the trials, for a terminal and as a page. */
 #include <err.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ size_t campaign_report(const struct campaign *c)
 	return broken;
 }
 
-/* How often each word came, most frequent first. */
+/* The number of each result, the most frequent first. */
 static void write_words(const struct campaign *c, size_t fault, FILE *out)
 {
 	struct {

@@ -29,7 +29,7 @@ bool campaign_succeeded(const struct lab_end *end)
 	return end->told && end->r == 0;
 }
 
-/* What has to hold after any run; NULL: it does. */
+/* Check the rules that hold after every run. NULL: they do, else the broken one. */
 static const char *judge(const struct lab *lab, const struct lab_end *end, bool killed)
 {
 	struct kf_last_flash state;

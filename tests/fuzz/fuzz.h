@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What libFuzzer calls, and a file for what is read from one. */
+/* The entry point of libFuzzer, and a file for functions that read one. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a made file says is where: an image that was taken from it holds just that. */
+/* The segments of a file that a fuzzer made. The image of the file must hold just these. */
 #ifndef TESTS_FUZZ_SEGMENTS_H
 #define TESTS_FUZZ_SEGMENTS_H
 

@@ -284,7 +284,7 @@ static void unlink_in(const struct sim_bus *bus, const char *fmt, ...)
 	unlink(path);
 }
 
-/* So that nobody who looks for devices finds this one, below path in /sys, any more. */
+/* Hide this device, below path in /sys, from all that look for devices. */
 static void hide(const struct sim_bus *bus, const char *class, const char *path)
 {
 	_cleanup_(kf_freep) char *number = NULL;

@@ -216,7 +216,7 @@ static int write_lpc176x(struct sim_flash *flash, uint32_t address, const uint8_
 	return r;
 }
 
-/* What is collected is written, but it is not forgotten where the next block was due. */
+/* Write what was collected. The address that is expected next stays. */
 static void flush_lpc176x(struct sim_flash *flash, int64_t *busy_us)
 {
 	uint32_t used = flash->next_address % LPC_PAGE;

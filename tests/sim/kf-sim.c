@@ -148,7 +148,7 @@ static void receive_signals(struct sim *sim)
 	struct signalfd_siginfo si;
 
 	while (read(sim->signals, &si, sizeof(si)) == sizeof(si)) {
-		/* What the terminal sends reaches COMMAND by itself. */
+		/* Signals of the terminal reach COMMAND by themselves. */
 		if (si.ssi_signo != SIGCHLD && si.ssi_code != SI_KERNEL && sim->child)
 			kf_process_signal(sim->child, (int)si.ssi_signo);
 	}
@@ -193,7 +193,7 @@ static void obey(struct sim *sim)
 	}
 }
 
-/* Who closes a tty asks what its board has not taken. */
+/* A process that closes a tty asks how many bytes its board has not taken. */
 static void answer(struct sim *sim)
 {
 	struct sim_question question;

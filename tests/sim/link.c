@@ -69,7 +69,7 @@ static bool offer(struct sim_link *link)
 	return true;
 }
 
-/* And from there to its program. */
+/* Pass a packet from the endpoint to the board's program. */
 static bool move_packet(struct sim_link *link)
 {
 	if (link->endpoint_len == 0 || !sim_mcu_take(link->mcu, link->endpoint, link->endpoint_len))

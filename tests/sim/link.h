@@ -54,7 +54,7 @@ struct sim_link {
 	int64_t in_due_us;
 };
 
-/* What runs on the board now, after a reset. Nothing in flight survives. */
+/* A reset: mcu runs on the board now. Nothing in flight survives. */
 void sim_link_reset(struct sim_link *link, struct sim_mcu *mcu, bool prime);
 
 /* The last client has closed the port: the host's requests are cancelled. */

@@ -36,7 +36,7 @@ _must_check_ bool sim_mcu_take(struct sim_mcu *mcu, const uint8_t *packet, size_
 /* Take the next packet that it sends; 0: none. */
 size_t sim_mcu_send(struct sim_mcu *mcu, uint8_t ret[SIM_PACKET]);
 
-/* For the models: drop len bytes that were received; queue a reply. */
+/* For the models: remove len received bytes; queue a reply. */
 void sim_mcu_pop(struct sim_mcu *mcu, size_t len);
 void sim_mcu_reply(struct sim_mcu *mcu, const uint8_t *frame, size_t len);
 

@@ -34,10 +34,10 @@ void sim_port_free(struct sim_port **port);
 _must_check_ int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 				  struct kf_error *err);
 
-/* How much of what the client wrote the board has not taken, in bytes; 0: nothing. */
+/* The bytes that the client wrote and the board has not taken. */
 size_t sim_port_queued(const struct sim_port *port);
 
-/* What to wait for until it is to be serviced again. */
+/* The events that make the next service necessary. */
 void sim_port_poll(const struct sim_port *port, int64_t now_us, struct pollfd fds[2]);
 int64_t sim_port_wake_us(const struct sim_port *port, int64_t now_us);
 

@@ -67,7 +67,7 @@ static int request_queued(dev_t tty)
 	return bytes;
 }
 
-/* What the board behind fd has not taken; 0 where fd is none of kf-sim's ttys. */
+/* The bytes that the board behind fd has not taken; 0 if fd is none of kf-sim's ttys. */
 static int queued(int fd, struct stat *ret)
 {
 	bool pts = fstat(fd, ret) == 0 && S_ISCHR(ret->st_mode) &&
@@ -88,7 +88,7 @@ static int await_taken(int fd, int64_t deadline_ms)
 	return 0;
 }
 
-/* How often process, a number in /proc, has this tty open. */
+/* Count the file descriptors of process (a number in /proc) that are this tty. */
 static unsigned count_in(const char *process, const struct stat *tty)
 {
 	unsigned count = 0;

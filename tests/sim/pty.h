@@ -30,7 +30,7 @@ _must_check_ int sim_pty_open(struct sim_pty *pty, struct kf_error *err);
 /* Hang up: clients read an end of file. Safe on a closed one. */
 void sim_pty_close(struct sim_pty *pty);
 
-/* What to poll for; fds[0] and fds[1] may be -1, which poll(2) skips. */
+/* Fill fds for poll(2). One may be -1, which poll(2) skips. */
 void sim_pty_poll(const struct sim_pty *pty, bool want_read, bool want_write, struct pollfd fds[2]);
 
 enum sim_pty_event {
@@ -41,12 +41,12 @@ enum sim_pty_event {
 };
 
 /*
- * What happened to the slave since the last call. Ask before reading: after CLOSED the
+ * The event at the slave since the last call. Call this before reading: after CLOSED the
  * bytes that were written before can still be read.
  */
 enum sim_pty_event sim_pty_next(struct sim_pty *pty);
 
-/* What a client has written and nobody has read, in bytes. */
+/* The bytes that a client has written and nobody has read. */
 size_t sim_pty_readable(const struct sim_pty *pty);
 
 /* Without waiting: the count, 0 if there is nothing (or no client), or a negative errno. */
