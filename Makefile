@@ -15,7 +15,7 @@ INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 
 VERSION    := $(shell sed -n '1s/.*(\([^-)]*\).*/\1/p' debian/changelog)
-# A clock that is behind it is wrong.
+# The year of the release: a clock that shows an earlier one is wrong.
 YEAR       := $(shell sed -n '/^ -- /{s/.* \([0-9]\{4\}\) [0-9:]* [+-].*/\1/p;q}' debian/changelog)
 PACKAGES   := libudev jansson zlib libsystemd libmd
 
@@ -68,7 +68,7 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call show,CC)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The linker takes of it what a program calls: kf-scan has no part of what speaks to systemd.
+# The linker takes from it only what a program calls: kf-scan does not load libsystemd.
 $(B)/libkf.a: $(LIB)
 $(B)/libsim.a: $(SIM)
 $(B)/%.a:
@@ -79,7 +79,7 @@ $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
 $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK) $(SIM_LDLIBS)
-# Into programs of every kind, which have no sanitizer's library.
+# It is preloaded into programs of every kind, and these have no sanitizer's library.
 $(SIM_SO): tests/sim/preload.c Makefile
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
@@ -101,10 +101,10 @@ check-all: deps
 check-sim: deps
 	+@$(SUBMAKE) tests
 	@tests/run $(B) $$(grep -l kf-sim tests/*.bats)
-# As root: a Debian of its own, booted by systemd-nspawn.
+# As root: a Debian of its own, booted by systemd-nspawn; all of tests/systemd, or TESTS="NAME...".
 check-systemd: deps
 	+@$(SUBMAKE) all
-	@tests/systemd/run $(B)
+	@tests/systemd/run $(B) $(TESTS)
 # As root: the packages of "make deb" in another.
 check-package: deps
 	@tests/package/run $(B)
@@ -144,7 +144,7 @@ apt-repo: deps
 D       := $(call quote,$(DESTDIR))
 SHARE   := $(DATADIR)/kalico-flash
 BINS    := $(filter-out $(HELPERS),$(TOOLS))
-# bash and fish look for a command's completion by the command's name.
+# bash and fish look for a completion by the name of its command.
 TYPED   := $(BINS) kf-sim
 UNITS   := kalico-flash.socket kalico-flash.service
 PAGES   := $(filter-out man/kf-sim.1,$(wildcard man/*.[1578]))

@@ -19,7 +19,7 @@ setup() {
 	cache=$XDG_CACHE_HOME/kalico-flash
 }
 
-# edit FILE PYTHON: b, a file's bytes, changed; what is put together is in dictionary(b).
+# edit FILE PYTHON: run PYTHON, which changes b, the bytes of FILE. dictionary(b) finds its compressed dictionary.
 edit() {
 	/usr/bin/python3 - "$@" <<-'END'
 		import struct, sys, zlib
@@ -49,8 +49,8 @@ edit() {
 	END
 }
 
-# spoiled PYTHON CODE MESSAGE [IMAGE SPEC]: so changed, the image is refused before anything is
-# touched: the board runs what it ran.
+# spoiled PYTHON CODE MESSAGE [IMAGE SPEC]: the image that PYTHON has changed is refused with CODE and MESSAGE,
+# and the board stays in Klipper.
 spoiled() {
 	local image=${4:-h723/klipper.bin} spec=${5:-$H723}
 	cp "$IMAGES/$image" "${image##*/}"
@@ -77,19 +77,19 @@ spoiled() {
 b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' bad_image "no data dictionary"
 }
 
-@test "a UF2's family is its MCU's" {
+@test "a UF2 for the family of another MCU is refused" {
 	spoiled 'for at in range(0, len(b), 512): b[at + 28:at + 32] = struct.pack("<I", 0x57755a57)' mcu_mismatch \
 		"the UF2 is for family 0x57755a57, the firmware in it for rp2040 (family 0xe48bff56)" uf2/klipper.uf2 "$RP2040"
 	spoiled 'for at in range(0, len(b), 512): b[at + 8:at + 12] = bytes(4)' bad_image \
 		"the UF2 does not say for which family it is" uf2/klipper.uf2 "$RP2040"
 }
 
-@test "a sister chip's firmware is refused" {
+@test "firmware for a similar chip is refused" {
 	spoiled '' mcu_mismatch "the firmware is for sam3x8e, the board is a sam3x8c" sam3x8e/klipper.bin mcu=sam3x8c,serial=29001A00
 	spoiled '' mcu_mismatch "the firmware is for stm32f446xx, the board is a stm32h723" f446/klipper.bin
 }
 
-@test "klipper.dict beside the image is the image's" {
+@test "a klipper.dict of another build beside the image is refused" {
 	cp "$IMAGES/f446/klipper.dict" .
 	spoiled '' bad_image "$PWD/klipper.dict is of another build: it says Klipper v1.0.0-"
 	[[ $stderr == *" for stm32f446xx, the image Klipper v1.0.0-"*" for stm32h723xx"* ]]
@@ -98,7 +98,7 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware klipper.bin --dry-run'
 }
 
-@test "an image in any format goes through Katapult, if it starts where that does" {
+@test "Katapult gets an ELF, and a UF2 only if it starts where Katapult starts applications" {
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.elf"'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 	run -78 --separate-stderr sim "$RP2040,mode=katapult" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/uf2/klipper.uf2"'
@@ -137,7 +137,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 	[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
 }
 
-@test "USB's name for the chip is a lie: only who asks the bootloader may flash" {
+@test "USB names another chip: only a method that asks the bootloader may flash" {
 	lie=$H723,product=stm32f446xx,manufacturer=Klipper
 	registry <<<"${OCTOPUS/stm32h723xx_/stm32f446xx_}"
 	with='kf-scan -q | jq -c --arg path "$IMAGES/h723/klipper.bin" --arg sum "$(sha256sum <"$IMAGES/h723/klipper.bin" | cut -c1-64)" \
@@ -150,7 +150,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 	[[ $(jq -r .error.hint <<<"$output") == *--method=katapult* ]]
 }
 
-@test "what a record says of its firmware has to be true" {
+@test "a record that says something false of its firmware is refused" {
 	for claim in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
 		'.path = "/dev/zero"' '.path = "/etc"' '.path = "/nonesuch"'; do
 		claim=$claim run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash; s=$?; kf-scan -q; exit $s'
@@ -162,7 +162,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 	[[ $(jq -r .error.message <<<"$output") == *"the record says that its version is v9.9.9, the image says v1.0.0-"* ]]
 }
 
-# builds [SED FILE]...: kf-build's record of octopus-pro, from a tree changed so.
+# builds [SED FILE]...: change FILEs of the tree with sed, then have kf-build build octopus-pro from it.
 builds() {
 	local folder=$cache/configs/octopus-pro
 	[ -d "$tree" ] || cp -r "$KF_TESTS/sim/tree" "$tree"
@@ -180,7 +180,7 @@ builds() {
 	)
 }
 
-# unbuilt CODE MESSAGE [SED FILE]...: refused, and not kept.
+# unbuilt CODE MESSAGE [SED FILE]...: after these changes kf-build fails with CODE and MESSAGE, and keeps no firmware.
 unbuilt() {
 	local code=$1 message=$2
 	shift 2
@@ -192,7 +192,7 @@ unbuilt() {
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
 
-@test "what make built is judged, not what it was asked for" {
+@test "the image that make built is checked, whatever the configuration says" {
 	CONFIG=$H723_CONFIG
 	unbuilt bad_image "it is Marlin's firmware" 's/"app": "Klipper"/"app": "Marlin"/' scripts/image.py
 	unbuilt bad_image "its stack starts at 0x08000000, the RAM of stm32h723xx" \
@@ -207,7 +207,7 @@ unbuilt() {
 		's/^STAGE2_START = .*/STAGE2_START = 0x10001000/; s/start = config\["FLASH_APPLICATION_ADDRESS"\]/start = 0x10001100/' scripts/image.py
 }
 
-@test "an artifact of another version than the tree's is refused" {
+@test "an image of another version than the tree's is refused" {
 	CONFIG=$H723_CONFIG
 	builds
 	[ "$status" -eq 0 ]
@@ -231,7 +231,7 @@ unbuilt() {
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
 
-@test "a tree that git refuses is refused before make, with the command that cures it" {
+@test "a tree that git refuses is refused before make, with the command that mends it" {
 	CONFIG=$H723_CONFIG
 	builds
 	[ "$status" -eq 0 ]
@@ -249,7 +249,7 @@ unbuilt() {
 	[[ $(jq -r .error.message <<<"$output") == "git cannot read $tree: "*"not a git repository"* ]]
 }
 
-@test "firmware of a version that nobody knows is flashed only if the user says so" {
+@test "firmware without a version is flashed only with --accept-unknown-version" {
 	spoiled 'replace(b, b"v1.0.0-7-g5e1fca5e0", b"?")' config "its version is ?"
 	[[ $stderr == *"--accept-unknown-version"* ]]
 	FILE=$PWD/klipper.bin run --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$FILE" --json \

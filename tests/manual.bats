@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What a tool's -h, its page and its completion say is one thing.
+# The help, the manual page and the completion of a tool name the same options.
 load helper
 
 tools='kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim'
@@ -11,13 +11,13 @@ helped() { # TOOL
 	"$1" --help | sed -nE 's/^  +(-[A-Za-z], )?(--[a-z-]+).*/\1\2/p' | tr -s ', ' '\n' | sort
 }
 
-# The same of the page's OPTIONS.
+# The options of the page's section OPTIONS, in the same form.
 described() { # TOOL
 	sed -n '/^\.Sh OPTIONS/,/^\.Sh ENV/s/^\.It Fl //p' "$tests/../man/$1".[18] |
 		sed -E 's/ , Fl /\n/; s/( Ns.*)?$//' | sed 's/^/-/' | sort
 }
 
-# And of what bash offers after "tool -" (its long ones).
+# The long options that bash offers after "tool -".
 completed() { # TOOL
 	bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=("$1" --) COMP_CWORD=1; _kf
 		printf "%s\n" "${COMPREPLY[@]%=}"' "$tests/../completions/kf.bash" "$1" | sort
@@ -87,7 +87,7 @@ completed() { # TOOL
 }
 
 @test "no word of the troubleshooting's headings is taken for a macro" {
-	mandoc -Tascii "$tests/../man/kalico-flash.7" | tr -s ' ' >"$BATS_TEST_TMPDIR/page"
+	groff -mandoc -Tascii -P-cbou "$tests/../man/kalico-flash.7" | tr -s ' ' >"$BATS_TEST_TMPDIR/page"
 	sed -n '/^\.Sh TROUBLESHOOTING/,/^\.El/s/^\.It \(\\&\)\{0,1\}//p' "$tests/../man/kalico-flash.7" >"$BATS_TEST_TMPDIR/headings"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/headings")" -ge 5 ]
 	while read -r heading; do
