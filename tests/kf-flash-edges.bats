@@ -52,7 +52,7 @@ verified() {
 	[[ $stderr == *"CONNECT: no answer in time; the firmware on it is incomplete"* ]]
 }
 
-@test "what others wrote to it has wedged it: it is said, and nothing is written to it" {
+@test "a Katapult wedged by other programs: the error says so, and nothing is written" {
 	run --separate-stderr sim "$H723,mode=katapult" -- '
 		client send /dev/ttyACM0 08100100285e9f7e >/dev/null
 		records | kf-flash --no-fallback'

@@ -45,7 +45,7 @@ export -f flash
 }
 
 # bats test_tags=slow
-@test "what the hint says to type makes it the board, from Katapult and from Klipper" {
+@test "the command in the hint makes it the board, from Katapult and from Klipper" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	config=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
 	mkdir -p "$config" && echo "$H723_CONFIG" >"$config/.config"

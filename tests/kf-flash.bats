@@ -332,7 +332,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 }
 
 # bats test_tags=slow
-@test "what a board ran before is not known: another program has proved nothing" {
+@test "the version before is not known: another program has proved nothing" {
 	idle_flash
 	sim "$H723" -- 'config | kf-build -q' >built
 	run -1 --separate-stderr sim "${H723%,version=*},version=$(jq -r .firmware.version built),mode=katapult" -- \
@@ -432,7 +432,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 }
 
 # bats test_tags=slow
-@test "what a method runs is there, or nothing is touched" {
+@test "the programs of a method are installed, or nothing is touched" {
 	flashed_by() { # METHOD [OPTION...]
 		run -1 --separate-stderr sim "$H723" -- "records | kf-flash --no-fallback --method $* || s=\$?; kf-scan -q; exit \$s"
 		jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output"

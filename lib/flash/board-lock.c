@@ -140,10 +140,9 @@ static int lock_board(struct kf_board_locks *locks, const struct kf_board *board
 		r = lock_port(locks, board, deadline_ms, &port, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	locks->fds[locks->count++] = mine;
+	locks->fds[locks->count++] = TAKE_FD(mine);
 	if (port >= 0)
-		locks->fds[locks->count++] = port;
-	mine = port = -1; /* the locks' now */
+		locks->fds[locks->count++] = TAKE_FD(port);
 	return 0;
 }
 

@@ -205,7 +205,7 @@ int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *e
 	if (r < 0)
 		return r;
 	*ret = config;
-	config = (struct kf_kconfig){ 0 }; /* the caller's now */
+	ret->text = TAKE_PTR(config.text);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ static size_t deflated(const void *data, size_t len, int level, uint8_t *ret, si
 	return used;
 }
 
-TEST(what_klipper_says_is_read)
+TEST(members_of_klippers_dictionary_are_read)
 {
 	struct kf_dictionary d;
 	struct kf_error err;
@@ -72,7 +72,7 @@ static void refused(const char *json, const char *want)
 	CHECK_STR(d.version, "untouched");
 }
 
-TEST(what_is_no_dictionary_is_refused)
+TEST(other_json_is_refused)
 {
 	refused("", "is not JSON: line 1");
 	refused("{\"version\":\"v1\"", "is not JSON: line 1");
@@ -190,8 +190,7 @@ TEST(the_build_suffix_is_no_part_of_a_version)
 	strip("", "");
 }
 
-TEST_MAIN(T(what_klipper_says_is_read), T(other_apps_and_old_versions_are_read),
-	  T(what_is_no_dictionary_is_refused), T(strings_are_cleaned_and_cut),
-	  T(compressed_harm_is_refused), T(the_one_in_an_image_is_found),
-	  T(an_image_full_of_bombs_does_not_keep_us_busy),
+TEST_MAIN(T(members_of_klippers_dictionary_are_read), T(other_apps_and_old_versions_are_read),
+	  T(other_json_is_refused), T(strings_are_cleaned_and_cut), T(compressed_harm_is_refused),
+	  T(the_one_in_an_image_is_found), T(an_image_full_of_bombs_does_not_keep_us_busy),
 	  T(the_build_suffix_is_no_part_of_a_version))

@@ -205,7 +205,7 @@ TEST(any_sequence_is_taken_over)
 		succeeds((struct firmware){ .next_sequence = s }, 1);
 }
 
-TEST(what_others_left_is_survived)
+TEST(bytes_left_by_others_do_no_harm)
 {
 	succeeds((struct firmware){ .leftover = true }, 2);
 	succeeds((struct firmware){ .before = "\x0f\x17half a bl" }, 2);
@@ -213,7 +213,7 @@ TEST(what_others_left_is_survived)
 	succeeds((struct firmware){ .chatty = true, .next_sequence = 9 }, 1);
 }
 
-TEST(what_is_lost_or_false_is_asked_again)
+TEST(lost_and_damaged_answers_are_requested_again)
 {
 	succeeds((struct firmware){ .lost_requests = 1 }, 1);
 	succeeds((struct firmware){ .lost_answers = 1 }, 1);
@@ -231,7 +231,7 @@ static void fails(struct firmware f, int64_t ms, int want, const char *message)
 	CHECK(d.version[0] == '\0');
 }
 
-TEST(what_cannot_be_had_says_why)
+TEST(each_failure_has_its_message)
 {
 	int64_t begin = kf_now_ms();
 
@@ -253,5 +253,5 @@ TEST(what_cannot_be_had_says_why)
 }
 
 TEST_MAIN(T(a_firmware_says_what_it_is), T(any_sequence_is_taken_over),
-	  T(what_others_left_is_survived), T(what_is_lost_or_false_is_asked_again),
-	  T(what_cannot_be_had_says_why))
+	  T(bytes_left_by_others_do_no_harm), T(lost_and_damaged_answers_are_requested_again),
+	  T(each_failure_has_its_message))

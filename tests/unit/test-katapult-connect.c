@@ -197,7 +197,7 @@ static void flood(int board)
 		;
 }
 
-TEST(who_is_not_katapult_or_is_wedged_is_told_apart)
+TEST(a_wedged_katapult_and_other_programs_are_told_apart)
 {
 	struct talk t;
 	int64_t begin;
@@ -267,6 +267,6 @@ TEST_MAIN(T(silence_is_asked_again_until_the_deadline),
 	  T(an_answer_may_come_in_any_pieces), T(a_board_that_leaves_is_noticed_at_once),
 	  T(garbage_before_the_answer_is_skipped), T(answers_to_somebody_before_us_are_dropped),
 	  T(a_busy_bootloader_is_asked_to_connect_again),
-	  T(who_is_not_katapult_or_is_wedged_is_told_apart),
+	  T(a_wedged_katapult_and_other_programs_are_told_apart),
 	  T(impossible_answers_to_connect_are_refused),
 	  T(strings_of_the_board_are_told_apart_and_cleaned))

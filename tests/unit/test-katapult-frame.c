@@ -25,7 +25,7 @@ TEST(integers_are_little_endian)
 	CHECK(kf_get_le32((const uint8_t *)"\xff\xff\xff\xff") == 0xffffffff);
 }
 
-TEST(encodes_what_katapult_takes)
+TEST(frames_are_encoded_as_katapult_reads_them)
 {
 	static const uint8_t want[] = { 0x01, 0x88, 0x14, 0x01, 0x00, 0x00,
 					0x02, 0x08, 0xd0, 0xee, 0x99, 0x03 };
@@ -52,7 +52,7 @@ TEST(refuses_a_payload_that_no_frame_holds)
 	CHECK(got.payload_bytes == KF_KATAPULT_PAYLOAD_MAX);
 }
 
-TEST(decodes_what_katapult_says)
+TEST(frames_of_katapult_are_decoded)
 {
 	struct kf_katapult_frame got;
 	size_t skip;
@@ -109,6 +109,6 @@ TEST(garbage_is_skipped_up_to_the_next_header)
 }
 
 TEST_MAIN(T(crc_has_the_check_value_of_its_catalogue), T(integers_are_little_endian),
-	  T(encodes_what_katapult_takes), T(refuses_a_payload_that_no_frame_holds),
-	  T(decodes_what_katapult_says), T(every_prefix_wants_more),
+	  T(frames_are_encoded_as_katapult_reads_them), T(refuses_a_payload_that_no_frame_holds),
+	  T(frames_of_katapult_are_decoded), T(every_prefix_wants_more),
 	  T(every_damaged_byte_is_noticed), T(garbage_is_skipped_up_to_the_next_header))

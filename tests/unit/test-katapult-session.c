@@ -251,7 +251,7 @@ TEST(the_last_block_is_padded_and_eof_can_fail)
 	talk_end(&t);
 }
 
-TEST(what_has_no_addresses_is_refused)
+TEST(data_beyond_the_addresses_is_refused)
 {
 	const uint8_t byte = 0;
 	struct talk t;
@@ -416,6 +416,6 @@ TEST_MAIN(T(says_what_was_recorded_and_takes_the_answers),
 	  T(busy_is_asked_again_but_not_for_ever),
 	  T(a_block_without_a_good_answer_ends_at_the_deadline),
 	  T(a_board_that_leaves_in_the_middle_is_gone),
-	  T(the_last_block_is_padded_and_eof_can_fail), T(what_has_no_addresses_is_refused),
+	  T(the_last_block_is_padded_and_eof_can_fail), T(data_beyond_the_addresses_is_refused),
 	  T(every_byte_is_compared_the_padding_too), T(leaving_is_what_complete_asks_for),
 	  T(nothing_follows_a_frame_that_did_not_go_out), T(a_stop_signal_ends_it_between_blocks))

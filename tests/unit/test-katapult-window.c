@@ -254,7 +254,7 @@ static void with_fault(const char *fault, const char *at)
 }
 
 /* Frames are counted from CONNECT on: of 200 blocks, EOF, 200 blocks read back. */
-TEST(what_is_lost_in_a_window_is_sent_again_in_lockstep)
+TEST(a_block_lost_in_a_window_is_sent_again_in_lockstep)
 {
 	with_fault("drop", "tx:20");
 	with_fault("drop", "rx:20");
@@ -287,5 +287,5 @@ TEST(a_difference_leaves_nothing_in_flight)
 TEST_MAIN(T(a_window_hides_the_round_trip), T(a_window_s_answers_fit_the_board_s_buffer),
 	  T(no_number_of_blocks_leaves_the_last_answers_behind),
 	  T(a_slow_erase_in_the_middle_of_a_window_is_waited_for),
-	  T(what_is_lost_in_a_window_is_sent_again_in_lockstep),
+	  T(a_block_lost_in_a_window_is_sent_again_in_lockstep),
 	  T(a_difference_leaves_nothing_in_flight))

@@ -30,7 +30,7 @@ static const char *read_out(const char *text)
 	return line;
 }
 
-TEST(what_a_config_says)
+TEST(symbols_of_a_config_are_read)
 {
 	CHECK_STR(read_out("# CONFIG_LOW_LEVEL_OPTIONS is not set\n"
 			   "CONFIG_BOARD_DIRECTORY=\"stm32\"\nCONFIG_MCU=\"stm32h723xx\"\n"
@@ -79,7 +79,7 @@ TEST(values)
 	kf_kconfig_free(&config);
 }
 
-TEST(what_is_no_config)
+TEST(other_text_is_refused)
 {
 	struct kf_error err = { 0 };
 	struct kf_kconfig config;
@@ -92,7 +92,7 @@ TEST(what_is_no_config)
 }
 
 /* make includes the file: what is no assignment of Kconfig's could run. */
-TEST(what_make_would_run)
+TEST(text_that_make_would_run_is_refused)
 {
 	static const char *const lines[] = {
 		"XCONFIG_MCU=\"b\"",
@@ -134,8 +134,11 @@ TEST(what_make_would_run)
 int main(void)
 {
 	static const struct test tests[] = {
-		T(what_a_config_says), T(hands_and_accidents), T(values),
-		T(what_is_no_config),  T(what_make_would_run),
+		T(symbols_of_a_config_are_read),
+		T(hands_and_accidents),
+		T(values),
+		T(other_text_is_refused),
+		T(text_that_make_would_run_is_refused),
 	};
 	int fd = mkstemp(file), r;
 

@@ -8,7 +8,7 @@
 /* "identify offset=0 count=40" as Klipper's host sends it (recorded). */
 static const uint8_t identify[] = { 0x08, 0x10, 0x01, 0x00, 0x28, 0x5e, 0x9f, 0x7e };
 
-TEST(encodes_what_klipper_takes)
+TEST(blocks_are_encoded_as_klipper_reads_them)
 {
 	uint8_t block[KF_KLIPPER_BLOCK_MAX], content[KF_KLIPPER_BLOCK_MAX] = { 0 };
 
@@ -115,6 +115,7 @@ TEST(a_number_without_an_end_is_refused)
 	CHECK(kf_klipper_vlq_decode(endless, sizeof(endless), &got) == 0);
 }
 
-TEST_MAIN(T(encodes_what_klipper_takes), T(decodes_it_again), T(every_prefix_wants_more),
-	  T(every_damaged_byte_is_noticed), T(garbage_is_skipped_up_to_the_end_of_a_block),
+TEST_MAIN(T(blocks_are_encoded_as_klipper_reads_them), T(decodes_it_again),
+	  T(every_prefix_wants_more), T(every_damaged_byte_is_noticed),
+	  T(garbage_is_skipped_up_to_the_end_of_a_block),
 	  T(numbers_have_the_lengths_of_the_document), T(a_number_without_an_end_is_refused))

@@ -113,7 +113,7 @@ TEST(the_ports_of_a_configuration)
 	CHECK(!kf_klippy_has_mcu(NULL, &board));
 }
 
-TEST(what_is_no_klippy)
+TEST(other_programs_are_no_klippy)
 {
 	struct kf_klippy k;
 
@@ -191,5 +191,5 @@ TEST(every_recorded_state)
 TEST_MAIN(T(a_usual_klippy), T(every_spelling_of_an_option), T(a_klippy_without_a_socket),
 	  T(a_relative_path_from_nowhere), T(python_may_have_any_name_and_options),
 	  T(klippy_as_an_argument_of_another_program), T(the_ports_of_a_configuration),
-	  T(what_is_no_klippy), T(more_words_than_we_look_at), T(moonrakers_port),
+	  T(other_programs_are_no_klippy), T(more_words_than_we_look_at), T(moonrakers_port),
 	  T(every_recorded_state))

@@ -178,7 +178,7 @@ TEST(it_runs_what_was_flashed)
 	unplug(b);
 }
 
-TEST(what_is_broken_does_not_run)
+TEST(broken_firmware_does_not_run)
 {
 	struct sim_board *b = in_katapult("rescue=1");
 
@@ -416,7 +416,7 @@ TEST(merged_writes_are_taken_apart)
 }
 
 TEST_MAIN(T(a_touch_leads_to_katapult), T(without_katapult_it_is_the_rom),
-	  T(it_runs_what_was_flashed), T(what_is_broken_does_not_run), T(it_returns_as_it_is_told),
+	  T(it_runs_what_was_flashed), T(broken_firmware_does_not_run), T(it_returns_as_it_is_told),
 	  T(identify_gives_the_dictionary), T(a_wrong_sequence_is_naked_with_the_right_one),
 	  T(a_uart_board_leaves_for_a_text), T(faults_on_the_way_there), T(faults_on_the_way_back),
 	  T(a_stall_ends_or_not), T(unplugged_in_the_middle),
