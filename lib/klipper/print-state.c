@@ -142,25 +142,21 @@ struct inquiry {
 	struct kf_error why; /* of all that did not answer */
 };
 
-static int request_info(const struct source *source, int64_t deadline_ms, json_t **ret,
-			struct kf_error *err)
+/*
+ * Send method (over HTTP: a target) with objects, as Klippy's API takes them (borrowed; NULL: none)
+ * and as Moonraker's HTTP does.
+ */
+static int request(const struct source *source, const char *method, json_t *objects,
+		   const char *http, int64_t deadline_ms, json_t **ret, struct kf_error *err)
 {
-	return source->path ? kf_api_request(source->path, source->listener, source->info, NULL,
-					     deadline_ms, ret, err)
-			    : kf_api_get(source->port, source->info, deadline_ms, ret, err);
-}
-
-/* objects as Klippy's API takes them (borrowed), and as Moonraker's HTTP does. */
-static int query(const struct source *source, json_t *objects, const char *http,
-		 int64_t deadline_ms, json_t **ret, struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *params = json_pack("{s:O}", "objects", objects);
+	_cleanup_(kf_json_decrefp) json_t *params =
+		objects ? json_pack("{s:O}", "objects", objects) : NULL;
 	char target[256];
 
 	if (source->path)
-		return kf_api_request(source->path, source->listener, source->query, params,
-				      deadline_ms, ret, err);
-	kf_text_format(target, sizeof(target), "%s%s", source->query, http);
+		return kf_api_request(source->path, source->listener, method, params, deadline_ms,
+				      ret, err);
+	kf_text_format(target, sizeof(target), "%s%s", method, http);
 	return kf_api_get(source->port, target, deadline_ms, ret, err);
 }
 
@@ -171,9 +167,9 @@ static int request_print(struct inquiry *inquiry, const struct source *source, i
 		json_pack("{s:n, s:n, s:n, s:n, s:n}", "print_stats", "virtual_sdcard",
 			  "pause_resume", "idle_timeout", "webhooks");
 	_cleanup_(kf_json_decrefp) json_t *status = NULL;
-	int r = query(source, objects,
-		      "print_stats&virtual_sdcard&pause_resume&idle_timeout&webhooks", deadline_ms,
-		      &status, err);
+	int r = request(source, source->query, objects,
+			"print_stats&virtual_sdcard&pause_resume&idle_timeout&webhooks",
+			deadline_ms, &status, err);
 
 	if (r == 0)
 		kf_print_state_read(status, &inquiry->print);
@@ -186,7 +182,8 @@ static int request_settings(struct inquiry *inquiry, const struct source *source
 {
 	_cleanup_(kf_json_decrefp) json_t *objects = json_pack("{s:[s]}", "configfile", "settings");
 	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
-	int r = query(source, objects, "configfile=settings", deadline_ms, &answer, err);
+	int r = request(source, source->query, objects, "configfile=settings", deadline_ms, &answer,
+			err);
 	json_t *settings = json_object_get(
 		json_object_get(json_object_get(answer, "status"), "configfile"), "settings");
 
@@ -220,7 +217,7 @@ static int query_source(struct inquiry *inquiry, const struct source *source, st
 
 	if (deadline_ms > inquiry->deadline_ms)
 		deadline_ms = inquiry->deadline_ms;
-	r = request_info(source, deadline_ms, &info, err);
+	r = request(source, source->info, NULL, "", deadline_ms, &info, err);
 	if (r < 0)
 		return r;
 	r = check_subject(inquiry, source, info, err);
@@ -322,7 +319,7 @@ static void moonraker_by_http(struct inquiry *inquiry, int *ret)
 }
 
 /* Its own socket, then a Moonraker beside it: by socket, by HTTP. */
-static int query_sources(struct inquiry *inquiry)
+static int query_sources(struct inquiry *inquiry, struct kf_error *err)
 {
 	const struct kf_klippy *klippy = inquiry->klippy;
 	const struct source own = { .path = klippy->api,
@@ -334,6 +331,8 @@ static int query_sources(struct inquiry *inquiry)
 	if (!(klippy->api[0] && is_answered(inquiry, &own, &r)) &&
 	    !moonraker_by_socket(inquiry, &r))
 		moonraker_by_http(inquiry, &r);
+	if (r < 0 && err)
+		*err = inquiry->why;
 	return r;
 }
 
@@ -341,12 +340,10 @@ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 		       struct kf_print_state *ret, struct kf_error *err)
 {
 	struct inquiry inquiry = { .klippy = klippy, .deadline_ms = deadline_ms };
-	int r = query_sources(&inquiry);
+	int r = query_sources(&inquiry, err);
 
 	if (r == 0)
 		*ret = inquiry.print;
-	else if (err)
-		*err = inquiry.why;
 	return r;
 }
 
@@ -356,12 +353,10 @@ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json
 	struct inquiry inquiry = { .klippy = klippy,
 				   .deadline_ms = deadline_ms,
 				   .settings_wanted = true };
-	int r = query_sources(&inquiry);
+	int r = query_sources(&inquiry, err);
 
 	if (r == 0)
 		*ret = inquiry.settings;
-	else if (err)
-		*err = inquiry.why;
 	return r;
 }
 
