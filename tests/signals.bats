@@ -23,7 +23,7 @@ beside_bystander() {
 @test "no pty: the test of who holds a port says so, and ends nobody" {
 	beside_bystander "$KF_BUILD/tests/unit/test-holder"
 	[ "${lines[-1]}" = alive ]
-	[[ $output == *"finds_who_holds_a_port # SKIP no pty can be opened here"* ]]
+	[[ $output == *"finds_the_process_that_holds_a_port # SKIP no pty can be opened here"* ]]
 }
 
 @test "a script signals what is a process, and nothing else" {

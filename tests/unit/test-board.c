@@ -38,12 +38,12 @@ static void survives(const struct kf_board *board)
 	CHECK(json_equal(obj, again));
 }
 
-TEST(there_and_back)
+TEST(json_and_back)
 {
 	survives(&full);
 }
 
-TEST(empty_is_null_and_back)
+TEST(empty_text_is_null_in_json)
 {
 	static const struct kf_board none;
 	_cleanup_(kf_json_decrefp) json_t *obj = kf_board_to_json(&none);
@@ -56,7 +56,7 @@ TEST(empty_is_null_and_back)
 	survives(&none);
 }
 
-TEST(a_refusal_names_the_member_and_leaves_ret_alone)
+TEST(an_error_names_the_member_and_leaves_ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = kf_board_to_json(&full);
 	struct kf_board got = { .key = "untouched" };
@@ -70,7 +70,7 @@ TEST(a_refusal_names_the_member_and_leaves_ret_alone)
 	CHECK_STR(err.message, "board is not an object");
 }
 
-TEST(the_longest_that_fits)
+TEST(the_longest_text_fits)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = json_object();
 	char serial[KF_NAME_SIZE + 1];
@@ -122,7 +122,7 @@ static void remark_is(const struct kf_board *board, const struct kf_error *err, 
 	CHECK_STR(line + strspn(line, " "), want);
 }
 
-TEST(the_way_back_stands_behind_other_remarks)
+TEST(the_remedy_follows_other_remarks)
 {
 	const struct kf_error failed = { .code = KF_GONE, .message = "gone; it is incomplete" };
 	struct kf_board board = {
@@ -145,7 +145,7 @@ TEST(the_way_back_stands_behind_other_remarks)
 	remark_is(&board, NULL, "there is now another device");
 }
 
-TEST(a_holder_of_ours_is_explained)
+TEST(kf_drain_is_explained)
 {
 	struct kf_board board = { .key = "pico", .connected = true, .mode = KF_MODE_KLIPPER };
 
@@ -157,6 +157,6 @@ TEST(a_holder_of_ours_is_explained)
 	remark_is(&board, NULL, "");
 }
 
-TEST_MAIN(T(there_and_back), T(empty_is_null_and_back),
-	  T(a_refusal_names_the_member_and_leaves_ret_alone), T(the_longest_that_fits), T(labels),
-	  T(modes), T(the_way_back_stands_behind_other_remarks), T(a_holder_of_ours_is_explained))
+TEST_MAIN(T(json_and_back), T(empty_text_is_null_in_json),
+	  T(an_error_names_the_member_and_leaves_ret), T(the_longest_text_fits), T(labels),
+	  T(modes), T(the_remedy_follows_other_remarks), T(kf_drain_is_explained))

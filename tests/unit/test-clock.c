@@ -114,7 +114,7 @@ static bool pays(void)
 	return kf_stop_signal() == 0 && kf_wait(NULL, 0, KF_FOREVER) == -EINTR;
 }
 
-TEST(what_we_owe_is_paid_first)
+TEST(wait_through_ignores_a_stop_signal)
 {
 	CHECK(in_child(pays));
 }
@@ -158,7 +158,7 @@ static bool nohup(void)
 	return kf_wait(NULL, 0, kf_now_ms() + 20) == 0 && kf_stop_signal() == 0;
 }
 
-TEST(what_our_caller_ignores_stays_ignored)
+TEST(ignored_signals_stay_ignored)
 {
 	CHECK(in_child(nohup));
 }
@@ -191,6 +191,6 @@ TEST(a_child_starts_with_default_signals)
 
 TEST_MAIN(T(a_deadline_is_kept), T(a_ready_descriptor_ends_the_wait),
 	  T(a_signal_that_came_before_ends_the_wait), T(every_later_wait_ends_at_once),
-	  T(a_signal_outranks_a_ready_descriptor), T(what_we_owe_is_paid_first),
-	  T(other_signals_restart_the_wait), T(what_our_caller_ignores_stays_ignored),
+	  T(a_signal_outranks_a_ready_descriptor), T(wait_through_ignores_a_stop_signal),
+	  T(other_signals_restart_the_wait), T(ignored_signals_stay_ignored),
 	  T(a_child_starts_with_default_signals))

@@ -77,7 +77,7 @@ TEST(errno_chooses_the_code)
 	CHECK(kf_fail_sys(NULL, ENOENT, "nobody listens") == -ENOENT);
 }
 
-TEST(a_stop_signal_is_told_without_what_it_stopped)
+TEST(a_stop_signal_has_one_message)
 {
 	struct kf_error err;
 
@@ -87,7 +87,7 @@ TEST(a_stop_signal_is_told_without_what_it_stopped)
 	CHECK_STR(err.message, "stopped by the user's signal");
 }
 
-TEST(what_a_user_can_mend_has_a_hint)
+TEST(errors_that_a_user_can_fix_have_a_hint)
 {
 	struct kf_error err;
 
@@ -175,5 +175,5 @@ TEST(no_hint_has_the_word_for_a_key)
 
 TEST_MAIN(T(for_a_board), T(no_hint_has_the_word_for_a_key), T(every_code_is_in_the_table),
 	  T(the_documented_statuses), T(fail_fills_and_cleans), T(errno_chooses_the_code),
-	  T(a_stop_signal_is_told_without_what_it_stopped), T(what_a_user_can_mend_has_a_hint),
+	  T(a_stop_signal_has_one_message), T(errors_that_a_user_can_fix_have_a_hint),
 	  T(context_is_added_in_front), T(too_long_is_cut_not_broken))

@@ -43,7 +43,7 @@ static pid_t hold(const char *path, const char *comm)
 	return pid;
 }
 
-TEST(finds_who_holds_a_port)
+TEST(finds_the_process_that_holds_a_port)
 {
 	struct kf_board boards[4] = { 0 };
 	int held, idle, ours;
@@ -82,7 +82,7 @@ TEST(finds_who_holds_a_port)
 }
 
 /* klipper's lock of one port says that it has not the other. */
-TEST(has_the_lock_of_another_port)
+TEST(finds_the_lock_of_another_port)
 {
 	int held = posix_openpt(O_RDWR | O_NOCTTY), idle = posix_openpt(O_RDWR | O_NOCTTY);
 	char held_path[64], idle_path[64];
@@ -141,5 +141,5 @@ TEST(no_boards)
 	kf_holders_find(NULL, 0);
 }
 
-TEST_MAIN(T(finds_who_holds_a_port), T(has_the_lock_of_another_port),
+TEST_MAIN(T(finds_the_process_that_holds_a_port), T(finds_the_lock_of_another_port),
 	  T(names_the_user_of_a_process), T(no_boards))

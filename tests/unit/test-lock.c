@@ -39,7 +39,7 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-TEST(taken_and_given_back)
+TEST(lock_and_unlock)
 {
 	const char *path = temp_path("new/folder/lock");
 	struct stat st;
@@ -64,7 +64,7 @@ TEST(a_folder_is_no_lock)
 	CHECK(strstr(err.hint, "move it out of the way") != NULL);
 }
 
-TEST(busy_without_a_note)
+TEST(busy_without_a_pid_in_the_file)
 {
 	const char *path = temp_path("unnoted");
 	struct kf_error err = { 0 };
@@ -127,6 +127,6 @@ TEST(a_foreign_link_is_not_followed)
 	CHECK(strstr(err.hint, "move it out of the way") != NULL);
 }
 
-TEST_MAIN(T(taken_and_given_back), T(a_folder_is_no_lock), T(busy_without_a_note),
+TEST_MAIN(T(lock_and_unlock), T(a_folder_is_no_lock), T(busy_without_a_pid_in_the_file),
 	  T(busy_names_the_holder), T(a_waiter_gets_it_when_the_holder_dies),
 	  T(a_foreign_link_is_not_followed))

@@ -186,7 +186,7 @@ TEST(progress_is_never_wider_than_the_terminal)
 }
 
 /* Comes last: what is shared stays shared. */
-TEST(nor_where_several_boards_share_it)
+TEST(progress_of_several_boards_is_never_wider)
 {
 	NEED_PTY();
 	setenv("TERM", "xterm", 1);
@@ -200,4 +200,5 @@ TEST(nor_where_several_boards_share_it)
 
 TEST_MAIN(T(plain_lines), T(quiet_drops_all_but_errors), T(progress_in_a_file_is_a_line_a_quarter),
 	  T(a_terminal_gets_a_bar_and_colour), T(no_color_and_dumb_terminals_are_respected),
-	  T(progress_is_never_wider_than_the_terminal), T(nor_where_several_boards_share_it))
+	  T(progress_is_never_wider_than_the_terminal),
+	  T(progress_of_several_boards_is_never_wider))

@@ -41,7 +41,7 @@ static bool all_gone(int fd)
 	return kf_wait_through(&pfd, 1, kf_now_ms() + 5000) > 0 && read(fd, &c, 1) == 0;
 }
 
-TEST(runs_and_tells_the_status)
+TEST(run_returns_the_status)
 {
 	struct kf_process p = PLAIN(.argv = SHELL("exit 7"));
 	int status = 0;
@@ -175,7 +175,7 @@ TEST(no_signal_for_all_for_our_group_or_for_init)
 	CHECK(status == 0);
 }
 
-TEST(what_cannot_start_is_an_error_here)
+TEST(a_failed_exec_is_an_error)
 {
 	struct kf_process p = PLAIN(.argv = (const char *const[]){ "no-such-program", NULL });
 	struct kf_error err;
@@ -307,7 +307,7 @@ TEST(a_timeout_ends_the_whole_group)
 	close(fds[0]);
 }
 
-TEST(who_ignores_sigterm_is_killed)
+TEST(sigkill_follows_an_ignored_sigterm)
 {
 	struct kf_process p = PLAIN(.argv = SHELL("trap '' TERM; echo up; sleep 60"));
 	int fds[2], status = 0;
@@ -325,7 +325,7 @@ TEST(who_ignores_sigterm_is_killed)
 	close(fds[0]);
 }
 
-TEST(output_is_bounded_in_time_whoever_holds_it)
+TEST(output_is_bounded_in_time)
 {
 	/* The shell is gone at once, its child keeps standard output open. */
 	struct kf_process p = PLAIN(.argv = SHELL("sleep 60 & echo $!"));
@@ -401,12 +401,11 @@ TEST(programs_are_found_as_the_shell_does)
 	CHECK(!kf_process_exists("sh"));
 }
 
-TEST_MAIN(T(runs_and_tells_the_status), T(one_that_waits_is_there_and_does_nothing_yet),
-	  T(one_that_waits_ends_when_it_is_called_off_or_killed),
-	  T(what_cannot_start_is_an_error_here),
+TEST_MAIN(T(run_returns_the_status), T(one_that_waits_is_there_and_does_nothing_yet),
+	  T(one_that_waits_ends_when_it_is_called_off_or_killed), T(a_failed_exec_is_an_error),
 	  T(a_program_that_is_nowhere_in_a_path_that_is_not_all_ours),
 	  T(folder_environment_and_descriptors), T(only_named_descriptors_survive),
 	  T(descriptors_may_stand_in_each_others_place), T(a_timeout_ends_the_whole_group),
-	  T(who_ignores_sigterm_is_killed), T(output_is_bounded_in_time_whoever_holds_it),
+	  T(sigkill_follows_an_ignored_sigterm), T(output_is_bounded_in_time),
 	  T(output_is_bounded_in_size), T(a_stop_signal_ends_it),
 	  T(no_signal_for_all_for_our_group_or_for_init), T(programs_are_found_as_the_shell_does))

@@ -117,7 +117,7 @@ TEST(deep_nesting_is_refused)
 	CHECK(read_all(text, KF_RECORD_MAX, &count, &err) == -EBADMSG);
 }
 
-TEST(what_we_do_not_know_passes_through)
+TEST(unknown_members_pass_through)
 {
 	static const char line[] =
 		"{\"zzz\":[1,2.5,{\"\xc3\xa9\":null}],\"kf\":1,\"board\":{\"new\":7,"
@@ -216,7 +216,7 @@ TEST(a_board_that_cannot_be_read_is_an_error)
 	CHECK(strstr(err.message, "standard input: cannot read: Is a directory"));
 }
 
-TEST(a_failure_is_kept)
+TEST(an_error_is_kept)
 {
 	_cleanup_(kf_json_decrefp) json_t *record = kf_record_new(&(struct kf_board){ .key = "a" });
 	const json_t *error;
@@ -279,6 +279,6 @@ TEST(the_status_of_a_run_over_boards)
 TEST_MAIN(T(the_status_of_a_run_over_boards), T(lines_are_records), T(a_bad_line_is_named),
 	  T(a_newer_version_is_refused), T(nul_in_a_line),
 	  T(a_huge_line_is_refused_and_the_largest_is_not), T(deep_nesting_is_refused),
-	  T(a_number_that_cannot_be_kept_fails_its_line), T(what_we_do_not_know_passes_through),
+	  T(a_number_that_cannot_be_kept_fails_its_line), T(unknown_members_pass_through),
 	  T(a_full_disk_is_an_error), T(a_board_that_cannot_be_read_is_an_error),
-	  T(a_failure_is_kept))
+	  T(an_error_is_kept))

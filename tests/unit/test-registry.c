@@ -135,7 +135,7 @@ TEST(unknown_members_and_order_survive)
 	CHECK(stat(file, &st) == 0 && (st.st_mode & 0777) == 0600);
 }
 
-TEST(what_cannot_be_read_back_is_not_saved)
+TEST(invalid_values_are_not_saved)
 {
 	struct kf_registry reg = { 0 };
 	struct kf_error err = { 0 };
@@ -266,7 +266,7 @@ int main(void)
 		T(corrupt_names_line_and_column),
 		T(wrong_types_name_device_and_member),
 		T(unknown_members_and_order_survive),
-		T(what_cannot_be_read_back_is_not_saved),
+		T(invalid_values_are_not_saved),
 		T(link_is_written_through),
 		T(writers_lose_nothing),
 		T(devices_are_read_out),

@@ -79,7 +79,7 @@ TEST(any_baud_can_be_set)
 	close(pair.board);
 }
 
-TEST(leftovers_are_gone_after_opening)
+TEST(open_discards_old_bytes)
 {
 	_cleanup_(kf_closep) int first = -1;
 	_cleanup_(kf_closep) int fd = -1;
@@ -98,7 +98,7 @@ TEST(leftovers_are_gone_after_opening)
 	close(pair.board);
 }
 
-TEST(a_port_that_others_have_open_too_is_theirs_again_after_us)
+TEST(tiocexcl_ends_with_our_close)
 {
 	_cleanup_(kf_closep) int before = -1;
 	int fd = -1, exclusive = -1;
@@ -175,7 +175,7 @@ TEST(a_port_that_takes_no_more_ends_at_the_deadline)
 	close(pair.board);
 }
 
-TEST(what_cannot_be_opened_says_why)
+TEST(open_errors_name_the_reason)
 {
 	_cleanup_(kf_closep) int other = -1;
 	struct kf_error err;
@@ -281,9 +281,8 @@ TEST(a_stop_signal_never_cuts_a_write)
 	close(pair.board);
 }
 
-TEST_MAIN(T(opens_raw_and_passes_every_byte), T(any_baud_can_be_set),
-	  T(leftovers_are_gone_after_opening),
-	  T(a_port_that_others_have_open_too_is_theirs_again_after_us),
-	  T(silence_ends_at_the_deadline), T(a_board_that_left_is_noticed_at_once),
-	  T(a_port_that_takes_no_more_ends_at_the_deadline), T(what_cannot_be_opened_says_why),
+TEST_MAIN(T(opens_raw_and_passes_every_byte), T(any_baud_can_be_set), T(open_discards_old_bytes),
+	  T(tiocexcl_ends_with_our_close), T(silence_ends_at_the_deadline),
+	  T(a_board_that_left_is_noticed_at_once),
+	  T(a_port_that_takes_no_more_ends_at_the_deadline), T(open_errors_name_the_reason),
 	  T(touch_leaves_1200_baud_and_a_closed_port), T(a_stop_signal_never_cuts_a_write))
