@@ -11,7 +11,6 @@
 
 #include "core/add.h"
 #include "core/method.h"
-#include "core/paths.h"
 #include "core/record.h"
 #include "core/settings.h"
 #include "core/terminal.h"
