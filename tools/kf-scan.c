@@ -82,8 +82,10 @@ static void free_scan(struct scan *scan)
 
 static int flush(struct kf_error *err)
 {
-	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
-				     : 0;
+	errno = 0;
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
+	return 0;
 }
 
 static int write_record(const struct kf_board *board, const struct kf_error *problem,
