@@ -226,26 +226,30 @@ load flash
 }
 
 # bats test_tags=slow
-@test "make flash is refused when the build folder holds another image" {
+@test "make flash is refused for an image that is not kept as it was built" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	run -78 --separate-stderr sim "$H723" -- 'config | kf-build >r
-		echo x >>"$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/out/klipper.bin"
+	run -78 --separate-stderr sim "$H723" -- 'config | kf-build >built; cp "$(jq -r .firmware.path built)" copy.bin
+		jq -c ".firmware.path = \"$PWD/copy.bin\"" built >r
+		rm -r "$XDG_STATE_HOME/kalico-flash/firmware/octopus-pro"
 		kf-flash --method make_flash <r; s=$?; kf-scan; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "no_firmware klipper" ]
 	[[ $stderr == *"kf build octopus-pro --clean"* ]]
 	run -78 --separate-stderr sim "$H723" -- 'config | kf-build --clean >r
-		sed -i s/0x8020000/0x8000000/ "$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/.config"
+		sed -i s/0x8020000/0x8000000/ "$(dirname "$(jq -r .firmware.path r)")/.config"
 		kf-flash --method make_flash <r'
-	[[ $stderr == *"/octopus-pro/.config is not what "* ]]
+	[[ $stderr == *"/.config has changed since it was built"*"kf build octopus-pro --clean"* ]]
 }
 
 # bats test_tags=slow
 @test "make flash makes nothing anew, however new the tree is" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash: seen\nseen: ; @cp $(KCONFIG_CONFIG) %s\n' "$PWD/seen" >>"$HOME/klipper/Makefile"
 	run -0 --separate-stderr sim "$H723" -- 'config | kf-build >r; cp "$(jq -r .firmware.path r)" planned
-		cd "$HOME/klipper"; sleep 0.1; touch src/*.c src/Kconfig src/*/Kconfig
+		cd "$HOME/klipper"; touch -d "1 hour" src/*.c src/Kconfig src/*/Kconfig
 		sed -i s/STM32_FLASH_START_20000/STM32_FLASH_START_RENAMED/ src/stm32/Kconfig; cd - >/dev/null
-		kf-flash --method make_flash <r; cmp planned "$XDG_CACHE_HOME/kalico-flash/build/octopus-pro/out/klipper.bin"'
+		kf-flash --method make_flash <r && cmp planned "$(jq -r .firmware.path r)" &&
+			cmp seen "$(dirname "$(jq -r .firmware.path r)")/.config" &&
+			rmdir "$XDG_CACHE_HOME/kalico-flash/flash"'
 	[ "$(jq -r .flash.result <<<"${lines[0]}")" = flashed ]
 	# Whoever does it in spite of that is found out.
 	rm -r "$HOME/klipper"

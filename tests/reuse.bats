@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What kf-build does not build again, and that what it builds on top is what it would build anew.
+# A build key that was built before is not built again; another one is built from nothing.
 # shellcheck disable=SC2154 # run sets stderr
 # bats file_tags=slow
 load helper
@@ -67,14 +67,13 @@ all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
 	jq -e '.firmware.reused == true' <<<"$output"
 	[ "$(jq -S 'del(.firmware.reused, .firmware.seconds)' <<<"$output")" = \
 		"$(jq -S 'del(.firmware.reused, .firmware.seconds)' <<<"$first")" ]
-	cmp "$(jq -r .firmware.path <<<"$output")" "$cache/build/octopus/out/klipper.bin"
 	# Touched, but the same: nothing to build either.
 	touch "$tree/src/sched.c" "$tree/src/Kconfig"
 	build octopus
 	[ "$(makes)" -eq 1 ]
 }
 
-@test "a day later it is still the same, though its version would say the date" {
+@test "a day later it is reused, though its version would say the date" {
 	config octopus MACH_STM32
 	unset SOURCE_DATE_EPOCH
 	build octopus
@@ -87,55 +86,39 @@ all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
 @test "--clean builds from nothing" {
 	config octopus MACH_STM32
 	build octopus
-	echo junk >"$cache/build/octopus/out/junk"
+	mkdir "$cache/build/octopus/out" # of a build that was killed
+	echo junk >"$cache/build/octopus/out/klipper.uf2"
 	build octopus -- --clean
 	[ "$(makes)" -eq 2 ]
-	jq -e '.firmware.reused == false' <<<"$output"
-	[ ! -e "$cache/build/octopus/out/junk" ]
+	jq -e '.firmware.reused == false and .firmware.format == "bin"' <<<"$output"
 	[ "$(compiled)" = "$all" ]
 }
 
-@test "firmware or an output folder that is damaged is built again" {
+@test "of a build only what flashing needs is kept" {
+	config octopus MACH_STM32
+	build octopus
+	path=$(jq -r .firmware.path <<<"$output")
+	[ "$(ls -A "${path%/*}")" = $'.config\nfirmware.json\nklipper.bin\nklipper.dict' ]
+	[ "$(ls -A "$cache/build/octopus")" = $'.config\nlock' ]
+	config bad MACH_STM32 SIM_BUILD_FAIL
+	run -1 kf-build --klipper-dir "$tree" < <(record bad)
+	[ "$(ls -A "$cache/build/bad")" = $'.config\nlock' ]
+}
+
+@test "kept firmware that is damaged is built again" {
 	config octopus MACH_STM32
 	build octopus
 	echo more >>"$(jq -r .firmware.path <<<"$output")"
 	build octopus
 	[ "$(makes)" -eq 2 ]
-	rm -r "$cache/build/octopus/out"
-	build octopus
-	[ "$(makes)" -eq 3 ]
 	rm -r "$state/firmware"
 	build octopus
-	[ "$(makes)" -eq 4 ]
+	[ "$(makes)" -eq 3 ]
 	build octopus
-	[ "$(makes)" -eq 4 ]
+	[ "$(makes)" -eq 3 ]
 }
 
-@test "a changed source or header: only what needs it, the same bytes as from nothing" {
-	config octopus MACH_STM32
-	build octopus
-	first=$(image)
-	echo '/* more */' >>"$tree/src/command.c"
-	build octopus
-	second=$(image)
-	[ "$second" != "$first" ]
-	[ "$(compiled)" = command.o ]
-	[ "$(anew)" = "$second" ]
-	echo '/* more */' >>"$tree/src/sched.h"
-	build octopus
-	[ "$(image)" != "$second" ]
-	[ "$(compiled)" = "sched.o stepper.o" ]
-	[ "$(anew)" = "$(image)" ]
-	git -C "$tree" init -q # the way back, by a file of an earlier time: make would not see it
-	sed -i '$d' "$tree/src/sched.h"
-	touch -d '1 hour ago' "$tree/src/sched.h"
-	rm -r "$tree/.git"
-	build octopus
-	[ "$(image)" = "$second" ]
-	[ "$(compiled)" = "$all" ]
-}
-
-@test "Kconfig, Makefile, script, new file: from nothing, the same bytes" {
+@test "source, header, Kconfig, Makefile, script, new file: each changes the build key" {
 	config octopus MACH_STM32
 	build octopus
 	last=$(image)
@@ -146,6 +129,10 @@ all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
 		[ "$(anew)" = "$(image)" ]
 		last=$(image)
 	}
+	echo '/* more */' >>"$tree/src/command.c"
+	changed
+	echo '/* more */' >>"$tree/src/sched.h"
+	changed
 	# A default that no configuration names: only autoconf.h says it.
 	printf 'config SIM_HIDDEN\n\tint\n\tdefault 7\n' >>"$tree/src/Kconfig"
 	make -s -C "$tree" OUT="$BATS_TEST_TMPDIR/x/" olddefconfig \
@@ -160,33 +147,86 @@ all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
 	changed stm32/more.o
 }
 
-@test "a commit changes the version in the image, and only that is made" {
-	config octopus MACH_STM32
+# A commit of all of the tree; then "git" is the tree's.
+committed() {
 	git() {
 		command git -C "$tree" -c user.name=x -c user.email=x@y "$@"
 	}
+	mkdir -p "$tree/klippy" "$tree/docs"
+	echo one >"$tree/klippy/klippy.py"
+	echo '*.ignored' >"$tree/.gitignore"
 	git init -q
 	git add .
 	git commit -qm one
+}
+
+@test "a commit changes the build key, and a branch's name does not" {
+	config octopus MACH_STM32
+	committed
 	build octopus
-	mkdir "$tree/docs"
 	echo more >"$tree/docs/Changes.md"
 	git add .
 	git commit -qm two
 	build octopus
-	[ "$(compiled)" = "" ]
+	[ "$(makes)" -eq 2 ]
 	[ "$(jq -r .firmware.version <<<"$output")" = "$(git describe --always --tags --long)" ]
-	[ "$(anew)" = "$(image)" ]
 	git tag v2
 	build octopus
 	[[ $(jq -r .firmware.version <<<"$output") == v2-0-g* ]]
-	# A branch's name says nothing of its content.
 	git checkout -qb other
 	build octopus
 	jq -e .firmware.reused <<<"$output"
 }
 
-@test "another compiler: from nothing" {
+@test "a change in klippy/ counts once, as a dirty tree; any other change counts" {
+	config octopus MACH_STM32
+	committed
+	build octopus
+	echo new >"$tree/klippy/new.py" # git does not call that dirty
+	build octopus
+	[ "$(makes)" -eq 1 ]
+	echo two >"$tree/klippy/klippy.py"
+	build octopus
+	[ "$(makes)" -eq 2 ]
+	[[ $(jq -r .firmware.version <<<"$output") == *-dirty-* ]]
+	echo three >"$tree/klippy/klippy.py"
+	build octopus
+	[ "$(makes)" -eq 2 ]
+	echo '/* more */' >>"$tree/src/sched.c"
+	build octopus
+	[ "$(makes)" -eq 3 ]
+	echo '/* more */' >>"$tree/src/sched.c"
+	build octopus
+	[ "$(makes)" -eq 4 ]
+}
+
+@test "files that git does not know count where make may read them" {
+	config octopus MACH_STM32
+	committed
+	build octopus
+	echo '/* more */' >"$tree/src/new.h"
+	build octopus
+	[ "$(makes)" -eq 2 ]
+	echo '/* more */' >>"$tree/src/new.h"
+	build octopus
+	[ "$(makes)" -eq 3 ]
+	rm "$tree/src/new.h"
+	# Kalico's extras are ignored by git, and often links to elsewhere.
+	mkdir -p "$tree/src/extras" "$BATS_TEST_TMPDIR/thing"
+	echo '*' >"$tree/src/extras/.gitignore"
+	touch "$BATS_TEST_TMPDIR/thing/Kconfig"
+	ln -s "$BATS_TEST_TMPDIR/thing" "$tree/src/extras/thing"
+	ln -s "$tree/src" "$BATS_TEST_TMPDIR/thing/circle"
+	build octopus
+	[ "$(makes)" -eq 4 ]
+	build octopus
+	[ "$(makes)" -eq 4 ]
+	echo '/* more */' >"$BATS_TEST_TMPDIR/thing/thing.c"
+	build octopus
+	[ "$(makes)" -eq 5 ]
+}
+
+@test "another version of the compiler changes the build key" {
 	config octopus MACH_STM32
 	echo 'CROSS_PREFIX=nonesuch-' >>"$tree/src/stm32/Makefile"
 	for program in gcc ld objcopy as; do
@@ -233,11 +273,14 @@ all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
 		path=$(jq -r "select(.board.key == \"$key\").firmware.path" <<<"$output")
 		[[ $path == "$state/firmware/$key/"* ]]
 		[ -e "${path%/*}/klipper.dict" ]
-		cmp "$path" "$cache/build/$key/out/klipper.bin"
+		[ -e "${path%/*}/.config" ]
 	done
 	build octopus spider other
 	[ "$(makes)" -eq 2 ]
 	[ "$(jq -s 'map(.firmware.reused) | all' <<<"$output")" = true ]
+	rm -r "$state/firmware/spider"
+	build octopus spider # from the other's, though nothing is built now
+	[ "$(makes)" -eq 2 ]
 	# One of them goes its own way; the other stays as it was.
 	rm "$XDG_CONFIG_HOME/kalico-flash/configs/spider/.config"
 	config spider MACH_AVR

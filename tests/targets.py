@@ -222,7 +222,7 @@ def write_image(fact, out):
             f.write(make(loads))
     with open(out + "/klipper.dict", "wb") as f:
         f.write(text)
-    with open(out + "/../.config", "w") as f:
+    with open(out + "/.config", "w") as f:
         f.writelines("CONFIG_%s=%s\n" % item for item in sorted(fact["config"].items()))
     return path
 
@@ -270,19 +270,34 @@ def machine(number):
         json.dump(want, f)
 
 
+def sha256(path):
+    return hashlib.sha256(read(path)).hexdigest()
+
+
+def keep(path, form):
+    """Make the image's folder that of a kept build: its path then."""
+    folder, name = os.path.split(path)
+    ident = sha256(path)
+    with open(folder + "/firmware.json", "w") as f:
+        json.dump({"format": form, "sha256": ident,
+                   "config_sha256": sha256(folder + "/.config")}, f)
+    os.rename(folder, os.path.dirname(folder) + "/" + ident[:12])
+    return "%s/%s/%s" % (os.path.dirname(folder), ident[:12], name)
+
+
 def images(number, facts, tree):
-    cache = os.environ["XDG_CACHE_HOME"] + "/kalico-flash/build/"
+    kept = os.environ["XDG_STATE_HOME"] + "/kalico-flash/firmware/"
     with open(facts) as f:
         recorded = {(x["tree"], x["target"]): x for x in map(json.loads, f)}
     firmware = {}
     for _, target in part(number):
         fact = recorded[tree, target[0]]
-        path = write_image(fact, make_dir(cache + target[0] + "/out"))
+        path = keep(write_image(fact, make_dir(kept + target[0] + "/new")), fact["format"])
         start = fact["start"]
         if start is None:
             start = int(fact["config"]["FLASH_APPLICATION_ADDRESS"], 0)
         firmware[target[0]] = {"path": path, "start": start,
-                               "sha256": hashlib.sha256(read(path)).hexdigest()}
+                               "sha256": sha256(path)}
     with open("firmware", "w") as f:
         json.dump(firmware, f)
 

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "doctor/check.h"
 #include "klipper/migrate.h"
+#include "klipper/source.h"
 #include "klipper/toolchain.h"
 
 enum { TOOLCHAIN_MS = 10000, PACKAGE_MAX = 1 << 16 };

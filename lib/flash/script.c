@@ -13,15 +13,14 @@
 #include "core/process.h"
 #include "core/text.h"
 #include "flash/script.h"
-#include "klipper/build.h"
 #include "klipper/chip.h"
-#include "klipper/kconfig.h"
 #include "klipper/linked.h"
+#include "klipper/store.h"
 #include "klipper/tree.h"
 #include "usb/identity.h"
 #include "usb/serial.h"
 
-enum { BUILD_MS = 300000 };
+enum { BUILD_MS = 300000, CONFIG_MAX = 1 << 20 };
 
 static int open_log(const struct kf_plan *plan, enum kf_method method, char path[PATH_MAX],
 		    int *ret, struct kf_error *err)
@@ -160,12 +159,9 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	return -ENOTUNIQ;
 }
 
-/* The files of a build that make flash uses. */
-struct build {
-	char out[PATH_MAX], config[PATH_MAX], image[PATH_MAX];
-};
-
-static int find_build(const struct kf_plan *plan, struct build *ret, struct kf_error *err)
+/* The image that was planned, and its configuration, as they are kept. */
+static int find_kept(const struct kf_plan *plan, char image[PATH_MAX], char config[PATH_MAX],
+		     struct kf_error *err)
 {
 	int r;
 
@@ -173,13 +169,47 @@ static int find_build(const struct kf_plan *plan, struct build *ret, struct kf_e
 		return kf_fail(
 			err, KF_NO_FIRMWARE,
 			"make flash takes what was built for a registered board, not a file");
-	r = kf_build_paths(plan->board.key, ret->out, ret->config, err);
-	if (r < 0)
-		return r;
-	if (!kf_text_format(ret->image, sizeof(ret->image), "%sklipper.%s", ret->out,
-			    kf_format_name(plan->image.format)))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", ret->out);
-	return 0;
+	r = kf_store_find(plan->board.key, plan->image.sha256, image, config, err);
+	if (r == kf_code_errno(KF_NO_FIRMWARE)) {
+		kf_error_prefix(err, "make flash needs what was built");
+		kf_error_hint(err, "build it from nothing: kf build %s --clean", plan->board.key);
+	}
+	return r;
+}
+
+/*
+ * A copy of these for make flash: an OUT with the image alone. Where board-link is missing,
+ * Klipper's Makefile makes it by a second make, which is not told -o and rewrites an old
+ * configuration.
+ */
+struct build {
+	char folder[PATH_MAX], out[PATH_MAX], link[PATH_MAX], config[PATH_MAX], image[PATH_MAX];
+};
+
+static int copy_build(const struct kf_plan *plan, struct build *ret, struct kf_error *err)
+{
+	const char *key = plan->board.key;
+	char image[PATH_MAX], config[PATH_MAX];
+	int r = find_kept(plan, image, config, err);
+
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret->folder, err, "flash/%s", key);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret->config, err, "flash/%s/.config", key);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret->out, err, "flash/%s/out/", key);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret->link, err, "flash/%s/out/board-link", key);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret->image, err, "flash/%s/out/%s", key,
+			    strrchr(image, '/') + 1);
+	if (r == 0)
+		r = kf_dir_remove(ret->folder, err);
+	if (r == 0)
+		r = kf_file_copy(config, ret->config, CONFIG_MAX, err);
+	if (r == 0)
+		r = kf_file_write(ret->link, "", 0, err);
+	return r < 0 ? r : kf_file_copy(image, ret->image, KF_IMAGE_FILE_MAX, err);
 }
 
 static bool is_planned(const struct kf_plan *plan, const struct build *build)
@@ -188,34 +218,6 @@ static bool is_planned(const struct kf_plan *plan, const struct build *build)
 
 	return kf_file_sha256(build->image, sha256, NULL) == 0 &&
 	       strcmp(sha256, plan->image.sha256) == 0;
-}
-
-/* The very image that was planned, beside the configuration that it was built with. */
-static int check_build(const struct kf_plan *plan, const struct build *build, struct kf_error *err)
-{
-	struct kf_kconfig config;
-	bool fits;
-	int r;
-
-	if (!is_planned(plan, build)) {
-		kf_fail(err, KF_NO_FIRMWARE,
-			"%s is not the image to be flashed: make flash would take it",
-			build->image);
-		kf_error_hint(err, "build it from nothing: kf build %s --clean", plan->board.key);
-		return kf_code_errno(KF_NO_FIRMWARE);
-	}
-	r = kf_kconfig_load(build->config, &config, err);
-	if (r < 0)
-		return r;
-	/* make flash takes the address from there */
-	fits = (!plan->start_known || !config.start ||
-		kf_chip_starts_at(kf_chip_find(plan->image.dictionary.mcu), plan->start,
-				  config.start)) &&
-	       kf_mcu_same(config.mcu, plan->image.dictionary.mcu);
-	kf_kconfig_free(&config);
-	return fits ? 0
-		    : kf_fail(err, KF_NO_FIRMWARE, "%s is not what %s was built with",
-			      build->config, build->image);
 }
 
 static int build_tool(const struct kf_plan *plan, const struct kf_built_tool *tool,
@@ -276,11 +278,9 @@ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_progress *
 int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
 			struct kf_error *err)
 {
-	struct build build;
-	int r = find_build(plan, &build, err);
+	char image[PATH_MAX], config[PATH_MAX];
+	int r = find_kept(plan, image, config, err);
 
-	if (r == 0)
-		r = check_build(plan, &build, err);
 	return r < 0 ? r : check_waiting(board, plan->image.dictionary.mcu, err);
 }
 
@@ -290,23 +290,21 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	_cleanup_(kf_closep) int log = -1, turn = -1, port = -1;
 	char device[KF_DEV_SIZE + 16], path[PATH_MAX];
 	struct build build;
-	/* -o: a tree that is newer by now has neither of them made anew. */
-	const char *const targets[] = { "flash",     device, "NOSUDO=1",   "-o",
-					build.image, "-o",   build.config, NULL };
+	/* -o: a tree that is newer by now has none of them made anew. */
+	const char *const targets[] = { "flash", device,       "NOSUDO=1", "-o",       build.image,
+					"-o",	 build.config, "-o",	   build.link, NULL };
 	struct kf_tree tree, linked;
 	int r, status;
 
-	r = find_build(plan, &build, err);
-	if (r == 0)
-		r = check_alone(board, err);
+	r = check_alone(board, err);
 	if (r == 0)
 		r = kf_tree_open(plan->klipper_dir, &tree, err);
 	if (r == 0)
 		r = flash_device(board, device, err);
 	if (r == 0)
 		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &turn, err);
-	if (r == 0) /* it may have changed while we waited */
-		r = check_build(plan, &build, err);
+	if (r == 0)
+		r = copy_build(plan, &build, err);
 	if (r == 0)
 		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
 	if (r == 0)
@@ -333,6 +331,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 			    build.image);
 	if (r < 0)
 		kf_text_format(err->log, sizeof(err->log), "%s", path);
+	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next one does */
 	return r;
 }
 

@@ -11,8 +11,8 @@
 #include "flash/progress.h"
 
 /*
- * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless OUT holds the planned image,
- * and the configuration beside it fits: make flash takes both. KF_AMBIGUOUS: it would be sent into
+ * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless the planned image
+ * is kept with its configuration: make flash takes both. KF_AMBIGUOUS: it would be sent into
  * a loader that another board is in already.
  */
 _must_check_ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
@@ -28,10 +28,10 @@ _must_check_ int kf_make_flash_prepare(const struct kf_plan *plan,
 				       const struct kf_progress *progress, struct kf_error *err);
 
 /*
- * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with the board's own OUT, of which
- * nothing is made anew. Refused (KF_NO_FIRMWARE) unless OUT still holds the planned image;
- * KF_UNVERIFIED if it does not afterwards. KF_FLASH_FAILED with the log when it fails; KF_TIMEOUT;
- * KF_INTERRUPTED.
+ * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with an OUT that holds the planned
+ * image alone, which is not made anew. Refused (KF_NO_FIRMWARE) unless that image is kept;
+ * KF_UNVERIFIED if OUT has another one afterwards. KF_FLASH_FAILED with the log when it fails;
+ * KF_TIMEOUT; KF_INTERRUPTED.
  */
 _must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board,
 			       int64_t deadline_ms, const struct kf_progress *progress,

@@ -8,18 +8,15 @@
 #define KF_KLIPPER_BUILD_H
 
 #include "klipper/kconfig.h"
-#include "klipper/stamp.h"
+#include "klipper/tree.h"
 
 struct kf_build {
 	const char *key;
 	const struct kf_tree *tree; /* its version is known where make is started */
-	const char *revision;
-	const struct kf_snapshot *snapshot; /* of the tree, as it is now */
-	const char *memory;		    /* the snapshot's file */
-	const char *config;		    /* the saved configuration's path */
-	const char *config_sha256;	    /* what its bytes must be */
+	const char *config;	    /* the saved configuration's path */
+	const char *config_sha256;  /* what its bytes must be */
 	const struct kf_jobserver *jobserver;
-	bool clean; /* from nothing, whatever is there */
+	bool clean; /* also where nothing changed */
 	int64_t timeout_ms;
 };
 
@@ -30,7 +27,9 @@ struct kf_work {
 	char out[PATH_MAX]; /* with its trailing slash */
 	char image_path[PATH_MAX], dictionary[PATH_MAX];
 	struct kf_kconfig kconfig;
-	struct kf_stamp stamp; /* what the firmware will be made from */
+	char source[KF_HEX_SIZE];    /* of the tree */
+	char build_key[KF_HEX_SIZE]; /* what the firmware is made from: the same, the same firmware
+				      */
 	int lock, log_fd;
 	int64_t started_ms;
 };
@@ -43,51 +42,45 @@ _must_check_ int kf_build_open(const struct kf_build *build, struct kf_work *ret
 			       struct kf_error *err);
 void kf_work_free(struct kf_work *work);
 
-/* What it will be made from: work->stamp. toolchain: kf_toolchain_check's answer. */
-void kf_build_plan(struct kf_work *work, const char toolchain[KF_HEX_SIZE]);
+/*
+ * What it will be made from: work->build_key. source is kf_source_hash's answer, compiler is that
+ * of kf_toolchain_check. A build's date is not in it: a dirty tree's version ends in date and host,
+ * and nothing is flashed again only because time has passed.
+ */
+void kf_build_key(struct kf_work *work, const char source[KF_HEX_SIZE],
+		  const char compiler[KF_HEX_SIZE]);
 
 /*
- * Nothing changed: the kept firmware is what make would give. *ret is a new reference, the record's
- * "firmware" member with "reused" true. Returns 1; 0: there is something to build.
+ * The board's newest firmware has this build key: *ret is a new reference, the record's "firmware"
+ * member with "reused" true. Returns 1; 0: there is something to build.
  */
 int kf_build_reuse(const struct kf_work *work, json_t **ret);
 
 /*
- * Start make, on top of the last build where that gives the same bytes, else from nothing. *ret is
- * its pid. KF_BUSY: another build of this board runs. KF_NO_TOOLCHAIN: no make or python3.
+ * Start make in an empty folder. *ret is its pid. KF_BUSY: another build of this board runs.
+ * KF_NO_TOOLCHAIN: no make or python3.
  */
 _must_check_ int kf_build_start(struct kf_work *work, pid_t *ret, struct kf_error *err);
 
 /*
- * make has ended: status is wait(2)'s, or waited is what kf_process_wait said. Check the outcome
- * and keep it. *ret is a new reference: the record's "firmware" member.
+ * make has ended: status is wait(2)'s, or waited is what kf_process_wait said. Check its output
+ * and keep it; the rest of the folder goes. *ret is a new reference: the record's "firmware"
+ * member.
  *
  *   KF_CONFIG        the configuration changed meanwhile
  *   KF_BUILD_FAILED  make failed (its status in the message), or left no image; err->log
  *   KF_TIMEOUT, KF_INTERRUPTED  make and all its children are gone
  *   KF_BAD_IMAGE     what make left cannot be read as firmware
- *   KF_MCU_MISMATCH  it is firmware for another MCU than the configuration's
+ *   KF_MCU_MISMATCH, KF_WRONG_OFFSET, KF_WRONG_VERSION
+ *                    it is not what the configuration and the tree ask for
  *
  * and what files said. Nothing is kept unless all of it succeeded.
  */
 _must_check_ int kf_build_finish(struct kf_work *work, int waited, int status, json_t **ret,
 				 struct kf_error *err);
 
-/* What a record says of the time since it began. */
-double kf_build_seconds(const struct kf_work *work);
-
-/*
- * Keep what another board's build gave (its record's member), which was made from the same. The
- * folder of this board becomes a link to the other's.
- */
-_must_check_ int kf_build_share(struct kf_work *work, const char *key, const json_t *firmware,
-				json_t **ret, struct kf_error *err);
-
-/*
- * Where this board is built: OUT (with its trailing slash) and the configuration that
- * make is given there, for make's other targets ("flash").
- */
-_must_check_ int kf_build_paths(const char *key, char out[PATH_MAX], char config[PATH_MAX],
+/* Keep for this board too what another board's build of the same key gave (its record's member). */
+_must_check_ int kf_build_share(struct kf_work *work, const json_t *firmware, json_t **ret,
 				struct kf_error *err);
 
 #endif

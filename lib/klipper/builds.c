@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Boards are planned in turn; then makes are started while there are slots, and
- * whatever ends first gives its slot on. Who has the same plan as one before waits for that one.
+ * whatever ends first gives its slot on. A board with the build key of one before waits for it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,19 +11,42 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "klipper/build.h"
 #include "klipper/builds.h"
-#include "klipper/site.h"
+#include "klipper/extras.h"
+#include "klipper/source.h"
+#include "klipper/toolchain.h"
+
+enum { TOOLCHAIN_MS = 20000 };
+
+/* The compiler that a tree has for a kind of boards (BOARD_DIRECTORY). */
+struct compiler {
+	char board[64], id[KF_HEX_SIZE];
+	struct compiler *next;
+};
+
+/* A tree that boards of this run are built in: looked at once, for all of them. */
+struct tree_use {
+	const char *dir;     /* as the user wrote it */
+	struct kf_tree tree; /* its version is filled before the first make */
+	char source[KF_HEX_SIZE];
+	struct kf_extras extras; /* the guard around all makes */
+	unsigned running;	 /* makes */
+	int r;			 /* 0, or why the tree cannot be used: err */
+	struct kf_error err;
+	struct compiler *compilers;
+	struct tree_use *next;
+};
 
 enum stage { WAITING, RUNNING, ENDED };
 
 struct item {
 	struct kf_built *built;
-	struct kf_site *site;
-	struct kf_stamp stamp;
+	struct tree_use *use;
+	char build_key[KF_HEX_SIZE];
 	struct kf_build build;
 	struct kf_work *work; /* while make runs */
-	struct item *leader;  /* whose firmware this one shares, or NULL */
 	enum stage stage;
 	pid_t pid;
 	int pidfd;
@@ -34,10 +57,87 @@ struct run {
 	const struct kf_builds_options *options;
 	struct item *items;
 	size_t count;
-	struct kf_site *sites;
+	struct tree_use *trees;
 	struct kf_jobserver jobserver;
 	unsigned running;
 };
+
+/* The use of the tree in dir, in the list or new; NULL: no memory. */
+static struct tree_use *find_tree(struct tree_use **trees, const char *dir)
+{
+	struct tree_use *use;
+
+	for (use = *trees; use; use = use->next)
+		if (strcmp(use->dir, dir) == 0)
+			return use;
+	use = calloc(1, sizeof(*use));
+	if (!use)
+		return NULL;
+	use->dir = dir;
+	use->extras.dir = -1;
+	use->r = kf_tree_open(dir, &use->tree, &use->err);
+	if (use->r == 0)
+		use->r = kf_source_hash(&use->tree, use->source, &use->err);
+	use->next = *trees;
+	*trees = use;
+	return use;
+}
+
+/* kf_toolchain_check, asked once for all boards of a kind. */
+static int find_compiler(struct tree_use *use, const struct kf_kconfig *config,
+			 char ret[KF_HEX_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	struct compiler *c;
+	char board[64] = "";
+	int r;
+
+	if (!kf_kconfig_get(config, "BOARD_DIRECTORY", board, sizeof(board)))
+		board[0] = '\0';
+	for (c = use->compilers; c && strcmp(c->board, board) != 0; c = c->next)
+		;
+	if (!c) {
+		r = kf_toolchain_check(&use->tree, config, kf_now_ms() + TOOLCHAIN_MS, &text, err);
+		if (r < 0)
+			return r;
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return kf_fail_sys(err, ENOMEM, "%s", use->dir);
+		kf_sha256(text, strlen(text), c->id);
+		memcpy(c->board, board, sizeof(board));
+		c->next = use->compilers;
+		use->compilers = c;
+	}
+	memcpy(ret, c->id, sizeof(c->id));
+	return 0;
+}
+
+/* Before a make: which version it will say, and what to clean up in the end. */
+static int enter_tree(struct tree_use *use, int64_t wait_ms, struct kf_error *err)
+{
+	int r = use->tree.version[0] ? 0 : kf_tree_describe(&use->tree, err);
+
+	if (r == 0 && use->extras.dir < 0)
+		r = kf_extras_note(use->tree.dir, kf_now_ms() + wait_ms, &use->extras, err);
+	return r;
+}
+
+/* Also cleans up what makes left in the trees. */
+static void free_trees(struct tree_use *trees)
+{
+	struct tree_use *use;
+	struct compiler *c;
+
+	while ((use = trees)) {
+		trees = use->next;
+		while ((c = use->compilers)) {
+			use->compilers = c->next;
+			free(c);
+		}
+		kf_extras_restore(&use->extras);
+		free(use);
+	}
+}
 
 static void tell(const struct run *run, const struct item *item, enum kf_build_event event,
 		 const char *text)
@@ -63,149 +163,111 @@ static void end_item(struct run *run, struct item *item)
 	tell(run, item, KF_BUILD_ENDS, NULL);
 }
 
-/* Is a board before this one to be made from the very same? */
-static struct item *find_leader(const struct run *run, const struct item *item)
+/* What the tree and the configuration gave, another board would get too; the rest was bad luck. */
+static bool is_shared(const struct item *item)
+{
+	enum kf_code code = item->built->err.code;
+
+	return item->stage != ENDED || item->built->firmware || code == KF_BUILD_FAILED ||
+	       code == KF_TIMEOUT || code == KF_INTERRUPTED;
+}
+
+/* A board before this one whose outcome will be, or is, this one's too. */
+static struct item *find_twin(const struct run *run, const struct item *item)
 {
 	for (struct item *i = run->items; i < item; i++)
-		if (i->stage == WAITING && !i->leader &&
-		    strcmp(i->stamp.build, item->stamp.build) == 0)
+		if (strcmp(i->build_key, item->build_key) == 0 && is_shared(i))
 			return i;
 	return NULL;
 }
 
-static int plan_work(struct run *run, struct item *item, struct kf_work *work, struct kf_error *err)
+static int open_work(struct item *item, struct kf_error *err)
 {
-	char toolchain[KF_HEX_SIZE];
+	item->work = calloc(1, sizeof(*item->work));
+	if (!item->work)
+		return kf_fail_sys(err, ENOMEM, "%s", item->built->key);
+	return kf_build_open(&item->build, item->work, err);
+}
+
+/* lint: -Wno-analyzer-malloc-leak: item->work is freed with the item or the run */
+static int plan_work(struct run *run, struct item *item, struct kf_error *err)
+{
+	char compiler[KF_HEX_SIZE];
 	int r;
 
-	item->site = kf_site_find(&run->sites, item->built->dir);
-	if (!item->site)
+	item->use = find_tree(&run->trees, item->built->dir);
+	if (!item->use)
 		return kf_fail_sys(err, ENOMEM, "%s", item->built->dir);
-	if (item->site->r < 0) {
-		*err = item->site->err;
-		return item->site->r;
+	if (item->use->r < 0) {
+		*err = item->use->err;
+		return item->use->r;
 	}
 	item->build = (struct kf_build){
 		.key = item->built->key,
-		.tree = &item->site->tree,
-		.revision = item->site->revision,
-		.snapshot = &item->site->snapshot,
-		.memory = item->site->memory,
+		.tree = &item->use->tree,
 		.config = item->built->config,
 		.config_sha256 = item->built->config_sha256,
 		.jobserver = &run->jobserver,
 		.clean = run->options->clean,
 		.timeout_ms = run->options->timeout_ms,
 	};
-	r = kf_build_open(&item->build, work, err);
+	r = open_work(item, err);
 	if (r == 0)
-		r = kf_site_toolchain(item->site, &work->kconfig, toolchain, err);
-	if (r == 0)
-		r = kf_site_look(item->site, err);
+		r = find_compiler(item->use, &item->work->kconfig, compiler, err);
 	if (r < 0)
 		return r;
-	kf_build_plan(work, toolchain);
-	item->stamp = work->stamp;
+	kf_build_key(item->work, item->use->source, compiler);
+	memcpy(item->build_key, item->work->build_key, sizeof(item->build_key));
 	return 0;
 }
 
-/* What is to be done for this board: nothing, wait for another, or make. */
+/* Is there anything to be done for this board? */
 static void plan(struct run *run, struct item *item)
 {
-	_cleanup_(free_work) struct kf_work *work = calloc(1, sizeof(*work));
 	struct kf_built *built = item->built;
-	int r;
+	struct item *twin;
+	int r = plan_work(run, item, &built->err);
 
-	if (work) {
-		work->lock = work->log_fd = -1;
-		r = plan_work(run, item, work, &built->err);
-	} else {
-		r = kf_fail_sys(&built->err, ENOMEM, "%s", built->key);
-	}
-	if (r < 0 || kf_build_reuse(work, &built->firmware) == 1) {
+	if (r < 0 || kf_build_reuse(item->work, &built->firmware) == 1) {
 		end_item(run, item);
 		return;
 	}
-	item->leader = find_leader(run, item);
-	if (item->leader)
-		tell(run, item, KF_BUILD_SHARES, item->leader->built->key);
-}
-
-static int open_work(struct item *item, struct kf_error *err)
-{
-	int r;
-
-	item->work = calloc(1, sizeof(*item->work));
-	if (!item->work)
-		return kf_fail_sys(err, ENOMEM, "%s", item->built->key);
-	r = kf_build_open(&item->build, item->work, err);
-	item->work->stamp = item->stamp;
-	return r;
+	twin = find_twin(run, item);
+	if (twin)
+		tell(run, item, KF_BUILD_SHARES, twin->built->key);
 }
 
 static int start_make(struct run *run, struct item *item, struct kf_error *err)
 {
 	const struct kf_builds_options *options = run->options;
-	int r = open_work(item, err);
+	int r = enter_tree(item->use,
+			   options->wait_ms < options->timeout_ms ? options->wait_ms
+								  : options->timeout_ms,
+			   err);
 
-	if (r == 0)
-		r = kf_site_enter(item->site,
-				  options->wait_ms < options->timeout_ms ? options->wait_ms
-									 : options->timeout_ms,
-				  err);
 	if (r < 0)
 		return r;
-	tell(run, item, KF_BUILD_STARTS, item->site->tree.dir);
+	tell(run, item, KF_BUILD_STARTS, item->use->tree.dir);
 	r = kf_build_start(item->work, &item->pid, err);
 	if (r < 0)
 		return r;
 	item->pidfd = (int)syscall(SYS_pidfd_open, item->pid, 0);
 	item->deadline_ms = kf_now_ms() + run->options->timeout_ms;
 	item->stage = RUNNING;
-	item->site->running++;
+	item->use->running++;
 	run->running++;
 	return 0;
 }
 
-static int share(struct item *item, struct kf_error *err)
+static void share(struct run *run, struct item *item, const struct kf_built *from)
 {
-	struct kf_built *from = item->leader->built;
-	int r;
+	struct kf_built *built = item->built;
 
-	if (!from->firmware) {
-		*err = from->err;
-		return kf_code_errno(err->code);
-	}
-	r = open_work(item, err);
-	return r < 0 ? r
-		     : kf_build_share(item->work, from->key, from->firmware, &item->built->firmware,
-				      err);
-}
-
-/* What the tree and the configuration gave, another board would get too; the rest was bad luck. */
-static bool settled(const struct kf_built *built)
-{
-	return built->firmware || built->err.code == KF_BUILD_FAILED ||
-	       built->err.code == KF_TIMEOUT || built->err.code == KF_INTERRUPTED;
-}
-
-/* Those who waited for this one: they share what it got, or the first of them tries itself. */
-static void serve(struct run *run, struct item *item)
-{
-	struct item *next = NULL;
-
-	for (struct item *i = run->items; i < run->items + run->count; i++) {
-		if (i->leader != item || i->stage != WAITING)
-			continue;
-		if (settled(item->built)) {
-			if (share(i, &i->built->err) < 0)
-				i->built->firmware = NULL;
-			end_item(run, i);
-			continue;
-		}
-		i->leader = next;
-		next = next ? next : i;
-	}
+	if (!from->firmware)
+		built->err = from->err;
+	else if (kf_build_share(item->work, from->firmware, &built->firmware, &built->err) < 0)
+		built->firmware = NULL;
+	end_item(run, item);
 }
 
 /* make has ended, or is to be ended now. */
@@ -216,12 +278,11 @@ static void finish(struct run *run, struct item *item, int64_t deadline_ms)
 	int r = kf_process_wait(item->pid, deadline_ms, &status, &built->err);
 
 	run->running--;
-	item->site->running--;
+	item->use->running--;
 	kf_jobserver_give(&run->jobserver);
 	if (kf_build_finish(item->work, r, status, &built->firmware, &built->err) < 0)
 		built->firmware = NULL;
 	end_item(run, item);
-	serve(run, item);
 }
 
 /*
@@ -230,20 +291,24 @@ static void finish(struct run *run, struct item *item, int64_t deadline_ms)
  */
 static bool must_wait(const struct item *item)
 {
-	return item->site->running > 0 && kf_extras_any(item->site->tree.dir);
+	return item->use->running > 0 && kf_extras_any(item->use->tree.dir);
 }
 
 static void start_some(struct run *run)
 {
+	struct item *twin;
+
 	for (struct item *i = run->items; i < run->items + run->count; i++) {
-		if (i->stage != WAITING || i->leader || must_wait(i))
+		twin = i->stage == WAITING ? find_twin(run, i) : NULL;
+		if (twin && twin->stage == ENDED)
+			share(run, i, twin->built);
+		if (i->stage != WAITING || twin || must_wait(i))
 			continue;
 		if (!kf_jobserver_take(&run->jobserver))
 			return;
 		if (start_make(run, i, &i->built->err) < 0) {
 			kf_jobserver_give(&run->jobserver);
 			end_item(run, i);
-			serve(run, i);
 		}
 	}
 	kf_jobserver_lend(&run->jobserver);
@@ -302,7 +367,9 @@ static int run_all(struct run *run, struct kf_error *err)
 
 static void free_run(struct run *run)
 {
-	kf_sites_free(run->sites);
+	free_trees(run->trees);
+	for (size_t i = 0; run->items && i < run->count; i++)
+		free_work(&run->items[i].work);
 	free(run->items);
 	kf_jobserver_close(&run->jobserver);
 }

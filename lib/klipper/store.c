@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/board.h"
 #include "core/clock.h"
@@ -382,4 +383,33 @@ int kf_store_check(const char *key, size_t *ret_count, struct kf_error *err)
 		return r;
 	*ret_count = count;
 	return 0;
+}
+
+int kf_store_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
+		  char ret_config[PATH_MAX], struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
+	char id[ID_LEN + 1], folder[PATH_MAX], is[KF_HEX_SIZE];
+	const char *kept, *config;
+	int r;
+
+	kf_text_format(id, sizeof(id), "%.*s", ID_LEN, sha256);
+	r = store_path(folder, key, id, err);
+	if (r == 0)
+		r = join(ret_config, folder, ".config", err);
+	if (r < 0)
+		return r;
+	if (access(folder, F_OK) < 0)
+		return kf_fail(err, KF_NO_FIRMWARE, "the image is none that was built for %s", key);
+	r = check_build(folder, ret_image, &obj, err);
+	if (r < 0)
+		return r;
+	kept = json_string_value(json_object_get(obj, "sha256"));
+	config = json_string_value(json_object_get(obj, "config_sha256"));
+	if (strcmp(kept, sha256) != 0 || !config)
+		return kf_fail(err, KF_NO_FIRMWARE, "%s holds another image", folder);
+	r = kf_file_sha256(ret_config, is, err);
+	if (r == 0 && strcmp(is, config) != 0)
+		r = kf_fail(err, KF_NO_FIRMWARE, "%s has changed since it was built", ret_config);
+	return r;
 }

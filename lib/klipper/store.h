@@ -12,6 +12,8 @@
 #ifndef KF_KLIPPER_STORE_H
 #define KF_KLIPPER_STORE_H
 
+#include <limits.h>
+
 #include "core/error.h"
 
 #define KF_STORE_KEEP 5 /* builds a board; older ones are removed */
@@ -45,6 +47,13 @@ _must_check_ int kf_store_latest(const char *key, json_t **ret, struct kf_error 
  * there is none or it is another or it is damaged, which make can mend. Never fails.
  */
 int kf_store_reuse(const char *key, const char *build, json_t **ret);
+
+/*
+ * The kept image of the board with this sha256, and the configuration that it was built with.
+ * KF_NO_FIRMWARE: there is none, or one of the two is not what was kept.
+ */
+_must_check_ int kf_store_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
+			       char ret_config[PATH_MAX], struct kf_error *err);
 
 /*
  * Compare every kept build of the board with its sha256; *ret_count is how many there are (0:

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "core/file.h"
 #include "core/text.h"
@@ -87,41 +86,14 @@ static int missing(const char *what, const char *mcu, const char *names, struct 
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 
-/* A file's line in the identity: upgrading it changes some of this. */
-static void note_file(FILE *out, const char *path)
-{
-	_cleanup_(kf_freep) char *real = realpath(path, NULL);
-	struct stat st;
-
-	if (!real || stat(real, &st) < 0)
-		fprintf(out, "%s missing\n", path);
-	else
-		fprintf(out, "%s %s %jd %jd.%09ld %jd.%09ld\n", path, real, (intmax_t)st.st_size,
-			(intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-			(intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-}
-
-static void note_program(FILE *out, const char *prefix, const char *name)
-{
-	char program[128], path[PATH_MAX];
-
-	kf_text_format(program, sizeof(program), "%s%s", prefix, name);
-	if (kf_process_find(program, path))
-		note_file(out, path);
-}
-
-static void note_common(FILE *out, const char *prefix)
+/* The variables that compilers read. */
+static void note_variables(FILE *out)
 {
 	static const char *const variables[] = {
 		"CPATH",	 "C_INCLUDE_PATH",  "CPLUS_INCLUDE_PATH", "LIBRARY_PATH",
 		"COMPILER_PATH", "GCC_EXEC_PREFIX", "SOURCE_DATE_EPOCH",  "CROSS_PREFIX",
 	};
-	static const char *const programs[] = { "gcc", "as", "ld", "objcopy" };
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++)
-		note_program(out, prefix, programs[i]);
-	note_program(out, "", "python3");
-	note_program(out, "", "g++"); /* makes the tools that make a .uf2 */
 	for (size_t i = 0; i < KF_ARRAY_SIZE(variables); i++)
 		if (getenv(variables[i]))
 			fprintf(out, "%s=%s\n", variables[i], getenv(variables[i]));
@@ -147,12 +119,9 @@ static int note_compiler(FILE *out, const char *gcc, const char *library, const 
 	}
 	if (r == 0)
 		r = answer(&version, deadline_ms, &text, err);
-	if (r < 0)
-		return r;
-	if (path)
-		note_file(out, path);
-	fprintf(out, "%s\n", text);
-	return 0;
+	if (r == 0)
+		fprintf(out, "%s\n", text);
+	return r;
 }
 
 static int check_prefix(FILE *out, const char *prefix, const char *mcu, int64_t deadline_ms,
@@ -199,13 +168,16 @@ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *conf
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 	bool known = find_prefix(tree, config, prefix, sizeof(prefix));
-	int r;
+	int r = 0;
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
 	/* One that only make can work out is not ours to judge: the image will tell. */
-	r = known ? check_prefix(out, prefix, config->mcu, deadline_ms, err) : 0;
-	note_common(out, prefix);
+	if (known)
+		r = check_prefix(out, prefix, config->mcu, deadline_ms, err);
+	else if (kf_process_exists("gcc"))
+		r = note_compiler(out, "gcc", NULL, config->mcu, NULL, deadline_ms, err);
+	note_variables(out);
 	if (fclose(out) == EOF)
 		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
 	if (r < 0)

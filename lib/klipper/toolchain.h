@@ -10,8 +10,8 @@
  * The compiler is what the tree's own src/<board directory>/Makefile sets as
  * CROSS_PREFIX; none, or one that only make can work out, is not checked.
  * KF_NO_TOOLCHAIN says what is missing; the hint names Debian's packages. The text *ret, which the
- * caller frees, changes when the compiler does: what it says of its version, the files that it, its
- * C library, the binutils and python3 are (path, size, times), the variables that compilers read.
+ * caller frees, changes when the compiler does: it is what that says of its version, and the
+ * variables that compilers read.
  */
 _must_check_ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *config,
 				    int64_t deadline_ms, char **ret, struct kf_error *err);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,13 +17,7 @@
 #include "klipper/extras.h"
 #include "klipper/tree.h"
 
-enum {
-	WORDS_MAX = 512,
-	GIT_MS = 20000,
-	DESCRIBE_MAX = 4096,
-	STATUS_MAX = 1 << 20,
-	TARGETS_MAX = 16
-};
+enum { TARGETS_MAX = 16 };
 
 /*
  * The first character that make or the shell in its rules would take apart, or 0. The
@@ -91,175 +84,6 @@ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 		return r;
 	*ret = tree;
 	return 0;
-}
-
-/* Ask git about the tree; nobody is asked where there is none, no git, or one that refuses. */
-static void ask_git(const struct kf_tree *tree, const char *const *argv, struct kf_output *ret)
-{
-	/* Not to write .git/index, and not to be led to another repository. */
-	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "GIT_DIR", "GIT_WORK_TREE",
-					   "GIT_INDEX_FILE", NULL };
-	const struct kf_process p = {
-		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
-	};
-	char path[PATH_MAX];
-
-	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0 ||
-	    kf_output_start(&p, ret, NULL) < 0)
-		*ret = (struct kf_output){ 0 };
-}
-
-/* What it says; *ret stays NULL where it has no answer. */
-static int answer(struct kf_output *git, size_t max_bytes, char **ret, struct kf_error *err)
-{
-	int r = git->pid ? kf_output_read(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
-
-	return r == -EINTR ? r : 0;
-}
-
-int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
-{
-	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
-					    "--long", "--dirty",  NULL };
-	_cleanup_(kf_freep) char *text = NULL;
-	struct kf_output git;
-	int r;
-
-	ask_git(tree, argv, &git);
-	r = answer(&git, DESCRIBE_MAX, &text, err);
-	if (text)
-		kf_text_clean(tree->version, sizeof(tree->version), text, strcspn(text, "\n"));
-	return r;
-}
-
-/* git's first words of complaint about the tree; "" if it has none now. */
-static void complaint(const struct kf_tree *tree, char ret[WORDS_MAX])
-{
-	static const char *const argv[] = { "git", "rev-parse", "--git-dir", NULL };
-	static const char *const env[] = { "LC_ALL=C", "GIT_DIR", "GIT_WORK_TREE", NULL };
-	_cleanup_(kf_closep) int fd = memfd_create("git", MFD_CLOEXEC);
-	const struct kf_process p = {
-		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = fd
-	};
-	char text[WORDS_MAX] = "";
-	int status;
-
-	ret[0] = '\0';
-	if (fd < 0 || kf_process_run(&p, kf_now_ms() + GIT_MS, &status, NULL) < 0 || status == 0)
-		return;
-	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
-		kf_text_clean(ret, WORDS_MAX, text, strcspn(text, "\n"));
-}
-
-/*
- * Without a .git, no answer is as it should be; else Klipper's build would not have one either, and
- * the firmware's version would be "?" and a date.
- */
-int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err)
-{
-	char path[PATH_MAX], words[WORDS_MAX];
-
-	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0)
-		return 0;
-	if (!kf_process_exists("git")) {
-		kf_fail(err, KF_NO_TOOLCHAIN,
-			"git is not installed: firmware of %s would have no version", tree->dir);
-		kf_error_hint(err, "sudo apt-get install git");
-		return kf_code_errno(KF_NO_TOOLCHAIN);
-	}
-	complaint(tree, words);
-	if (strstr(words, "ownership") || strstr(words, "owned by someone else")) {
-		kf_fail(err, KF_PERMISSION,
-			"%s belongs to another user, so git refuses it: its firmware would have no "
-			"version",
-			tree->dir);
-		kf_error_hint(err, "git config --global --add safe.directory %s", tree->dir);
-		return kf_code_errno(KF_PERMISSION);
-	}
-	kf_fail(err, KF_NO_TREE, "git cannot read %s: its firmware would have no version%s%s",
-		tree->dir, words[0] ? ": " : "", words);
-	kf_error_hint(err, "see what git -C %s status says", tree->dir);
-	return kf_code_errno(KF_NO_TREE);
-}
-
-/* The commit, and whether something tracked has changed since. */
-static int note_commit(const struct kf_tree *tree, struct kf_output *git, FILE *out,
-		       struct kf_error *err)
-{
-	static const char oid[] = "# branch.oid ";
-	_cleanup_(kf_freep) char *text = NULL;
-	char *rest, *line;
-	bool dirty = false;
-	int r = answer(git, STATUS_MAX, &text, err);
-
-	if (r == 0 && !text)
-		r = kf_tree_explain_silence(tree, err);
-	rest = text;
-	while (rest && (line = strsep(&rest, "\n"))) {
-		if (strncmp(line, oid, strlen(oid)) == 0)
-			fprintf(out, "%s\n", line);
-		else if (*line && *line != '#')
-			dirty = true;
-	}
-	fprintf(out, "%s\n", dirty ? "dirty" : text ? "clean" : "unknown");
-	return r;
-}
-
-static int note_tags(const struct kf_tree *tree, struct kf_output *git, FILE *out,
-		     struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *text = NULL;
-	char path[PATH_MAX];
-	struct stat st;
-	int r = answer(git, STATUS_MAX, &text, err);
-
-	fputs(text ? text : "", out);
-	/* How far the nearest tag is also depends on how much history there is. */
-	if (kf_text_format(path, sizeof(path), "%s/.git/shallow", tree->dir) &&
-	    stat(path, &st) == 0)
-		fprintf(out, "shallow %jd %jd\n", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
-	return r;
-}
-
-void kf_revision_ask(const struct kf_tree *tree, struct kf_revision *ret)
-{
-	/* Not by threads of its own: the caller looks at the same tree meanwhile. */
-	static const char *const commit[] = {
-		"git",	    "-c",   "core.preloadIndex=false", "status", "--porcelain=v2",
-		"--branch", "-uno", "--no-ahead-behind",       NULL
-	};
-	static const char *const tags[] = { "git", "for-each-ref",
-					    "--format=%(refname) %(objectname)", "refs/tags",
-					    NULL };
-
-	ask_git(tree, commit, &ret->commit);
-	ask_git(tree, tags, &ret->tags);
-}
-
-int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked, char ret[KF_HEX_SIZE],
-		       struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	int r;
-
-	if (!out)
-		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	r = note_commit(tree, &asked->commit, out, err);
-	if (r == 0)
-		r = note_tags(tree, &asked->tags, out, err);
-	if (fclose(out) == EOF)
-		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	if (r == 0)
-		kf_sha256(text, len, ret);
-	return r;
-}
-
-void kf_revision_forget(struct kf_revision *asked)
-{
-	kf_output_cancel(&asked->commit);
-	kf_output_cancel(&asked->tags);
 }
 
 static int check_programs(struct kf_error *err)

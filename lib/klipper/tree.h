@@ -24,39 +24,6 @@ struct kf_tree {
 _must_check_ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err);
 
 /*
- * Fill tree->version with what Klipper writes into the image too: git describe --always --tags
- * --long
- * --dirty, which walks the history to the nearest tag. It stays empty where git has no answer.
- * KF_INTERRUPTED.
- */
-_must_check_ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err);
-
-/*
- * git had no answer about the tree: why? 0 for a tree without a .git.
- *
- *   KF_PERMISSION    git refuses the tree, which is another user's; the hint has the command
- *   KF_NO_TOOLCHAIN  the tree has a .git, and there is no git
- *   KF_NO_TREE       git cannot read it, in its own words
- */
-_must_check_ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err);
-
-/*
- * A hash that changes whenever that version does, and is had a good deal faster: of the commit,
- * of whether the tree is dirty, and of the tags. git is asked, and works while the caller does
- * something else, until its answers are called for.
- *
- * What kf_tree_explain_silence says where git cannot read the tree; KF_INTERRUPTED; KF_IO: no
- * memory.
- */
-struct kf_revision {
-	struct kf_output commit, tags;
-};
-void kf_revision_ask(const struct kf_tree *tree, struct kf_revision *ret);
-_must_check_ int kf_revision_answer(const struct kf_tree *tree, struct kf_revision *asked,
-				    char ret[KF_HEX_SIZE], struct kf_error *err);
-void kf_revision_forget(struct kf_revision *asked);
-
-/*
  * make OUT=out/ KCONFIG_CONFIG=config TARGET... in the tree. out ends in '/' and is made
  * if missing. targets is NULL-terminated (empty or NULL: all) and may hold NAME=value too. log_fd
  * takes its output (-1: nobody does); for menuconfig, tty is the terminal's descriptor for 0 and 1,

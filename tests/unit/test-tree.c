@@ -9,7 +9,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
-#include "klipper/tree.h"
+#include "klipper/source.h"
 #include "unit/test.h"
 
 static char root[] = "/tmp/kf-tree-XXXXXX";
@@ -144,17 +144,13 @@ TEST(what_is_no_tree)
 	CHECK(kf_tree_open("relative", &tree, &err) < 0);
 }
 
-static int look(struct kf_tree *ret, char revision[KF_HEX_SIZE])
+static int look(struct kf_tree *ret, char source[KF_HEX_SIZE])
 {
-	struct kf_revision asked;
 	int r = kf_tree_open(root, ret, NULL);
 
 	if (r == 0)
 		r = kf_tree_describe(ret, NULL);
-	if (r < 0)
-		return r;
-	kf_revision_ask(ret, &asked);
-	return kf_revision_answer(ret, &asked, revision, NULL);
+	return r < 0 ? r : kf_source_hash(ret, source, NULL);
 }
 
 TEST(version_is_gits)
@@ -168,27 +164,27 @@ TEST(version_is_gits)
 	const struct kf_process p = { .argv = git, .dir = root, .in = -1, .out = -1, .err = 2 };
 	static const char *const tag[] = { "git", "tag", "v2", NULL };
 	struct kf_process p2 = p;
-	char revision[5][KF_HEX_SIZE];
+	char source[5][KF_HEX_SIZE];
 	struct kf_tree tree;
 	int status = -1;
 
-	CHECK(look(&tree, revision[0]) == 0);
+	CHECK(look(&tree, source[0]) == 0);
 	CHECK_STR(tree.version, "");
 	CHECK_STR(tree.dir, root);
 	CHECK(kf_process_run(&p, kf_now_ms() + 9000, &status, NULL) == 0 && status == 0);
-	CHECK(look(&tree, revision[1]) == 0);
+	CHECK(look(&tree, source[1]) == 0);
 	CHECK(strncmp(tree.version, "v1.2.3-0-g", 10) == 0);
 	put("src/Kconfig", "# changed\n");
-	CHECK(look(&tree, revision[2]) == 0);
+	CHECK(look(&tree, source[2]) == 0);
 	CHECK(strstr(tree.version, "-dirty"));
 	p2.argv = tag;
 	CHECK(kf_process_run(&p2, kf_now_ms() + 9000, &status, NULL) == 0 && status == 0);
-	CHECK(look(&tree, revision[3]) == 0);
+	CHECK(look(&tree, source[3]) == 0);
 	for (int i = 0; i < 4; i++)
 		for (int j = 0; j < i; j++)
-			CHECK(strcmp(revision[i], revision[j]) != 0);
-	CHECK(look(&tree, revision[4]) == 0);
-	CHECK_STR(revision[4], revision[3]);
+			CHECK(strcmp(source[i], source[j]) != 0);
+	CHECK(look(&tree, source[4]) == 0);
+	CHECK_STR(source[4], source[3]);
 	setenv("HOME", root, 1);
 	CHECK(kf_tree_open("~", &tree, NULL) == 0);
 	CHECK_STR(tree.dir, root);
