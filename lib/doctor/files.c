@@ -11,8 +11,8 @@
 #include "core/text.h"
 #include "doctor/check.h"
 #include "klipper/kconfig.h"
+#include "klipper/kept.h"
 #include "klipper/migrate.h"
-#include "klipper/store.h"
 #include "klipper/transfer.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
@@ -146,7 +146,7 @@ static void check_firmware(struct kf_doctor *doctor, const struct kf_device *dev
 	size_t count = 0;
 
 	kf_text_format(remedy, sizeof(remedy), "kf build %s", device->key);
-	if (kf_store_check(device->key, &count, &err) < 0)
+	if (kf_kept_check(device->key, &count, &err) < 0)
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	else if (count == 0)
 		kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key, remedy,

@@ -14,8 +14,8 @@
 #include "core/text.h"
 #include "flash/script.h"
 #include "klipper/chip.h"
+#include "klipper/kept.h"
 #include "klipper/linked.h"
-#include "klipper/store.h"
 #include "klipper/tree.h"
 #include "usb/identity.h"
 #include "usb/serial.h"
@@ -169,7 +169,7 @@ static int find_kept(const struct kf_plan *plan, char image[PATH_MAX], char conf
 		return kf_fail(
 			err, KF_NO_FIRMWARE,
 			"make flash takes what was built for a registered board, not a file");
-	r = kf_store_find(plan->board.key, plan->image.sha256, image, config, err);
+	r = kf_kept_find(plan->board.key, plan->image.sha256, image, config, err);
 	if (r == kf_code_errno(KF_NO_FIRMWARE)) {
 		kf_error_prefix(err, "make flash needs what was built");
 		kf_error_hint(err, "build it from nothing: kf build %s --clean", plan->board.key);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * One board's build, always from nothing, in an output folder of its own that is removed at the
- * end: what flashing needs of it is kept (klipper/store.h). That make ended with status 0 proves
+ * end: what flashing needs of it is kept (klipper/kept.h). That make ended with status 0 proves
  * nothing: the image must say itself that it is what was wanted.
  */
 #include <errno.h>
@@ -19,9 +19,9 @@
 #include "klipper/chip.h"
 #include "klipper/image-check.h"
 #include "klipper/image.h"
+#include "klipper/kept.h"
 #include "klipper/room.h"
 #include "klipper/source.h"
-#include "klipper/store.h"
 #include "usb/identity.h"
 
 void kf_work_free(struct kf_work *w)
@@ -99,7 +99,7 @@ static double build_seconds(const struct kf_work *w)
 
 int kf_build_reuse(const struct kf_work *w, json_t **ret)
 {
-	if (w->build->clean || !kf_store_reuse(w->build->key, w->build_key, ret))
+	if (w->build->clean || !kf_kept_reuse(w->build->key, w->build_key, ret))
 		return 0;
 	json_object_set_new(*ret, "seconds", json_real(build_seconds(w)));
 	return 1;
@@ -282,7 +282,7 @@ static bool undisturbed(const struct kf_work *w)
 static int keep(struct kf_work *w, const struct kf_image *image, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *firmware = describe(w, image);
-	struct kf_store_item item = {
+	struct kf_kept_item item = {
 		.key = w->build->key,
 		.image = w->image_path,
 		.dictionary = access(w->dictionary, F_OK) == 0 ? w->dictionary : NULL,
@@ -295,7 +295,7 @@ static int keep(struct kf_work *w, const struct kf_image *image, json_t **ret, s
 
 	if (!firmware)
 		return kf_fail(err, KF_INTERNAL, "%s cannot be described", w->image_path);
-	return kf_store_keep(&item, ret, err);
+	return kf_kept_add(&item, ret, err);
 }
 
 int kf_build_finish(struct kf_work *w, int waited, int status, json_t **ret, struct kf_error *err)
@@ -318,7 +318,7 @@ int kf_build_share(struct kf_work *w, const json_t *firmware, json_t **ret, stru
 	_cleanup_(kf_json_decrefp) json_t *own = json_copy((json_t *)firmware);
 	const char *image = json_string_value(json_object_get(firmware, "path"));
 	const char *name = image ? strrchr(image, '/') : NULL;
-	struct kf_store_item item = {
+	struct kf_kept_item item = {
 		.key = w->build->key,
 		.image = image,
 		.config = w->build->config,
@@ -336,5 +336,5 @@ int kf_build_share(struct kf_work *w, const json_t *firmware, json_t **ret, stru
 		item.dictionary = w->dictionary;
 	json_object_del(own, "path");
 	json_object_set_new(own, "seconds", json_real(build_seconds(w)));
-	return kf_store_keep(&item, ret, err);
+	return kf_kept_add(&item, ret, err);
 }

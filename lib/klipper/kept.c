@@ -19,7 +19,7 @@
 #include "core/paths.h"
 #include "core/text.h"
 #include "klipper/image.h"
-#include "klipper/store.h"
+#include "klipper/kept.h"
 
 enum { ID_LEN = 12, LOCK_MS = 5000, CONFIG_MAX = 1 << 20, JSON_MAX = 1 << 16 };
 
@@ -31,7 +31,7 @@ static void discard(const char *path)
 }
 
 /* The board's folder, or what is below it. */
-static int store_path(char ret[PATH_MAX], const char *key, const char *below, struct kf_error *err)
+static int kept_path(char ret[PATH_MAX], const char *key, const char *below, struct kf_error *err)
 {
 	if (!kf_key_valid(key))
 		return kf_fail(err, KF_INTERNAL, "\"%s\" is not a board's key", key);
@@ -61,7 +61,7 @@ static bool image_name(const json_t *firmware, char *ret, size_t size)
 	return false;
 }
 
-static int write_json(const struct kf_store_item *item, const char *path, struct kf_error *err)
+static int write_json(const struct kf_kept_item *item, const char *path, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = json_copy((json_t *)item->firmware);
 	_cleanup_(kf_freep) char *text = NULL;
@@ -80,7 +80,7 @@ static int write_json(const struct kf_store_item *item, const char *path, struct
 		    : kf_fail(err, KF_INTERNAL, "%s: cannot be written as JSON", path);
 }
 
-static int fill(const struct kf_store_item *item, const char *folder, const char *image,
+static int fill(const struct kf_kept_item *item, const char *folder, const char *image,
 		struct kf_error *err)
 {
 	const struct {
@@ -108,19 +108,19 @@ static int fill(const struct kf_store_item *item, const char *folder, const char
 }
 
 /* Fill the folder of this image. */
-static int keep_folder(const struct kf_store_item *item, const char *id, const char *image,
+static int keep_folder(const struct kf_kept_item *item, const char *id, const char *image,
 		       struct kf_error *err)
 {
 	char folder[PATH_MAX], new[PATH_MAX];
 	struct stat st;
 	int r;
 
-	r = store_path(folder, item->key, id, err);
+	r = kept_path(folder, item->key, id, err);
 	if (r < 0)
 		return r;
 	if (lstat(folder, &st) == 0)
 		return fill(item, folder, image, err);
-	r = store_path(new, item->key, ".new", err);
+	r = kept_path(new, item->key, ".new", err);
 	if (r == 0)
 		r = kf_dir_remove(new, err); /* of a process that died */
 	if (r == 0)
@@ -193,9 +193,9 @@ static void prune(const char *folder, const char *latest)
 
 	if (!all)
 		return;
-	if (count > KF_STORE_KEEP)
+	if (count > KF_KEPT_MAX)
 		qsort(all, count, sizeof(*all), newest_first);
-	for (size_t i = KF_STORE_KEEP; i < count; i++)
+	for (size_t i = KF_KEPT_MAX; i < count; i++)
 		if (strcmp(all[i].id, latest) != 0 && join(path, folder, all[i].id, NULL) == 0)
 			discard(path);
 }
@@ -212,7 +212,7 @@ static int with_path(const json_t *firmware, const char *path, json_t **ret, str
 	return 0;
 }
 
-int kf_store_keep(const struct kf_store_item *item, json_t **ret, struct kf_error *err)
+int kf_kept_add(const struct kf_kept_item *item, json_t **ret, struct kf_error *err)
 {
 	const char *sha256 = json_string_value(json_object_get(item->firmware, "sha256"));
 	char id[ID_LEN + 1], image[32], folder[PATH_MAX], path[PATH_MAX], line[ID_LEN + 2];
@@ -223,19 +223,19 @@ int kf_store_keep(const struct kf_store_item *item, json_t **ret, struct kf_erro
 	    !image_name(item->firmware, image, sizeof(image)))
 		return kf_fail(err, KF_INTERNAL, "firmware without sha256 or format");
 	kf_text_format(id, sizeof(id), "%.*s", ID_LEN, sha256);
-	r = store_path(path, item->key, "lock", err);
+	r = kept_path(path, item->key, "lock", err);
 	if (r == 0)
 		r = kf_lock_take(path, kf_now_ms() + LOCK_MS, &lock, err);
 	if (r == 0)
 		r = keep_folder(item, id, image, err);
 	if (r == 0)
-		r = store_path(path, item->key, "latest", err);
+		r = kept_path(path, item->key, "latest", err);
 	if (r < 0)
 		return r;
 	kf_text_format(line, sizeof(line), "%s\n", id);
 	r = kf_file_write(path, line, strlen(line), err);
 	if (r == 0)
-		r = store_path(folder, item->key, "", err);
+		r = kept_path(folder, item->key, "", err);
 	if (r < 0)
 		return r;
 	prune(folder, id);
@@ -253,7 +253,7 @@ static int latest_folder(const char *key, char ret[PATH_MAX], struct kf_error *e
 	size_t len;
 	int r;
 
-	r = store_path(path, key, "latest", err);
+	r = kept_path(path, key, "latest", err);
 	if (r < 0)
 		return r;
 	r = kf_file_read(path, ID_LEN + 1, &id, &len, err);
@@ -264,7 +264,7 @@ static int latest_folder(const char *key, char ret[PATH_MAX], struct kf_error *e
 	id[strcspn(id, "\n")] = '\0';
 	if (!id_valid(id))
 		return kf_fail(err, KF_NO_FIRMWARE, "%s names no build", path);
-	return store_path(ret, key, id, err);
+	return kept_path(ret, key, id, err);
 }
 
 static int read_json(const char *folder, json_t **ret, struct kf_error *err)
@@ -340,7 +340,7 @@ static int as_reused(json_t *obj, const char *path, json_t **ret, struct kf_erro
 	return with_path(obj, path, ret, err);
 }
 
-int kf_store_latest(const char *key, json_t **ret, struct kf_error *err)
+int kf_kept_latest(const char *key, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 	char path[PATH_MAX];
@@ -349,7 +349,7 @@ int kf_store_latest(const char *key, json_t **ret, struct kf_error *err)
 	return r < 0 ? r : as_reused(obj, path, ret, err);
 }
 
-int kf_store_reuse(const char *key, const char *build, json_t **ret)
+int kf_kept_reuse(const char *key, const char *build, json_t **ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 	const char *from;
@@ -361,14 +361,14 @@ int kf_store_reuse(const char *key, const char *build, json_t **ret)
 	return from && strcmp(from, build) == 0 && as_reused(obj, path, ret, NULL) == 0;
 }
 
-int kf_store_check(const char *key, size_t *ret_count, struct kf_error *err)
+int kf_kept_check(const char *key, size_t *ret_count, struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct kept *all = NULL;
 	char folder[PATH_MAX], build[PATH_MAX], path[PATH_MAX];
 	size_t count = 0;
 	int r;
 
-	r = store_path(folder, key, "", err);
+	r = kept_path(folder, key, "", err);
 	if (r < 0)
 		return r;
 	all = list(folder, &count);
@@ -385,8 +385,8 @@ int kf_store_check(const char *key, size_t *ret_count, struct kf_error *err)
 	return 0;
 }
 
-int kf_store_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
-		  char ret_config[PATH_MAX], struct kf_error *err)
+int kf_kept_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
+		 char ret_config[PATH_MAX], struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 	char id[ID_LEN + 1], folder[PATH_MAX], is[KF_HEX_SIZE];
@@ -394,7 +394,7 @@ int kf_store_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
 	int r;
 
 	kf_text_format(id, sizeof(id), "%.*s", ID_LEN, sha256);
-	r = store_path(folder, key, id, err);
+	r = kept_path(folder, key, id, err);
 	if (r == 0)
 		r = join(ret_config, folder, ".config", err);
 	if (r < 0)

@@ -9,16 +9,16 @@
  * A folder appears whole or not at all. firmware.json is the record's "firmware" member
  * and what else is worth knowing: "time" (UTC), "tree", "config_sha256", "build".
  */
-#ifndef KF_KLIPPER_STORE_H
-#define KF_KLIPPER_STORE_H
+#ifndef KF_KLIPPER_KEPT_H
+#define KF_KLIPPER_KEPT_H
 
 #include <limits.h>
 
 #include "core/error.h"
 
-#define KF_STORE_KEEP 5 /* builds a board; older ones are removed */
+#define KF_KEPT_MAX 5 /* builds a board; older ones are removed */
 
-struct kf_store_item {
+struct kf_kept_item {
 	const char *key;
 	const char *image, *dictionary, *config; /* files to copy; dictionary may be NULL */
 	const json_t *firmware; /* the record's member, without "path"; needs sha256 and format */
@@ -31,8 +31,7 @@ struct kf_store_item {
  * "path" set to the kept image. KF_INTERNAL if firmware lacks sha256 or format; KF_BUSY
  * if another process keeps a build of this board for over 5 s; else what the files said.
  */
-_must_check_ int kf_store_keep(const struct kf_store_item *item, json_t **ret,
-			       struct kf_error *err);
+_must_check_ int kf_kept_add(const struct kf_kept_item *item, json_t **ret, struct kf_error *err);
 
 /*
  * The board's newest kept build: a new reference, ready to be a record's "firmware",
@@ -40,25 +39,25 @@ _must_check_ int kf_store_keep(const struct kf_store_item *item, json_t **ret,
  * been compared with the sha256 that was kept. KF_NO_FIRMWARE: nothing was built yet, or what is
  * there is damaged (the message says which).
  */
-_must_check_ int kf_store_latest(const char *key, json_t **ret, struct kf_error *err);
+_must_check_ int kf_kept_latest(const char *key, json_t **ret, struct kf_error *err);
 
 /*
  * The same if that build was made from the very same: its "build" is this. Returns 1, or 0 if
  * there is none or it is another or it is damaged, which make can mend. Never fails.
  */
-int kf_store_reuse(const char *key, const char *build, json_t **ret);
+int kf_kept_reuse(const char *key, const char *build, json_t **ret);
 
 /*
  * The kept image of the board with this sha256, and the configuration that it was built with.
  * KF_NO_FIRMWARE: there is none, or one of the two is not what was kept.
  */
-_must_check_ int kf_store_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
-			       char ret_config[PATH_MAX], struct kf_error *err);
+_must_check_ int kf_kept_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
+			      char ret_config[PATH_MAX], struct kf_error *err);
 
 /*
  * Compare every kept build of the board with its sha256; *ret_count is how many there are (0:
  * nothing was built). KF_NO_FIRMWARE names the first that is damaged.
  */
-_must_check_ int kf_store_check(const char *key, size_t *ret_count, struct kf_error *err);
+_must_check_ int kf_kept_check(const char *key, size_t *ret_count, struct kf_error *err);
 
 #endif

@@ -6,10 +6,10 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/store.h"
+#include "klipper/kept.h"
 #include "unit/test.h"
 
-static char home[] = "/tmp/kf-test-store.XXXXXX";
+static char home[] = "/tmp/kf-test-kept.XXXXXX";
 static struct kf_error err;
 
 static void in_home(char ret[512], const char *name)
@@ -39,7 +39,7 @@ static int keep(const char *text, json_t **ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *firmware = NULL;
 	char image[512], config[512], sha256[KF_HEX_SIZE];
-	struct kf_store_item item = {
+	struct kf_kept_item item = {
 		.key = "board",
 		.image = image,
 		.config = config,
@@ -54,7 +54,7 @@ static int keep(const char *text, json_t **ret)
 	in_home(config, "config");
 	if (kf_file_write(image, text, strlen(text), &err) < 0)
 		return -EIO;
-	return kf_store_keep(&item, ret, &err);
+	return kf_kept_add(&item, ret, &err);
 }
 
 static const char *text_of(const json_t *obj, const char *member)
@@ -71,9 +71,9 @@ TEST(the_newest_comes_back)
 	size_t len;
 
 	set_up();
-	CHECK(kf_store_latest("board", &got, &err) == -ENOENT && err.code == KF_NO_FIRMWARE);
+	CHECK(kf_kept_latest("board", &got, &err) == -ENOENT && err.code == KF_NO_FIRMWARE);
 	CHECK(keep("one", &first) == 0 && keep("two", &second) == 0);
-	CHECK(kf_store_latest("board", &got, &err) == 0);
+	CHECK(kf_kept_latest("board", &got, &err) == 0);
 	CHECK_STR(text_of(got, "path"), text_of(second, "path"));
 	CHECK(strstr(text_of(got, "path"), "/firmware/board/3fc4ccfe7458/klipper.bin"));
 	CHECK(json_is_true(json_object_get(got, "reused")));
@@ -91,14 +91,14 @@ TEST(the_same_image_again_is_the_newest)
 
 	set_up();
 	CHECK(keep("one", &first) == 0 && keep("two", &second) == 0 && keep("one", &again) == 0);
-	CHECK(kf_store_latest("board", &got, &err) == 0);
+	CHECK(kf_kept_latest("board", &got, &err) == 0);
 	CHECK_STR(text_of(got, "path"), text_of(first, "path"));
 	tear_down();
 }
 
 TEST(five_are_kept)
 {
-	json_t *kept[KF_STORE_KEEP + 2] = { NULL };
+	json_t *kept[KF_KEPT_MAX + 2] = { NULL };
 	char text[] = "0";
 
 	set_up();
@@ -121,14 +121,14 @@ TEST(damage_is_told)
 	set_up();
 	CHECK(keep("one", &kept) == 0);
 	CHECK(kf_file_write(text_of(kept, "path"), "onf", 3, &err) == 0);
-	CHECK(kf_store_latest("board", &got, &err) < 0);
+	CHECK(kf_kept_latest("board", &got, &err) < 0);
 	CHECK(err.code == KF_NO_FIRMWARE && strstr(err.message, "has changed"));
 	CHECK(unlink(text_of(kept, "path")) == 0);
-	CHECK(kf_store_latest("board", &got, &err) < 0);
+	CHECK(kf_kept_latest("board", &got, &err) < 0);
 	CHECK(err.code == KF_NO_FIRMWARE && strstr(err.message, "is missing"));
 	in_home(path, "kalico-flash/firmware/board/latest");
 	CHECK(kf_file_write(path, "../../../etc\n", 13, &err) == 0);
-	CHECK(kf_store_latest("board", &got, &err) < 0);
+	CHECK(kf_kept_latest("board", &got, &err) < 0);
 	CHECK(err.code == KF_NO_FIRMWARE && strstr(err.message, "names no build"));
 	CHECK(got == NULL);
 	tear_down();
@@ -138,7 +138,7 @@ TEST(a_key_is_no_path)
 {
 	json_t *got = NULL;
 
-	CHECK(kf_store_latest("../board", &got, &err) < 0 && err.code == KF_INTERNAL);
+	CHECK(kf_kept_latest("../board", &got, &err) < 0 && err.code == KF_INTERNAL);
 	CHECK(got == NULL);
 }
 
