@@ -20,10 +20,10 @@
 #include "core/usage.h"
 #include "core/value.h"
 #include "klipper/configure.h"
+#include "klipper/import.h"
 #include "klipper/listing.h"
 #include "klipper/migrate.h"
 #include "klipper/remove.h"
-#include "klipper/transfer.h"
 #include "usb/identity.h"
 
 static const char phase[] = "Config";
@@ -222,14 +222,14 @@ static int remove_device(char **args, struct kf_error *err)
 static int import(char **args, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *report = NULL;
-	int r = kf_transfer_in(args[0], &report, err);
+	int r = kf_import(args[0], &report, err);
 
 	return r < 0 ? r : print(report, kf_listing_members, err);
 }
 
 static int export(char **args, struct kf_error *err)
 {
-	return kf_transfer_out(args[0] ? args[0] : "-", stdout, err);
+	return kf_export(args[0] ? args[0] : "-", stdout, err);
 }
 
 static int add(char **args, struct kf_error *err)

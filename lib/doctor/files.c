@@ -10,10 +10,10 @@
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"
+#include "klipper/import.h"
 #include "klipper/kconfig.h"
 #include "klipper/kept.h"
 #include "klipper/migrate.h"
-#include "klipper/transfer.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
 
@@ -50,7 +50,7 @@ static void check_mcu(struct kf_doctor *doctor, const struct kf_device *device)
 static void check_python_tool(struct kf_doctor *doctor)
 {
 	static const char folder[] = "~/kalico-flash";
-	size_t count = kf_transfer_new(&doctor->registry, folder);
+	size_t count = kf_import_count(&doctor->registry, folder);
 
 	if (count)
 		kf_doctor_report(doctor, KF_HEALTH_NOTE, folder, "kf import ~/kalico-flash",

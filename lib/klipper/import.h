@@ -3,8 +3,8 @@
  * The registry and the saved configurations from one machine to another: a devices.json with
  * configs/KEY/.config beside it.
  */
-#ifndef KF_KLIPPER_TRANSFER_H
-#define KF_KLIPPER_TRANSFER_H
+#ifndef KF_KLIPPER_IMPORT_H
+#define KF_KLIPPER_IMPORT_H
 
 #include "core/registry.h"
 
@@ -20,18 +20,18 @@
  * KF_CONFIG: file is not such a file, or has a device that is here with other values.
  * KF_AMBIGUOUS: it has one that would be the same board as another. Nothing is written then.
  */
-_must_check_ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err);
+_must_check_ int kf_import(const char *path, json_t **ret, struct kf_error *err);
 
 /*
  * How many boards the devices.json at path (as above; "~" is the home directory) has that are not
  * registered here. 0 also where there is none, or it cannot be read.
  */
-size_t kf_transfer_new(const struct kf_registry *registry, const char *path);
+size_t kf_import_count(const struct kf_registry *registry, const char *path);
 
 /*
  * Write devices.json to file and the configurations beside it, replacing what is there; or
  * with file "-" only the former, to out.
  */
-_must_check_ int kf_transfer_out(const char *file, FILE *out, struct kf_error *err);
+_must_check_ int kf_export(const char *file, FILE *out, struct kf_error *err);
 
 #endif

@@ -10,8 +10,8 @@
 #include "core/file.h"
 #include "core/paths.h"
 #include "core/text.h"
+#include "klipper/import.h"
 #include "klipper/migrate.h"
-#include "klipper/transfer.h"
 
 enum { CONFIG_MAX = 1 << 20 };
 
@@ -207,7 +207,7 @@ static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	return kf_code_errno(KF_CONFIG);
 }
 
-int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
+int kf_import(const char *path, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	_cleanup_(kf_json_decrefp) json_t *from = NULL, *report = NULL;
@@ -241,7 +241,7 @@ int kf_transfer_in(const char *path, json_t **ret, struct kf_error *err)
 	return 0;
 }
 
-size_t kf_transfer_new(const struct kf_registry *registry, const char *path)
+size_t kf_import_count(const struct kf_registry *registry, const char *path)
 {
 	_cleanup_(kf_json_decrefp) json_t *from = NULL;
 	const json_t *ours = json_object_get(registry->root, "devices"), *device;
@@ -275,7 +275,7 @@ static int put_configs(const struct kf_registry *registry, const char *file, str
 	return r;
 }
 
-int kf_transfer_out(const char *file, FILE *out, struct kf_error *err)
+int kf_export(const char *file, FILE *out, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	_cleanup_(kf_freep) char *text = NULL;
