@@ -21,8 +21,8 @@
 #include "core/value.h"
 #include "klipper/configure.h"
 #include "klipper/import.h"
+#include "klipper/kconfig-update.h"
 #include "klipper/listing.h"
-#include "klipper/migrate.h"
 #include "klipper/remove.h"
 #include "usb/identity.h"
 

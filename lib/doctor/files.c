@@ -11,9 +11,9 @@
 #include "core/text.h"
 #include "doctor/check.h"
 #include "klipper/import.h"
+#include "klipper/kconfig-update.h"
 #include "klipper/kconfig.h"
 #include "klipper/kept.h"
-#include "klipper/migrate.h"
 #include "usb/holder.h"
 #include "usb/identity.h"
 

@@ -9,8 +9,8 @@
 #include "doctor/check.h"
 #include "flash/bootloader.h"
 #include "flash/methods.h"
+#include "klipper/kconfig-update.h"
 #include "klipper/kconfig.h"
-#include "klipper/migrate.h"
 
 static const struct kf_board *find_board(const struct kf_doctor *doctor, const char *key)
 {

@@ -7,7 +7,7 @@
 #include "core/terminal.h"
 #include "core/text.h"
 #include "klipper/configure.h"
-#include "klipper/migrate.h"
+#include "klipper/kconfig-update.h"
 
 bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board)
 {
@@ -96,13 +96,13 @@ static int left_unsaved(const struct kf_configure *c, const char *key, struct kf
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
-	const struct kf_migration m = { .tree = &c->tree,
-					.key = board->key,
-					.mcu = board->mcu,
-					.from = c->from,
-					.timeout_ms = c->timeout_ms,
-					.wait_ms = c->wait_ms,
-					.accept_drift = c->accept_drift };
+	const struct kf_kconfig_update m = { .tree = &c->tree,
+					     .key = board->key,
+					     .mcu = board->mcu,
+					     .from = c->from,
+					     .timeout_ms = c->timeout_ms,
+					     .wait_ms = c->wait_ms,
+					     .accept_drift = c->accept_drift };
 	struct kf_configured done = { .saved = "" };
 	int r;
 
@@ -118,7 +118,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		if (r < 0)
 			return r;
 	}
-	r = kf_migrate(&m, done.path, &done.kconfig, done.lost, err);
+	r = kf_kconfig_bring_up(&m, done.path, &done.kconfig, done.lost, err);
 	if (r < 0)
 		return r;
 	if (r > 0)

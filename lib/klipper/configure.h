@@ -4,7 +4,7 @@
 #define KF_KLIPPER_CONFIGURE_H
 
 #include "core/registry.h"
-#include "klipper/drift.h"
+#include "klipper/kconfig-difference.h"
 #include "klipper/kconfig.h"
 #include "klipper/tree.h"
 
@@ -40,7 +40,7 @@ bool kf_configure_edits(const struct kf_configure *c, const char *key);
 
 /* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
  * the user does not want to go on with that), and as
- * kf_menuconfig and kf_migrate. */
+ * kf_menuconfig and kf_kconfig_bring_up. */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);
 

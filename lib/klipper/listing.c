@@ -6,8 +6,8 @@
 #include "core/record.h"
 #include "core/settings.h"
 #include "core/text.h"
+#include "klipper/kconfig-update.h"
 #include "klipper/listing.h"
-#include "klipper/migrate.h"
 
 static const char *text(const json_t *object, const char *member)
 {

@@ -3,8 +3,8 @@
 #include "klipper/remove.h"
 #include "core/device.h"
 #include "core/terminal.h"
+#include "klipper/kconfig-update.h"
 #include "klipper/listing.h"
-#include "klipper/migrate.h"
 
 static int ask(const char *question, const char *key, struct kf_error *err)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/text.h"
-#include "klipper/drift.h"
+#include "klipper/kconfig-difference.h"
 #include "usb/identity.h"
 
 enum { PATTERNS_MAX = 8, VALUE_SIZE = 128 };
@@ -170,8 +170,8 @@ static void hint(struct kf_error *err, const char *key, const char *command, boo
 			      command);
 }
 
-int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now, const char *key,
-		   const char *mcu, const char *command, struct kf_error *err)
+int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *now,
+		       const char *key, const char *mcu, const char *command, struct kf_error *err)
 {
 	bool other_mcu = false, by_choice = false;
 	char all[sizeof(err->message)] = "";
@@ -211,8 +211,8 @@ static bool untold(const char *symbol)
 	return false;
 }
 
-void kf_drift_lost(const struct kf_kconfig *saved, const struct kf_kconfig *now,
-		   char ret[KF_LOST_SIZE])
+void kf_kconfig_lost(const struct kf_kconfig *saved, const struct kf_kconfig *now,
+		     char ret[KF_LOST_SIZE])
 {
 	char symbol[KF_NAME_SIZE], was[VALUE_SIZE], is[VALUE_SIZE];
 	const char *at = saved->text;

@@ -5,14 +5,14 @@
  * where the user says so (menuconfig, --accept-drift, --from) and the result is for the board's
  * MCU.
  */
-#ifndef KF_KLIPPER_MIGRATE_H
-#define KF_KLIPPER_MIGRATE_H
+#ifndef KF_KLIPPER_KCONFIG_UPDATE_H
+#define KF_KLIPPER_KCONFIG_UPDATE_H
 
-#include "klipper/drift.h"
+#include "klipper/kconfig-difference.h"
 #include "klipper/kconfig.h"
 #include "klipper/tree.h"
 
-struct kf_migration {
+struct kf_kconfig_update {
 	const struct kf_tree *tree;
 	const char *key;    /* valid */
 	const char *mcu;    /* what the board is; empty: not known, nothing is compared */
@@ -41,10 +41,10 @@ _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_er
 /*
  * Run olddefconfig on a copy and check what comes out. ret_path is the copy, for the build
  * to use; it is replaced atomically and only when its bytes change. The caller frees *ret. ret_lost
- * is kf_drift_lost's.
+ * is kf_kconfig_lost's.
  *
  *   KF_NO_CONFIG     nothing is saved for this board
- *   KF_CONFIG_DRIFT  the tree makes something else of it: kf_drift_check()
+ *   KF_CONFIG_DRIFT  the tree makes something else of it: kf_kconfig_compare()
  *   KF_MCU_MISMATCH  both values in the message
  *   KF_BUILD_FAILED  make olddefconfig failed; its last line, and err->log
  *   KF_BUSY          another process is at this board's configuration, perhaps in menuconfig
@@ -53,9 +53,9 @@ _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_er
  * is then what came out, and what it was is beside it in .config.old. With m->from nothing is saved
  * here: the caller does so with kf_saved_config_write.
  */
-_must_check_ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX],
-			    struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
-			    struct kf_error *err);
+_must_check_ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MAX],
+				     struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
+				     struct kf_error *err);
 
 /*
  * menuconfig on the terminal tty, with a copy of what is saved; without that, from
@@ -63,6 +63,6 @@ _must_check_ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX
  * the user did not save. Errors as above, no longer KF_NO_CONFIG; a result for another
  * MCU stays where the message says.
  */
-_must_check_ int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err);
+_must_check_ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *err);
 
 #endif

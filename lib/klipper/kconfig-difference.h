@@ -3,8 +3,8 @@
  * What the owner of a board saved, against what a source tree makes of it. A symbol that the
  * tree renamed loses its value without a word, and with it may go the MCU (Klipper 906431bb0).
  */
-#ifndef KF_KLIPPER_DRIFT_H
-#define KF_KLIPPER_DRIFT_H
+#ifndef KF_KLIPPER_KCONFIG_DIFFERENCE_H
+#define KF_KLIPPER_KCONFIG_DIFFERENCE_H
 
 #include "klipper/kconfig.h"
 
@@ -15,9 +15,9 @@
  * --accept-drift only where that helps: not where the MCU becomes another than the board's, which
  * is mcu (empty: not known). command takes it: "kf flash octopus", "the same command".
  */
-_must_check_ int kf_drift_check(const struct kf_kconfig *saved, const struct kf_kconfig *now,
-				const char *key, const char *mcu, const char *command,
-				struct kf_error *err);
+_must_check_ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *now,
+				    const char *key, const char *mcu, const char *command,
+				    struct kf_error *err);
 
 enum { KF_LOST_SIZE = 256 };
 
@@ -26,7 +26,7 @@ enum { KF_LOST_SIZE = 256 };
  * STEP_DELAY", cut between names; "" for none. A file does not tell what its owner set: symbols
  * that trees only derive are known by their names (HAVE_*, NEED_*) and left out.
  */
-void kf_drift_lost(const struct kf_kconfig *saved, const struct kf_kconfig *now,
-		   char ret[KF_LOST_SIZE]);
+void kf_kconfig_lost(const struct kf_kconfig *saved, const struct kf_kconfig *now,
+		     char ret[KF_LOST_SIZE]);
 
 #endif

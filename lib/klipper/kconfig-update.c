@@ -17,8 +17,8 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
-#include "klipper/drift.h"
-#include "klipper/migrate.h"
+#include "klipper/kconfig-difference.h"
+#include "klipper/kconfig-update.h"
 #include "klipper/room.h"
 #include "usb/identity.h"
 
@@ -99,7 +99,7 @@ int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err)
 	return r < 0 ? r : kf_dir_remove(path, err);
 }
 
-static int lock_board(const struct kf_migration *m, int *ret, struct kf_error *err)
+static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_error *err)
 {
 	char path[PATH_MAX];
 	int r;
@@ -137,8 +137,8 @@ static const char *last_words(char *text)
 }
 
 /* The last words in make's log say it best; the whole log is for those who want more. */
-static int make_failed(const struct kf_migration *m, const char *what, int status, const char *out,
-		       const char *log, struct kf_error *err)
+static int make_failed(const struct kf_kconfig_update *m, const char *what, int status,
+		       const char *out, const char *log, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	const char *last = "";
@@ -156,8 +156,8 @@ static int make_failed(const struct kf_migration *m, const char *what, int statu
 }
 
 /* make TARGET at a place, with a log of its own; tty is for menuconfig, else -1. */
-static int run_make(const struct kf_migration *m, const char *target, const struct place *place,
-		    int tty, int64_t deadline_ms, struct kf_error *err)
+static int run_make(const struct kf_kconfig_update *m, const char *target,
+		    const struct place *place, int tty, int64_t deadline_ms, struct kf_error *err)
 {
 	const char *const targets[] = { target, NULL };
 	_cleanup_(kf_closep) int fd = -1;
@@ -184,7 +184,7 @@ static int run_make(const struct kf_migration *m, const char *target, const stru
 	return status ? make_failed(m, target, status, place->out, log, err) : 0;
 }
 
-static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *config,
+static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
 		     struct kf_error *err)
 {
 	if (!m->mcu[0] || kf_mcu_same(m->mcu, config->mcu))
@@ -195,22 +195,22 @@ static int check_mcu(const struct kf_migration *m, const struct kf_kconfig *conf
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-static int check_difference(const struct kf_migration *m, const struct kf_kconfig *saved,
+static int check_difference(const struct kf_kconfig_update *m, const struct kf_kconfig *saved,
 			    const struct kf_kconfig *now, struct kf_error *err)
 {
 	char flash[KF_NAME_SIZE];
 	int r;
 
 	kf_text_format(flash, sizeof(flash), "kf flash %s", m->key);
-	r = kf_drift_check(saved, now, m->key, m->mcu, m->from ? "the same command with" : flash,
-			   err);
+	r = kf_kconfig_compare(saved, now, m->key, m->mcu,
+			       m->from ? "the same command with" : flash, err);
 	if (r < 0 && m->from)
 		kf_error_prefix(err, "%s", m->from);
 	return r;
 }
 
 /* The same for what is saved, for --from and for what menuconfig left. 1: accepted drift. */
-static int migrate(const struct kf_migration *m, const char *source, char ret_path[PATH_MAX],
+static int migrate(const struct kf_kconfig_update *m, const char *source, char ret_path[PATH_MAX],
 		   struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
@@ -243,14 +243,14 @@ static int migrate(const struct kf_migration *m, const char *source, char ret_pa
 	if (r < 0)
 		return r;
 	kf_text_format(ret_path, PATH_MAX, "%s", path);
-	kf_drift_lost(&saved, &config, ret_lost);
+	kf_kconfig_lost(&saved, &config, ret_lost);
 	*ret = config;
 	config = (struct kf_kconfig){ 0 }; /* the caller's now */
 	return drifted;
 }
 
-int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_kconfig *ret,
-	       char ret_lost[KF_LOST_SIZE], struct kf_error *err)
+int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MAX],
+			struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_closep) int lock = -1;
 	char source[PATH_MAX];
@@ -278,8 +278,8 @@ int kf_migrate(const struct kf_migration *m, char ret_path[PATH_MAX], struct kf_
  * itself would write the tree's defaults first, and the user, seeing no change, could leave
  * without saving them. make does the same to a file older than src/Kconfig.
  */
-static int prepare_edit(const struct kf_migration *m, const char *saved, const struct place *edit,
-			struct kf_error *err)
+static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
+			const struct place *edit, struct kf_error *err)
 {
 	char kconfig[PATH_MAX], dir[PATH_MAX];
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
@@ -309,7 +309,7 @@ static int prepare_edit(const struct kf_migration *m, const char *saved, const s
 	return 0;
 }
 
-static int run_menuconfig(const struct kf_migration *m, const struct place *edit, int tty,
+static int run_menuconfig(const struct kf_kconfig_update *m, const struct place *edit, int tty,
 			  struct kf_error *err)
 {
 	struct termios before;
@@ -321,7 +321,7 @@ static int run_menuconfig(const struct kf_migration *m, const struct place *edit
 	return r;
 }
 
-int kf_menuconfig(const struct kf_migration *m, int tty, struct kf_error *err)
+int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
