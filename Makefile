@@ -146,7 +146,7 @@ SHARE   := $(DATADIR)/kalico-flash
 BINS    := $(filter-out $(HELPERS),$(TOOLS))
 # bash and fish look for a completion by the name of its command.
 TYPED   := $(BINS) kf-sim
-UNITS   := kalico-flash.socket kalico-flash.service
+UNITS   := kalico-flash.socket kalico-flash@.service kalico-flash-settle.service
 PAGES   := $(filter-out man/kf-sim.1,$(wildcard man/*.[1578]))
 
 install: all
@@ -155,8 +155,8 @@ install: all
 	$(INSTALL) -m 0755 $(BINS:%=$(B)/%) $D$(BINDIR)
 	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
 	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
-	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/kalico-flash.service.in >$D$(UNITDIR)/kalico-flash.service
-	chmod 0644 $D$(UNITDIR)/kalico-flash.service
+	for f in $(filter %.service,$(UNITS)); do sed -e '/@COMMON@/{r tools/sandbox.conf' -e 'd}' \
+		-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/$$f.in >$D$(UNITDIR)/$$f && chmod 0644 $D$(UNITDIR)/$$f; done
 	$(INSTALL) -m 0644 udev/60-kalico-flash.rules $D$(UDEVDIR)
 	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
 	$(INSTALL) -m 0644 lib/core/kf-record.schema.json $D$(SHARE)

@@ -20,7 +20,6 @@ teardown_file() {
 setup_flash() {
 	need bus
 	setup_boards
-	PATH=$KF_TESTS/fake/bin:$PATH
 	: >"$FAKE/calls"
 	units klipper.service active
 }

@@ -15,8 +15,8 @@ KF_BUILD=${KF_BUILD:-${tests%/*}/build}
 PATH=$KF_BUILD:/usr/bin:$PATH
 export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
 unset NO_COLOR SUDO_USER
-# No service of this machine's is lent to a test.
-export KF_LEASE_SOCKET=/nonexistent/lease.sock
+# The services of this machine are not leased to a test; a fake kf-leased sets it (fake/leased.bash).
+export KF_LEASE_SOCKET=${KF_LEASE_SOCKET:-/nonexistent/lease.sock}
 export KF_UDEV_RULES=$tests/fake/udev
 
 fresh_home() {

@@ -23,7 +23,7 @@
 #include "flash/flash.h"
 #include "flash/parallel.h"
 #include "flash/script.h"
-#include "systemd/units.h"
+#include "systemd/unit.h"
 
 static const char phase[] = "Flash";
 
@@ -438,7 +438,9 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 	    !kf_batch_any(batch))
 		return flash_all(batch, &parallel, args, err);
 	r = kf_board_locks_keep(&args->locks, err);
-	return r < 0 ? r : kf_hold_exec(&batch->hold, args->flash.wait_ms, argv, records, err);
+	return r < 0 ? r
+		     : kf_hold_exec(&batch->hold, args->flash.wait_ms, batch->guard.while_unknown,
+				    argv, records, err);
 }
 
 /* The same for all of them. */

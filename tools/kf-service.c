@@ -15,14 +15,16 @@
 #include "klipper/print-state.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
-#include "systemd/units.h"
+#include "systemd/leases.h"
 
 enum {
 	UNITS_MS = 1000,
+	QUERY_MS = 10000,
 	READY_MS = 10000,
+	WAIT_MS = 60000,
 	SECONDS_MAX = 3600,
-	TURNS = 2, /* how long a hold waits for another's beginning, in the time of a unit's stop */
 	OPT_GRACE = 256,
+	OPT_UNKNOWN,
 	OPT_WAIT,
 	OPT_JSON,
 	OPT_TABLE,
@@ -30,10 +32,8 @@ enum {
 };
 
 struct request {
-	char units[KF_HOLD_UNITS_MAX][KF_NAME_SIZE];
-	size_t count;
+	struct kf_hold_request hold;
 	unsigned timeout_s, grace_s;
-	int64_t wait_ms; /* -1: not said */
 	bool table, quiet;
 	const char *const *command; /* NULL-terminated */
 };
@@ -45,13 +45,14 @@ static const char help[] =
 	"       kf-service hold   [-u UNIT]... [--] COMMAND [ARG...]\n"
 	"\n"
 	"Stop and start systemd services. hold stops those that run, runs COMMAND, and\n"
-	"starts exactly those again, however COMMAND ends.\n"
+	"starts exactly those again, however COMMAND ends. Nothing stops a print.\n"
 	"\n"
 	"  -u, --unit=UNIT     a service (default: klipper.service); may be repeated\n"
 	"  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
 	"      --grace=S       hold: seconds that COMMAND has to end after a signal,\n"
 	"                      before it is killed (default: 30)\n"
-	"      --wait=S        hold: seconds that another hold has to begin (2 x timeout)\n"
+	"      --wait=S        hold: seconds to wait while another hold ends (default: 60)\n"
+	"      --while-unknown hold: stop it also if nobody can say whether it prints\n"
 	"      --units         only the services of Klipper and Moonraker, one a line\n"
 	"      --json          status: JSON Lines, also on a terminal\n"
 	"      --table         status: a table, also when not on a terminal\n"
@@ -71,53 +72,94 @@ static json_t *text_or_null(const char *text)
 	return text[0] ? json_string(text) : json_null();
 }
 
-/* UNIT STATE ENABLED PID CAN GUARANTEE */
-static const char row[] = "%-28s %-22s %-10s %7s  %-9s  %s\n";
+/* UNIT STATE ENABLED PID HOLD */
+static const char row[] = "%-28s %-22s %-10s %7s  %s\n";
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+static void print_row(const char *unit, const struct kf_unit_state *state,
+		      const json_t *lease_status)
+{
+	const json_t *along = json_object_get(lease_status, "along"), *item;
+	char pid[16] = "-", with[512] = "", who[512];
+	size_t i;
+
+	if (state->pid)
+		kf_text_format(pid, sizeof(pid), "%u", state->pid);
+	json_array_foreach(along, i, item)
+	{
+		if (!kf_text_add(with, sizeof(with), ", ", json_string_value(item)))
+			break; /* the row is long enough */
+	}
+	printf(row, unit, strcmp(state->load, "loaded") == 0 ? state->active : state->load,
+	       state->unit_file[0] ? state->unit_file : "-", pid,
+	       !json_is_array(along) ? text_of(lease_status, "message")
+	       : with[0]	     ? with
+				     : "alone");
+	json_array_foreach(json_object_get(lease_status, "leases"), i, item)
+	{
+		kf_leases_name(item, who, sizeof(who));
+		printf("  held since %s by %s\n", text_of(item, "since"), who);
+	}
+}
 
 static int print_unit(const struct request *request, const char *unit,
-		      const struct kf_unit_state *state, const char *can, const char *guarantee,
-		      struct kf_error *err)
+		      const struct kf_unit_state *state, json_t *lease_status, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *line = NULL;
-	char pid[16] = "-";
+	bool can = json_is_array(json_object_get(lease_status, "along"));
 
 	if (request->table) {
-		if (state->pid)
-			kf_text_format(pid, sizeof(pid), "%u", state->pid);
-		printf(row, unit, strcmp(state->load, "loaded") == 0 ? state->active : state->load,
-		       state->unit_file[0] ? state->unit_file : "-", pid, can[0] ? can : "-",
-		       guarantee[0] ? guarantee : "-");
+		print_row(unit, state, lease_status);
 		return 0;
 	}
-	line = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "unit", unit, "load",
+	line = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:O?, s:o, s:O?}", "unit", unit, "load",
 			 state->load, "active", state->active, "sub", state->sub, "enabled",
 			 text_or_null(state->unit_file), "pid",
-			 state->pid ? json_integer(state->pid) : json_null(), "can",
-			 text_or_null(can), "guarantee", text_or_null(guarantee));
+			 state->pid ? json_integer(state->pid) : json_null(), "along",
+			 json_object_get(lease_status, "along"), "refused",
+			 can ? json_null() : text_or_null(text_of(lease_status, "message")),
+			 "leases", json_object_get(lease_status, "leases"));
 	return line ? kf_record_write(stdout, line, err) : kf_fail_sys(err, ENOMEM, "%s", unit);
+}
+
+/* What the lease server says of each unit; where it cannot be asked, why, for all of them. */
+static json_t *ask_server(const struct request *request)
+{
+	struct kf_error err;
+	json_t *units;
+
+	if (kf_lease_status(request->hold.units, request->hold.count, &units, &err) == 0)
+		return units;
+	units = json_array();
+	for (size_t i = 0; i < request->hold.count; i++)
+		json_array_append_new(units, kf_lease_error(&err));
+	return units;
 }
 
 static int status(const struct request *request, struct kf_error *err)
 {
-	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + QUERY_MS };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
+	_cleanup_(kf_json_decrefp) json_t *units = NULL;
 	struct kf_unit_state state;
-	enum kf_right right;
-	bool known;
 	int r;
 
-	r = kf_systemd_open(&systemd, err);
+	r = kf_bus_open(&deadline, &bus, err);
+	if (r == 0)
+		units = ask_server(request);
 	if (r == 0 && request->table)
-		printf(row, "UNIT", "STATE", "ENABLED", "PID", "CAN", "GUARANTEE");
-	for (size_t i = 0; r == 0 && i < request->count; i++) {
-		r = kf_unit_state(systemd, request->units[i], &state, err);
-		known = r == 0 && strcmp(state.load, "not-found") != 0;
-		if (known)
-			r = kf_unit_right(systemd, request->units[i], &right, err);
+		printf(row, "UNIT", "STATE", "ENABLED", "PID", "STOPS ALONG");
+	for (size_t i = 0; r == 0 && i < request->hold.count; i++) {
+		r = kf_bus_state(bus, request->hold.units[i], &deadline, &state, err);
 		if (r == 0)
-			r = print_unit(request, request->units[i], &state,
-				       known ? kf_right_name(right) : "",
-				       known ? kf_unit_guarantee(systemd, request->units[i]) : "",
-				       err);
+			r = print_unit(request, request->hold.units[i], &state,
+				       json_array_get(units, i), err);
 	}
 	if (r == 0 && (fflush(stdout) == EOF || ferror(stdout)))
 		r = kf_fail_sys(err, errno, "cannot write to standard output");
@@ -125,23 +167,37 @@ static int status(const struct request *request, struct kf_error *err)
 	return r < 0 ? complain(err) : 0;
 }
 
+static int stop_unit(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
+		     struct kf_error *err)
+{
+	struct kf_unit_state state;
+	int r = kf_bus_known(bus, unit, deadline, &state, err);
+
+	return r < 0 || kf_unit_has_ended(&state) ? r : kf_bus_stop(bus, &unit, 1, deadline, err);
+}
+
 /* Every unit is tried; the status is that of the first that failed. */
 static int change(const struct request *request,
-		  int (*act)(struct kf_systemd *, const char *, int64_t, struct kf_error *),
+		  int (*act)(struct kf_bus *, const char *, const struct kf_deadline *,
+			     struct kf_error *),
 		  const char *done, struct kf_error *err)
 {
-	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	struct kf_deadline deadline = { .ms = kf_now_ms() + request->timeout_s * 1000LL };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
 	int first = 0, failed, r;
 
-	r = kf_systemd_open(&systemd, err);
+	r = kf_bus_open(&deadline, &bus, err);
 	if (r < 0)
 		return complain(err);
-	for (size_t i = 0; i < request->count; i++) {
-		r = act(systemd, request->units[i], kf_now_ms() + request->timeout_s * 1000LL, err);
+	for (size_t i = 0; i < request->hold.count; i++) {
+		deadline.ms = kf_now_ms() + request->timeout_s * 1000LL;
+		r = act(bus, request->hold.units[i], &deadline, err);
 		if (r == 0) {
-			kf_log_phase("Service", request->units[i], "%s", done);
+			kf_log_phase("Service", request->hold.units[i], "%s", done);
 			continue;
 		}
+		if (err->code == KF_PERMISSION)
+			kf_error_hint(err, "run the same command with sudo");
 		failed = complain(err);
 		first = first ? first : failed;
 		if (kf_stop_signal())
@@ -152,12 +208,12 @@ static int change(const struct request *request,
 
 static int stop(const struct request *request, struct kf_error *err)
 {
-	return change(request, kf_unit_stop, "stopped", err);
+	return change(request, stop_unit, "stopped", err);
 }
 
 static int start(const struct request *request, struct kf_error *err)
 {
-	return change(request, kf_unit_start, "active", err);
+	return change(request, kf_bus_start, "active", err);
 }
 
 static void print_name(void *out, const char *unit)
@@ -168,12 +224,12 @@ static void print_name(void *out, const char *unit)
 /* For completion, where each keystroke waits for it. */
 static int list_units(struct kf_error *err)
 {
-	const struct kf_patience patience = { .deadline_ms = kf_now_ms() + UNITS_MS };
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + UNITS_MS };
 	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
-	int r = kf_bus_open(&patience, &bus, err);
+	int r = kf_bus_open(&deadline, &bus, err);
 
 	if (r == 0)
-		r = kf_bus_printers(bus, &patience, print_name, stdout, err);
+		r = kf_bus_printers(bus, &deadline, print_name, stdout, err);
 	if (r == 0 && fflush(stdout) == EOF)
 		r = kf_fail_sys(err, errno, "standard output");
 	return r < 0 ? complain(err) : 0;
@@ -193,27 +249,22 @@ static void tell_signal(int sig, bool killed)
 			     sigabbrev_np(sig));
 }
 
-/* That a unit is active is systemd's word; where it is a Klippy, its own is worth waiting for. */
+/* A unit may be active and its Klippy not ready: wait for what Klippy itself says. */
 static void tell_ready(const struct request *request)
 {
-	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + QUERY_MS };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
 	struct kf_unit_state state;
 	struct kf_klippy klippy;
 	char text[KF_NAME_SIZE];
 
-	if (request->quiet || kf_systemd_open(&systemd, NULL) < 0)
+	if (request->quiet || kf_bus_open(&deadline, &bus, NULL) < 0)
 		return;
-	for (size_t i = 0; i < request->count; i++)
-		if (kf_unit_state(systemd, request->units[i], &state, NULL) == 0 && state.pid &&
-		    kf_klippy_find((pid_t)state.pid, &klippy) &&
+	for (size_t i = 0; i < request->hold.count; i++)
+		if (kf_bus_state(bus, request->hold.units[i], &deadline, &state, NULL) == 0 &&
+		    state.pid && kf_klippy_find((pid_t)state.pid, &klippy) &&
 		    kf_klippy_ready(&klippy, kf_now_ms() + READY_MS, text))
-			kf_log_phase("Service", request->units[i], "Klippy is %s", text);
-}
-
-/* What is owed is paid first, and is the last thing said: nothing matters more. */
-static int release(struct kf_unit_hold *hold, int so_far, struct kf_error *err)
-{
-	return kf_unit_hold_release(hold, err) < 0 ? complain(err) : so_far;
+			kf_log_phase("Service", request->hold.units[i], "Klippy is %s", text);
 }
 
 static int hold(const struct request *request, struct kf_error *err)
@@ -221,15 +272,9 @@ static int hold(const struct request *request, struct kf_error *err)
 	const struct kf_command command = { .argv = request->command,
 					    .grace_ms = request->grace_s * 1000LL,
 					    .told = tell_signal };
-	const struct kf_unit_hold_options options = {
-		.command = &command,
-		.timeout_ms = request->timeout_s * 1000LL,
-		.wait_ms = request->wait_ms < 0 ? TURNS * request->timeout_s * 1000LL
-						: request->wait_ms,
-		.told = tell_unit
-	};
-	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *held = NULL;
-	struct kf_command_end end;
+	struct kf_command_end end = { 0 };
+	struct kf_lease *lease;
+	bool held;
 	int r;
 
 	if (!command.argv[0]) {
@@ -240,15 +285,18 @@ static int hold(const struct request *request, struct kf_error *err)
 		kf_fail(err, KF_USAGE, "%s: no such program", command.argv[0]);
 		return kf_usage_error(err);
 	}
-	if (kf_unit_hold_new(request->units, request->count, &options, &held, err) < 0)
-		return complain(err);
-	r = kf_unit_hold_take(held, err);
-	if (r == 0)
-		r = kf_unit_hold_run(held, &command, &end, err);
-	r = r < 0 ? release(held, complain(err), err)
-		  : release(held, end.signal ? 128 + end.signal : kf_process_status(end.status),
-			    err);
-	if (!kf_stop_signal() && r != kf_code_status(KF_SERVICE_LOST))
+	r = kf_lease_take(&request->hold, &lease, err);
+	held = r == 0;
+	if (held)
+		r = kf_lease_run(lease, &command, &end, err);
+	if (r < 0)
+		r = complain(err);
+	else
+		r = end.signal ? 128 + end.signal : kf_process_status(end.status);
+	/* A unit that is lost is the last thing said: nothing matters more. */
+	if (kf_lease_end(&lease, err) < 0)
+		r = complain(err);
+	else if (held && !kf_stop_signal())
 		tell_ready(request);
 	return r;
 }
@@ -266,12 +314,12 @@ static int add_unit(struct request *request, const char *name, struct kf_error *
 	r = kf_unit_name(name, unit, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < request->count; i++)
-		if (strcmp(request->units[i], unit) == 0)
+	for (size_t i = 0; i < request->hold.count; i++)
+		if (strcmp(request->hold.units[i], unit) == 0)
 			return 0;
-	if (request->count == KF_HOLD_UNITS_MAX)
-		return kf_fail(err, KF_USAGE, "more than %d units", KF_HOLD_UNITS_MAX);
-	strcpy(request->units[request->count++], unit);
+	if (request->hold.count == KF_LEASE_UNITS_MAX)
+		return kf_fail(err, KF_USAGE, "more than %d units", KF_LEASE_UNITS_MAX);
+	strcpy(request->hold.units[request->hold.count++], unit);
 	return 0;
 }
 
@@ -288,23 +336,25 @@ static int parse_seconds(const char *text, unsigned *ret, struct kf_error *err)
 	return 0;
 }
 
+static const struct option options[] = {
+	{ "unit", required_argument, NULL, 'u' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "grace", required_argument, NULL, OPT_GRACE },
+	{ "wait", required_argument, NULL, OPT_WAIT },
+	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
+	{ "units", no_argument, NULL, OPT_UNITS },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{},
+};
+
 /* Options may stand before and after the verb; the command's own are left alone. */
 static int parse(int argc, char *argv[], struct request *request, const char **ret_verb,
 		 struct kf_error *err)
 {
-	static const struct option options[] = {
-		{ "unit", required_argument, NULL, 'u' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "grace", required_argument, NULL, OPT_GRACE },
-		{ "wait", required_argument, NULL, OPT_WAIT },
-		{ "units", no_argument, NULL, OPT_UNITS },
-		{ "json", no_argument, NULL, OPT_JSON },
-		{ "table", no_argument, NULL, OPT_TABLE },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{},
-	};
 	const char *verb = NULL;
 	int c, r = 0;
 
@@ -326,7 +376,11 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 			r = parse_seconds(optarg, &request->grace_s, err);
 			break;
 		case OPT_WAIT:
-			r = kf_value_read(KF_VALUE_DELAY, "wait", optarg, &request->wait_ms, err);
+			r = kf_value_read(KF_VALUE_DELAY, "wait", optarg, &request->hold.wait_ms,
+					  err);
+			break;
+		case OPT_UNKNOWN:
+			request->hold.while_unknown = true;
 			break;
 		case OPT_UNITS:
 			exit(list_units(err));
@@ -352,20 +406,22 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 
 int main(int argc, char *argv[])
 {
-	struct request request = {
-		.timeout_s = 30, .grace_s = 30, .wait_ms = -1, .table = isatty(1)
-	};
+	struct request request = { .hold = { .wait_ms = WAIT_MS, .told = tell_unit },
+				   .timeout_s = 30,
+				   .grace_s = 30,
+				   .table = isatty(1) };
 	struct kf_error err = { 0 };
 	const char *verb = NULL;
 	int r;
 
 	kf_log_init("kf-service", false);
 	r = parse(argc, argv, &request, &verb, &err);
-	if (r == 0 && request.count == 0)
+	if (r == 0 && request.hold.count == 0)
 		r = add_unit(&request, "klipper", &err);
 	if (r < 0)
 		return kf_usage_error(&err);
 	kf_log_init("kf-service", request.quiet);
+	request.hold.timeout_ms = request.timeout_s * 1000LL;
 	for (size_t i = 0; verb && i < KF_ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;

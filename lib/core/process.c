@@ -37,19 +37,6 @@ static int lift(int fd)
 	return fd >= 0 && fd <= 2 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
 }
 
-/* Until the parent lets us go; its end without that is ours too. */
-static void wait_for_gate(int gate)
-{
-	ssize_t n;
-	char c;
-
-	do
-		n = read(gate, &c, 1);
-	while (n < 0 && errno == EINTR);
-	if (n != 1)
-		_exit(127);
-}
-
 /* The file that program would be in the next folder of PATH; *path goes on behind that folder. */
 static bool next_in_path(const char *program, const char **path, char ret[PATH_MAX])
 {
@@ -83,13 +70,10 @@ static int exec_error(const char *program, int error)
 	return ENOENT;
 }
 
-/* gate: -1, or what to wait for before all else. */
-static void child(const struct kf_process *p, int gate, int report)
+static void child(const struct kf_process *p, int report)
 {
 	int in, out, err, e;
 
-	if (gate >= 0)
-		wait_for_gate(gate);
 	in = lift(p->in);
 	out = lift(p->out);
 	err = lift(p->err);
@@ -146,7 +130,7 @@ int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *er
 	from = report[0];
 	pid = fork();
 	if (pid == 0)
-		child(p, -1, report[1]);
+		child(p, report[1]);
 	e = errno;
 	close(report[1]);
 	if (pid < 0)
@@ -155,58 +139,6 @@ int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *er
 	if (r == 0)
 		*ret = pid;
 	return r;
-}
-
-int kf_process_prepare(const struct kf_process *p, struct kf_process_waiting *ret,
-		       struct kf_error *err)
-{
-	int report[2] = { -1, -1 }, gate[2] = { -1, -1 }, e;
-	pid_t pid = -1;
-
-	if (pipe2(report, O_CLOEXEC) == 0 && pipe2(gate, O_CLOEXEC) == 0)
-		pid = fork();
-	if (pid == 0) {
-		close(gate[1]); /* or it would never see that the parent has ended */
-		child(p, gate[0], report[1]);
-	}
-	e = errno;
-	kf_closep(&report[1]);
-	kf_closep(&gate[0]);
-	if (pid < 0) {
-		kf_closep(&report[0]);
-		kf_closep(&gate[1]);
-		return kf_fail_sys(err, e, "%s: cannot start", p->argv[0]);
-	}
-	*ret = (struct kf_process_waiting){ .pid = pid, .gate = gate[1], .report = report[0] };
-	return 0;
-}
-
-int kf_process_go(const struct kf_process *p, struct kf_process_waiting *waiting, pid_t *ret,
-		  struct kf_error *err)
-{
-	pid_t pid = waiting->pid;
-	int r = 0;
-
-	/* It may have been killed meanwhile: then its status will tell. */
-	if (write(waiting->gate, "", 1) == 1)
-		r = started(p, pid, waiting->report, err);
-	kf_closep(&waiting->gate);
-	kf_closep(&waiting->report);
-	waiting->pid = 0;
-	if (r == 0)
-		*ret = pid;
-	return r;
-}
-
-void kf_process_cancel(struct kf_process_waiting *waiting)
-{
-	if (!waiting->pid)
-		return;
-	kf_closep(&waiting->gate);
-	kf_closep(&waiting->report);
-	while (waitpid(waiting->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	waiting->pid = 0;
 }
 
 int kf_process_signal(pid_t pid, int sig)

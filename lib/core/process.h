@@ -28,21 +28,6 @@ struct kf_process {
 _must_check_ int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *err);
 
 /*
- * A process that waits before it becomes the program: its pid is known before the program starts.
- * It ends if it is cancelled, and if we end.
- */
-struct kf_process_waiting {
-	pid_t pid; /* 0: none */
-	int gate, report;
-};
-_must_check_ int kf_process_prepare(const struct kf_process *p, struct kf_process_waiting *ret,
-				    struct kf_error *err);
-/* Start the program; p is the same. Errors as kf_process_start. Needs SIGPIPE ignored. */
-_must_check_ int kf_process_go(const struct kf_process *p, struct kf_process_waiting *waiting,
-			       pid_t *ret, struct kf_error *err);
-void kf_process_cancel(struct kf_process_waiting *waiting);
-
-/*
  * Wait for pid until deadline_ms; *ret is wait(2)'s status. When the deadline
  * passes (-ETIMEDOUT) or a stop signal comes (-EINTR), the process group (or, if it
  * runs in ours, the process) gets SIGTERM and 2 s later SIGKILL, and is reaped.

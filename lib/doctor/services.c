@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The services that stop for a flash and start again: systemd, Klippy, Moonraker. */
 #include <errno.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,59 +11,46 @@
 #include "core/text.h"
 #include "doctor/check.h"
 #include "klipper/print-state.h"
+#include "systemd/bus.h"
 #include "systemd/hold.h"
-#include "systemd/lease.h"
-#include "systemd/units.h"
 #include "usb/holder.h"
-#include "usb/rules.h"
 
-enum { CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
+enum { QUERY_MS = 10000, CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
-static const char without_lease[] =
-	"install the package, whose kf-leased does it for members of dialout; or allow it by a "
-	"polkit rule for manage-units (Moonraker's own holds for the group moonraker-admin: sudo "
-	"usermod -aG), or by passwordless sudo for systemctl";
-
-/* The remedy if nothing guarantees the start: kf-leased may be there, but for another group. */
-static void find_remedy(const char *unit, char *ret, size_t size)
+/* Would a flash be able to stop it, and what would stop along with it? */
+static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
+		       const char (*unit)[KF_NAME_SIZE])
 {
-	const struct group *group = NULL;
-	char name[KF_NAME_SIZE];
-	struct stat st;
-
-	if (kf_lease_unit(unit, name, NULL) == 0 && stat(kf_lease_socket(), &st) == 0 && st.st_gid)
-		group = getgrgid(st.st_gid);
-	if (group)
-		kf_group_remedy(st.st_gid, group->gr_name, ret, size);
-	else
-		kf_text_format(ret, size, "%s", without_lease);
-}
-
-/* Could a flash stop it, and what would start it again? */
-static void check_unit(struct kf_doctor *doctor, struct kf_systemd *systemd, const char *unit)
-{
-	const char *guarantee = kf_unit_guarantee(systemd, unit);
-	enum kf_right right = KF_RIGHT_NONE;
-	struct kf_unit_state state = { 0 };
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + QUERY_MS };
+	_cleanup_(kf_json_decrefp) json_t *units = NULL;
+	struct kf_unit_state state;
 	struct kf_error err = { 0 };
-	char remedy[384];
+	const json_t *said, *name;
+	char along[256] = "";
+	size_t i;
+	int r = kf_bus_known(bus, *unit, &deadline, &state, &err);
 
-	find_remedy(unit, remedy, sizeof(remedy));
-	if (kf_unit_known(systemd, unit, &state, &err) < 0)
-		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, unit, &err);
-	else if (strcmp(guarantee, "none") != 0)
-		kf_doctor_report(doctor, KF_HEALTH_OK, unit, NULL,
-				 "what stops it for a flash starts it again, whatever is killed "
-				 "meanwhile (%s)",
-				 guarantee);
-	else if (kf_unit_right(systemd, unit, &right, &err) == 0 && right != KF_RIGHT_NONE)
-		kf_doctor_report(doctor, KF_HEALTH_NOTE, unit, remedy,
-				 "you may stop and start it (%s), but nothing starts it again if "
-				 "kf-service itself is killed",
-				 kf_right_name(right));
-	else
-		kf_doctor_report(doctor, KF_HEALTH_WRONG, unit, remedy,
-				 "you may neither stop nor start it");
+	if (r < 0) {
+		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, *unit, &err);
+		return;
+	}
+	r = kf_lease_status(unit, 1, &units, &err);
+	said = json_array_get(units, 0);
+	if (r == 0 && !json_is_array(json_object_get(said, "along")))
+		r = kf_lease_read_error(said, &err);
+	if (r < 0) {
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, *unit, &err);
+		return;
+	}
+	json_array_foreach(json_object_get(said, "along"), i, name)
+	{
+		if (!kf_text_add(along, sizeof(along), ", ", json_string_value(name)))
+			break; /* enough to know it by */
+	}
+	kf_doctor_report(
+		doctor, KF_HEALTH_OK, *unit, NULL,
+		"what stops it for a flash starts it again, whatever is killed meanwhile%s%s",
+		along[0] ? "; so it does with what stops along: " : "", along);
 }
 
 static size_t add_unit(char (*units)[KF_NAME_SIZE], size_t count, const char *unit)
@@ -91,15 +76,16 @@ static size_t find_units(struct kf_doctor *doctor, char (*units)[KF_NAME_SIZE])
 
 void kf_doctor_services(struct kf_doctor *doctor)
 {
-	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + QUERY_MS };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
 	char units[UNITS_MAX][KF_NAME_SIZE];
 	size_t count = find_units(doctor, units);
 	struct kf_error err = { 0 };
 
-	if (kf_systemd_open(&systemd, &err) < 0)
+	if (kf_bus_open(&deadline, &bus, &err) < 0)
 		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, "systemd", &err);
-	for (size_t i = 0; systemd && i < count; i++)
-		check_unit(doctor, systemd, units[i]);
+	for (size_t i = 0; bus && i < count; i++)
+		check_unit(doctor, bus, &units[i]);
 }
 
 /* Does somebody listen there? A server that has ended leaves its socket behind. */

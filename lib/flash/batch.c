@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/clock.h"
 #include "core/last-flash.h"
 #include "core/record.h"
 #include "core/text.h"
@@ -10,7 +11,9 @@
 #include "flash/flash.h"
 #include "flash/script.h"
 #include "flash/target.h"
-#include "systemd/units.h"
+#include "systemd/bus.h"
+
+enum { SYSTEMD_MS = 10000 };
 
 static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		     const struct kf_boards *now, const struct kf_flash_options *options,
@@ -80,12 +83,13 @@ static bool to_flash(const struct kf_job *job)
  * The main process of a unit that the user named: that one is stopped whether or not it holds a
  * port, and where a holder's own unit does not show (a container's), it is known by its pid.
  */
-static struct kf_holder find_main(struct kf_systemd *systemd, const char *unit)
+static struct kf_holder find_main(struct kf_bus *bus, const char *unit)
 {
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + SYSTEMD_MS };
 	struct kf_holder holder = { 0 };
 	struct kf_unit_state state;
 
-	if (kf_unit_state(systemd, unit, &state, NULL) == 0 && !kf_unit_is_down(&state))
+	if (kf_bus_state(bus, unit, &deadline, &state, NULL) == 0 && !kf_unit_is_down(&state))
 		holder.pid = (pid_t)state.pid;
 	kf_text_format(holder.unit, sizeof(holder.unit), "%s", unit);
 	return holder;
@@ -99,14 +103,15 @@ static void fail_job(struct kf_job *job, const char *tool)
 
 static void hold_named(struct kf_batch *batch, const char *tool)
 {
-	_cleanup_(kf_systemd_close) struct kf_systemd *systemd = NULL;
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + SYSTEMD_MS };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
 	struct kf_holder holder;
 
 	/* Without systemd nothing will be stopped either: kf-service says so. */
-	if (batch->hold.count == 0 || kf_systemd_open(&systemd, NULL) < 0)
+	if (batch->hold.count == 0 || kf_bus_open(&deadline, &bus, NULL) < 0)
 		return;
 	for (size_t u = 0; u < batch->hold.count; u++) {
-		holder = find_main(systemd, batch->hold.units[u]);
+		holder = find_main(bus, batch->hold.units[u]);
 		if (!holder.pid)
 			continue;
 		for (size_t i = 0; i < batch->count; i++) {

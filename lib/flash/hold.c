@@ -118,7 +118,7 @@ static int feed(const json_t *records, struct kf_error *err)
 	return r;
 }
 
-int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,
+int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, bool while_unknown, char *const *argv,
 		 const json_t *records, struct kf_error *err)
 {
 	char service[PATH_MAX], self[PATH_MAX], wait[48];
@@ -129,7 +129,7 @@ int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,
 
 	while (argv[argc])
 		argc++;
-	args = calloc(3 + 2 * hold->count + 3 + argc, sizeof(*args));
+	args = calloc(4 + 2 * hold->count + 3 + argc, sizeof(*args));
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (!args || len < 0)
 		return kf_fail_sys(err, errno, "cannot start kf-service");
@@ -141,6 +141,8 @@ int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,
 	args[n++] = "hold";
 	kf_text_format(wait, sizeof(wait), "--wait=%.3f", (double)wait_ms / 1000);
 	args[n++] = wait;
+	if (while_unknown)
+		args[n++] = "--while-unknown";
 	for (size_t i = 0; i < hold->count; i++) {
 		args[n++] = "-u";
 		args[n++] = hold->units[i];

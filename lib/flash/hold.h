@@ -35,9 +35,10 @@ _must_check_ int kf_hold_busy(const struct kf_board *board, struct kf_error *err
 
 /*
  * Become "kf-service hold --wait=S -u UNIT... -- argv[0] --no-service argv[1]...", with records (a
- * JSON array) as its standard input, a line each. Returns only on failure.
+ * JSON array) as its standard input, a line each; while_unknown adds --while-unknown. Returns only
+ * on failure.
  */
-_must_check_ int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, char *const *argv,
-			      const json_t *records, struct kf_error *err);
+_must_check_ int kf_hold_exec(const struct kf_hold *hold, int64_t wait_ms, bool while_unknown,
+			      char *const *argv, const json_t *records, struct kf_error *err);
 
 #endif

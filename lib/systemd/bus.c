@@ -1,26 +1,150 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The signal that a job has ended may be read before the reply that names the job: all ends
- * are noted, and looked up once the name is known.
+ * are noted, and looked up once the name is known. The verdict on a job is the unit's state
+ * afterwards.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-bus.h>
 
+#include "core/clock.h"
 #include "core/text.h"
 #include "systemd/bus.h"
-#include "systemd/message.h"
 
-/* Each message is looked at as it comes, so few ends can pile up before a reply is read. */
-enum { ENDS = 64 };
+#define SD_NAME	      "org.freedesktop.systemd1"
+#define SD_PATH	      "/org/freedesktop/systemd1"
+#define SD_MANAGER    SD_NAME ".Manager"
+#define SD_JOB	      SD_NAME ".Job"
+#define SD_PROPERTIES "org.freedesktop.DBus.Properties"
+
+/* LOOK_MS: systemd that starts anew tells of no job any more, so we look now and then. */
+enum { ENDS = 64, CONNECT_MS = 5000, RETRY_MS = 100, LOOK_MS = 1000, NAMES_SIZE = 256 };
 
 struct kf_bus {
-	sd_bus *bus;
+	sd_bus *bus; /* NULL: the connection was lost */
 	struct {
 		char job[KF_NAME_SIZE], result[32];
 	} ends[ENDS];
 	size_t ended; /* the next goes to ends[ended % ENDS] */
 };
+
+static int read_variant(sd_bus_message *m, char *ret, size_t size)
+{
+	const char *type, *text = "";
+	uint32_t number;
+	int r, flag;
+
+	ret[0] = '\0';
+	r = sd_bus_message_peek_type(m, NULL, &type);
+	if (r < 0)
+		return r;
+	if (strcmp(type, "s") == 0) {
+		r = sd_bus_message_read(m, "v", "s", &text);
+	} else if (strcmp(type, "b") == 0) {
+		r = sd_bus_message_read(m, "v", "b", &flag);
+		text = r >= 0 && flag ? "yes" : "no";
+	} else if (strcmp(type, "(uo)") == 0) {
+		r = sd_bus_message_read(m, "v", "(uo)", NULL, &text);
+	} else if (strcmp(type, "u") == 0) {
+		r = sd_bus_message_read(m, "v", "u", &number);
+		if (r >= 0)
+			kf_text_format(ret, size, "%u", number);
+		return r;
+	} else {
+		return sd_bus_message_skip(m, "v");
+	}
+	if (r >= 0)
+		kf_text_format(ret, size, "%s", text);
+	return r;
+}
+
+/* A property that is a list of strings. */
+static int set_list(sd_bus_message *m, const char *name, struct kf_unit_state *state)
+{
+	const char *item;
+	int r;
+
+	r = sd_bus_message_enter_container(m, 'v', "as");
+	if (r >= 0)
+		r = sd_bus_message_enter_container(m, 'a', "s");
+	while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0)
+		kf_unit_state_set(state, name, item);
+	if (r >= 0)
+		r = sd_bus_message_exit_container(m);
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int set_property(sd_bus_message *m, struct kf_unit_state *state, char job[KF_NAME_SIZE])
+{
+	char value[512];
+	const char *name, *type;
+	int r;
+
+	r = sd_bus_message_read(m, "s", &name);
+	if (r >= 0)
+		r = sd_bus_message_peek_type(m, NULL, &type);
+	if (r >= 0 && strcmp(type, "as") == 0)
+		return set_list(m, name, state);
+	if (r >= 0)
+		r = read_variant(m, value, sizeof(value));
+	if (r < 0)
+		return r;
+	kf_unit_state_set(state, name, value);
+	if (strcmp(name, "Job") == 0)
+		kf_text_format(job, KF_NAME_SIZE, "%s", value);
+	return r;
+}
+
+static int read_state(sd_bus_message *m, struct kf_unit_state *ret, char job[KF_NAME_SIZE],
+		      struct kf_error *err)
+{
+	struct kf_unit_state state = { 0 };
+	int r;
+
+	strcpy(job, "/");
+	r = sd_bus_message_enter_container(m, 'a', "{sv}");
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		r = set_property(m, &state, job);
+		if (r < 0)
+			break;
+		r = sd_bus_message_exit_container(m);
+	}
+	if (r < 0)
+		return kf_fail(err, KF_SERVICE, "systemd's answer to GetAll cannot be read");
+	*ret = state;
+	return 0;
+}
+
+/* An error reply in its sender's words. */
+static int fail_reply(sd_bus_message *reply, struct kf_error *err)
+{
+	const sd_bus_error *e = sd_bus_message_get_error(reply);
+	const char *said = e->message ? e->message : e->name;
+	char text[256];
+
+	kf_text_clean(text, sizeof(text), said, strlen(said));
+	if (text[0] && text[strlen(text) - 1] == '.') /* it goes into a sentence of ours */
+		text[strlen(text) - 1] = '\0';
+	if (sd_bus_error_has_names(e, SD_BUS_ERROR_ACCESS_DENIED,
+				   SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+		return kf_fail(err, KF_PERMISSION, "polkit says: %s", text);
+	return kf_fail(err, KF_SERVICE, "systemd says: %s", text);
+}
+
+/* Does it only say that systemd or the bus starts anew? */
+static bool is_passing(sd_bus_message *reply)
+{
+	static const char spawn[] = "org.freedesktop.DBus.Error.Spawn.", system[] = "System.Error.";
+	const sd_bus_error *e = sd_bus_message_get_error(reply);
+
+	return sd_bus_error_has_names(e, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT,
+				      SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+				      SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_NO_SERVER) ||
+	       strncmp(e->name, system, sizeof(system) - 1) == 0 ||
+	       strncmp(e->name, spawn, sizeof(spawn) - 1) == 0;
+}
 
 static int on_job_removed(sd_bus_message *m, void *arg, sd_bus_error *ignored)
 {
@@ -52,25 +176,37 @@ static int keep_reply(sd_bus_message *m, void *arg, sd_bus_error *ignored)
 	return 0;
 }
 
-/* Let sd-bus do one thing, or wait until it can. */
-static int turn(struct kf_bus *bus, const struct kf_patience *patience)
+/* poll(2) on fd until until_ms; the client's hang-up is -ECANCELED. */
+static int wait_on(const struct kf_deadline *deadline, int fd, short events, int64_t until_ms)
 {
-	struct pollfd pfd = { .fd = sd_bus_get_fd(bus->bus) };
-	int64_t until_ms = KF_FOREVER;
-	uint64_t usec;
+	struct pollfd fds[] = { { .fd = fd, .events = events },
+				{ .fd = deadline->client ? deadline->client : -1, .events = 0 } };
 	int r;
+
+	if (until_ms > deadline->ms)
+		until_ms = deadline->ms;
+	r = deadline->through ? kf_wait_through(fds, 2, until_ms) : kf_wait(fds, 2, until_ms);
+	return r > 0 && fds[1].revents ? -ECANCELED : r;
+}
+
+/* Let sd-bus do one thing, or wait until it can, for at most ms. */
+static int step(struct kf_bus *bus, const struct kf_deadline *deadline, int64_t ms)
+{
+	int64_t until_ms = kf_now_ms() + ms;
+	uint64_t usec;
+	int r, events;
 
 	r = sd_bus_process(bus->bus, NULL);
 	if (r > 0)
 		return 0;
-	pfd.events = (short)sd_bus_get_events(bus->bus);
-	if (r < 0 || pfd.fd < 0 || pfd.events < 0)
+	events = r < 0 ? r : sd_bus_get_events(bus->bus);
+	if (events < 0)
 		return -ENOTCONN;
 	/* The login to the bus has a timeout of its own. */
-	if (sd_bus_get_timeout(bus->bus, &usec) > 0 && usec / 1000 < INT64_MAX - 1)
+	if (sd_bus_get_timeout(bus->bus, &usec) > 0 && (int64_t)(usec / 1000) < until_ms)
 		until_ms = (int64_t)(usec / 1000) + 1;
-	r = kf_wait_patiently(patience, &pfd, 1, until_ms);
-	if (r == 0 && kf_now_ms() >= patience->deadline_ms)
+	r = wait_on(deadline, sd_bus_get_fd(bus->bus), (short)events, until_ms);
+	if (r == 0 && kf_now_ms() >= deadline->ms)
 		return -ETIMEDOUT;
 	return r < 0 ? r : 0;
 }
@@ -81,205 +217,202 @@ static int fail_wait(struct kf_error *err, int r, const char *what)
 		return kf_fail(err, KF_TIMEOUT, "systemd did not answer %s in time", what);
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted during %s", what);
-	kf_fail(err, KF_SERVICE, "the D-Bus connection was closed during %s", what);
-	return -ENOTCONN;
+	kf_fail(err, KF_SERVICE,
+		r == -ECANCELED ? "the lease client hung up during %s"
+				: "the D-Bus connection was closed during %s",
+		what);
+	return r;
 }
 
-/* Send m, and wait for its reply. r is what building m gave. */
-static int call(struct kf_bus *bus, sd_bus_message *m, int r, const struct kf_patience *patience,
-		sd_bus_message **ret, struct kf_error *err)
+static void disconnect(struct kf_bus *bus)
 {
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	bus->bus = sd_bus_close_unref(bus->bus);
+}
+
+/* One call with string arguments (NULL: none). -ENOTCONN: worth another try. */
+static int call_once(struct kf_bus *bus, const char *path, const char *interface,
+		     const char *method, const char *a, const char *b,
+		     const struct kf_deadline *deadline, sd_bus_message **ret, struct kf_error *err)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
 	_cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-	const char *what;
+	int r = sd_bus_message_new_method_call(bus->bus, &m, SD_NAME, path, interface, method);
 
-	if (r >= 0)
-		r = sd_bus_call_async(bus->bus, &slot, m, keep_reply, &reply, UINT64_MAX);
-	while (r >= 0 && !reply)
-		r = turn(bus, patience);
-	what = m ? sd_bus_message_get_member(m) : "a call"; /* sending has moved it */
-	if (!reply)
-		return fail_wait(err, r, what);
-	if (sd_bus_message_is_method_error(reply, NULL))
-		return sd_bus_is_open(bus->bus) > 0 ? kf_message_fail(reply, err)
-						    : fail_wait(err, -ENOTCONN, what);
-	*ret = sd_bus_message_ref(reply);
-	return 0;
-}
-
-/* Call a method whose arguments (NULL: none) are all strings. */
-static int call_strings(struct kf_bus *bus, const char *path, const char *interface,
-			const char *method, const char *a, const char *b,
-			const struct kf_patience *patience, sd_bus_message **ret,
-			struct kf_error *err)
-{
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-	int r;
-
-	r = sd_bus_message_new_method_call(bus->bus, &m, KF_SD_NAME, path, interface, method);
 	if (r >= 0 && a)
 		r = sd_bus_message_append(m, "s", a);
 	if (r >= 0 && b)
 		r = sd_bus_message_append(m, "s", b);
-	return call(bus, m, r, patience, ret, err);
+	if (r >= 0)
+		r = sd_bus_call_async(bus->bus, &slot, m, keep_reply, &reply, UINT64_MAX);
+	while (r >= 0 && !reply)
+		r = step(bus, deadline, KF_FOREVER / 2);
+	if (!reply)
+		return fail_wait(err,
+				 r == -ETIMEDOUT || r == -EINTR || r == -ECANCELED ? r : -ENOTCONN,
+				 method);
+	if (!sd_bus_message_is_method_error(reply, NULL)) {
+		*ret = sd_bus_message_ref(reply);
+		return 0;
+	}
+	r = fail_reply(reply, err);
+	return sd_bus_is_open(bus->bus) > 0 && !is_passing(reply) ? r : -ENOTCONN;
+}
+
+static int connect_bus(struct kf_bus *bus, const struct kf_deadline *deadline, struct kf_error *err)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	struct kf_deadline brief = *deadline;
+	int r;
+
+	if (brief.ms > kf_now_ms() + CONNECT_MS)
+		brief.ms = kf_now_ms() + CONNECT_MS;
+	r = sd_bus_open_system(&bus->bus);
+	if (r >= 0)
+		r = sd_bus_match_signal_async(bus->bus, NULL, SD_NAME, SD_PATH, SD_MANAGER,
+					      "JobRemoved", on_job_removed, NULL, bus);
+	if (r < 0) {
+		kf_fail(err, KF_SERVICE, "the system bus cannot be reached: %s", strerror(-r));
+		r = -ENOTCONN;
+	} else {
+		r = call_once(bus, SD_PATH, SD_MANAGER, "Subscribe", NULL, NULL, &brief, &reply,
+			      err);
+	}
+	if (r < 0)
+		disconnect(bus);
+	return r;
+}
+
+/* A short while for systemd or the bus to come back, if there is time for that. */
+static int pause_for(const struct kf_deadline *deadline)
+{
+	int r;
+
+	if (kf_now_ms() + RETRY_MS >= deadline->ms)
+		return -ETIMEDOUT;
+	r = wait_on(deadline, -1, 0, kf_now_ms() + RETRY_MS);
+	return r < 0 ? r : 0;
+}
+
+static int call(struct kf_bus *bus, const char *path, const char *interface, const char *method,
+		const char *a, const char *b, const struct kf_deadline *deadline,
+		sd_bus_message **ret, struct kf_error *err)
+{
+	struct kf_error why = { 0 };
+	int r;
+
+	for (;;) {
+		r = bus->bus ? 0 : connect_bus(bus, deadline, &why);
+		if (r == 0)
+			r = call_once(bus, path, interface, method, a, b, deadline, ret, &why);
+		if (r != -ENOTCONN)
+			break;
+		disconnect(bus);
+		if (pause_for(deadline) < 0)
+			break;
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r;
 }
 
 static int call_manager(struct kf_bus *bus, const char *method, const char *a, const char *b,
-			const struct kf_patience *patience, sd_bus_message **ret,
+			const struct kf_deadline *deadline, sd_bus_message **ret,
 			struct kf_error *err)
 {
-	return call_strings(bus, KF_SD_PATH, KF_SD_MANAGER, method, a, b, patience, ret, err);
+	return call(bus, SD_PATH, SD_MANAGER, method, a, b, deadline, ret, err);
 }
 
-int kf_bus_open(const struct kf_patience *patience, struct kf_bus **ret, struct kf_error *err)
+int kf_bus_open(const struct kf_deadline *deadline, struct kf_bus **ret, struct kf_error *err)
 {
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	_cleanup_(kf_bus_close) struct kf_bus *bus = calloc(1, sizeof(*bus));
+	struct kf_bus *bus = calloc(1, sizeof(*bus));
+	struct kf_error why = { 0 };
 	int r;
 
 	if (!bus)
 		return kf_fail_sys(err, ENOMEM, "D-Bus");
-	r = sd_bus_open_system(&bus->bus);
-	if (r >= 0)
-		r = sd_bus_match_signal_async(bus->bus, NULL, KF_SD_NAME, KF_SD_PATH, KF_SD_MANAGER,
-					      "JobRemoved", on_job_removed, NULL, bus);
-	if (r < 0)
-		return kf_fail(err, KF_SERVICE, "the system bus cannot be reached: %s",
-			       strerror(-r));
-	r = call_manager(bus, "Subscribe", NULL, NULL, patience, &reply, err);
-	if (r < 0)
-		return r;
-	*ret = bus;
-	bus = NULL; /* the caller's now */
-	return 0;
+	do
+		r = connect_bus(bus, deadline, &why);
+	while (r == -ENOTCONN && deadline->through && pause_for(deadline) == 0);
+	if (r == 0) {
+		*ret = bus;
+		return 0;
+	}
+	free(bus);
+	if (r == -EINTR)
+		return kf_fail(err, KF_INTERRUPTED, "interrupted while connecting to systemd");
+	kf_fail(err, KF_SERVICE, "no systemd to talk to: %s", why.message);
+	kf_error_hint(err,
+		      "services are stopped and started only where systemd runs; elsewhere, end "
+		      "what uses the board by hand, then use --no-service");
+	return r;
 }
 
 void kf_bus_close(struct kf_bus **bus)
 {
 	if (*bus)
-		sd_bus_close_unref((*bus)->bus);
+		disconnect(*bus);
 	free(*bus);
 	*bus = NULL;
 }
 
-bool kf_bus_alive(const struct kf_bus *bus)
-{
-	return sd_bus_is_open(bus->bus) > 0;
-}
-
-int kf_bus_version(struct kf_bus *bus, const struct kf_patience *patience, unsigned *ret,
-		   struct kf_error *err)
+/* The type of a queued job. False: it has ended. */
+static bool find_job(struct kf_bus *bus, const char *job, const struct kf_deadline *deadline,
+		     char ret[32])
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	char text[64] = "";
-	int r;
 
-	r = call_strings(bus, KF_SD_PATH, KF_SD_PROPERTIES, "Get", KF_SD_MANAGER, "Version",
-			 patience, &reply, err);
-	if (r < 0)
-		return r;
-	if (kf_message_variant(reply, text, sizeof(text)) < 0 ||
-	    (sscanf(text, "%u", ret) != 1 && sscanf(text, "systemd %u", ret) != 1))
-		return kf_fail(err, KF_SERVICE, "systemd does not tell its version");
-	return 0;
+	return call(bus, job, SD_PROPERTIES, "Get", SD_JOB, "JobType", deadline, &reply, NULL) ==
+		       0 &&
+	       read_variant(reply, ret, 32) >= 0;
 }
 
-/* What is queued counts, whatever the unit's state. */
-static void add_job(struct kf_bus *bus, const char *job, const struct kf_patience *patience,
-		    struct kf_unit_state *state)
-{
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	char type[32];
-
-	/* The job may have ended since: then it is not queued. */
-	if (call_strings(bus, job, KF_SD_PROPERTIES, "Get", KF_SD_JOB, "JobType", patience, &reply,
-			 NULL) == 0 &&
-	    kf_message_variant(reply, type, sizeof(type)) >= 0)
-		kf_unit_state_job(state, type);
-}
-
-int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,
+int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
 		 struct kf_unit_state *ret, struct kf_error *err)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *loaded = NULL, *all = NULL;
-	struct kf_unit_state state;
-	char job[KF_NAME_SIZE];
+	struct kf_unit_state state = { 0 };
+	char job[KF_NAME_SIZE], type[32];
 	const char *path;
 	int r;
 
-	r = call_manager(bus, "LoadUnit", unit, NULL, patience, &loaded, err);
-	if (r < 0)
-		return r;
-	if (sd_bus_message_read(loaded, "o", &path) < 0)
-		return kf_fail(err, KF_SERVICE, "systemd's answer to LoadUnit is not a path");
-	r = call_strings(bus, path, KF_SD_PROPERTIES, "GetAll", "", NULL, patience, &all, err);
+	r = call_manager(bus, "LoadUnit", unit, NULL, deadline, &loaded, err);
+	if (r == 0 && sd_bus_message_read(loaded, "o", &path) < 0)
+		r = kf_fail(err, KF_SERVICE, "systemd's answer to LoadUnit is not a path");
 	if (r == 0)
-		r = kf_message_state(all, &state, job, err);
-	if (r < 0)
+		r = call(bus, path, SD_PROPERTIES, "GetAll", "", NULL, deadline, &all, err);
+	if (r == 0)
+		r = read_state(all, &state, job, err);
+	if (r < 0) {
+		kf_error_prefix(err, "%s", unit);
 		return r;
-	if (strcmp(job, "/") != 0)
-		add_job(bus, job, patience, &state);
+	}
+	if (strcmp(job, "/") != 0 && find_job(bus, job, deadline, type))
+		kf_unit_state_job(&state, type);
 	*ret = state;
 	return 0;
 }
 
-void kf_bus_listen(struct kf_bus *bus)
+/* Too many to name them all is no mistake. */
+static void add_name(void *arg, const char *unit)
 {
-	bus->ended = 0;
+	kf_text_add(arg, NAMES_SIZE, ", ", unit);
 }
 
-int kf_bus_job_end(struct kf_bus *bus, const char *job, const struct kf_patience *patience,
-		   char ret[32], struct kf_error *err)
+int kf_bus_known(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
+		 struct kf_unit_state *ret, struct kf_error *err)
 {
-	const char *result;
-	int r;
+	char names[NAMES_SIZE] = "";
+	int r = kf_bus_state(bus, unit, deadline, ret, err);
 
-	while (!(result = find_end(bus, job))) {
-		r = turn(bus, patience);
-		if (r == -ETIMEDOUT)
-			return kf_fail(err, KF_TIMEOUT, "systemd's job did not end in time");
-		if (r < 0)
-			return fail_wait(err, r, "its job");
-	}
-	kf_text_clean(ret, 32, result, strlen(result));
-	return 0;
-}
-
-/* The end of the job that reply names. */
-static int await_job(struct kf_bus *bus, sd_bus_message *reply, const struct kf_patience *patience,
-		     char ret[32], struct kf_error *err)
-{
-	const char *job;
-
-	if (sd_bus_message_read(reply, "o", &job) < 0)
-		return kf_fail(err, KF_SERVICE, "systemd's answer is not a job");
-	return kf_bus_job_end(bus, job, patience, ret, err);
-}
-
-int kf_bus_job(struct kf_bus *bus, const char *method, const char *unit,
-	       const struct kf_patience *patience, char ret[32], struct kf_error *err)
-{
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	int r;
-
-	kf_bus_listen(bus);
-	r = call_manager(bus, method, unit, "replace", patience, &reply, err);
-	return r < 0 ? r : await_job(bus, reply, patience, ret, err);
-}
-
-int kf_bus_transient(struct kf_bus *bus, int (*fill)(sd_bus_message *m, void *arg), void *arg,
-		     const struct kf_patience *patience, char ret[32], struct kf_error *err)
-{
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-	int r;
-
-	kf_bus_listen(bus);
-	r = sd_bus_message_new_method_call(bus->bus, &m, KF_SD_NAME, KF_SD_PATH, KF_SD_MANAGER,
-					   "StartTransientUnit");
-	if (r >= 0)
-		r = fill(m, arg);
-	r = call(bus, m, r, patience, &reply, err);
-	return r < 0 ? r : await_job(bus, reply, patience, ret, err);
+	if (r < 0 || strcmp(ret->load, "not-found") != 0 || !kf_unit_is_down(ret))
+		return r;
+	r = kf_fail(err, KF_SERVICE, "%s: there is no such unit", unit);
+	if (kf_bus_printers(bus, deadline, add_name, names, NULL) == 0 && names[0])
+		kf_error_hint(err, "this machine runs %s: name one with -u", names);
+	else
+		kf_error_hint(err,
+			      "see systemctl list-unit-files '*klipper*', and name it with -u");
+	return r;
 }
 
 static int note_change(sd_bus_message *m, void *changed, sd_bus_error *ignored)
@@ -290,9 +423,20 @@ static int note_change(sd_bus_message *m, void *changed, sd_bus_error *ignored)
 	return 0;
 }
 
+/* Wait until a unit tells of a change, or LOOK_MS have passed. */
+static int await_change(struct kf_bus *bus, const bool *changed, const struct kf_deadline *deadline)
+{
+	int64_t until_ms = kf_now_ms() + LOOK_MS;
+	int r = bus->bus ? 0 : -ENOTCONN;
+
+	while (r == 0 && !*changed && kf_now_ms() < until_ms)
+		r = step(bus, deadline, until_ms - kf_now_ms());
+	return r == -ENOTCONN ? pause_for(deadline) : r;
+}
+
 int kf_bus_wait(struct kf_bus *bus, const char *unit,
 		bool (*reached)(const struct kf_unit_state *state),
-		const struct kf_patience *patience, struct kf_error *err)
+		const struct kf_deadline *deadline, struct kf_error *err)
 {
 	_cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
 	_cleanup_(kf_freep) char *path = NULL;
@@ -301,74 +445,166 @@ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 	int r;
 
 	/* The bus keeps the order: what changes after the look that follows is told. */
-	r = sd_bus_path_encode(KF_SD_PATH "/unit", unit, &path);
-	if (r >= 0)
-		r = sd_bus_match_signal_async(bus->bus, &slot, KF_SD_NAME, path, KF_SD_PROPERTIES,
+	r = sd_bus_path_encode(SD_PATH "/unit", unit, &path);
+	if (r >= 0 && bus->bus)
+		r = sd_bus_match_signal_async(bus->bus, &slot, SD_NAME, path, SD_PROPERTIES,
 					      "PropertiesChanged", note_change, NULL, &changed);
 	if (r < 0)
 		return kf_fail(err, KF_SERVICE, "%s cannot be watched: %s", unit, strerror(-r));
 	for (;;) {
-		if (changed) {
-			changed = false;
-			r = kf_bus_state(bus, unit, patience, &state, err);
-			if (r < 0 || reached(&state))
-				return r;
-		}
-		r = turn(bus, patience);
+		changed = false;
+		r = kf_bus_state(bus, unit, deadline, &state, err);
+		if (r < 0 || reached(&state))
+			return r;
+		r = await_change(bus, &changed, deadline);
 		if (r < 0)
 			return fail_wait(err, r, "the wait for a unit");
 	}
 }
 
-int kf_bus_reset_failed(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,
-			struct kf_error *err)
+/* Ask for a job; *ret is its object's path. */
+static int queue(struct kf_bus *bus, const char *method, const char *unit,
+		 const struct kf_deadline *deadline, char ret[KF_NAME_SIZE], struct kf_error *err)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	const char *job;
+	int r = call_manager(bus, method, unit, "replace", deadline, &reply, err);
 
-	return call_manager(bus, "ResetFailedUnit", unit, NULL, patience, &reply, err);
+	if (r == 0 && sd_bus_message_read(reply, "o", &job) < 0)
+		r = kf_fail(err, KF_SERVICE, "systemd's answer is not a job");
+	if (r == 0)
+		kf_text_format(ret, KF_NAME_SIZE, "%s", job);
+	return r;
 }
 
-int kf_bus_may_start(struct kf_bus *bus, const char *unit, const struct kf_patience *patience,
-		     bool *ret, struct kf_error *err)
+/* Wait for the end of a job. One that is not there any more has ended, we do not know how. */
+static int await_job(struct kf_bus *bus, const char *job, const struct kf_deadline *deadline,
+		     struct kf_error *err)
+{
+	int64_t look_ms = kf_now_ms() + LOOK_MS;
+	const char *result;
+	char type[32];
+	int r = 0;
+
+	while (!(result = find_end(bus, job))) {
+		r = bus->bus ? step(bus, deadline, LOOK_MS) : -ENOTCONN;
+		if (r == -ETIMEDOUT)
+			return kf_fail(err, KF_TIMEOUT, "systemd's job did not end in time");
+		if (r < 0 && r != -ENOTCONN)
+			return fail_wait(err, r, "its job");
+		if ((r < 0 || kf_now_ms() >= look_ms) && !find_end(bus, job)) {
+			if (r < 0)
+				disconnect(bus);
+			if (!find_job(bus, job, deadline, type))
+				return 0;
+			look_ms = kf_now_ms() + LOOK_MS;
+		}
+	}
+	if (strcmp(result, "done") == 0)
+		return 0;
+	return kf_fail(err, KF_SERVICE, "systemd's job ended with the result %s", result);
+}
+
+/* What it came to: a refusal or failure that led there all the same is none. */
+static int judge(struct kf_bus *bus, const char *unit, const char *done,
+		 bool (*reached)(const struct kf_unit_state *state), int r,
+		 struct kf_unit_state *ret, struct kf_error *err)
+{
+	const struct kf_deadline look = { .ms = kf_now_ms() + CONNECT_MS, .through = true };
+	int seen;
+
+	if (r == -EINTR || r == -ECANCELED)
+		return r;
+	seen = kf_bus_state(bus, unit, &look, ret, r < 0 ? NULL : err);
+	if (seen == 0 && reached(ret))
+		return 0;
+	if (r == 0 && seen == 0)
+		r = kf_fail(err, KF_SERVICE, "it is %s (%s)", ret->active, ret->sub);
+	if (err && err->code == KF_SERVICE)
+		kf_error_hint(err, "see systemctl status %s and journalctl -u %s", unit, unit);
+	kf_error_prefix(err, "%s cannot be %s", unit, done);
+	return r < 0 ? r : seen;
+}
+
+int kf_bus_stop(struct kf_bus *bus, const char *const *units, size_t count,
+		const struct kf_deadline *deadline, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char(*jobs)[KF_NAME_SIZE] = calloc(count + 1, sizeof(*jobs));
+	struct kf_unit_state state;
+	struct kf_error why = { 0 };
+	int r = jobs ? 0 : kf_fail_sys(err, ENOMEM, "%zu units", count), first = 0;
+
+	bus->ended = 0;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		first = queue(bus, "StopUnit", units[i], deadline, jobs[i], &why);
+		if (first < 0)
+			r = judge(bus, units[i], "stopped", kf_unit_has_ended, first, &state, &why);
+	}
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (jobs[i][0])
+			r = await_job(bus, jobs[i], deadline, &why);
+		r = judge(bus, units[i], "stopped", kf_unit_has_ended, r, &state, &why);
+	}
+	if (r < 0 && err && jobs)
+		*err = why;
+	return r;
+}
+
+static void reset_failed(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	struct kf_error why = { 0 };
+
+	/* The start that follows will tell. */
+	IGNORE_RESULT(call_manager(bus, "ResetFailedUnit", unit, NULL, deadline, &reply, NULL));
+}
+
+static int start_once(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
+		      struct kf_unit_state *ret, struct kf_error *err)
+{
+	char job[KF_NAME_SIZE];
 	int r;
 
-	/*
-	 * polkit's answer depends on unit and verb, which only systemd may tell it. This mode is
-	 * for stopping alone (systemctl(1), --job-mode): refused, but after polkit was asked.
-	 */
-	r = call_manager(bus, "StartUnit", unit, "triggering", patience, &reply, &why);
-	if (r == -ENOTCONN || (r < 0 && why.code != KF_PERMISSION && why.code != KF_SERVICE)) {
-		if (err)
-			*err = why;
-		return r;
-	}
-	*ret = why.code != KF_PERMISSION;
-	return 0;
+	bus->ended = 0;
+	r = queue(bus, "StartUnit", unit, deadline, job, err);
+	if (r == 0)
+		r = await_job(bus, job, deadline, err);
+	return judge(bus, unit, "started", kf_unit_runs, r, ret, err);
 }
 
-int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience,
+int kf_bus_start(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
+		 struct kf_error *err)
+{
+	struct kf_unit_state state;
+	struct kf_error why = { 0 };
+	int r = kf_bus_known(bus, unit, deadline, &state, &why);
+
+	if (r == 0 && !kf_unit_runs(&state)) {
+		r = start_once(bus, unit, deadline, &state, &why);
+		if (r < 0 && strcmp(state.result, "start-limit-hit") == 0) {
+			reset_failed(bus, unit, deadline);
+			r = start_once(bus, unit, deadline, &state, &why);
+		}
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+int kf_bus_printers(struct kf_bus *bus, const struct kf_deadline *deadline,
 		    void (*each)(void *arg, const char *unit), void *arg, struct kf_error *err)
 {
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	const char *unit, *load;
 	char name[KF_NAME_SIZE];
 	int r;
 
-	r = sd_bus_message_new_method_call(bus->bus, &m, KF_SD_NAME, KF_SD_PATH, KF_SD_MANAGER,
-					   "ListUnitsByPatterns");
-	if (r >= 0)
-		r = sd_bus_message_append(m, "asas", 0, 2, "klipper*.service",
-					  "moonraker*.service");
-	r = call(bus, m, r, patience, &reply, err);
+	r = call_manager(bus, "ListUnits", NULL, NULL, deadline, &reply, err);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
 	while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, &load, NULL,
 						  NULL, NULL, NULL, NULL, NULL, NULL)) > 0) {
-		if (strcmp(load, "loaded") != 0)
+		if (strcmp(load, "loaded") != 0 || !kf_unit_name_is_printers(unit))
 			continue;
 		kf_text_clean(name, sizeof(name), unit, strlen(unit));
 		each(arg, name);

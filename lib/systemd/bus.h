@@ -4,71 +4,61 @@
  * asynchronous underneath, so that a deadline or a stop signal ends it; nothing here ever
  * makes polkit ask for a password.
  *
- * Besides what a function names it returns -ETIMEDOUT, -EINTR, or -ENOTCONN: the
- * connection is gone, and another has to be opened.
+ * Where the connection is lost, or systemd starts anew, the call is made again until the deadline.
+ * Besides what a function names it returns -ETIMEDOUT (KF_TIMEOUT), -EINTR (KF_INTERRUPTED), or
+ * -ECANCELED: the lease client of the deadline has hung up.
  */
 #ifndef KF_SYSTEMD_BUS_H
 #define KF_SYSTEMD_BUS_H
 
-#include <systemd/sd-bus.h>
-
-#include "systemd/patience.h"
-#include "systemd/state.h"
+#include "systemd/unit.h"
 
 struct kf_bus;
 
-/* Connect and subscribe to the manager's signals. KF_SERVICE: no bus, or no systemd on it. */
-_must_check_ int kf_bus_open(const struct kf_patience *patience, struct kf_bus **ret,
+/* How long to wait, and what else ends a wait. */
+struct kf_deadline {
+	int64_t ms;   /* on the clock of kf_now_ms */
+	bool through; /* a stop signal does not end it: for a pending restart */
+	int client;   /* a connection whose hang-up ends it; 0: none */
+};
+
+/* KF_SERVICE: no bus, or no systemd on it. */
+_must_check_ int kf_bus_open(const struct kf_deadline *deadline, struct kf_bus **ret,
 			     struct kf_error *err);
 void kf_bus_close(struct kf_bus **bus);
-bool kf_bus_alive(const struct kf_bus *bus);
 
-/* systemd's version: 252. KF_SERVICE: it tells none. */
-_must_check_ int kf_bus_version(struct kf_bus *bus, const struct kf_patience *patience,
-				unsigned *ret, struct kf_error *err);
-
+/* A unit that systemd does not know is no error here: its load state is not-found. */
 _must_check_ int kf_bus_state(struct kf_bus *bus, const char *unit,
-			      const struct kf_patience *patience, struct kf_unit_state *ret,
+			      const struct kf_deadline *deadline, struct kf_unit_state *ret,
 			      struct kf_error *err);
 
-/*
- * Have method (StopUnit, StartUnit) queue a job for unit, and wait for its end; *ret is the
- * job's result (done, failed, canceled ...). KF_PERMISSION: polkit says no. KF_SERVICE:
- * systemd does.
- */
-_must_check_ int kf_bus_job(struct kf_bus *bus, const char *method, const char *unit,
-			    const struct kf_patience *patience, char ret[32], struct kf_error *err);
+/* The same, but KF_SERVICE if there is no such unit; the hint names those that there are. */
+_must_check_ int kf_bus_known(struct kf_bus *bus, const char *unit,
+			      const struct kf_deadline *deadline, struct kf_unit_state *ret,
+			      struct kf_error *err);
 
-/*
- * Call StartTransientUnit with what fill puts into the message, and wait for the job's end
- * as kf_bus_job does. Errors are those of kf_bus_job.
- */
-_must_check_ int kf_bus_transient(struct kf_bus *bus, int (*fill)(sd_bus_message *m, void *arg),
-				  void *arg, const struct kf_patience *patience, char ret[32],
-				  struct kf_error *err);
-
-/* Wait for the end of a job (its object's path) that was asked for since kf_bus_listen(). */
-void kf_bus_listen(struct kf_bus *bus);
-_must_check_ int kf_bus_job_end(struct kf_bus *bus, const char *job,
-				const struct kf_patience *patience, char ret[32],
-				struct kf_error *err);
-
-/* Wait until unit has reached that. One that is forgotten is down. */
+/* Wait until reached says so of the unit's state. */
 _must_check_ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 			     bool (*reached)(const struct kf_unit_state *state),
-			     const struct kf_patience *patience, struct kf_error *err);
+			     const struct kf_deadline *deadline, struct kf_error *err);
 
-/* Forget that unit failed: one that failed too often is not started otherwise. */
-_must_check_ int kf_bus_reset_failed(struct kf_bus *bus, const char *unit,
-				     const struct kf_patience *patience, struct kf_error *err);
+/*
+ * Stop all of these units: the stop of each is asked for first, and then the end of each is waited
+ * for. Inactive already is success. KF_PERMISSION: polkit says no. KF_SERVICE: systemd does, or
+ * the job failed: its result, and where to look.
+ */
+_must_check_ int kf_bus_stop(struct kf_bus *bus, const char *const *units, size_t count,
+			     const struct kf_deadline *deadline, struct kf_error *err);
 
-/* May we start this unit? Asks the very gate that StartUnit has, and starts nothing. */
-_must_check_ int kf_bus_may_start(struct kf_bus *bus, const char *unit,
-				  const struct kf_patience *patience, bool *ret,
-				  struct kf_error *err);
+/*
+ * Start a unit and wait until it is active. Active already is success. Where systemd refuses it for
+ * having started too often, the counter is reset first. Errors are those of kf_bus_stop.
+ */
+_must_check_ int kf_bus_start(struct kf_bus *bus, const char *unit,
+			      const struct kf_deadline *deadline, struct kf_error *err);
 
 /* Call each with the name of every loaded service of Klipper's and Moonraker's. */
-_must_check_ int kf_bus_printers(struct kf_bus *bus, const struct kf_patience *patience,
+_must_check_ int kf_bus_printers(struct kf_bus *bus, const struct kf_deadline *deadline,
 				 void (*each)(void *arg, const char *unit), void *arg,
 				 struct kf_error *err);
 

@@ -93,14 +93,6 @@ static struct kf_process process_of(const struct kf_command *command)
 	};
 }
 
-int kf_command_prepare(const struct kf_command *command, struct kf_process_waiting *ret,
-		       struct kf_error *err)
-{
-	const struct kf_process process = process_of(command);
-
-	return kf_process_prepare(&process, ret, err);
-}
-
 int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
 		   struct kf_error *err)
 {
@@ -115,8 +107,7 @@ int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
 	r = kf_wait(NULL, 0, 0);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: not started", command->argv[0]);
-	r = command->waiting ? kf_process_go(&process, command->waiting, &pid, err)
-			     : kf_process_start(&process, &pid, err);
+	r = kf_process_start(&process, &pid, err);
 	if (r < 0)
 		return r;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

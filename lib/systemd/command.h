@@ -11,8 +11,7 @@
 struct kf_command {
 	const char *const *argv; /* NULL-terminated */
 	const int *keep;	 /* descriptors that it inherits, -1-terminated, or NULL */
-	struct kf_process_waiting *waiting; /* what kf_command_prepare gave, or NULL */
-	int64_t grace_ms;		    /* from a stop signal until it is killed */
+	int64_t grace_ms;	 /* from a stop signal until it is killed */
 	/* A stop signal came; killed: and the grace is over. For a phase line. */
 	void (*told)(int sig, bool killed);
 };
@@ -21,10 +20,6 @@ struct kf_command_end {
 	int status; /* wait(2)'s */
 	int signal; /* the first stop signal that we got meanwhile, or 0 */
 };
-
-/* The process that is to become it, for what needs its pid before; as kf_process_prepare. */
-_must_check_ int kf_command_prepare(const struct kf_command *command,
-				    struct kf_process_waiting *ret, struct kf_error *err);
 
 /*
  * Run it to its end. Needs kf_stop_install(). SIGINT, SIGTERM, SIGHUP and SIGQUIT are

@@ -1,265 +1,352 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The ways to hold units down are data: the first of the table that is to be had. */
+/* The connection is the lease: whoever has it open holds the units. */
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-login.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/text.h"
 #include "systemd/bus.h"
-#include "systemd/rival.h"
-#include "systemd/way.h"
+#include "systemd/hold.h"
 
-static const struct kf_way *const ways[] = { &kf_way_lease, &kf_way_scope, &kf_way_sudo_scope,
-					     &kf_way_sentinel, &kf_way_direct };
+enum { CONNECT_S = 5, STATUS_MS = 20000, MARGIN_MS = 60000 };
 
-const char *kf_unit_guarantee(struct kf_systemd *systemd, const char *unit)
+struct kf_lease {
+	struct kf_hold_request request;
+	int fd;
+	bool held;	  /* all were stopped */
+	int64_t since_ms; /* when they were asked to stop */
+};
+
+static int fail_missing(int errnum, struct kf_error *err)
 {
-	for (size_t i = 0; i < KF_ARRAY_SIZE(ways); i++)
-		if (ways[i]->may && ways[i]->may(systemd, unit))
-			return ways[i]->name;
-	return "none";
-}
-
-/* What is stopped has to start again: refuse what systemd would not start. */
-static int check_return(const struct kf_held *unit, struct kf_error *err)
-{
-	const char *why = kf_unit_stuck(&unit->before);
+	const char *path = kf_lease_socket();
+	const struct group *group = NULL;
+	struct stat st;
 	int r;
 
-	if (!why)
-		return 0;
-	r = kf_fail(err, KF_SERVICE,
-		    "%s runs but is %s: once stopped it could not be started again", unit->name,
-		    why);
+	if (errnum == EACCES && stat(path, &st) == 0)
+		group = getgrgid(st.st_gid);
+	r = kf_fail(err, KF_PERMISSION, "services cannot be held: kf-leased is not there (%s: %s)",
+		    path, strerror(errnum));
+	if (group && group->gr_gid) {
+		kf_fail(err, KF_PERMISSION, "services cannot be held: you are not in the group %s",
+			group->gr_name);
+		kf_error_hint(err, "sudo usermod -aG %s $USER, then log in anew", group->gr_name);
+	} else if (errnum == EACCES) {
+		kf_error_hint(err, "run the same command with sudo");
+	} else {
+		kf_error_hint(
+			err, "sudo systemctl enable --now kalico-flash.socket (from a source tree, "
+			     "sudo make install comes first); where there is no systemd, "
+			     "--no-service");
+	}
+	return r;
+}
+
+/* A dropped connection is one too many: the socket has a limit. */
+static int connect_server(int *ret, struct kf_error *err)
+{
+	static const struct timeval brief = { .tv_sec = CONNECT_S };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_(kf_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "a socket");
+	if (!kf_text_format(addr.sun_path, sizeof(addr.sun_path), "%s", kf_lease_socket()))
+		return fail_missing(ENAMETOOLONG, err);
+	/* Also how long it may take to be accepted, when many want to be. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof(brief));
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return errno == EAGAIN ? kf_fail(err, KF_BUSY, "kf-leased has too much to do")
+				       : fail_missing(errno, err);
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+/* Send a request; takes it. A server that hung up may have said why before. */
+static int send_request(int fd, json_t *request, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+
+	json_decref(request);
+	if (!text)
+		return kf_fail_sys(err, ENOMEM, "the request");
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 && errno != EPIPE)
+		return kf_fail_sys(err, errno, "kf-leased");
+	return 0;
+}
+
+/* The next answer. -ENOTCONN: there will be none. */
+static int receive(int fd, const struct kf_deadline *deadline, json_t **ret)
+{
+	_cleanup_(kf_freep) char *text = malloc(KF_LEASE_ANSWER_MAX);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t len = -1;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	r = deadline->through ? kf_wait_through(&pfd, 1, deadline->ms)
+			      : kf_wait(&pfd, 1, deadline->ms);
+	if (r <= 0)
+		return r < 0 ? r : -ETIMEDOUT;
+	/* ECONNRESET is told before the packets that came before it. */
+	for (int tries = 0; tries < 2 && len < 0; tries++)
+		len = recv(fd, text, KF_LEASE_ANSWER_MAX, MSG_DONTWAIT);
+	if (len <= 0)
+		return -ENOTCONN;
+	*ret = json_loadb(text, (size_t)len, 0, NULL);
+	return *ret ? 0 : -EPROTO;
+}
+
+static int fail_receive(int r, struct kf_error *err)
+{
+	if (r == -ETIMEDOUT)
+		return kf_fail(err, KF_TIMEOUT, "kf-leased did not answer in time");
+	if (r == -EINTR)
+		return kf_fail(err, KF_INTERRUPTED, "interrupted while the units were stopped");
+	r = kf_fail(err, KF_BUSY, "kf-leased closed the connection without an answer");
 	kf_error_hint(err,
-		      "stop it yourself first (kf-service stop -u %s) if you can do without it",
-		      unit->name);
+		      "too many may be connected: try again; journalctl -t kf-leased says more");
 	return r;
 }
 
-/*
- * With the unit end all processes that it has started: we among them, before our work is done,
- * and nobody is left to start it again.
- */
-static int check_outside(const struct kf_unit_hold *hold, struct kf_error *err)
+static json_t *name_units(const char (*units)[KF_NAME_SIZE], size_t count)
 {
-	_cleanup_(kf_freep) char *own = NULL;
+	json_t *names = json_array();
 
-	if (sd_pid_get_unit(0, &own) < 0)
-		return 0; /* in no unit, or no systemd */
-	for (size_t i = 0; i < hold->count; i++) {
-		if (strcmp(hold->units[i].name, own) != 0)
-			continue;
-		kf_fail(err, KF_SERVICE, "%s cannot be stopped by a process that it has started",
-			own);
-		kf_error_hint(err, "give the command a unit of its own: kalico-flash(7), MAINSAIL "
-				   "AND FLUIDD");
-		return kf_code_errno(KF_SERVICE);
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(names, json_string(units[i]));
+	return names;
+}
+
+/* Whole seconds, as many as the server takes. */
+static json_int_t seconds(int64_t ms)
+{
+	int64_t s = (ms + 999) / 1000;
+
+	return s < KF_LEASE_TIMEOUT_MAX ? s : KF_LEASE_TIMEOUT_MAX;
+}
+
+static const char *text_of(const json_t *unit, const char *name)
+{
+	const char *text = json_string_value(json_object_get(unit, name));
+
+	return text ? text : "";
+}
+
+static void tell_stopped(const struct kf_lease *lease, const json_t *units)
+{
+	const json_t *unit;
+	const char *state;
+	size_t i;
+
+	json_array_foreach(units, i, unit)
+	{
+		state = text_of(unit, "state");
+		lease->request.told(text_of(unit, "unit"),
+				    strcmp(state, "held") == 0
+					    ? "stopped already, for another lease"
+				    : strcmp(state, "stopped") == 0 ? "stopped"
+								    : "does not run: left alone");
 	}
+}
+
+static int take(struct kf_lease *lease, bool *refused, struct kf_error *err)
+{
+	const struct kf_hold_request *request = &lease->request;
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + 2 * request->timeout_ms +
+						    request->wait_ms + MARGIN_MS };
+	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
+	int r = send_request(lease->fd,
+			     json_pack("{s:o, s:I, s:I, s:b}", "hold",
+				       name_units(request->units, request->count), "timeout",
+				       seconds(request->timeout_ms), "wait",
+				       seconds(request->wait_ms), "while_unknown",
+				       request->while_unknown),
+			     err);
+
+	if (r < 0)
+		return r;
+	r = receive(lease->fd, &deadline, &answer);
+	*refused = r == -ENOTCONN || json_is_true(json_object_get(answer, "refused"));
+	if (r < 0)
+		return fail_receive(r, err);
+	if (!json_is_array(json_object_get(answer, "units")))
+		return kf_lease_read_error(answer, err);
+	tell_stopped(lease, json_object_get(answer, "units"));
+	lease->held = true;
 	return 0;
 }
 
-/* What is about to end may be about to run again (Restart=): which of both is seen then. */
-static int see(struct kf_unit_hold *hold, struct kf_held *unit, struct kf_error *err)
+static void free_lease(struct kf_lease **lease)
 {
-	const struct kf_patience patience = { .deadline_ms =
-						      kf_now_ms() + hold->options.timeout_ms };
-	struct kf_bus *bus;
-	int r = kf_unit_known(hold->systemd, unit->name, &unit->before, err);
-
-	if (r < 0 || kf_unit_is_up(&unit->before) || kf_unit_is_down(&unit->before))
-		return r;
-	hold->options.told(unit->name, "is being stopped: waiting for its end");
-	bus = kf_systemd_bus(hold->systemd, &patience);
-	r = bus ? kf_bus_wait(bus, unit->name, kf_unit_is_past_ending, &patience, err) : 0;
-	if (r < 0)
-		kf_error_prefix(err, "%s is being stopped already", unit->name);
-	return r < 0 ? r : kf_unit_state(hold->systemd, unit->name, &unit->before, err);
+	if (*lease)
+		kf_closep(&(*lease)->fd);
+	free(*lease);
+	*lease = NULL;
 }
 
-static bool is_listed(const struct kf_unit_hold *hold, size_t count, const char *name)
+int kf_lease_take(const struct kf_hold_request *request, struct kf_lease **ret,
+		  struct kf_error *err)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(hold->units[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Systemd would stop these along with unit, and not start them with it: so they are held too. */
-static int add_those_that_stop_too(struct kf_unit_hold *hold, const struct kf_held *unit,
-				   struct kf_error *err)
-{
-	const char *at = unit->before.stops_too;
-	struct kf_unit_state state;
-	char name[KF_NAME_SIZE];
+	_cleanup_(free_lease) struct kf_lease *lease = calloc(1, sizeof(*lease));
+	bool refused = true;
 	int r;
 
-	if (unit->before.cut)
-		return kf_fail(err, KF_SERVICE,
-			       "more units stop along with %s than can be held: %d at most",
-			       unit->name, KF_HOLD_UNITS_MAX);
-	for (size_t len; *at; at += len + (at[len] == ' ')) {
-		len = strcspn(at, " ");
-		kf_text_format(name, sizeof(name), "%.*s", (int)len, at);
-		if (is_listed(hold, hold->count, name))
-			continue;
-		r = kf_unit_state(hold->systemd, name, &state, err);
-		if (r < 0)
-			return r;
-		if (!kf_unit_is_up(&state))
-			continue;
-		if (hold->count == KF_HOLD_UNITS_MAX)
-			return kf_fail(err, KF_SERVICE,
-				       "more units stop along with %s than can be held: %d at most",
-				       unit->name, KF_HOLD_UNITS_MAX);
-		strcpy(hold->units[hold->count++].name, name);
-	}
-	return 0;
-}
-
-static int look(struct kf_unit_hold *hold, struct kf_error *err)
-{
-	size_t n = 0;
-	int r = 0;
-
-	/* The list grows, and what two names stand for is in it once. */
-	for (size_t i = 0; r == 0 && i < hold->count; i++) {
-		struct kf_held *unit = &hold->units[n];
-
-		if (n != i)
-			*unit = hold->units[i];
-		r = see(hold, unit, err);
-		if (r == 0 && unit->before.id[0])
-			kf_text_format(unit->name, sizeof(unit->name), "%s", unit->before.id);
-		if (is_listed(hold, n, unit->name))
-			continue;
-		if (r == 0)
-			r = kf_rival_check(hold->systemd, unit, err);
-		if (r == 0 && kf_unit_is_up(&unit->before)) {
-			r = check_return(unit, err);
-			if (r == 0)
-				r = add_those_that_stop_too(hold, unit, err);
-		}
-		n++;
-	}
-	hold->count = n;
-	return r;
-}
-
-/* No lease, nor another right: both are worth knowing. */
-static void explain(const struct kf_unit_hold *hold, struct kf_error *err)
-{
-	if (err->code == KF_PERMISSION && hold->barred.code != KF_OK)
-		kf_error_prefix(err, "%s; without a lease", hold->barred.message);
-}
-
-/* In any other way than a lease we do not share with those who have one. */
-static int check_leases(const struct kf_unit_hold *hold, struct kf_error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < hold->count; i++)
-		r = kf_rival_lease(&hold->units[i], err);
-	return r;
-}
-
-/* The last way's reason is the one to tell: it is the one that asks for least. */
-static int choose(struct kf_unit_hold *hold, struct kf_error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(ways); i++) {
-		if (ways[i] != &kf_way_lease)
-			r = check_leases(hold, err);
-		if (r == 0)
-			r = ways[i]->open(hold, err);
-		if (r > 0)
-			hold->way = ways[i];
-		if (r == 0 && ways[i] == &kf_way_lease && err->code == KF_PERMISSION)
-			hold->barred = *err;
-	}
+	*ret = NULL;
+	if (!lease)
+		return kf_fail_sys(err, ENOMEM, "lease");
+	lease->fd = -1;
+	lease->request = *request;
+	lease->since_ms = kf_now_ms();
+	r = connect_server(&lease->fd, err);
 	if (r == 0)
-		return kf_code_errno(err->code);
-	return r < 0 ? r : 0;
-}
-
-int kf_unit_hold_new(const char (*units)[KF_NAME_SIZE], size_t count,
-		     const struct kf_unit_hold_options *options, struct kf_unit_hold **ret,
-		     struct kf_error *err)
-{
-	_cleanup_(kf_unit_hold_free) struct kf_unit_hold *hold = calloc(1, sizeof(*hold));
-	struct kf_error why = { 0 };
-	int r;
-
-	if (!hold)
-		return kf_fail_sys(err, ENOMEM, "hold");
-	hold->options = *options;
-	hold->turn = -1;
-	hold->count = count;
-	for (size_t i = 0; i < count; i++)
-		strcpy(hold->units[i].name, units[i]);
-	r = kf_rival_turn(hold, err);
-	if (r < 0)
+		r = take(lease, &refused, err);
+	if (r < 0 && refused)
 		return r;
-	r = kf_systemd_open(&hold->systemd, err);
-	if (r < 0)
-		return r;
-	r = look(hold, &why);
-	if (r == 0 && check_outside(hold, err) < 0)
-		return kf_code_errno(KF_SERVICE);
-	if (r == 0)
-		r = choose(hold, &why);
-	if (r < 0) {
-		explain(hold, &why);
-		if (err)
-			*err = why;
-		return r;
-	}
-	*ret = hold;
-	hold = NULL; /* the caller's now */
-	return 0;
-}
-
-int kf_unit_hold_take(struct kf_unit_hold *hold, struct kf_error *err)
-{
-	int r = hold->way->take(hold, err);
-
-	kf_closep(&hold->turn);
-	if (r < 0 && err)
-		explain(hold, err);
+	*ret = TAKE_PTR(lease);
 	return r;
 }
 
-int kf_unit_hold_run(struct kf_unit_hold *hold, const struct kf_command *command,
-		     struct kf_command_end *ret, struct kf_error *err)
+int kf_lease_run(struct kf_lease *lease, const struct kf_command *command,
+		 struct kf_command_end *ret, struct kf_error *err)
 {
-	return hold->way->run ? hold->way->run(hold, command, ret, err)
-			      : kf_command_run(command, ret, err);
+	const int keep[] = { lease->fd, -1 };
+	struct kf_command with_lease = *command;
+
+	with_lease.keep = keep;
+	return kf_command_run(&with_lease, ret, err);
 }
 
-int kf_unit_hold_release(struct kf_unit_hold *hold, struct kf_error *err)
+/* What became of a unit. */
+static void tell_end(const struct kf_lease *lease, const json_t *unit)
 {
-	return hold->way->release(hold, err);
+	const char *state = text_of(unit, "state");
+	char news[256] = "";
+
+	if (strcmp(state, "started") == 0)
+		kf_text_format(news, sizeof(news), "started, %s again after %.1f s",
+			       text_of(unit, "before"),
+			       (double)(kf_now_ms() - lease->since_ms) / 1000);
+	else if (strcmp(state, "running") == 0)
+		kf_text_format(news, sizeof(news), "%s",
+			       lease->held ? "runs already: somebody has started it meanwhile"
+					   : "runs: it was not stopped");
+	else if (strcmp(state, "held") == 0)
+		kf_text_format(news, sizeof(news), "stays stopped: another lease holds it");
+	else if (strcmp(state, "left") == 0)
+		kf_text_format(news, sizeof(news), "stays stopped: %s", text_of(unit, "message"));
+	if (news[0])
+		lease->request.told(text_of(unit, "unit"), news);
 }
 
-void kf_unit_hold_free(struct kf_unit_hold **hold)
-{
-	if (*hold && (*hold)->way && (*hold)->way->close)
-		(*hold)->way->close(*hold);
-	if (*hold) {
-		kf_closep(&(*hold)->turn);
-		kf_systemd_close(&(*hold)->systemd);
-	}
-	free(*hold);
-	*hold = NULL;
-}
-
-int kf_way_lost(const char *why, const char *lost, struct kf_error *err)
+static int fail_lost(const char *why, const char *lost, struct kf_error *err)
 {
 	int r = kf_fail(err, KF_SERVICE_LOST, "%s", why);
 
 	kf_error_hint(err, "sudo systemctl start %s", lost);
 	return r;
+}
+
+static int tell_ends(const struct kf_lease *lease, const json_t *units, struct kf_error *err)
+{
+	const char *why = NULL;
+	const json_t *unit;
+	char lost[256] = "";
+	size_t i;
+
+	json_array_foreach(units, i, unit)
+	{
+		tell_end(lease, unit);
+		if (strcmp(text_of(unit, "state"), "lost") != 0)
+			continue;
+		why = why ? why : text_of(unit, "message");
+		kf_text_add(lost, sizeof(lost), " ", text_of(unit, "unit"));
+	}
+	return why ? fail_lost(why, lost, err) : 0;
+}
+
+/* Does another lease hold it now? */
+static bool is_leased(const char (*unit)[KF_NAME_SIZE])
+{
+	_cleanup_(kf_json_decrefp) json_t *units = NULL;
+
+	return kf_lease_status(unit, 1, &units, NULL) == 0 &&
+	       json_array_size(json_object_get(json_array_get(units, 0), "leases")) > 0;
+}
+
+/* The server was lost: systemd restores what it stopped (ExecStopPost=), and we wait for that. */
+static int recover(const struct kf_lease *lease, struct kf_error *err)
+{
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + lease->request.timeout_ms,
+					      .through = true };
+	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
+	struct kf_error why = { 0 };
+	char lost[256] = "";
+
+	for (size_t i = 0; i < lease->request.count; i++) {
+		const char *unit = lease->request.units[i];
+
+		if (is_leased(&lease->request.units[i]))
+			lease->request.told(unit, "stays stopped: another lease holds it");
+		else if ((!bus && kf_bus_open(&deadline, &bus, &why) < 0) ||
+			 kf_bus_wait(bus, unit, kf_unit_is_settled, &deadline, &why) < 0 ||
+			 kf_bus_wait(bus, unit, kf_unit_runs, &deadline, &why) < 0)
+			kf_text_add(lost, sizeof(lost), " ", unit);
+		else
+			lease->request.told(unit, "runs again, though kf-leased was lost");
+	}
+	return lost[0] ? fail_lost("kf-leased was lost, and not all units run again", lost, err)
+		       : 0;
+}
+
+int kf_lease_end(struct kf_lease **ended, struct kf_error *err)
+{
+	_cleanup_(free_lease) struct kf_lease *lease = TAKE_PTR(*ended);
+	struct kf_deadline deadline = { .through = true };
+	json_t *answer = NULL;
+	int r = 0;
+
+	if (!lease)
+		return 0;
+	shutdown(lease->fd, SHUT_WR);
+	deadline.ms = kf_now_ms() +
+		      (int64_t)(lease->request.count + 2) * lease->request.timeout_ms + MARGIN_MS;
+	/* The late answer to our request may come first. */
+	do {
+		json_decref(answer);
+		answer = NULL;
+		r = receive(lease->fd, &deadline, &answer);
+	} while (r == 0 && !json_is_true(json_object_get(answer, "end")));
+	r = r < 0 ? recover(lease, err) : tell_ends(lease, json_object_get(answer, "units"), err);
+	json_decref(answer);
+	return r;
+}
+
+int kf_lease_status(const char (*units)[KF_NAME_SIZE], size_t count, json_t **ret,
+		    struct kf_error *err)
+{
+	const struct kf_deadline deadline = { .ms = kf_now_ms() + STATUS_MS };
+	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
+	_cleanup_(kf_closep) int fd = -1;
+	int r = connect_server(&fd, err);
+
+	if (r == 0)
+		r = send_request(fd, json_pack("{s:o}", "status", name_units(units, count)), err);
+	if (r < 0)
+		return r;
+	r = receive(fd, &deadline, &answer);
+	if (r < 0)
+		return fail_receive(r, err);
+	if (!json_is_array(json_object_get(answer, "units")))
+		return kf_lease_read_error(answer, err);
+	*ret = json_incref(json_object_get(answer, "units"));
+	return 0;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a client may say. Strict: a request has one member, and nothing is guessed. */
+/* Strict: what a request does not say in so many words is refused, and nothing is guessed. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "systemd/lease.h"
-#include "systemd/units.h"
+#include "systemd/unit.h"
+
+enum { TIMEOUT_S = 30, WAIT_S = 60 };
 
 const char *kf_lease_socket(void)
 {
@@ -13,28 +15,24 @@ const char *kf_lease_socket(void)
 	return path && path[0] == '/' ? path : KF_LEASE_SOCKET;
 }
 
-int kf_lease_unit(const char *name, char ret[KF_NAME_SIZE], struct kf_error *err)
+int kf_lease_may(const char *unit, uid_t uid, struct kf_error *err)
 {
-	static const char *const printers[] = { "klipper", "moonraker" };
-	char unit[KF_NAME_SIZE];
-	int r = kf_unit_name(name, unit, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < KF_ARRAY_SIZE(printers); i++) {
-		if (strncmp(unit, printers[i], strlen(printers[i])) != 0)
-			continue;
-		strcpy(ret, unit);
+	if (uid == 0 || kf_unit_name_is_printers(unit))
 		return 0;
-	}
-	return kf_fail(err, KF_PERMISSION,
-		       "%s cannot be leased: only klipper* and moonraker* services can", unit);
+	r = kf_fail(err, KF_PERMISSION,
+		    "%s cannot be leased: only klipper* and moonraker* services can, and what "
+		    "stops along with them",
+		    unit);
+	kf_error_hint(err, "root may lease any unit: run the same command with sudo");
+	return r;
 }
 
 static int add_unit(struct kf_lease_request *request, const char *name, struct kf_error *err)
 {
 	char unit[KF_NAME_SIZE];
-	int r = kf_lease_unit(name, unit, err);
+	int r = kf_unit_name(name, unit, err);
 
 	if (r < 0)
 		return r;
@@ -65,43 +63,62 @@ static int parse_units(const json_t *names, struct kf_lease_request *ret, struct
 	return r;
 }
 
-static bool is_timeout(const json_t *timeout)
+/* Whole seconds, if they are there. Returns how many members that is, or -1. */
+static int parse_seconds(const json_t *request, const char *name, int least, int64_t *ret_ms)
 {
-	return json_is_integer(timeout) && json_integer_value(timeout) >= 1 &&
-	       json_integer_value(timeout) <= KF_LEASE_TIMEOUT_MAX;
+	const json_t *value = json_object_get(request, name);
+	json_int_t seconds = json_integer_value(value);
+
+	if (!value)
+		return 0;
+	if (!json_is_integer(value) || seconds < least || seconds > KF_LEASE_TIMEOUT_MAX)
+		return -1;
+	*ret_ms = seconds * 1000;
+	return 1;
 }
 
-static int parse(const json_t *said, struct kf_lease_request *ret, struct kf_error *err)
+static int parse_hold(const json_t *request, struct kf_lease_request *ret, struct kf_error *err)
 {
-	const json_t *hold = json_object_get(said, "hold");
-	const json_t *release = json_object_get(said, "release");
-	const json_t *timeout = json_object_get(said, "timeout");
-	size_t members = json_object_size(said);
+	const json_t *unknown = json_object_get(request, "while_unknown");
+	int timeout = parse_seconds(request, "timeout", 1, &ret->timeout_ms);
+	int wait = parse_seconds(request, "wait", 0, &ret->wait_ms);
+	size_t known = 1 + (size_t)(timeout > 0) + (size_t)(wait > 0) + (unknown != NULL);
 
-	ret->release = release;
-	if (json_is_array(hold) && (members == 1 || (members == 2 && is_timeout(timeout)))) {
-		ret->timeout_ms = json_integer_value(timeout) * 1000;
-		return parse_units(hold, ret, err);
-	}
-	if (members == 1 && json_is_array(release))
-		return parse_units(release, ret, err);
-	if (members == 1 && json_is_true(release))
-		return 0;
+	if (timeout < 0 || wait < 0 || (unknown && !json_is_boolean(unknown)) ||
+	    json_object_size(request) != known)
+		return kf_fail(err, KF_PROTOCOL,
+			       "beside \"hold\" there may be \"timeout\" and \"wait\" (seconds, %d "
+			       "at most) and \"while_unknown\"",
+			       KF_LEASE_TIMEOUT_MAX);
+	ret->while_unknown = json_is_true(unknown);
+	return parse_units(json_object_get(request, "hold"), ret, err);
+}
+
+static int parse(const json_t *request, struct kf_lease_request *ret, struct kf_error *err)
+{
+	const json_t *units = json_object_get(request, "status");
+
+	ret->status = json_object_size(request) == 1 && json_is_array(units);
+	if (ret->status)
+		return parse_units(units, ret, err);
+	if (json_is_array(json_object_get(request, "hold")))
+		return parse_hold(request, ret, err);
 	return kf_fail(err, KF_PROTOCOL,
-		       "a request is {\"hold\": [UNIT...]} or {\"release\": true}");
+		       "a request is {\"hold\": [UNIT...]} or {\"status\": [UNIT...]}");
 }
 
 int kf_lease_parse(const char *text, size_t len, struct kf_lease_request *ret, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *said = NULL;
+	_cleanup_(kf_json_decrefp) json_t *request = NULL;
 	int r;
 
-	*ret = (struct kf_lease_request){ 0 };
+	*ret = (struct kf_lease_request){ .timeout_ms = TIMEOUT_S * 1000,
+					  .wait_ms = WAIT_S * 1000 };
 	if (len <= KF_LEASE_MESSAGE_MAX)
-		said = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	r = parse(said, ret, err);
+		request = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	r = parse(request, ret, err);
 	if (r == kf_code_errno(KF_PROTOCOL))
-		kf_error_hint(err, "see kf-leased(8); kf-service hold asks rightly");
+		kf_error_hint(err, "see kf-leased(8); kf-service hold sends the right requests");
 	return r;
 }
 
@@ -109,4 +126,18 @@ json_t *kf_lease_error(const struct kf_error *err)
 {
 	return json_pack("{s:s, s:s, s:s}", "error", kf_code_name(err->code), "message",
 			 err->message, "hint", err->hint);
+}
+
+int kf_lease_read_error(const json_t *answer, struct kf_error *err)
+{
+	const char *code = json_string_value(json_object_get(answer, "error"));
+	const char *message = json_string_value(json_object_get(answer, "message"));
+	const char *hint = json_string_value(json_object_get(answer, "hint"));
+	enum kf_code is = code ? kf_code_find(code) : KF_CODE_COUNT;
+	int r = kf_fail(err, is < KF_CODE_COUNT ? is : KF_PROTOCOL, "%s",
+			message ? message : "kf-leased's answer cannot be read");
+
+	if (hint && hint[0])
+		kf_error_hint(err, "%s", hint);
+	return r;
 }

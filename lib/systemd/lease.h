@@ -1,63 +1,71 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A lease on units of the printer's: kf-leased keeps them stopped until it is released, or
- * the last process that has its connection open is gone.
+ * The protocol of a lease: the lease server (kf-leased) keeps units stopped for a lease client
+ *until that shuts down its side of the connection (shutdown(2), SHUT_WR), or until the last process
+ *that has the connection open is gone.
  *
  * The socket is a SOCK_SEQPACKET; each message is one JSON object, a packet of at most
- * KF_LEASE_MESSAGE_MAX bytes. An empty packet is the end, as a closed connection is. A
- * connection is good for one lease:
+ * KF_LEASE_MESSAGE_MAX bytes. A connection is good for one request, within 5 s:
  *
- *   > {"hold": ["klipper.service", "moonraker"]}	within 5 s; names as in kf-service -u;
- *	"timeout": 60 gives each so many seconds to stop and to start, 30 if it is left out
- *   < {"stopped": [...], "held": [...], "inactive": [...]}
- *	they ran and are stopped; were stopped already, for another lease; do not run
- *   < {"error": CODE, "message": TEXT, "hint": TEXT}
- *	not all are down; those that were stopped come back with the release
- *   > {"release": true}				at any time
- *   < {"started": [...], "held": [...], "lost": [...], "message": TEXT}
- *	they run again; another lease keeps them down; could not be started, and why
- *   > {"release": [UNIT...]}			instead of a hold
- *	what has become of them? To be asked by whose lease ended with kf-leased.
+ *   > {"hold": ["klipper.service", "moonraker"]}	names as in kf-service -u. Also:
+ *	"timeout": 60		seconds that units have to stop and to start (30)
+ *	"wait": 60		seconds that another lease has to end its restart (60)
+ *	"while_unknown": true	go on where nobody can say whether a Klippy prints
+ *   < {"units": [{"unit": "klipper.service", "state": STATE}...], "end": false}
+ *	"stopped"; "held": stopped already, for another lease; "inactive": it does not run.
+ *	Units that systemd stops along with the named ones are among them
+ *   ... until the end, then:
+ *   < {"units": [{"unit": ..., "state": STATE, "message": WHY}...], "end": true}
+ *	"started"; "running": it was not down, or somebody else has started it; "held": another
+ *	lease keeps it stopped; "left": its owner does not want it to run any more, and why;
+ *	"lost": it could not be started, and why; "inactive"
  *
- * What is not understood or not allowed is answered with an error that has "refused": true;
- * it changes nothing, and the connection is closed. Where a lease stands, what is not understood
- * is passed over: a command that inherited the connection may have written there.
+ *   > {"status": ["klipper.service"]}			instead of a hold
+ *   < {"units": [{"unit": ..., "along": [UNIT...], "leases": [LEASE...]}...]}
+ *	what would be held with it, and who holds it: leases.h. In place of "along" "error",
+ *	"message" and "hint" say why a hold would be refused
+ *
+ * An error in place of the first answer is {"error": CODE, "message": TEXT, "hint": TEXT}. One that
+ * refuses the request has "refused": true; it has changed nothing, and the connection is closed.
+ * After another the last answer comes too. What else is sent is ignored: a command that inherited
+ * the connection may have written there.
  */
 #ifndef KF_SYSTEMD_LEASE_H
 #define KF_SYSTEMD_LEASE_H
 
+#include <sys/types.h>
+
 #include "core/error.h"
 
 #define KF_LEASE_SOCKET "/run/kalico-flash/lease.sock"
-#define KF_LEASE_DEBTS                                                                             \
-	"/owed" /* beside it: a folder with a file for each unit that is owed (debt.h) */
+
+enum {
+	KF_LEASE_UNITS_MAX = 32, /* those that stop along included */
+	KF_LEASE_MESSAGE_MAX = 8192,
+	KF_LEASE_ANSWER_MAX = 128 * 1024,
+	KF_LEASE_TIMEOUT_MAX = 3600
+};
+
+struct kf_lease_request {
+	bool status; /* else hold */
+	int64_t timeout_ms, wait_ms;
+	bool while_unknown;
+	size_t count;
+	char units[KF_LEASE_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_unit_name, each once */
+};
 
 /* Where it is: KF_LEASE_SOCKET, or what the environment says in a variable of that name. */
 const char *kf_lease_socket(void);
 
-/* The last: what kf-leased gives a unit to stop or to start. */
-enum {
-	KF_LEASE_UNITS_MAX = 32,
-	KF_LEASE_MESSAGE_MAX = 8192,
-	KF_LEASE_TIMEOUT_MAX = 3600,
-	KF_LEASE_MOVE_MS = 30000
-};
+/* May this user lease it by its name? KF_PERMISSION: only root may, or only what is a printer's. */
+_must_check_ int kf_lease_may(const char *unit, uid_t uid, struct kf_error *err);
 
-struct kf_lease_request {
-	bool release;	    /* else hold */
-	int64_t timeout_ms; /* of a hold; 0: none was named */
-	size_t count;
-	char units[KF_LEASE_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_lease_unit, each once */
-};
-
-/* As kf_unit_name; KF_PERMISSION for what is not klipper*.service or moonraker*.service. */
-_must_check_ int kf_lease_unit(const char *name, char ret[KF_NAME_SIZE], struct kf_error *err);
-
-/* Read a packet of a client's. KF_PROTOCOL, or the errors of kf_lease_unit. */
+/* Read a packet of a lease client's. KF_PROTOCOL, or the errors of kf_unit_name. */
 _must_check_ int kf_lease_parse(const char *text, size_t len, struct kf_lease_request *ret,
 				struct kf_error *err);
 
-/* The answer that tells err; NULL: out of memory. */
+/* The answer that tells err; NULL: out of memory. And err from such an answer. */
 json_t *kf_lease_error(const struct kf_error *err);
+int kf_lease_read_error(const json_t *answer, struct kf_error *err);
 
 #endif

@@ -3,8 +3,8 @@
 """
 A client of kf-leased's that says what a test wants, on $KF_LEASE_SOCKET.
 
-lease.py say MESSAGE...   send each, print its answer (or "closed"); then close
-lease.py keep MESSAGE     the same, and keep it until standard input ends
+lease.py say MESSAGE      send it, print its answer (or "closed"); then end, and print the last one
+lease.py keep MESSAGE     send it, print its answer, and keep it until standard input ends
 lease.py crowd N          N connections that ask for klipper.service; what became of them
 lease.py mute N           N connections that say nothing; all have to be closed in time
 lease.py noise SEED N     N packets of every kind of nonsense, each on a connection of its own
@@ -42,16 +42,24 @@ def send(sock, data):
         pass
 
 
-def say(*messages):
+def ask(message):
     sock = connect()
-    for message in messages:
-        send(sock, message.encode())
-        print(hear(sock), flush=True)
+    send(sock, message.encode())
+    print(hear(sock), flush=True)
     return sock
 
 
+def say(message):
+    sock = ask(message)
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:  # closed already
+        pass
+    print(hear(sock), flush=True)
+
+
 def keep(message):
-    sock = say(message)
+    sock = ask(message)
     sys.stdin.read()
     sock.close()
 
@@ -62,8 +70,11 @@ def crowd(count):
         send(sock, HOLD)
     said = collections.Counter()
     for sock in socks:
-        answer = json.loads(hear(sock))
-        said[answer.get("error") or next(k for k, v in answer.items() if v)] += 1
+        answer = hear(sock)
+        if answer != "closed":
+            answer = json.loads(answer)
+            answer = answer.get("error") or answer["units"][0]["state"]
+        said[answer] += 1
     print(json.dumps(said, sort_keys=True))
 
 
@@ -86,7 +97,8 @@ def noise(seed, count):
         lambda: json.dumps({"hold": [rng.choice(["", 1, None, [], {}, "klipper@", "x" * 300])]}).encode(),
         lambda: json.dumps({"hold": ["klipper-%d" % i for i in range(33)]}).encode(),
         lambda: json.dumps({"hold": ["klipper"], "release": True}).encode(),
-        lambda: json.dumps({"release": rng.choice([1, False, None, "true"])}).encode(),
+        lambda: json.dumps({"hold": ["klipper"], "timeout": rng.choice([0, -1, "1", 3601])}).encode(),
+        lambda: json.dumps({"hold": ["klipper"], "while_unknown": 1}).encode(),
         lambda: b'{"hold":["klipper"],"hold":["klipper"]}',
         lambda: b'{"hold":["' + b"klipper" * 3000 + b'"]}',
         lambda: b" " * rng.choice([8192, 8193, 65536]),

@@ -1,21 +1,39 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""listen.py SOCKET COMMAND...: become COMMAND, with SOCKET passed as systemd does it."""
+"""
+listen.py SOCKET MOST: kalico-flash.socket as systemd serves it (Accept=yes): a kf-leased for each
+connection, its standard input, and "kf-leased --settle" after that has ended. More than MOST
+connections at once are closed. Ends with the last process that has its standard input open.
+"""
 import os
 import socket
+import subprocess
 import sys
+import threading
 
-path = sys.argv[1]
+path, most = sys.argv[1], threading.Semaphore(int(sys.argv[2]))
+
+
+def serve(connection):
+    with connection:
+        leased = subprocess.Popen(["kf-leased"], stdin=connection)
+    leased.wait()
+    most.release()
+    if leased.returncode != 0 or os.listdir(os.environ["RUNTIME_DIRECTORY"] + "/restarts"):
+        subprocess.run(["kf-leased", "--settle"], stdin=subprocess.DEVNULL, check=False)
+
+
 if os.path.exists(path):
     os.unlink(path)
-sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-sock.bind(path)
-sock.listen(1024)
-os.set_inheritable(sock.fileno(), True)
-if sock.fileno() != 3:
-    os.dup2(sock.fileno(), 3)
-os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+server.bind(path)
+server.listen(1024)
 print("ready", flush=True)
 os.close(1)
 os.open("/dev/null", os.O_WRONLY)
-os.execvp(sys.argv[2], sys.argv[2:])
+while True:
+    accepted, _ = server.accept()
+    if most.acquire(blocking=False):
+        threading.Thread(target=serve, args=(accepted,), daemon=True).start()
+    else:
+        accepted.close()

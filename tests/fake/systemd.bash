@@ -4,10 +4,9 @@
 # A systemd (systemd1.py, a template of python-dbusmock) on a private bus, for tests; its state lies
 # in $FAKE. The bus is no DBusTestCase.start_system_bus(): who calls is bash.
 
-# The lease of the machine that the tests run on is none of theirs.
-export KF_LEASE_SOCKET=/nonexistent
+source "${BASH_SOURCE[0]%/*}/leased.bash"
 
-# start_systemd SOCKET: a bus there and our systemd on it; $BUS_PID, $FAKE_PID. The bus prints its address
+# start_systemd SOCKET: a bus there, our systemd on it, and kf-leased beside it; $BUS_PID, $FAKE_PID. The bus prints its address
 # when it listens, the mock "ready" when it has its name (systemd1.py). Without a dbus-daemon nothing:
 # the tests of the file "need bus".
 start_systemd() {
@@ -24,11 +23,13 @@ start_systemd() {
 	export FAKE_PID=$!
 	read -r _ <&"$ready"
 	exec {ready}<&-
+	start_leased "$FAKE"
 }
 
-# stop_systemd: both end. A bus that gets TERM removes its socket's path some time later, which may be
+# stop_systemd: all end. A bus that gets TERM removes its socket's path some time later, which may be
 # that of its successor by then; one that is killed leaves it.
 stop_systemd() {
+	stop_leased
 	[ -z "${BUS_PID-}" ] || send_signal KILL "$FAKE_PID" "$BUS_PID"
 }
 
@@ -46,9 +47,9 @@ active() { # UNIT
 	jq -r --arg unit "${1:-klipper.service}" '.units[$unit].active' "$FAKE/state.json"
 }
 
-# ends_by_itself UNIT [STATE]: once err says that it is waited for, it is inactive, or STATE.
+# ends_by_itself UNIT [STATE]: once kf-leased looks at it, it is inactive, or STATE.
 ends_by_itself() {
-	timeout 10 sh -c 'until grep -q "$1: is being stopped" err; do sleep 0.02; done' - "$1"
+	timeout 10 sh -c 'until [ -e "$LEASED/restarts/$1" ]; do sleep 0.02; done' - "$1"
 	jq --arg unit "$1" --arg to "${2:-inactive}" '.units[$unit].active = $to' "$FAKE/state.json" >state.new
 	mv state.new "$FAKE/state.json"
 	# Whoever asks has the change told to all.

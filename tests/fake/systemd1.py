@@ -6,19 +6,16 @@ $FAKE/state.json is read at each call and written at each change, so that a test
 systemctl) sees and sets what it likes in between:
 
   {"deny": [METHOD...], "deny_error": NAME, "deny_times": N, "silent": [METHOD...], "early": true,
-   "version": 252, "scope": RESULT,
    "units": {NAME: {"load", "active", "sub", "enabled", "pid", "can_start", "transient", "job",
-                    "owed_by": [UNIT...], "forgiven": HOW, "kill", "stop": HOW, "start": HOW}}}
+                    "RequiredBy": [UNIT...], "Wants": [UNIT...], "forgiven": HOW, "kill", "stop": HOW, "start": HOW}}}
 
 HOW is what becomes of such a job: {"result": "done", "then": ACTIVE, "error": TEXT,
 "event": FIFO, "gate": FIFO}. "event" is told when the job is queued, and the job ends when
 something is written to "gate". "kill": stopping the unit ends its process, "pid". "early": the job
-ends before its reply. "owed_by": what else starts the unit when it ends. "forgiven": what "start"
-is once ResetFailedUnit was called. "version": before 249, OnSuccess= is unknown.
+ends before its reply. "forgiven": what "start"
+is once ResetFailedUnit was called.
 
-$FAKE/calls gets a line a call (not left to dbusmock's log: the fake sudo and systemctl write there
-too). $FAKE/scopes gets a line a transient scope: each unit to start at its end and what it did
-then, or "shelter". Whoever calls through busctl is root: StartTransientUnit is not denied to it.
+$FAKE/calls gets a line a call.
 """
 import json
 import os
@@ -45,7 +42,6 @@ def load(mock, _parameters):
     mock.jobs = {}  # by unit
     mock.seen = {}  # the last state of each that was told
     mock.last = 0
-    mock.AddProperty(MAIN_IFACE, "Version", "")
     print("ready", flush=True)
 
 
@@ -118,9 +114,6 @@ def end(mock, unit, result=None):
 
 def queue(mock, method, verb, unit, mode, reply):
     state = read()
-    if mode == "triggering":
-        deny(state, method)
-        raise dbus.DBusException("only for stop", name="org.freedesktop.DBus.Error.InvalidArgs")
     note("calls", method, unit, mode)
     if method in state.get("silent", []):
         return
@@ -161,32 +154,6 @@ def StartUnit(self, unit, mode, reply, _fail):
     queue(self, "StartUnit", "start", unit, mode, reply)
 
 
-@dbus.service.method(MAIN_IFACE, "ssa(sv)a(sa(sv))", "o", sender_keyword="sender")
-def StartTransientUnit(self, name, _mode, properties, _aux, sender):
-    state = read()
-    pid = self.connection.call_blocking(
-        "org.freedesktop.DBus", "/", None, "GetConnectionUnixProcessID", "s", (sender,)
-    )
-    with open("/proc/%d/comm" % pid, encoding="utf-8") as f:
-        if f.read() != "busctl\n":
-            deny(state, "StartTransientUnit")
-    known = {"PIDs", "Description", "CollectMode"}
-    if state.get("version", 252) >= 249:
-        known |= {"OnSuccess", "OnFailure", "OnSuccessJobMode", "OnFailureJobMode"}
-    values = dict(properties)
-    unknown = [p for p in values if p not in known]
-    if unknown:
-        text = "Cannot set property %s, or unknown property." % unknown[0]
-        raise dbus.DBusException(text, name="org.freedesktop.DBus.Error.PropertyReadOnly")
-    assert values["PIDs"][0] > 1 and values.get("OnFailure") == values.get("OnSuccess")
-    owed = [u + "=" + state["units"][u]["active"] for u in values.get("OnSuccess", [])]
-    note("scopes", *(owed or ["shelter"]))
-    self.last += 1
-    path = "%s/job/%d" % (MAIN_OBJ, self.last)
-    GLib.idle_add(removed, self, path, name, state.get("scope", "done"))
-    return path
-
-
 @dbus.service.method(MAIN_IFACE, "s", "")
 def ResetFailedUnit(self, unit):
     note("calls", "ResetFailedUnit", unit)
@@ -197,8 +164,8 @@ def ResetFailedUnit(self, unit):
 
 
 @dbus.service.method(MAIN_IFACE, "", "")
-def Subscribe(self):  # the first that kf-service calls
-    self.UpdateProperties(MAIN_IFACE, {"Version": "%d.1-1fake" % read().get("version", 252)})
+def Subscribe(_self):
+    pass
 
 
 @dbus.service.method(MAIN_IFACE, "s", "o")
@@ -218,8 +185,8 @@ def LoadUnit(self, name):
         "CanStart": dbus.Boolean(unit.get("can_start", True)),
         "Transient": dbus.Boolean(unit.get("transient", False)),
         "Job": (dbus.UInt32(bool(job)), dbus.ObjectPath(job.path if job else "/")),
-        "OnSuccessOf": dbus.Array(unit.get("owed_by", []), signature="s"),
         "Requires": dbus.Array(["sysinit.target"], signature="s"),
+        "Wants": dbus.Array(unit.get("Wants", []), signature="s"),
         "MainPID": dbus.UInt32(unit.get("pid", 0)),
         "Result": unit.get("result", "success"),
         "ExecMainStartTimestamp": dbus.UInt64(1),
@@ -236,11 +203,9 @@ def LoadUnit(self, name):
     return loaded.path
 
 
-@dbus.service.method(MAIN_IFACE, "asas", "a(ssssssouso)")
-def ListUnitsByPatterns(_self, _states, patterns):
-    heads = tuple(p.split("*")[0] for p in patterns)
+@dbus.service.method(MAIN_IFACE, "", "a(ssssssouso)")
+def ListUnits(_self):
     return [
         (n, "", u.get("load", "loaded"), u["active"], "", "", MAIN_OBJ, 0, "", MAIN_OBJ)
         for n, u in sorted(read()["units"].items())
-        if n.startswith(heads)
     ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# kf-service with a real systemd, polkit and sudo; runs inside the container of tests/systemd/run.
+# kf-service with a real systemd; runs inside the container of tests/systemd/run.
 bats_require_minimum_version 1.5.0
 source /kf/tests/signal.bash
 
@@ -21,29 +21,13 @@ setup_file() {
 }
 
 setup() {
-	rm -f /etc/sudoers.d/pi /etc/polkit-1/rules.d/50-pi.rules
 	cd "$(mktemp -d)" || return
 	chmod 0777 .
 	mkfifo -m 0666 up
-	systemctl stop 'klipper*' moonraker kalico-flash.socket kalico-flash.service
+	systemctl stop 'klipper*' moonraker
 	systemctl reset-failed
-	systemctl start klipper
+	systemctl start kalico-flash.socket klipper
 	way=()
-}
-
-# by WAY: root; a user with sudo alone, with a rule of polkit's for these units alone, with neither.
-by() {
-	[ "$1" = root ] || way=(runuser -u pi --)
-	[ "$1" != sudo ] || echo 'pi ALL=(root) NOPASSWD: /usr/bin/systemctl stop klipper*, /usr/bin/systemctl start klipper*, /usr/bin/systemctl stop moonraker*, /usr/bin/systemctl start moonraker*' >/etc/sudoers.d/pi
-	[ "$1" != polkit ] || cat >/etc/polkit-1/rules.d/50-pi.rules <<-'END'
-		polkit.addRule(function(action, subject) {
-			var unit = action.lookup("unit"), verb = action.lookup("verb");
-			if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "pi" &&
-			    /^(klipper|moonraker)/.test(unit) && (verb == "start" || verb == "stop"))
-				return polkit.Result.YES;
-		});
-	END
-	systemctl restart polkit
 }
 
 state() {
@@ -52,7 +36,7 @@ state() {
 
 # hold_and_signal SIG: hold a command, send kf-service SIG once it runs; $status.
 hold_and_signal() {
-	env --default-signal=INT,QUIT "${way[@]}" kf-service hold -- sh -c 'echo $PPID >up; exec sleep infinity' \
+	env --default-signal=INT,QUIT "${way[@]}" kf-service hold --while-unknown -- sh -c 'echo $PPID >up; exec sleep infinity' \
 		2>err 3>&- &
 	read -r -t 20 pid <>up
 	[ "$(state klipper)" = "inactive " ]
@@ -61,52 +45,40 @@ hold_and_signal() {
 	wait $! || status=$?
 }
 
-every_way() { # FUNCTION
-	for by in root sudo polkit; do
-		way=()
-		rm -f /etc/sudoers.d/pi /etc/polkit-1/rules.d/50-pi.rules
+every_way() { # FUNCTION: as root, and as a member of dialout
+	for user in "" lessee; do
+		way=(${user:+runuser -u "$user" --})
 		systemctl reset-failed # also the counter of starts
-		by "$by"
 		"$@"
 	done
 }
 
-status_tells() {
-	run -0 --separate-stderr "${way[@]}" kf-service status -u klipper
-	[ "$(jq -r '.active + " " + (.pid | type) + " " + .can' <<<"$output")" = "active number $1" ]
+@test "status touches nothing, and says what would be refused and why" {
+	run -0 --separate-stderr runuser -u lessee -- kf-service status -u klipper
+	[ "$(jq -c '[.active, .along, .refused, .leases]' <<<"$output")" = '["active",[],null,[]]' ]
+	run -0 --separate-stderr runuser -u pi -- kf-service status -u klipper
+	[[ $(jq -r .refused <<<"$output") == *"you are not in the group dialout" ]]
+	run -0 --separate-stderr runuser -u lessee -- kf-service status -u dbus
+	[[ $(jq -r .refused <<<"$output") == *"dbus.service cannot be leased: only klipper* and moonraker*"* ]]
 	[ "$(state klipper)" = "active " ]
 }
 
-@test "status tells the way, and touches nothing" {
-	by root
-	status_tells dbus
-	by sudo
-	status_tells sudo
-	rm /etc/sudoers.d/pi
-	by polkit
-	status_tells dbus
-	rm /etc/polkit-1/rules.d/50-pi.rules
-	by nothing
-	status_tells none
-	systemctl stop klipper
-	"${way[@]}" kf-service status
-	[ "$(state klipper)" = "inactive " ]
-}
-
 stop_and_start() {
-	run -0 "${way[@]}" kf-service stop
+	run -0 kf-service stop
 	[ "$(state klipper)" = "inactive " ]
-	run -0 "${way[@]}" kf-service start
+	run -0 kf-service start
 	[ "$(state klipper)" = "active " ]
 }
 
 @test "stop, start" {
-	every_way stop_and_start
+	stop_and_start
+	run -77 --separate-stderr runuser -u pi -- kf-service stop
+	[[ $stderr == *"run the same command with sudo"* ]]
 }
 
 hold_ends() {
 	for code in 0 3; do
-		run "-$code" "${way[@]}" kf-service hold -u klipper -u klipper-2 -u klipper@1 -- sh -c "
+		run "-$code" "${way[@]}" kf-service hold --while-unknown -u klipper -u klipper-2 -u klipper@1 -- sh -c "
 			systemctl is-active klipper klipper-2 klipper@1; exit $code"
 		[[ $output == *$'inactive\ninactive\ninactive'* ]]
 		[ "$(state klipper klipper-2 klipper@1)" = "active inactive active " ]
@@ -138,7 +110,7 @@ hold_signals() {
 		[Service]
 		WorkingDirectory=$PWD
 		ExecStart=
-		ExecStart=/bin/sh -c "kf-service hold -u klipper -u klipper-2 -- true 2>said; echo \$\$? >up; exec sleep infinity"
+		ExecStart=/bin/sh -c "kf-service hold --while-unknown -u klipper -u klipper-2 -- true 2>said; echo \$\$? >up; exec sleep infinity"
 	END
 	systemctl daemon-reload
 	systemctl start klipper-2
@@ -151,47 +123,61 @@ hold_signals() {
 	grep -F "a unit of its own" said
 }
 
-@test "hold: no right, nothing stopped" {
-	by nothing
-	run -77 --separate-stderr "${way[@]}" kf-service hold -- touch ran
+@test "hold: not of the group, or no socket: 77 before anything stops" {
+	run -77 --separate-stderr runuser -u pi -- kf-service hold --while-unknown -- touch ran
+	[[ $stderr == *"you are not in the group dialout"*"usermod -aG dialout"* ]]
+	systemctl stop kalico-flash.socket
+	run -77 --separate-stderr kf-service hold --while-unknown -- touch ran
+	[[ $stderr == *"sudo systemctl enable --now kalico-flash.socket"* ]]
 	[ ! -e ran ]
-	[[ $stderr == *"polkit"*"sudo"* ]]
+	[ "$(state klipper)" = "active " ]
+}
+
+@test "hold: nobody can say whether a Klippy prints: refused, also to root and to who speaks to the socket" {
+	run -75 --separate-stderr kf-service hold -- touch ran
+	[[ $stderr == *"cannot be asked whether it prints"* ]]
+	[ ! -e ran ]
 	[ "$(state klipper)" = "active " ]
 }
 
 @test "hold: six times within a second, systemd's start limit does not stop the printer" {
 	systemctl start klipper-limited
 	for _ in 1 2 3 4 5 6 7; do
-		kf-service hold -u klipper-limited -- true
+		kf-service hold --while-unknown -u klipper-limited -- true
 	done
 	[ "$(state klipper-limited)" = "active " ]
 }
 
 @test "hold: a unit that always restarts stays down meanwhile" {
 	systemctl start klipper-always
-	run -3 kf-service hold -u klipper-always -- systemctl is-active klipper-always
+	run -3 kf-service hold --while-unknown -u klipper-always -- systemctl is-active klipper-always
 	[[ $output == *inactive* ]] || false
 	[ "$(state klipper-always)" = "active " ]
 }
 
 @test "hold: a unit that has failed is left alone" {
 	run ! systemctl start --wait klipper-failed
-	run -0 kf-service hold -u klipper-failed -- systemctl is-failed klipper-failed
+	run -0 kf-service hold --while-unknown -u klipper-failed -- systemctl is-failed klipper-failed
 	[ "$(state klipper-failed)" = "failed " ]
 }
 
-@test "hold: a unit on its way up, or between two tries, is down meanwhile and then tries again" {
+@test "hold: a unit that starts is waited for, not killed; one between two tries tries again afterwards" {
 	systemctl start --no-block klipper-notify klipper-again
 	until [ "$(state klipper-again)" = "activating " ]; do :; done
-	run -3 kf-service hold -t 2 -u klipper-notify -u klipper-again -- systemctl is-active klipper-notify klipper-again
-	[[ $output == *inactive*inactive* ]]
-	[ "$(state klipper-notify klipper-again)" = "activating activating " ]
+	pid=$(systemctl show -P MainPID klipper-notify)
+	run -75 kf-service hold --while-unknown -t 2 -u klipper-notify -- touch ran
+	[[ $output == *"klipper-notify.service is still being started"* ]]
+	[ "$(systemctl show -P MainPID klipper-notify)" = "$pid" ]
+	[ ! -e ran ]
+	run -3 kf-service hold --while-unknown -t 2 -u klipper-again -- systemctl is-active klipper-again
+	[[ $output == *inactive* ]]
+	[ "$(state klipper-again)" = "activating " ]
 }
 
 @test "hold: D-Bus starts anew, systemd executes itself anew meanwhile" {
-	run -0 kf-service hold -- systemctl restart dbus
+	run -0 kf-service hold --while-unknown -- systemctl restart dbus
 	[ "$(state klipper)" = "active " ]
-	run -0 kf-service hold -- systemctl daemon-reexec
+	run -0 kf-service hold --while-unknown -- systemctl daemon-reexec
 	[ "$(state klipper)" = "active " ]
 }
 
@@ -199,7 +185,7 @@ hold_signals() {
 	ln -s /dev/null /run/systemd/system.control/klipper.service 2>/dev/null ||
 		{ mkdir -p /run/systemd/system.control; ln -s /dev/null /run/systemd/system.control/klipper.service; }
 	systemctl daemon-reload
-	run -1 kf-service hold -- touch ran
+	run -1 kf-service hold --while-unknown -- touch ran
 	rm /run/systemd/system.control/klipper.service
 	systemctl daemon-reload
 	[ ! -e ran ]
@@ -207,27 +193,57 @@ hold_signals() {
 }
 
 @test "hold: two at once; one in the other" {
-	kf-service hold -- sh -c 'echo up >up; exec sleep infinity' 3>&- &
+	kf-service hold --while-unknown -- sh -c 'echo up >up; exec sleep infinity' 3>&- &
 	read -r -t 20 _ <>up
-	run -75 kf-service hold -- touch ran
-	[[ $output == *"klipper.service is held already: it is started when kf-hold-"*".scope ends"* ]]
-	[ ! -e ran ]
+	run -3 kf-service hold --while-unknown -- systemctl is-active klipper
+	[[ $output == *"stays stopped: another lease holds it"* ]]
 	[ "$(state klipper)" = "inactive " ]
 	send_signal TERM $!
 	wait $! || true
 	[ "$(state klipper)" = "active " ]
-	run -3 kf-service hold -- kf-service hold -u klipper -u moonraker -- systemctl is-active klipper
+	run -3 kf-service hold --while-unknown -- kf-service hold --while-unknown -u klipper -u moonraker -- systemctl is-active klipper
 	[ "$(state klipper)" = "active " ]
+}
+
+@test "hold: masked, disabled or started meanwhile: the user is told, and the owner's will is done" {
+	run -0 kf-service hold --while-unknown -- systemctl disable --now klipper
+	[[ $output == *"klipper.service: stays stopped: it was disabled meanwhile"* ]]
+	[ "$(state klipper)" = "inactive " ]
+	systemctl enable --now klipper
+	mkdir -p /run/systemd/system.control
+	run -0 kf-service hold --while-unknown -- sh -c \
+		'ln -s /dev/null /run/systemd/system.control/klipper.service; systemctl daemon-reload'
+	rm /run/systemd/system.control/klipper.service
+	systemctl daemon-reload
+	[[ $output == *"klipper.service: stays stopped: it was masked meanwhile"* ]]
+	[ "$(state klipper)" = "inactive " ]
+	systemctl start klipper
+	run -0 kf-service hold --while-unknown -- systemctl start klipper
+	[[ $output == *"klipper.service: runs already: somebody has started it meanwhile"* ]]
+	[ "$(state klipper)" = "active " ]
+}
+
+@test "the sandbox: below 2.0" {
+	for unit in kalico-flash@1.service kalico-flash-settle.service; do
+		run -0 systemd-analyze security --no-pager --threshold=19 "$unit"
+	done
+}
+
+@test "status names who holds what, and --check fails as long" {
+	/usr/libexec/kalico-flash/kf-leased --check
+	runuser -u lessee -- kf-service hold --while-unknown -- sh -c 'echo up >up; exec sleep infinity' 3>&- &
+	read -r -t 20 _ <>up
+	run -0 --separate-stderr kf-service status -u klipper
+	[ "$(jq -r '.leases[0] | .user + " " + .command + " " + .units[0]' <<<"$output")" = \
+		"lessee kf-service hold --while-unknown -- sh -c echo up >up; exec sleep infinity klipper.service" ]
+	run -75 /usr/libexec/kalico-flash/kf-leased --check
+	[[ $output == *"of lessee (kf-service hold --while-unknown -- sh -c echo up"*"holds klipper.service stopped"* ]]
+	send_signal TERM "$(jq -r '.leases[0].pid' <<<"$(kf-service status -u klipper)")"
+	wait $! || true
+	/usr/libexec/kalico-flash/kf-leased --check
 }
 
 @test "hold: no such unit" {
-	run -1 --separate-stderr kf-service hold -u nothing -- touch ran
+	run -1 --separate-stderr kf-service hold --while-unknown -u nothing -- touch ran
 	[[ $stderr == *"nothing.service: there is no such unit"*klipper.service* ]]
-}
-
-@test "hold: on a terminal sudo neither asks nor hangs" {
-	by sudo
-	run -0 script -qec 'runuser -u pi -- kf-service hold -- systemctl is-active klipper || true' /dev/null
-	[[ $output == *stopped*inactive*"active again"* ]]
-	[ "$(state klipper)" = "active " ]
 }

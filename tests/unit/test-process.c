@@ -53,46 +53,6 @@ TEST(run_returns_the_status)
 	CHECK(kf_process_status(status) == 128 + SIGKILL);
 }
 
-TEST(one_that_waits_is_there_and_does_nothing_yet)
-{
-	struct kf_process p = PLAIN(.argv = SHELL("exit 7"));
-	struct kf_process_waiting waiting;
-	int status = 0;
-	pid_t pid;
-
-	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
-	pid = waiting.pid;
-	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
-	CHECK(kf_process_go(&p, &waiting, &pid, NULL) == 0);
-	CHECK(kf_process_wait(pid, kf_now_ms() + 10000, &status, NULL) == 0);
-	CHECK(kf_process_status(status) == 7);
-	kf_process_cancel(&waiting); /* it has gone: nothing to do */
-
-	p.argv = (const char *const[]){ "no-such-program", NULL };
-	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
-	CHECK(kf_process_go(&p, &waiting, &pid, NULL) == -ENOENT);
-}
-
-TEST(one_that_waits_ends_when_it_is_called_off_or_killed)
-{
-	struct kf_process p = PLAIN(.argv = SHELL("exit 7"));
-	struct kf_process_waiting waiting;
-	pid_t pid;
-	int status;
-
-	signal(SIGPIPE, SIG_IGN); /* as kf_stop_install does */
-	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
-	pid = waiting.pid;
-	kf_process_cancel(&waiting);
-	CHECK(waitpid(pid, NULL, 0) == -1);
-
-	CHECK(kf_process_prepare(&p, &waiting, NULL) == 0);
-	kf_process_signal(waiting.pid, SIGKILL);
-	CHECK(kf_process_go(&p, &waiting, &pid, NULL) == 0);
-	CHECK(kf_process_wait(pid, kf_now_ms() + 10000, &status, NULL) == 0);
-	CHECK(kf_process_status(status) == 128 + SIGKILL);
-}
-
 /* Echoes each byte until it is killed. */
 static void echo(int in, int out)
 {
@@ -401,8 +361,7 @@ TEST(programs_are_found_as_the_shell_does)
 	CHECK(!kf_process_exists("sh"));
 }
 
-TEST_MAIN(T(run_returns_the_status), T(one_that_waits_is_there_and_does_nothing_yet),
-	  T(one_that_waits_ends_when_it_is_called_off_or_killed), T(a_failed_exec_is_an_error),
+TEST_MAIN(T(run_returns_the_status), T(a_failed_exec_is_an_error),
 	  T(a_program_that_is_nowhere_in_a_path_that_is_not_all_ours),
 	  T(folder_environment_and_descriptors), T(only_named_descriptors_survive),
 	  T(descriptors_may_stand_in_each_others_place), T(a_timeout_ends_the_whole_group),

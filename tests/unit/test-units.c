@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "core/text.h"
-#include "systemd/units.h"
+#include "systemd/unit.h"
 #include "unit/test.h"
 
 TEST(names)
@@ -64,11 +64,11 @@ TEST(properties)
 	kf_unit_state_set(&state, "MainPID", "812");
 	kf_unit_state_set(&state, "CanStart", "yes");
 	kf_unit_state_set(&state, "Transient", "no");
-	kf_unit_state_set(&state, "Description", "Klipper\033[2J");
+	kf_unit_state_set(&state, "Id", "klipper\033[2J");
 	kf_unit_state_set(&state, "Nonsense", "yes");
 	CHECK_STR(state.active, "active");
 	CHECK(state.pid == 812 && state.can_start && !state.transient);
-	CHECK(!strchr(state.description, '\033'));
+	CHECK(!strchr(state.id, '\033'));
 	memset(hostile, 'x', sizeof(hostile) - 1);
 	hostile[sizeof(hostile) - 1] = '\0';
 	kf_unit_state_set(&state, "SubState", hostile);
@@ -79,23 +79,22 @@ TEST(properties)
 TEST(lists_take_whole_names_of_several_properties)
 {
 	struct kf_unit_state state = { 0 };
-	char many[1200] = "", name[16];
+	char many[5000] = "", name[16];
 
 	kf_unit_state_set(&state, "RequiredBy", "a.service b.service");
 	kf_unit_state_set(&state, "BoundBy", "");
 	kf_unit_state_set(&state, "ConsistsOf", "c.service\033");
 	CHECK_STR(state.stops_too, "a.service b.service c.service?");
-	for (int i = 0; i < 99; i++) {
-		kf_text_format(name, sizeof(name), "%02d.service", i);
+	for (int i = 0; i < 399; i++) {
+		kf_text_format(name, sizeof(name), "%03d.service", i);
 		kf_text_add(many, sizeof(many), " ", name);
 	}
+	kf_unit_state_set(&state, "Wants", many);
 	CHECK(!state.cut);
-	kf_unit_state_set(&state, "OnSuccessOf", many);
-	CHECK(state.cut);
-	CHECK(strlen(state.owed_by) < sizeof(state.owed_by));
-	CHECK(strlen(state.owed_by) > sizeof(state.owed_by) - sizeof(name));
-	CHECK(strncmp(state.owed_by, many, strlen(state.owed_by)) == 0);
-	CHECK(many[strlen(state.owed_by)] == ' ');
+	CHECK(strlen(state.starts) < sizeof(state.starts));
+	CHECK(strlen(state.starts) > sizeof(state.starts) - sizeof(name));
+	CHECK(strncmp(state.starts, many, strlen(state.starts)) == 0);
+	CHECK(many[strlen(state.starts)] == ' ');
 }
 
 TEST(up_and_down)
@@ -123,10 +122,20 @@ TEST(up_and_down)
 	CHECK(kf_unit_is_up(&ending) && kf_unit_is_settled(&ending));
 	kf_unit_state_job(&ending, "stop");
 	CHECK(!kf_unit_is_up(&ending) && !kf_unit_is_down(&ending));
-	CHECK(!kf_unit_is_settled(&ending) && !kf_unit_is_past_ending(&ending));
+	CHECK(!kf_unit_is_settled(&ending) && !kf_unit_runs(&ending));
 	kf_unit_state_job(&ending, "restart");
 	CHECK(kf_unit_is_up(&ending) && !kf_unit_is_settled(&ending));
 }
 
+TEST(a_crash_looping_unit_is_settled_between_two_tries)
+{
+	struct kf_unit_state state = { .active = "activating", .sub = "start" };
+
+	CHECK(!kf_unit_is_settled(&state));
+	kf_unit_state_set(&state, "SubState", "auto-restart");
+	CHECK(kf_unit_is_settled(&state) && kf_unit_is_up(&state));
+}
+
 TEST_MAIN(T(names), T(names_that_are_none), T(properties),
-	  T(lists_take_whole_names_of_several_properties), T(up_and_down))
+	  T(lists_take_whole_names_of_several_properties), T(up_and_down),
+	  T(a_crash_looping_unit_is_settled_between_two_tries))

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Who has a lease: a folder of root's with a file for each connection that a user may have, locked
+ * (flock(2)) by the lease server that uses it. So there is a limit for each user, and a server's
+ * death ends what it wrote.
+ */
+#ifndef KF_SYSTEMD_LEASES_H
+#define KF_SYSTEMD_LEASES_H
+
+#include <sys/socket.h>
+
+#include "core/error.h"
+
+enum { KF_LEASES_EACH = 16, KF_LEASES_ROOT = 64 };
+
+/* Take a file for uid; closing *ret gives it back. KF_BUSY: all of that user's are in use. KF_IO.
+ */
+_must_check_ int kf_leases_enter(const char *dir, uid_t uid, int *ret, struct kf_error *err);
+
+/*
+ * Write what others are told of this lease: {"since", "uid", "user", "pid", "command", "units"}.
+ * The command is as the kernel shows it in /proc. In name what kf_leases_name says of it.
+ */
+_must_check_ int kf_leases_write(int fd, const struct ucred *client, const json_t *units,
+				 char *name, size_t size, struct kf_error *err);
+
+/* What a lease says of itself: "process 812 of pi (kf-service hold -- true)". */
+void kf_leases_name(const json_t *lease, char *ret, size_t size);
+
+/* All leases that stand; of one unit, unless that is NULL. A new reference. */
+json_t *kf_leases_list(const char *dir, const char *unit);
+
+#endif

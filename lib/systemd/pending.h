@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Pending restarts: units that were stopped and have to run again. Each has a file in a folder of
+ * root's, named as the unit. Whoever holds a lease on the unit has a shared flock(2) on the file;
+ * what the unit was before ("active") is written there before it is stopped. Whoever gets the
+ * exclusive lock starts the unit and removes the file: kf_pending_settle, the only code that
+ * restores. So a unit returns with its last lease, and no death of any process loses it.
+ */
+#ifndef KF_SYSTEMD_PENDING_H
+#define KF_SYSTEMD_PENDING_H
+
+#include "systemd/bus.h"
+
+#define KF_PENDINGS_MAX 64
+
+enum kf_settled {
+	KF_SETTLED_INACTIVE, /* nothing was to be done for it */
+	KF_SETTLED_STARTED,
+	KF_SETTLED_RUNNING, /* it ran already: it was not stopped, or somebody has started it */
+	KF_SETTLED_HELD,    /* another lease keeps it stopped, or restores it at this moment */
+	KF_SETTLED_LEFT,    /* it was masked, disabled or removed meanwhile: err says so */
+	KF_SETTLED_LOST,    /* it could not be started: err says why; the restart stays pending */
+};
+/* "started" */
+const char *kf_settled_name(enum kf_settled settled);
+
+struct kf_pending {
+	char unit[KF_NAME_SIZE];
+	int fd; /* its file, locked; -1: none */
+	enum kf_settled settled;
+	struct kf_error err;
+	bool start; /* settle's own */
+};
+
+/*
+ * Open (or make) a unit's file and take the shared lock, waiting for a restart that is under way.
+ * KF_BUSY: that did not end by the deadline. KF_INTERRUPTED, -ECANCELED, KF_IO.
+ */
+_must_check_ int kf_pending_lock(const char *dir, const char *unit,
+				 const struct kf_deadline *deadline, int *ret,
+				 struct kf_error *err);
+
+/* Is a restart pending by this file, or (false also where there is no such file) by this unit's? */
+bool kf_pending_is(int fd);
+bool kf_pending_exists(const char *dir, const char *unit);
+
+/* Write it: from here on the unit is started again whatever happens. */
+_must_check_ int kf_pending_write(int fd, const struct kf_unit_state *before, struct kf_error *err);
+
+/* All files of the folder, not yet locked; their number. A folder that is not there is none. */
+_must_check_ int kf_pending_list(const char *dir, struct kf_pending ret[KF_PENDINGS_MAX],
+				 struct kf_error *err);
+
+/*
+ * Restore: of each unit whose exclusive lock is to be had, start it, wait until it runs, and remove
+ * its file. timeout_ms is for each. Closes the files; what came of each is in it. Returns 0, or
+ * KF_SERVICE_LOST of those that did not start; the hint is the command to type. Stop signals wait.
+ */
+int kf_pending_settle(const char *dir, struct kf_pending *list, size_t count, int64_t timeout_ms,
+		      struct kf_error *err);
+
+#endif

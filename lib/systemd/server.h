@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The lease server's side of one connection: lease.h. It waits for one thing after the other. */
+#ifndef KF_SYSTEMD_SERVER_H
+#define KF_SYSTEMD_SERVER_H
+
+#include "core/error.h"
+
+struct kf_lease_server {
+	const char *restarts; /* the folder of pending.h */
+	const char *leases;   /* the folder of leases.h */
+	int connection;
+	/*
+	 * The print guard: may this unit, with this main process (0: none), be stopped?
+	 * KF_PRINTING, or KF_PRINTER_UNKNOWN unless while_unknown.
+	 */
+	int (*may_stop)(const char *unit, pid_t main_pid, bool while_unknown, struct kf_error *err);
+	/* Who holds what; called once, before anything is stopped. */
+	void (*told)(const char *client, const char *units);
+};
+
+/*
+ * Serve the connection to its end, and restore what was stopped. A stop signal ends the lease.
+ * KF_SERVICE_LOST: not all run again, and their restart stays pending. What was answered to the
+ * lease client is no error here.
+ */
+_must_check_ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err);
+
+/* Create the folders. */
+_must_check_ int kf_lease_folders(const struct kf_lease_server *server, struct kf_error *err);
+
+#endif
