@@ -19,6 +19,7 @@
 #include "core/terminal.h"
 #include "core/usage.h"
 #include "core/value.h"
+#include "klipper/saved-config.h"
 #include "klipper/configure.h"
 #include "klipper/import.h"
 #include "klipper/kconfig-update.h"

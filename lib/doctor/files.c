@@ -10,6 +10,7 @@
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"
+#include "klipper/saved-config.h"
 #include "klipper/import.h"
 #include "klipper/kconfig-update.h"
 #include "klipper/kconfig.h"

@@ -9,6 +9,7 @@
 #include "doctor/check.h"
 #include "flash/bootloader.h"
 #include "flash/methods.h"
+#include "klipper/saved-config.h"
 #include "klipper/kconfig-update.h"
 #include "klipper/kconfig.h"
 

@@ -11,6 +11,7 @@
 #include "core/process.h"
 #include "core/text.h"
 #include "doctor/check.h"
+#include "klipper/saved-config.h"
 #include "klipper/kconfig-update.h"
 #include "klipper/source.h"
 #include "klipper/toolchain.h"

@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/terminal.h"
 #include "core/text.h"
+#include "klipper/saved-config.h"
 #include "klipper/configure.h"
 #include "klipper/kconfig-update.h"
 

@@ -11,7 +11,7 @@
 #include "core/paths.h"
 #include "core/text.h"
 #include "klipper/import.h"
-#include "klipper/kconfig-update.h"
+#include "klipper/saved-config.h"
 
 enum { CONFIG_MAX = 1 << 20 };
 

@@ -17,87 +17,13 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
+#include "klipper/saved-config.h"
 #include "klipper/kconfig-difference.h"
 #include "klipper/kconfig-update.h"
 #include "klipper/room.h"
 #include "usb/identity.h"
 
-enum { CONFIG_MAX = 1 << 20, LOG_MAX = 1 << 20, DAY_S = 24 * 60 * 60 };
-
-int kf_saved_config_path(const char *key, char ret[PATH_MAX], struct kf_error *err)
-{
-	return kf_path(KF_DIR_CONFIG, ret, err, "configs/%s/.config", key);
-}
-
-int kf_saved_config_days(const char *key)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	time_t age;
-	int r;
-
-	r = kf_saved_config_path(key, path, NULL);
-	if (r < 0)
-		return r;
-	if (stat(path, &st) < 0)
-		return -errno;
-	age = time(NULL) - st.st_mtime;
-	return age < 0 ? 0 : (int)(age / DAY_S);
-}
-
-static bool same_text(const char *path, const struct kf_kconfig *config)
-{
-	char there[KF_HEX_SIZE], wanted[KF_HEX_SIZE];
-
-	kf_sha256(config->text, config->len, wanted);
-	return kf_file_sha256(path, there, NULL) == 0 && strcmp(there, wanted) == 0;
-}
-
-int kf_saved_config_write(const char *key, const struct kf_kconfig *config, struct kf_error *err)
-{
-	char saved[PATH_MAX], old[PATH_MAX];
-	int r;
-
-	r = kf_saved_config_path(key, saved, err);
-	if (r == 0)
-		r = kf_path_follow(saved, err);
-	if (r < 0)
-		return r;
-	if (same_text(saved, config))
-		return 0;
-	if (!kf_text_format(old, sizeof(old), "%s.old", saved))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", saved);
-	if (access(saved, F_OK) == 0)
-		r = kf_file_copy(saved, old, CONFIG_MAX, err);
-	return r < 0 ? r : kf_file_write(saved, config->text, config->len, err);
-}
-
-int kf_saved_config_missing(const char *key, struct kf_error *err)
-{
-	char path[PATH_MAX];
-	int r = kf_saved_config_path(key, path, err);
-
-	if (r < 0)
-		return r;
-	kf_fail(err, KF_NO_CONFIG, "no configuration is saved for this board");
-	kf_error_hint(err, "make one on a terminal with kf config %s, or put a .config at %s", key,
-		      path);
-	return kf_code_errno(KF_NO_CONFIG);
-}
-
-int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err)
-{
-	char path[PATH_MAX];
-	int r;
-
-	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s", key);
-	if (r == 0)
-		r = kf_dir_remove(path, err);
-	if (r < 0 || keep)
-		return r;
-	r = kf_path(KF_DIR_CONFIG, path, err, "configs/%s", key);
-	return r < 0 ? r : kf_dir_remove(path, err);
-}
+enum { LOG_MAX = 1 << 20 };
 
 static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_error *err)
 {
@@ -238,7 +164,7 @@ static int migrate(const struct kf_kconfig_update *m, const char *source, char r
 		r = check_mcu(m, &config, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
-	if (r == 0 && !same_text(path, &config)) /* else it keeps its time */
+	if (r == 0 && !kf_kconfig_is_file(&config, path)) /* else it keeps its time */
 		r = kf_file_write(path, config.text, config.len, err);
 	if (r < 0)
 		return r;
@@ -356,6 +282,6 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	drifted = r > 0;
 	r = kf_path_follow(saved, err);
 	if (r == 0)
-		r = kf_file_copy(drifted ? path : edit.config, saved, CONFIG_MAX, err);
+		r = kf_file_copy(drifted ? path : edit.config, saved, KF_SAVED_CONFIG_MAX, err);
 	return r < 0 ? r : 1;
 }

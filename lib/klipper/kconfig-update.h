@@ -22,22 +22,6 @@ struct kf_kconfig_update {
 	bool accept_drift;  /* take what the tree makes of it, and save that */
 };
 
-/* $XDG_CONFIG_HOME/kalico-flash/configs/KEY/.config. Errors as kf_path. */
-_must_check_ int kf_saved_config_path(const char *key, char ret[PATH_MAX], struct kf_error *err);
-
-/* How many days ago it was saved; -ENOENT if there is none, or another negative errno. */
-int kf_saved_config_days(const char *key);
-
-/* Save config for this board; another one that was saved stays beside it as .config.old. */
-_must_check_ int kf_saved_config_write(const char *key, const struct kf_kconfig *config,
-				       struct kf_error *err);
-
-/* KF_NO_CONFIG, with what makes one. */
-int kf_saved_config_missing(const char *key, struct kf_error *err);
-
-/* Remove what is in the cache for this board and, unless keep, what is saved. */
-_must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err);
-
 /*
  * Run olddefconfig on a copy and check what comes out. ret_path is the copy, for the build
  * to use; it is replaced atomically and only when its bytes change. The caller frees *ret. ret_lost

@@ -232,3 +232,11 @@ void kf_kconfig_summary(const struct kf_kconfig *config, char *ret, size_t size)
 	kf_text_format(ret, size, "%s, application at 0x%08x%s%s", config->mcu, config->start,
 		       known ? ", " : "", known ? kf_comm_name(config->comm) : "");
 }
+
+bool kf_kconfig_is_file(const struct kf_kconfig *config, const char *path)
+{
+	char there[KF_HEX_SIZE], wanted[KF_HEX_SIZE];
+
+	kf_sha256(config->text, config->len, wanted);
+	return kf_file_sha256(path, there, NULL) == 0 && strcmp(there, wanted) == 0;
+}

@@ -48,4 +48,7 @@ void kf_kconfig_summary(const struct kf_kconfig *config, char *ret, size_t size)
 
 const char *kf_comm_name(enum kf_comm comm); /* "usb", "can", "usbcan", "serial", "unknown" */
 
+/* Does the file at path hold exactly this text? */
+bool kf_kconfig_is_file(const struct kf_kconfig *config, const char *path);
+
 #endif

@@ -6,7 +6,7 @@
 #include "core/record.h"
 #include "core/settings.h"
 #include "core/text.h"
-#include "klipper/kconfig-update.h"
+#include "klipper/saved-config.h"
 #include "klipper/listing.h"
 
 static const char *text(const json_t *object, const char *member)

@@ -3,7 +3,7 @@
 #include "klipper/remove.h"
 #include "core/device.h"
 #include "core/terminal.h"
-#include "klipper/kconfig-update.h"
+#include "klipper/saved-config.h"
 #include "klipper/listing.h"
 
 static int ask(const char *question, const char *key, struct kf_error *err)
