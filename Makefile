@@ -159,7 +159,7 @@ install: all
 		-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/$$f.in >$D$(UNITDIR)/$$f && chmod 0644 $D$(UNITDIR)/$$f; done
 	$(INSTALL) -m 0644 udev/60-kalico-flash.rules $D$(UDEVDIR)
 	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
-	$(INSTALL) -m 0644 lib/core/kf-record.schema.json $D$(SHARE)
+	$(INSTALL) -m 0644 lib/board/kf-record.schema.json $D$(SHARE)
 	$(INSTALL) -m 0644 README.md $D$(DOCDIR)
 	$(INSTALL) -m 0644 docs/*.md $D$(DOCDIR)/docs
 	$(INSTALL) -m 0644 completions/kf.bash $D$(BASHDIR)/kf

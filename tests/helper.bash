@@ -61,7 +61,7 @@ umock() {
 
 # Every line of standard input (at least one) is a record by the shipped schema.
 valid_records() {
-	/usr/bin/python3 "$tests/schema.py" "$tests/../lib/core/kf-record.schema.json"
+	/usr/bin/python3 "$tests/schema.py" "$tests/../lib/board/kf-record.schema.json"
 }
 
 # status_of CODE: the exit status that kalico-flash(7) prints for it.

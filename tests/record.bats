@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The shipped schema and lib/core/record.c say the same of every record.
+# The shipped schema and lib/board/record.c say the same of every record.
 # bats file_tags=slow
 load helper
 
-schema=$tests/../lib/core/kf-record.schema.json
+schema=$tests/../lib/board/kf-record.schema.json
 
 @test "schema and tools agree about every value in every member" {
 	need pty
@@ -25,9 +25,9 @@ schema=$tests/../lib/core/kf-record.schema.json
 	cd "$BATS_TEST_TMPDIR"
 	"$tests/records.py" "$schema" --members | sort >named
 	{
-		grep -o '{ "[a-z]*", "[a-z0-9_]*", [A-Z_]* }' "$tests/../lib/core/record.c" |
+		grep -o '{ "[a-z]*", "[a-z0-9_]*", [A-Z_]* }' "$tests/../lib/board/record.c" |
 			sed -E 's/[{}", ]+/ /g' | awk '{ print $1 "." $2 }'
-		grep -oE 'MEMBER\("[a-z_]*", [a-z._]*\)' "$tests/../lib/core/board.c" |
+		grep -oE 'MEMBER\("[a-z_]*", [a-z._]*\)' "$tests/../lib/board/board.c" |
 			sed -E 's/.*, (.*)\)/board.\1/'
 	} | sort >checked
 	[ "$(wc -l <checked)" -gt 35 ]

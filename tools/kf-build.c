@@ -13,14 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "board/record.h"
+#include "build/builds.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/log.h"
-#include "core/record.h"
-#include "core/registry.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klipper/builds.h"
+#include "registry/registry.h"
 
 static const char phase[] = "Build";
 

@@ -10,22 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/add.h"
+#include "board/identity.h"
+#include "board/record.h"
+#include "build/configure.h"
+#include "build/kconfig-update.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/log.h"
-#include "core/record.h"
-#include "core/settings.h"
 #include "core/terminal.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klipper/saved-config.h"
-#include "klipper/configure.h"
-#include "klipper/import.h"
-#include "klipper/kconfig-update.h"
-#include "klipper/listing.h"
-#include "klipper/remove.h"
-#include "usb/identity.h"
+#include "registry/add.h"
+#include "registry/import.h"
+#include "registry/listing.h"
+#include "registry/remove.h"
+#include "registry/saved-config.h"
+#include "registry/settings.h"
 
 static const char phase[] = "Config";
 

@@ -9,12 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board/last-flash.h"
+#include "board/record.h"
 #include "core/clock.h"
-#include "core/last-flash.h"
 #include "core/lock.h"
 #include "core/log.h"
-#include "core/method.h"
-#include "core/record.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
@@ -23,6 +22,7 @@
 #include "flash/flash.h"
 #include "flash/parallel.h"
 #include "flash/script.h"
+#include "registry/method.h"
 #include "systemd/unit.h"
 
 static const char phase[] = "Flash";

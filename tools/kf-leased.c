@@ -17,7 +17,7 @@
 #include "core/usage.h"
 #include "core/value.h"
 #include "flash/print-guard.h"
-#include "klipper/klippy.h"
+#include "klippy/klippy.h"
 #include "systemd/leases.h"
 #include "systemd/pending.h"
 #include "systemd/server.h"

@@ -7,16 +7,16 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "board/last-flash.h"
+#include "board/record.h"
+#include "board/table.h"
 #include "core/clock.h"
-#include "core/last-flash.h"
 #include "core/log.h"
-#include "core/record.h"
-#include "core/registry.h"
-#include "core/table.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klipper/mcus.h"
+#include "klippy/mcus.h"
+#include "registry/registry.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 

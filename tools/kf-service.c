@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board/record.h"
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/record.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klipper/print-state.h"
+#include "klippy/print-state.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
 #include "systemd/leases.h"

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "core/method.h"
-#include "core/pipeline.h"
-#include "core/registry.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "core/usage.h"
 #include "core/value.h"
+#include "registry/method.h"
+#include "registry/pipeline.h"
+#include "registry/registry.h"
 
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };

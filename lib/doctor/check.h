@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-#include "core/registry.h"
 #include "doctor/doctor.h"
+#include "registry/registry.h"
 #include "usb/devices.h"
 
 struct kf_doctor {

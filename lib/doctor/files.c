@@ -6,17 +6,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "core/device.h"
+#include "board/identity.h"
+#include "build/kconfig-update.h"
+#include "build/kept.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"
-#include "klipper/saved-config.h"
-#include "klipper/import.h"
-#include "klipper/kconfig-update.h"
-#include "klipper/kconfig.h"
-#include "klipper/kept.h"
+#include "firmware/kconfig.h"
+#include "registry/device.h"
+#include "registry/import.h"
+#include "registry/saved-config.h"
 #include "usb/holder.h"
-#include "usb/identity.h"
 
 /* Find the connected boards, which later checks look at. */
 static void find_boards(struct kf_doctor *doctor)

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build/kconfig-update.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"
+#include "firmware/kconfig.h"
 #include "flash/bootloader.h"
 #include "flash/methods.h"
-#include "klipper/saved-config.h"
-#include "klipper/kconfig-update.h"
-#include "klipper/kconfig.h"
+#include "registry/saved-config.h"
 
 static const struct kf_board *find_board(const struct kf_doctor *doctor, const char *key)
 {

@@ -10,7 +10,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "doctor/check.h"
-#include "klipper/print-state.h"
+#include "klippy/print-state.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
 #include "usb/holder.h"

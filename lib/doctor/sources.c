@@ -5,16 +5,16 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "build/kconfig-update.h"
+#include "build/source.h"
+#include "build/toolchain.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
 #include "doctor/check.h"
-#include "klipper/saved-config.h"
-#include "klipper/kconfig-update.h"
-#include "klipper/source.h"
-#include "klipper/toolchain.h"
+#include "registry/saved-config.h"
 
 enum { TOOLCHAIN_MS = 10000, PACKAGE_MAX = 1 << 16 };
 

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "board/last-flash.h"
+#include "board/record.h"
 #include "core/clock.h"
-#include "core/last-flash.h"
-#include "core/record.h"
 #include "core/text.h"
 #include "flash/batch.h"
 #include "flash/flash.h"

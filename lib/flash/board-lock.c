@@ -11,10 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "board/record.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/paths.h"
-#include "core/record.h"
 #include "core/text.h"
 #include "flash/board-lock.h"
 

@@ -8,7 +8,7 @@
 #ifndef KF_FLASH_BOARD_LOCK_H
 #define KF_FLASH_BOARD_LOCK_H
 
-#include "core/board.h"
+#include "board/board.h"
 
 struct kf_board_locks {
 	const char *tool; /* whose errors they are in the records */

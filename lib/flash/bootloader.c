@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "board/identity.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/target.h"
-#include "usb/identity.h"
+#include "link/serial.h"
 #include "usb/occupant.h"
-#include "usb/serial.h"
 
 /* The longest time that a board is off the bus between two modes. */
 #define AWAY_MS 2000

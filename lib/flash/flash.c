@@ -7,8 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "board/identity.h"
+#include "board/last-flash.h"
 #include "core/clock.h"
-#include "core/last-flash.h"
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
@@ -18,11 +19,10 @@
 #include "flash/native.h"
 #include "flash/script.h"
 #include "flash/target.h"
-#include "klipper/identify.h"
-#include "klipper/mcus.h"
+#include "klippy/mcus.h"
+#include "link/serial.h"
+#include "mcu/identify.h"
 #include "usb/holder.h"
-#include "usb/identity.h"
-#include "usb/serial.h"
 
 enum {
 	BAUD = 250000,

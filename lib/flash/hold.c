@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board/record.h"
 #include "core/clock.h"
-#include "core/record.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "flash/hold.h"
-#include "klipper/klippy.h"
+#include "klippy/klippy.h"
 #include "usb/grabbers.h"
 #include "usb/holder.h"
 

@@ -6,7 +6,7 @@
 #ifndef KF_FLASH_HOLD_H
 #define KF_FLASH_HOLD_H
 
-#include "core/board.h"
+#include "board/board.h"
 
 #define KF_HOLD_MAX 16
 

@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board/identity.h"
+#include "build/linked.h"
 #include "core/clock.h"
 #include "core/process.h"
 #include "core/text.h"
+#include "firmware/chip.h"
 #include "flash/methods.h"
-#include "klipper/chip.h"
-#include "klipper/linked.h"
-#include "usb/identity.h"
 #include "usb/rules.h"
 
 enum { CHECK_MS = 20000 };

@@ -6,9 +6,9 @@
 #ifndef KF_FLASH_METHODS_H
 #define KF_FLASH_METHODS_H
 
-#include "core/method.h"
-#include "core/registry.h"
-#include "klipper/loader.h"
+#include "firmware/loader.h"
+#include "registry/method.h"
+#include "registry/registry.h"
 
 /* The known facts of a board and its firmware. */
 struct kf_methods_for {

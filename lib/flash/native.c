@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/last-flash.h"
+#include "board/identity.h"
+#include "board/last-flash.h"
+#include "firmware/chip.h"
+#include "firmware/image-check.h"
 #include "flash/native.h"
 #include "katapult/session.h"
-#include "klipper/chip.h"
-#include "klipper/image-check.h"
-#include "usb/drain.h"
-#include "usb/identity.h"
-#include "usb/serial.h"
+#include "link/drain.h"
+#include "link/serial.h"
 
 enum { BAUD = 250000 };
 

@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "board/last-flash.h"
+#include "board/record.h"
 #include "core/clock.h"
-#include "core/last-flash.h"
 #include "core/process.h"
-#include "core/record.h"
 #include "flash/parallel.h"
 
 /* One job: waiting, then a process, then over. */

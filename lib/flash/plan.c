@@ -9,18 +9,18 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "board/identity.h"
+#include "board/last-flash.h"
+#include "board/record.h"
+#include "build/kept.h"
 #include "core/file.h"
-#include "core/last-flash.h"
 #include "core/paths.h"
-#include "core/record.h"
 #include "core/text.h"
+#include "firmware/chip.h"
+#include "firmware/image-check.h"
 #include "flash/bootloader.h"
 #include "flash/plan.h"
 #include "flash/target.h"
-#include "klipper/chip.h"
-#include "klipper/image-check.h"
-#include "klipper/kept.h"
-#include "usb/identity.h"
 #include "usb/occupant.h"
 
 static int choose_dirs(const struct kf_registry *registry, const struct kf_device *dev,

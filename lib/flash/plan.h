@@ -9,9 +9,9 @@
 
 #include <limits.h>
 
-#include "core/registry.h"
+#include "firmware/image.h"
 #include "flash/methods.h"
-#include "klipper/image.h"
+#include "registry/registry.h"
 #include "usb/devices.h"
 
 /* The user's wishes; what is NULL or 0 comes from the registry or is the default. */

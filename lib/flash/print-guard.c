@@ -7,8 +7,8 @@
 #include "core/process.h"
 #include "core/text.h"
 #include "flash/print-guard.h"
-#include "klipper/mcus.h"
-#include "klipper/print-state.h"
+#include "klippy/mcus.h"
+#include "klippy/print-state.h"
 #include "usb/holder.h"
 
 enum { CONSULT_MS = 8000, HIDDEN_MS = 3000, QUIET_MS = 500 };

@@ -7,7 +7,7 @@
 #ifndef KF_FLASH_PRINT_GUARD_H
 #define KF_FLASH_PRINT_GUARD_H
 
-#include "core/board.h"
+#include "board/board.h"
 #include "flash/hold.h"
 
 /* A Klippy that does not let us see what it has open: another user's, or a container's. */

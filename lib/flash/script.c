@@ -6,19 +6,19 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "board/identity.h"
+#include "board/last-flash.h"
+#include "build/kept.h"
+#include "build/linked.h"
+#include "build/tree.h"
 #include "core/clock.h"
 #include "core/file.h"
-#include "core/last-flash.h"
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
+#include "firmware/chip.h"
 #include "flash/script.h"
-#include "klipper/chip.h"
-#include "klipper/kept.h"
-#include "klipper/linked.h"
-#include "klipper/tree.h"
-#include "usb/identity.h"
-#include "usb/serial.h"
+#include "link/serial.h"
 
 enum { BUILD_MS = 300000, CONFIG_MAX = 1 << 20 };
 

@@ -5,10 +5,10 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "board/identity.h"
 #include "core/text.h"
 #include "flash/target.h"
 #include "usb/holder.h"
-#include "usb/identity.h"
 
 int kf_target_scan(struct kf_boards *ret, struct kf_error *err)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "katapult/link.h"
-#include "usb/serial.h"
+#include "link/serial.h"
 
 #define GARBAGE_MAX 65536 /* bytes; who says more than that without a frame is no board */
 

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "board/identity.h"
 #include "core/text.h"
 #include "usb/devices.h"
-#include "usb/identity.h"
 
 #define BY_ID	"/dev/serial/by-id/"
 #define BY_PATH "/dev/serial/by-path/"

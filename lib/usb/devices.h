@@ -2,12 +2,12 @@
 /*
  * USB devices through libudev: what is there. Serial ports (subsystem tty below USB),
  * DFU and BOOTSEL devices (no tty). The registry is not consulted here, nor is holder
- * filled: see core/registry.h and usb/holder.h. What comes and goes: usb/monitor.h.
+ * filled: see registry/registry.h and usb/holder.h. What comes and goes: usb/monitor.h.
  */
 #ifndef KF_USB_DEVICES_H
 #define KF_USB_DEVICES_H
 
-#include "core/board.h"
+#include "board/board.h"
 
 struct kf_boards {
 	struct kf_board *list;

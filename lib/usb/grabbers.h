@@ -7,7 +7,7 @@
 #ifndef KF_USB_GRABBERS_H
 #define KF_USB_GRABBERS_H
 
-#include "core/board.h"
+#include "board/board.h"
 
 struct kf_grabber {
 	const char *name;      /* of its process, and the beginning of its units' names */

@@ -3,7 +3,7 @@
 #ifndef KF_USB_HOLDER_H
 #define KF_USB_HOLDER_H
 
-#include "core/board.h"
+#include "board/board.h"
 #include "usb/cgroup.h"
 
 /*

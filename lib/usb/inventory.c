@@ -5,10 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/last-flash.h"
+#include "board/identity.h"
+#include "board/last-flash.h"
 #include "core/text.h"
 #include "usb/holder.h"
-#include "usb/identity.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 

@@ -6,7 +6,7 @@
 #ifndef KF_USB_INVENTORY_H
 #define KF_USB_INVENTORY_H
 
-#include "core/registry.h"
+#include "registry/registry.h"
 #include "usb/monitor.h"
 
 struct kf_inventory {

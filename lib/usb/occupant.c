@@ -3,10 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/last-flash.h"
+#include "board/identity.h"
+#include "board/last-flash.h"
 #include "core/text.h"
 #include "usb/devices.h"
-#include "usb/identity.h"
 #include "usb/occupant.h"
 
 bool kf_occupant_find(const char *port, struct kf_board *ret)

@@ -6,7 +6,7 @@
 #ifndef KF_USB_OCCUPANT_H
 #define KF_USB_OCCUPANT_H
 
-#include "core/registry.h"
+#include "registry/registry.h"
 
 /* Find the device on that USB port, board or not. False: none, or it is not known. */
 bool kf_occupant_find(const char *port, struct kf_board *ret);

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "core/board.h"
+#include "board/board.h"
 
 /* Is this process in the group? */
 bool kf_in_group(gid_t gid);

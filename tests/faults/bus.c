@@ -10,11 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "board/identity.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "faults/bus.h"
 #include "sim/bus.h"
-#include "usb/identity.h"
 
 struct kf_monitor {
 	int fd;

@@ -35,7 +35,7 @@ struct lab_end {
 	char message[768], hint[384];
 };
 
-/* Plug the board in; its notes (core/last-flash.h) are whatever lies in $XDG_STATE_HOME. */
+/* Plug the board in; its notes (board/last-flash.h) are whatever lies in $XDG_STATE_HOME. */
 _must_check_ int lab_open(struct lab *lab, const struct sim_spec *spec, struct kf_error *err);
 void lab_close(struct lab *lab);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/last-flash.h"
 #include "core/file.h"
-#include "core/last-flash.h"
 #include "core/text.h"
 #include "faults/campaign.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A dictionary as a board sends it, as an image holds it, and as klipper.dict spells it. */
+#include "firmware/dictionary.h"
 #include "fuzz/fuzz.h"
-#include "klipper/dictionary.h"
 
 static void check(const struct kf_dictionary *d)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A firmware file of any kind: .bin, UF2, Intel HEX, ELF. */
+#include "firmware/image.h"
 #include "fuzz/fuzz.h"
-#include "klipper/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A .config. */
+#include "firmware/kconfig.h"
 #include "fuzz/fuzz.h"
-#include "klipper/kconfig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

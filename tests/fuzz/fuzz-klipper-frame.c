@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "fuzz/fuzz.h"
-#include "klipper/frame.h"
+#include "mcu/frame.h"
 
 static void numbers(const uint8_t *data, size_t len)
 {

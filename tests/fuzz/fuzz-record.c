@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Lines on standard input. What is a record is one again when it was written. */
-#include "core/record.h"
+#include "board/record.h"
 #include "fuzz/fuzz.h"
 
 static void again(const json_t *record)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* devices.json, and a board looked up in it. */
-#include "core/registry.h"
-#include "core/settings.h"
+#include "board/identity.h"
 #include "fuzz/fuzz.h"
-#include "usb/identity.h"
+#include "registry/registry.h"
+#include "registry/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

@@ -3,8 +3,8 @@
 #ifndef TESTS_FUZZ_SEGMENTS_H
 #define TESTS_FUZZ_SEGMENTS_H
 
+#include "firmware/image.h"
 #include "fuzz/fuzz.h"
-#include "klipper/image.h"
 
 enum { SEGMENTS_MAX = 256 };
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "klipper/frame.h"
+#include "mcu/frame.h"
 #include "sim/klipper.h"
 
 #define SYNC	   0x7e

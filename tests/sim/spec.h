@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-#include "core/board.h"
+#include "board/board.h"
 #include "sim/fault.h"
 
 struct sim_ids {

@@ -3,7 +3,7 @@
 #ifndef SIM_STATE_H
 #define SIM_STATE_H
 
-#include "core/board.h"
+#include "board/board.h"
 #include "sim/flash.h"
 
 /* A missing file is a new board: flash and mode stay as they are. KF_CONFIG: not a state file. */

@@ -72,7 +72,7 @@ pids() {
 export -f open_port pids
 export started
 
-# here BASH-TEXT: on a machine with both boards. Klippy's API is lib/klipper's own subject.
+# here BASH-TEXT: on a machine with both boards. Klippy's API has tests of its own.
 here() {
 	timeout 60 kf-sim --board "$H723" --board "$RP2040" -- bash -uc "$1"
 }

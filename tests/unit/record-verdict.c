@@ -2,7 +2,7 @@
 /* "good" or "bad" for each line of standard input: what record.c says of it (tests/record.bats). */
 #include <string.h>
 
-#include "core/record.h"
+#include "board/record.h"
 
 static bool good(char *line, size_t len)
 {

@@ -2,8 +2,8 @@
 /* A board to JSON and back. Every value worth trying is in tests/record.bats. */
 #include <errno.h>
 
-#include "core/board.h"
-#include "core/table.h"
+#include "board/board.h"
+#include "board/table.h"
 #include "core/text.h"
 #include "unit/test.h"
 

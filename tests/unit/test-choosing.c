@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/choosing.h"
 #include "core/text.h"
 #include "core/toolpath.h"
+#include "registry/choosing.h"
 #include "unit/machine.h"
 
 static const char *const keys[] = { "octopus-pro", "nitehawk", "2" };

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "core/clock.h"
-#include "klipper/dictionary.h"
+#include "firmware/dictionary.h"
 #include "unit/test.h"
 
 #define KLIPPER                                                                                    \

@@ -10,8 +10,8 @@
 #include <zlib.h>
 
 #include "core/clock.h"
-#include "klipper/frame.h"
-#include "klipper/identify.h"
+#include "mcu/frame.h"
+#include "mcu/identify.h"
 #include "unit/test.h"
 
 #define PATIENCE 5000 /* ms; only for what has to come */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Names as real boards show them, and as hostile ones could. */
+#include "board/identity.h"
 #include "unit/test.h"
-#include "usb/identity.h"
 
 static void parses(const char *name, bool ours, enum kf_mode mode, const char *mcu,
 		   const char *serial)

@@ -5,8 +5,8 @@
 #include "core/bytes.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/chip.h"
-#include "klipper/image-check.h"
+#include "firmware/chip.h"
+#include "firmware/image-check.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "klipper/image.h"
+#include "firmware/image.h"
 #include "unit/test.h"
 
 enum { FILE_SIZE = 4096 };

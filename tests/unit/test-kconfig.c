@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
-#include "klipper/kconfig.h"
+#include "firmware/kconfig.h"
 #include "unit/test.h"
 
 static char file[] = "/tmp/kf-kconfig-XXXXXX";

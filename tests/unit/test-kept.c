@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "build/kept.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/kept.h"
 #include "unit/test.h"
 
 static char home[] = "/tmp/kf-test-kept.XXXXXX";

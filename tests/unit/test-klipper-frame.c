@@ -2,7 +2,7 @@
 /* Klipper's message blocks and numbers (Klipper docs/Protocol.md). */
 #include <errno.h>
 
-#include "klipper/frame.h"
+#include "mcu/frame.h"
 #include "unit/test.h"
 
 /* "identify offset=0 count=40" as Klipper's host sends it (recorded). */

@@ -4,8 +4,8 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "klipper/mcus.h"
-#include "klipper/print-state.h"
+#include "klippy/mcus.h"
+#include "klippy/print-state.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 

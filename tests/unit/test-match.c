@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Boards told apart by the registry. */
-#include "core/board.h"
-#include "core/registry.h"
+#include "board/board.h"
 #include "core/text.h"
+#include "registry/registry.h"
 #include "unit/test.h"
 
 /* A registry of that text, in memory. */

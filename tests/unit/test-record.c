@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/record.h"
+#include "board/record.h"
 #include "core/text.h"
 #include "unit/test.h"
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "core/file.h"
-#include "core/registry.h"
-#include "core/settings.h"
+#include "registry/registry.h"
+#include "registry/settings.h"
 #include "unit/test.h"
 
 static char home[] = "/tmp/kf-registry-XXXXXX";

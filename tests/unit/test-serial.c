@@ -12,8 +12,8 @@
 
 #include "core/clock.h"
 #include "core/process.h"
+#include "link/serial.h"
 #include "unit/machine.h"
-#include "usb/serial.h"
 
 struct pair {
 	int board;

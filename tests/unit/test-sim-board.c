@@ -5,7 +5,7 @@
 
 #include "core/bytes.h"
 #include "katapult/frame.h"
-#include "klipper/frame.h"
+#include "mcu/frame.h"
 #include "sim/identity.h"
 #include "unit/test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Hostile strings become safe, and good ones stay what they are. */
-#include "core/board.h"
+#include "board/board.h"
 #include "core/text.h"
 #include "unit/test.h"
 

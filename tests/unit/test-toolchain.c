@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a board's Makefile says of its compiler. */
-#include "klipper/toolchain.h"
+#include "build/toolchain.h"
 #include "unit/test.h"
 
 TEST(plain_assignments)

@@ -7,9 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "build/source.h"
 #include "core/clock.h"
 #include "core/file.h"
-#include "klipper/source.h"
 #include "unit/test.h"
 
 static char root[] = "/tmp/kf-tree-XXXXXX";

@@ -2,8 +2,8 @@
 /* What options take, and what is said of the rest. */
 #include <errno.h>
 
-#include "core/method.h"
 #include "core/value.h"
+#include "registry/method.h"
 #include "unit/test.h"
 
 static int64_t takes(enum kf_value value, const char *text)

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One small file a board, replaced whole; the history is only ever appended to. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "board/last-flash.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/text.h"
+
+enum { FILE_MAX = 4096 };
+
+static void member(const json_t *obj, const char *name, char *dst, size_t size)
+{
+	const json_t *value = json_object_get(obj, name);
+
+	if (json_is_string(value))
+		kf_text_clean(dst, size, json_string_value(value), json_string_length(value));
+}
+
+void kf_last_flash_load(const char *key, struct kf_last_flash *ret)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+
+	memset(ret, 0, sizeof(*ret));
+	if (kf_path(KF_DIR_STATE, path, NULL, "boards/%s.json", key) < 0 ||
+	    kf_file_read(path, FILE_MAX, &text, &len, NULL) < 0)
+		return;
+	obj = json_loadb(text, len, 0, NULL);
+	member(obj, "version", ret->version, sizeof(ret->version));
+	member(obj, "sha256", ret->sha256, sizeof(ret->sha256));
+	member(obj, "serial", ret->serial, sizeof(ret->serial));
+	member(obj, "port", ret->port, sizeof(ret->port));
+	member(obj, "incomplete", ret->incomplete, sizeof(ret->incomplete));
+	ret->time_s = json_integer_value(json_object_get(obj, "time"));
+}
+
+int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", key);
+	if (r < 0)
+		return r;
+	obj = json_pack("{s:s, s:s, s:s, s:s, s:I}", "version", last->version, "sha256",
+			last->sha256, "serial", last->serial, "port", last->port, "time",
+			(json_int_t)last->time_s);
+	if (last->incomplete[0])
+		json_object_set_new(obj, "incomplete", json_string(last->incomplete));
+	text = json_dumps(obj, JSON_INDENT(2));
+	if (!text)
+		return kf_fail(err, KF_INTERNAL, "%s: cannot write its last flash as JSON", key);
+	return kf_file_write(path, text, strlen(text), err);
+}
+
+int kf_last_flash_begin(const struct kf_board *board, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	struct kf_last_flash last;
+	int r;
+
+	kf_last_flash_load(board->key, &last);
+	if (!last.sha256[0] && strcmp(last.port, board->usb.port) == 0)
+		return 0;
+	last.sha256[0] = '\0';
+	kf_text_format(last.port, sizeof(last.port), "%s", board->usb.port);
+	if (kf_last_flash_save(board->key, &last, NULL) == 0)
+		return 0;
+	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", board->key);
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = kf_fail_sys(err, errno, "%s: the note of the last flash cannot be removed",
+				path);
+	return r;
+}
+
+int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *err)
+{
+	struct kf_last_flash last;
+	int r;
+
+	if (!key[0])
+		return 0;
+	kf_last_flash_load(key, &last);
+	last.version[0] = last.sha256[0] = '\0';
+	kf_text_format(last.incomplete, sizeof(last.incomplete), "%s", in);
+	r = kf_last_flash_save(key, &last, err);
+	if (r < 0)
+		kf_error_prefix(err, "nothing was written to the board: the note of its last flash "
+				     "cannot be saved");
+	return r;
+}
+
+/*
+ * By kf_mode_name or kf_loader_name. A double click starts Katapult where its Kconfig has
+ * ENABLE_DOUBLE_RESET, which is the default.
+ */
+const char *kf_last_flash_remedy(const char *in)
+{
+	static const struct {
+		const char *in, *remedy;
+	} remedies[] = {
+		{ "katapult", "double-click its reset button (where it has none, power-cycle it)" },
+		{ "dfu", "start it with its BOOT0 button or jumper held" },
+		{ "rp2boot", "plug it in with its BOOTSEL button held" },
+		{ "sam_rom",
+		  "read the log; if kf list shows it as not connected, reset it with its ERASE "
+		  "button or jumper held and write the image with bossac (SAM3 and SAM4 in "
+		  "Klipper's docs/Bootloaders.md)" },
+		{ "samd",
+		  "read the log; if kf list shows it as not connected, double-click its reset "
+		  "button and write the image with bossac (SAMD in Klipper's "
+		  "docs/Bootloaders.md)" },
+		{ "avr", "read the log" }, /* its bootloader is entered at each reset */
+	};
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(remedies); i++)
+		if (strcmp(in, remedies[i].in) == 0)
+			return remedies[i].remedy;
+	return "";
+}
+
+/* Did the board cause this error? Our hint then leads further than the code's own. */
+static bool is_caused_by_board(enum kf_code code)
+{
+	switch (code) {
+	case KF_NOTHING_CONNECTED:
+	case KF_NOT_CONNECTED:
+	case KF_GONE:
+	case KF_TIMEOUT:
+	case KF_PROTOCOL:
+	case KF_NO_KATAPULT:
+	case KF_FLASH_FAILED:
+	case KF_VERIFY_FAILED:
+	case KF_LEFT_IN_BOOTLOADER:
+	case KF_WRONG_VERSION:
+	case KF_UNVERIFIED:
+	case KF_INTERRUPTED:
+	case KF_INTERNAL: /* as that of a process that was killed */
+		return true;
+	default:
+		return false;
+	}
+}
+
+void kf_last_flash_hint(const char *in, bool waits, struct kf_error *err)
+{
+	static const char what[] = "the firmware on it is incomplete";
+	const char *remedy = waits ? "" : kf_last_flash_remedy(in);
+	char message[sizeof(err->message)];
+
+	if (!in[0] || err->code == KF_OK || strstr(err->message, what))
+		return;
+	kf_text_format(message, sizeof(message), "%s; %s", err->message, what);
+	kf_text_format(err->message, sizeof(err->message), "%s", message);
+	if (waits ? err->code == KF_LEFT_IN_BOOTLOADER : is_caused_by_board(err->code))
+		kf_error_hint(err, "%s%srun the same command again", remedy,
+			      remedy[0] ? ", then " : "");
+}
+
+bool kf_last_flash_explain(const char *key, struct kf_error *err)
+{
+	struct kf_last_flash last = { 0 };
+
+	if (key[0])
+		kf_last_flash_load(key, &last);
+	kf_last_flash_hint(last.incomplete, false, err);
+	return last.incomplete[0];
+}
+
+int kf_history_append(const json_t *record, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *line = NULL;
+	_cleanup_(kf_freep) char *text = NULL;
+	_cleanup_(kf_closep) int fd = -1;
+	char path[PATH_MAX];
+	struct iovec iov[2];
+	int r;
+
+	r = kf_path(KF_DIR_STATE, path, err, "history.jsonl");
+	if (r == 0)
+		r = kf_dir_make_parent(path, err);
+	if (r < 0)
+		return r;
+	line = json_copy((json_t *)record);
+	json_object_set_new(line, "time", json_integer((json_int_t)time(NULL)));
+	text = json_dumps(line, JSON_COMPACT);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || !text)
+		return kf_fail_sys(err, errno, "%s", path);
+	iov[0] = (struct iovec){ text, strlen(text) };
+	iov[1] = (struct iovec){ (void *)"\n", 1 };
+	if (writev(fd, iov, 2) < 0)
+		return kf_fail_sys(err, errno, "%s", path);
+	return 0;
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Boards are planned in turn; then makes are started while there are slots, and
+ * whatever ends first gives its slot on. A board with the build key of one before waits for it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "build/build.h"
+#include "build/builds.h"
+#include "build/extras.h"
+#include "build/source.h"
+#include "build/toolchain.h"
+#include "core/clock.h"
+#include "core/file.h"
+
+enum { TOOLCHAIN_MS = 20000 };
+
+/* The compiler that a tree has for a kind of boards (BOARD_DIRECTORY). */
+struct compiler {
+	char board[64], id[KF_HEX_SIZE];
+	struct compiler *next;
+};
+
+/* A tree that boards of this run are built in: looked at once, for all of them. */
+struct tree_use {
+	const char *dir;     /* as the user wrote it */
+	struct kf_tree tree; /* its version is filled before the first make */
+	char source[KF_HEX_SIZE];
+	struct kf_extras extras; /* the guard around all makes */
+	unsigned running;	 /* makes */
+	int r;			 /* 0, or why the tree cannot be used: err */
+	struct kf_error err;
+	struct compiler *compilers;
+	struct tree_use *next;
+};
+
+enum stage { WAITING, RUNNING, ENDED };
+
+struct item {
+	struct kf_built *built;
+	struct tree_use *use;
+	char build_key[KF_HEX_SIZE];
+	struct kf_build build;
+	struct kf_work *work; /* while make runs */
+	enum stage stage;
+	pid_t pid;
+	int pidfd;
+	int64_t deadline_ms;
+};
+
+struct run {
+	const struct kf_builds_options *options;
+	struct item *items;
+	size_t count;
+	struct tree_use *trees;
+	struct kf_jobserver jobserver;
+	unsigned running;
+};
+
+/* The use of the tree in dir, in the list or new; NULL: no memory. */
+static struct tree_use *find_tree(struct tree_use **trees, const char *dir)
+{
+	struct tree_use *use;
+
+	for (use = *trees; use; use = use->next)
+		if (strcmp(use->dir, dir) == 0)
+			return use;
+	use = calloc(1, sizeof(*use));
+	if (!use)
+		return NULL;
+	use->dir = dir;
+	use->extras.dir = -1;
+	use->r = kf_tree_open(dir, &use->tree, &use->err);
+	if (use->r == 0)
+		use->r = kf_source_hash(&use->tree, use->source, &use->err);
+	use->next = *trees;
+	*trees = use;
+	return use;
+}
+
+/* kf_toolchain_check, asked once for all boards of a kind. */
+static int find_compiler(struct tree_use *use, const struct kf_kconfig *config,
+			 char ret[KF_HEX_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	struct compiler *c;
+	char board[64] = "";
+	int r;
+
+	if (!kf_kconfig_get(config, "BOARD_DIRECTORY", board, sizeof(board)))
+		board[0] = '\0';
+	for (c = use->compilers; c && strcmp(c->board, board) != 0; c = c->next)
+		;
+	if (!c) {
+		r = kf_toolchain_check(&use->tree, config, kf_now_ms() + TOOLCHAIN_MS, &text, err);
+		if (r < 0)
+			return r;
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return kf_fail_sys(err, ENOMEM, "%s", use->dir);
+		kf_sha256(text, strlen(text), c->id);
+		memcpy(c->board, board, sizeof(board));
+		c->next = use->compilers;
+		use->compilers = c;
+	}
+	memcpy(ret, c->id, sizeof(c->id));
+	return 0;
+}
+
+/* Before a make: which version it will say, and what to clean up in the end. */
+static int enter_tree(struct tree_use *use, int64_t wait_ms, struct kf_error *err)
+{
+	int r = use->tree.version[0] ? 0 : kf_tree_describe(&use->tree, err);
+
+	if (r == 0 && use->extras.dir < 0)
+		r = kf_extras_note(use->tree.dir, kf_now_ms() + wait_ms, &use->extras, err);
+	return r;
+}
+
+/* Also cleans up what makes left in the trees. */
+static void free_trees(struct tree_use *trees)
+{
+	struct tree_use *use;
+	struct compiler *c;
+
+	while ((use = trees)) {
+		trees = use->next;
+		while ((c = use->compilers)) {
+			use->compilers = c->next;
+			free(c);
+		}
+		kf_extras_restore(&use->extras);
+		free(use);
+	}
+}
+
+static void tell(const struct run *run, const struct item *item, enum kf_build_event event,
+		 const char *text)
+{
+	if (run->options->event)
+		run->options->event(item->built, event, text, run->options->data);
+}
+
+static void free_work(struct kf_work **work)
+{
+	if (*work)
+		kf_work_free(*work);
+	free(*work);
+	*work = NULL;
+}
+
+static void end_item(struct run *run, struct item *item)
+{
+	free_work(&item->work);
+	kf_closep(&item->pidfd);
+	item->pidfd = -1;
+	item->stage = ENDED;
+	tell(run, item, KF_BUILD_ENDS, NULL);
+}
+
+/* What the tree and the configuration gave, another board would get too; the rest was bad luck. */
+static bool is_shared(const struct item *item)
+{
+	enum kf_code code = item->built->err.code;
+
+	return item->stage != ENDED || item->built->firmware || code == KF_BUILD_FAILED ||
+	       code == KF_TIMEOUT || code == KF_INTERRUPTED;
+}
+
+/* A board before this one whose outcome will be, or is, this one's too. */
+static struct item *find_twin(const struct run *run, const struct item *item)
+{
+	for (struct item *i = run->items; i < item; i++)
+		if (strcmp(i->build_key, item->build_key) == 0 && is_shared(i))
+			return i;
+	return NULL;
+}
+
+static int open_work(struct item *item, struct kf_error *err)
+{
+	item->work = calloc(1, sizeof(*item->work));
+	if (!item->work)
+		return kf_fail_sys(err, ENOMEM, "%s", item->built->key);
+	return kf_build_open(&item->build, item->work, err);
+}
+
+/* lint: -Wno-analyzer-malloc-leak: item->work is freed with the item or the run */
+static int plan_work(struct run *run, struct item *item, struct kf_error *err)
+{
+	char compiler[KF_HEX_SIZE];
+	int r;
+
+	item->use = find_tree(&run->trees, item->built->dir);
+	if (!item->use)
+		return kf_fail_sys(err, ENOMEM, "%s", item->built->dir);
+	if (item->use->r < 0) {
+		*err = item->use->err;
+		return item->use->r;
+	}
+	item->build = (struct kf_build){
+		.key = item->built->key,
+		.tree = &item->use->tree,
+		.config = item->built->config,
+		.config_sha256 = item->built->config_sha256,
+		.jobserver = &run->jobserver,
+		.clean = run->options->clean,
+		.timeout_ms = run->options->timeout_ms,
+	};
+	r = open_work(item, err);
+	if (r == 0)
+		r = find_compiler(item->use, &item->work->kconfig, compiler, err);
+	if (r < 0)
+		return r;
+	kf_build_key(item->work, item->use->source, compiler);
+	memcpy(item->build_key, item->work->build_key, sizeof(item->build_key));
+	return 0;
+}
+
+/* Is there anything to be done for this board? */
+static void plan(struct run *run, struct item *item)
+{
+	struct kf_built *built = item->built;
+	struct item *twin;
+	int r = plan_work(run, item, &built->err);
+
+	if (r < 0 || kf_build_reuse(item->work, &built->firmware) == 1) {
+		end_item(run, item);
+		return;
+	}
+	twin = find_twin(run, item);
+	if (twin)
+		tell(run, item, KF_BUILD_SHARES, twin->built->key);
+}
+
+static int start_make(struct run *run, struct item *item, struct kf_error *err)
+{
+	const struct kf_builds_options *options = run->options;
+	int r = enter_tree(item->use,
+			   options->wait_ms < options->timeout_ms ? options->wait_ms
+								  : options->timeout_ms,
+			   err);
+
+	if (r < 0)
+		return r;
+	tell(run, item, KF_BUILD_STARTS, item->use->tree.dir);
+	r = kf_build_start(item->work, &item->pid, err);
+	if (r < 0)
+		return r;
+	item->pidfd = (int)syscall(SYS_pidfd_open, item->pid, 0);
+	item->deadline_ms = kf_now_ms() + run->options->timeout_ms;
+	item->stage = RUNNING;
+	item->use->running++;
+	run->running++;
+	return 0;
+}
+
+static void share(struct run *run, struct item *item, const struct kf_built *from)
+{
+	struct kf_built *built = item->built;
+
+	if (!from->firmware)
+		built->err = from->err;
+	else if (kf_build_share(item->work, from->firmware, &built->firmware, &built->err) < 0)
+		built->firmware = NULL;
+	end_item(run, item);
+}
+
+/* make has ended, or is to be ended now. */
+static void finish(struct run *run, struct item *item, int64_t deadline_ms)
+{
+	struct kf_built *built = item->built;
+	int status = 0;
+	int r = kf_process_wait(item->pid, deadline_ms, &status, &built->err);
+
+	run->running--;
+	item->use->running--;
+	kf_jobserver_give(&run->jobserver);
+	if (kf_build_finish(item->work, r, status, &built->firmware, &built->err) < 0)
+		built->firmware = NULL;
+	end_item(run, item);
+}
+
+/*
+ * Kalico's makes write src/extras at every start. Without extras they all write nothing; with
+ * some, one could read what another is just writing.
+ */
+static bool must_wait(const struct item *item)
+{
+	return item->use->running > 0 && kf_extras_any(item->use->tree.dir);
+}
+
+static void start_some(struct run *run)
+{
+	struct item *twin;
+
+	for (struct item *i = run->items; i < run->items + run->count; i++) {
+		twin = i->stage == WAITING ? find_twin(run, i) : NULL;
+		if (twin && twin->stage == ENDED)
+			share(run, i, twin->built);
+		if (i->stage != WAITING || twin || must_wait(i))
+			continue;
+		if (!kf_jobserver_take(&run->jobserver))
+			return;
+		if (start_make(run, i, &i->built->err) < 0) {
+			kf_jobserver_give(&run->jobserver);
+			end_item(run, i);
+		}
+	}
+	kf_jobserver_lend(&run->jobserver);
+}
+
+/* Until one ends, or its time does. */
+static int wait_some(struct run *run, struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct pollfd *fds = calloc(run->running, sizeof(*fds));
+	int64_t first = KF_FOREVER;
+	size_t n = 0;
+	int r;
+
+	if (!fds)
+		return kf_fail_sys(err, ENOMEM, "%u builds", run->running);
+	for (struct item *i = run->items; i < run->items + run->count; i++) {
+		if (i->stage != RUNNING)
+			continue;
+		fds[n++] = (struct pollfd){ .fd = i->pidfd, .events = POLLIN };
+		if (i->deadline_ms < first)
+			first = i->deadline_ms;
+	}
+	r = kf_wait(fds, n, first);
+	if (r < 0)
+		return kf_fail_sys(err, -r, "make");
+	n = 0;
+	for (struct item *i = run->items; i < run->items + run->count; i++)
+		if (i->stage == RUNNING && (fds[n++].revents || i->deadline_ms <= kf_now_ms()))
+			finish(run, i, i->deadline_ms);
+	return 0;
+}
+
+static int run_all(struct run *run, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < run->count && !kf_stop_signal(); i++)
+		plan(run, &run->items[i]);
+	if (kf_stop_signal())
+		return kf_fail_sys(err, EINTR, "make");
+	start_some(run);
+	while (r == 0 && run->running) {
+		r = wait_some(run, err);
+		if (r == 0)
+			start_some(run);
+	}
+	/* A stop signal: first tell all, then see them end. */
+	for (size_t i = 0; i < run->count; i++)
+		if (run->items[i].stage == RUNNING)
+			kf_group_signal(run->items[i].pid, SIGTERM);
+	for (size_t i = 0; i < run->count; i++)
+		if (run->items[i].stage == RUNNING)
+			finish(run, &run->items[i], 0);
+	return r;
+}
+
+static void free_run(struct run *run)
+{
+	free_trees(run->trees);
+	for (size_t i = 0; run->items && i < run->count; i++)
+		free_work(&run->items[i].work);
+	free(run->items);
+	kf_jobserver_close(&run->jobserver);
+}
+
+int kf_builds_run(struct kf_built *list, size_t count, const struct kf_builds_options *options,
+		  struct kf_error *err)
+{
+	_cleanup_(free_run) struct run run = { .options = options,
+					       .items = calloc(count + 1, sizeof(*run.items)),
+					       .count = count,
+					       .jobserver.fds = { -1, -1, -1 } };
+	int r;
+
+	if (!run.items)
+		return kf_fail_sys(err, ENOMEM, "%zu builds", count);
+	for (size_t i = 0; i < count; i++)
+		run.items[i] = (struct item){ .built = &list[i], .pidfd = -1 };
+	r = kf_jobserver_open(options->jobs, &run.jobserver, err);
+	return r < 0 ? r : run_all(&run, err);
+}

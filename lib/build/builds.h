@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Many boards' builds at once, with never more compilers than jobs. Each tree is looked at once;
+ * what did not change is not built; boards with the same tree, configuration and compiler share
+ * one build, and each keeps its own firmware.
+ */
+#ifndef KF_BUILD_BUILDS_H
+#define KF_BUILD_BUILDS_H
+
+#include "build/tree.h"
+
+struct kf_built {
+	const char *key;
+	const char *dir; /* of the tree, as the user wrote it */
+	const char *config, *config_sha256;
+	/* What comes out: */
+	json_t *firmware; /* the record's member, a reference of the caller's; or NULL and err */
+	struct kf_error err;
+};
+
+enum kf_build_event {
+	KF_BUILD_STARTS, /* make runs: in what tree */
+	KF_BUILD_SHARES, /* with whom: one event when it waits, before that one's end */
+	KF_BUILD_ENDS,	 /* built->firmware or built->err is there */
+};
+
+struct kf_builds_options {
+	unsigned jobs;	    /* at least 1 */
+	int64_t timeout_ms; /* of each make */
+	int64_t wait_ms;    /* for other runs of ours, where two cannot be in a tree */
+	bool clean;	    /* from nothing, whatever is there */
+	void (*event)(const struct kf_built *built, enum kf_build_event event, const char *text,
+		      void *data);
+	void *data;
+};
+
+/*
+ * Every board of the list ends with firmware or err (errors as build/build.h and build/tree.h,
+ * and KF_NO_TOOLCHAIN); one that fails stops no other. Fails itself only where nothing can go on:
+ * memory, -EINTR after a stop signal (then all makes are gone).
+ */
+_must_check_ int kf_builds_run(struct kf_built *list, size_t count,
+			       const struct kf_builds_options *options, struct kf_error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A record's "config" member: the board's configuration, edited if need be, migrated, checked. */
+#ifndef KF_BUILD_CONFIGURE_H
+#define KF_BUILD_CONFIGURE_H
+
+#include "build/tree.h"
+#include "firmware/kconfig-difference.h"
+#include "firmware/kconfig.h"
+#include "registry/registry.h"
+
+struct kf_configure {
+	const struct kf_registry *registry;
+	const char *klipper_dir; /* for all boards; NULL: what is registered */
+	int tty;		 /* for menuconfig, or -1 */
+	const char *from;	 /* save this file for the board; NULL: no */
+	bool menuconfig;	 /* also where a configuration is saved */
+	bool saved;		 /* never there for skip_menuconfig's sake: many boards at once */
+	bool connected;		 /* only the boards that are plugged in */
+	bool asks;		 /* ask before a configuration that menuconfig left is handed on */
+	bool accept_drift;	 /* take what the tree makes of a configuration */
+	int64_t timeout_ms;	 /* of olddefconfig */
+	int64_t wait_ms;	 /* for another of us at this board or tree */
+	char dir[PATH_MAX];	 /* ours: the tree opened last, as it was named */
+	struct kf_tree tree;
+};
+
+struct kf_configured {
+	char path[PATH_MAX];	   /* the migrated copy, for the build */
+	struct kf_kconfig kconfig; /* the caller frees it */
+	const char *saved;	   /* what was saved just now, for people: "; saved", or "" */
+	char lost[KF_LOST_SIZE];   /* symbols that the tree no longer has, or "" */
+	int days;		   /* since it was saved */
+};
+
+/* Is this board to be configured: registered, not excluded, and one of those that are wanted? */
+bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board);
+
+/* Will menuconfig open for this board? */
+bool kf_configure_edits(const struct kf_configure *c, const char *key);
+
+/* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
+ * the user does not want to go on with that), and as
+ * kf_menuconfig and kf_kconfig_bring_up. */
+_must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
+				    struct kf_configured *ret, struct kf_error *err);
+
+/* The record's "config" member, a new reference. */
+json_t *kf_configure_member(const struct kf_configured *done);
+
+#endif

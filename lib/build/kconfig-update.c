@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Below configs/KEY in the cache: .config is what builds read, work/ and edit/ are where
+ * olddefconfig and menuconfig run, each with an OUT of its own (Klipper's Makefile writes to
+ * OUT whatever the target). menuconfig's .config.old lands there too, not at the user's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "board/identity.h"
+#include "build/kconfig-update.h"
+#include "build/room.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/lock.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "firmware/kconfig-difference.h"
+#include "registry/saved-config.h"
+
+enum { LOG_MAX = 1 << 20 };
+
+static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", m->key);
+	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + m->wait_ms, ret, err);
+}
+
+/* Where a step runs: "work" or "edit". */
+struct place {
+	char config[PATH_MAX], out[PATH_MAX];
+};
+
+static int place_of(const char *key, const char *step, struct place *ret, struct kf_error *err)
+{
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, ret->config, err, "configs/%s/%s/.config", key, step);
+	return r < 0 ? r : kf_path(KF_DIR_CACHE, ret->out, err, "configs/%s/%s/out/", key, step);
+}
+
+/* The last line that is not make's own account of it; else the last. It is cut out of text. */
+static const char *last_words(char *text)
+{
+	const char *last = "", *own = "";
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (line[0])
+			last = line;
+		if (line[0] && strncmp(line, "make", 4) != 0)
+			own = line;
+	}
+	return own[0] ? own : last;
+}
+
+/* The last words in make's log say it best; the whole log is for those who want more. */
+static int make_failed(const struct kf_kconfig_update *m, const char *what, int status,
+		       const char *out, const char *log, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	const char *last = "";
+	size_t len = 0;
+	int r;
+
+	if (kf_file_read(log, LOG_MAX, &text, &len, NULL) == 0)
+		last = last_words(text);
+	r = kf_fail(err, KF_BUILD_FAILED, "make %s in %s ended with status %d%s%s", what,
+		    m->tree->dir, kf_process_status(status), *last ? ": " : "", last);
+	kf_room_blame(out, log, err);
+	if (err)
+		kf_text_format(err->log, sizeof(err->log), "%s", log);
+	return r;
+}
+
+/* make TARGET at a place, with a log of its own; tty is for menuconfig, else -1. */
+static int run_make(const struct kf_kconfig_update *m, const char *target,
+		    const struct place *place, int tty, int64_t deadline_ms, struct kf_error *err)
+{
+	const char *const targets[] = { target, NULL };
+	_cleanup_(kf_closep) int fd = -1;
+	struct kf_make make = { .tree = m->tree,
+				.out = place->out,
+				.config = place->config,
+				.targets = targets,
+				.tty = tty,
+				.wait_ms = m->wait_ms,
+				.deadline_ms = deadline_ms };
+	char log[PATH_MAX];
+	int status, r;
+
+	r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/%s.log", m->key, target);
+	if (r < 0)
+		return r;
+	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "%s", log);
+	make.log_fd = fd;
+	r = kf_tree_make(&make, &status, err);
+	if (r < 0)
+		return r;
+	return status ? make_failed(m, target, status, place->out, log, err) : 0;
+}
+
+static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
+		     struct kf_error *err)
+{
+	if (!m->mcu[0] || kf_mcu_same(m->mcu, config->mcu))
+		return 0;
+	kf_fail(err, KF_MCU_MISMATCH, "the configuration is for %s, the board is %s",
+		config->mcu[0] ? config->mcu : "no MCU at all", m->mcu);
+	kf_error_hint(err, "choose the board's MCU: kf config %s", m->key);
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
+
+static int check_difference(const struct kf_kconfig_update *m, const struct kf_kconfig *saved,
+			    const struct kf_kconfig *now, struct kf_error *err)
+{
+	char flash[KF_NAME_SIZE];
+	int r;
+
+	kf_text_format(flash, sizeof(flash), "kf flash %s", m->key);
+	r = kf_kconfig_compare(saved, now, m->key, m->mcu,
+			       m->from ? "the same command with" : flash, err);
+	if (r < 0 && m->from)
+		kf_error_prefix(err, "%s", m->from);
+	return r;
+}
+
+/* The same for what is saved, for --from and for what menuconfig left. 1: accepted drift. */
+static int migrate(const struct kf_kconfig_update *m, const char *source, char ret_path[PATH_MAX],
+		   struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
+	char path[PATH_MAX];
+	bool drifted = false;
+	struct place work;
+	int r;
+
+	r = place_of(m->key, "work", &work, err);
+	if (r == 0)
+		r = kf_kconfig_load(source, &saved, err);
+	if (r == 0)
+		r = kf_file_write(work.config, saved.text, saved.len, err);
+	if (r == 0)
+		r = run_make(m, "olddefconfig", &work, -1, kf_now_ms() + m->timeout_ms, err);
+	if (r == 0)
+		r = kf_kconfig_load(work.config, &config, err);
+	if (r == 0)
+		r = check_difference(m, &saved, &config, err);
+	if (r == kf_code_errno(KF_CONFIG_DRIFT) && m->accept_drift) {
+		drifted = true;
+		r = 0;
+	}
+	if (r == 0)
+		r = check_mcu(m, &config, err);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
+	if (r == 0 && !kf_kconfig_is_file(&config, path)) /* else it keeps its time */
+		r = kf_file_write(path, config.text, config.len, err);
+	if (r < 0)
+		return r;
+	kf_text_format(ret_path, PATH_MAX, "%s", path);
+	kf_kconfig_lost(&saved, &config, ret_lost);
+	*ret = config;
+	config = (struct kf_kconfig){ 0 }; /* the caller's now */
+	return drifted;
+}
+
+int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MAX],
+			struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_closep) int lock = -1;
+	char source[PATH_MAX];
+	int r;
+
+	r = m->from ? kf_path_expand(m->from, source, err)
+		    : kf_saved_config_path(m->key, source, err);
+	if (r < 0)
+		return r;
+	if (!m->from && access(source, F_OK) < 0 && errno == ENOENT)
+		return kf_saved_config_missing(m->key, err);
+	r = lock_board(m, &lock, err);
+	if (r == 0)
+		r = migrate(m, source, ret_path, ret, ret_lost, err);
+	if (r <= 0 || m->from)
+		return r;
+	r = kf_saved_config_write(m->key, ret, err);
+	if (r < 0)
+		kf_kconfig_free(ret);
+	return r < 0 ? r : 1;
+}
+
+/*
+ * Lay out what menuconfig shall edit. An empty file is "nothing": were there none, make
+ * itself would write the tree's defaults first, and the user, seeing no change, could leave
+ * without saving them. make does the same to a file older than src/Kconfig.
+ */
+static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
+			const struct place *edit, struct kf_error *err)
+{
+	char kconfig[PATH_MAX], dir[PATH_MAX];
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st, ours;
+	int r;
+
+	r = kf_path(KF_DIR_CACHE, dir, err, "configs/%s/edit", m->key);
+	if (r == 0)
+		r = kf_dir_remove(dir, err);
+	if (r < 0)
+		return r;
+	if (access(saved, F_OK) == 0)
+		r = kf_kconfig_load(saved, &config, err);
+	if (r == 0)
+		r = kf_file_write(edit->config, config.text ? config.text : "", config.len, err);
+	if (r < 0)
+		return r;
+	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->tree->dir);
+	if (stat(kconfig, &st) < 0 || stat(edit->config, &ours) < 0)
+		return kf_fail_sys(err, errno, "%s", kconfig);
+	times[1] = st.st_mtim;
+	times[1].tv_sec++;
+	if (ours.st_mtim.tv_sec <= st.st_mtim.tv_sec &&
+	    utimensat(AT_FDCWD, edit->config, times, 0) < 0)
+		return kf_fail_sys(err, errno, "%s", edit->config);
+	return 0;
+}
+
+static int run_menuconfig(const struct kf_kconfig_update *m, const struct place *edit, int tty,
+			  struct kf_error *err)
+{
+	struct termios before;
+	bool known = tcgetattr(tty, &before) == 0;
+	int r = run_make(m, "menuconfig", edit, tty, KF_FOREVER, err);
+
+	if (r < 0 && known)
+		tcsetattr(tty, TCSADRAIN, &before); /* curses may have had no chance to */
+	return r;
+}
+
+int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	_cleanup_(kf_closep) int lock = -1;
+	char saved[PATH_MAX], path[PATH_MAX], before[KF_HEX_SIZE], after[KF_HEX_SIZE];
+	char lost[KF_LOST_SIZE];
+	struct place edit;
+	bool drifted;
+	int r;
+
+	r = kf_saved_config_path(m->key, saved, err);
+	if (r == 0)
+		r = place_of(m->key, "edit", &edit, err);
+	if (r == 0)
+		r = lock_board(m, &lock, err);
+	if (r == 0)
+		r = prepare_edit(m, saved, &edit, err);
+	if (r == 0)
+		r = kf_file_sha256(edit.config, before, err);
+	if (r == 0)
+		r = run_menuconfig(m, &edit, tty, err);
+	if (r < 0)
+		return r;
+	r = kf_file_sha256(edit.config, after, err);
+	if (r == -ENOENT || (r == 0 && strcmp(before, after) == 0))
+		return 0;
+	if (r == 0)
+		r = migrate(m, edit.config, path, &config, lost, err);
+	if (r < 0) {
+		kf_error_prefix(err, "%s stays unsaved", edit.config);
+		return r;
+	}
+	drifted = r > 0;
+	r = kf_path_follow(saved, err);
+	if (r == 0)
+		r = kf_file_copy(drifted ? path : edit.config, saved, KF_SAVED_CONFIG_MAX, err);
+	return r < 0 ? r : 1;
+}

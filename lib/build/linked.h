@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A folder of links to a source tree, for `make flash`: it builds rp2040_flash, hid-flash and
+ * bossac in the tree's lib/, and has no variable to put them elsewhere. Here these land beside the
+ * links, below our cache, and the user's tree stays as it is.
+ */
+#ifndef KF_BUILD_LINKED_H
+#define KF_BUILD_LINKED_H
+
+#include "build/tree.h"
+
+/* Where the folder for a tree (by its absolute path) is, or would be. Errors as kf_path. */
+_must_check_ int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *err);
+
+/*
+ * Make it, or bring it up to date: ret->dir is the folder. Its lib/bossac, lib/hidflash and
+ * lib/rp2040_flash are folders of its own, with links to the tree's files; all else is a link to
+ * the tree's. What was built there stays. Its lock is the caller's, held by *lock until it is
+ * closed. KF_BUSY: another make flash uses it at deadline_ms. KF_INTERRUPTED, KF_IO and the like.
+ */
+_must_check_ int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms,
+				struct kf_tree *ret, int *lock, struct kf_error *err);
+
+#endif

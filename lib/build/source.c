@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * git knows the state of a clean tree. The bytes are hashed where it does not: changed or new
+ * files, Kalico's extras (which its .gitignore hides), no .git at all.
+ */
+#include <errno.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "build/extras.h"
+#include "build/source.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/text.h"
+
+enum { WORDS_MAX = 512, GIT_MS = 20000, DESCRIBE_MAX = 4096, STATUS_MAX = 1 << 20 };
+
+/* Ask git about the tree; nobody is asked where there is none, no git, or one that refuses. */
+static void ask_git(const struct kf_tree *tree, const char *const *argv, struct kf_output *ret)
+{
+	/* Not to write .git/index, and not to be led to another repository. */
+	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "GIT_DIR", "GIT_WORK_TREE",
+					   "GIT_INDEX_FILE", NULL };
+	const struct kf_process p = {
+		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
+	};
+	char path[PATH_MAX];
+
+	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0 ||
+	    kf_output_start(&p, ret, NULL) < 0)
+		*ret = (struct kf_output){ 0 };
+}
+
+/* What it says; *ret stays NULL where it has no answer. */
+static int answer(struct kf_output *git, size_t max_bytes, char **ret, struct kf_error *err)
+{
+	int r = git->pid ? kf_output_read(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
+
+	return r == -EINTR ? r : 0;
+}
+
+int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
+{
+	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
+					    "--long", "--dirty",  NULL };
+	_cleanup_(kf_freep) char *text = NULL;
+	struct kf_output git;
+	int r;
+
+	ask_git(tree, argv, &git);
+	r = answer(&git, DESCRIBE_MAX, &text, err);
+	if (text)
+		kf_text_clean(tree->version, sizeof(tree->version), text, strcspn(text, "\n"));
+	return r;
+}
+
+/* git's first words of complaint about the tree; "" if it has none now. */
+static void complaint(const struct kf_tree *tree, char ret[WORDS_MAX])
+{
+	static const char *const argv[] = { "git", "rev-parse", "--git-dir", NULL };
+	static const char *const env[] = { "LC_ALL=C", "GIT_DIR", "GIT_WORK_TREE", NULL };
+	_cleanup_(kf_closep) int fd = memfd_create("git", MFD_CLOEXEC);
+	const struct kf_process p = {
+		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = fd
+	};
+	char text[WORDS_MAX] = "";
+	int status;
+
+	ret[0] = '\0';
+	if (fd < 0 || kf_process_run(&p, kf_now_ms() + GIT_MS, &status, NULL) < 0 || status == 0)
+		return;
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
+		kf_text_clean(ret, WORDS_MAX, text, strcspn(text, "\n"));
+}
+
+/*
+ * Without a .git, no answer is as it should be; else Klipper's build would not have one either, and
+ * the firmware's version would be "?" and a date.
+ */
+int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err)
+{
+	char path[PATH_MAX], words[WORDS_MAX];
+
+	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0)
+		return 0;
+	if (!kf_process_exists("git")) {
+		kf_fail(err, KF_NO_TOOLCHAIN,
+			"git is not installed: firmware of %s would have no version", tree->dir);
+		kf_error_hint(err, "sudo apt-get install git");
+		return kf_code_errno(KF_NO_TOOLCHAIN);
+	}
+	complaint(tree, words);
+	if (strstr(words, "ownership") || strstr(words, "owned by someone else")) {
+		kf_fail(err, KF_PERMISSION,
+			"%s belongs to another user, so git refuses it: its firmware would have no "
+			"version",
+			tree->dir);
+		kf_error_hint(err, "git config --global --add safe.directory %s", tree->dir);
+		return kf_code_errno(KF_PERMISSION);
+	}
+	kf_fail(err, KF_NO_TREE, "git cannot read %s: its firmware would have no version%s%s",
+		tree->dir, words[0] ? ": " : "", words);
+	kf_error_hint(err, "see what git -C %s status says", tree->dir);
+	return kf_code_errno(KF_NO_TREE);
+}
+
+/* Does make read below this path of the tree? */
+static bool is_read(const char *path)
+{
+	static const char *const folders[] = { "out", "docs", "config", "test", "klippy" };
+	size_t len = strcspn(path, "/");
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(folders); i++)
+		if (strlen(folders[i]) == len && strncmp(path, folders[i], len) == 0)
+			return false;
+	return path[0] != '.';
+}
+
+/*
+ * The commit, and whether git says "dirty". *ret_bytes: git does not tell all that make reads.
+ */
+static int note_commit(const struct kf_tree *tree, struct kf_output *git, FILE *out,
+		       bool *ret_bytes, struct kf_error *err)
+{
+	static const char oid[] = "# branch.oid ";
+	_cleanup_(kf_freep) char *text = NULL;
+	bool dirty = false, untracked = false;
+	char *rest, *line;
+	int r = answer(git, STATUS_MAX, &text, err);
+
+	if (r == 0 && !text)
+		r = kf_tree_explain_silence(tree, err);
+	rest = text;
+	while (rest && (line = strsep(&rest, "\n"))) {
+		if (strncmp(line, oid, strlen(oid)) == 0)
+			fprintf(out, "%s\n", line);
+		else if (strncmp(line, "? ", 2) == 0)
+			untracked = untracked || is_read(line + 2);
+		else if (*line && *line != '#')
+			dirty = true;
+	}
+	fprintf(out, "%s\n", dirty ? "dirty" : text ? "clean" : "unknown");
+	*ret_bytes = dirty || untracked || !text;
+	return r;
+}
+
+static int note_tags(const struct kf_tree *tree, struct kf_output *git, FILE *out,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	struct stat st;
+	int r = answer(git, STATUS_MAX, &text, err);
+
+	fputs(text ? text : "", out);
+	/* How far the nearest tag is also depends on how much history there is. */
+	if (kf_text_format(path, sizeof(path), "%s/.git/shallow", tree->dir) &&
+	    stat(path, &st) == 0)
+		fprintf(out, "shallow %jd %jd\n", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
+	return r;
+}
+
+/*
+ * A file by its bytes; below lib/ (200 MB of vendors' headers) by its size and times: one that was
+ * only touched then counts as changed, which costs a build and no more.
+ */
+static int note_file(FILE *out, const char *name, const char *path, const struct stat *st,
+		     struct kf_error *err)
+{
+	char sha256[KF_HEX_SIZE] = "";
+	int r;
+
+	if (strncmp(name, "lib/", strlen("lib/")) == 0) {
+		fprintf(out, "%s %jd %jd.%09ld %jd.%09ld", name, (intmax_t)st->st_size,
+			(intmax_t)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+			(intmax_t)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	} else {
+		r = kf_file_sha256(path, sha256, err);
+		if (r < 0)
+			return r;
+		fprintf(out, "%s %s", name, sha256);
+	}
+	fputc('\0', out);
+	return 0;
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* No source: left behind by Python, by a build, or written by each make of a Kalico tree. */
+static bool is_made(const char *name, bool kalico)
+{
+	static const char *const suffixes[] = { ".pyc", ".so", ".o", "/__pycache__" };
+	size_t len = strlen(name), tail;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(suffixes); i++) {
+		tail = strlen(suffixes[i]);
+		if (len > tail && strcmp(name + len - tail, suffixes[i]) == 0)
+			return true;
+	}
+	return kalico && (strcmp(name, "src/extras/Kconfig") == 0 ||
+			  strcmp(name, "src/extras/Makefile") == 0 ||
+			  strcmp(name, "src/extras/Kconfig.tmp") == 0);
+}
+
+static bool has(const struct kf_tree *tree, const char *name, char path[PATH_MAX])
+{
+	return kf_text_format(path, PATH_MAX, "%s/%s", tree->dir, name) && access(path, F_OK) == 0;
+}
+
+/* Links are followed: extras are often linked into the tree. fts ends circles. */
+static int note_files(const struct kf_tree *tree, FILE *out, struct kf_error *err)
+{
+	char path[PATH_MAX], *roots[] = { (char *)tree->dir, NULL };
+	bool kalico = has(tree, "scripts/find-firmware-extras.sh", path);
+	FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+	const char *name;
+	FTSENT *entry;
+	int r = 0;
+
+	if (!walk)
+		return kf_fail_sys(err, errno, "%s", tree->dir);
+	while (r == 0 && (errno = 0, entry = fts_read(walk))) {
+		name = entry->fts_path + strlen(tree->dir) + 1;
+		if (entry->fts_level > 0 && (!is_read(name) || is_made(name, kalico)))
+			fts_set(walk, entry, FTS_SKIP);
+		else if (entry->fts_info == FTS_F)
+			r = note_file(out, name, entry->fts_path, entry->fts_statp, err);
+		else if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR ||
+			 entry->fts_info == FTS_NS)
+			r = kf_fail_sys(err, entry->fts_errno, "%s", entry->fts_path);
+	}
+	if (r == 0 && errno)
+		r = kf_fail_sys(err, errno, "%s", tree->dir);
+	fts_close(walk);
+	return r;
+}
+
+/* Where Klipper's build looks for its version if there is no git. */
+static int note_version(const struct kf_tree *tree, FILE *out, struct kf_error *err)
+{
+	static const char name[] = "klippy/.version";
+	const struct stat st = { 0 };
+	char path[PATH_MAX];
+
+	return !has(tree, ".git", path) && has(tree, name, path)
+		       ? note_file(out, name, path, &st, err)
+		       : 0;
+}
+
+int kf_source_hash(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct kf_error *err)
+{
+	/* Not by threads of its own: other git processes run beside it. */
+	static const char *const status[] = {
+		"git",	    "-c",	"core.preloadIndex=false", "status", "--porcelain=v2",
+		"--branch", "-unormal", "--no-ahead-behind",	   NULL
+	};
+	static const char *const refs[] = { "git", "for-each-ref",
+					    "--format=%(refname) %(objectname)", "refs/tags",
+					    NULL };
+	_cleanup_(kf_output_cancel) struct kf_output commit = { 0 }, tags = { 0 };
+	_cleanup_(kf_freep) char *text = NULL;
+	bool bytes = true;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int r;
+
+	if (!out)
+		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
+	ask_git(tree, status, &commit);
+	ask_git(tree, refs, &tags);
+	r = note_commit(tree, &commit, out, &bytes, err);
+	if (r == 0)
+		r = note_tags(tree, &tags, out, err);
+	if (r == 0)
+		r = note_version(tree, out, err);
+	if (r == 0 && (bytes || kf_extras_any(tree->dir)))
+		r = note_files(tree, out, err);
+	if (fclose(out) == EOF)
+		r = kf_fail_sys(err, ENOMEM, "%s", tree->dir);
+	if (r == 0)
+		kf_sha256(text, len, ret);
+	return r;
+}

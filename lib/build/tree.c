@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * make in somebody else's tree. Nothing of the user's environment decides what is
+ * built, and nothing is written outside OUT and beside KCONFIG_CONFIG.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "build/extras.h"
+#include "build/tree.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/terminal.h"
+#include "core/text.h"
+
+enum { TARGETS_MAX = 16 };
+
+/*
+ * The first character that make or the shell in its rules would take apart, or 0. The
+ * Makefiles quote nothing: a space in OUT leaves junk, others run as commands.
+ */
+static char unusable(const char *path)
+{
+	for (; *path; path++) {
+		if ((unsigned char)*path <= ' ' || strchr("#$:%\\'\"`;&|()<>*?[]{}!=^~", *path))
+			return *path;
+	}
+	return 0;
+}
+
+static int check_path(const char *path, enum kf_code code, struct kf_error *err)
+{
+	char c = unusable(path);
+
+	if (!c)
+		return 0;
+	if (c == ' ')
+		return kf_fail(err, code, "%s: make cannot take a path with a space", path);
+	return kf_fail(err, code, "%s: make cannot take a path with '%c'", path, c);
+}
+
+static int check_member(const struct kf_tree *tree, const char *member, struct kf_error *err)
+{
+	char path[PATH_MAX];
+
+	if (!kf_text_format(path, sizeof(path), "%s/%s", tree->dir, member))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", tree->dir);
+	if (access(path, R_OK) < 0)
+		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
+			       "%s is no Klipper source tree: no %s that can be read", tree->dir,
+			       member);
+	return 0;
+}
+
+int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *real = NULL;
+	struct kf_tree tree = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	r = kf_path_expand(dir, path, err);
+	if (r < 0)
+		return r;
+	real = realpath(path, NULL);
+	if (!real)
+		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
+			       "%s: the Klipper source tree cannot be opened: %s", path,
+			       strerror(errno));
+	kf_text_format(tree.dir, sizeof(tree.dir), "%s", real);
+	r = check_path(tree.dir, KF_NO_TREE, err);
+	if (r < 0) {
+		kf_error_hint(err, "move the tree, then kf-config set --global klipper_dir=DIR");
+		return r;
+	}
+	r = check_member(&tree, "Makefile", err);
+	if (r == 0)
+		r = check_member(&tree, "src/Kconfig", err);
+	if (r < 0)
+		return r;
+	*ret = tree;
+	return 0;
+}
+
+static int check_programs(struct kf_error *err)
+{
+	static const char *const programs[] = { "make", "python3" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++) {
+		if (kf_process_exists(programs[i]))
+			continue;
+		kf_fail(err, KF_NO_TOOLCHAIN, "%s is not installed", programs[i]);
+		kf_error_hint(err, "sudo apt-get install %s", programs[i]);
+		return kf_code_errno(KF_NO_TOOLCHAIN);
+	}
+	return 0;
+}
+
+static int check_make(const struct kf_make *make, struct kf_error *err)
+{
+	int r = check_programs(err);
+
+	if (r < 0)
+		return r;
+	r = check_path(make->out, KF_CONFIG, err);
+	if (r == 0)
+		r = check_path(make->config, KF_CONFIG, err);
+	if (r < 0) {
+		kf_error_hint(err, "set XDG_CACHE_HOME to a folder whose path has none");
+		return r;
+	}
+	return kf_dir_make(make->out, err);
+}
+
+/* make's words. Its options, then what the caller wants made. */
+static int fill_argv(const struct kf_make *make, const char **argv, size_t argc,
+		     struct kf_error *err)
+{
+	for (size_t i = 0; make->targets && make->targets[i]; i++) {
+		if (i == TARGETS_MAX)
+			return kf_fail(err, KF_INTERNAL, "make: too many targets");
+		argv[argc++] = make->targets[i];
+	}
+	return 0;
+}
+
+/*
+ * Another make's options, Kconfig's own variables and extra flags would change what is built;
+ * Python would leave __pycache__ in the tree.
+ */
+static const char *const clean_env[] = {
+	"PYTHONDONTWRITEBYTECODE=1",
+	"GIT_OPTIONAL_LOCKS=0",
+	"GNUMAKEFLAGS",
+	"MFLAGS",
+	"MAKELEVEL",
+	"MAKEFILES",
+	"MAKEOVERRIDES",
+	"OUT",
+	"V",
+	"EXTRA_CFLAGS",
+	"CONFIG_",
+	"KCONFIG_CONFIG",
+	"KCONFIG_AUTOHEADER",
+	"KCONFIG_ALLCONFIG",
+	"KCONFIG_DEFCONFIG_LIST",
+	"KCONFIG_CONFIG_HEADER",
+	"KCONFIG_STRICT",
+	"srctree",
+};
+
+enum { ENV_MAX = KF_ARRAY_SIZE(clean_env) + 4 };
+
+/* make's environment: flags is MAKEFLAGS, and terminal is for menuconfig. */
+static void fill_env(const char *flags, const struct kf_terminal_env *terminal,
+		     const char *ret[ENV_MAX])
+{
+	size_t n = KF_ARRAY_SIZE(clean_env);
+
+	memcpy(ret, clean_env, sizeof(clean_env));
+	ret[n++] = flags;
+	for (size_t i = 0; terminal->list[i]; i++)
+		ret[n++] = terminal->list[i];
+	ret[n] = NULL;
+}
+
+int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err)
+{
+	char flags[KF_JOBSERVER_SIZE] = "MAKEFLAGS";
+	struct kf_terminal_env terminal = { 0 };
+	const char *env[ENV_MAX];
+	const char *argv[TARGETS_MAX + 8] = { "make" };
+	char out[PATH_MAX + 8], config[PATH_MAX + 24], jobs[16];
+	const struct kf_process p = {
+		.argv = argv,
+		.dir = make->tree->dir,
+		.env = env,
+		.in = make->tty,
+		.out = make->tty >= 0 ? make->tty : make->log_fd,
+		.err = make->log_fd,
+		.keep = make->jobserver ? make->jobserver->fds : NULL,
+		.foreground = make->tty >= 0,
+		.private = true,
+	};
+	size_t argc = 1;
+	int r;
+
+	r = check_make(make, err);
+	if (r < 0)
+		return r;
+	if (make->jobserver)
+		kf_jobserver_flags(make->jobserver, flags);
+	if (make->tty >= 0)
+		kf_terminal_env(&terminal);
+	fill_env(flags, &terminal, env);
+	kf_text_format(out, sizeof(out), "OUT=%s", make->out);
+	kf_text_format(config, sizeof(config), "KCONFIG_CONFIG=%s", make->config);
+	kf_text_format(jobs, sizeof(jobs), "-j%u", make->jobs);
+	if (make->jobs)
+		argv[argc++] = jobs;
+	argv[argc++] = out;
+	argv[argc++] = config;
+	/* Expanded where it is used, when the board's Makefile has set the prefix. */
+	if (make->compile && kf_process_exists("ccache"))
+		argv[argc++] = "CC=ccache $(CROSS_PREFIX)gcc";
+	r = fill_argv(make, argv, argc, err);
+	return r < 0 ? r : kf_process_start(&p, ret, err);
+}
+
+int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err)
+{
+	int64_t deadline_ms = kf_now_ms() + make->wait_ms;
+	struct kf_extras extras;
+	pid_t pid;
+	int r;
+
+	if (make->deadline_ms != KF_FOREVER && deadline_ms > make->deadline_ms)
+		deadline_ms = make->deadline_ms;
+	r = kf_extras_note(make->tree->dir, deadline_ms, &extras, err);
+	if (r < 0)
+		return r;
+	r = kf_tree_make_start(make, &pid, err);
+	if (r == 0) {
+		r = kf_process_wait(pid, make->deadline_ms, ret, err);
+		if (r < 0)
+			kf_error_prefix(err, "make");
+	}
+	kf_extras_restore(&extras);
+	return r;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A Klipper or Kalico source tree, used without touching it: every make is given
+ * OUT= and KCONFIG_CONFIG= on its command line (protocols.md, "The build").
+ */
+#ifndef KF_BUILD_TREE_H
+#define KF_BUILD_TREE_H
+
+#include <limits.h>
+
+#include "build/jobserver.h"
+#include "core/process.h"
+
+struct kf_tree {
+	char dir[PATH_MAX];	    /* absolute */
+	char version[KF_NAME_SIZE]; /* empty: no git, or kf_tree_describe was not asked */
+};
+
+/*
+ * Is dir (as the user wrote it, "~" allowed) a tree that make can use? KF_NO_TREE: it
+ * is missing, has no Makefile or no src/Kconfig, or its path has a character that
+ * make cannot take (space, #, $, :, %, ...).
+ */
+_must_check_ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err);
+
+/*
+ * make OUT=out/ KCONFIG_CONFIG=config TARGET... in the tree. out ends in '/' and is made
+ * if missing. targets is NULL-terminated (empty or NULL: all) and may hold NAME=value too. log_fd
+ * takes its output (-1: nobody does); for menuconfig, tty is the terminal's descriptor for 0 and 1,
+ * and a locale and TERM that are not installed are replaced: then log_fd takes only complaints.
+ * Else tty is -1. jobs 0: no -j. *ret is wait(2)'s status.
+ *
+ * KF_NO_TOOLCHAIN: no make or python3. KF_CONFIG: out or config have a character that make
+ * cannot take. Else as kf_process_run. The user's variables that would change the outcome
+ * (MAKEFLAGS, KCONFIG_..., OUT ...) do not reach make.
+ */
+struct kf_make {
+	const struct kf_tree *tree;
+	const char *out, *config;
+	const char *const *targets;
+	unsigned jobs;
+	const struct kf_jobserver
+		*jobserver; /* it runs as one of several; NULL: alone. No jobs then */
+	bool compile;	    /* through ccache, where that is installed */
+	int tty, log_fd;
+	int64_t wait_ms; /* kf_tree_make: for other makes, as kf_extras_note, within the deadline */
+	int64_t deadline_ms;
+};
+_must_check_ int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err);
+
+/*
+ * The same without waiting: *ret is make's pid for kf_process_wait. The caller holds
+ * kf_extras_note's guard from before this to after make's end.
+ */
+_must_check_ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err);
+
+#endif

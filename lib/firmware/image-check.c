@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Each refusal has both values: what the image says, and what its MCU or its place demand. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/bytes.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "firmware/chip.h"
+#include "firmware/image-check.h"
+
+static int check_app(const struct kf_image *image, struct kf_error *err)
+{
+	/* The last one is what Kalico was called before its commit 85d883e56. */
+	static const char *const apps[] = { "Klipper", "Kalico", "Danger-Klipper" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(apps); i++)
+		if (strcmp(image->dictionary.app, apps[i]) == 0)
+			return 0;
+	return kf_fail(err, KF_BAD_IMAGE, "it is %s's firmware, neither Klipper's nor Kalico's",
+		       image->dictionary.app);
+}
+
+static int check_family(const struct kf_image *image, const struct kf_chip *chip,
+			struct kf_error *err)
+{
+	if (image->format != KF_FORMAT_UF2)
+		return 0;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(chip->families) && chip->families[i]; i++)
+		if (chip->families[i] == image->family)
+			return 0;
+	if (!image->family)
+		return kf_fail(err, KF_BAD_IMAGE, "the UF2 does not say for which family it is");
+	return kf_fail(err, KF_MCU_MISMATCH,
+		       "the UF2 is for family 0x%08x, the firmware in it for %s (family 0x%08x)",
+		       image->family, image->dictionary.mcu, chip->families[0]);
+}
+
+/* The vectors are damaged: the build made them well. */
+static int bad_vector(struct kf_error *err)
+{
+	kf_error_hint(err, "the file is damaged, or something was put before it: build it again");
+	return kf_code_errno(KF_BAD_IMAGE);
+}
+
+static int check_stack(uint32_t stack, const struct kf_image *image, const struct kf_chip *chip,
+		       struct kf_error *err)
+{
+	/* It grows downwards, from the RAM's end on. */
+	if (stack % 4 == 0 && stack > chip->ram && stack - chip->ram <= chip->ram_bytes)
+		return 0;
+	kf_fail(err, KF_BAD_IMAGE,
+		"its stack starts at 0x%08x, the RAM of %s is from 0x%08x to 0x%08x", stack,
+		image->dictionary.mcu, chip->ram, chip->ram + chip->ram_bytes);
+	return bad_vector(err);
+}
+
+static bool within(uint32_t address, uint32_t from, size_t len)
+{
+	return address >= from && address - from < len;
+}
+
+enum { LOW = 0x01000000 };
+
+/*
+ * Code that is linked for a start holds that start, for the vector table's register
+ * (Klipper src/generic/armcm_boot.c). Not this one, but just one other that menuconfig offers and
+ * that the reset vector fits: that is it. Where there is none, nobody can tell; nor where flash is
+ * so low that its addresses are numbers like others (LPC1768: 0x400).
+ */
+static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip *chip,
+			     uint32_t start, uint32_t *ret)
+{
+	uint32_t at = start == chip->flash ? chip->vectors : 0;
+	uint32_t entry = kf_get_le32(image->data + at + 4) & ~1u, other = start;
+
+	for (size_t i = 0; i + 4 <= image->len && chip->flash >= LOW; i += 4) {
+		uint32_t word = kf_get_le32(image->data + i), offset = word - chip->flash;
+
+		if (word == start + at)
+			return false;
+		if (word == other || offset >= chip->flash_bytes ||
+		    !within(entry, word, image->len) ||
+		    (offset % 1024 != 0 && offset != chip->vectors))
+			continue;
+		if (other != start)
+			return false;
+		other = word;
+	}
+	*ret = other;
+	return other != start;
+}
+
+/*
+ * start is the configuration's. That it has room for no bootloader may be the very mistake, so that
+ * is never proposed: the table's hint stays.
+ */
+static void propose_entry(const struct kf_chip *chip, uint32_t start, struct kf_error *err)
+{
+	char choose[KF_NAME_SIZE];
+
+	if (start <= chip->flash + chip->vectors)
+		return;
+	kf_chip_entry(chip, start, choose);
+	kf_error_hint(err, "choose %s in menuconfig", choose);
+}
+
+static int check_link(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
+		      struct kf_error *err)
+{
+	uint32_t other;
+
+	if (image->format != KF_FORMAT_BIN || !linked_elsewhere(image, chip, start, &other))
+		return 0;
+	kf_fail(err, KF_WRONG_OFFSET, "it was linked for 0x%08x, not for 0x%08x", other, start);
+	propose_entry(chip, start, err);
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
+static int check_reset(uint32_t reset, const struct kf_image *image, const struct kf_chip *chip,
+		       const uint32_t *start, struct kf_error *err)
+{
+	uint32_t from = start ? *start : chip->flash, entry = reset & ~1u;
+	size_t len = start ? image->len : chip->flash_bytes;
+
+	if (!(reset & 1)) {
+		kf_fail(err, KF_BAD_IMAGE, "its reset vector 0x%08x is even, Thumb code's is odd",
+			reset);
+		return bad_vector(err);
+	}
+	if (within(entry, from, len) ||
+	    (chip->mirrored && from >= chip->flash && within(entry, from - chip->flash, len)))
+		return 0;
+	if (!start) {
+		kf_fail(err, KF_BAD_IMAGE,
+			"its reset vector is 0x%08x, the flash of %s is from 0x%08x to 0x%08x",
+			reset, image->dictionary.mcu, from, from + chip->flash_bytes);
+		return bad_vector(err);
+	}
+	kf_fail(err, KF_WRONG_OFFSET,
+		"its reset vector 0x%08x does not lie in the image, which goes from 0x%08x to "
+		"0x%08x: it was linked for another start",
+		reset, from, from + (uint32_t)len);
+	propose_entry(chip, from, err);
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
+static int check_end(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
+		     struct kf_error *err)
+{
+	uint64_t end = (uint64_t)start + image->len;
+	uint64_t limit = (uint64_t)chip->flash + chip->flash_bytes;
+
+	/* Linked for the mirror, it is at home there. */
+	if (chip->mirrored && start < chip->flash)
+		limit = chip->flash_bytes;
+	if (end <= limit)
+		return 0;
+	return kf_fail(err, KF_TOO_LARGE,
+		       "it ends at 0x%08" PRIx64 ", the flash of the largest %s at 0x%08" PRIx64,
+		       end, image->dictionary.mcu, limit);
+}
+
+int kf_image_check(const struct kf_image *image, const uint32_t *start, struct kf_error *err)
+{
+	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
+	size_t at = 0;
+	int r;
+
+	r = check_app(image, err);
+	if (r < 0 || !chip)
+		return r;
+	if (start && *start == chip->flash)
+		at = chip->vectors;
+	r = check_family(image, chip, err);
+	if (r < 0)
+		return r;
+	if (image->len < at + 8)
+		return kf_fail(err, KF_BAD_IMAGE, "%zu bytes have no room for a vector table",
+			       image->len);
+	r = check_stack(kf_get_le32(image->data + at), image, chip, err);
+	if (r == 0)
+		r = check_reset(kf_get_le32(image->data + at + 4), image, chip, start, err);
+	if (r == 0 && start)
+		r = check_link(image, chip, *start, err);
+	return r < 0 || !start ? r : check_end(image, chip, *start, err);
+}
+
+int kf_image_check_dictionary(const char *path, const struct kf_image *image, struct kf_error *err)
+{
+	static const char again[] =
+		"build it from nothing (kf build --clean), or move the image out of that folder";
+	const struct kf_dictionary *in = &image->dictionary;
+	const char *slash = strrchr(path, '/');
+	struct kf_dictionary beside;
+	_cleanup_(kf_freep) char *json = NULL;
+	char dict[PATH_MAX];
+	size_t len;
+	int r;
+
+	if (!kf_text_format(dict, sizeof(dict), "%.*sklipper.dict",
+			    slash ? (int)(slash - path) + 1 : 0, path))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+	if (access(dict, F_OK) < 0)
+		return 0;
+	r = kf_file_read(dict, KF_DICTIONARY_MAX, &json, &len, err);
+	if (r == 0)
+		r = kf_dictionary_parse(json, len, &beside, err);
+	if (r < 0) {
+		kf_error_prefix(err, "%s", dict);
+		kf_error_hint(err, "%s", again);
+		return r;
+	}
+	if (strcmp(beside.sha256, in->sha256) == 0)
+		return 0;
+	kf_fail(err, KF_BAD_IMAGE,
+		"%s is of another build: it says %s %s for %s, the image %s %s for %s", dict,
+		beside.app, beside.version, beside.mcu, in->app, in->version, in->mcu);
+	kf_error_hint(err, "%s", again);
+	return kf_code_errno(KF_BAD_IMAGE);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Klippy is "python klippy.py CONFIG -a SOCKET -l LOG", Kalico's also "python -m klippy". An
+ * option's argument may be its next word, or stand behind it in the same.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "klippy/klippy.h"
+
+#define WORDS_MAX 64
+
+/*
+ * If word is this option (one letter, or a name or, as Python's optparse has it, its beginning),
+ * its argument: behind it, or next. *step is how many words that takes.
+ */
+static const char *argument(const char *word, const char *next, const char *option, size_t *step)
+{
+	bool is_long = option[1] == '-';
+	size_t len = is_long ? strcspn(word, "=") : 2;
+
+	if (len < (is_long ? 3 : 2) || strncmp(word, option, len) != 0)
+		return NULL;
+	*step = word[len] ? 1 : 2;
+	return word[len] ? word + len + is_long : next;
+}
+
+static bool absolute(const char *path, const char *cwd, char ret[PATH_MAX])
+{
+	if (*path == '/')
+		return kf_text_format(ret, PATH_MAX, "%s", path);
+	/* The working directory of another user's process cannot be read. */
+	return *cwd && kf_text_format(ret, PATH_MAX, "%s/%s", cwd, path);
+}
+
+static void add_folder(struct kf_klippy *klippy, const char *folder)
+{
+	for (size_t i = 0; i < klippy->folder_count; i++)
+		if (strcmp(klippy->folders[i], folder) == 0)
+			return;
+	if (*folder && klippy->folder_count < KF_KLIPPY_FOLDERS)
+		kf_text_format(klippy->folders[klippy->folder_count++], PATH_MAX, "%s", folder);
+}
+
+/* printer_data from printer_data/comms/klippy.sock, likewise logs/ and config/. */
+static void add_folder_of(struct kf_klippy *klippy, const char *path, const char *cwd)
+{
+	char folder[PATH_MAX];
+
+	if (!path || !absolute(path, cwd, folder))
+		return;
+	for (int i = 0; i < 2; i++) {
+		char *slash = strrchr(folder, '/');
+
+		if (!slash)
+			return;
+		*slash = '\0';
+	}
+	add_folder(klippy, folder);
+}
+
+static const char *basename_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool is_program(const char *word)
+{
+	return strcmp(basename_of(word), "klippy.py") == 0 ||
+	       strcmp(basename_of(word), "klippy") == 0;
+}
+
+/*
+ * The word behind Klippy's program; 0: this is none. Python runs the first word that is no option
+ * of its own, or the module behind -m (python3(1)): a klippy.py further on is an argument of
+ * another program's. Python itself may have any name.
+ */
+static size_t after_program(const char *const *words, size_t count)
+{
+	if (count > 0 && is_program(words[0]))
+		return 1;
+	for (size_t i = 1; i < count; i++) {
+		const char *option, *value;
+
+		if (words[i][0] != '-')
+			return is_program(words[i]) ? i + 1 : 0;
+		option = words[i][1] == '-' ? "" : words[i] + strcspn(words[i], "cmWX");
+		if (!*option)
+			continue;
+		value = option[1] ? option + 1 : words[++i];
+		if (*option == 'm')
+			return value && strcmp(value, "klippy") == 0 ? i + 1 : 0;
+		if (*option == 'c')
+			return 0;
+	}
+	return 0;
+}
+
+bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *home,
+		     struct kf_klippy *ret)
+{
+	const char *words[WORDS_MAX + 1] = { NULL }, *api = NULL, *log = NULL, *config = NULL;
+	size_t count = 0, step;
+	char folder[PATH_MAX];
+
+	for (size_t at = 0; at < len && count < WORDS_MAX; at += strlen(args + at) + 1)
+		words[count++] = args + at;
+	memset(ret, 0, sizeof(*ret));
+	step = after_program(words, count);
+	if (step == 0)
+		return false;
+	for (size_t i = step; i < count; i += step) {
+		const char *next = words[i + 1] ? words[i + 1] : "", *value;
+
+		step = 1;
+		if ((value = argument(words[i], next, "--api-server", &step)) ||
+		    (value = argument(words[i], next, "-a", &step)))
+			api = value;
+		else if ((value = argument(words[i], next, "--logfile", &step)) ||
+			 (value = argument(words[i], next, "-l", &step)))
+			log = value;
+		else if (*words[i] != '-' && !config)
+			config = words[i];
+		else
+			step = 1;
+	}
+	if (api && !absolute(api, cwd, ret->api))
+		ret->api[0] = '\0';
+	add_folder_of(ret, api, cwd);
+	add_folder_of(ret, log, cwd);
+	add_folder_of(ret, config, cwd);
+	if (*home && kf_text_format(folder, sizeof(folder), "%s/printer_data", home))
+		add_folder(ret, folder);
+	return true;
+}
+
+/* Read the start of a file of /proc. Another process could make the whole endless. */
+static ssize_t read_start(const char *path, char *buf, size_t size)
+{
+	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, buf + len, size - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len < size - 1);
+	buf[len] = '\0';
+	return n < 0 ? -errno : (ssize_t)len;
+}
+
+bool kf_klippy_find(pid_t pid, struct kf_klippy *ret)
+{
+	char path[64], args[8192], cwd[PATH_MAX] = "";
+	const struct passwd *user = NULL;
+	struct stat st;
+	ssize_t len, n;
+
+	kf_text_format(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	len = read_start(path, args, sizeof(args));
+	kf_text_format(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+	n = readlink(path, cwd, sizeof(cwd) - 1);
+	cwd[n > 0 ? n : 0] = '\0';
+	kf_text_format(path, sizeof(path), "/proc/%d", (int)pid);
+	if (stat(path, &st) == 0)
+		user = getpwuid(st.st_uid);
+	if (len <= 0 ||
+	    !kf_klippy_parse(args, (size_t)len, cwd, user && user->pw_dir ? user->pw_dir : "", ret))
+		return false;
+	ret->pid = pid;
+	return true;
+}
+
+bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), void *arg)
+{
+	_cleanup_(kf_closedirp) DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	struct kf_klippy klippy;
+
+	while (proc && (entry = readdir(proc)))
+		if (!entry->d_name[strspn(entry->d_name, "0123456789")] &&
+		    kf_klippy_find((pid_t)strtol(entry->d_name, NULL, 10), &klippy) &&
+		    !look(&klippy, arg))
+			return false;
+	return proc;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Apart from serial.c, for the kernel's termios and the C library's cannot meet in one file. */
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "link/baud.h"
+
+int kf_baud_set(int fd, unsigned baud)
+{
+	struct termios2 t;
+
+	if (ioctl(fd, TCGETS2, &t) < 0)
+		return -errno;
+	/* No input rate of its own: it follows the output's. */
+	t.c_cflag &= ~(tcflag_t)(CBAUD | CIBAUD);
+	t.c_cflag |= BOTHER;
+	t.c_ispeed = t.c_ospeed = baud;
+	return ioctl(fd, TCSETS2, &t) < 0 ? -errno : 0;
+}

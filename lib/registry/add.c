@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The registry is read to make a proposal, and read again under its lock to change it. settings.c
+ * decides what an answer may be, as for files and command lines.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "board/identity.h"
+#include "board/record.h"
+#include "core/terminal.h"
+#include "core/text.h"
+#include "firmware/loader.h"
+#include "registry/add.h"
+#include "registry/method.h"
+#include "registry/settings.h"
+
+static bool of_our_kind(const struct kf_board *board)
+{
+	return board->mode != KF_MODE_OTHER && board->mode != KF_MODE_NONE;
+}
+
+static bool is_meant(const struct kf_board *board, const struct kf_new_device *given)
+{
+	char by_id[KF_DEV_SIZE] = "";
+
+	kf_board_by_id(board, by_id);
+	return (!given->pattern[0] || kf_pattern_match(given->pattern, by_id)) &&
+	       (!given->usb_port[0] || strcmp(given->usb_port, board->usb.port) == 0);
+}
+
+/* Another connected board that shows the same serial, on port if that is not NULL; NULL: none. */
+static const struct kf_board *find_twin(const struct kf_board *boards, size_t count,
+					const struct kf_board *board, const char *port)
+{
+	for (size_t i = 0; i < count; i++)
+		if (boards[i].connected && kf_board_has_serial(&boards[i]) &&
+		    kf_board_has_serial(board) &&
+		    strcasecmp(boards[i].usb.serial, board->usb.serial) == 0 &&
+		    strcmp(boards[i].usb.port, board->usb.port) != 0 &&
+		    (!port || strcmp(boards[i].usb.port, port) == 0))
+			return &boards[i];
+	return NULL;
+}
+
+/* Two boards show one serial, and the registered one is on its own port: this is the other one. */
+static void reset_duplicate(const struct kf_registry *registry, const struct kf_board *boards,
+			    size_t count, struct kf_board *board)
+{
+	struct kf_device device;
+
+	if (!board->key[0] || kf_registry_device(registry, board->key, &device, NULL) < 0 ||
+	    !device.usb_port || !find_twin(boards, count, board, device.usb_port))
+		return;
+	board->key[0] = board->name[0] = '\0';
+	kf_identity_mcu(&board->usb, board->mcu);
+}
+
+/* Look the boards up again: the registry may have changed since kf-scan wrote the records. */
+static void identify_anew(const struct kf_registry *registry, struct kf_board *boards, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		boards[i].key[0] = '\0';
+		if (boards[i].connected && kf_registry_identify(registry, &boards[i], NULL) < 0)
+			boards[i].excluded = true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		reset_duplicate(registry, boards, count, &boards[i]);
+		boards[i].by_port |= find_twin(boards, count, &boards[i], NULL) != NULL;
+	}
+}
+
+/*
+ * Leave in boards only those that could be registered: connected, not registered, not excluded,
+ * with firmware or a bootloader of Klipper's kind, and as given says. With any: if there is none of
+ * that kind, all that have a serial port (a board may be behind a converter). Returns how many are
+ * left.
+ */
+static size_t find_candidates(const struct kf_registry *registry, struct kf_board *boards,
+			      size_t count, const struct kf_new_device *given, bool any)
+{
+	size_t ours = 0, left = 0;
+
+	identify_anew(registry, boards, count);
+	for (size_t i = 0; i < count; i++) {
+		struct kf_board *board = &boards[i];
+
+		if (board->connected && !board->key[0] && !board->excluded &&
+		    (of_our_kind(board) || (any && board->tty[0])) && is_meant(board, given)) {
+			ours += of_our_kind(board);
+			boards[left++] = *board;
+		}
+	}
+	if (ours == 0 || ours == left)
+		return left;
+	for (size_t i = 0, at = 0; i < left; i++) {
+		if (of_our_kind(&boards[i]))
+			boards[at++] = boards[i];
+	}
+	return ours;
+}
+
+/* A free key for a board of that name. */
+static void propose_key(const struct kf_registry *registry, const char *name, char ret[KF_KEY_SIZE])
+{
+	char base[KF_KEY_SIZE];
+
+	if (!kf_key_from_name(name, base))
+		kf_text_format(base, sizeof(base), "board");
+	kf_text_format(ret, KF_KEY_SIZE, "%s", base);
+	for (unsigned n = 2; kf_registry_has(registry, ret); n++)
+		kf_text_format(ret, KF_KEY_SIZE, "%.*s-%u", KF_KEY_SIZE - 12, base, n);
+}
+
+/* Proposals from what the board says of itself; what it does not say stays empty. */
+static void propose(const struct kf_registry *registry, const struct kf_board *board,
+		    struct kf_new_device *ret)
+{
+	struct kf_new_device e = { .by_port = board->by_port || !kf_board_has_serial(board) };
+	char by_id[KF_DEV_SIZE] = "";
+
+	kf_mcu_short(board->mcu, e.mcu);
+	kf_text_format(e.name, sizeof(e.name), "%s", e.mcu[0] ? e.mcu : board->usb.model);
+	propose_key(registry, e.name, e.key);
+	kf_text_format(e.usb_port, sizeof(e.usb_port), "%s", board->usb.port);
+	/* The names of a ROM bootloader are not those of the firmware that will run. */
+	if (!kf_board_in_rom(board)) {
+		kf_board_by_id(board, by_id);
+		if (!kf_pattern_from_by_id(by_id, e.pattern))
+			e.pattern[0] = '\0';
+	}
+	*ret = e;
+}
+
+/* The method for a chip that has no Katapult (AVR, SAM); "": the default for all boards. */
+static const char *usual_method(const char *mcu)
+{
+	return mcu[0] && !kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY))
+		       ? kf_method_name(KF_METHOD_MAKE_FLASH)
+		       : "";
+}
+
+enum { ANSWER_SIZE = 1024 };
+
+/* One line; empty is the proposal. */
+static int ask_line(int tty, const char *question, const char *proposal, char ret[ANSWER_SIZE],
+		    struct kf_error *err)
+{
+	int r = kf_terminal_ask(tty, ret, ANSWER_SIZE, err,
+				proposal[0] ? "%s [%s]: " : "%s: ", question, proposal);
+
+	if (r == 0)
+		return kf_fail(err, KF_INTERRUPTED, "no answer was given; nothing was changed");
+	if (r > 0 && !ret[0])
+		kf_text_format(ret, ANSWER_SIZE, "%s", proposal);
+	return r < 0 ? r : 0;
+}
+
+static void show_reason(int tty, const struct kf_error *why)
+{
+	dprintf(tty, "  %s%s%s\n", why->message, why->hint[0] ? "; " : "", why->hint);
+}
+
+/* Ask for a member until the answer may be its value; it is then in members. */
+static int ask_member(int tty, json_t *members, enum kf_scope scope, const char *member,
+		      const char *question, const char *proposal, struct kf_error *err)
+{
+	char answer[ANSWER_SIZE], assignment[ANSWER_SIZE + 64];
+	struct kf_error why = { 0 };
+	int r;
+
+	for (;;) {
+		r = ask_line(tty, question, proposal, answer, err);
+		if (r < 0)
+			return r;
+		kf_text_format(assignment, sizeof(assignment), "%s=%s", member, answer);
+		if (kf_settings_assign(members, scope, assignment, &why) == 0)
+			return 0;
+		show_reason(tty, &why);
+	}
+}
+
+static int ask_text(int tty, const char *member, const char *question, char *proposal_and_ret,
+		    size_t size, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *scratch = json_object();
+	int r = ask_member(tty, scratch, KF_SCOPE_DEVICE, member, question, proposal_and_ret, err);
+
+	if (r == 0)
+		kf_text_format(proposal_and_ret, size, "%s",
+			       json_string_value(json_object_get(scratch, member)));
+	return r;
+}
+
+static int ask_key(int tty, const struct kf_registry *registry, char ret[KF_KEY_SIZE],
+		   struct kf_error *err)
+{
+	char answer[ANSWER_SIZE];
+	int r;
+
+	for (;;) {
+		r = ask_line(tty, "Key, a short name for commands", ret, answer, err);
+		if (r < 0)
+			return r;
+		if (!kf_key_valid(answer))
+			dprintf(tty, "  at most 64 of a-z, 0-9, - and _, the first a letter or "
+				     "digit\n");
+		else if (kf_registry_has(registry, answer))
+			dprintf(tty, "  %s is registered already\n", answer);
+		else
+			break;
+	}
+	kf_text_format(ret, KF_KEY_SIZE, "%s", answer);
+	return 0;
+}
+
+static int ask_board(int tty, const struct kf_board *boards, size_t count, size_t *ret,
+		     struct kf_error *err)
+{
+	char answer[ANSWER_SIZE], by_id[KF_DEV_SIZE];
+	unsigned long n;
+	char *end;
+	int r;
+
+	for (size_t i = 0; i < count; i++) {
+		kf_board_by_id(&boards[i], by_id);
+		dprintf(tty, "  %zu) %s  %s, USB port %s\n", i + 1,
+			by_id[0] ? by_id : boards[i].usb.model, kf_mode_name(boards[i].mode),
+			boards[i].usb.port);
+	}
+	for (;;) {
+		r = ask_line(tty, "Which board", count == 1 ? "1" : "", answer, err);
+		if (r < 0)
+			return r;
+		n = strtoul(answer, &end, 10);
+		if (end != answer && !*end && n >= 1 && n <= count)
+			break;
+		dprintf(tty, "  a number from 1 to %zu\n", count);
+	}
+	*ret = n - 1;
+	return 0;
+}
+
+static int ask_mcu(int tty, struct kf_new_device *proposed, struct kf_error *err)
+{
+	char mcu[sizeof(proposed->mcu)], named[64];
+	int r;
+
+	for (;;) {
+		kf_text_format(mcu, sizeof(mcu), "%s", proposed->mcu);
+		r = ask_text(tty, "mcu", "MCU", mcu, sizeof(mcu), err);
+		if (r < 0 || !kf_device_other_mcu(proposed->pattern, mcu, named))
+			break;
+		dprintf(tty, "  the board says that it is %s\n", named);
+	}
+	kf_text_format(proposed->mcu, sizeof(proposed->mcu), "%s", mcu);
+	return r;
+}
+
+static int ask_names(int tty, const struct kf_registry *registry, const struct kf_new_device *given,
+		     struct kf_new_device *proposed, struct kf_error *err)
+{
+	int r = 0;
+
+	if (!given->name[0]) {
+		r = ask_text(tty, "name", "Name of the board", proposed->name,
+			     sizeof(proposed->name), err);
+		if (r == 0 && !given->key[0])
+			propose_key(registry, proposed->name, proposed->key);
+	}
+	if (r == 0 && !given->key[0])
+		r = ask_key(tty, registry, proposed->key, err);
+	if (r == 0 && !given->mcu[0])
+		r = ask_mcu(tty, proposed, err);
+	return r;
+}
+
+static void note_missing(int tty, const json_t *global, const char *member)
+{
+	const char *dir = json_string_value(json_object_get(global, member));
+	const char *lacks = kf_settings_dir_lacks(dir);
+
+	if (lacks)
+		dprintf(tty, "  (%s %s)\n", dir, lacks);
+}
+
+static int ask_globals(int tty, json_t *global, struct kf_error *err)
+{
+	static const struct {
+		const char *member, *question, *proposal;
+	} questions[] = {
+		{ "klipper_dir", "Klipper's or Kalico's source folder", "~/klipper" },
+		{ "katapult_dir", "Katapult's source folder", "~/katapult" },
+		{ "default_flash_method", "Flash method (katapult, make_flash or flashtool)",
+		  "katapult" },
+	};
+	int r;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(questions); i++) {
+		r = ask_member(tty, global, KF_SCOPE_GLOBAL, questions[i].member,
+			       questions[i].question, questions[i].proposal, err);
+		if (r < 0)
+			return r;
+		if (strstr(questions[i].member, "_dir"))
+			note_missing(tty, global, questions[i].member);
+	}
+	return 0;
+}
+
+bool kf_add_complete(const struct kf_add *request)
+{
+	return request->given.key[0] && request->given.name[0] && request->given.mcu[0];
+}
+
+static int fail_none(const struct kf_board *boards, size_t count, struct kf_error *err)
+{
+	char known[256] = "";
+
+	for (size_t i = 0; i < count; i++)
+		if (boards[i].key[0])
+			kf_text_add(known, sizeof(known), ", ", boards[i].key);
+	if (known[0])
+		return kf_fail(err, KF_CONFIG, "every board that is there is registered: %s",
+			       known);
+	kf_fail(err, KF_NOTHING_CONNECTED, "there is no board to register");
+	for (size_t i = 0; i < count; i++) {
+		if (boards[i].tty[0] && !boards[i].excluded)
+			kf_error_hint(err,
+				      "if a board is behind the USB-serial converter %s: --port=%s",
+				      boards[i].tty, boards[i].usb.port);
+	}
+	return kf_code_errno(KF_NOTHING_CONNECTED);
+}
+
+static int fail_several(const struct kf_board *boards, size_t count, struct kf_error *err)
+{
+	char ports[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!kf_text_format(ports + used, sizeof(ports) - used, "%s%s (%s)",
+				    used ? ", " : "", boards[i].usb.port, boards[i].usb.model))
+			break;
+		used = strlen(ports);
+	}
+	kf_fail(err, KF_AMBIGUOUS, "%zu boards could be meant, on the USB ports %s", count, ports);
+	kf_error_hint(err, "say which: --port=%s", boards[0].usb.port);
+	return kf_code_errno(KF_AMBIGUOUS);
+}
+
+/* No board could be meant: KF_CONFIG if a registered one is on that port. */
+static int check_away(const char *port, const struct kf_board *boards, size_t count,
+		      struct kf_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!boards[i].key[0] || !boards[i].connected ||
+		    strcmp(boards[i].usb.port, port) != 0)
+			continue;
+		kf_fail(err, KF_CONFIG, "the board on USB port %s is %s, registered already", port,
+			boards[i].key);
+		kf_error_hint(err, "for another board on that port, first: kf remove %s",
+			      boards[i].key);
+		return kf_code_errno(KF_CONFIG);
+	}
+	return 0;
+}
+
+/* Choose the board: 1 and *ret; 0: it is not connected, but pattern or port is given. */
+static int choose(const struct kf_add *request, const struct kf_registry *registry,
+		  struct kf_board *boards, size_t count, struct kf_board *ret, struct kf_error *err)
+{
+	const struct kf_new_device *given = &request->given;
+	bool named = given->pattern[0] || given->usb_port[0];
+	bool asking = request->tty >= 0 && !kf_add_complete(request);
+	size_t left, pick = 0;
+	int r;
+
+	left = find_candidates(registry, boards, count, given, named || asking);
+	if (left == 0)
+		return named ? check_away(given->usb_port, boards, count, err)
+			     : fail_none(boards, count, err);
+	if (left > 1 && !asking)
+		return fail_several(boards, left, err);
+	/* A converter may be anything: ask whether a board is behind it. */
+	if (left > 1 || (!named && boards[0].mode == KF_MODE_OTHER)) {
+		r = ask_board(request->tty, boards, left, &pick, err);
+		if (r < 0)
+			return r;
+	}
+	*ret = boards[pick];
+	return 1;
+}
+
+/* Values from the command line replace the proposals. */
+static void merge(struct kf_new_device *e, const struct kf_new_device *given)
+{
+#define GIVEN(member)                                                                              \
+	if (given->member[0])                                                                      \
+	kf_text_format(e->member, sizeof(e->member), "%s", given->member)
+	GIVEN(key);
+	GIVEN(name);
+	GIVEN(mcu);
+	GIVEN(pattern);
+	GIVEN(usb_port);
+	GIVEN(flash_method);
+#undef GIVEN
+}
+
+/* Would the board be found again by what is registered? */
+static int check_found(const struct kf_registry *registry, const struct kf_new_device *e,
+		       const struct kf_board *board, struct kf_error *err)
+{
+	struct kf_board again = *board;
+	int r = kf_registry_identify(registry, &again, err);
+
+	if (r < 0 || strcmp(again.key, e->key) == 0)
+		return r;
+	return kf_fail(err, KF_CONFIG,
+		       "the board on USB port %s would not be found again as %s: %s%s",
+		       board->usb.port, e->key, e->pattern[0] ? e->pattern : "no pattern, MCU ",
+		       e->pattern[0] ? " does not fit it" : e->mcu);
+}
+
+static int save(const struct kf_new_device *e, json_t *globals, const struct kf_board *board,
+		struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	int r = kf_device_check_mcu(NULL, e->pattern, e->mcu, err);
+
+	if (r == 0)
+		r = kf_registry_open(&registry, err);
+	if (r < 0)
+		return r;
+	json_object_update_missing(kf_registry_globals(&registry), globals);
+	r = kf_device_add(&registry, e, err);
+	if (r == 0 && board->connected)
+		r = check_found(&registry, e, board, err);
+	return r < 0 ? r : kf_registry_save(&registry, err);
+}
+
+/* Ask for all that is not given; KF_USAGE if there is no terminal. */
+static int ask_rest(const struct kf_add *request, const struct kf_registry *registry,
+		    struct kf_new_device *e, json_t *globals, struct kf_error *err)
+{
+	int r;
+
+	if (kf_add_complete(request))
+		return 0;
+	if (request->tty < 0) {
+		kf_fail(err, KF_USAGE,
+			"there is no terminal to ask on for the board's key, name "
+			"and MCU");
+		kf_error_hint(err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key,
+			      e->name[0] ? e->name : e->key,
+			      e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
+		return kf_code_errno(KF_USAGE);
+	}
+	r = ask_names(request->tty, registry, &request->given, e, err);
+	if (r == 0 && json_object_size(registry->root) == 0)
+		r = ask_globals(request->tty, globals, err);
+	return r;
+}
+
+int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_new_device *ret,
+		 struct kf_board *ret_board, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	_cleanup_(kf_json_decrefp) json_t *globals = json_object();
+	size_t count = json_array_size(records);
+	_cleanup_(kf_freep) struct kf_board *boards = calloc(count + 1, sizeof(*boards));
+	struct kf_board board = { 0 };
+	struct kf_new_device e = { 0 };
+	int r;
+
+	if (!boards)
+		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
+	r = kf_registry_load(&registry, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = kf_record_board(json_array_get(records, i), &boards[i], err);
+	if (r == 0)
+		r = choose(request, &registry, boards, count, &board, err);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		propose(&registry, &board, &e);
+	merge(&e, &request->given);
+	if (!e.name[0])
+		kf_text_format(e.name, sizeof(e.name), "%s", e.mcu);
+	if (!request->given.key[0])
+		propose_key(&registry, e.name, e.key);
+	r = ask_rest(request, &registry, &e, globals, err);
+	if (!e.flash_method[0])
+		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s", usual_method(e.mcu));
+	if (r == 0)
+		r = save(&e, globals, &board, err);
+	if (r < 0)
+		return r;
+	kf_text_format(board.key, sizeof(board.key), "%s", e.key);
+	kf_text_format(board.name, sizeof(board.name), "%s", e.name);
+	kf_text_format(board.mcu, sizeof(board.mcu), "%s", e.mcu);
+	*ret = e;
+	*ret_board = board;
+	return 0;
+}
+
+const char *kf_add_result(const struct kf_board *board)
+{
+	return board->connected ? "registered" : "registered for later: it is not plugged in";
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Two devices of which one pattern fits the other's board are refused when they are made. */
+#include <string.h>
+#include <strings.h>
+
+#include "board/identity.h"
+#include "core/text.h"
+#include "registry/device.h"
+#include "registry/settings.h"
+
+bool kf_device_other_mcu(const char *pattern, const char *mcu, char named[64])
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+
+	if (!pattern || !mcu || !mcu[0] || !kf_identity_parse(pattern, &id) || !id.mcu[0] ||
+	    !id.serial[0] || strpbrk(id.mcu, "*?[") || kf_mcu_same(mcu, id.mcu))
+		return false;
+	kf_mcu_short(id.mcu, named);
+	return true;
+}
+
+int kf_device_check_mcu(const char *key, const char *pattern, const char *mcu, struct kf_error *err)
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+	char named[64];
+
+	if (!kf_device_other_mcu(pattern, mcu, named))
+		return 0;
+	kf_fail(err, KF_MCU_MISMATCH, "%s says that its MCU is %s, not %s", pattern, named, mcu);
+	kf_identity_parse(pattern, &id);
+	if (key)
+		kf_error_hint(
+			err,
+			"kf set %s mcu=%s; if its firmware says the wrong MCU over USB: kf set "
+			"%s mcu=%s serial_pattern='usb-*_%s*'",
+			key, named, key, mcu, id.serial);
+	else
+		kf_error_hint(err, "register it with --mcu=%s", named);
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
+
+/* Can a board fit both patterns? Each is tried on a name that fits the other one. */
+static bool overlap(const char *a, const char *b)
+{
+	char plain_a[KF_DEV_SIZE], plain_b[KF_DEV_SIZE];
+	struct kf_identity ia = { .mode = KF_MODE_OTHER }, ib = { .mode = KF_MODE_OTHER };
+
+	kf_identity_parse(a, &ia);
+	kf_identity_parse(b, &ib);
+	if (kf_serial_unique(ia.serial) && strcasecmp(ia.serial, ib.serial) == 0)
+		return true;
+	kf_text_format(plain_a, sizeof(plain_a), "%.*s", (int)strcspn(a, "*"), a);
+	kf_text_format(plain_b, sizeof(plain_b), "%.*s", (int)strcspn(b, "*"), b);
+	return kf_pattern_match(a, plain_b) || kf_pattern_match(b, plain_a);
+}
+
+static bool same_port(const struct kf_device *a, const struct kf_device *b)
+{
+	return a->usb_port && b->usb_port && strcmp(a->usb_port, b->usb_port) == 0;
+}
+
+/* If one of two is known by its port alone, the other must not be on it: in DFU they look alike. */
+static bool clash_on_port(const struct kf_device *a, const struct kf_device *b)
+{
+	return (!a->pattern || !b->pattern) && same_port(a, b);
+}
+
+/* It is known by its port, and only if no other device has the board's serial. */
+static bool known_by_port(const struct kf_device *device)
+{
+	return device->usb_port && !kf_pattern_has_serial(device->pattern);
+}
+
+static bool clash_by_name(const struct kf_device *a, const struct kf_device *b)
+{
+	struct kf_identity ia = { .mode = KF_MODE_OTHER }, ib = { .mode = KF_MODE_OTHER };
+
+	if (!a->pattern || !b->pattern || !overlap(a->pattern, b->pattern))
+		return false;
+	kf_identity_parse(a->pattern, &ia);
+	kf_identity_parse(b->pattern, &ib);
+	if ((kf_serial_unique(ia.serial) && known_by_port(b)) ||
+	    (kf_serial_unique(ib.serial) && known_by_port(a)))
+		return false;
+	/* Boards that share a serial are told apart by their ports. */
+	return !a->usb_port || !b->usb_port || same_port(a, b);
+}
+
+/* A serial of one's own can be that of a second board only if both were connected at once. */
+static int check_serial(const struct kf_registry *registry, const struct kf_new_device *e,
+			struct kf_error *err)
+{
+	struct kf_identity wanted = { .mode = KF_MODE_OTHER }, id = { .mode = KF_MODE_OTHER };
+	struct kf_device other;
+
+	kf_identity_parse(e->pattern, &wanted);
+	if (e->by_port || !kf_serial_unique(wanted.serial))
+		return 0;
+	for (void *at = NULL; kf_registry_next(registry, &at, &other);) {
+		if (!other.pattern)
+			continue;
+		kf_identity_parse(other.pattern, &id);
+		if (strcasecmp(id.serial, wanted.serial) == 0)
+			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+				       e->key, other.key, other.pattern);
+	}
+	return 0;
+}
+
+int kf_device_check_unique(const struct kf_registry *registry, const char *key,
+			   struct kf_error *err)
+{
+	struct kf_device device, other;
+	int r = kf_registry_device(registry, key, &device, err);
+
+	if (r < 0)
+		return r;
+	for (void *at = NULL; kf_registry_next(registry, &at, &other);) {
+		if (strcmp(other.key, device.key) == 0)
+			continue;
+		if (clash_by_name(&device, &other))
+			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+				       key, other.key, other.pattern);
+		if (clash_on_port(&device, &other)) {
+			kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (USB port %s)",
+				key, other.key, other.usb_port);
+			kf_error_hint(err,
+				      "if %s is plugged in elsewhere now: kf set %s usb_port=PORT",
+				      other.key, other.key);
+			return kf_code_errno(KF_AMBIGUOUS);
+		}
+	}
+	return 0;
+}
+
+static int put(json_t *device, const char *member, const char *value, struct kf_error *err)
+{
+	char assignment[KF_DEV_SIZE + 32];
+
+	kf_text_format(assignment, sizeof(assignment), "%s=%s", member, value);
+	return kf_settings_assign(device, KF_SCOPE_DEVICE, assignment, err);
+}
+
+static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *err)
+{
+	int r = put(device, "name", e->name, err);
+
+	if (r == 0)
+		r = put(device, "mcu", e->mcu, err);
+	if (r == 0 && e->pattern[0])
+		r = put(device, "serial_pattern", e->pattern, err);
+	if (r == 0)
+		r = put(device, "flash_method", e->flash_method, err);
+	if (r == 0)
+		r = put(device, "flashable", "true", err);
+	if (r == 0 && e->usb_port[0])
+		r = put(device, "usb_port", e->usb_port, err);
+	return r;
+}
+
+int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
+		  struct kf_error *err)
+{
+	json_t *devices = json_object_get(registry->root, "devices"), *device;
+	int r;
+
+	if (!kf_key_valid(new->key))
+		return kf_fail(err, KF_USAGE,
+			       "\"%s\" is not a valid key: at most 64 of a-z, 0-9, - and _, the "
+			       "first a letter or digit",
+			       new->key);
+	if (kf_registry_has(registry, new->key)) {
+		kf_fail(err, KF_CONFIG, "the key %s is registered already", new->key);
+		kf_error_hint(err, "choose another, or first: kf-config remove %s", new->key);
+		return kf_code_errno(KF_CONFIG);
+	}
+	if (!new->pattern[0] && !new->usb_port[0])
+		return kf_fail(err, KF_USAGE,
+			       "%s: it needs a pattern or a USB port to find the board by",
+			       new->key);
+	r = check_serial(registry, new, err);
+	if (r < 0)
+		return r;
+	if (!json_is_object(devices)) {
+		devices = json_object();
+		json_object_set_new(registry->root, "devices", devices);
+	}
+	device = json_object();
+	json_object_set_new(devices, new->key, device);
+	r = fill(device, new, err);
+	if (r == 0)
+		r = kf_device_check_unique(registry, new->key, err);
+	if (r < 0)
+		json_object_del(devices, new->key);
+	return r;
+}
+
+static json_t *device_members(const struct kf_registry *registry, const char *key,
+			      struct kf_error *err)
+{
+	struct kf_device device;
+
+	if (kf_registry_device(registry, key, &device, err) < 0)
+		return NULL;
+	return json_object_get(json_object_get(registry->root, "devices"), key);
+}
+
+int kf_device_set(const char *key, char *const *assignments, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	enum kf_scope scope = key ? KF_SCOPE_DEVICE : KF_SCOPE_GLOBAL;
+	bool mcu = false;
+	json_t *members;
+	int r;
+
+	r = kf_registry_open(&registry, err);
+	if (r < 0)
+		return r;
+	members = key ? device_members(&registry, key, err) : kf_registry_globals(&registry);
+	if (!members)
+		return kf_code_errno(KF_NOT_REGISTERED);
+	for (; r == 0 && *assignments; assignments++) {
+		mcu = mcu || strncmp(*assignments, "mcu=", 4) == 0;
+		r = kf_settings_assign(members, scope, *assignments, err);
+	}
+	if (r == 0 && key && mcu)
+		r = kf_device_check_mcu(key, kf_settings_pattern(members),
+					json_string_value(json_object_get(members, "mcu")), err);
+	if (r == 0 && key)
+		r = kf_device_check_unique(&registry, key, err);
+	return r < 0 ? r : kf_registry_save(&registry, err);
+}
+
+int kf_device_remove(const char *key, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	int r;
+
+	r = kf_registry_open(&registry, err);
+	if (r < 0)
+		return r;
+	if (!device_members(&registry, key, err))
+		return kf_code_errno(KF_NOT_REGISTERED);
+	json_object_del(json_object_get(registry.root, "devices"), key);
+	return kf_registry_save(&registry, err);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Known members of the registry and of records are clean text: settings.c and record.c check them.
+ */
+#include <string.h>
+
+#include "board/record.h"
+#include "core/text.h"
+#include "registry/listing.h"
+#include "registry/saved-config.h"
+#include "registry/settings.h"
+
+static const char *text(const json_t *object, const char *member)
+{
+	const char *value = json_string_value(json_object_get(object, member));
+
+	return value ? value : "";
+}
+
+static long long number(const json_t *object, const char *member)
+{
+	return json_integer_value(json_object_get(object, member));
+}
+
+json_t *kf_listing_device(const struct kf_registry *registry, const char *key)
+{
+	json_t *device = json_object_get(json_object_get(registry->root, "devices"), key);
+	json_t *object = json_pack("{s:s}", "key", key);
+	int days = kf_saved_config_days(key);
+	char path[PATH_MAX];
+
+	json_object_update(object, device);
+	if (days >= 0 && kf_saved_config_path(key, path, NULL) == 0)
+		json_object_set_new(object, "saved_config",
+				    json_pack("{s:s, s:i}", "path", path, "days", days));
+	return object;
+}
+
+int kf_listing_load(const char *key, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	struct kf_device found;
+	int r = kf_registry_load(&registry, err);
+
+	if (r == 0 && key)
+		r = kf_registry_device(&registry, key, &found, err);
+	if (r < 0)
+		return r;
+	*ret = key ? kf_listing_device(&registry, key)
+		   : json_incref(kf_registry_globals(&registry));
+	return 0;
+}
+
+void kf_listing_row(FILE *out, const json_t *device)
+{
+	const json_t *saved = json_object_get(device, "saved_config");
+	const char *pattern = kf_settings_pattern(device);
+
+	fprintf(out, "%-20s %-24s %-14s ", text(device, "key"), text(device, "name"),
+		text(device, "mcu"));
+	if (saved)
+		fprintf(out, "saved %3lld days ago  ", number(saved, "days"));
+	else
+		fprintf(out, "%-20s", "no configuration");
+	if (json_is_false(json_object_get(device, "flashable")))
+		fputs("left alone  ", out);
+	fprintf(out, "%s\n", pattern ? pattern : text(device, "usb_port"));
+}
+
+/* Members that we do not know are shown too, and nobody has cleaned them. */
+static void member_line(FILE *out, const char *member, const json_t *value)
+{
+	_cleanup_(kf_freep) char *json = json_dumps(value, JSON_ENCODE_ANY);
+	const char *shown = json_is_string(value) ? json_string_value(value) : json ? json : "";
+	char name[KF_NAME_SIZE], text[1024];
+
+	kf_text_clean(name, sizeof(name), member, strlen(member));
+	kf_text_clean(text, sizeof(text), shown, strlen(shown));
+	fprintf(out, "%-20s %s\n", name, text);
+}
+
+void kf_listing_members(FILE *out, const json_t *object)
+{
+	const char *member;
+	json_t *value;
+
+	json_object_foreach((json_t *)object, member, value)
+	{
+		member_line(out, member, value);
+	}
+}
+
+void kf_listing_record(FILE *out, const json_t *record)
+{
+	const json_t *config = json_object_get(record, "config");
+	const char *error = text(json_object_get(record, "error"), "message");
+	struct kf_board board = { 0 };
+
+	if (kf_record_board(record, &board, NULL) < 0)
+		return;
+	fprintf(out, "%-20s ", kf_board_label(&board));
+	if (*error)
+		fprintf(out, "failed: %s\n", error);
+	else if (json_is_object(config))
+		fprintf(out, "%-14s 0x%08llx  %-7s %s\n", text(config, "mcu"),
+			number(config, "start"), text(config, "comm"), text(config, "path"));
+	else if (board.excluded)
+		fprintf(out, "left alone: %s\n", board.reason);
+	else
+		fprintf(out, "%s\n", board.key[0] ? "not connected" : "not registered");
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "registry/method.h"
+
+static const char *const methods[] = {
+	[KF_METHOD_KATAPULT] = "katapult",
+	[KF_METHOD_MAKE_FLASH] = "make_flash",
+	[KF_METHOD_FLASHTOOL] = "flashtool",
+};
+
+const char *kf_method_name(enum kf_method method)
+{
+	return methods[method];
+}
+
+bool kf_method_find(const char *name, enum kf_method *ret)
+{
+	for (size_t i = 0; i < KF_METHOD_COUNT; i++) {
+		if (strcmp(name, methods[i]) != 0)
+			continue;
+		if (ret)
+			*ret = (enum kf_method)i;
+		return true;
+	}
+	return false;
+}
+
+int kf_method_check(const char *option, const char *text, struct kf_error *err)
+{
+	if (kf_method_find(text, NULL))
+		return 0;
+	kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a flash method", option, text);
+	kf_error_hint(err, "choose " KF_METHODS);
+	return kf_code_errno(KF_USAGE);
+}

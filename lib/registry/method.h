@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The ways to flash a board, by the words that options, devices.json and records have for them. */
+#ifndef KF_REGISTRY_METHOD_H
+#define KF_REGISTRY_METHOD_H
+
+#include "core/error.h"
+
+enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
+
+/* The choices, for messages. */
+#define KF_METHODS "katapult, make_flash or flashtool"
+
+/* "katapult", "make_flash", "flashtool". */
+const char *kf_method_name(enum kf_method method);
+
+/* False: there is none of that name. ret may be NULL. */
+bool kf_method_find(const char *name, enum kf_method *ret);
+
+/* -EINVAL (KF_USAGE) if text, the value of the option of that long name, is not a flash method. */
+_must_check_ int kf_method_check(const char *option, const char *text, struct kf_error *err);
+
+#endif

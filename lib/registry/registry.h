@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The user's boards: devices.json, in the Python tool's format. Members that we do
+ * not know survive a rewrite. A file that does not parse is reported and never written.
+ */
+#ifndef KF_REGISTRY_REGISTRY_H
+#define KF_REGISTRY_REGISTRY_H
+
+#include <limits.h>
+
+#include "board/board.h"
+
+struct kf_registry {
+	json_t *root;	     /* the whole file; {} if there is none */
+	char path[PATH_MAX]; /* where it came from */
+	int lock;	     /* the lock's descriptor while open for change, else -1 */
+};
+
+/* A device's members, read out. Strings belong to the registry; NULL where absent. */
+struct kf_device {
+	const char *key, *name, *mcu;
+	const char *pattern;	  /* serial_pattern, or pattern: a by-id name with * and ? */
+	const char *flash_method; /* katapult, make_flash, flashtool; NULL: the default */
+	const char *klipper_dir;  /* this board's own tree; NULL: the global one */
+	const char *usb_port;	  /* where it was when registered: see kf_registry_identify */
+	bool flashable;
+};
+
+/*
+ * Any file of that format: a new reference in *ret, -ENOENT if there is none, KF_CONFIG
+ * with line and column, or device and member.
+ */
+_must_check_ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err);
+
+/* The text of such a file; the caller frees it. NULL: no memory. */
+char *kf_registry_text(const json_t *root);
+
+/* Read devices.json; a missing file is an empty registry. KF_CONFIG names line and column. */
+_must_check_ int kf_registry_load(struct kf_registry *ret, struct kf_error *err);
+
+/*
+ * The same under the writers' lock (waits 5 s, then KF_BUSY): change root, then save.
+ * Values that the format does not allow are not saved: KF_CONFIG as for reading.
+ */
+_must_check_ int kf_registry_open(struct kf_registry *ret, struct kf_error *err);
+_must_check_ int kf_registry_save(struct kf_registry *registry, struct kf_error *err);
+
+/* Drops the lock. Accepts a zeroed registry. */
+void kf_registry_close(struct kf_registry *registry);
+
+/* KF_NOT_REGISTERED, naming the keys there are. */
+_must_check_ int kf_registry_device(const struct kf_registry *registry, const char *key,
+				    struct kf_device *ret, struct kf_error *err);
+
+/* Is there a device of that key? */
+bool kf_registry_has(const struct kf_registry *registry, const char *key);
+
+/* The hint about a board that is not registered: otherwise, or without sudo if sudo is the reason.
+ */
+const char *kf_registry_advice(const char *otherwise);
+
+/* Under sudo: a clean sentence that says whose registry is used. False: no sudo. */
+bool kf_registry_by_sudo(char *ret, size_t size);
+
+/* The next device in the file's order; *at is NULL before the first. False: there are no more. */
+bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_device *ret);
+
+/*
+ * A member of "global", or its default: ~/klipper, ~/katapult, katapult, true, true. Paths are as
+ * written ("~/klipper"). dev may be NULL.
+ */
+const char *kf_registry_klipper_dir(const struct kf_registry *registry,
+				    const struct kf_device *dev);
+const char *kf_registry_katapult_dir(const struct kf_registry *registry);
+const char *kf_registry_flash_method(const struct kf_registry *registry,
+				     const struct kf_device *dev);
+bool kf_registry_allow_fallback(const struct kf_registry *registry);
+bool kf_registry_skip_menuconfig(const struct kf_registry *registry);
+
+/* The object "global", made in root if it is missing: for a registry open for change. */
+json_t *kf_registry_globals(struct kf_registry *registry);
+
+/*
+ * Find the registered device that this connected board is. Sets board's key, name, mcu, excluded,
+ * reason and by_port; an unregistered board keeps an empty key. The order: chip
+ * serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case), of two devices with
+ * one serial the one whose usb_port it is; the
+ * pattern as a whole; for boards without a unique serial, patterns without any, and in DFU or
+ * BOOTSEL, usb_port (in DFU and BOOTSEL the port where kf-flash last saw the board, if it ever
+ * did). KF_AMBIGUOUS when two devices fit: the key stays empty, the caller must not guess. Two
+ * boards that are one device are not found here: only the caller has both.
+ */
+_must_check_ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *board,
+				      struct kf_error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* First the registry, then the files: what fails in between leaves files that nobody reads. */
+#include "registry/remove.h"
+#include "core/terminal.h"
+#include "registry/device.h"
+#include "registry/listing.h"
+#include "registry/saved-config.h"
+
+static int ask(const char *question, const char *key, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int tty = -1;
+	int r = kf_terminal_open(&tty, err);
+
+	if (r == 0)
+		return kf_terminal_confirm(tty, err, "%s %s?", question, key);
+	kf_error_hint(err, "--yes removes it unasked; with --delete-config its saved "
+			   "configuration too");
+	return r;
+}
+
+int kf_remove_board(const struct kf_remove *how, const char *key, json_t **ret,
+		    struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *gone = NULL;
+	bool saved;
+	int r, drop = how->drop;
+
+	if (how->keep && how->drop) {
+		kf_fail(err, KF_USAGE, "--keep-config and --delete-config exclude each other");
+		kf_error_hint(err, "leave one of them out");
+		return kf_code_errno(KF_USAGE);
+	}
+	r = kf_listing_load(key, &gone, err);
+	if (r < 0)
+		return r;
+	saved = json_object_get(gone, "saved_config");
+	r = how->yes ? 1 : ask("Remove", key, err);
+	if (r <= 0)
+		return r;
+	if (saved && !how->drop && !how->keep && !how->yes)
+		drop = ask("Delete also the saved configuration of", key, err);
+	r = drop < 0 ? drop : kf_device_remove(key, err);
+	if (r == 0)
+		r = kf_saved_config_remove(key, !drop, err);
+	if (r < 0)
+		return r;
+	if (saved)
+		json_object_set_new(gone, "config_deleted", json_boolean(drop));
+	*ret = TAKE_PTR(gone);
+	return 1;
+}
