@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "doctor/doctor.h"
+#include "doctor/finding.h"
 #include "registry/registry.h"
 #include "usb/devices.h"
 
