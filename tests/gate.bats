@@ -3,7 +3,6 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
 # Nothing wrong is ever flashed: images and bootloaders that do not fit, from the tree or by hand.
-# bats file_tags=slow
 load helper
 load boards
 
@@ -65,6 +64,7 @@ spoiled() {
 	[[ $stderr == *"kf-flash: "*"$3"* ]] || { echo "$stderr"; false; }
 }
 
+# bats test_tags=slow
 @test "damaged and foreign images are refused before the board is touched" {
 	spoiled 'b[0:4] = struct.pack("<I", 0x08020000)' bad_image \
 		"its stack starts at 0x08020000, the RAM of stm32h723xx is from 0x20000000 to 0x20020000"
@@ -150,6 +150,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 	[[ $(jq -r .error.hint <<<"$output") == *--method=katapult* ]]
 }
 
+# bats test_tags=slow
 @test "a record that says something false of its firmware is refused" {
 	for claim in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
 		'.path = "/dev/zero"' '.path = "/etc"' '.path = "/nonesuch"'; do
@@ -192,6 +193,7 @@ unbuilt() {
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
 
+# bats test_tags=slow
 @test "the image that make built is checked, whatever the configuration says" {
 	CONFIG=$H723_CONFIG
 	unbuilt bad_image "it is Marlin's firmware" 's/"app": "Klipper"/"app": "Marlin"/' scripts/image.py
@@ -207,6 +209,7 @@ unbuilt() {
 		's/^STAGE2_START = .*/STAGE2_START = 0x10001000/; s/start = config\["FLASH_APPLICATION_ADDRESS"\]/start = 0x10001100/' scripts/image.py
 }
 
+# bats test_tags=slow
 @test "an image of another version than the tree's is refused" {
 	CONFIG=$H723_CONFIG
 	builds

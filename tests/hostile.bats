@@ -3,7 +3,6 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim and jq have $ of their own
 #
 # Records, files and folders of somebody who means harm.
-# bats file_tags=slow
 load helper
 load boards
 
@@ -42,6 +41,7 @@ harmless() {
 	! LC_ALL=C grep -nP '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]' "$1"
 }
 
+# bats test_tags=slow
 @test "no tool shows an escape sequence of any member of a record" {
 	local n=0
 	for poison in $'\e]0;owned\a\e[2J' $'\u009b2J' $'a\rb\nc' $'x\u202ey'; do
@@ -77,6 +77,7 @@ harmless() {
 	[[ $output == *"?[2J"* ]]
 }
 
+# bats test_tags=slow
 @test "no member reaches a shell" {
 	local n=0
 	for poison in '$(touch pwned)' '`touch pwned`' ';touch pwned;' '"; touch pwned; "' "';touch pwned;'" \
@@ -108,6 +109,7 @@ harmless() {
 	[ ! -e pwned ]
 }
 
+# bats test_tags=slow
 @test "a port is a character device below /dev, and is this board's now" {
 	ln -s /dev/null link
 	for tty in /etc/passwd "$PWD/link" /dev/../etc/passwd /dev/serial/by-id; do
@@ -125,6 +127,7 @@ harmless() {
 	done
 }
 
+# bats test_tags=slow
 @test "a firmware file that is not the record's is not flashed" {
 	cp "$IMAGES/h723/klipper.bin" x.bin
 	for change in 'printf x >>x.bin' 'cp "$IMAGES/rp2040/klipper.bin" x.bin' ': >x.bin' 'rm x.bin; mkfifo x.bin' 'rm x.bin; mkdir x.bin'; do

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2016,SC2154
 # The questions that kf asks on the terminal.
-# bats file_tags=slow
 load stages
 
 # on_tty ANSWERS COMMAND...: on a terminal, typing a line of ANSWERS at each question.

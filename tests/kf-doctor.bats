@@ -4,7 +4,6 @@
 #
 # What other processes of this machine do ("printer", "grabber") is not the tests' to say: each
 # looks at the checks that it has set up.
-# bats file_tags=slow
 load helper
 load fake/systemd
 

@@ -3,7 +3,6 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
 # An image that a board has already is not written again, and no service is stopped for it.
-# bats file_tags=slow
 load helper
 load flash
 
@@ -68,6 +67,7 @@ held() {
 }
 export -f held
 
+# bats test_tags=slow
 @test "noted, and its port is in use: its Klippy says what it runs, and nobody is disturbed" {
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records >r
 		kf-flash <r | jq -r .flash.version_after >v; held "$(<v)" "records | kf-flash"'
@@ -111,6 +111,7 @@ export -f held
 	[ "$(results <<<"$output")" = '["flashed","katapult",["readback","identify"]]' ]
 }
 
+# bats test_tags=slow
 @test "notes of another chip, another image or another version are not believed" {
 	local edit
 	for edit in '.serial = "29001A001151313531383333"' '.sha256 = ("0" * 64)' '.version = "v1"'; do

@@ -4,7 +4,6 @@
 #
 # Katapult's edges, each way in which a board can fail to come back, and the boards that are
 # never touched.
-# bats file_tags=slow
 load helper
 load boards
 
@@ -39,6 +38,7 @@ verified() {
 
 # Katapult
 
+# bats test_tags=slow
 @test "a bad frame wedges it: told with the remedy, again as long as it lasts, and over after a power-cycle" {
 	run --separate-stderr sim "$H723,corrupt=tx:40" -- '
 		records | kf-flash --no-fallback
@@ -52,6 +52,7 @@ verified() {
 	[[ $stderr == *"CONNECT: no answer in time; the firmware on it is incomplete"* ]]
 }
 
+# bats test_tags=slow
 @test "a Katapult wedged by other programs: the error says so, and nothing is written" {
 	run --separate-stderr sim "$H723,mode=katapult" -- '
 		client send /dev/ttyACM0 08100100285e9f7e >/dev/null
@@ -61,6 +62,7 @@ verified() {
 	[[ $stderr != *writing* ]]
 }
 
+# bats test_tags=slow
 @test "we never wedge it: any number of flashes, one after the other" {
 	run --separate-stderr sim "$H723" -- '
 		for i in 1 2 3 4; do records | kf-flash --force --no-fallback -q; done'
@@ -85,6 +87,7 @@ verified() {
 	[[ $stderr == *"Katapult (no version) on stm32h723xx"* ]]
 }
 
+# bats test_tags=slow
 @test "blocks of 64 to 512 bytes" {
 	for bytes in 64 128 256 512; do
 		flash "$H723,block=$bytes"
@@ -95,6 +98,7 @@ verified() {
 	ends 0 flashed
 }
 
+# bats test_tags=slow
 @test "an erase that takes longer than anything else" {
 	flash "$H723,erase_ms=1500"
 	ends 0 flashed
@@ -137,6 +141,7 @@ verified() {
 
 # The way back
 
+# bats test_tags=slow
 @test "it does not let go: left in its bootloader, with all of the image" {
 	# CONNECT, EOF, each block twice, EOF, COMPLETE.
 	local bytes frames
@@ -151,6 +156,7 @@ verified() {
 	[ "$(verified)" = '["readback","identify"]' ]
 }
 
+# bats test_tags=slow
 @test "it comes back as its ROM's bootloader" {
 	flash "$H723,return_as=dfu"
 	ends 1 left_in_bootloader
@@ -158,6 +164,7 @@ verified() {
 	[[ $(hint) == *power-cycle* ]]
 }
 
+# bats test_tags=slow
 @test "it never comes back" {
 	flash "$H723,return_as=never"
 	ends 69 gone
@@ -248,6 +255,7 @@ untouched() {
 	ends 0 flashed
 }
 
+# bats test_tags=slow
 @test "DFU: only the board that was last seen on this port, never the first one found" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	# Nobody was seen there.

@@ -2,7 +2,6 @@
 # shellcheck shell=bash disable=SC2016 # bash -c has $ of its own
 #
 # Several boards at a time.
-# bats file_tags=slow
 
 load helper
 load boards
@@ -27,11 +26,13 @@ took() {
 }
 export -f took
 
+# bats test_tags=slow
 @test "records that have no error member are as good" {
 	run -0 --separate-stderr sim "${FOUR[@]:0:2}" -- 'records | jq -c "del(.error)" | kf-flash -q'
 	[ "$(jq -r .flash.result <<<"$output" | xargs)" = "flashed flashed" ]
 }
 
+# bats test_tags=slow
 @test "four boards take at most 1.3 times one alone; records keep their order" {
 	# The times of the flash are an H7's. What else this machine does only adds: the best of three counts.
 	run -0 --separate-stderr sim "${FOUR[@]/erase_ms=500/erase_ms=1100}" -- 'records >r
@@ -51,6 +52,7 @@ export -f took
 	[ $(($(cat four) * 10)) -le $(($(cat one) * 13)) ]
 }
 
+# bats test_tags=slow
 @test "-j 1: one after the other" {
 	run -0 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; kf-flash -j 1 --no-service <r >out'
 	[ "$(jq -r .flash.result <out | sort | uniq -c | xargs)" = "2 flashed" ]
@@ -66,12 +68,14 @@ export -f took
 	run -64 kf-flash -j ''
 }
 
+# bats test_tags=slow
 @test "one board's failure is its own; its process is looked after" {
 	run -1 --separate-stderr sim "${FOUR[0]},nack=60" "${FOUR[1]}" -- 'records >r; kf-flash --no-fallback --no-service <r >out'
 	[ "$(jq -r '.flash.result + " " + (.error.code // "-")' <out | xargs)" = "protocol protocol flashed -" ]
 	grep -q '^kf-flash: b1: block ' <<<"$stderr"
 }
 
+# bats test_tags=slow
 @test "a process that is killed is an error of its board alone" {
 	run -1 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; mkfifo said
 		kf-flash --no-service <r >out 2>said & parent=$!
@@ -88,6 +92,7 @@ export -f took
 	[ "$(jq -r .error.code <out | xargs)" = "interrupted interrupted" ]
 }
 
+# bats test_tags=slow
 @test "two runs start another program one after the other" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -99,6 +104,7 @@ export -f took
 	run -0 --separate-stderr sim "$H723" -- "config | kf-build -q | kf-flash --no-service --method make_flash"
 }
 
+# bats test_tags=slow
 @test "make flash builds tools of its own: one at a time for a tree" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"

@@ -44,7 +44,6 @@ export -f flash
 	[[ $stderr != *"cable"* ]]
 }
 
-# bats test_tags=slow
 @test "the command in the hint makes it the board, from Katapult and from Klipper" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	config=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
@@ -56,14 +55,12 @@ flashed" ]
 	[ "$(tail -n 1 <<<"$output" | jq -r '[.board.key, .board.mode, .board.usb.serial] | join(" ")')" = "octopus-pro klipper $FIRMWARE" ]
 }
 
-# bats test_tags=slow
 @test "power-cycled, it is the board again" {
 	run -0 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash >/dev/null
 		echo "replug 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"; kf-scan -q --device octopus-pro'
 	[ "$(jq -r .board.mode <<<"$output")" = klipper ]
 }
 
-# bats test_tags=slow
 @test "new firmware under another serial number is told, and not taken for proof" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash'
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
@@ -72,7 +69,6 @@ flashed" ]
 	[ "$(jq '.flash.seconds < 25' <<<"$output")" = true ]
 }
 
-# bats test_tags=slow
 @test "new firmware under another serial number: what the hint says to type proves it" {
 	run -0 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash >/dev/null
 		bash -c "${BY_PORT%&&*}" >/dev/null && flash'
@@ -88,13 +84,11 @@ flashed" ]
 	[[ $stderr != *"cable"* ]]
 }
 
-# bats test_tags=slow
 @test "a bridge under another serial number: both are said" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"'
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) $NOT, which cannot be asked over USB" ]
 }
 
-# bats test_tags=slow
 @test "a bridge that waits in Katapult after a double click is flashed over USB" {
 	run -0 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin" >/dev/null
 		kf-scan -q --device octopus-pro 2>told; echo "button 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"; flash'
@@ -133,7 +127,6 @@ flashed" ]
 	[[ $stderr == *"octopus-pro is not connected: on USB port 1-1.3, where it was, there is now nitehawk"* ]]
 }
 
-# bats test_tags=slow
 @test "gone between scan and flash: what is there instead is told" {
 	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'records >r
 		echo "button 1-1.2" >"$KF_SIM_CONTROL"; read -r <"$KF_SIM_CONTROL.done"
@@ -170,7 +163,6 @@ b 1-1.3 current" ]
 	[[ $(<twins) != *"register the other"* ]] # 12345 is known not to be one board's own
 }
 
-# bats test_tags=slow
 @test "two boards with one serial number, one registered: the hint has the commands" {
 	run -78 --separate-stderr sim "$H723" "${H723/1-1.2/1-1.3}" -- 'kf-scan >/dev/null'
 	[[ $stderr == *"both show serial number $FIRMWARE: say where octopus-pro is (kf set octopus-pro usb_port=1-1.2), then register the other one with kf add"* ]]

@@ -51,20 +51,17 @@ load flash
 	[[ $stderr == *"[Flash] octopus-pro: reading back 100%"* ]]
 }
 
-# bats test_tags=slow
 @test "a board that waits in Katapult is its registered self" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'records | kf-flash'
 	[ "$(jq -r '.board.key + " " + .flash.result' <<<"$output")" = "octopus-pro flashed" ]
 }
 
-# bats test_tags=slow
 @test "the table is one line a board" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --table -q'
 	[[ $output == "octopus-pro "*" flashed "*"v0.11.0-122-ge6ef48cd -> v"*" (katapult)" ]]
 	[ "$stderr" = "" ]
 }
 
-# bats test_tags=slow
 @test "kf-scan tells no version that it did not ask for; the history has the record" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null; kf-scan; kf-scan --table'
 	[ "$(jq -c '[.board.version, .board.incomplete]' <<<"${lines[0]}")" = "[null,null]" ]
@@ -138,7 +135,6 @@ load flash
 	[[ $stderr == *"the firmware is for stm32f446xx, the board is a stm32h723"* ]]
 }
 
-# bats test_tags=slow
 @test "firmware for another offset is refused, and the board goes back to what it ran" {
 	run -78 --separate-stderr sim "$H723,start=0x8008000" -- 'records start | kf-flash; s=$?; client identify /dev/ttyACM*; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
@@ -152,7 +148,6 @@ load flash
 	[ "$(jq -r .error.code <<<"$output")" = bad_image ]
 }
 
-# bats test_tags=slow
 @test "a record whose board left is refused" {
 	local serial
 	for serial in 29001A001151313531383333 FFFF ''; do
@@ -181,7 +176,6 @@ load flash
 		"octopus-pro flashed, nitehawk gone" ]
 }
 
-# bats test_tags=slow
 @test "no Katapult: make flash takes over, with the port that the board has then" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,drop=rx:1" -- 'config | kf-build | kf-flash --method make_flash'
@@ -225,7 +219,6 @@ load flash
 	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
 }
 
-# bats test_tags=slow
 @test "make flash is refused for an image that is not kept as it was built" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -78 --separate-stderr sim "$H723" -- 'config | kf-build >built; cp "$(jq -r .firmware.path built)" copy.bin
@@ -277,7 +270,6 @@ load flash
 	[[ $stderr == *"--method=katapult is not for this atmega2560: there is no Katapult for it"* ]]
 }
 
-# bats test_tags=slow
 @test "behind a converter there may be a Katapult: it is sent nothing that wedges it" {
 	registry <<<'{"devices":{"uart":{"name":"U","mcu":"stm32h723","usb_port":"1-1.6","serial_pattern":"usb-1a86_USB_Serial*"}}}'
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -322,7 +314,6 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	grep -F "'-d', '/dev/ttyACM" "$(jq -r .error.log <<<"$output")"
 }
 
-# bats test_tags=slow
 @test "make flash that left the board as it was has not flashed it" {
 	idle_flash
 	config() { mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
@@ -335,7 +326,6 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[[ $stderr == *"as it did before"*"would flash "* ]]
 }
 
-# bats test_tags=slow
 @test "the version before is not known: another program has proved nothing" {
 	idle_flash
 	sim "$H723" -- 'config | kf-build -q' >built
@@ -359,7 +349,6 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[ ! -e "$HOME/ran" ]
 }
 
-# bats test_tags=slow
 @test "the bootloader is asked before another's program writes" {
 	mkdir -p katapult/scripts modules
 	echo 'open("ran", "w")' >katapult/scripts/flashtool.py
@@ -371,7 +360,6 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[ ! -e ran ]
 }
 
-# bats test_tags=slow
 @test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
@@ -426,7 +414,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'config | kf-build >r; PATH=$PWD/bin kf-flash <r'
 }
 
-# bats test_tags=slow
 @test "a board without a serial number of its own is known by its port, or left alone" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
 	run -78 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
@@ -498,7 +485,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	flashed flashed
 }
 
-# bats test_tags=slow
 @test "SAM goes to make flash, which needs a compiler for bossac; a Katapult for it is not looked for" {
 	registry <<<'{"devices":{"due":{"name":"Due","mcu":"sam3x8e","serial_pattern":"usb-Klipper_sam3x8e_29001A00*"}}}'
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -602,7 +588,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(jq -c '[.error.code, .flash.result, .flash.verified]' <<<"$output")" = '["gone","gone",["readback"]]' ]
 }
 
-# bats test_tags=slow
 @test "the cable is pulled in the middle: only the reset button brings the board back" {
 	local remedy="double-click its reset button (where it has none, power-cycle it), then run"
 	run -0 --separate-stderr sim "$H723,state=board,unplug=tx:200" -- 'records | kf-flash --no-fallback -q || echo $?'
@@ -626,7 +611,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[[ ${lines[10]} == *"[OK] octopus-pro"* && ${lines[*]:9} != *incomplete* ]]
 }
 
-# bats test_tags=slow
 @test "Ctrl-C between two blocks: told, and the next run succeeds" {
 	run -130 --separate-stderr sim "$H723,rtt_us=2000,state=board" -- \
 		'records >r; interrupt_at "writing 25%" kf-flash'
@@ -636,7 +620,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }
 
-# bats test_tags=slow
 @test "a unit named with -u is stopped before and started after" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash -u klipper'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
@@ -644,7 +627,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[[ $(cat "$FAKE/calls") == *StopUnit*klipper.service*StartUnit*klipper.service* ]]
 }
 
-# bats test_tags=slow
 @test "the unit is started again when the flash fails" {
 	run -76 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash -u klipper --no-fallback'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]

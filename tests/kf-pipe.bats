@@ -9,7 +9,6 @@ stage() {
 	fake "$1" 'cat >/dev/null; echo "'"$1"': story" >&2; exit '"$2"
 }
 
-# bats test_tags=slow
 @test "a stage fails as a whole: its status is returned, and no later stage starts" {
 	stage kf-config 78
 	alone kf flash --all
@@ -83,7 +82,6 @@ kf-config: story" ]
 	run ! ran kf-scan
 }
 
-# bats test_tags=slow
 @test "stages on PATH are found, those beside kf first" {
 	mkdir "$BATS_TEST_TMPDIR/elsewhere"
 	mv "$stages/kf-flash" "$BATS_TEST_TMPDIR/elsewhere"
@@ -170,7 +168,6 @@ stopped_by() {
 	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ]
 }
 
-# bats test_tags=slow
 @test "a board that the check fails is not built, the others are" {
 	fake kf-check 'jq -c "if .board.key == \"nitehawk\" then .error = {tool: \"kf-flash\",
 		code: \"printing\", message: \"prints\"} else . end"; exit 75'

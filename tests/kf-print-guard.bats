@@ -5,7 +5,6 @@
 #
 # A print is never killed. Klippy and Moonraker are tests/fake/klippy.py, which says what the real
 # ones were recorded to say, in a process that holds the simulated board's port.
-# bats file_tags=slow
 load helper
 load flash
 
@@ -73,6 +72,7 @@ paused: 75 printing
 cancelled: 75 busy
 emergency stop: 75 busy"
 
+# bats test_tags=slow
 @test "each recorded state, asked of Klippy" {
 	run -0 --separate-stderr here 'args=(); each "$@"' "${RUNNING[@]}"
 	[ "$output" = "$VERDICTS" ]
@@ -129,6 +129,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$output" = "75 printing" ]
 }
 
+# bats test_tags=slow
 @test "a stream that has paused is not idle, though no file is printed" {
 	for state in "ready, idle" cancelled; do
 		for MOONRAKER in "" pd/comms/moonraker.sock http; do
@@ -144,6 +145,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[[ $stderr == *"when nothing is printed, end it (kill "* ]]
 }
 
+# bats test_tags=slow
 @test "words and types that we do not know are never idle" {
 	for edit in print_stats.state=resting idle_timeout.state=Napping print_stats.state=7 \
 		print_stats=null webhooks=gone print_stats=[1] \
@@ -154,6 +156,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	done
 }
 
+# bats test_tags=slow
 @test "hostile answers: each is no answer, in a few seconds" {
 	for mode in garbage truncated endless deny refuse; do
 		MODE=$mode run -0 --separate-stderr here 'klippy "ready, idle"; check'
@@ -167,6 +170,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$output" = "75 printer_unknown" ]
 }
 
+# bats test_tags=slow
 @test "no answer: refused, unless the user's word is --while-unknown" {
 	MODE=silent run -0 --separate-stderr here 'klippy "ready, idle"; check'
 	[ "$output" = "75 printer_unknown" ]
@@ -293,6 +297,7 @@ can_hide() {
 }
 
 # Outside of containers all use our /dev, where the Klippy that prints has the port's lock.
+# bats test_tags=slow
 @test "hidden Klippy without the port's lock: its configuration tells, else it has not the port" {
 	can_hide
 	export UNLOCKED=1
@@ -310,6 +315,7 @@ can_hide() {
 	[ "$(grep -c "asking Klippy (process .*), of another user" <<<"$stderr")" = 1 ]
 }
 
+# bats test_tags=slow
 @test "hidden Klippies that do not answer: all of them have three seconds" {
 	can_hide
 	export UNLOCKED=1
@@ -334,6 +340,7 @@ can_hide() {
 }
 
 # A container may have a device node of its own: no lock of its meets ours.
+# bats test_tags=slow
 @test "hidden Klippy in a container: unknown, unless it has other ports" {
 	local top=/sys/fs/cgroup group id=0123456789abcdef0123456789abcdef
 	can_hide
@@ -386,6 +393,7 @@ can_hide() {
 	[ "$output" = "0 fine" ]
 }
 
+# bats test_tags=slow
 @test "hidden Klippy: kf-doctor says what it does, and which process it is" {
 	can_hide
 	run --separate-stderr hidden "$H723" -- 'klippy printing; echo "$klippy"; kf-doctor --json'
@@ -414,6 +422,7 @@ can_hide() {
 	[[ $stderr == *"/dev/ttyACM0 is open in process ${lines[0]}"*"(python3)"*"kill ${lines[0]}"* ]]
 }
 
+# bats test_tags=slow
 @test "the port's lock is ours while make flash works; flashtool.py has it free" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	# shellcheck disable=SC2016
@@ -433,6 +442,7 @@ can_hide() {
 	[ "$(cat lock)" = free ]
 }
 
+# bats test_tags=slow
 @test "kf flash asks before it builds" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
@@ -478,6 +488,7 @@ can_hide() {
 }
 
 # Root's and a user's have folders of their own: they meet at the hub's port.
+# bats test_tags=slow
 @test "two kf-flash of two users at one board: the second says that it is busy" {
 	run -0 --separate-stderr sim "$H723,reenum_ms=1500" -- '
 		records >r
@@ -492,6 +503,7 @@ can_hide() {
 	[ "$(jq -r .flash.result <<<"${lines[2]}")" = flashed ]
 }
 
+# bats test_tags=slow
 @test "--return-delay: the service comes back so much later than the board" {
 	run -0 --separate-stderr here 'records | kf-flash -u klipper --return-delay 1.2'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]

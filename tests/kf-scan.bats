@@ -69,7 +69,6 @@ field() {
 	END
 }
 
-# bats test_tags=slow
 @test "a board in Katapult gets its key by its serial, in DFU by its port" {
 	scan octopus-katapult nitehawk-katapult --
 	[ "$(field '.board | .key, .mode, .mcu')" = "octopus-pro katapult stm32h723 nitehawk katapult rp2040" ]
@@ -80,7 +79,6 @@ field() {
 	[ "$(field '.board | .key, .mode, .mcu')" = "null rp2boot rp2040" ]
 }
 
-# bats test_tags=slow
 @test "a bootloader without a tty is the board that was last on its port, if the MCU fits" {
 	registry <<<'{"devices": {"octopus-pro": {"mcu": "stm32h723", "usb_port": "1-1.2"}}}'
 	rom() { # IDS PORT
@@ -114,7 +112,6 @@ field() {
 	END
 }
 
-# bats test_tags=slow
 @test "a board whose USB name is wrong keeps the registry's MCU" {
 	registry <<<'{"devices": {"toolhead": {"mcu": "rp2040",
 		"serial_pattern": "usb-Klipper_stm32f446xx_2B0026000A51373330333137*"}}}'
@@ -129,14 +126,12 @@ field() {
 	[ "$(field '.board | .key, .tty, .by_id, .by_path')" = "toolhead /dev/ttyACM11 null null" ]
 }
 
-# bats test_tags=slow
 @test "a link that leads to another converter is not reported" {
 	scan ch340 --
 	[ "$(field '.board | .tty, .by_id')" = "/dev/ttyUSB0 /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 /dev/ttyUSB1 null" ]
 	[ "$(field '.board | .by_path')" = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:4.1:1.0-port0 /dev/serial/by-path/pci-0000:00:14.0-usb-0:4.2:1.0-port0" ]
 }
 
-# bats test_tags=slow
 @test "converters without a serial are told apart by their ports" {
 	registry <<<'{"devices": {
 		"left": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.2"},
@@ -146,7 +141,6 @@ field() {
 	[ "$(field '.board | .key, .usb.port')" = "right 1-4.1 left 1-4.2" ]
 }
 
-# bats test_tags=slow
 @test "the second port of a Klipper board is not the board" {
 	scan two-ports --
 	[ "$status" -eq 0 ]
@@ -264,7 +258,6 @@ field() {
 	END
 }
 
-# bats test_tags=slow
 @test "on a terminal it is a table, unless records are asked for" {
 	run umock octopus-klipper.umockdev -- script -qec "kf-scan -q" /dev/null
 	[[ "$output" == "3 registered, 1 USB device found"* ]]
@@ -272,7 +265,6 @@ field() {
 	[[ "$output" == '{"kf":1,'* ]]
 }
 
-# bats test_tags=slow
 @test "--wait returns at once if a board is connected, and ends after its seconds" {
 	scan octopus-klipper -- --wait -q
 	[ "$status" -eq 0 ]
@@ -290,7 +282,6 @@ field() {
 	[ "$(field '.board | .key, .mode')" = "nitehawk katapult" ]
 }
 
-# bats test_tags=slow
 @test "--follow reports boards that come and go, until a signal" {
 	run --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
 		-octopus-klipper.umockdev out +octopus-katapult.umockdev out \
@@ -309,7 +300,6 @@ field() {
 	END
 }
 
-# bats test_tags=slow
 @test "--follow --device follows one board, and reports a second one that fits" {
 	registry <<<'{"devices": {"octopus-pro": {"serial_pattern": "usb-Klipper_rp2040_*"}}}'
 	run --separate-stderr hotplug err +nitehawk-katapult.umockdev out +beacon.umockdev \
@@ -318,14 +308,12 @@ field() {
 	[ "$(field '.board.tty, .error.code')" = "/dev/ttyACM1 null /dev/ttyACM8 ambiguous" ]
 }
 
-# bats test_tags=slow
 @test "--follow ends when nobody reads any more" {
 	run --separate-stderr hotplug octopus-klipper.umockdev out close -- kf-scan --follow -q
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "" ]
 }
 
-# bats test_tags=slow
 @test "a failed write is an error" {
 	for option in --json --table --help --version; do
 		run --separate-stderr umock octopus-klipper.umockdev -- bash -c "kf-scan $option >/dev/full"
@@ -333,7 +321,6 @@ field() {
 	done
 }
 
-# bats test_tags=slow
 @test "the command line is checked" {
 	for args in --nosuch "--wait=x" "--wait=-1" "--wait=1x" "--device" "argument"; do
 		# shellcheck disable=SC2086

@@ -3,7 +3,6 @@
 #
 # The simulated board as a client sees it, through /dev, /sys and udev's events. The client
 # (tests/sim/client.py) is Python and knows nothing of our library.
-# bats file_tags=slow
 load helper
 
 SERIAL=29001A001151313531383332
@@ -183,6 +182,7 @@ add /dev/ttyACM0 Klipper_stm32h723xx_$SERIAL" ]
 katapult rp2040 /dev/ttyACM1 1-1.4" ]
 }
 
+# bats test_tags=slow
 @test "another board takes the lowest free number" {
 	run sim mcu=stm32h723xx,port=1-1,reenum_ms=2000 mcu=rp2040,port=1-2,reenum_ms=20 -- '
 		client touch /dev/ttyACM0

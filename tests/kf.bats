@@ -16,7 +16,6 @@ load stages
 	[ "$(keys_in kf-flash)" = nitehawk ]
 }
 
-# bats test_tags=slow
 @test "records reach the stages exactly as kf-scan wrote them" {
 	board odd '.board.name = "Ünïcode \"x\"" | .unknown = {b: 1, a: [null, 1.5]}' >"$note/records.jsonl"
 	alone kf flash --all
@@ -25,7 +24,6 @@ load stages
 	[[ $(cat "$note/kf-config.in") == *'"unknown":{"b":1,"a":[null,1.5]}'* ]]
 }
 
-# bats test_tags=slow
 @test "several keys, one of them twice, one of them not connected" {
 	alone kf flash nitehawk gone octopus-pro nitehawk
 	[ "$status" -eq 69 ]
@@ -44,7 +42,6 @@ load stages
 	run ! ran kf-config
 }
 
-# bats test_tags=slow
 @test "kf flash --all takes the registered boards" {
 	{
 		board octopus-pro
@@ -125,7 +122,6 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-config
 }
 
-# bats test_tags=slow
 @test "options go to the stages that take them" {
 	alone kf flash octopus-pro --menuconfig -j4 --klipper-dir /k --build-timeout=9 --method make_flash \
 		--no-fallback --no-service -n -u a -u b --flash-timeout 7 --json -q --katapult-dir /c \
@@ -138,7 +134,6 @@ toolhead             skipped    not connected" ]
 	[ "$(cat "$note/kf-check.argv")" = "--check --json --method make_flash --no-service --unit a --unit b --quiet --while-unknown" ]
 }
 
-# bats test_tags=slow
 @test "an option that no stage of the command takes is a mistake" {
 	alone kf build octopus-pro --no-service
 	[ "$status" -eq 64 ]
@@ -163,14 +158,12 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-scan
 }
 
-# bats test_tags=slow
 @test "a word of very many letters" {
 	alone kf flash octopus-pro "-$(printf 'q%.0s' {1..500})"
 	[ "$status" -eq 0 ]
 	[ "$(wc -w <"$note/kf-flash.argv")" -eq 500 ]
 }
 
-# bats test_tags=slow
 @test "kf build ends with kf-build" {
 	{
 		board octopus-pro
@@ -184,7 +177,6 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-flash
 }
 
-# bats test_tags=slow
 @test "kf config KEY edits that board's configuration" {
 	alone kf config octopus-pro
 	[ "$status" -eq 0 ]
@@ -224,7 +216,6 @@ toolhead             skipped    not connected" ]
 	[ "$(cat "$note/kf-config.argv")" = --saved ]
 }
 
-# bats test_tags=slow
 @test "kf add gives the connected boards to kf-config" {
 	board '' '.board.key = null' >"$note/records.jsonl"
 	alone kf add --key nitehawk --name 'My board'
@@ -234,7 +225,6 @@ toolhead             skipped    not connected" ]
 	[ "$(keys_in kf-config)" = null ]
 }
 
-# bats test_tags=slow
 @test "kf add needs no board for its help, or where the pattern is given" {
 	alone kf add --key a --help </dev/null
 	alone kf add --key a --pattern='usb-Klipper_*' </dev/null
@@ -244,7 +234,6 @@ toolhead             skipped    not connected" ]
 add --key a --pattern=usb-Klipper_*" ]
 }
 
-# bats test_tags=slow
 @test "kf list, show, set, remove, export, import and any other kf-NAME" {
 	fake kf-other 'cat; echo "$0 $*"; exit 42'
 	alone kf list --json </dev/null
@@ -265,7 +254,6 @@ import x" ]
 $stages/kf-other -h --x" ]
 }
 
-# bats test_tags=slow
 @test "the Python tool's options" {
 	alone kf --device nitehawk
 	[ "$status" -eq 0 ]
@@ -318,7 +306,6 @@ add" ]
 	[ "$status" -eq 64 ]
 }
 
-# bats test_tags=slow
 @test "help and version" {
 	alone kf --help
 	[ "$status" -eq 0 ]

@@ -23,7 +23,6 @@ completed() { # TOOL
 		printf "%s\n" "${COMPREPLY[@]%=}"' "$tests/../completions/kf.bash" "$1" | sort
 }
 
-# bats test_tags=slow
 @test "options: --help and the page are the same" {
 	for tool in $tools $helpers; do
 		helped "$tool" >"$BATS_TEST_TMPDIR/helped"
@@ -32,7 +31,6 @@ completed() { # TOOL
 	done
 }
 
-# bats test_tags=slow
 @test "options: each is in the synopsis, by one of its names" {
 	for tool in kf-scan kf-build kf-flash kf-doctor; do
 		sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$tests/../man/$tool.1" | grep -oE 'Fl [-a-zA-Z]+' >"$BATS_TEST_TMPDIR/synopsis"
@@ -43,7 +41,6 @@ completed() { # TOOL
 	done
 }
 
-# bats test_tags=slow
 @test "options: --help and bash completion are the same" {
 	for tool in $tools; do
 		helped "$tool" | grep -e -- >"$BATS_TEST_TMPDIR/helped"
@@ -51,7 +48,6 @@ completed() { # TOOL
 	done
 }
 
-# bats test_tags=slow
 @test "-h goes to standard output, a mistake to standard error with 64" {
 	for tool in $tools $helpers; do
 		run --separate-stderr "$tool" -h
@@ -67,7 +63,6 @@ completed() { # TOOL
 	done
 }
 
-# bats test_tags=slow
 @test "every error code has its status in kalico-flash(7)" {
 	"$KF_BUILD/tests/unit/test-error" | sed -n 's/^# \([a-z_]* ([0-9]*)\)$/\1/p' |
 		grep -vE '^(ok|interrupted) ' | sort >"$BATS_TEST_TMPDIR/codes"
@@ -95,7 +90,6 @@ completed() { # TOOL
 	done <"$BATS_TEST_TMPDIR/headings"
 }
 
-# bats test_tags=slow
 @test "every page says what the statuses mean, with the codes of each" {
 	cd "$BATS_TEST_TMPDIR"
 	"$KF_BUILD/tests/unit/test-error" | sed -nE 's/^# ([a-z_]+) \(([0-9]+)\)$/\2 \1/p' |
@@ -113,7 +107,6 @@ completed() { # TOOL
 	done
 }
 
-# bats test_tags=slow
 @test "completion knows commands, keys, methods and members" {
 	cd "$BATS_TEST_TMPDIR"
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"},
@@ -145,7 +138,6 @@ completed() { # TOOL
 	[ "$(offered kf service hold -- cat bo)" = board.json ]
 }
 
-# bats test_tags=slow
 @test "each member that completion offers is one that can be set" {
 	registry <<<'{"devices":{"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"}}}'
 	for key in nitehawk --global; do
@@ -175,7 +167,6 @@ completing() { # COMMAND...
 		--board mcu=rp2040,serial=E6605481DB318C34,port=1-1.3,mode=katapult -- "$@"
 }
 
-# bats test_tags=slow
 @test "completion knows ports: USB ports to register, devices and links to flash" {
 	need pty
 	offered() {
@@ -188,7 +179,6 @@ completing() { # COMMAND...
 	[ "$(offered kf-flash --port = /dev/serial/by-id/usb-kat)" = /dev/serial/by-id/usb-katapult_rp2040_E6605481DB318C34-if00 ]
 }
 
-# bats test_tags=slow
 @test "completion knows the methods that kf-flash knows" {
 	offered() {
 		bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=(kf-flash --method = "") COMP_CWORD=3; _kf
@@ -203,7 +193,6 @@ completing() { # COMMAND...
 	for method in $(offered); do [[ $output == *"$method"* ]]; done
 }
 
-# bats test_tags=slow
 @test "each tool's completion is installed where bash and fish look for it, and removed" {
 	root=$BATS_TEST_TMPDIR/root
 	install() {
@@ -249,7 +238,6 @@ completing() { # COMMAND...
 	[[ $(offered 'kf-service hold -- bas') == *bash* ]]
 }
 
-# bats test_tags=slow
 @test "zsh offers the same" {
 	need pty
 	command -v zsh >/dev/null || skip "zsh is not installed"

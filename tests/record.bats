@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The shipped schema and lib/board/record.c say the same of every record.
-# bats file_tags=slow
 load helper
 
 schema=$tests/../lib/board/kf-record.schema.json
 
+# bats test_tags=slow
 @test "schema and tools agree about every value in every member" {
 	need pty
 	cd "$BATS_TEST_TMPDIR"

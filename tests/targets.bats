@@ -45,7 +45,6 @@ planned() {
 	[ "$seen" -eq "$(wc -l <"$KF_TESTS/fixtures/targets.jsonl")" ]
 }
 
-# bats test_tags=slow
 @test "real trees: each target is built and planned" {
 	local part tree
 	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The firmware tree (tests/sim/tree) behaves as Klipper's does where our tools depend on it.
 # shellcheck disable=SC2154 # run sets stderr
-# bats file_tags=slow
 load helper
 
 setup() {
@@ -61,6 +60,7 @@ mcu() {
 	[ "$(sha256sum <"$out/klipper.uf2")" != "$first" ]
 }
 
+# bats test_tags=slow
 @test "the version is git's, with date and host only in a dirty checkout" {
 	choose MACH_STM32
 	version() {
@@ -77,6 +77,7 @@ mcu() {
 	[[ $(version) == v2.0.0-0-g*-dirty-????????_??????-* ]]
 }
 
+# bats test_tags=slow
 @test "make flash writes through Katapult, from Klipper or from the bootloader" {
 	need pty
 	choose MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000

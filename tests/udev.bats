@@ -3,7 +3,6 @@
 #
 # udev/60-kalico-flash.rules: udev itself ($UDEVADM, or the one on PATH) says what it makes of each
 # recorded device. It reads only our rules, and writes only into a /run of its own.
-# bats file_tags=slow
 load helper
 
 setup() {
