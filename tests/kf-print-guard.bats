@@ -66,7 +66,7 @@ here() {
 }
 
 RUNNING=("ready, idle" printing paused cancelled "emergency stop")
-VERDICTS="ready, idle: 75 busy
+EXPECTED="ready, idle: 75 busy
 printing: 75 printing
 paused: 75 printing
 cancelled: 75 busy
@@ -75,7 +75,7 @@ emergency stop: 75 busy"
 # bats test_tags=slow
 @test "each recorded state, asked of Klippy" {
 	run -0 --separate-stderr here 'args=(); each "$@"' "${RUNNING[@]}"
-	[ "$output" = "$VERDICTS" ]
+	[ "$output" = "$EXPECTED" ]
 	[[ $stderr == *"octopus-pro: Klippy (process "*") is printing dwell.gcode, 0 % done"* ]]
 	[[ $stderr == *"octopus-pro: Klippy (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
 }
@@ -83,13 +83,13 @@ emergency stop: 75 busy"
 @test "each recorded state, asked of Moonraker's socket" {
 	export MOONRAKER=pd/comms/moonraker.sock
 	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
-	[ "$output" = "$VERDICTS" ]
+	[ "$output" = "$EXPECTED" ]
 }
 
 @test "each recorded state, asked of Moonraker over HTTP, at the port in moonraker.conf" {
 	export MOONRAKER=http
 	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
-	[ "$output" = "$VERDICTS" ]
+	[ "$output" = "$EXPECTED" ]
 }
 
 @test "a Moonraker without its Klippy cannot vouch for one that holds the port" {

@@ -158,7 +158,7 @@ wait_status() {
 # bats test_tags=slow
 @test "a unit that failed too often is reset and started" {
 	units klipper.service failed
-	fake '.units["klipper.service"] += {"result": "start-limit-hit", "forgiven": {},
+	fake '.units["klipper.service"] += {"result": "start-limit-hit", "reset_failed": {},
 		"start": {"result": "failed", "then": "failed"}}'
 	run -0 kf-service start
 	[ "$(active)" = active ]

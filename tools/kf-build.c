@@ -130,7 +130,7 @@ static bool wanted(const json_t *record, const struct kf_board *board)
 	       !board->excluded && json_is_object(json_object_get(record, "config"));
 }
 
-/* A board to be built, and the record that its outcome belongs into. */
+/* A board to be built, and the record that its result belongs into. */
 struct batch {
 	struct kf_built *list;
 	json_t **records;

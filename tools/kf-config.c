@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * kf-config: the "config" member of records, and the registry. As a filter it gives each
- * registered board its saved Kconfig, migrated on a copy; with a command it shows or
+ * registered board its saved Kconfig, updated on a copy; with a command it shows or
  * changes devices.json. Questions go to /dev/tty, for 0 and 1 are the pipe's.
  */
 #include <errno.h>

@@ -172,7 +172,7 @@ static bool is_shared(const struct item *item)
 	       code == KF_TIMEOUT || code == KF_INTERRUPTED;
 }
 
-/* A board before this one whose outcome will be, or is, this one's too. */
+/* A board before this one whose result will be, or is, this one's too. */
 static struct item *find_twin(const struct run *run, const struct item *item)
 {
 	for (struct item *i = run->items; i < item; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A record's "config" member: the board's configuration, edited if need be, migrated, checked. */
+/* A record's "config" member: the board's configuration, edited if need be, updated, checked. */
 #ifndef KF_BUILD_CONFIGURE_H
 #define KF_BUILD_CONFIGURE_H
 
@@ -25,7 +25,7 @@ struct kf_configure {
 };
 
 struct kf_configured {
-	char path[PATH_MAX];	   /* the migrated copy, for the build */
+	char path[PATH_MAX];	   /* the updated copy, for the build */
 	struct kf_kconfig kconfig; /* the caller frees it */
 	const char *saved;	   /* what was saved just now, for people: "; saved", or "" */
 	char lost[KF_LOST_SIZE];   /* symbols that the tree no longer has, or "" */

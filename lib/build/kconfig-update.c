@@ -136,12 +136,12 @@ static int check_difference(const struct kf_kconfig_update *m, const struct kf_k
 }
 
 /* The same for what is saved, for --from and for what menuconfig left. 1: accepted drift. */
-static int migrate(const struct kf_kconfig_update *m, const char *source, char ret_path[PATH_MAX],
-		   struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
+static int update(const struct kf_kconfig_update *m, const char *source, char ret_path[PATH_MAX],
+		  struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
 	char path[PATH_MAX];
-	bool drifted = false;
+	bool differs = false;
 	struct place work;
 	int r;
 
@@ -157,7 +157,7 @@ static int migrate(const struct kf_kconfig_update *m, const char *source, char r
 	if (r == 0)
 		r = check_difference(m, &saved, &config, err);
 	if (r == kf_code_errno(KF_CONFIG_DRIFT) && m->accept_drift) {
-		drifted = true;
+		differs = true;
 		r = 0;
 	}
 	if (r == 0)
@@ -172,7 +172,7 @@ static int migrate(const struct kf_kconfig_update *m, const char *source, char r
 	kf_kconfig_lost(&saved, &config, ret_lost);
 	*ret = config;
 	config = (struct kf_kconfig){ 0 }; /* the caller's now */
-	return drifted;
+	return differs;
 }
 
 int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MAX],
@@ -190,7 +190,7 @@ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MA
 		return kf_saved_config_missing(m->key, err);
 	r = lock_board(m, &lock, err);
 	if (r == 0)
-		r = migrate(m, source, ret_path, ret, ret_lost, err);
+		r = update(m, source, ret_path, ret, ret_lost, err);
 	if (r <= 0 || m->from)
 		return r;
 	r = kf_saved_config_write(m->key, ret, err);
@@ -254,7 +254,7 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	char saved[PATH_MAX], path[PATH_MAX], before[KF_HEX_SIZE], after[KF_HEX_SIZE];
 	char lost[KF_LOST_SIZE];
 	struct place edit;
-	bool drifted;
+	bool differs;
 	int r;
 
 	r = kf_saved_config_path(m->key, saved, err);
@@ -274,14 +274,14 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	if (r == -ENOENT || (r == 0 && strcmp(before, after) == 0))
 		return 0;
 	if (r == 0)
-		r = migrate(m, edit.config, path, &config, lost, err);
+		r = update(m, edit.config, path, &config, lost, err);
 	if (r < 0) {
 		kf_error_prefix(err, "%s stays unsaved", edit.config);
 		return r;
 	}
-	drifted = r > 0;
+	differs = r > 0;
 	r = kf_path_follow(saved, err);
 	if (r == 0)
-		r = kf_file_copy(drifted ? path : edit.config, saved, KF_SAVED_CONFIG_MAX, err);
+		r = kf_file_copy(differs ? path : edit.config, saved, KF_SAVED_CONFIG_MAX, err);
 	return r < 0 ? r : 1;
 }

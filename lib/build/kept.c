@@ -66,11 +66,11 @@ static int write_json(const struct kf_kept_item *item, const char *path, struct 
 	_cleanup_(kf_json_decrefp) json_t *obj = json_copy((json_t *)item->firmware);
 	_cleanup_(kf_freep) char *text = NULL;
 	time_t now = time(NULL);
-	char stamp[32];
+	char utc[32];
 	struct tm tm;
 
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	json_object_set_new(obj, "time", json_string(stamp));
+	strftime(utc, sizeof(utc), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	json_object_set_new(obj, "time", json_string(utc));
 	json_object_set_new(obj, "tree", json_string(item->tree));
 	json_object_set_new(obj, "config_sha256", json_string(item->config_sha256));
 	if (item->build)

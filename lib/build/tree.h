@@ -31,7 +31,7 @@ _must_check_ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_er
  * Else tty is -1. jobs 0: no -j. *ret is wait(2)'s status.
  *
  * KF_NO_TOOLCHAIN: no make or python3. KF_CONFIG: out or config have a character that make
- * cannot take. Else as kf_process_run. The user's variables that would change the outcome
+ * cannot take. Else as kf_process_run. The user's variables that would change the result
  * (MAKEFLAGS, KCONFIG_..., OUT ...) do not reach make.
  */
 struct kf_make {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The signal that a job has ended may be read before the reply that names the job: all ends
- * are noted, and looked up once the name is known. The verdict on a job is the unit's state
+ * are noted, and looked up once the name is known. The result of a job is the unit's state
  * afterwards.
  */
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The protocol of a lease: the lease server (kf-leased) keeps units stopped for a lease client
- *until that shuts down its side of the connection (shutdown(2), SHUT_WR), or until the last process
- *that has the connection open is gone.
+ * until that shuts down its side of the connection (shutdown(2), SHUT_WR), or until the last
+ * process that has the connection open is gone.
  *
  * The socket is a SOCK_SEQPACKET; each message is one JSON object, a packet of at most
  * KF_LEASE_MESSAGE_MAX bytes. A connection is good for one request, within 5 s:

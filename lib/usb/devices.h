@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * USB devices through libudev: what is there. Serial ports (subsystem tty below USB),
- * DFU and BOOTSEL devices (no tty). The registry is not consulted here, nor is holder
+ * DFU and BOOTSEL devices (no tty). The registry is not read here, nor is holder
  * filled: see registry/registry.h and usb/holder.h. What comes and goes: usb/monitor.h.
  */
 #ifndef KF_USB_DEVICES_H

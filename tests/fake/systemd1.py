@@ -7,12 +7,12 @@ systemctl) sees and sets what it likes in between:
 
   {"deny": [METHOD...], "deny_error": NAME, "deny_times": N, "silent": [METHOD...], "early": true,
    "units": {NAME: {"load", "active", "sub", "enabled", "pid", "can_start", "transient", "job",
-                    "RequiredBy": [UNIT...], "Wants": [UNIT...], "forgiven": HOW, "kill", "stop": HOW, "start": HOW}}}
+                    "RequiredBy": [UNIT...], "Wants": [UNIT...], "reset_failed": HOW, "kill", "stop": HOW, "start": HOW}}}
 
 HOW is what becomes of such a job: {"result": "done", "then": ACTIVE, "error": TEXT,
 "event": FIFO, "gate": FIFO}. "event" is told when the job is queued, and the job ends when
 something is written to "gate". "kill": stopping the unit ends its process, "pid". "early": the job
-ends before its reply. "forgiven": what "start"
+ends before its reply. "reset_failed": what "start"
 is once ResetFailedUnit was called.
 
 $FAKE/calls gets a line a call.
@@ -159,7 +159,7 @@ def ResetFailedUnit(self, unit):
     note("calls", "ResetFailedUnit", unit)
     state = read()
     u = state["units"][unit]
-    u["start"] = u.get("forgiven", u.get("start", {}))
+    u["start"] = u.get("reset_failed", u.get("start", {}))
     write(state)
 
 

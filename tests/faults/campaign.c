@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * At every frame of a flash, in each direction, each thing that can go wrong; and after it what
- * has to hold: no wrong image is called flashed, the outcome is told with its remedy, and
+ * has to hold: no wrong image is called flashed, the result is told with its remedy, and
  * the next plain run ends with the image on the board, after a power-cycle only where the board
  * is truly stuck and the user was told so. The same seed makes the same trials.
  */
@@ -26,16 +26,16 @@ static void work(const struct campaign *c, size_t job)
 	setenv("XDG_STATE_HOME", dir, 1);
 	for (size_t i = job; i < c->runs; i += c->jobs)
 		if (c->only < 0 || (size_t)c->only == i)
-			campaign_try(c, &c->trials[i], &c->outcomes[i]);
+			campaign_try(c, &c->trials[i], &c->results[i]);
 }
 
 static void work_all(struct campaign *c)
 {
-	size_t bytes = (c->runs + 1) * sizeof(*c->outcomes);
+	size_t bytes = (c->runs + 1) * sizeof(*c->results);
 
-	c->outcomes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (c->outcomes == MAP_FAILED)
-		err(1, "outcomes");
+	c->results = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c->results == MAP_FAILED)
+		err(1, "results");
 	fflush(NULL);
 	for (size_t job = 0; job < c->jobs; job++) {
 		if (fork() == 0) {

@@ -36,7 +36,7 @@ struct trial {
 };
 
 /* The result of a trial; in shared memory. */
-struct outcome {
+struct result {
 	bool done, stuck;
 	char word[24];	  /* of the faulty run */
 	char next[24];	  /* of the plain run after it */
@@ -53,14 +53,14 @@ struct campaign {
 	struct sim_spec specs[CAMPAIGN_SETUPS];
 	unsigned frames[CAMPAIGN_SETUPS][2];
 	struct trial *trials;
-	struct outcome *outcomes;
+	struct result *results;
 };
 
 /* Make images, count the frames of a flash without faults, and draw the trials from the seed. */
 void campaign_plan(struct campaign *c);
 
 /* Run one trial, and judge it. */
-void campaign_try(const struct campaign *c, const struct trial *trial, struct outcome *ret);
+void campaign_try(const struct campaign *c, const struct trial *trial, struct result *ret);
 
 /* Print what did not hold (all, if verbose); how many that were. */
 size_t campaign_report(const struct campaign *c);

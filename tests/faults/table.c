@@ -13,19 +13,19 @@ size_t campaign_report(const struct campaign *c)
 
 	for (size_t i = 0; i < c->runs; i++) {
 		const struct trial *t = &c->trials[i];
-		const char *why = c->outcomes[i].broken;
+		const char *why = c->results[i].broken;
 
 		if (c->only >= 0 && (size_t)c->only != i)
 			continue;
-		if (!c->outcomes[i].done)
+		if (!c->results[i].done)
 			why = "it did not end";
 		broken += *why != '\0';
 		if (!*why && !c->verbose)
 			continue;
 		printf("# trial %zu: %s: %s at %s:%u: %s, then %s %s\n", i,
 		       campaign_setups[t->setup].name, campaign_faults[t->fault].name,
-		       campaign_faults[t->fault].to_board ? "tx" : "rx", t->at, c->outcomes[i].word,
-		       c->outcomes[i].next, why);
+		       campaign_faults[t->fault].to_board ? "tx" : "rx", t->at, c->results[i].word,
+		       c->results[i].next, why);
 	}
 	return broken;
 }
@@ -40,7 +40,7 @@ static void write_words(const struct campaign *c, size_t fault, FILE *out)
 	size_t n = 0, k, best;
 
 	for (size_t i = 0; i < c->runs; i++) {
-		const char *word = c->outcomes[i].word;
+		const char *word = c->results[i].word;
 
 		if (c->trials[i].fault != fault)
 			continue;
@@ -66,7 +66,7 @@ static void write_row(const struct campaign *c, size_t fault, FILE *out)
 	size_t runs = 0, stuck = 0, flashed = 0, current = 0, broken = 0;
 
 	for (size_t i = 0; i < c->runs; i++) {
-		const struct outcome *o = &c->outcomes[i];
+		const struct result *o = &c->results[i];
 
 		if (c->trials[i].fault != fault)
 			continue;

@@ -102,7 +102,7 @@ static bool flash_faulty(struct lab *lab, const struct lab_kill *kill, int64_t m
 	return f->frames[kill->direction] >= kill->at;
 }
 
-void campaign_try(const struct campaign *c, const struct trial *t, struct outcome *ret)
+void campaign_try(const struct campaign *c, const struct trial *t, struct result *ret)
 {
 	struct sim_spec spec = c->specs[t->setup];
 	struct lab lab = c->labs[t->setup];

@@ -17,8 +17,8 @@
 #include "katapult/session.h"
 #include "unit/test.h"
 
-#define START	 0x08020000u
-#define PATIENCE 5000 /* ms; only for what has to come */
+#define START	0x08020000u
+#define LONG_MS 5000 /* ms; only for what has to come */
 
 struct talk {
 	struct kf_katapult k;
@@ -34,7 +34,7 @@ static inline bool take(int board, struct kf_katapult_frame *ret)
 	ssize_t got;
 	size_t skip;
 
-	if (kf_wait(&pfd, 1, kf_now_ms() + PATIENCE) != 1)
+	if (kf_wait(&pfd, 1, kf_now_ms() + LONG_MS) != 1)
 		return false;
 	got = read(board, in, sizeof(in));
 	return got > 0 && kf_katapult_frame_decode(in, (size_t)got, ret, &skip) == got;

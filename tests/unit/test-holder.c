@@ -10,7 +10,7 @@
 #include "unit/machine.h"
 #include "usb/holder.h"
 
-static void let_go(pid_t pid)
+static void release(pid_t pid)
 {
 	if (kf_process_signal(pid, SIGKILL) == 0)
 		waitpid(pid, NULL, 0);
@@ -36,7 +36,7 @@ static pid_t hold(const char *path, const char *comm)
 	}
 	close(ready[1]);
 	if (read(ready[0], &c, 1) != 1) {
-		let_go(pid);
+		release(pid);
 		pid = -1;
 	}
 	close(ready[0]);
@@ -72,7 +72,7 @@ TEST(finds_the_process_that_holds_a_port)
 	for (size_t i = 1; i < KF_ARRAY_SIZE(boards); i++)
 		CHECK(boards[i].holder.pid == 0);
 
-	let_go(pid);
+	release(pid);
 	kf_holders_find(boards, KF_ARRAY_SIZE(boards));
 	CHECK(boards[0].holder.pid == 0);
 	CHECK_STR(boards[0].holder.command, "");
@@ -100,7 +100,7 @@ TEST(finds_the_lock_of_another_port)
 	CHECK(!kf_holder_elsewhere(pid, "/dev/no-such-port"));
 	CHECK(!kf_holder_elsewhere(getpid(), idle_path));
 	CHECK(!kf_holder_hidden(getpid()) && !kf_holder_hidden(pid));
-	let_go(pid);
+	release(pid);
 	CHECK(!kf_holder_elsewhere(pid, idle_path));
 	close(held);
 	close(idle);
@@ -129,7 +129,7 @@ TEST(names_the_user_of_a_process)
 	CHECK(holder.pid == pid && holder.command[0]);
 	kf_holder_find_facts(&holder, &facts);
 	CHECK_STR(facts.owner, "nobody");
-	let_go(pid);
+	release(pid);
 	holder = kf_holder_of(getpid());
 	kf_holder_find_facts(&holder, &facts);
 	CHECK_STR(facts.owner, "");

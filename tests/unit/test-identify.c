@@ -14,7 +14,7 @@
 #include "mcu/identify.h"
 #include "unit/test.h"
 
-#define PATIENCE 5000 /* ms; only for what has to come */
+#define LONG_MS 5000 /* ms; only for what has to come */
 
 struct firmware {
 	uint8_t next_sequence;
@@ -183,7 +183,7 @@ static void succeeds(struct firmware f, int requests_more)
 	struct kf_error err = { 0 };
 	int least = (int)(zipped_bytes + 39) / 40 + 1;
 
-	CHECK(identify(&f, PATIENCE, &d, &err) == 0);
+	CHECK(identify(&f, LONG_MS, &d, &err) == 0);
 	CHECK_STR(err.message, "");
 	CHECK_STR(d.app, "Kalico");
 	CHECK_STR(d.version, "v2026.01.00-5-gabc");
@@ -242,11 +242,11 @@ TEST(each_failure_has_its_message)
 	      "identify: no answer of Klipper's in time");
 	fails((struct firmware){ .leave_at = 400 }, KF_FOREVER / 2, -ENODEV,
 	      "identify: the board left in the middle");
-	fails((struct firmware){ .wrong_sequence = true }, PATIENCE, -EPROTO,
+	fails((struct firmware){ .wrong_sequence = true }, LONG_MS, -EPROTO,
 	      "identify: the board refuses every sequence number");
-	fails((struct firmware){ .dictionary = (const uint8_t *)"rubbish", .len = 7 }, PATIENCE,
+	fails((struct firmware){ .dictionary = (const uint8_t *)"rubbish", .len = 7 }, LONG_MS,
 	      -EPROTO, "identify: the data dictionary is not zlib's");
-	fails((struct firmware){ .dictionary = zipped, .len = 300 }, PATIENCE, -EPROTO,
+	fails((struct firmware){ .dictionary = zipped, .len = 300 }, LONG_MS, -EPROTO,
 	      "identify: the data dictionary is cut off");
 	fails((struct firmware){ .endless = true }, 60000, -EPROTO,
 	      "identify: the data dictionary has no end");

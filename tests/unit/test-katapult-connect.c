@@ -46,7 +46,7 @@ TEST(an_answer_of_64_bytes_comes_when_asked_again)
 {
 	struct talk t;
 
-	CHECK(talk_write(&t, withhold_64_bytes, PATIENCE, 64) == 0);
+	CHECK(talk_write(&t, withhold_64_bytes, LONG_MS, 64) == 0);
 	CHECK_STR(t.k.mcu, "stm32f042x6");
 	CHECK_STR(t.k.version, "v0.0.1-109-g902f335-dir");
 	talk_end(&t);
@@ -66,7 +66,7 @@ TEST(late_answers_to_connect_are_dropped)
 {
 	struct talk t;
 
-	CHECK(talk_connect(&t, answer_twice_late, PATIENCE) == 0);
+	CHECK(talk_connect(&t, answer_twice_late, LONG_MS) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == -EPROTO);
 	CHECK_STR(t.err.message, "COMPLETE: want ACK of COMPLETE, got ACK of 0x11");
@@ -94,7 +94,7 @@ TEST(an_answer_may_come_in_any_pieces)
 	size_t len = greeting_encode(&GREETING_PLAIN, frame);
 	struct talk t;
 
-	talk_begin(&t, split_everywhere, PATIENCE);
+	talk_begin(&t, split_everywhere, LONG_MS);
 	for (size_t at = 1; at <= len; at++)
 		CHECK(kf_katapult_connect(&t.k, &t.err) == 0);
 	talk_end(&t);
@@ -134,7 +134,7 @@ TEST(garbage_before_the_answer_is_skipped)
 {
 	struct talk t;
 
-	CHECK(talk_connect(&t, say_garbage_first, PATIENCE) == 0);
+	CHECK(talk_connect(&t, say_garbage_first, LONG_MS) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == 0);
 	CHECK_STR(t.k.mcu, "rp2040");
 	talk_end(&t);
@@ -153,7 +153,7 @@ TEST(answers_to_somebody_before_us_are_dropped)
 {
 	struct talk t;
 
-	CHECK(talk_connect(&t, answer_an_earlier_conversation, PATIENCE) == 0);
+	CHECK(talk_connect(&t, answer_an_earlier_conversation, LONG_MS) == 0);
 	talk_end(&t);
 }
 
@@ -168,7 +168,7 @@ TEST(a_busy_bootloader_is_asked_to_connect_again)
 {
 	struct talk t;
 
-	CHECK(talk_connect(&t, be_busy_once, PATIENCE) == 0);
+	CHECK(talk_connect(&t, be_busy_once, LONG_MS) == 0);
 	talk_end(&t);
 }
 
@@ -221,7 +221,7 @@ static void refuse_greeting(struct greeting g, const char *want)
 	struct talk t;
 
 	greeting = g;
-	CHECK(talk_connect(&t, greet_so, PATIENCE) == -EPROTO);
+	CHECK(talk_connect(&t, greet_so, LONG_MS) == -EPROTO);
 	CHECK(strstr(t.err.message, want) != NULL);
 	CHECK(t.k.block_bytes == 0 && t.k.mcu[0] == 0);
 	talk_end(&t);
@@ -243,7 +243,7 @@ static void accept_greeting(struct greeting g, const char *mcu, const char *vers
 	struct talk t;
 
 	greeting = g;
-	CHECK(talk_connect(&t, greet_so, PATIENCE) == 0);
+	CHECK(talk_connect(&t, greet_so, LONG_MS) == 0);
 	CHECK_STR(t.k.mcu, mcu);
 	CHECK_STR(t.k.version, version);
 	talk_end(&t);

@@ -53,7 +53,7 @@ static void play_record(int board)
 		struct pollfd pfd = { .fd = board, .events = POLLIN };
 		size_t len = recorded_bytes(i, "tx", want);
 
-		if (kf_wait(&pfd, 1, kf_now_ms() + PATIENCE) != 1)
+		if (kf_wait(&pfd, 1, kf_now_ms() + LONG_MS) != 1)
 			break;
 		CHECK(read(board, in, sizeof(in)) == (ssize_t)len);
 		CHECK(memcmp(in, want, len) == 0);
@@ -73,7 +73,7 @@ static void flash_recorded(const char *board, const char *mcu, uint32_t start)
 		CHECK(recorded_bytes(1 + i, "tx", frame) == 76);
 		memcpy(data + 64 * i, frame + 8, 64);
 	}
-	CHECK(talk_connect(&t, play_record, PATIENCE) == 0);
+	CHECK(talk_connect(&t, play_record, LONG_MS) == 0);
 	CHECK_STR(t.k.mcu, mcu);
 	CHECK_STR(t.k.version, "v0.0.1-109-g902f335");
 	CHECK(t.k.start == start && t.k.block_bytes == 64 && t.k.protocol == 0x10100);
@@ -121,7 +121,7 @@ static void fail_at_second_block(uint8_t command, const char *payload, size_t le
 	times = 1;
 	second_answer =
 		(struct kf_katapult_frame){ command, (uint16_t)len, (const uint8_t *)payload };
-	CHECK(talk_write(&t, answer_second_block_so, PATIENCE, 65) == -EPROTO);
+	CHECK(talk_write(&t, answer_second_block_so, LONG_MS, 65) == -EPROTO);
 	CHECK(t.err.code == KF_PROTOCOL);
 	CHECK_STR(t.err.message, want);
 	talk_end(&t);
@@ -161,7 +161,7 @@ TEST(a_blocks_answer_that_comes_twice_is_taken_once)
 {
 	struct talk t;
 
-	CHECK(talk_write(&t, answer_twice, PATIENCE, 65) == 0);
+	CHECK(talk_write(&t, answer_twice, LONG_MS, 65) == 0);
 	talk_end(&t);
 }
 
@@ -171,7 +171,7 @@ TEST(busy_is_asked_again_but_not_for_ever)
 
 	second_answer = (struct kf_katapult_frame){ KF_KATAPULT_BUSY, 0, NULL };
 	times = 2;
-	CHECK(talk_write(&t, answer_second_block_so, PATIENCE, 65) == 0);
+	CHECK(talk_write(&t, answer_second_block_so, LONG_MS, 65) == 0);
 	talk_end(&t);
 	times = 1000;
 	CHECK(talk_write(&t, answer_second_block_so, 400, 65) == -EBUSY);
@@ -246,7 +246,7 @@ TEST(the_last_block_is_padded_and_eof_can_fail)
 {
 	struct talk t;
 
-	CHECK(talk_write(&t, take_padded_block, PATIENCE, 10) == -EPROTO);
+	CHECK(talk_write(&t, take_padded_block, LONG_MS, 10) == -EPROTO);
 	CHECK_STR(t.err.message, "EOF: want ACK, got a command error (0xf2)");
 	talk_end(&t);
 }
@@ -257,7 +257,7 @@ TEST(data_beyond_the_addresses_is_refused)
 	struct talk t;
 
 	greeting = GREETING(0x10100, 0xffffff80, 64, "rp2040\0\0");
-	CHECK(talk_connect(&t, greet_so, PATIENCE) == 0);
+	CHECK(talk_connect(&t, greet_so, LONG_MS) == 0);
 	CHECK(kf_katapult_write(&t.k, &byte, 0, NULL, NULL, &t.err) == -EBADMSG);
 	CHECK(kf_katapult_write(&t.k, &byte, 129, NULL, NULL, &t.err) == -EBADMSG);
 	CHECK(t.err.code == KF_BAD_IMAGE);
@@ -299,7 +299,7 @@ TEST(every_byte_is_compared_the_padding_too)
 
 	memset(data, 0x5a, sizeof(data));
 	for (damaged = 0; damaged <= 128; damaged++) {
-		CHECK(talk_connect(&t, read_back, PATIENCE) == 0);
+		CHECK(talk_connect(&t, read_back, LONG_MS) == 0);
 		CHECK(kf_katapult_verify(&t.k, data, 70, note_progress, news, &t.err) ==
 		      (damaged < 128 ? -EIO : 0));
 		CHECK(damaged == 128 || t.err.code == KF_VERIFY_FAILED);
@@ -328,10 +328,10 @@ TEST(leaving_is_what_complete_asks_for)
 {
 	struct talk t;
 
-	CHECK(talk_connect(&t, leave_on_complete, PATIENCE) == 0);
+	CHECK(talk_connect(&t, leave_on_complete, LONG_MS) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == 0);
 	talk_end(&t);
-	CHECK(talk_connect(&t, leave_after_greeting, PATIENCE) == 0);
+	CHECK(talk_connect(&t, leave_after_greeting, LONG_MS) == 0);
 	CHECK(pthread_join(t.thread, NULL) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == -ENODEV); /* had left before */
 	close(t.k.fd);
@@ -355,7 +355,7 @@ TEST(nothing_follows_a_frame_that_did_not_go_out)
 	while ((n = read(fds[1], in, sizeof(in))) > 0)
 		after += (size_t)n;
 	CHECK(after == before);
-	k.deadline_ms = kf_now_ms() + PATIENCE;
+	k.deadline_ms = kf_now_ms() + LONG_MS;
 	CHECK(kf_katapult_complete(&k, &err) == -EPROTO);
 	CHECK_STR(err.message, "COMPLETE: an earlier frame did not go out whole");
 	CHECK(read(fds[1], in, sizeof(in)) < 0);
@@ -389,7 +389,7 @@ static int stop_in_the_middle(void)
 	int r;
 
 	kf_stop_install();
-	if (talk_connect(&t, ack_until_it_stops, PATIENCE) < 0)
+	if (talk_connect(&t, ack_until_it_stops, LONG_MS) < 0)
 		return 1;
 	r = kf_katapult_write(&t.k, data, sizeof(data), stop_now, &done, &t.err);
 	close(t.k.fd);

@@ -120,7 +120,7 @@ static void measure(bool usb_cdc, struct times *best)
 	struct talk t;
 
 	rig_open(64, 1000);
-	CHECK(talk_connect(&t, be_board, PATIENCE) == 0);
+	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
 	t.k.usb_cdc = usb_cdc;
 	begin = now_us();
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
@@ -229,7 +229,7 @@ TEST(a_slow_erase_in_the_middle_of_a_window_is_waited_for)
 	rig.flash.page_bytes = 4096;
 	rig.flash.erase_ms = 40;
 	memset(rig.flash.data, 0, rig.flash.size);
-	CHECK(talk_connect(&t, be_board, PATIENCE) == 0);
+	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
 	t.k.usb_cdc = true;
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	CHECK(kf_katapult_verify(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
@@ -244,7 +244,7 @@ static void with_fault(const char *fault, const char *at)
 
 	rig_open(64, 0);
 	CHECK(sim_faults_add(&rig.faults, fault, at, &err) == 0);
-	CHECK(talk_connect(&t, be_board, PATIENCE) == 0);
+	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
 	t.k.usb_cdc = true;
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	CHECK(kf_katapult_verify(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
@@ -272,7 +272,7 @@ TEST(a_difference_leaves_nothing_in_flight)
 	struct talk t;
 
 	rig_open(64, 1000);
-	CHECK(talk_connect(&t, be_board, PATIENCE) == 0);
+	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
 	t.k.usb_cdc = true;
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	rig.image[64 * 50] ^= 1;
