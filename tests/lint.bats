@@ -4,7 +4,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || exit
 	mkdir -p tests lib/core lib/flash
 	cp "$BATS_TEST_DIRNAME/lint" tests
 }
