@@ -260,6 +260,23 @@ committed() {
 	[ "$(makes)" -eq 2 ]
 }
 
+@test "firmware of a source that changed meanwhile is not reused by a board that shares it" {
+	config octopus MACH_STM32
+	config spider MACH_STM32
+	cp "$tree/src/command.c" "$BATS_TEST_TMPDIR/command.c"
+	cat >>"$tree/Makefile" <<-'EOF'
+		$(OUT)klipper.elf: poke
+		poke: $(PARTS); test -e $(TMPDIR)/poked || { echo '/* later */' >> src/command.c; touch $(TMPDIR)/poked; }
+	EOF
+	export TMPDIR=$BATS_TEST_TMPDIR
+	build octopus spider
+	[ "$(makes)" -eq 1 ]
+	cp "$BATS_TEST_TMPDIR/command.c" "$tree/src/command.c"
+	build spider
+	[ "$(makes)" -eq 2 ]
+	[ "$(jq .firmware.reused <<<"$output")" = false ]
+}
+
 @test "boards made from the same share one build, and keep their own firmware" {
 	config octopus MACH_STM32
 	config spider MACH_STM32

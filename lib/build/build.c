@@ -313,9 +313,10 @@ int kf_build_finish(struct kf_work *w, int waited, int status, json_t **ret, str
 	return r;
 }
 
-int kf_build_share(struct kf_work *w, const json_t *firmware, json_t **ret, struct kf_error *err)
+int kf_build_share(struct kf_work *w, const char *from, const json_t *firmware, json_t **ret,
+		   struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *own = json_copy((json_t *)firmware);
+	_cleanup_(kf_json_decrefp) json_t *own = json_copy((json_t *)firmware), *kept = NULL;
 	const char *image = json_string_value(json_object_get(firmware, "path"));
 	const char *name = image ? strrchr(image, '/') : NULL;
 	struct kf_kept_item item = {
@@ -324,7 +325,8 @@ int kf_build_share(struct kf_work *w, const json_t *firmware, json_t **ret, stru
 		.config = w->build->config,
 		.tree = w->build->tree->dir,
 		.config_sha256 = w->build->config_sha256,
-		.build = w->build_key,
+		/* Not if the tree changed while make ran: from's has no build key then. */
+		.build = kf_kept_reuse(from, w->build_key, &kept) ? w->build_key : NULL,
 		.firmware = own,
 	};
 

@@ -79,8 +79,11 @@ _must_check_ int kf_build_start(struct kf_work *work, pid_t *ret, struct kf_erro
 _must_check_ int kf_build_finish(struct kf_work *work, int waited, int status, json_t **ret,
 				 struct kf_error *err);
 
-/* Keep for this board too what another board's build of the same key gave (its record's member). */
-_must_check_ int kf_build_share(struct kf_work *work, const json_t *firmware, json_t **ret,
-				struct kf_error *err);
+/*
+ * Keep for this board too what the build of the board from, of the same build key, gave: firmware,
+ * its record's member.
+ */
+_must_check_ int kf_build_share(struct kf_work *work, const char *from, const json_t *firmware,
+				json_t **ret, struct kf_error *err);
 
 #endif

@@ -265,7 +265,8 @@ static void share(struct run *run, struct item *item, const struct kf_built *fro
 
 	if (!from->firmware)
 		built->err = from->err;
-	else if (kf_build_share(item->work, from->firmware, &built->firmware, &built->err) < 0)
+	else if (kf_build_share(item->work, from->key, from->firmware, &built->firmware,
+				&built->err) < 0)
 		built->firmware = NULL;
 	end_item(run, item);
 }
