@@ -357,6 +357,21 @@ committed() {
 	[ "$(ls "$tree/src/extras")" = thing ]
 }
 
+@test "a tree with extras that has two names is built in by one make at a time" {
+	config a MACH_STM32
+	config b MACH_RPXXXX
+	mkdir -p "$tree/src/extras/thing" "$XDG_CONFIG_HOME/kalico-flash"
+	touch "$tree/src/extras/thing/Kconfig"
+	ln -s "$tree" "$BATS_TEST_TMPDIR/link"
+	for key in a b; do
+		jq -n --arg name "$key" --arg dir "$BATS_TEST_TMPDIR/$([ $key = a ] && echo tree || echo link)" \
+			'{($name): {name: $name, mcu: "stm32f446", serial_pattern: ("usb-Klipper_" + $name + "*"),
+			  klipper_dir: $dir}}'
+	done | jq -s '{global: {}, devices: add}' >"$XDG_CONFIG_HOME/kalico-flash/devices.json"
+	run --separate-stderr kf-build --wait=0 -j4 < <(record a && record b)
+	[ "$status" -eq 0 ]
+}
+
 @test "ccache compiles where it is installed" {
 	config octopus MACH_STM32
 	printf '#!/bin/sh\nexec "$@"\n' >"$BATS_TEST_TMPDIR/bin/ccache"

@@ -62,10 +62,18 @@ struct run {
 	unsigned running;
 };
 
+/* The use of the same folder under another name, such as "~/klipper" and its absolute path. */
+static struct tree_use *find_same(struct tree_use *trees, const char *real)
+{
+	while (trees && (trees->r < 0 || strcmp(trees->tree.dir, real) != 0))
+		trees = trees->next;
+	return trees;
+}
+
 /* The use of the tree in dir, in the list or new; NULL: no memory. */
 static struct tree_use *find_tree(struct tree_use **trees, const char *dir)
 {
-	struct tree_use *use;
+	struct tree_use *use, *same;
 
 	for (use = *trees; use; use = use->next)
 		if (strcmp(use->dir, dir) == 0)
@@ -76,6 +84,11 @@ static struct tree_use *find_tree(struct tree_use **trees, const char *dir)
 	use->dir = dir;
 	use->extras.dir = -1;
 	use->r = kf_tree_open(dir, &use->tree, &use->err);
+	same = use->r == 0 ? find_same(*trees, use->tree.dir) : NULL;
+	if (same) {
+		free(use);
+		return same;
+	}
 	if (use->r == 0)
 		use->r = kf_source_hash(&use->tree, use->source, &use->err);
 	use->next = *trees;
