@@ -287,6 +287,25 @@ comes_back() {
 	done
 }
 
+@test "a unit whose start would start one that another lease holds waits for that lease" {
+	units klipper.service active moonraker.service active
+	fake '.units["moonraker.service"].Wants = ["klipper.service"]'
+	exec {first}> >("${client[@]}" keep '{"hold":["klipper"]}' >said 3>&-; echo over >event)
+	timeout 10 sh -c 'until grep -q stopped said 2>/dev/null; do sleep 0.02; done'
+	for units in "-u moonraker" "-u moonraker -u klipper"; do
+		# shellcheck disable=SC2086 # several words
+		run -0 --separate-stderr kf-service hold $units -- true
+		[[ $stderr == *"moonraker.service: stays stopped: another lease holds it"* ]]
+		[ "$(active) $(active moonraker.service)" = "inactive inactive" ]
+		[[ $(pending) == *moonraker.service* ]]
+	done
+	exec {first}>&-
+	read -r -t 20 _ <>event
+	comes_back
+	timeout 10 sh -c 'while [ -e "$1" ]; do sleep 0.02; done' - "$LEASED/restarts/moonraker.service"
+	[ "$(active moonraker.service)" = active ]
+}
+
 @test "a lease while the unit is being restored waits for that, and the unit comes back once more" {
 	fake '.units["klipper.service"].start |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- true

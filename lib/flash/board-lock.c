@@ -163,10 +163,9 @@ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t d
 	if (!locks->fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
 	for (size_t i = 0; i < count; i++) {
-		/* A composite device has several records, but is one board. */
-		if (i > 0 && strcmp(list[i - 1].board.usb.port, list[i].board.usb.port) == 0)
-			continue;
-		r = lock_board(locks, &list[i].board, deadline_ms, &why);
+		/* A composite device has several records, but is one board: with one result. */
+		if (i == 0 || strcmp(list[i - 1].board.usb.port, list[i].board.usb.port) != 0)
+			r = lock_board(locks, &list[i].board, deadline_ms, &why);
 		if (r == -EINTR && err)
 			*err = why;
 		if (r == -EINTR)

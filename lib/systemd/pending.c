@@ -201,6 +201,39 @@ static void look(const char *path, struct kf_pending *pending, struct kf_bus **b
 	unlink(path);
 }
 
+/* Does a lease hold this unit? Those of our own list are looked at already. */
+static bool is_held(const char *dir, const struct kf_pending *list, size_t count, const char *unit)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].unit, unit) == 0 && list[i].fd >= 0)
+			return list[i].settled == KF_SETTLED_HELD;
+	if (locate(dir, unit, path))
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
+/* Would its start pull in a unit that a lease holds? The --settle after that lease starts it. */
+static bool starts_held(const char *dir, const struct kf_pending *list, size_t count, size_t i,
+			struct kf_bus *bus, const struct kf_deadline *deadline)
+{
+	struct kf_unit_state now = { 0 };
+	char name[KF_NAME_SIZE];
+	const char *names = now.starts;
+
+	/* Where that fails, so does the start that follows. */
+	IGNORE_RESULT(kf_bus_state(bus, list[i].unit, deadline, &now, NULL));
+	for (size_t len; *names; names += len + (names[len] == ' ')) {
+		len = strcspn(names, " ");
+		kf_text_format(name, sizeof(name), "%.*s", (int)len, names);
+		if (is_held(dir, list, count, name))
+			return true;
+	}
+	return false;
+}
+
 static void start(const char *path, struct kf_pending *pending, struct kf_bus *bus,
 		  const struct kf_deadline *deadline)
 {
@@ -234,7 +267,9 @@ int kf_pending_settle(const char *dir, struct kf_pending *list, size_t count, in
 			look(path, &list[i], &bus, &deadline);
 	for (size_t i = 0; i < count; i++) {
 		deadline.ms = kf_now_ms() + timeout_ms;
-		if (list[i].start && locate(dir, list[i].unit, path))
+		if (list[i].start && starts_held(dir, list, count, i, bus, &deadline))
+			list[i].settled = KF_SETTLED_HELD;
+		else if (list[i].start && locate(dir, list[i].unit, path))
 			start(path, &list[i], bus, &deadline);
 		if (list[i].settled == KF_SETTLED_LOST) {
 			why = why ? why : &list[i].err;
