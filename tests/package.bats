@@ -8,7 +8,8 @@ load helper
 	command -v dpkg-parsechangelog >/dev/null || skip "dpkg-dev is not installed"
 	[ -e "$tests/../.git" ] || skip "this tree is not a clone of git"
 	cd "$BATS_TEST_TMPDIR"
-	git -c safe.directory='*' clone -q "$tests/.." tree
+	HOME=$PWD git config --global safe.directory '*'
+	HOME=$PWD git clone -q "$tests/.." tree
 	cp "$tests/../debian/build" tree/debian/build
 	echo stray >tree/stray
 	echo "not committed" >>tree/README.md
