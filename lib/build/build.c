@@ -141,7 +141,7 @@ int kf_build_start(struct kf_work *w, pid_t *ret, struct kf_error *err)
 	return r;
 }
 
-/* What make's end means. */
+/* Turn make's exit status into the result of the build. */
 static int judge_make(const struct kf_work *w, int waited, int status, struct kf_error *err)
 {
 	int r = waited;
@@ -195,7 +195,7 @@ static uint32_t start_of(const struct kf_work *w, const struct kf_image *image)
 	return image->start_known ? image->start : w->kconfig.start;
 }
 
-/* Where the file itself says where it goes, it is where the configuration wants it. */
+/* Check the image's start against the configuration, if its format states a start. */
 static int check_start(const struct kf_work *w, const struct kf_image *image, struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);

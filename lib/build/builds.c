@@ -176,7 +176,7 @@ static void end_item(struct run *run, struct item *item)
 	tell(run, item, KF_BUILD_ENDS, NULL);
 }
 
-/* What the tree and the configuration gave, another board would get too; the rest was bad luck. */
+/* Would a board with the same tree and configuration get the same result? */
 static bool is_shared(const struct item *item)
 {
 	enum kf_code code = item->built->err.code;

@@ -35,7 +35,7 @@ static void ask_git(const struct kf_tree *tree, const char *const *argv, struct 
 		*ret = (struct kf_output){ 0 };
 }
 
-/* What it says; *ret stays NULL where it has no answer. */
+/* Read the output of git; *ret stays NULL where git failed. */
 static int answer(struct kf_output *git, size_t max_bytes, char **ret, struct kf_error *err)
 {
 	int r = git->pid ? kf_output_read(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
@@ -242,7 +242,7 @@ static int note_files(const struct kf_tree *tree, FILE *out, struct kf_error *er
 	return r;
 }
 
-/* Where Klipper's build looks for its version if there is no git. */
+/* The file that Klipper's build reads its version from if there is no git. */
 static int note_version(const struct kf_tree *tree, FILE *out, struct kf_error *err)
 {
 	static const char name[] = "klippy/.version";

@@ -505,7 +505,7 @@ static int await_job(struct kf_bus *bus, const char *job, const struct kf_deadli
 	return kf_fail(err, KF_SERVICE, "systemd's job ended with the result %s", result);
 }
 
-/* What it came to: a refusal or failure that led there all the same is none. */
+/* Judge a job by the state of its unit: a job that failed is no error if the unit is as wanted. */
 static int judge(struct kf_bus *bus, const char *unit, const char *done,
 		 bool (*reached)(const struct kf_unit_state *state), int r,
 		 struct kf_unit_state *ret, struct kf_error *err)
