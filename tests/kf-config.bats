@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2016 # run sets stderr; bash -c and jq have $ of their own
+# shellcheck disable=SC1003,SC2030,SC2031 # a line ends in a backslash; each test has its own output
 load helper
 
 setup() {
@@ -234,7 +235,7 @@ rename_rp2040() {
 		touch -d "${times#*,}" "$tree/src/Kconfig"
 		run --separate-stderr filter < <(nitehawk)
 		[ "$status" -eq 78 ]
-		[ "$(jq -r '.error.code, .config' <<<"$output")" = "config_drift
+		[ "$(jq -r '.error.code, .config' <<<"$output")" = "config_difference
 null" ]
 		[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: \
 MCU: saved rp2040, now atmega2560; architecture: saved MACH_RPXXXX, now MACH_AVR; \
@@ -243,7 +244,7 @@ communication interface: saved RPXXXX_USB, now none; \
 kind of communication: saved USBSERIAL, now none" ]
 		hint=$(jq -r .error.hint <<<"$output")
 		# Accepting that would be refused: another MCU.
-		[[ $hint == *"kf config nitehawk"* && $hint != *--accept-drift* ]]
+		[[ $hint == *"kf config nitehawk"* && $hint != *--accept-difference* ]]
 		[ "$(<"$config")" = "$before" ]
 		[ ! -e "$cache/configs/nitehawk/.config" ]
 	done
@@ -251,12 +252,12 @@ kind of communication: saved USBSERIAL, now none" ]
 }
 
 # bats test_tags=slow
-@test "accepting drift does not make another board of it" {
+@test "accepting a difference does not make another board of it" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX
 	rename_rp2040
 	before=$(<"$ours/configs/nitehawk/.config")
-	run --separate-stderr filter --accept-drift < <(nitehawk)
+	run --separate-stderr filter --accept-difference < <(nitehawk)
 	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.message <<<"$output")" = "the configuration is for atmega2560, the board is rp2040" ]
 	[ "$(<"$ours/configs/nitehawk/.config")" = "$before" ]
@@ -264,30 +265,30 @@ kind of communication: saved USBSERIAL, now none" ]
 }
 
 # bats test_tags=slow
-@test "accepting drift is offered only where the MCU stays the board's" {
+@test "accepting a difference is offered only where the MCU stays the board's" {
 	two_boards
 	saved nitehawk MACH_RP2040 # all that an old tree wrote
 	run -78 --separate-stderr filter < <(nitehawk)
 	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: architecture: saved MACH_RP2040, now MACH_AVR" ]
 	hint=$(jq -r .error.hint <<<"$output")
-	[[ $hint == *"kf config nitehawk"* && $hint != *--accept-drift* ]]
+	[[ $hint == *"kf config nitehawk"* && $hint != *--accept-difference* ]]
 	# Nobody knows the board's MCU: a changed architecture may be another one.
 	sed -i 's/"mcu": "rp2040"/"mcu": null/' "$file"
 	run -78 --separate-stderr filter < <(nitehawk | jq -c '.board.mcu = null')
-	[[ $(jq -r .error.hint <<<"$output") != *--accept-drift* ]]
+	[[ $(jq -r .error.hint <<<"$output") != *--accept-difference* ]]
 	# The MCU is the board's all the same.
 	two_boards
 	saved nitehawk MACH_RPOLD MACH_RPXXXX RPXXXX_USB
 	run -78 --separate-stderr filter < <(nitehawk)
-	[[ $(jq -r .error.hint <<<"$output") == *"kf flash nitehawk --accept-drift" ]]
+	[[ $(jq -r .error.hint <<<"$output") == *"kf flash nitehawk --accept-difference" ]]
 }
 
-# drifts SED MESSAGE: a change of the tree's Kconfig that must not pass unseen.
-drifts() {
+# differs SED MESSAGE: a change of the tree's Kconfig that must not pass unseen.
+differs() {
 	sed -i "$1" "$tree"/src/stm32/Kconfig
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 78 ]
-	[ "$(jq -r .error.code <<<"$output")" = config_drift ]
+	[ "$(jq -r .error.code <<<"$output")" = config_difference ]
 	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: $2" ]
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
 }
@@ -296,14 +297,14 @@ drifts() {
 @test "address, clock, crystal, pins: each is compared" {
 	two_boards
 	saved_whole octopus "${h723[@]}" LOW_LEVEL_OPTIONS STM32_CLOCK_REF_25M
-	drifts 's/0x8020000 if/0x8040000 if/' "application address: saved 0x8020000, now 0x8040000"
-	drifts 's/520000000 if/550000000 if/' "clock: saved 520000000, now 550000000"
-	drifts 's/STM32_CLOCK_REF_25M/STM32_CLOCK_REF_26M/' "crystal: saved 25000000, now 8000000"
-	drifts 's/STM32_USB_PA11_PA12/STM32_USB_PB14_PB15/' \
+	differs 's/0x8020000 if/0x8040000 if/' "application address: saved 0x8020000, now 0x8040000"
+	differs 's/520000000 if/550000000 if/' "clock: saved 520000000, now 550000000"
+	differs 's/STM32_CLOCK_REF_25M/STM32_CLOCK_REF_26M/' "crystal: saved 25000000, now 8000000"
+	differs 's/STM32_USB_PA11_PA12/STM32_USB_PB14_PB15/' \
 		"communication interface: saved STM32_USB_PA11_PA12, now STM32_USB_PB14_PB15"
 	saved_whole octopus "${h723[@]}" STM32_MMENU_CANBUS_PD0_PD1 LOW_LEVEL_OPTIONS CANBUS_FREQUENCY=500000
 	sed -i 's/config CANBUS_FREQUENCY/config CAN_FREQUENCY/' "$tree/src/Kconfig"
-	drifts '' "CAN bus frequency: saved 500000, now none"
+	differs '' "CAN bus frequency: saved 500000, now none"
 }
 
 @test "CAN speed and pins count where they are used, and what is lost else is told" {
@@ -317,21 +318,21 @@ drifts() {
 	saved octopus "${h723[@]:0:3}" STM32_USBCANBUS_PA11_PA12 CANSERIAL CANBUS_FREQUENCY=500000
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"CAN bus frequency: saved 500000, now 1000000"* ]]
-	[[ $(jq -r .error.hint <<<"$output") == "choose it again with kf config octopus; "*"kf flash octopus --accept-drift" ]]
+	[[ $(jq -r .error.hint <<<"$output") == "choose it again with kf config octopus; "*"kf flash octopus --accept-difference" ]]
 	saved octopus "${h723[@]}" STM32F042_PIN_SWAP
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *": pins: saved STM32F042_PIN_SWAP, now none" ]]
 }
 
-@test "drift that no entry of menuconfig causes is said to be the tree's" {
+@test "a difference that no entry of menuconfig causes is said to be the tree's" {
 	two_boards
 	# Klipper 554ae78d8: the H723 runs at 520 MHz.
 	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"clock: saved 400000000, now 520000000" ]]
 	[ "$(jq -r .error.hint <<<"$output")" = "no entry of menuconfig does that, the tree itself has changed; to take it \
-as it is now: kf flash octopus --accept-drift" ]
-	run --separate-stderr filter --accept-drift < <(octopus)
+as it is now: kf flash octopus --accept-difference" ]
+	run --separate-stderr filter --accept-drift < <(octopus) # its name before
 	[ "$status" -eq 0 ]
 }
 
@@ -345,7 +346,7 @@ as it is now: kf flash octopus --accept-drift" ]
 }
 
 # bats test_tags=slow
-@test "new symbols, other spellings and derived names are no drift" {
+@test "new symbols, other spellings and derived names are no difference" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
 	config=$ours/configs/octopus/.config
@@ -361,13 +362,13 @@ as it is now: kf flash octopus --accept-drift" ]
 }
 
 # bats test_tags=slow
-@test "drift that is accepted is saved, and what it was is kept" {
+@test "a difference that is accepted is saved, and what it was is kept" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
 	config=$ours/configs/octopus/.config
 	sed -i 's/520000000 if/550000000 if/' "$tree/src/stm32/Kconfig"
 	cp "$config" before
-	run --separate-stderr filter --accept-drift < <(octopus)
+	run --separate-stderr filter --accept-difference < <(octopus)
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"octopus: stm32h723xx, application at 0x08020000, usb; saved; the configuration before it is kept as .config.old" ]]
 	cmp "$config.old" before
@@ -384,9 +385,9 @@ as it is now: kf flash octopus --accept-drift" ]
 	two_boards
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
 	run --separate-stderr filter < <(octopus)
-	[ "$(jq -r '.error.code, .config' <<<"$output")" = $'config_drift\nnull' ]
-	[[ $stderr == *"the configuration says serial, the board is on USB"*"kf config octopus;"*"kf flash octopus --accept-drift"* ]]
-	run --separate-stderr filter --accept-drift < <(octopus)
+	[ "$(jq -r '.error.code, .config' <<<"$output")" = $'config_difference\nnull' ]
+	[[ $stderr == *"the configuration says serial, the board is on USB"*"kf config octopus;"*"kf flash octopus --accept-difference"* ]]
+	run --separate-stderr filter --accept-difference < <(octopus)
 	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nserial' ]
 }
 
@@ -421,16 +422,16 @@ as it is now: kf flash octopus --accept-drift" ]
 	cp other.config before
 	run -78 --separate-stderr filter --from other.config < <(octopus)
 	[ "$(jq -r .error.message <<<"$output")" = "other.config: the source tree makes something else of what was saved: clock: saved 400000000, now 520000000" ]
-	[[ $(jq -r .error.hint <<<"$output") == *"to take it as it is now: the same command with --accept-drift" ]]
+	[[ $(jq -r .error.hint <<<"$output") == *"to take it as it is now: the same command with --accept-difference" ]]
 	[ ! -e "$ours/configs/octopus/.config" ]
-	run -0 filter --accept-drift --from other.config < <(octopus)
+	run -0 filter --accept-difference --from other.config < <(octopus)
 	grep -qx CONFIG_CLOCK_FREQ=520000000 "$ours/configs/octopus/.config"
 	rm "$ours/configs/octopus/.config"
 	cmp other.config before
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
 	mv "$ours/configs/octopus/.config" uart.config
 	run -78 --separate-stderr filter --from uart.config < <(octopus)
-	[ "$(jq -r .error.hint <<<"$output")" = "to take it as it is: the same command with --accept-drift" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "to take it as it is: the same command with --accept-difference" ]
 	run -78 --separate-stderr filter --from other.config < <(nitehawk)
 	[ ! -e "$ours/configs/octopus/.config" ] && [ ! -e "$ours/configs/nitehawk/.config" ]
 }

@@ -125,10 +125,10 @@ toolhead             skipped    not connected" ]
 @test "options go to the stages that take them" {
 	alone kf flash octopus-pro --menuconfig -j4 --klipper-dir /k --build-timeout=9 --method make_flash \
 		--no-fallback --no-service -n -u a -u b --flash-timeout 7 --json -q --katapult-dir /c \
-		--return-timeout 5 --while-unknown
+		--return-timeout 5 --while-unknown --accept-drift
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "" ]
-	[ "$(cat "$note/kf-config.argv")" = "--menuconfig --klipper-dir /k --quiet" ]
+	[ "$(cat "$note/kf-config.argv")" = "--menuconfig --klipper-dir /k --quiet --accept-difference" ]
 	[ "$(cat "$note/kf-build.argv")" = "--jobs 4 --klipper-dir /k --timeout 9 --quiet" ]
 	[ "$(cat "$note/kf-flash.argv")" = "--klipper-dir /k --method make_flash --no-fallback --no-service --dry-run --unit a --unit b --timeout 7 --json --quiet --katapult-dir /c --return-timeout 5 --while-unknown" ]
 	[ "$(cat "$note/kf-check.argv")" = "--check --json --method make_flash --no-service --unit a --unit b --quiet --while-unknown" ]
@@ -334,6 +334,7 @@ add" ]
 	SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" kf show
 	[ "$stderr" = "[Registry] with sudo, this is root's registry, $file: without it, that of nobody is used" ]
 	for quiet in 'kf show -q' 'kf -h' 'kf help'; do
+		# shellcheck disable=SC2086
 		SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" $quiet
 		[ "$stderr" = "" ]
 	done

@@ -66,7 +66,7 @@ built() {
 	built no_firmware 'kf-scan -q | kf-flash'
 	H723_CONFIG='CONFIG_MACH_STM32=y
 CONFIG_MACH_STM32H723=y
-CONFIG_STM32_SERIAL_USART1=y' built config_drift 'kf-scan -q | kf-config'
+CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 	H723_CONFIG+=$'\nCONFIG_SIM_BUILD_FAIL=y' built build_failed 'kf-build <r'
 	built timeout 'kf-build --clean --timeout 0.01 <r'
 	built permission 'chmod 777 "$XDG_CACHE_HOME/kalico-flash/build"; kf-build <r'

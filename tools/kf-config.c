@@ -36,12 +36,13 @@ static struct {
 	struct kf_add request;
 	int64_t timeout_ms, wait_ms;
 	struct kf_remove remove;
-	bool table, quiet, menuconfig, saved, connected, accept_drift, global;
+	bool table, quiet, menuconfig, saved, connected, accept_difference, global;
 } opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000), .wait_ms = KF_WAIT_MS };
 
 static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' },
 					 { "saved", no_argument, NULL, 'S' },
 					 { "connected", no_argument, NULL, 'C' },
+					 { "accept-difference", no_argument, NULL, 'A' },
 					 { "accept-drift", no_argument, NULL, 'A' },
 					 { "from", required_argument, NULL, 'F' },
 					 { "klipper-dir", required_argument, NULL, 'D' },
@@ -75,7 +76,7 @@ static const struct {
 	{ 'M', &opt.menuconfig, NULL, 0 },
 	{ 'S', &opt.saved, NULL, 0 },
 	{ 'C', &opt.connected, NULL, 0 },
-	{ 'A', &opt.accept_drift, NULL, 0 },
+	{ 'A', &opt.accept_difference, NULL, 0 },
 	{ 'g', &opt.global, NULL, 0 },
 	{ 'y', &opt.remove.yes, NULL, 0 },
 	{ 'K', &opt.remove.keep, NULL, 0 },
@@ -107,7 +108,7 @@ static const char help[] =
 	"      --saved                not there, even if skip_menuconfig is false\n"
 	"      --connected            leave boards that are not plugged in as they are\n"
 	"      --from=FILE            save this .config for the board, without menuconfig\n"
-	"      --accept-drift         take, and save, what the source tree makes of it\n"
+	"      --accept-difference    take, and save, what the source tree makes of it\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
 	"      --timeout=SECONDS      time for make olddefconfig (60)\n"
 	"      --wait=SECONDS         wait for another kf-config at the board (60; 0: not)\n\n"
@@ -373,7 +374,7 @@ static int filter(char **args, struct kf_error *err)
 				  .saved = opt.saved,
 				  .connected = opt.connected,
 				  .asks = !opt.table,
-				  .accept_drift = opt.accept_drift,
+				  .accept_difference = opt.accept_difference,
 				  .timeout_ms = opt.timeout_ms,
 				  .wait_ms = opt.wait_ms };
 	struct kf_error no_terminal = { 0 };

@@ -68,7 +68,8 @@ static const struct {
 	{ "--accept-unknown-version", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--wait", 0, required_argument, TO_ALL, NULL, KF_VALUE_DELAY },
 	{ "--clean", 0, no_argument, TO_BUILD, NULL, KF_VALUE_ANY },
-	{ "--accept-drift", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--accept-difference", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--accept-drift", 0, no_argument, TO_CONFIG, "--accept-difference", KF_VALUE_ANY },
 	{ "--from", 0, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
 	{ "--no-service", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--while-unknown", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
@@ -127,7 +128,7 @@ static const char help[] =
 	"      --accept-unknown-version  flash also what does not say its version\n"
 	"      --wait=SECONDS        time that another kf has to end at the same board (60)\n"
 	"      --clean               build from nothing\n"
-	"      --accept-drift        take what a newer tree makes of a saved configuration\n"
+	"      --accept-difference   take what a newer tree makes of a saved configuration\n"
 	"      --from=FILE           save this .config for the board, without menuconfig\n"
 	"      --no-service          leave services alone\n"
 	"      --while-unknown       go on if nobody can say whether the printer prints\n"

@@ -59,18 +59,19 @@ static int check_comm(const struct kf_board *board, const struct kf_kconfig *con
 	if (board->mode != KF_MODE_KLIPPER || config->comm == KF_COMM_USB ||
 	    config->comm == KF_COMM_UNKNOWN)
 		return 0;
-	kf_fail(err, KF_CONFIG_DRIFT,
+	kf_fail(err, KF_CONFIG_DIFFERENCE,
 		"communication interface: the configuration says %s, the board is on USB (%s) and "
 		"would not come back there",
 		kf_comm_name(config->comm), board->tty);
 	if (from)
-		kf_error_hint(err, "to take it as it is: the same command with --accept-drift");
+		kf_error_hint(err,
+			      "to take it as it is: the same command with --accept-difference");
 	else
-		kf_error_hint(
-			err,
-			"choose USB: kf config %s; to take it as it is: kf flash %s --accept-drift",
-			board->key, board->key);
-	return kf_code_errno(KF_CONFIG_DRIFT);
+		kf_error_hint(err,
+			      "choose USB: kf config %s; to take it as it is: kf flash %s "
+			      "--accept-difference",
+			      board->key, board->key);
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
 /* The user left menuconfig without saving: 0 to go on with what was saved before. */
@@ -103,7 +104,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 					     .from = c->from,
 					     .timeout_ms = c->timeout_ms,
 					     .wait_ms = c->wait_ms,
-					     .accept_drift = c->accept_drift };
+					     .accept_difference = c->accept_difference };
 	struct kf_configured done = { .saved = "" };
 	int r;
 
@@ -124,7 +125,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		return r;
 	if (r > 0)
 		done.saved = "; saved; the configuration before it is kept as .config.old";
-	r = c->accept_drift ? 0 : check_comm(board, &done.kconfig, c->from, err);
+	r = c->accept_difference ? 0 : check_comm(board, &done.kconfig, c->from, err);
 	if (r == 0 && c->from) {
 		done.saved = "; saved";
 		r = kf_saved_config_write(board->key, &done.kconfig, err);

@@ -17,7 +17,7 @@ struct kf_configure {
 	bool saved;		 /* never there for skip_menuconfig's sake: many boards at once */
 	bool connected;		 /* only the boards that are plugged in */
 	bool asks;		 /* ask before a configuration that menuconfig left is handed on */
-	bool accept_drift;	 /* take what the tree makes of a configuration */
+	bool accept_difference;	 /* take what the tree makes of a configuration */
 	int64_t timeout_ms;	 /* of olddefconfig */
 	int64_t wait_ms;	 /* for another of us at this board or tree */
 	char dir[PATH_MAX];	 /* ours: the tree opened last, as it was named */

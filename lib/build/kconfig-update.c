@@ -135,7 +135,8 @@ static int check_difference(const struct kf_kconfig_update *m, const struct kf_k
 	return r;
 }
 
-/* The same for what is saved, for --from and for what menuconfig left. 1: accepted drift. */
+/* The same for what is saved, for --from and for what menuconfig left. 1: an accepted difference.
+ */
 static int update(const struct kf_kconfig_update *m, const char *source, char ret_path[PATH_MAX],
 		  struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
 {
@@ -156,7 +157,7 @@ static int update(const struct kf_kconfig_update *m, const char *source, char re
 		r = kf_kconfig_load(work.config, &config, err);
 	if (r == 0)
 		r = check_difference(m, &saved, &config, err);
-	if (r == kf_code_errno(KF_CONFIG_DRIFT) && m->accept_drift) {
+	if (r == kf_code_errno(KF_CONFIG_DIFFERENCE) && m->accept_difference) {
 		differs = true;
 		r = 0;
 	}

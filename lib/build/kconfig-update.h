@@ -2,8 +2,8 @@
 /*
  * A board's saved configuration, made fit for the tree as it is now. Everything happens
  * on copies below $XDG_CACHE_HOME/kalico-flash/configs/KEY; the saved file is written only
- * where the user says so (menuconfig, --accept-drift, --from) and the result is for the board's
- * MCU.
+ * where the user says so (menuconfig, --accept-difference, --from) and the result is for the
+ * board's MCU.
  */
 #ifndef KF_BUILD_KCONFIG_UPDATE_H
 #define KF_BUILD_KCONFIG_UPDATE_H
@@ -14,12 +14,12 @@
 
 struct kf_kconfig_update {
 	const struct kf_tree *tree;
-	const char *key;    /* valid */
-	const char *mcu;    /* what the board is; empty: not known, nothing is compared */
-	const char *from;   /* take this file instead of what is saved; NULL: do not */
-	int64_t timeout_ms; /* of olddefconfig */
-	int64_t wait_ms;    /* for another of us at this board or tree: then KF_BUSY */
-	bool accept_drift;  /* take what the tree makes of it, and save that */
+	const char *key;	/* valid */
+	const char *mcu;	/* what the board is; empty: not known, nothing is compared */
+	const char *from;	/* take this file instead of what is saved; NULL: do not */
+	int64_t timeout_ms;	/* of olddefconfig */
+	int64_t wait_ms;	/* for another of us at this board or tree: then KF_BUSY */
+	bool accept_difference; /* take what the tree makes of it, and save that */
 };
 
 /*
@@ -28,14 +28,14 @@ struct kf_kconfig_update {
  * is kf_kconfig_lost's.
  *
  *   KF_NO_CONFIG     nothing is saved for this board
- *   KF_CONFIG_DRIFT  the tree makes something else of it: kf_kconfig_compare()
+ *   KF_CONFIG_DIFFERENCE  the tree makes something else of it: kf_kconfig_compare()
  *   KF_MCU_MISMATCH  both values in the message
  *   KF_BUILD_FAILED  make olddefconfig failed; its last line, and err->log
  *   KF_BUSY          another process is at this board's configuration, perhaps in menuconfig
  *
- * and what kf_tree_make and kf_kconfig_load say. Returns 1 if drift was accepted: the saved file
- * is then what came out, and what it was is beside it in .config.old. With m->from nothing is saved
- * here: the caller does so with kf_saved_config_write.
+ * and what kf_tree_make and kf_kconfig_load say. Returns 1 if a difference was accepted: the saved
+ * file is then what came out, and what it was is beside it in .config.old. With m->from nothing is
+ * saved here: the caller does so with kf_saved_config_write.
  */
 _must_check_ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MAX],
 				     struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],

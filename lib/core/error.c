@@ -46,7 +46,7 @@ static const struct {
 	[KF_AMBIGUOUS] = { "ambiguous", ENOTUNIQ, EX_CONFIG,
 			   "unplug one of them, or make their patterns differ with kf set" },
 	[KF_NO_CONFIG] = { "no_config", ENOENT, EX_CONFIG, "" },
-	[KF_CONFIG_DRIFT] = { "config_drift", EINVAL, EX_CONFIG, "" },
+	[KF_CONFIG_DIFFERENCE] = { "config_difference", EINVAL, EX_CONFIG, "" },
 	[KF_NOT_SAVED] = { "not_saved", ECANCELED, EX_CONFIG,
 			   "run it again and save before leaving menuconfig" },
 	[KF_NO_TREE] = { "no_tree", ENOENT, EX_CONFIG,

@@ -32,7 +32,7 @@ enum kf_code {
 	KF_NOT_REGISTERED,     /* no such key in devices.json */
 	KF_AMBIGUOUS,	       /* more than one board or device fits */
 	KF_NO_CONFIG,	       /* the board has no saved Kconfig */
-	KF_CONFIG_DRIFT,       /* the tree makes something else of a saved Kconfig */
+	KF_CONFIG_DIFFERENCE,  /* the tree makes something else of a saved Kconfig */
 	KF_NOT_SAVED,	       /* the user left menuconfig without saving */
 	KF_NO_TREE,	       /* the Klipper or Kalico directory is not one */
 	KF_NO_TOOLCHAIN,       /* a compiler or program that the build needs is missing */

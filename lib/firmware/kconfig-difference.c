@@ -161,12 +161,12 @@ static void hint(struct kf_error *err, const char *key, const char *command, boo
 	else if (by_choice)
 		kf_error_hint(err,
 			      "choose it again with kf config %s; to take it as it is now: %s "
-			      "--accept-drift",
+			      "--accept-difference",
 			      key, command);
 	else
 		kf_error_hint(err,
 			      "no entry of menuconfig does that, the tree itself has changed; to "
-			      "take it as it is now: %s --accept-drift",
+			      "take it as it is now: %s --accept-difference",
 			      command);
 }
 
@@ -189,10 +189,10 @@ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *
 	}
 	if (!used)
 		return 0;
-	kf_fail(err, KF_CONFIG_DRIFT, "the source tree makes something else of what was saved: %s",
-		all);
+	kf_fail(err, KF_CONFIG_DIFFERENCE,
+		"the source tree makes something else of what was saved: %s", all);
 	hint(err, key, command, other_mcu, by_choice);
-	return kf_code_errno(KF_CONFIG_DRIFT);
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
 /* Compared above, or never a person's choice. */
