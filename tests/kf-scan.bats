@@ -407,3 +407,25 @@ field() {
 	[[ $output == *"there is now "*"; the firmware on it is incomplete: plug it in with its BOOTSEL button held, then run the same command again"*69 ]]
 	[[ $stderr == *"pico is not connected: "*"; the firmware on it is incomplete"*"plug it in with its BOOTSEL button held, then run the same command again"* ]]
 }
+
+# shellcheck disable=SC2016 # the inner shell has $ of its own
+# The kernel removes the attributes of a device that leaves one by one. strace makes each open(2) slow.
+@test "a board that leaves while it is read is shown whole or not at all" {
+	case $KF_BUILD in *address*) skip "a sanitizer refuses strace" ;; esac
+	need pty
+	run -0 --separate-stderr kf-sim -b mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2,reenum_ms=100 \
+		-- bash -c '
+		exec 5<>"$KF_SIM_CONTROL.done"
+		(while [ ! -e "$HOME/enough" ]; do
+			echo "replug 1-1.2" >"$KF_SIM_CONTROL"
+			read -r -u 5 _
+			sleep 0.1
+		done) &
+		for _ in {1..25}; do
+			strace -o /dev/null -e trace=openat -e inject=openat:delay_enter=500 kf-scan --all --json
+		done
+		touch "$HOME/enough"
+		wait'
+	run -0 jq -c "select(.board.connected) | [.board.usb.product, .board.usb.serial]" <<<"$output"
+	[ "$(sort -u <<<"$output")" = '["614e","29001A001151313531383332"]' ]
+}

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <libudev.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -249,6 +250,22 @@ static bool is_settled(struct udev_device *dev)
 }
 
 /*
+ * The inode of the device's uevent, 0: it is not there. The kernel removes the attributes of a
+ * device that leaves one by one, uevent first and those of its parents later (device_del). So what
+ * was read between two equal inodes is whole.
+ */
+static ino_t uevent_inode(struct udev_device *dev)
+{
+	char uevent[PATH_MAX];
+	struct stat st;
+
+	if (!kf_text_format(uevent, sizeof(uevent), "%s/uevent", udev_device_get_syspath(dev)) ||
+	    stat(uevent, &st) < 0)
+		return 0;
+	return st.st_ino;
+}
+
+/*
  * Read the devices in a folder of sysfs. udev_enumerate(3) would look at all parents of each device
  * up to the root, which takes longer than all the rest of a scan.
  */
@@ -263,13 +280,16 @@ static int collect(struct udev *udev, bool tty, bool settled, struct kf_boards *
 	while (r == 0 && (entry = readdir(dir))) {
 		_cleanup_(device_unrefp) struct udev_device *dev = NULL;
 		struct kf_board board;
+		ino_t inode;
 
 		if (!is_wanted(entry->d_name, tty))
 			continue;
 		/* NULL if it left meanwhile */
 		dev = udev_device_new_from_subsystem_sysname(udev, tty ? "tty" : "usb",
 							     entry->d_name);
-		if (dev && kf_usb_board(dev, &board) && (!settled || is_settled(dev)))
+		inode = dev ? uevent_inode(dev) : 0;
+		if (inode && kf_usb_board(dev, &board) && (!settled || is_settled(dev)) &&
+		    uevent_inode(dev) == inode)
 			r = kf_boards_add(boards, &board);
 	}
 	return r;
@@ -310,11 +330,14 @@ static bool read_device(struct udev *udev, const char *name, struct kf_board *re
 	_cleanup_(device_unrefp) struct udev_device *dev =
 		udev_device_new_from_subsystem_sysname(udev, "usb", name);
 	struct kf_board device = { .connected = true };
+	ino_t inode = dev ? uevent_inode(dev) : 0;
 
-	if (!dev || !read_usb(dev, false, &device.usb))
+	if (!inode || !read_usb(dev, false, &device.usb))
 		return false;
 	device.mode = kf_identity_mode(&device.usb);
 	kf_identity_mcu(&device.usb, device.mcu);
+	if (uevent_inode(dev) != inode)
+		return false;
 	*ret = device;
 	return true;
 }

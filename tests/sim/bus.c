@@ -302,6 +302,7 @@ static void vanish(struct sim_bus *bus, const char *path)
 	_cleanup_(kf_freep) char *properties = properties_of(bus, path);
 	char real[1024];
 
+	unlink_in(bus, "sys%s/uevent", path); /* as the kernel does: before any other attribute */
 	kf_text_format(real, sizeof(real), "%s/sys%s", bus->root, path);
 	if (kf_dir_remove(real, NULL) < 0)
 		g_warning("cannot remove %s", real);
