@@ -430,10 +430,25 @@ as it is now: kf flash octopus --accept-difference" ]
 	cmp other.config before
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
 	mv "$ours/configs/octopus/.config" uart.config
+	cp "$cache/configs/octopus/.config" before
 	run -78 --separate-stderr filter --from uart.config < <(octopus)
+	cmp "$cache/configs/octopus/.config" before
 	[ "$(jq -r .error.hint <<<"$output")" = "to take it as it is: the same command with --accept-difference" ]
 	run -78 --separate-stderr filter --from other.config < <(nitehawk)
 	[ ! -e "$ours/configs/octopus/.config" ] && [ ! -e "$ours/configs/nitehawk/.config" ]
+}
+
+@test "--from: the board's lock is held until the configuration is saved" {
+	case $KF_BUILD in *address*) skip "a sanitizer refuses strace" ;; esac
+	two_boards
+	saved octopus "${h723[@]}"
+	octopus >in
+	mv "$ours/configs/octopus/.config" file
+	strace -e trace=openat,close,/^rename -o trace kf-config -q --from file <in >out
+	fd=$(sed -n 's|.*"'"$cache"'/configs/octopus/lock".* = ||p' trace)
+	sed -n '\|"'"$cache"'/configs/octopus/lock"|,$p' trace | sed -n "0,/^close($fd)/p" >held
+	grep -q "^close($fd)" held
+	grep "^rename.*\"$ours/configs/octopus/.config\"" held
 }
 
 @test "--from: a file that is no configuration, or is not there, is refused" {

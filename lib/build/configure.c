@@ -52,28 +52,6 @@ json_t *kf_configure_member(const struct kf_configured *done)
 			 kf_comm_name(done->kconfig.comm));
 }
 
-/* Klipper talks over USB now: what talks over something else would be seen no more. */
-static int check_comm(const struct kf_board *board, const struct kf_kconfig *config, bool from,
-		      struct kf_error *err)
-{
-	if (board->mode != KF_MODE_KLIPPER || config->comm == KF_COMM_USB ||
-	    config->comm == KF_COMM_UNKNOWN)
-		return 0;
-	kf_fail(err, KF_CONFIG_DIFFERENCE,
-		"communication interface: the configuration says %s, the board is on USB (%s) and "
-		"would not come back there",
-		kf_comm_name(config->comm), board->tty);
-	if (from)
-		kf_error_hint(err,
-			      "to take it as it is: the same command with --accept-difference");
-	else
-		kf_error_hint(err,
-			      "choose USB: kf config %s; to take it as it is: kf flash %s "
-			      "--accept-difference",
-			      board->key, board->key);
-	return kf_code_errno(KF_CONFIG_DIFFERENCE);
-}
-
 /* The user left menuconfig without saving: 0 to go on with what was saved before. */
 static int left_unsaved(const struct kf_configure *c, const char *key, struct kf_error *err)
 {
@@ -101,6 +79,8 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 	const struct kf_kconfig_update m = { .tree = &c->tree,
 					     .key = board->key,
 					     .mcu = board->mcu,
+					     .usb_tty = board->mode == KF_MODE_KLIPPER ? board->tty
+										       : NULL,
 					     .from = c->from,
 					     .timeout_ms = c->timeout_ms,
 					     .wait_ms = c->wait_ms,
@@ -124,16 +104,9 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 	if (r < 0)
 		return r;
 	if (r > 0)
-		done.saved = "; saved; the configuration before it is kept as .config.old";
-	r = c->accept_difference ? 0 : check_comm(board, &done.kconfig, c->from, err);
-	if (r == 0 && c->from) {
-		done.saved = "; saved";
-		r = kf_saved_config_write(board->key, &done.kconfig, err);
-	}
-	if (r < 0) {
-		kf_kconfig_free(&done.kconfig);
-		return r;
-	}
+		done.saved =
+			c->from ? "; saved"
+				: "; saved; the configuration before it is kept as .config.old";
 	done.days = kf_saved_config_days(board->key);
 	*ret = done;
 	return 0;

@@ -121,6 +121,28 @@ static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig 
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
+/* Klipper talks over USB now: what talks over something else would be seen no more. */
+static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
+		      struct kf_error *err)
+{
+	if (!m->usb_tty || m->accept_difference || config->comm == KF_COMM_USB ||
+	    config->comm == KF_COMM_UNKNOWN)
+		return 0;
+	kf_fail(err, KF_CONFIG_DIFFERENCE,
+		"communication interface: the configuration says %s, the board is on USB (%s) and "
+		"would not come back there",
+		kf_comm_name(config->comm), m->usb_tty);
+	if (m->from)
+		kf_error_hint(err,
+			      "to take it as it is: the same command with --accept-difference");
+	else
+		kf_error_hint(err,
+			      "choose USB: kf config %s; to take it as it is: kf flash %s "
+			      "--accept-difference",
+			      m->key, m->key);
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+}
+
 static int check_difference(const struct kf_kconfig_update *m, const struct kf_kconfig *saved,
 			    const struct kf_kconfig *now, struct kf_error *err)
 {
@@ -135,10 +157,14 @@ static int check_difference(const struct kf_kconfig_update *m, const struct kf_k
 	return r;
 }
 
-/* The same for what is saved, for --from and for what menuconfig left. 1: an accepted difference.
+/*
+ * The same for what is saved, for --from and for what menuconfig left (edited: the interface was
+ * chosen just now). 1: an accepted difference. What is refused changes nothing but the copy in
+ * work.
  */
-static int update(const struct kf_kconfig_update *m, const char *source, char ret_path[PATH_MAX],
-		  struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE], struct kf_error *err)
+static int update(const struct kf_kconfig_update *m, const char *source, bool edited,
+		  char ret_path[PATH_MAX], struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
+		  struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
 	char path[PATH_MAX];
@@ -163,6 +189,8 @@ static int update(const struct kf_kconfig_update *m, const char *source, char re
 	}
 	if (r == 0)
 		r = check_mcu(m, &config, err);
+	if (r == 0 && !edited)
+		r = check_comm(m, &config, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
 	if (r == 0 && !kf_kconfig_is_file(&config, path)) /* else it keeps its time */
@@ -172,7 +200,7 @@ static int update(const struct kf_kconfig_update *m, const char *source, char re
 	kf_text_format(ret_path, PATH_MAX, "%s", path);
 	kf_kconfig_lost(&saved, &config, ret_lost);
 	*ret = config;
-	config = (struct kf_kconfig){ 0 }; /* the caller's now */
+	config = (struct kf_kconfig){ 0 };
 	return differs;
 }
 
@@ -191,8 +219,8 @@ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MA
 		return kf_saved_config_missing(m->key, err);
 	r = lock_board(m, &lock, err);
 	if (r == 0)
-		r = update(m, source, ret_path, ret, ret_lost, err);
-	if (r <= 0 || m->from)
+		r = update(m, source, false, ret_path, ret, ret_lost, err);
+	if (r < 0 || (r == 0 && !m->from))
 		return r;
 	r = kf_saved_config_write(m->key, ret, err);
 	if (r < 0)
@@ -275,7 +303,7 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	if (r == -ENOENT || (r == 0 && strcmp(before, after) == 0))
 		return 0;
 	if (r == 0)
-		r = update(m, edit.config, path, &config, lost, err);
+		r = update(m, edit.config, true, path, &config, lost, err);
 	if (r < 0) {
 		kf_error_prefix(err, "%s stays unsaved", edit.config);
 		return r;

@@ -16,6 +16,7 @@ struct kf_kconfig_update {
 	const struct kf_tree *tree;
 	const char *key;	/* valid */
 	const char *mcu;	/* what the board is; empty: not known, nothing is compared */
+	const char *usb_tty;	/* where its Klipper talks over USB now; NULL: it does not */
 	const char *from;	/* take this file instead of what is saved; NULL: do not */
 	int64_t timeout_ms;	/* of olddefconfig */
 	int64_t wait_ms;	/* for another of us at this board or tree: then KF_BUSY */
@@ -28,14 +29,15 @@ struct kf_kconfig_update {
  * is kf_kconfig_lost's.
  *
  *   KF_NO_CONFIG     nothing is saved for this board
- *   KF_CONFIG_DIFFERENCE  the tree makes something else of it: kf_kconfig_compare()
+ *   KF_CONFIG_DIFFERENCE  the tree makes something else of it: kf_kconfig_compare(); or the
+ *                    board is on USB, and the configuration talks over something else
  *   KF_MCU_MISMATCH  both values in the message
  *   KF_BUILD_FAILED  make olddefconfig failed; its last line, and err->log
  *   KF_BUSY          another process is at this board's configuration, perhaps in menuconfig
  *
- * and what kf_tree_make and kf_kconfig_load say. Returns 1 if a difference was accepted: the saved
- * file is then what came out, and what it was is beside it in .config.old. With m->from nothing is
- * saved here: the caller does so with kf_saved_config_write.
+ * and what kf_tree_make and kf_kconfig_load say: then neither the copy nor what is saved has
+ * changed. Returns 1 if a configuration was saved, that of m->from or an accepted difference; what
+ * was saved before is beside it in .config.old.
  */
 _must_check_ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MAX],
 				     struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
