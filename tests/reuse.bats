@@ -226,22 +226,35 @@ committed() {
 	[ "$(makes)" -eq 5 ]
 }
 
-@test "another version of the compiler changes the build key" {
+@test "another compiler, linker or C library changes the build key" {
 	config octopus MACH_STM32
 	echo 'CROSS_PREFIX=nonesuch-' >>"$tree/src/stm32/Makefile"
-	for program in gcc ld objcopy as; do
-		printf '#!/bin/sh\necho 1.0\n' >"$BATS_TEST_TMPDIR/bin/nonesuch-$program"
-		chmod +x "$BATS_TEST_TMPDIR/bin/nonesuch-$program"
-	done
+	cd "$BATS_TEST_TMPDIR/bin" || return
+	cat >nonesuch-gcc <<-EOF
+		#!/bin/sh
+		case \$1 in
+		-print-prog-name=ld) echo "$PWD/nonesuch-ld" ;;
+		-print-file-name=*) echo "$PWD/libc.a" ;;
+		*) echo 1.0 ;;
+		esac
+	EOF
+	touch nonesuch-ld nonesuch-objcopy libc.a
+	chmod +x nonesuch-*
 	build octopus
 	build octopus
 	[ "$(makes)" -eq 1 ]
-	sed -i 's/1\.0/2.0/' "$BATS_TEST_TMPDIR/bin/nonesuch-gcc"
+	sed -i 's/1\.0/2.0/' nonesuch-gcc
 	build octopus
 	[ "$(makes)" -eq 2 ]
 	[ "$(compiled)" = "$all" ]
-	CPATH=/elsewhere build octopus
+	touch -d 2001-01-01 nonesuch-ld # binutils upgraded
+	build octopus
 	[ "$(makes)" -eq 3 ]
+	echo x >>libc.a # newlib upgraded
+	build octopus
+	[ "$(makes)" -eq 4 ]
+	CPATH=/elsewhere build octopus
+	[ "$(makes)" -eq 5 ]
 }
 
 @test "a source that changes while make runs makes no firmware to be reused" {

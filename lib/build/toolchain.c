@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which compiler, by the tree; from which packages, by the table below. */
+/* The tree says which compiler; the table below says from which packages. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/stat.h>
 
 #include "build/toolchain.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "firmware/loader.h"
 
 enum { MAKEFILE_MAX = 1 << 20, OUTPUT_MAX = 4096 };
 
@@ -57,24 +58,6 @@ bool kf_cross_prefix(const char *makefile, char *ret, size_t size)
 	return kf_text_clean(ret, size, found, len);
 }
 
-static int ask(const char *gcc, const char *option, struct kf_output *ret, struct kf_error *err)
-{
-	const char *const argv[] = { gcc, option, NULL };
-	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
-
-	return kf_output_start(&p, ret, err);
-}
-
-/* The first line of what it prints. */
-static int answer(struct kf_output *gcc, int64_t deadline_ms, char **ret, struct kf_error *err)
-{
-	int r = kf_output_read(gcc, deadline_ms, OUTPUT_MAX, ret, err);
-
-	if (r == 0)
-		(*ret)[strcspn(*ret, "\n")] = '\0';
-	return r;
-}
-
 static int missing(const char *what, const char *mcu, const char *names, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which firmware for %s is built with", what,
@@ -99,28 +82,60 @@ static void note_variables(FILE *out)
 			fprintf(out, "%s=%s\n", variables[i], getenv(variables[i]));
 }
 
-/* The compiler prints the library's bare name if it does not find it. */
+/*
+ * One of the compiler's files as of now: an upgrade of its package changes size or time. The
+ * compiler prints a bare name for a program that it looks for on PATH.
+ */
+static void note_file(FILE *out, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!strchr(name, '/') && kf_process_find(name, path))
+		name = path;
+	if (strchr(name, '/') && stat(name, &st) == 0)
+		fprintf(out, "%s %jd %jd.%09ld\n", name, (intmax_t)st.st_size,
+			(intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+/*
+ * The compiler's version, its linker (of the assembler's package) and its C library. Each answer
+ * takes 4 ms, so all are asked for at once.
+ */
 static int note_compiler(FILE *out, const char *gcc, const char *library, const char *mcu,
 			 const char *names, int64_t deadline_ms, struct kf_error *err)
 {
-	_cleanup_(kf_output_cancel) struct kf_output file = { 0 }, version = { 0 };
-	_cleanup_(kf_freep) char *path = NULL, *text = NULL;
-	char option[64];
-	int r;
+	char library_option[64];
+	const char *const options[] = { "--version", "-print-prog-name=ld", library_option };
+	enum { COUNT = KF_ARRAY_SIZE(options), LIBRARY = COUNT - 1 };
+	struct kf_output answers[COUNT] = { 0 };
+	int r = 0;
 
-	r = ask(gcc, "--version", &version, err);
-	if (r == 0 && library) {
-		kf_text_format(option, sizeof(option), "-print-file-name=%s", library);
-		r = ask(gcc, option, &file, err);
-		if (r == 0)
-			r = answer(&file, deadline_ms, &path, err);
-		if (r == 0 && !strchr(path, '/'))
-			return missing(library, mcu, names, err);
+	kf_text_format(library_option, sizeof(library_option), "-print-file-name=%s",
+		       library ? library : "libc.so.6");
+	for (size_t i = 0; r == 0 && i < COUNT; i++) {
+		const char *const argv[] = { gcc, options[i], NULL };
+		const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+
+		r = kf_output_start(&p, &answers[i], err);
 	}
-	if (r == 0)
-		r = answer(&version, deadline_ms, &text, err);
-	if (r == 0)
-		fprintf(out, "%s\n", text);
+	for (size_t i = 0; r == 0 && i < COUNT; i++) {
+		_cleanup_(kf_freep) char *text = NULL;
+
+		r = kf_output_read(&answers[i], deadline_ms, OUTPUT_MAX, &text, err);
+		if (r < 0)
+			break;
+		text[strcspn(text, "\n")] = '\0';
+		if (i == 0)
+			fprintf(out, "%s\n", text);
+		else
+			note_file(out, text);
+		/* It prints the library's bare name if it does not find it. */
+		if (i == LIBRARY && library && !strchr(text, '/'))
+			r = missing(library, mcu, names, err);
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		kf_output_cancel(&answers[i]);
 	return r;
 }
 
@@ -186,27 +201,17 @@ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *conf
 	return 0;
 }
 
-/* Whether it is there is all that is asked: what it says of itself is dropped. */
-static int check_alone(const char *prefix, const char *mcu, int64_t deadline_ms,
-		       struct kf_error *err)
-{
-	_cleanup_(kf_fclosep) FILE *out = fopen("/dev/null", "we");
-
-	return out ? check_prefix(out, prefix, mcu, deadline_ms, err)
-		   : kf_fail_sys(err, errno, "/dev/null");
-}
-
 int kf_toolchain_check_mcu(const char *mcu, int64_t deadline_ms, struct kf_error *err)
 {
-	static const char *const avr[] = { "atmega", "at90" };
-	static const char *const arm[] = { "stm32", "rp2",  "lpc", "sam",
-					   "hc32",  "gd32", "n32", "at32" };
+	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
+	const char *prefix = "arm-none-eabi-";
+	_cleanup_(kf_fclosep) FILE *out = NULL;
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(avr); i++)
-		if (strncasecmp(mcu, avr[i], strlen(avr[i])) == 0)
-			return check_alone("avr-", mcu, deadline_ms, err);
-	for (size_t i = 0; i < KF_ARRAY_SIZE(arm); i++)
-		if (strncasecmp(mcu, arm[i], strlen(arm[i])) == 0)
-			return check_alone("arm-none-eabi-", mcu, deadline_ms, err);
-	return 0; /* Linux, a PRU, or one that only the tree knows */
+	if (!loader)
+		return 0; /* Linux, a PRU, or one that only the tree knows */
+	if (loader->program == KF_PROGRAM_AVRDUDE)
+		prefix = "avr-";
+	out = fopen("/dev/null", "we");
+	return out ? check_prefix(out, prefix, mcu, deadline_ms, err)
+		   : kf_fail_sys(err, errno, "/dev/null");
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Are the programs there that a build needs, asked before make runs for seconds in vain; which? */
+/*
+ * The compiler that a build needs: it is looked for before make starts, and its version and files
+ * are a part of the build key.
+ */
 #ifndef KF_BUILD_TOOLCHAIN_H
 #define KF_BUILD_TOOLCHAIN_H
 
@@ -10,8 +13,8 @@
  * The compiler is what the tree's own src/<board directory>/Makefile sets as
  * CROSS_PREFIX; none, or one that only make can work out, is not checked.
  * KF_NO_TOOLCHAIN says what is missing; the hint names Debian's packages. The text *ret, which the
- * caller frees, changes when the compiler does: it is what that says of its version, and the
- * variables that compilers read.
+ * caller frees, changes when the compiler does: it has the compiler's version, size and time of the
+ * assembler, the linker and the C library, and the variables that compilers read.
  */
 _must_check_ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *config,
 				    int64_t deadline_ms, char **ret, struct kf_error *err);
