@@ -282,6 +282,19 @@ host linux elf 4194304 klipper.elf" ]
 	jq -e '.error.code == "no_toolchain" and (.error.message | contains("libc_nano.a"))' <<<"$output"
 }
 
+@test "a git that does not answer is told with the time that it had" {
+	config octopus MACH_STM32
+	mkdir "$tree/.git" "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\nexec sleep 7393\n' >"$BATS_TEST_TMPDIR/bin/git"
+	chmod +x "$BATS_TEST_TMPDIR/bin/git"
+	run -75 --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin:$PATH" kf-build --timeout 0.3 \
+		--klipper-dir "$tree" < <(record octopus)
+	[ "$(jq -r '.error | .code + " " + .message' <<<"$output")" = \
+		"timeout git did not answer within 0.3 s about $tree" ]
+	run pgrep -f "sleep 7393"
+	[ "$status" -eq 1 ]
+}
+
 # bats test_tags=slow
 @test "two builds of one board do not meet" {
 	config octopus MACH_STM32

@@ -71,7 +71,7 @@ static struct tree_use *find_same(struct tree_use *trees, const char *real)
 }
 
 /* The use of the tree in dir, in the list or new; NULL: no memory. */
-static struct tree_use *find_tree(struct tree_use **trees, const char *dir)
+static struct tree_use *find_tree(struct tree_use **trees, const char *dir, int64_t timeout_ms)
 {
 	struct tree_use *use, *same;
 
@@ -89,6 +89,8 @@ static struct tree_use *find_tree(struct tree_use **trees, const char *dir)
 		free(use);
 		return same;
 	}
+	if (use->tree.git_ms > timeout_ms)
+		use->tree.git_ms = timeout_ms;
 	if (use->r == 0)
 		use->r = kf_source_hash(&use->tree, use->source, &use->err);
 	use->next = *trees;
@@ -208,7 +210,7 @@ static int plan_work(struct run *run, struct item *item, struct kf_error *err)
 	char compiler[KF_HEX_SIZE];
 	int r;
 
-	item->use = find_tree(&run->trees, item->built->dir);
+	item->use = find_tree(&run->trees, item->built->dir, run->options->timeout_ms);
 	if (!item->use)
 		return kf_fail_sys(err, ENOMEM, "%s", item->built->dir);
 	if (item->use->r < 0) {

@@ -17,83 +17,56 @@
 #include "core/file.h"
 #include "core/text.h"
 
-enum { WORDS_MAX = 512, GIT_MS = 20000, DESCRIBE_MAX = 4096, STATUS_MAX = 1 << 20 };
+enum { WORDS_MAX = 512, DESCRIBE_MAX = 4096, STATUS_MAX = 1 << 20 };
 
-/* Ask git about the tree; nobody is asked where there is none, no git, or one that refuses. */
-static void ask_git(const struct kf_tree *tree, const char *const *argv, struct kf_output *ret)
+/* A git that runs; pid 0: the tree has no .git. */
+struct question {
+	struct kf_output git;
+	int complaint; /* a file in memory with its standard error */
+};
+
+static void free_question(struct question *question)
+{
+	kf_output_cancel(&question->git);
+	kf_closep(&question->complaint);
+}
+
+static bool has(const struct kf_tree *tree, const char *name, char path[PATH_MAX])
+{
+	return kf_text_format(path, PATH_MAX, "%s/%s", tree->dir, name) && access(path, F_OK) == 0;
+}
+
+static int ask_git(const struct kf_tree *tree, const char *const *argv, struct question *ret,
+		   struct kf_error *err)
 {
 	/* Not to write .git/index, and not to be led to another repository. */
-	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "GIT_DIR", "GIT_WORK_TREE",
-					   "GIT_INDEX_FILE", NULL };
-	const struct kf_process p = {
+	static const char *const env[] = { "LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0", "GIT_DIR",
+					   "GIT_WORK_TREE", "GIT_INDEX_FILE",	    NULL };
+	struct kf_process p = {
 		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
 	};
 	char path[PATH_MAX];
-
-	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0 ||
-	    kf_output_start(&p, ret, NULL) < 0)
-		*ret = (struct kf_output){ 0 };
-}
-
-/* Read the output of git; *ret stays NULL where git failed. */
-static int answer(struct kf_output *git, size_t max_bytes, char **ret, struct kf_error *err)
-{
-	int r = git->pid ? kf_output_read(git, kf_now_ms() + GIT_MS, max_bytes, ret, err) : 0;
-
-	return r == -EINTR ? r : 0;
-}
-
-int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
-{
-	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
-					    "--long", "--dirty",  NULL };
-	_cleanup_(kf_freep) char *text = NULL;
-	struct kf_output git;
 	int r;
 
-	ask_git(tree, argv, &git);
-	r = answer(&git, DESCRIBE_MAX, &text, err);
-	if (text)
-		kf_text_clean(tree->version, sizeof(tree->version), text, strcspn(text, "\n"));
-	return r;
-}
-
-/* git's first words of complaint about the tree; "" if it has none now. */
-static void complaint(const struct kf_tree *tree, char ret[WORDS_MAX])
-{
-	static const char *const argv[] = { "git", "rev-parse", "--git-dir", NULL };
-	static const char *const env[] = { "LC_ALL=C", "GIT_DIR", "GIT_WORK_TREE", NULL };
-	_cleanup_(kf_closep) int fd = memfd_create("git", MFD_CLOEXEC);
-	const struct kf_process p = {
-		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = fd
-	};
-	char text[WORDS_MAX] = "";
-	int status;
-
-	ret[0] = '\0';
-	if (fd < 0 || kf_process_run(&p, kf_now_ms() + GIT_MS, &status, NULL) < 0 || status == 0)
-		return;
-	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
-		kf_text_clean(ret, WORDS_MAX, text, strcspn(text, "\n"));
-}
-
-/*
- * Without a .git, no answer is as it should be; else Klipper's build would not have one either, and
- * the firmware's version would be "?" and a date.
- */
-int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err)
-{
-	char path[PATH_MAX], words[WORDS_MAX];
-
-	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0)
+	if (!has(tree, ".git", path))
 		return 0;
-	if (!kf_process_exists("git")) {
-		kf_fail(err, KF_NO_TOOLCHAIN,
-			"git is not installed: firmware of %s would have no version", tree->dir);
-		kf_error_hint(err, "sudo apt-get install git");
-		return kf_code_errno(KF_NO_TOOLCHAIN);
-	}
-	complaint(tree, words);
+	p.err = ret->complaint = memfd_create("git", MFD_CLOEXEC);
+	r = kf_output_start(&p, &ret->git, err);
+	if (r != -ENOENT)
+		return r;
+	kf_fail(err, KF_NO_TOOLCHAIN, "git is not installed: firmware of %s would have no version",
+		tree->dir);
+	kf_error_hint(err, "sudo apt-get install git");
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
+/* git failed: its first words say why. */
+static int refused(const struct kf_tree *tree, int complaint, struct kf_error *err)
+{
+	char text[WORDS_MAX] = "", words[WORDS_MAX] = "";
+
+	if (pread(complaint, text, sizeof(text) - 1, 0) > 0)
+		kf_text_clean(words, sizeof(words), text, strcspn(text, "\n"));
 	if (strstr(words, "ownership") || strstr(words, "owned by someone else")) {
 		kf_fail(err, KF_PERMISSION,
 			"%s belongs to another user, so git refuses it: its firmware would have no "
@@ -106,6 +79,39 @@ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err)
 		tree->dir, words[0] ? ": " : "", words);
 	kf_error_hint(err, "see what git -C %s status says", tree->dir);
 	return kf_code_errno(KF_NO_TREE);
+}
+
+/* *ret stays NULL where the tree has no .git. */
+static int read_answer(const struct kf_tree *tree, struct question *question, size_t max_bytes,
+		       char **ret, struct kf_error *err)
+{
+	int r = 0;
+
+	if (question->git.pid)
+		r = kf_output_read(&question->git, kf_now_ms() + tree->git_ms, max_bytes, ret, err);
+	if (r == -EIO)
+		return refused(tree, question->complaint, err);
+	if (r == -ETIMEDOUT) {
+		kf_fail(err, KF_TIMEOUT, "git did not answer within %g s about %s",
+			(double)tree->git_ms / 1000, tree->dir);
+		kf_error_hint(err, "see how long git -C %s status takes", tree->dir);
+	}
+	return r;
+}
+
+int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
+{
+	static const char *const argv[] = { "git",    "describe", "--always", "--tags",
+					    "--long", "--dirty",  NULL };
+	_cleanup_(free_question) struct question git = { .complaint = -1 };
+	_cleanup_(kf_freep) char *text = NULL;
+	int r = ask_git(tree, argv, &git, err);
+
+	if (r == 0)
+		r = read_answer(tree, &git, DESCRIBE_MAX, &text, err);
+	if (text)
+		kf_text_clean(tree->version, sizeof(tree->version), text, strcspn(text, "\n"));
+	return r;
 }
 
 /* Does make read below this path of the tree? */
@@ -121,19 +127,18 @@ static bool is_read(const char *path)
 }
 
 /*
- * The commit, and whether git says "dirty". *ret_bytes: git does not tell all that make reads.
+ * The commit, and whether git says "dirty". *ret_bytes: git does not know the bytes of all that
+ * make reads.
  */
-static int note_commit(const struct kf_tree *tree, struct kf_output *git, FILE *out,
-		       bool *ret_bytes, struct kf_error *err)
+static int note_commit(const struct kf_tree *tree, struct question *git, FILE *out, bool *ret_bytes,
+		       struct kf_error *err)
 {
 	static const char oid[] = "# branch.oid ";
 	_cleanup_(kf_freep) char *text = NULL;
 	bool dirty = false, untracked = false;
 	char *rest, *line;
-	int r = answer(git, STATUS_MAX, &text, err);
+	int r = read_answer(tree, git, STATUS_MAX, &text, err);
 
-	if (r == 0 && !text)
-		r = kf_tree_explain_silence(tree, err);
 	rest = text;
 	while (rest && (line = strsep(&rest, "\n"))) {
 		if (strncmp(line, oid, strlen(oid)) == 0)
@@ -148,18 +153,17 @@ static int note_commit(const struct kf_tree *tree, struct kf_output *git, FILE *
 	return r;
 }
 
-static int note_tags(const struct kf_tree *tree, struct kf_output *git, FILE *out,
+static int note_tags(const struct kf_tree *tree, struct question *git, FILE *out,
 		     struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	char path[PATH_MAX];
 	struct stat st;
-	int r = answer(git, STATUS_MAX, &text, err);
+	int r = read_answer(tree, git, STATUS_MAX, &text, err);
 
 	fputs(text ? text : "", out);
 	/* How far the nearest tag is also depends on how much history there is. */
-	if (kf_text_format(path, sizeof(path), "%s/.git/shallow", tree->dir) &&
-	    stat(path, &st) == 0)
+	if (has(tree, ".git/shallow", path) && stat(path, &st) == 0)
 		fprintf(out, "shallow %jd %jd\n", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
 	return r;
 }
@@ -193,7 +197,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-/* No source: left behind by Python, by a build, or written by each make of a Kalico tree. */
+/* Files that Python, a build, or each make of a Kalico tree writes: they are no source. */
 static bool is_made(const char *name, bool kalico)
 {
 	static const char *const suffixes[] = { ".pyc", ".so", ".o", "/__pycache__" };
@@ -207,11 +211,6 @@ static bool is_made(const char *name, bool kalico)
 	return kalico && (strcmp(name, "src/extras/Kconfig") == 0 ||
 			  strcmp(name, "src/extras/Makefile") == 0 ||
 			  strcmp(name, "src/extras/Kconfig.tmp") == 0);
-}
-
-static bool has(const struct kf_tree *tree, const char *name, char path[PATH_MAX])
-{
-	return kf_text_format(path, PATH_MAX, "%s/%s", tree->dir, name) && access(path, F_OK) == 0;
 }
 
 /* Links are followed: extras are often linked into the tree. fts ends circles. */
@@ -264,7 +263,8 @@ int kf_source_hash(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct kf_
 	static const char *const refs[] = { "git", "for-each-ref",
 					    "--format=%(refname) %(objectname)", "refs/tags",
 					    NULL };
-	_cleanup_(kf_output_cancel) struct kf_output commit = { 0 }, tags = { 0 };
+	_cleanup_(free_question) struct question commit = { .complaint = -1 };
+	_cleanup_(free_question) struct question tags = { .complaint = -1 };
 	_cleanup_(kf_freep) char *text = NULL;
 	bool bytes = true;
 	size_t len = 0;
@@ -273,9 +273,11 @@ int kf_source_hash(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct kf_
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	ask_git(tree, status, &commit);
-	ask_git(tree, refs, &tags);
-	r = note_commit(tree, &commit, out, &bytes, err);
+	r = ask_git(tree, status, &commit, err);
+	if (r == 0)
+		r = ask_git(tree, refs, &tags, err);
+	if (r == 0)
+		r = note_commit(tree, &commit, out, &bytes, err);
 	if (r == 0)
 		r = note_tags(tree, &tags, out, err);
 	if (r == 0)

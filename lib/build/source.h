@@ -6,21 +6,18 @@
 #include "build/tree.h"
 
 /*
- * Fill tree->version with what Klipper writes into the image too: git describe --always --tags
- * --long
- * --dirty, which walks the history to the nearest tag. It stays empty where git has no answer.
- * KF_INTERRUPTED.
- */
-_must_check_ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err);
-
-/*
- * git had no answer about the tree: why? 0 for a tree without a .git.
+ * Fill tree->version with what Klipper writes into the image too: what "git describe --always
+ * --tags --long --dirty" says, which walks the history to the nearest tag. It stays empty for a
+ * tree without a .git.
  *
  *   KF_PERMISSION    git refuses the tree, which is another user's; the hint has the command
  *   KF_NO_TOOLCHAIN  the tree has a .git, and there is no git
  *   KF_NO_TREE       git cannot read it, in its own words
+ *   KF_TIMEOUT       git did not answer within tree->git_ms
+ *
+ * KF_INTERRUPTED.
  */
-_must_check_ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_error *err);
+_must_check_ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err);
 
 /*
  * A hash that changes whenever the firmware may: of the commit, the tags and whether git calls the
@@ -30,8 +27,7 @@ _must_check_ int kf_tree_explain_silence(const struct kf_tree *tree, struct kf_e
  *
  * Files that git was told to take for unchanged (update-index --assume-unchanged) are not seen.
  *
- * What kf_tree_explain_silence says where git cannot read the tree; KF_PERMISSION, KF_IO: a file
- * cannot be read; KF_INTERRUPTED.
+ * Errors as kf_tree_describe; KF_PERMISSION, KF_IO: a file cannot be read.
  */
 _must_check_ int kf_source_hash(const struct kf_tree *tree, char ret[KF_HEX_SIZE],
 				struct kf_error *err);

@@ -59,7 +59,7 @@ static int check_member(const struct kf_tree *tree, const char *member, struct k
 int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *real = NULL;
-	struct kf_tree tree = { 0 };
+	struct kf_tree tree = { .git_ms = KF_GIT_MS };
 	char path[PATH_MAX];
 	int r;
 

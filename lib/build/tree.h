@@ -11,8 +11,11 @@
 #include "build/jobserver.h"
 #include "core/process.h"
 
+#define KF_GIT_MS 20000
+
 struct kf_tree {
 	char dir[PATH_MAX];	    /* absolute */
+	int64_t git_ms;		    /* how long git may take to answer; kf_tree_open: KF_GIT_MS */
 	char version[KF_NAME_SIZE]; /* empty: no git, or kf_tree_describe was not asked */
 };
 

@@ -44,17 +44,12 @@ static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
 		kf_text_clean(ret, KF_NAME_SIZE, text, strcspn(text, "\n"));
 }
 
-/* git has no version. unfit: the health if the build and kf-flash refuse such a tree. */
+/* The tree has no .git. unfit: the health if the build and kf-flash refuse such a tree. */
 static void report_unversioned(struct kf_doctor *doctor, const char *kind,
 			       const struct kf_tree *tree, enum kf_health unfit)
 {
 	char version[KF_NAME_SIZE];
-	struct kf_error err;
 
-	if (kf_tree_explain_silence(tree, &err) < 0) {
-		kf_doctor_report_error(doctor, unfit, kind, &err);
-		return;
-	}
 	version_of_file(tree, version);
 	if (version[0])
 		kf_doctor_report(doctor, KF_HEALTH_OK, kind, NULL,
@@ -70,12 +65,18 @@ static void report_unversioned(struct kf_doctor *doctor, const char *kind,
 }
 
 /* unfit: how bad it is if its firmware can have no version. */
-static void report_tree(struct kf_doctor *doctor, const char *kind, const struct kf_tree *tree,
+static void report_tree(struct kf_doctor *doctor, const char *kind, struct kf_tree *tree,
 			enum kf_health unfit)
 {
 	static const char dirty[] = "-dirty";
-	size_t len = strlen(tree->version), tail = sizeof(dirty) - 1;
+	size_t len, tail = sizeof(dirty) - 1;
+	struct kf_error err;
 
+	if (kf_tree_describe(tree, &err) < 0) {
+		kf_doctor_report_error(doctor, unfit, kind, &err);
+		return;
+	}
+	len = strlen(tree->version);
 	if (!len)
 		report_unversioned(doctor, kind, tree, unfit);
 	else if (len > tail && strcmp(tree->version + len - tail, dirty) == 0)
@@ -98,7 +99,6 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
 		return;
 	}
-	IGNORE_RESULT(kf_tree_describe(&tree, NULL));
 	report_tree(doctor, kind_of(&tree), &tree, KF_HEALTH_WRONG);
 }
 
@@ -133,7 +133,7 @@ static void check_katapult(struct kf_doctor *doctor)
 			"%s is no source tree of Katapult; %s", path,
 			used ? "flashtool, which boards are to be flashed with, is a part of it"
 			     : "only flashtool and building a bootloader need one");
-	else if (kf_tree_describe(&tree, NULL) == 0)
+	else
 		report_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
 }
 
