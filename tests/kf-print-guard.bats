@@ -487,20 +487,15 @@ can_hide() {
 	[[ $stderr == *"another kf-flash is at it: process "* ]]
 }
 
-# Root's and a user's have folders of their own: they meet at the hub's port.
-# bats test_tags=slow
-@test "two kf-flash of two users at one board: the second says that it is busy" {
-	run -0 --separate-stderr sim "$H723,reenum_ms=1500" -- '
-		records >r
-		kf-flash -q <r >first & first=$!
-		while [ ! -e "$XDG_STATE_HOME/kalico-flash/locks/flash-1-1.2.lock" ] || [ -e /dev/ttyACM0 ]; do :; done
-		mkdir root && chmod 0700 root
-		XDG_STATE_HOME=$PWD/root kf-flash --wait 0.1 <r; echo "$?"
-		wait "$first"; cat first'
-	[ "$(jq -r .error.message <<<"${lines[0]}")" = "another user's kf-flash is at it" ]
-	[ "${lines[1]}" = 75 ]
-	[[ $stderr == *"octopus-pro: waiting for another user's kf-flash, which is at this board"* ]]
-	[ "$(jq -r .flash.result <<<"${lines[2]}")" = flashed ]
+# Root's and a user's have folders of their own; both of this board's ports are one board.
+@test "two kf-flash of two users at one board: the second says that it is busy, for each of its ports" {
+	run -75 --separate-stderr sim "$H723" -- '
+		records >r; jq -c ".board.tty = \"/dev/ttyACM1\"" r >>r
+		exec 9</sys/bus/usb/devices/1-1:1.0/1-1-port2; flock 9
+		XDG_STATE_HOME=$PWD/root kf-flash --wait 0.1 <r 9<&-'
+	[[ $(jq -r .error.message <<<"$output" | uniq -c) == *" 2 another kf-flash is at it: process "* ]]
+	[ "$(grep -c "octopus-pro: another kf-flash is at it" <<<"$stderr")" = 2 ]
+	[[ $stderr == *"octopus-pro: waiting for process "*", which is at this board"* ]]
 }
 
 # bats test_tags=slow

@@ -103,9 +103,9 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 
 # bats test_tags=slow
 @test "who is in the way" {
-	local lock=$XDG_STATE_HOME/kalico-flash/locks/flash-1-1.2.lock
-	mkdir -p "${lock%/*}" pd/comms pd/config pd/logs
-	caused busy sim "$H723" -- "flock $lock bash -c 'records | kf-flash --wait 0'"
+	local lock=/sys/bus/usb/devices/1-1:1.0/1-1-port2
+	mkdir -p pd/comms pd/config pd/logs
+	caused busy sim "$H723" -- "flock -o $lock bash -c 'records | kf-flash --wait 0'"
 	for said in printing:printing refuse:printer_unknown; do
 		mode=${said%:*}
 		caused "${said#*:}" sim "$H723" -- "
@@ -121,13 +121,13 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 
 # bats test_tags=slow
 @test "--wait=0: whoever is in the way, no stage waits" {
-	local lock=$XDG_STATE_HOME/kalico-flash/locks/flash-1-1.2.lock
+	local lock=/sys/bus/usb/devices/1-1:1.0/1-1-port2
 	local board=$XDG_CACHE_HOME/kalico-flash/configs/octopus-pro/lock
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	mkdir -p "${lock%/*}" "$HOME/klipper/src/extras/mine"
+	mkdir -p "$HOME/klipper/src/extras/mine"
 	idle_flash
 	built busy "flock $board timeout 10 kf build octopus-pro --wait=0"
-	caused busy sim "$H723" -- "flock $lock timeout 10 kf flash octopus-pro --wait=0"
+	caused busy sim "$H723" -- "flock -o $lock timeout 10 kf flash octopus-pro --wait=0"
 	[[ $stderr != *waiting* ]]
 	linked=$XDG_CACHE_HOME/kalico-flash/linked/$(printf %s "$HOME/klipper" | sha256sum | cut -c1-16)
 	mkdir -p "$linked" # where make flash runs

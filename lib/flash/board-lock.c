@@ -3,20 +3,22 @@
  * Locks are taken in the order of their names, so that two runs cannot each wait for what the
  * other has. flock(2) belongs to the open file: through fork and exec, until the last copy closes.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/lock.h"
-#include "core/paths.h"
 #include "core/text.h"
 #include "flash/board-lock.h"
+#include "usb/holder.h"
 
 struct wanted {
 	json_t *record; /* borrowed */
@@ -65,33 +67,6 @@ static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
 	return 0;
 }
 
-/* 1: our parent has it, for us. 0: *ret is ours now. */
-static int lock_for_user(const struct kf_board_locks *locks, const struct kf_board *board,
-			 int64_t deadline_ms, int *ret, struct kf_error *err)
-{
-	char path[PATH_MAX], process[32];
-	pid_t other;
-	int r;
-
-	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-%s.lock", board->usb.port);
-	if (r == 0)
-		r = kf_lock_take(path, 0, ret, err);
-	if (r != -EBUSY)
-		return r;
-	other = kf_lock_holder(path);
-	if (other == getppid())
-		return 1;
-	kf_text_format(process, sizeof(process), "process %d", (int)other);
-	if (deadline_ms > kf_now_ms()) {
-		locks->waits(board, process);
-		r = kf_lock_take(path, deadline_ms, ret, err);
-	}
-	if (r == -EBUSY)
-		kf_fail(err, KF_BUSY, "another kf-flash is at it: process %d",
-			(int)kf_lock_holder(path));
-	return r;
-}
-
 /* The hub has it: port "1-1.2" is "1-1:1.0/1-1-port2", and "1-1" is "1-0:1.0/usb1-port1". */
 static bool hub_port(const char *port, char ret[PATH_MAX])
 {
@@ -104,45 +79,57 @@ static bool hub_port(const char *port, char ret[PATH_MAX])
 			      port, dot ? "" : "-0", dot ? "" : "usb", len, port, last + 1);
 }
 
-/*
- * What other users see of it: the hub's port, which stays while boards come and go on it. Where the
- * kernel does not show that, *ret stays -1.
- */
-static int lock_port(const struct kf_board_locks *locks, const struct kf_board *board,
-		     int64_t deadline_ms, int *ret, struct kf_error *err)
+/* Do we have this open already? Then the kf-flash that became our parent has locked it for us. */
+static bool is_inherited(int fd)
 {
-	char path[PATH_MAX];
-	int r = 0;
+	_cleanup_(kf_closedirp) DIR *fds = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	struct stat want, st;
 
-	if (hub_port(board->usb.port, path))
-		*ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret >= 0)
-		r = kf_lock_fd(*ret, 0);
-	if (r == -EBUSY && deadline_ms > kf_now_ms()) {
-		locks->waits(board, "another user's kf-flash");
-		r = kf_lock_fd(*ret, deadline_ms);
+	if (!fds || fstat(fd, &want) < 0)
+		return false;
+	while ((entry = readdir(fds))) {
+		int other = atoi(entry->d_name);
+
+		if (other > STDERR_FILENO && other != fd && fstat(other, &st) == 0 &&
+		    st.st_dev == want.st_dev && st.st_ino == want.st_ino)
+			return true;
 	}
-	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "another user's kf-flash is at it");
-	return r == -EINTR ? kf_fail_sys(err, EINTR, "%s", path)
-	       : r < 0	   ? kf_fail_sys(err, -r, "%s: cannot lock", path)
-			   : 0;
+	return false;
+}
+
+static const char *name_other(const char *path, char ret[KF_NAME_SIZE])
+{
+	pid_t pid = kf_holder_locked(path);
+
+	kf_text_format(ret, KF_NAME_SIZE, "another kf-flash");
+	if (pid)
+		kf_text_format(ret, KF_NAME_SIZE, "process %d", (int)pid);
+	return ret;
 }
 
 static int lock_board(struct kf_board_locks *locks, const struct kf_board *board,
 		      int64_t deadline_ms, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int mine = -1;
-	_cleanup_(kf_closep) int port = -1;
-	int r = lock_for_user(locks, board, deadline_ms, &mine, err);
+	_cleanup_(kf_closep) int fd = -1;
+	char path[PATH_MAX], other[KF_NAME_SIZE];
+	int r;
 
-	if (r == 0)
-		r = lock_port(locks, board, deadline_ms, &port, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	locks->fds[locks->count++] = TAKE_FD(mine);
-	if (port >= 0)
-		locks->fds[locks->count++] = TAKE_FD(port);
+	if (hub_port(board->usb.port, path))
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || is_inherited(fd))
+		return 0; /* this kernel does not show the hub's ports, or it is locked for us */
+	r = kf_lock_fd(fd, 0);
+	if (r == -EBUSY && deadline_ms > kf_now_ms()) {
+		locks->waits(board, name_other(path, other));
+		r = kf_lock_fd(fd, deadline_ms);
+	}
+	if (r == -EBUSY)
+		return kf_fail(err, KF_BUSY, "another kf-flash is at it: %s",
+			       name_other(path, other));
+	if (r < 0)
+		return kf_fail_sys(err, -r, "%s: cannot lock", path);
+	locks->fds[locks->count++] = TAKE_FD(fd);
 	return 0;
 }
 
@@ -159,7 +146,7 @@ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t d
 	r = list_boards(records, &list, &count, err);
 	if (r < 0)
 		return r;
-	locks->fds = calloc(2 * count + 1, sizeof(*locks->fds));
+	locks->fds = calloc(count + 1, sizeof(*locks->fds));
 	if (!locks->fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
 	for (size_t i = 0; i < count; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One kf-flash at a time on a board, from before its plan until its service runs again. It is
- * locked by the USB port, which a board keeps in all of its modes: a file of this user's, that says
- * who has it, and the port itself in sysfs, for all users. The kf-service that kf-flash becomes
- * keeps the locks, and the kf-flash below it knows its parent's.
+ * One kf-flash at a time on a board, of all users, from before its plan until its service runs
+ * again. The lock is a flock(2) on the hub's port in sysfs, which stays while a board changes its
+ * mode there. The kf-service that kf-flash becomes keeps the lock, and the kf-flash below it
+ * inherits it.
  */
 #ifndef KF_FLASH_BOARD_LOCK_H
 #define KF_FLASH_BOARD_LOCK_H
@@ -12,7 +12,7 @@
 
 struct kf_board_locks {
 	const char *tool; /* whose errors they are in the records */
-	/* Another ("process 12") has this board, and is waited for; and: a board cannot be had. */
+	/* Another ("process 12") has locked this board, and is waited for; a board failed. */
 	void (*waits)(const struct kf_board *board, const char *other);
 	void (*failed)(const struct kf_board *board, const struct kf_error *err);
 	int *fds;

@@ -251,7 +251,7 @@ int kf_print_guard_port(struct kf_print_guard *guard, struct kf_board *board, st
 			board->holder = guard->hidden[i].holder;
 			return 0;
 		}
-	locked = kf_holder_locked(board->tty);
+	locked = kf_holder_locked(board->tty) != 0;
 	for (size_t i = 0; i < guard->hidden_count && !guard->while_unknown; i++)
 		if (may_have(&guard->hidden[i], board, locked))
 			return fail_unknown(&guard->hidden[i], board, locked, err);

@@ -218,18 +218,25 @@ bool kf_holder_elsewhere(pid_t pid, const char *tty)
 	return stat(tty, &e.st) == 0 && !each_lock(is_elsewhere, &e) && e.found;
 }
 
+struct locked {
+	struct stat st;
+	pid_t pid;
+};
+
 static bool is_lock_of(const struct lock *lock, void *arg)
 {
-	const struct stat *st = arg;
+	struct locked *locked = arg;
+	const struct stat *st = &locked->st;
 
+	locked->pid = lock->pid;
 	return lock->pid != getpid() && lock->ino == st->st_ino && same_filesystem(lock, st);
 }
 
-bool kf_holder_locked(const char *tty)
+pid_t kf_holder_locked(const char *path)
 {
-	struct stat st;
+	struct locked locked;
 
-	return stat(tty, &st) == 0 && each_lock(is_lock_of, &st);
+	return stat(path, &locked.st) == 0 && each_lock(is_lock_of, &locked) ? locked.pid : 0;
 }
 
 void kf_holders_find(struct kf_board *boards, size_t count)

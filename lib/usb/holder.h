@@ -26,8 +26,11 @@ bool kf_holder_elsewhere(pid_t pid, const char *tty);
 /* A process by its number: its command and its unit, as far as /proc shows them. */
 struct kf_holder kf_holder_of(pid_t pid);
 
-/* Has any other process the flock(2) of tty, by our device node? Its number need not tell which. */
-bool kf_holder_locked(const char *tty);
+/*
+ * The process that took the flock(2) of path (a port, by our device node, or a folder), if that is
+ * another one; 0: nobody. The lock may be another process's by now, which it was handed to.
+ */
+pid_t kf_holder_locked(const char *path);
 
 struct kf_holder_facts {
 	char place[KF_NAME_SIZE]; /* its service or its container; empty: neither is known */
