@@ -78,22 +78,33 @@ static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret
 	return true;
 }
 
-/*
- * Wait for the board. 0: it is *ret, with the registry's word about it. -ENODEV: *ret is what is
- * on its port instead.
- */
+/* How a wait ended: *ret of wait_for is set but for NOTHING. */
+enum seen {
+	SEEN_IT,      /* as it was waited for, with the registry's word about it */
+	SEEN_OTHER,   /* the board, in another mode, when the deadline passed */
+	SEEN_INSTEAD, /* another device on its port */
+	SEEN_NOTHING,
+};
+
 static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, int64_t deadline_ms,
-		    struct kf_board *ret, struct kf_error *err)
+		    struct kf_board *ret, enum seen *ret_seen, struct kf_error *err)
 {
+	const struct kf_board *board = awaited->board;
 	struct kf_board now;
 	int r = kf_monitor_wait(monitor, settled, (void *)awaited, deadline_ms, &now, err);
 
-	if (r < 0)
+	if (r < 0 && r != -ETIMEDOUT)
 		return r;
-	*ret = now;
-	if (!awaited->is_it(&now, awaited->board))
-		return -ENODEV;
-	kf_board_keep(ret, awaited->board);
+	if (r == 0)
+		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_INSTEAD;
+	else if (kf_target_look(board, &now))
+		*ret_seen = SEEN_OTHER;
+	else
+		*ret_seen = kf_occupant_find(board->usb.port, &now) ? SEEN_INSTEAD : SEEN_NOTHING;
+	if (*ret_seen == SEEN_IT)
+		kf_board_keep(&now, board);
+	if (*ret_seen != SEEN_NOTHING)
+		*ret = now;
 	return 0;
 }
 
@@ -158,6 +169,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 {
 	const struct awaited awaited = { board, same_in_bootloader };
 	struct kf_board now;
+	enum seen seen;
 	int r;
 
 	if (is_bootloader(board)) {
@@ -170,25 +182,18 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 			       "behind one yet",
 			       board->tty);
 	r = kf_serial_touch_1200(board->tty, err);
+	if (r == 0)
+		r = wait_for(monitor, &awaited, deadline_ms, &now, &seen, err);
 	if (r < 0)
 		return r;
-	r = wait_for(monitor, &awaited, deadline_ms, &now, err);
-	if (r == 0)
-		*ret = now;
-	if (r == -ENODEV)
-		return not_entered(board, &now, err);
-	if (r != -ETIMEDOUT)
-		return r;
-	if (!kf_target_look(board, &now))
-		return not_entered(board, kf_occupant_find(board->usb.port, &now) ? &now : NULL,
-				   err);
-	/* It is there, but we may not open it (yet). The function that opens it reports that. */
-	if (is_bootloader(&now)) {
-		*ret = now;
-		return 0;
-	}
-	return kf_fail(err, KF_NO_KATAPULT, "it did not leave for its bootloader at %s",
-		       board->tty);
+	if (seen == SEEN_INSTEAD || seen == SEEN_NOTHING)
+		return not_entered(board, seen == SEEN_INSTEAD ? &now : NULL, err);
+	if (seen == SEEN_OTHER && !is_bootloader(&now))
+		return kf_fail(err, KF_NO_KATAPULT, "it did not leave for its bootloader at %s",
+			       board->tty);
+	/* SEEN_OTHER: we may not open it (yet). The function that opens it reports that. */
+	*ret = now;
+	return 0;
 }
 
 bool kf_bootloader_unreachable(const struct kf_board *board)
@@ -201,18 +206,16 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 {
 	const struct awaited awaited = { board, same_in_klipper };
 	struct kf_board now;
-	int r;
+	enum seen seen;
+	int r = wait_for(monitor, &awaited, deadline_ms, &now, &seen, err);
 
-	r = wait_for(monitor, &awaited, deadline_ms, &now, err);
-	if (r == 0)
-		*ret = now;
-	if (r == -ENODEV)
-		return not_back(board, &now, err);
-	if (r != -ETIMEDOUT)
+	if (r < 0)
 		return r;
-	if (!kf_target_look(board, &now))
-		return not_back(board, kf_occupant_find(board->usb.port, &now) ? &now : NULL, err);
+	if (seen == SEEN_INSTEAD || seen == SEEN_NOTHING)
+		return not_back(board, seen == SEEN_INSTEAD ? &now : NULL, err);
 	*ret = now;
+	if (seen == SEEN_IT)
+		return 0;
 	return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
 		       "it did not come back as Klipper: it is in %s mode",
 		       now.mode == KF_MODE_OTHER ? "an unknown" : kf_mode_name(now.mode));
@@ -228,25 +231,21 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-/* A board that changes its mode is away for a moment: wait for what comes in its place. */
-static bool look_when_settled(struct kf_monitor *monitor, const struct kf_board *board,
-			      struct kf_board *ret)
-{
-	const struct awaited awaited = { board, kf_board_same };
-
-	if (kf_target_look(board, ret))
-		return true;
-	if (!kf_occupant_find(board->usb.port, ret))
-		IGNORE_RESULT(wait_for(monitor, &awaited, kf_now_ms() + AWAY_MS, ret, NULL));
-	return kf_target_look(board, ret);
-}
-
 void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board,
 			   struct kf_error *err)
 {
 	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE], before[sizeof(err->message)];
+	const struct awaited awaited = { board, kf_board_same };
 	struct kf_board now;
-	bool there = look_when_settled(monitor, board, &now);
+	enum seen seen = SEEN_NOTHING;
+	bool there = kf_target_look(board, &now);
+
+	/* A board that changes its mode is away for a moment. */
+	if (!there && !kf_occupant_find(board->usb.port, &now)) {
+		IGNORE_RESULT(
+			wait_for(monitor, &awaited, kf_now_ms() + AWAY_MS, &now, &seen, NULL));
+		there = kf_target_look(board, &now);
+	}
 
 	if (err->hint[0])
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A conversation with Katapult. An answer that fits nothing asked ends it.
- *
- * Requests are answered in order, at most a window of them unanswered.
+ * A conversation with Katapult. What comes in is searched for frames; what goes out is always a
+ * whole one, and nothing follows one that did not go out whole. An answer that fits nothing asked
+ * ends it. Requests are answered in order, at most a window of them unanswered.
  *
  * Why a window is safe over USB (cdc_acm: a write(2) is a transfer, a packet that the board has
  * no room for waits at the host): requests cannot be lost, so only the board's 192 bytes for
@@ -23,6 +23,7 @@
 #include "core/text.h"
 #include "katapult/pages.h"
 #include "katapult/session.h"
+#include "link/serial.h"
 
 #define BLOCK_MAX	 512
 #define CONNECT_MS	 5000
@@ -37,6 +38,7 @@
 #define PACKET_BYTES	 64
 #define ACK_BYTES	 16 /* of a block; with its data, so many more */
 #define WRITE_WINDOW	 8
+#define GARBAGE_MAX	 65536 /* bytes; who says more than that without a frame is no board */
 
 _Static_assert(WRITE_WINDOW *ACK_BYTES <= TX_BYTES, "acknowledgements would be dropped");
 _Static_assert(WRITE_WINDOW *ACK_BYTES > PACKET_BYTES, "it would wait for a packet that waits");
@@ -74,6 +76,184 @@ struct flight {
 	int64_t deadline_ms;
 };
 
+static const char *command_name(uint8_t command)
+{
+	static const char *const names[UINT8_MAX + 1] = {
+		[KF_KATAPULT_CONNECT] = "CONNECT",
+		[KF_KATAPULT_SEND_BLOCK] = "SEND_BLOCK",
+		[KF_KATAPULT_EOF] = "EOF",
+		[KF_KATAPULT_REQUEST_BLOCK] = "REQUEST_BLOCK",
+		[KF_KATAPULT_COMPLETE] = "COMPLETE",
+		[KF_KATAPULT_ACK] = "ACK",
+		[KF_KATAPULT_NACK] = "NACK",
+		[KF_KATAPULT_COMMAND_ERROR] = "a command error",
+		[KF_KATAPULT_BUSY] = "busy",
+	};
+
+	return names[command] ? names[command] : "an unknown code";
+}
+
+/* Fills err for a negative errno of the port, and returns it. */
+static int port_failed(int r, struct kf_error *err)
+{
+	if (r == -ENODEV)
+		return kf_fail(err, KF_GONE, "the board left in the middle");
+	if (r == -EPROTO)
+		return kf_fail(err, KF_PROTOCOL, "what answers is not Katapult");
+	if (r != -ETIMEDOUT)
+		return kf_fail_sys(err, -r, "the port");
+	kf_fail(err, KF_TIMEOUT, "no answer in time");
+	kf_error_hint(err, "power-cycle the board, then try again");
+	return r;
+}
+
+/* Start anew, without what is still in the input of fd. */
+static int open_link(struct kf_katapult_link *link, int fd, struct kf_error *err)
+{
+	size_t total = 0;
+	ssize_t got;
+
+	memset(link, 0, sizeof(*link));
+	link->fd = fd;
+	do {
+		got = kf_serial_read(fd, link->rx, sizeof(link->rx), 0);
+		total += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && total <= GARBAGE_MAX);
+	if (got > 0)
+		got = -EPROTO;
+	return got == -ETIMEDOUT ? 0 : port_failed((int)got, err);
+}
+
+/* -EPROTO: the link is broken, nothing was written. Else as kf_serial_write, in words. */
+static int send_frame(struct kf_katapult_link *link, uint8_t command, const void *payload,
+		      size_t len, int64_t deadline_ms, struct kf_error *err)
+{
+	uint8_t frame[KF_KATAPULT_FRAME_MAX];
+	size_t frame_bytes;
+	int r;
+
+	if (link->broken)
+		return kf_fail(err, KF_PROTOCOL, "an earlier frame did not go out whole");
+	frame_bytes = kf_katapult_frame_encode(command, payload, len, frame);
+	r = kf_serial_write(link->fd, frame, frame_bytes, deadline_ms);
+	if (r < 0 && r != -EINTR)
+		link->broken = true;
+	return r < 0 ? port_failed(r, err) : 0;
+}
+
+static void drop(struct kf_katapult_link *link, size_t bytes)
+{
+	link->rx_len -= bytes;
+	memmove(link->rx, link->rx + bytes, link->rx_len);
+}
+
+/* A whole frame behind what only looked like the beginning of one. */
+static bool find_behind(struct kf_katapult_link *link, struct kf_katapult_frame *ret)
+{
+	size_t skip;
+
+	for (size_t at = 1; at < link->rx_len; at++) {
+		if (kf_katapult_frame_decode(link->rx + at, link->rx_len - at, ret, &skip) > 0) {
+			link->garbage += at;
+			drop(link, at);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The next frame, whatever it says; its payload is good until the next call. Garbage is
+ * skipped. Errors as kf_serial_read, and -EPROTO (nothing but garbage), without words.
+ */
+static int receive(struct kf_katapult_link *link, int64_t deadline_ms,
+		   struct kf_katapult_frame *ret)
+{
+	size_t skip;
+	ssize_t got;
+	int r;
+
+	drop(link, link->rx_used);
+	link->rx_used = 0;
+	for (;;) {
+		r = kf_katapult_frame_decode(link->rx, link->rx_len, ret, &skip);
+		if (r == 0) {
+			/* A frame is waited for only while it is shorter than half of rx. */
+			got = kf_serial_read(link->fd, link->rx + link->rx_len,
+					     sizeof(link->rx) - link->rx_len, deadline_ms);
+			if (got > 0)
+				link->rx_len += (size_t)got;
+			else if (got != -ETIMEDOUT || !find_behind(link, ret))
+				return (int)got;
+			continue;
+		}
+		if (r > 0) {
+			link->rx_used = (size_t)r;
+			return 0;
+		}
+		link->garbage += skip;
+		drop(link, skip);
+		if (link->garbage > GARBAGE_MAX)
+			return -EPROTO;
+	}
+}
+
+/* The command that frame acknowledges; 0 if it is no acknowledgement. */
+static uint32_t acked_command(const struct kf_katapult_frame *frame)
+{
+	bool ack = frame->command == KF_KATAPULT_ACK && frame->payload_bytes >= 4;
+
+	return ack ? kf_get_le32(frame->payload) : 0;
+}
+
+/* The acknowledgement that was taken just before, once more; else keep this one. */
+static bool is_repeated(struct kf_katapult_link *link, const struct kf_katapult_frame *frame)
+{
+	uint32_t acked = acked_command(frame);
+
+	if ((acked != KF_KATAPULT_SEND_BLOCK && acked != KF_KATAPULT_REQUEST_BLOCK &&
+	     acked != KF_KATAPULT_EOF) ||
+	    frame->payload_bytes < sizeof(link->last))
+		return false;
+	if (memcmp(link->last, frame->payload, sizeof(link->last)) == 0)
+		return true;
+	memcpy(link->last, frame->payload, sizeof(link->last));
+	return false;
+}
+
+/*
+ * The acknowledgement of command: 0 and *ret, 1 (busy: ask again), -EPROTO (any other
+ * answer), or as receive, in words. Late answers to CONNECT are dropped, and a
+ * block's or EOF's that comes twice: neither is asked for twice in a row.
+ */
+static int wait_ack(struct kf_katapult_link *link, uint8_t command, int64_t deadline_ms,
+		    struct kf_katapult_frame *ret, struct kf_error *err)
+{
+	uint32_t acked;
+	int r;
+
+	for (;;) {
+		r = receive(link, deadline_ms, ret);
+		if (r < 0)
+			return port_failed(r, err);
+		acked = acked_command(ret);
+		if (is_repeated(link, ret))
+			continue;
+		if (acked == command)
+			return 0;
+		if (acked != KF_KATAPULT_CONNECT || link->connects == 0)
+			break;
+		link->connects--; /* CONNECT was asked more than once: a late duplicate */
+	}
+	if (ret->command == KF_KATAPULT_BUSY)
+		return 1;
+	if (ret->command == KF_KATAPULT_ACK)
+		return kf_fail(err, KF_PROTOCOL, "want ACK of %s, got ACK of 0x%02x",
+			       command_name(command), acked);
+	return kf_fail(err, KF_PROTOCOL, "want ACK, got %s (0x%02x)", command_name(ret->command),
+		       ret->command);
+}
+
 size_t kf_katapult_window(const struct kf_katapult *k, uint8_t command)
 {
 	size_t fit;
@@ -106,7 +286,7 @@ static int wait_while_busy(struct kf_katapult *k, int64_t deadline_ms, struct kf
 		return -EBUSY;
 	}
 	r = kf_wait(&pfd, 1, within(k, BUSY_MS));
-	return r == 0 ? 0 : kf_katapult_port_failed(r < 0 ? r : -ENODEV, err);
+	return r == 0 ? 0 : port_failed(r < 0 ? r : -ENODEV, err);
 }
 
 /* The requests before the image's first: those that strike out what is there. */
@@ -168,7 +348,7 @@ static int send_request(const struct requests *q, size_t i, int64_t deadline_ms,
 			len += q->k->block_bytes;
 		}
 	}
-	return kf_katapult_send(&q->k->link, q->command, payload, len, deadline_ms, err);
+	return send_frame(&q->k->link, q->command, payload, len, deadline_ms, err);
 }
 
 static int send_more(const struct requests *q, struct flight *f, struct kf_error *err)
@@ -190,7 +370,7 @@ static bool may_be_held(const struct requests *q, const struct flight *f)
 	       (f->sent - f->done + f->nudges) * ACK_BYTES == PACKET_BYTES;
 }
 
-/* As kf_katapult_wait_ack. An early EOF is answered after the blocks, and what is repeated drops.
+/* As wait_ack. An early EOF is answered after the blocks, and what is repeated drops.
  */
 static int await_answer(const struct requests *q, struct flight *f, struct kf_katapult_frame *ret,
 			struct kf_error *err)
@@ -200,15 +380,15 @@ static int await_answer(const struct requests *q, struct flight *f, struct kf_ka
 	int r;
 
 	if (may_be_held(q, f) && quiet_ms < f->deadline_ms) {
-		r = kf_katapult_wait_ack(link, q->command, quiet_ms, ret, err);
+		r = wait_ack(link, q->command, quiet_ms, ret, err);
 		if (r != -ETIMEDOUT)
 			return r;
-		r = kf_katapult_send(link, KF_KATAPULT_EOF, NULL, 0, f->deadline_ms, err);
+		r = send_frame(link, KF_KATAPULT_EOF, NULL, 0, f->deadline_ms, err);
 		if (r < 0)
 			return r;
 		f->nudges++;
 	}
-	return kf_katapult_wait_ack(link, q->command, f->deadline_ms, ret, err);
+	return wait_ack(link, q->command, f->deadline_ms, ret, err);
 }
 
 /* How many answers are missing before this one: it is to a later request that is in flight. */
@@ -235,7 +415,7 @@ static int receive_rest(const struct requests *q, size_t count, int64_t ms, stru
 	int r = 0;
 
 	for (; r >= 0 && count > 0; count--)
-		r = kf_katapult_wait_ack(&q->k->link, q->command, within(q->k, ms), &frame, err);
+		r = wait_ack(&q->k->link, q->command, within(q->k, ms), &frame, err);
 	return r < 0 ? r : 0;
 }
 
@@ -363,7 +543,7 @@ static int request_all(const struct requests *q, struct kf_error *err)
 	if (r < 0 && q->data)
 		kf_error_prefix(err, "block 0x%08x", block_address(q, f.done));
 	else if (r < 0)
-		kf_error_prefix(err, "%s", kf_katapult_command_name(q->command));
+		kf_error_prefix(err, "%s", command_name(q->command));
 	return r;
 }
 
@@ -478,10 +658,10 @@ static int await_connect(struct kf_katapult *k, struct connect *c, int64_t deadl
 	int r;
 
 	do {
-		r = kf_katapult_receive(&k->link, deadline_ms, ret);
+		r = receive(&k->link, deadline_ms, ret);
 		if (r < 0)
 			return r == -ETIMEDOUT ? 0 : r;
-		if (kf_katapult_acked(ret) == KF_KATAPULT_CONNECT)
+		if (acked_command(ret) == KF_KATAPULT_CONNECT)
 			return 1;
 		c->answered = true;
 		c->nacked = c->nacked || ret->command == KF_KATAPULT_NACK;
@@ -495,7 +675,7 @@ static int no_connect(const struct kf_katapult *k, const struct connect *c, stru
 		return kf_fail(err, KF_PROTOCOL, "the bootloader takes no more commands (NACK)");
 	if (c->answered || k->link.garbage > 0)
 		return kf_fail(err, KF_PROTOCOL, "what answers is not Katapult");
-	kf_katapult_port_failed(-ETIMEDOUT, err);
+	port_failed(-ETIMEDOUT, err);
 	kf_error_hint(err, "the bootloader may be stuck: power-cycle the board, then try again");
 	return -ETIMEDOUT;
 }
@@ -507,20 +687,20 @@ static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 	struct connect c = { 0 };
 	int r;
 
-	r = kf_katapult_link_open(&k->link, k->fd, err);
+	r = open_link(&k->link, k->fd, err);
 	if (r < 0)
 		return r;
 	for (int64_t wait_ms = k->usb_cdc ? CONNECT_USB_MS : CONNECT_FIRST_MS;; wait_ms *= 2) {
 		again_ms = within(k, wait_ms);
 		if (again_ms > deadline_ms)
 			again_ms = deadline_ms;
-		r = kf_katapult_send(&k->link, KF_KATAPULT_CONNECT, NULL, 0, deadline_ms, err);
+		r = send_frame(&k->link, KF_KATAPULT_CONNECT, NULL, 0, deadline_ms, err);
 		if (r < 0)
 			return r;
 		k->link.connects++;
 		r = await_connect(k, &c, again_ms, &frame);
 		if (r < 0)
-			return kf_katapult_port_failed(r, err);
+			return port_failed(r, err);
 		if (r > 0)
 			return parse_connect(k, &frame, err);
 		if (kf_now_ms() >= deadline_ms)
@@ -533,7 +713,7 @@ int kf_katapult_connect(struct kf_katapult *k, struct kf_error *err)
 	int r = connect_retrying(k, err);
 
 	if (r < 0)
-		kf_error_prefix(err, "%s", kf_katapult_command_name(KF_KATAPULT_CONNECT));
+		kf_error_prefix(err, "%s", command_name(KF_KATAPULT_CONNECT));
 	return r;
 }
 

@@ -9,7 +9,18 @@
 #define KF_KATAPULT_SESSION_H
 
 #include "core/error.h"
-#include "katapult/link.h"
+#include "katapult/frame.h"
+
+/* Frames over the port: session.c's own. */
+struct kf_katapult_link {
+	int fd;		   /* the caller's */
+	bool broken;	   /* a frame did not go out whole: nothing is sent any more */
+	unsigned connects; /* answers to CONNECT that may still come */
+	uint8_t last[8];   /* how the acknowledgement began that was taken last */
+	size_t garbage;	   /* bytes so far that were no frame's */
+	size_t rx_len, rx_used;
+	uint8_t rx[2 * KF_KATAPULT_FRAME_MAX];
+};
 
 struct kf_katapult {
 	int fd;			    /* the caller's */
