@@ -27,37 +27,6 @@
 
 static const char phase[] = "Flash";
 
-enum { OPT_NO_FALLBACK = 256, OPT_FORCE, OPT_NO_SERVICE, OPT_DRY_RUN, OPT_CHECK, OPT_UNKNOWN };
-enum { OPT_PORT = 300, OPT_FIRMWARE, OPT_RETURN, OPT_DELAY, OPT_KLIPPER_DIR, OPT_KATAPULT_DIR };
-enum { OPT_JSON = 400, OPT_TABLE, OPT_VERSION };
-
-static const struct option options[] = {
-	{ "method", required_argument, NULL, 'm' },
-	{ "no-fallback", no_argument, NULL, OPT_NO_FALLBACK },
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "accept-unknown-version", no_argument, NULL, OPT_VERSION },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "return-timeout", required_argument, NULL, OPT_RETURN },
-	{ "return-delay", required_argument, NULL, OPT_DELAY },
-	{ "unit", required_argument, NULL, 'u' },
-	{ "no-service", no_argument, NULL, OPT_NO_SERVICE },
-	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
-	{ "wait", required_argument, NULL, 'w' },
-	{ "jobs", required_argument, NULL, 'j' },
-	{ "check", no_argument, NULL, OPT_CHECK },
-	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-	{ "port", required_argument, NULL, OPT_PORT },
-	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
-	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER_DIR },
-	{ "katapult-dir", required_argument, NULL, OPT_KATAPULT_DIR },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 }
-};
-
 struct args {
 	struct kf_flash_options flash;
 	struct kf_batch batch;
@@ -97,73 +66,99 @@ static const char help[] =
 	"  -h, --help               this text\n"
 	"  -V, --version            the version\n";
 
-/* Options that only say yes, that keep a word, or a number; and where. */
-static const struct place {
-	int option;
-	size_t offset;
+/* Options, and what they set. */
+static const struct setting {
+	const char *name;
+	int letter;
+	enum {
+		FLAG,
+		NO_FLAG,
+		HELP,
+		WORD,
+		NUMBER,
+		METHOD,
+		UNIT
+	} kind; /* from WORD on: with a value */
 	enum kf_value value;
-} flags[] = {
-	{ OPT_NO_FALLBACK, offsetof(struct args, flash.no_fallback), KF_VALUE_ANY },
-	{ OPT_FORCE, offsetof(struct args, flash.force), KF_VALUE_ANY },
-	{ OPT_VERSION, offsetof(struct args, flash.unknown_version), KF_VALUE_ANY },
-	{ OPT_NO_SERVICE, offsetof(struct args, no_service), KF_VALUE_ANY },
-	{ OPT_UNKNOWN, offsetof(struct args, batch.guard.while_unknown), KF_VALUE_ANY },
-	{ OPT_CHECK, offsetof(struct args, flash.check), KF_VALUE_ANY },
-	{ OPT_DRY_RUN, offsetof(struct args, dry_run), KF_VALUE_ANY },
-	{ 'q', offsetof(struct args, quiet), KF_VALUE_ANY },
-}, words[] = {
-	{ 'm', offsetof(struct args, flash.method), KF_VALUE_TEXT },
-	{ OPT_PORT, offsetof(struct args, port), KF_VALUE_TEXT },
-	{ OPT_FIRMWARE, offsetof(struct args, firmware), KF_VALUE_TEXT },
-	{ OPT_KLIPPER_DIR, offsetof(struct args, flash.klipper_dir), KF_VALUE_TEXT },
-	{ OPT_KATAPULT_DIR, offsetof(struct args, flash.katapult_dir), KF_VALUE_TEXT },
-}, numbers[] = {
-	{ 't', offsetof(struct args, flash.method_ms), KF_VALUE_TIMEOUT },
-	{ 'w', offsetof(struct args, flash.wait_ms), KF_VALUE_DELAY },
-	{ 'j', offsetof(struct args, jobs), KF_VALUE_COUNT },
-	{ OPT_RETURN, offsetof(struct args, flash.return_ms), KF_VALUE_TIMEOUT },
-	{ OPT_DELAY, offsetof(struct args, delay_ms), KF_VALUE_DELAY },
+	size_t offset;
+} settings[] = {
+	{ "method", 'm', METHOD, KF_VALUE_TEXT, offsetof(struct args, flash.method) },
+	{ "no-fallback", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.no_fallback) },
+	{ "force", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.force) },
+	{ "accept-unknown-version", 0, FLAG, KF_VALUE_ANY,
+	  offsetof(struct args, flash.unknown_version) },
+	{ "timeout", 't', NUMBER, KF_VALUE_TIMEOUT, offsetof(struct args, flash.method_ms) },
+	{ "return-timeout", 0, NUMBER, KF_VALUE_TIMEOUT, offsetof(struct args, flash.return_ms) },
+	{ "return-delay", 0, NUMBER, KF_VALUE_DELAY, offsetof(struct args, delay_ms) },
+	{ "unit", 'u', UNIT, KF_VALUE_ANY, 0 },
+	{ "no-service", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, no_service) },
+	{ "while-unknown", 0, FLAG, KF_VALUE_ANY,
+	  offsetof(struct args, batch.guard.while_unknown) },
+	{ "wait", 'w', NUMBER, KF_VALUE_DELAY, offsetof(struct args, flash.wait_ms) },
+	{ "jobs", 'j', NUMBER, KF_VALUE_COUNT, offsetof(struct args, jobs) },
+	{ "check", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.check) },
+	{ "dry-run", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, dry_run) },
+	{ "port", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, port) },
+	{ "firmware", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, firmware) },
+	{ "klipper-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.klipper_dir) },
+	{ "katapult-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.katapult_dir) },
+	{ "json", 0, NO_FLAG, KF_VALUE_ANY, offsetof(struct args, table) },
+	{ "table", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, table) },
+	{ "quiet", 'q', FLAG, KF_VALUE_ANY, offsetof(struct args, quiet) },
+	{ "help", 'h', HELP, KF_VALUE_ANY, 0 },
+	{ "version", 'V', HELP, KF_VALUE_ANY, 0 },
 };
 
-static const struct place *find(const struct place *table, size_t count, int c)
+static int read_option(const struct setting *setting, struct args *args, struct kf_error *err)
 {
-	for (size_t i = 0; i < count; i++)
-		if (table[i].option == c)
-			return &table[i];
-	return NULL;
+	void *at = (char *)args + setting->offset;
+	char unit[KF_NAME_SIZE];
+	int r;
+
+	if (setting->kind == FLAG || setting->kind == NO_FLAG) {
+		*(bool *)at = setting->kind == FLAG;
+		return 0;
+	}
+	if (setting->kind == UNIT) {
+		r = kf_unit_name(optarg, unit, err);
+		return r < 0 ? r : kf_hold_unit(&args->batch.hold, unit, err);
+	}
+	r = kf_value_read(setting->value, setting->name, optarg,
+			  setting->kind == NUMBER ? at : NULL, err);
+	if (r == 0 && setting->kind == METHOD)
+		r = kf_method_check(setting->name, optarg, err);
+	if (setting->kind != NUMBER)
+		*(const char **)at = optarg;
+	return r;
 }
 
-/* One option: -1 to go on, or the status to leave with. */
-static int read_option(int c, struct args *args)
-{
-	const struct place *flag = find(flags, KF_ARRAY_SIZE(flags), c);
-	const struct place *word = find(words, KF_ARRAY_SIZE(words), c);
-	const struct place *number = find(numbers, KF_ARRAY_SIZE(numbers), c);
-	const char *name = kf_usage_option(options, c);
-	char unit[KF_NAME_SIZE], *at = (char *)args;
-	struct kf_error err;
-	int r = 0;
+enum { LONG = 256 }; /* + the place in the table: what getopt_long returns for a long name */
 
-	if (flag) {
-		*(bool *)(at + flag->offset) = true;
-	} else if (word) {
-		r = kf_value_read(word->value, name, optarg, NULL, &err);
-		if (r == 0 && c == 'm')
-			r = kf_method_check(name, optarg, &err);
-		*(const char **)(at + word->offset) = optarg;
-	} else if (number) {
-		r = kf_value_read(number->value, name, optarg, (int64_t *)(at + number->offset),
-				  &err);
-	} else if (c == 'u') {
-		r = kf_unit_name(optarg, unit, &err);
-		if (r == 0)
-			r = kf_hold_unit(&args->batch.hold, unit, &err);
-	} else if (c == OPT_JSON || c == OPT_TABLE) {
-		args->table = c == OPT_TABLE;
-	} else {
-		return kf_usage_see();
+/* -1 to go on, or the status to leave with. */
+static int read_options(int argc, char **argv, struct args *args)
+{
+	struct option options[KF_ARRAY_SIZE(settings) + 1] = { 0 };
+	const struct setting *setting;
+	struct kf_error err;
+	int c;
+
+	for (int i = 0; i < (int)KF_ARRAY_SIZE(settings); i++)
+		options[i] = (struct option){ settings[i].name, settings[i].kind >= WORD, NULL,
+					      LONG + i };
+	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
+		if (c == '?')
+			return kf_usage_see();
+		for (setting = settings; c < LONG && setting->letter != c; setting++)
+			;
+		if (c >= LONG)
+			setting = &settings[c - LONG];
+		if (setting->kind == HELP)
+			return kf_usage_print(setting->letter == 'h' ? help
+								     : "kf-flash " KF_VERSION "\n");
+		if (read_option(setting, args, &err) < 0)
+			return kf_usage_error(&err);
 	}
-	return r < 0 ? kf_usage_error(&err) : -1;
+	return -1;
 }
 
 static int read_records(json_t *records, struct kf_error *err)
@@ -220,20 +215,21 @@ static void describe_plan(const struct kf_plan *plan, bool stops_units, char *re
 {
 	const struct kf_board *board = &plan->board;
 	const char *unit = stops_units ? board->holder.unit : "";
+	bool second = plan->methods.count > 1;
 
-	if (plan->current) {
+	if (plan->current)
 		kf_text_format(ret, size,
 			       "would leave it alone: it was last flashed with %s (%s), --force "
 			       "writes it again",
 			       plan->path, plan->image.dictionary.version);
-		return;
-	}
-	kf_text_format(
-		ret, size, "would flash %s (%s, %s, %zu bytes) by %s%s%s at %s%s%s", plan->path,
-		plan->image.dictionary.version, plan->image.dictionary.mcu, plan->image.len,
-		kf_method_name(plan->methods.list[0]), plan->methods.count > 1 ? ", else " : "",
-		plan->methods.count > 1 ? kf_method_name(plan->methods.list[1]) : "",
-		board->tty[0] ? board->tty : board->usb.port, unit[0] ? ", stopping " : "", unit);
+	else
+		kf_text_format(ret, size, "would flash %s (%s, %s, %zu bytes) by %s%s%s at %s%s%s",
+			       plan->path, plan->image.dictionary.version,
+			       plan->image.dictionary.mcu, plan->image.len,
+			       kf_method_name(plan->methods.list[0]), second ? ", else " : "",
+			       second ? kf_method_name(plan->methods.list[1]) : "",
+			       board->tty[0] ? board->tty : board->usb.port,
+			       unit[0] ? ", stopping " : "", unit);
 }
 
 static const char *text(const json_t *obj, const char *name)
@@ -243,44 +239,27 @@ static const char *text(const json_t *obj, const char *name)
 	return s ? s : "";
 }
 
-/* "flashed: runs VERSION now, 2.1 s", or "current: VERSION: why" from the record's "flash". */
-static void describe_result(const json_t *flash, const char *version, char *ret, size_t size)
-{
-	const char *reason = text(flash, "reason");
-
-	if (strcmp(text(flash, "result"), "current") == 0)
-		kf_text_format(ret, size, "current: %s: %s", version,
-			       reason[0] ? reason
-					 : "its flash has this image; nothing was written");
-	else
-		kf_text_format(ret, size, "flashed: runs %s now, %.1f s", version,
-			       json_number_value(json_object_get(flash, "seconds")));
-}
-
-/*
- * "label  word  reason, or versions and method" of a record that is done; version is the image's.
+/* "label  word  reason, or versions and method" of a record that is done; version is the image's.
  */
-static void format_line(const json_t *record, const char *label, const char *version, char *ret,
-			size_t size)
+static void print_line(const json_t *record, const char *label, const char *version)
 {
 	const json_t *flash = json_object_get(record, "flash");
-	const json_t *error = json_object_get(record, "error");
 	const char *before = text(flash, "version_before"), *after = text(flash, "version_after");
-	const char *result = text(flash, "result");
+	const char *result = flash ? text(flash, "result") : "ready";
+	const char *reason = flash ? text(flash, "reason") : "can be flashed now";
 
-	if (json_is_object(error))
-		kf_text_format(ret, size, "%-20s %-10s %s", label, "failed",
-			       text(error, "message"));
-	else if (!flash)
-		kf_text_format(ret, size, "%-20s %-10s %s", label, "ready", "can be flashed now");
-	else if (text(flash, "reason")[0])
-		kf_text_format(ret, size, "%-20s %-10s %s", label, result, text(flash, "reason"));
+	if (kf_record_failed(record)) {
+		result = "failed";
+		reason = text(json_object_get(record, "error"), "message");
+	}
+	printf("%-20s %-10s ", label, result);
+	if (reason[0])
+		puts(reason);
 	else if (strcmp(result, "dry_run") == 0)
-		kf_text_format(ret, size, "%-20s %-10s would flash %s (%s)", label, result, version,
-			       text(flash, "method"));
+		printf("would flash %s (%s)\n", version, text(flash, "method"));
 	else
-		kf_text_format(ret, size, "%-20s %-10s %s%s%s (%s)", label, result, before,
-			       before[0] && after[0] ? " -> " : "", after, text(flash, "method"));
+		printf("%s%s%s (%s)\n", before, before[0] && after[0] ? " -> " : "", after,
+		       text(flash, "method"));
 }
 
 static void dry_run_job(struct kf_job *job, const struct args *args)
@@ -297,10 +276,15 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 
 static void show_result(const struct kf_job *job, const json_t *flash)
 {
-	char text[1024];
+	const char *label = kf_board_label(&job->board), *reason = text(flash, "reason");
+	const char *version = job->plan.image.dictionary.version;
 
-	describe_result(flash, job->plan.image.dictionary.version, text, sizeof(text));
-	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
+	if (strcmp(text(flash, "result"), "current") == 0)
+		kf_log_phase(phase, label, "current: %s: %s", version,
+			     reason[0] ? reason : "its flash has this image; nothing was written");
+	else
+		kf_log_phase(phase, label, "flashed: runs %s now, %.1f s", version,
+			     json_number_value(json_object_get(flash, "seconds")));
 }
 
 static void flash_job(struct kf_job *job)
@@ -344,13 +328,10 @@ static void run_job(struct kf_job *job, void *arg)
 static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 {
 	const struct args *args = arg;
-	char line[1024];
 
 	if (!args->table)
 		return kf_record_write(stdout, job->record, err);
-	format_line(job->record, kf_board_label(&job->board), job->plan.image.dictionary.version,
-		    line, sizeof(line));
-	puts(line);
+	print_line(job->record, kf_board_label(&job->board), job->plan.image.dictionary.version);
 	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
 				     : 0;
 }
@@ -443,18 +424,12 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 				    argv, records, err);
 }
 
-/* The same for all of them. */
 static int parse(int argc, char **argv, struct args *args)
 {
-	int c, status;
+	int status = read_options(argc, argv, args);
 
-	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
-		if (c == 'h' || c == 'V')
-			return kf_usage_print(c == 'h' ? help : "kf-flash " KF_VERSION "\n");
-		status = read_option(c, args);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	args->flash.by_hand = args->port && args->firmware;
 	if (optind < argc)
 		return kf_usage_mistake(
@@ -473,7 +448,7 @@ int main(int argc, char *argv[])
 			   .wait_ms = KF_WAIT_MS },
 		.locks = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
 		.batch.guard.waits = show_slow,
-		.table = isatty(STDOUT_FILENO)
+		.table = isatty(STDOUT_FILENO),
 	};
 	struct kf_error err;
 	int status, r;

@@ -209,24 +209,29 @@ static bool flashed_all_the_same(struct run *run)
 static int run_method(struct run *run, enum kf_method method, const struct kf_image *image,
 		      int64_t deadline_ms, struct kf_error *err)
 {
-	const struct kf_plan *plan = run->plan;
+	struct kf_native *n = &run->native;
 	int r = 0;
 
-	if (method != KF_METHOD_KATAPULT && run->board.mode == KF_MODE_KATAPULT)
-		r = kf_native_check(plan, image, &run->board,
-				    sooner(deadline_ms, kf_now_ms() + IDENTIFY_MS), &run->native,
-				    err);
+	*n = (struct kf_native){ .plan = run->plan,
+				 .image = image,
+				 .board = &run->board,
+				 .progress = run->progress,
+				 .deadline_ms = deadline_ms };
+	if (method == KF_METHOD_KATAPULT) {
+		r = kf_native_flash(n, err);
+		if (n->readback)
+			verified(run, "readback");
+		return r;
+	}
+	n->deadline_ms = sooner(deadline_ms, kf_now_ms() + IDENTIFY_MS);
+	if (run->board.mode == KF_MODE_KATAPULT)
+		r = kf_native_check(n, err);
 	if (r < 0)
 		return r;
-	if (method == KF_METHOD_MAKE_FLASH)
-		return kf_make_flash(plan, &run->board, deadline_ms, run->progress, err);
-	if (method == KF_METHOD_FLASHTOOL)
-		return kf_flashtool(plan, image, &run->board, deadline_ms, run->progress, err);
-	r = kf_native_flash(plan, image, &run->board, deadline_ms, run->progress, &run->native,
-			    err);
-	if (run->native.readback)
-		verified(run, "readback");
-	return r;
+	return method == KF_METHOD_MAKE_FLASH
+		       ? kf_make_flash(run->plan, &run->board, deadline_ms, run->progress, err)
+		       : kf_flashtool(run->plan, image, &run->board, deadline_ms, run->progress,
+				      err);
 }
 
 /*

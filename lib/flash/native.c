@@ -40,9 +40,10 @@ static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
-static int check(const struct kf_plan *plan, const struct kf_image *image,
-		 const struct kf_katapult *k, struct kf_error *err)
+static int check(const struct kf_native *n, const struct kf_katapult *k, struct kf_error *err)
 {
+	const struct kf_plan *plan = n->plan;
+	const struct kf_image *image = n->image;
 	int r;
 
 	if (!kf_mcu_same(k->mcu, image->dictionary.mcu))
@@ -64,14 +65,13 @@ static int check(const struct kf_plan *plan, const struct kf_image *image,
 }
 
 /* Is the image there already? 1, 0 (at the first block that differs), or an error. */
-static int compare(struct kf_katapult *k, const struct kf_image *image,
-		   const struct kf_progress *progress, struct kf_error *err)
+static int compare(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
 {
-	struct show comparing = { progress, "comparing" };
+	struct show comparing = { n->progress, "comparing" };
 	struct kf_error why;
-	int r;
+	int r = kf_katapult_verify(k, n->image->data, n->image->len, show_progress, &comparing,
+				   &why);
 
-	r = kf_katapult_verify(k, image->data, image->len, show_progress, &comparing, &why);
 	if (r < 0 && why.code == KF_VERIFY_FAILED)
 		return 0;
 	if (r < 0)
@@ -79,16 +79,39 @@ static int compare(struct kf_katapult *k, const struct kf_image *image,
 	return r < 0 ? r : 1;
 }
 
-static int write_image(struct kf_katapult *k, const struct kf_image *image,
-		       const struct kf_progress *progress, struct kf_error *err)
+/* Nothing was written: the board may go back to what it ran, if that is whole. */
+static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_error *err)
 {
-	struct show writing = { progress, "writing" }, reading = { progress, "reading back" };
-	int r;
+	struct kf_last_flash state = { 0 };
+	bool whole = false;
 
-	r = kf_katapult_write(k, image->data, image->len, show_progress, &writing, err);
+	if (n->plan->board.key[0])
+		kf_last_flash_load(n->plan->board.key, &state);
+	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
+		whole = false;
+	n->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
+	if (!n->sent_back)
+		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
+			      whole ? ": power-cycle it" : ", for it has no whole firmware");
+	return r;
+}
+
+/*
+ * From the first block on the board is half-written, also for whoever comes after a power loss of
+ * this host: the note comes first.
+ */
+static int write_image(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
+{
+	struct show writing = { n->progress, "writing" }, reading = { n->progress, "reading back" };
+	int r = kf_last_flash_incomplete(n->plan->board.key, kf_mode_name(n->board->mode), err);
+
 	if (r < 0)
-		return r;
-	return kf_katapult_verify(k, image->data, image->len, show_progress, &reading, err);
+		return refuse(n, k, r, err);
+	n->begun = true;
+	r = kf_katapult_write(k, n->image->data, n->image->len, show_progress, &writing, err);
+	return r < 0 ? r
+		     : kf_katapult_verify(k, n->image->data, n->image->len, show_progress, &reading,
+					  err);
 }
 
 static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
@@ -105,52 +128,25 @@ static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 	return r;
 }
 
-/* Nothing was written: the board may go back to what it ran, if that is whole. */
-static int refuse(struct kf_katapult *k, const struct kf_plan *plan, int r, struct kf_native *ret,
-		  struct kf_error *err)
+static int converse(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
 {
-	struct kf_last_flash state = { 0 };
-	bool whole = false;
-
-	if (plan->board.key[0])
-		kf_last_flash_load(plan->board.key, &state);
-	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
-		whole = false;
-	ret->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
-	if (!ret->sent_back)
-		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
-			      whole ? ": power-cycle it" : ", for it has no whole firmware");
-	return r;
-}
-
-/* From here on the board is half-written, also for whoever comes after a power loss of this host.
- */
-static int begin(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_board *board,
-		 struct kf_native *ret, struct kf_error *err)
-{
-	int r = kf_last_flash_incomplete(plan->board.key, kf_mode_name(board->mode), err);
+	int r = kf_katapult_connect(k, err);
 
 	if (r < 0)
-		return refuse(k, plan, r, ret, err);
-	ret->begun = true;
-	return 0;
-}
-
-static int flash_in_katapult(struct kf_katapult *k, const struct kf_plan *plan,
-			     const struct kf_image *image, const struct kf_board *board,
-			     const struct kf_progress *progress, struct kf_native *ret,
-			     struct kf_error *err)
-{
-	int r = kf_katapult_finish(k, err);
-
-	if (r == 0 && !plan->options.force)
-		r = compare(k, image, progress, err);
-	ret->current = r > 0;
+		return r;
+	kf_progress_step(
+		n->progress, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
+		k->version[0] ? k->version : "(no version)", k->mcu, k->start, k->block_bytes);
+	r = check(n, k, err);
+	if (r < 0)
+		return refuse(n, k, r, err);
+	r = kf_katapult_finish(k, err);
+	if (r == 0 && !n->plan->options.force)
+		r = compare(n, k, err);
+	n->current = r > 0;
 	if (r == 0)
-		r = begin(k, plan, board, ret, err);
-	if (r == 0)
-		r = write_image(k, image, progress, err);
-	ret->readback = r >= 0;
+		r = write_image(n, k, err);
+	n->readback = r >= 0;
 	return r < 0 ? r : leave_katapult(k, err);
 }
 
@@ -160,54 +156,35 @@ static bool is_usb_cdc(const struct kf_usb *usb)
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
 }
 
-static int converse(struct kf_katapult *k, const struct kf_plan *plan, const struct kf_image *image,
-		    const struct kf_board *board, const struct kf_progress *progress,
-		    struct kf_native *ret, struct kf_error *err)
-{
-	int r = kf_katapult_connect(k, err);
-
-	if (r < 0)
-		return r;
-	kf_progress_step(progress, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
-			 k->version[0] ? k->version : "(no version)", k->mcu, k->start,
-			 k->block_bytes);
-	r = check(plan, image, k, err);
-	return r < 0 ? refuse(k, plan, r, ret, err)
-		     : flash_in_katapult(k, plan, image, board, progress, ret, err);
-}
-
-int kf_native_flash(const struct kf_plan *plan, const struct kf_image *image,
-		    const struct kf_board *board, int64_t deadline_ms,
-		    const struct kf_progress *progress, struct kf_native *ret, struct kf_error *err)
+int kf_native_flash(struct kf_native *n, struct kf_error *err)
 {
 	_cleanup_(kf_drain_endp) struct kf_drain drain = KF_DRAIN_NONE;
 	_cleanup_(kf_serial_closep) int fd = -1;
-	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
-	int r = kf_serial_open(board->tty, BAUD, &fd, err);
+	struct kf_katapult k = { .deadline_ms = n->deadline_ms,
+				 .usb_cdc = is_usb_cdc(&n->board->usb) };
+	int r = kf_serial_open(n->board->tty, BAUD, &fd, err);
 
-	*ret = (struct kf_native){ 0 };
 	if (r == 0)
 		r = kf_drain_start(&fd, &drain, err);
 	if (r < 0)
 		return r;
 	k.fd = drain.port;
-	r = converse(&k, plan, image, board, progress, ret, err);
+	r = converse(n, &k, err);
 	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
 	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }
 
-int kf_native_check(const struct kf_plan *plan, const struct kf_image *image,
-		    const struct kf_board *board, int64_t deadline_ms, struct kf_native *ret,
-		    struct kf_error *err)
+int kf_native_check(struct kf_native *n, struct kf_error *err)
 {
 	_cleanup_(kf_serial_closep) int fd = -1;
-	struct kf_katapult k = { .deadline_ms = deadline_ms, .usb_cdc = is_usb_cdc(&board->usb) };
-	int r = kf_serial_open(board->tty, BAUD, &fd, err);
+	struct kf_katapult k = { .deadline_ms = n->deadline_ms,
+				 .usb_cdc = is_usb_cdc(&n->board->usb) };
+	int r = kf_serial_open(n->board->tty, BAUD, &fd, err);
 
 	k.fd = fd;
 	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
 		return r;
-	r = check(plan, image, &k, err);
-	return r < 0 ? refuse(&k, plan, r, ret, err) : 0;
+	r = check(n, &k, err);
+	return r < 0 ? refuse(n, &k, r, err) : 0;
 }
