@@ -15,6 +15,12 @@
 
 enum { SYSTEMD_MS = 10000 };
 
+static void fail_job(struct kf_job *job, const char *tool)
+{
+	kf_last_flash_explain(job->board.key, &job->err);
+	kf_record_set_error(job->record, tool, &job->err);
+}
+
 static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		     const struct kf_boards *now, const struct kf_flash_options *options,
 		     struct kf_print_guard *guard, const char *tool)
@@ -37,8 +43,7 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		job->plan.current = kf_flash_confirm(&job->plan);
 	if (r < 0) {
 		kf_error_for(&job->err, job->board.key);
-		kf_last_flash_explain(job->board.key, &job->err);
-		kf_record_set_error(job->record, tool, &job->err);
+		fail_job(job, tool);
 	}
 }
 
@@ -93,12 +98,6 @@ static struct kf_holder find_main(struct kf_bus *bus, const char *unit)
 		holder.pid = (pid_t)state.pid;
 	kf_text_format(holder.unit, sizeof(holder.unit), "%s", unit);
 	return holder;
-}
-
-static void fail_job(struct kf_job *job, const char *tool)
-{
-	kf_last_flash_explain(job->board.key, &job->err);
-	kf_record_set_error(job->record, tool, &job->err);
 }
 
 static void hold_named(struct kf_batch *batch, const char *tool)

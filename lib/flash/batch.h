@@ -26,7 +26,7 @@ struct kf_batch {
 /*
  * Look at what is plugged in and plan each record of the array (which must outlive the batch); a
  * board whose plan fails gets its error in its job and its record, in tool's name, and does not
- * stop the others. One that a Klippy may have of which nobody can say whether it prints fails
+ * stop the others. A board fails that may belong to a Klippy whose print state is unknown
  * (unless batch->guard.while_unknown). Fails only where nothing can be planned at all: no registry,
  * no memory.
  */

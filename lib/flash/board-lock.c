@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Locks are taken in the order of their names, so that two runs cannot each wait for what the
- * other has. flock(2) belongs to the open file: through fork and exec, until the last copy closes.
+ * Boards are locked in the order of their ports, so that two runs cannot each wait for a lock that
+ * the other has. flock(2) belongs to the open file: through fork and exec, until the last copy
+ * closes.
  */
 #include <dirent.h>
 #include <errno.h>

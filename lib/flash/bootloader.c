@@ -25,8 +25,8 @@ static bool same_in_bootloader(const struct kf_board *board, const struct kf_boa
 }
 
 /*
- * Can it be asked to leave? Klipper can, and so can what runs under names of its own on the chip's
- * own USB port; but not a chip behind a USB-to-serial converter.
+ * Can it be asked to leave for its bootloader? Klipper can, and so can firmware with other USB
+ * names on the chip's own USB port; but not a chip behind a USB-to-serial converter.
  */
 static bool has_own_usb(const struct kf_board *board)
 {
@@ -35,7 +35,8 @@ static bool has_own_usb(const struct kf_board *board)
 		strcmp(board->usb.interface, "if00") == 0 && kf_board_has_serial(board));
 }
 
-/* Behind a USB-to-serial chip (CH340) nothing shows what runs: being there must do. */
+/* Behind a USB-to-serial chip (CH340) nothing shows which firmware runs: it is enough to be there.
+ */
 static bool same_in_klipper(const struct kf_board *board, const struct kf_board *want)
 {
 	return (board->mode == KF_MODE_KLIPPER ||
@@ -112,24 +113,24 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 static void describe_port(const struct kf_board *board, const struct kf_board *now,
 			  const char *nothing, char *ret, size_t size)
 {
-	char told[KF_REASON_SIZE];
+	char occupant[KF_REASON_SIZE];
 
 	if (!now) {
 		kf_text_format(ret, size, "%s at USB port %s", nothing, board->usb.port);
 		return;
 	}
-	kf_occupant_describe(board, now, told, sizeof(told));
-	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, told);
+	kf_occupant_describe(board, now, occupant, sizeof(occupant));
+	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, occupant);
 }
 
 /* It left Klipper and is not to be seen: now is what is on its port, NULL: nothing. */
 static int not_entered(const struct kf_board *board, const struct kf_board *now,
 		       struct kf_error *err)
 {
-	char told[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
+	char occupant[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
 
-	describe_port(board, now, "nothing came back", told, sizeof(told));
-	kf_fail(err, KF_GONE, "it left for its bootloader and %s", told);
+	describe_port(board, now, "nothing came back", occupant, sizeof(occupant));
+	kf_fail(err, KF_GONE, "it left for its bootloader and %s", occupant);
 	if (!now)
 		return kf_code_errno(KF_GONE);
 	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
@@ -144,14 +145,14 @@ static int not_entered(const struct kf_board *board, const struct kf_board *now,
  */
 static int not_back(const struct kf_board *board, const struct kf_board *now, struct kf_error *err)
 {
-	char told[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
+	char occupant[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
 	bool bridge = now && kf_identity_bridge(&now->usb);
 
-	describe_port(board, now, "it did not come back", told, sizeof(told));
+	describe_port(board, now, "it did not come back", occupant, sizeof(occupant));
 	if (!now || (!bridge && now->mode != KF_MODE_KLIPPER))
-		kf_fail(err, KF_GONE, "%s", told);
+		kf_fail(err, KF_GONE, "%s", occupant);
 	else
-		kf_fail(err, KF_UNVERIFIED, "%s, which %s", told,
+		kf_fail(err, KF_UNVERIFIED, "%s, which %s", occupant,
 			bridge ? "cannot be asked over USB" : "is not taken for the board");
 	if (!now)
 		return kf_code_errno(KF_GONE);
@@ -234,7 +235,8 @@ int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board,
 			   struct kf_error *err)
 {
-	char so_far[sizeof(err->hint) + 2] = "", told[KF_REASON_SIZE], before[sizeof(err->message)];
+	char so_far[sizeof(err->hint) + 2] = "", occupant[KF_REASON_SIZE],
+					before[sizeof(err->message)];
 	const struct awaited awaited = { board, kf_board_same };
 	struct kf_board now;
 	enum seen seen = SEEN_NOTHING;
@@ -250,11 +252,11 @@ void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *bo
 	if (err->hint[0])
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
 	if (!there && kf_occupant_find(board->usb.port, &now)) {
-		kf_occupant_describe(board, &now, told, sizeof(told));
+		kf_occupant_describe(board, &now, occupant, sizeof(occupant));
 		kf_text_format(before, sizeof(before), "%s", err->message);
 		kf_text_format(err->message, sizeof(err->message),
 			       "%s; the board is not there any more: on USB port %s %s", before,
-			       board->usb.port, told);
+			       board->usb.port, occupant);
 	} else if (!there)
 		kf_error_hint(err, "%sthe board is not there any more: check cable and power",
 			      so_far);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The order is the safety: ask what runs, enter the bootloader, write, let go,
- * wait for the return, ask again. Nothing claims success but the last answer.
+ * The order makes it safe: ask the version, enter the bootloader, write, leave, wait for the
+ * return, ask the version again. Only the last answer is success.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,7 +30,7 @@ enum {
 	KLIPPY_MS = 3000,
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
-	/* of a board that another program let go, or did not: COMPLETE takes 100 ms to work */
+	/* for a board to leave Katapult after another program: COMPLETE takes 100 ms to work */
 	LEAVING_MS = 500,
 	/* other boards' methods that may run before ours */
 	METHODS_AHEAD = 4,
@@ -41,11 +41,11 @@ struct run {
 	const struct kf_plan *plan;
 	const struct kf_progress *progress;
 	struct kf_monitor *monitor;
-	struct kf_board board;	   /* as it was seen last */
-	json_t *flash;		   /* the record's member, growing */
-	struct kf_native native;   /* of the last attempt */
-	char told[KF_NAME_SIZE];   /* the version that the board told last; empty: none */
-	char before[KF_NAME_SIZE]; /* and before the first attempt */
+	struct kf_board board;	    /* as it was seen last */
+	json_t *flash;		    /* the record's member, growing */
+	struct kf_native native;    /* of the last attempt */
+	char version[KF_NAME_SIZE]; /* that the board reported last; empty: none */
+	char before[KF_NAME_SIZE];  /* and before the first attempt */
 };
 
 static int64_t sooner(int64_t a_ms, int64_t b_ms)
@@ -64,8 +64,8 @@ static int identify_board(const struct kf_board *board, int64_t within_ms,
 }
 
 /*
- * The version that the board runs, by its own word; of a board whose port is in use, by that of
- * the Klippy that it told when they connected. Negative: neither tells.
+ * The version that the board runs. The board is asked; if its port is in use, the Klippy that has
+ * the port is. Negative: neither answers.
  */
 static int running_version(const struct kf_board *board, char ret[KF_NAME_SIZE])
 {
@@ -111,7 +111,7 @@ static bool can_identify(const struct run *run)
 		!kf_loader_beside_katapult(loader_of(run)));
 }
 
-/* Records the version that the board or its Klippy tells, else the one in our notes. */
+/* Record the version that the board or its Klippy reports, else the one in our notes. */
 static void note_version_before(struct run *run)
 {
 	struct kf_last_flash state = { 0 };
@@ -169,7 +169,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 			       run->board.tty, why.message);
 	}
 	json_object_set_new(run->flash, "version_after", json_string(dictionary.version));
-	kf_text_format(run->told, sizeof(run->told), "%s", dictionary.version);
+	kf_text_format(run->version, sizeof(run->version), "%s", dictionary.version);
 	if (strcmp(dictionary.version, want) != 0)
 		return kf_fail(err, KF_WRONG_VERSION, "the board runs %s, the image is %s",
 			       dictionary.version, want);
@@ -184,8 +184,8 @@ static void look_again(struct run *run)
 }
 
 /*
- * The other programs' exit status proves nothing, either way (field-notes.md, "Outcome"): one that
- * complains has flashed the board if that runs another version than before, and the image's.
+ * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
+ * the board is flashed all the same if it now runs the image's version, and did not before.
  */
 static bool flashed_all_the_same(struct run *run)
 {
@@ -197,8 +197,8 @@ static bool flashed_all_the_same(struct run *run)
 	look_again(run);
 	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		/* It proves no flash, but that the firmware is whole. */
-		if (!can_identify(run) || running_version(&run->board, run->told) < 0)
-			run->told[0] = 0;
+		if (!can_identify(run) || running_version(&run->board, run->version) < 0)
+			run->version[0] = 0;
 		return false;
 	}
 	ms = run->board.mode == KF_MODE_KATAPULT ? LEAVING_MS : REENUMERATION_MS;
@@ -248,8 +248,8 @@ static void wait_for_sent_back(struct run *run)
 }
 
 /*
- * What another program has written, nobody has read back: only a version that the board did not run
- * before says that it is there.
+ * Nobody reads back the bytes that another program writes. Only a version that the board did not
+ * run before proves that they are there.
  */
 static int prove_by_change(const struct run *run, struct kf_error *err)
 {
@@ -258,7 +258,7 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	if (run->before[0] && strcmp(run->before, version) != 0)
 		return 0;
 	kf_fail(err, KF_UNVERIFIED,
-		"the board runs %s, %s: whether it was written anew, nobody can tell", version,
+		"the board runs %s, %s: nobody can tell whether it was written anew", version,
 		run->before[0] ? "as it did before" : "and what it ran before is not known");
 	kf_error_hint(err, "look whether Klipper connects to it; where there is a Katapult, "
 			   "--method=katapult reads back what it has written");
@@ -405,7 +405,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 
 		json_object_set_new(run->flash, "verified", json_array());
 		run->native = (struct kf_native){ 0 };
-		run->told[0] = '\0';
+		run->version[0] = '\0';
 		r = lock_programs(plan, plan->methods.list[i], &lock, err);
 		if (r == 0)
 			r = attempt(run, plan->methods.list[i], err);
@@ -435,7 +435,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 	return r;
 }
 
-/* Somebody took a port that was free: who? */
+/* Name the process that took a port that was free. */
 static int explain_busy(const struct run *run, struct kf_error *err)
 {
 	struct kf_board board = run->board;
@@ -445,17 +445,17 @@ static int explain_busy(const struct run *run, struct kf_error *err)
 }
 
 /*
- * What the board told, and, if it proved to have it, the image. A board that tells its version, or
- * whose every byte was read back, is not incomplete any more.
+ * Save the version that the board reported, and the image if the flash is proved. A board that
+ * reports its version, or whose every byte was read back, is not incomplete any more.
  */
 static void remember(const struct run *run, bool proved)
 {
 	const char *key = run->plan->board.key;
 	struct kf_last_flash state = { .time_s = time(NULL) };
 
-	if (!key[0] || (!run->told[0] && !run->native.readback))
+	if (!key[0] || (!run->version[0] && !run->native.readback))
 		return;
-	kf_text_format(state.version, sizeof(state.version), "%s", run->told);
+	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
 	if (proved)
 		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
 	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
@@ -490,7 +490,7 @@ static int flash(struct run *run, struct kf_error *err)
 }
 
 /* Is it in its bootloader, and does it answer, as far as err tells? */
-static bool waits(const struct run *run, const struct kf_error *err)
+static bool is_waiting(const struct run *run, const struct kf_error *err)
 {
 	struct kf_board now;
 
@@ -507,11 +507,11 @@ static void explain_incomplete(const struct run *run, struct kf_error *err)
 
 	if (run->plan->board.key[0])
 		kf_last_flash_load(run->plan->board.key, &state);
-	else if (run->native.begun && !run->native.readback && !run->told[0])
+	else if (run->native.begun && !run->native.readback && !run->version[0])
 		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s",
 			       kf_mode_name(KF_MODE_KATAPULT));
 	if (state.incomplete[0])
-		kf_last_flash_hint(state.incomplete, waits(run, err), err);
+		kf_last_flash_hint(state.incomplete, is_waiting(run, err), err);
 }
 
 int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress, json_t **ret,

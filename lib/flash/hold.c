@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Chain loading: take the thing, then become the program that needs it. */
+/* Chain loading: kf-flash becomes kf-service hold, which starts it again as its COMMAND. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

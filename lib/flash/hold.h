@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What must be stopped for a flash: the units that hold the boards' ports, no others.
+ * The units that have to be stopped for a flash: those that hold the boards' ports, no others.
  * Stopping and restoring is kf-service's job; kf-flash becomes its COMMAND.
  */
 #ifndef KF_FLASH_HOLD_H

@@ -22,12 +22,15 @@ struct worker {
 	bool over;
 };
 
-struct crew {
+struct run {
 	struct kf_batch *batch;
 	const struct kf_parallel *p;
 	struct worker *list;
 	struct pollfd *fds;
 	size_t running, limit, reported;
+	bool alone; /* one board at a time, in this process */
+	int r;	    /* the first failure of done */
+	struct kf_error *err;
 };
 
 static bool needs_process(const struct kf_job *job)
@@ -45,18 +48,18 @@ static size_t count_processes(const struct kf_batch *batch)
 }
 
 /* Two records of one board go one after the other. */
-static bool port_is_taken(const struct crew *crew, size_t i)
+static bool port_is_taken(const struct run *run, size_t i)
 {
-	const char *port = crew->batch->list[i].plan.board.usb.port;
+	const char *port = run->batch->list[i].plan.board.usb.port;
 
 	for (size_t k = 0; k < i; k++)
-		if (!crew->list[k].over && needs_process(&crew->batch->list[k]) &&
-		    strcmp(crew->batch->list[k].plan.board.usb.port, port) == 0)
+		if (!run->list[k].over && needs_process(&run->batch->list[k]) &&
+		    strcmp(run->batch->list[k].plan.board.usb.port, port) == 0)
 			return true;
 	return false;
 }
 
-static void work(struct crew *crew, struct kf_job *job, int fd, pid_t parent)
+static void work_in_child(struct run *run, struct kf_job *job, int fd, pid_t parent)
 {
 	json_t *result;
 
@@ -64,17 +67,17 @@ static void work(struct crew *crew, struct kf_job *job, int fd, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
-	crew->p->begin();
-	crew->p->run(job, crew->p->arg);
+	run->p->begin();
+	run->p->run(job, run->p->arg);
 	result = json_pack("{s:O?, s:O?}", "error", json_object_get(job->record, "error"), "flash",
 			   json_object_get(job->record, "flash"));
 	_exit(result && json_dumpfd(result, fd, JSON_COMPACT) == 0 ? 0 : 1);
 }
 
 /* lint: -Wno-analyzer-malloc-leak: w->in is closed when the worker is finished */
-static int start(struct crew *crew, size_t i)
+static int start(struct run *run, size_t i)
 {
-	struct worker *w = &crew->list[i];
+	struct worker *w = &run->list[i];
 	pid_t parent = getpid();
 	int fds[2];
 
@@ -83,41 +86,50 @@ static int start(struct crew *crew, size_t i)
 	w->in = fdopen(fds[0], "r");
 	w->pid = w->in ? fork() : -1;
 	if (w->pid == 0)
-		work(crew, &crew->batch->list[i], fds[1], parent);
+		work_in_child(run, &run->batch->list[i], fds[1], parent);
 	close(fds[1]);
 	if (w->pid < 0) {
 		w->pid = 0;
 		kf_fclosep(&w->in);
 		return -EAGAIN;
 	}
-	crew->running++;
+	run->running++;
 	return 0;
 }
 
-/* Here, when there is no process to be had. */
-static void run_here(struct crew *crew, size_t i)
+static void report_done(struct run *run)
 {
-	crew->p->run(&crew->batch->list[i], crew->p->arg);
-	crew->list[i].over = true;
+	for (; run->reported < run->batch->count && run->list[run->reported].over; run->reported++)
+		if (run->r == 0)
+			run->r = run->p->done(&run->batch->list[run->reported], run->p->arg,
+					      run->err);
 }
 
-static void start_more(struct crew *crew)
+static void run_here(struct run *run, size_t i)
 {
-	for (size_t i = 0; i < crew->batch->count; i++) {
-		if (crew->list[i].over || crew->list[i].pid)
+	run->p->run(&run->batch->list[i], run->p->arg);
+	run->list[i].over = true;
+	report_done(run);
+}
+
+static void start_more(struct run *run)
+{
+	for (size_t i = 0; i < run->batch->count; i++) {
+		if (run->list[i].over || run->list[i].pid)
 			continue;
-		if (!needs_process(&crew->batch->list[i]) ||
-		    (crew->running < crew->limit && !port_is_taken(crew, i) && start(crew, i) < 0 &&
-		     crew->running == 0))
-			run_here(crew, i);
+		if (run->alone || !needs_process(&run->batch->list[i]))
+			run_here(run, i);
+		else if (run->running < run->limit && !port_is_taken(run, i) && start(run, i) < 0 &&
+			 run->running == 0)
+			run_here(run, i); /* no process can be started */
 	}
 }
 
 /* Its pipe has news: the result, or the end without one. */
-static void finish(struct crew *crew, size_t i)
+static void finish(struct run *run, size_t i)
 {
-	struct kf_job *job = &crew->batch->list[i];
-	struct worker *w = &crew->list[i];
+	struct kf_job *job = &run->batch->list[i];
+	struct worker *w = &run->list[i];
 	/* Its end of file may come later: a process that drains the port has it open too. */
 	json_t *result = json_loadf(w->in, JSON_DISABLE_EOF_CHECK, NULL),
 	       *flash = json_object_get(result, "flash");
@@ -137,78 +149,55 @@ static void finish(struct crew *crew, size_t i)
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		kf_error_hint(&err, "run it again: what a board has already is left as it is");
 		kf_last_flash_explain(job->board.key, &err);
-		crew->p->lost(job, &err);
+		run->p->lost(job, &err);
 	}
 	json_decref(result);
 	w->over = true;
-	crew->running--;
+	run->running--;
 }
 
-static void pass_signal(const struct crew *crew)
+static void pass_signal(const struct run *run)
 {
-	for (size_t i = 0; i < crew->batch->count; i++)
-		if (crew->list[i].pid && !crew->list[i].over)
-			kf_process_signal(crew->list[i].pid, kf_stop_signal());
+	for (size_t i = 0; i < run->batch->count; i++)
+		if (run->list[i].pid && !run->list[i].over)
+			kf_process_signal(run->list[i].pid, kf_stop_signal());
 }
 
 /* Until one of them has ended; once stopped, they are waited for all the same. */
-static void await(struct crew *crew)
+static void await(struct run *run)
 {
 	bool stopped = kf_stop_signal() != 0;
 	int n;
 
-	for (size_t i = 0; i < crew->batch->count; i++) {
-		struct worker *w = &crew->list[i];
+	for (size_t i = 0; i < run->batch->count; i++) {
+		struct worker *w = &run->list[i];
 
-		crew->fds[i] =
-			(struct pollfd){ .fd = w->in ? fileno(w->in) : -1, .events = POLLIN };
+		run->fds[i] = (struct pollfd){ .fd = w->in ? fileno(w->in) : -1, .events = POLLIN };
 	}
-	n = stopped ? kf_wait_through(crew->fds, crew->batch->count, KF_FOREVER)
-		    : kf_wait(crew->fds, crew->batch->count, KF_FOREVER);
+	n = stopped ? kf_wait_through(run->fds, run->batch->count, KF_FOREVER)
+		    : kf_wait(run->fds, run->batch->count, KF_FOREVER);
 	if (n == -EINTR)
-		pass_signal(crew);
-	for (size_t i = 0; n > 0 && i < crew->batch->count; i++)
-		if (crew->fds[i].revents)
-			finish(crew, i);
-}
-
-static void report_done(struct crew *crew, int *r, struct kf_error *err)
-{
-	for (; crew->reported < crew->batch->count && crew->list[crew->reported].over;
-	     crew->reported++)
-		if (*r == 0)
-			*r = crew->p->done(&crew->batch->list[crew->reported], crew->p->arg, err);
-}
-
-static int run_alone(struct kf_batch *batch, const struct kf_parallel *p, struct kf_error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < batch->count; i++) {
-		p->run(&batch->list[i], p->arg);
-		if (r == 0)
-			r = p->done(&batch->list[i], p->arg, err);
-	}
-	return r;
+		pass_signal(run);
+	for (size_t i = 0; n > 0 && i < run->batch->count; i++)
+		if (run->fds[i].revents)
+			finish(run, i);
 }
 
 int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p, struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct worker *list = calloc(batch->count + 1, sizeof(*list));
 	_cleanup_(kf_freep) struct pollfd *fds = calloc(batch->count + 1, sizeof(*fds));
-	struct crew crew = { .batch = batch, .p = p, .list = list, .fds = fds };
-	int r = 0;
+	struct run run = { .batch = batch, .p = p, .list = list, .fds = fds, .err = err };
 
 	if (!list || !fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", batch->count);
-	crew.limit = p->jobs ? p->jobs : batch->count;
-	if (crew.limit == 1 || count_processes(batch) < 2)
-		return run_alone(batch, p, err);
-	while (crew.reported < batch->count) {
-		start_more(&crew);
-		report_done(&crew, &r, err);
-		if (crew.running > 0)
-			await(&crew);
+	run.limit = p->jobs ? p->jobs : batch->count;
+	run.alone = run.limit == 1 || count_processes(batch) < 2;
+	while (run.reported < batch->count) {
+		start_more(&run);
+		report_done(&run);
+		if (run.running > 0)
+			await(&run);
 	}
-	return r;
+	return run.r;
 }

@@ -12,7 +12,7 @@ struct kf_parallel {
 	size_t jobs; /* at once; 0: as many as there are boards */
 	/* Bring one job to its end, in its record. May be called in a process of its own. */
 	void (*run)(struct kf_job *job, void *arg);
-	/* Called there first: what it says, it must say in whole lines. */
+	/* Called there first: its messages have to be whole lines. */
 	void (*begin)(void);
 	/* The process of this job has died. */
 	void (*lost)(struct kf_job *job, const struct kf_error *err);

@@ -53,12 +53,12 @@ static int check_recorded(const json_t *firmware, const struct kf_plan *plan, st
 	};
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(stated); i++) {
-		const char *said = text(firmware, stated[i].name);
+		const char *recorded = text(firmware, stated[i].name);
 
-		if (!said || strcmp(said, stated[i].is) == 0)
+		if (!recorded || strcmp(recorded, stated[i].is) == 0)
 			continue;
 		kf_fail(err, KF_BAD_IMAGE, "the record says that its %s is %s, the image says %s",
-			stated[i].name, said, stated[i].is);
+			stated[i].name, recorded, stated[i].is);
 		kf_error_hint(err, "build it again: kf build");
 		return -EBADMSG;
 	}
@@ -115,7 +115,8 @@ int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret, struct kf_er
 	return load_same(plan, plan->image.sha256, ret, err);
 }
 
-/* Load the file that firmware (a record's member, or the store's) describes, and check it. */
+/* Load the file that firmware (a record's member, or that of the kept firmware) describes, and
+ * check it. */
 static int load_image(const json_t *firmware, struct kf_plan *plan, struct kf_error *err)
 {
 	const char *path = text(firmware, "path"), *sha256 = text(firmware, "sha256");
@@ -236,14 +237,14 @@ static int check_port(const char *tty, struct kf_error *err)
 static void explain_instead(const struct kf_registry *registry, const char *key,
 			    struct kf_error *err)
 {
-	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE], gone[sizeof(err->message)];
+	char instead[KF_REASON_SIZE], hint[KF_REASON_SIZE], gone[sizeof(err->message)];
 	struct kf_device device;
 
 	if (kf_registry_device(registry, key, &device, NULL) < 0 ||
-	    !kf_occupant_instead(registry, &device, told, hint))
+	    !kf_occupant_instead(registry, &device, instead, hint))
 		return;
 	kf_text_format(gone, sizeof(gone), "%s", err->message);
-	kf_fail(err, KF_NOT_CONNECTED, "%s; %s", gone, told);
+	kf_fail(err, KF_NOT_CONNECTED, "%s; %s", gone, instead);
 	if (hint[0])
 		kf_error_hint(err, "%s", hint);
 }

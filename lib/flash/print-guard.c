@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Only a clear answer lets a Klippy be stopped; what cannot print need not answer. */
+/* A Klippy may be stopped only after a clear answer; a process that cannot print is not asked. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "klippy/print-state.h"
 #include "usb/holder.h"
 
-enum { CONSULT_MS = 8000, HIDDEN_MS = 3000, QUIET_MS = 500 };
+enum { ASK_MS = 8000, HIDDEN_MS = 3000, QUIET_MS = 500 };
 
 /* "Klippy (klipper.service, process 812 of root)" */
 static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
@@ -24,7 +24,8 @@ static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
 		       facts.owner);
 }
 
-static int check_printing(const struct kf_print_state *print, const char *who, struct kf_error *err)
+static int check_printing(const struct kf_print_state *print, const char *name,
+			  struct kf_error *err)
 {
 	const char *file = print->file[0] ? print->file : "a file";
 	char progress[32] = "";
@@ -34,20 +35,20 @@ static int check_printing(const struct kf_print_state *print, const char *who, s
 		kf_text_format(progress, sizeof(progress), ", %d %% done", print->percent);
 	switch (print->state) {
 	case KF_PRINT_FILE:
-		return kf_fail(err, KF_PRINTING, "%s is printing %s%s", who, file, progress);
+		return kf_fail(err, KF_PRINTING, "%s is printing %s%s", name, file, progress);
 	case KF_PRINT_FILE_PAUSED:
-		r = kf_fail(err, KF_PRINTING, "%s has paused its print of %s%s", who, file,
+		r = kf_fail(err, KF_PRINTING, "%s has paused its print of %s%s", name, file,
 			    progress);
 		kf_error_hint(err, "let it end, or cancel it");
 		return r;
 	case KF_PRINT_STREAM:
 		r = kf_fail(err, KF_PRINTING, "%s is running G-code, but not of a file of its own",
-			    who);
+			    name);
 		kf_error_hint(err, "a program streams a print to it, or a command still runs: "
 				   "wait until it is idle");
 		return r;
 	case KF_PRINT_STREAM_PAUSED:
-		r = kf_fail(err, KF_PRINTING, "%s has paused, but not a file of its own", who);
+		r = kf_fail(err, KF_PRINTING, "%s has paused, but not a file of its own", name);
 		kf_error_hint(
 			err, "if a program streams a print to it, let that end; if nothing prints, "
 			     "CLEAR_PAUSE says so");
@@ -76,26 +77,26 @@ static int ask_printing(const struct kf_print_guard *guard, const struct kf_hold
 {
 	struct kf_klippy klippy;
 	struct kf_print_state print;
-	struct kf_error why;
-	char who[2 * KF_NAME_SIZE + 32];
+	struct kf_error failure;
+	char name[2 * KF_NAME_SIZE + 32];
 	int r;
 
 	if (!is_klippy(holder, &klippy))
 		return 0;
-	name_klippy(holder, who, sizeof(who));
-	r = kf_print_state_ask(&klippy, kf_now_ms() + CONSULT_MS, &print, &why);
+	name_klippy(holder, name, sizeof(name));
+	r = kf_print_state_ask(&klippy, kf_now_ms() + ASK_MS, &print, &failure);
 	if (r == 0)
-		return check_printing(&print, who, err);
+		return check_printing(&print, name, err);
 	/* It ended while we asked. */
 	if (r != -EINTR && gone(holder->pid))
 		return 0;
 	if (r != -EINTR && guard->while_unknown)
 		return 0;
 	if (err)
-		*err = why;
+		*err = failure;
 	if (r != -EINTR)
-		kf_fail(err, KF_PRINTER_UNKNOWN, "%s cannot be asked whether it prints: %s", who,
-			why.message);
+		kf_fail(err, KF_PRINTER_UNKNOWN, "%s cannot be asked whether it prints: %s", name,
+			failure.message);
 	return r;
 }
 
@@ -105,16 +106,16 @@ int kf_print_guard_holder(struct kf_print_guard *guard, const struct kf_holder *
 	struct kf_error answer = { .code = KF_OK };
 	int r;
 
-	for (size_t i = 0; i < guard->count; i++)
-		if (guard->asked[i].pid == holder->pid) {
-			if (err && guard->asked[i].err.code != KF_OK)
-				*err = guard->asked[i].err;
-			return kf_code_errno(guard->asked[i].err.code);
+	for (size_t i = 0; i < guard->checked_count; i++)
+		if (guard->checked[i].pid == holder->pid) {
+			if (err && guard->checked[i].err.code != KF_OK)
+				*err = guard->checked[i].err;
+			return kf_code_errno(guard->checked[i].err.code);
 		}
 	r = holder->pid ? ask_printing(guard, holder, &answer) : 0;
-	if (guard->count < KF_ARRAY_SIZE(guard->asked)) {
-		guard->asked[guard->count].pid = holder->pid;
-		guard->asked[guard->count++].err = answer;
+	if (guard->checked_count < KF_ARRAY_SIZE(guard->checked)) {
+		guard->checked[guard->checked_count].pid = holder->pid;
+		guard->checked[guard->checked_count++].err = answer;
 	}
 	if (r < 0 && err)
 		*err = answer;
@@ -124,9 +125,9 @@ int kf_print_guard_holder(struct kf_print_guard *guard, const struct kf_holder *
 struct kf_hidden {
 	struct kf_klippy klippy;
 	struct kf_holder holder;
-	bool late;	     /* it did not answer in its time */
-	json_t *settings;    /* NULL: it does not tell, ... */
-	struct kf_error why; /* ... and why */
+	bool late;		 /* it did not answer in its time */
+	json_t *settings;	 /* NULL: it does not answer */
+	struct kf_error failure; /* why not */
 };
 
 static bool add_hidden(const struct kf_klippy *klippy, void *arg)
@@ -161,24 +162,24 @@ static void request_settings(struct kf_print_guard *guard, int64_t deadline_ms)
 			continue;
 		end_ms = now_ms + (deadline_ms > now_ms ? deadline_ms - now_ms : 0) / (int64_t)left;
 		left--;
-		one->late =
-			kf_klippy_settings(&one->klippy, end_ms, &one->settings, &one->why) < 0 &&
-			kf_now_ms() >= end_ms;
+		one->late = kf_klippy_settings(&one->klippy, end_ms, &one->settings,
+					       &one->failure) < 0 &&
+			    kf_now_ms() >= end_ms;
 	}
 }
 
 static void request_hidden_settings(struct kf_print_guard *guard)
 {
 	int64_t start_ms = kf_now_ms();
-	char who[2 * KF_NAME_SIZE + 32];
+	char name[2 * KF_NAME_SIZE + 32];
 
 	request_settings(guard, start_ms + QUIET_MS);
 	for (size_t i = 0; i < guard->hidden_count; i++) {
 		if (!guard->hidden[i].late)
 			continue;
-		name_klippy(&guard->hidden[i].holder, who, sizeof(who));
+		name_klippy(&guard->hidden[i].holder, name, sizeof(name));
 		if (guard->waits)
-			guard->waits(who);
+			guard->waits(name);
 		request_settings(guard, start_ms + HIDDEN_MS);
 		break;
 	}
@@ -200,8 +201,8 @@ static int find_hidden(struct kf_print_guard *guard, struct kf_error *err)
 }
 
 /*
- * One that prints has the flock(2) of all its ports. But that of a container may be of a device
- * node of its own, where ours does not meet it; and there its ports may have other names.
+ * A Klippy that prints has the flock(2) of all its ports. In a container it may have locked another
+ * device node, which we do not see, and its ports may have other names there.
  */
 static bool may_have(const struct kf_hidden *hidden, const struct kf_board *board, bool locked)
 {
@@ -218,17 +219,17 @@ static bool may_have(const struct kf_hidden *hidden, const struct kf_board *boar
 static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *board, bool locked,
 			struct kf_error *err)
 {
-	char who[2 * KF_NAME_SIZE + 32];
+	char name[2 * KF_NAME_SIZE + 32];
 	struct kf_holder_facts facts;
 	int r;
 
-	name_klippy(&hidden->holder, who, sizeof(who));
+	name_klippy(&hidden->holder, name, sizeof(name));
 	kf_holder_find_facts(&hidden->holder, &facts);
-	r = kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, who,
+	r = kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, name,
 		    hidden->settings ? "whose ports may have other names in its container"
 				     : "and it cannot be asked whether it prints",
 		    hidden->settings ? "its configuration names no link below /dev/serial"
-				     : hidden->why.message);
+				     : hidden->failure.message);
 	kf_error_hint(err,
 		      "look at the printer: if it does not print, %s it (%s), then try again%s",
 		      facts.place[0] ? "stop" : "end", facts.stop,

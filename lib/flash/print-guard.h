@@ -15,14 +15,14 @@ struct kf_hidden;
 
 /* All zero is a new one. */
 struct kf_print_guard {
-	bool while_unknown; /* the user's word: no answer is no reason to stay */
+	bool while_unknown; /* the user says: go on without an answer */
 	struct {
 		pid_t pid;
 		struct kf_error err; /* KF_OK: it may be stopped */
-	} asked[2 * KF_HOLD_MAX];
-	size_t count;
-	void (*waits)(const char *klippy); /* that one is slow to answer; may be NULL */
-	bool looked;			   /* for hidden ones */
+	} checked[2 * KF_HOLD_MAX];
+	size_t checked_count;
+	void (*waits)(const char *klippy); /* it is slow to answer; may be NULL */
+	bool looked;			   /* hidden ones are listed */
 	struct kf_hidden *hidden;
 	size_t hidden_count;
 };

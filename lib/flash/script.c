@@ -37,8 +37,9 @@ static int open_log(const struct kf_plan *plan, enum kf_method method, char path
 }
 
 /*
- * What another program does to a board in its bootloader, it may do by half. SAM and AVR it brings
- * there by itself, and bossac erases the flash first (flash_atsam3 of scripts/flash_usb.py).
+ * From here on the board may be half-written: another program works on it in its bootloader. It
+ * brings SAM and AVR there by itself, and bossac erases the flash first (flash_atsam3 of
+ * scripts/flash_usb.py).
  */
 static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
 		      struct kf_error *err)
@@ -52,21 +53,8 @@ static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
 					err);
 }
 
-static int check_status(const char *what, int wait_status, const char *log, struct kf_error *err)
-{
-	int r;
-
-	if (wait_status == 0)
-		return 0;
-	r = kf_fail(err, KF_FLASH_FAILED, "%s ended with status %d", what,
-		    kf_process_status(wait_status));
-	kf_error_hint(err, "read the log, then run the same command again");
-	kf_text_format(err->log, sizeof(err->log), "%s", log);
-	return r;
-}
-
-/* make hands it to a shell: nothing that udev put into a link's name may run there. */
-static bool harmless(const char *path)
+/* make passes it to a shell: no character in the name of a link may mean anything there. */
+static bool is_plain(const char *path)
 {
 	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789/_.:+@-";
@@ -74,8 +62,7 @@ static bool harmless(const char *path)
 	return path[0] == '/' && !path[strspn(path, chars)];
 }
 
-/* What FLASH_DEVICE takes: a link that survives re-enumeration, else the port; ROM loaders by id.
- */
+/* FLASH_DEVICE: a link that survives re-enumeration, else the port; the USB id of a ROM loader. */
 static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16],
 			struct kf_error *err)
 {
@@ -87,7 +74,7 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 		return 0;
 	}
 	for (size_t i = 0; i < KF_ARRAY_SIZE(paths); i++) {
-		if (!harmless(paths[i]))
+		if (!is_plain(paths[i]))
 			continue;
 		kf_text_format(ret, KF_DEV_SIZE + 16, "FLASH_DEVICE=%s", paths[i]);
 		return 0;
@@ -95,17 +82,46 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 	return kf_fail(err, KF_IO, "%s is no name that make flash could be given", board->tty);
 }
 
+/* A program while it works on a board. */
+struct program {
+	char log_path[PATH_MAX];
+	int log, port;
+};
+
+static void program_end(struct program *p)
+{
+	kf_closep(&p->log);
+	kf_closep(&p->port);
+}
+
 /*
  * The port is ours for as long as another program works on it. Only flashtool.py, which make flash
  * runs too for a board in Katapult, takes the same lock itself (serial.Serial(exclusive=True)):
  * for that one it is free again right before.
  */
-static int lock_port(const struct kf_board *board, bool flashtool, int *ret, struct kf_error *err)
+static int program_begin(struct program *p, const struct kf_plan *plan,
+			 const struct kf_board *board, enum kf_method method, struct kf_error *err)
 {
-	int r = board->tty[0] ? kf_serial_lock(board->tty, ret, err) : 0;
+	int r = open_log(plan, method, p->log_path, &p->log, err);
 
-	if (r == 0 && flashtool)
-		kf_closep(ret);
+	if (r == 0 && board->tty[0])
+		r = kf_serial_lock(board->tty, &p->port, err);
+	if (board->mode == KF_MODE_KATAPULT)
+		kf_closep(&p->port);
+	return r < 0 ? r : note_begin(plan, board, err);
+}
+
+/* r and status are those of its run. */
+static int program_check(const struct program *p, const char *name, int r, int status,
+			 struct kf_error *err)
+{
+	if (r == 0 && status != 0) {
+		r = kf_fail(err, KF_FLASH_FAILED, "%s ended with status %d", name,
+			    kf_process_status(status));
+		kf_error_hint(err, "read the log, then run the same command again");
+	}
+	if (r < 0)
+		kf_text_format(err->log, sizeof(err->log), "%s", p->log_path);
 	return r;
 }
 
@@ -191,18 +207,20 @@ static int copy_build(const struct kf_plan *plan, struct build *ret, struct kf_e
 	const char *key = plan->board.key;
 	char image[PATH_MAX], config[PATH_MAX];
 	int r = find_kept(plan, image, config, err);
+	const struct {
+		char *path;
+		const char *folder, *name;
+	} paths[] = {
+		{ ret->folder, "", "" },
+		{ ret->config, ".config", "" },
+		{ ret->out, "out/", "" },
+		{ ret->link, "out/", "board-link" },
+		{ ret->image, "out/", r < 0 ? "" : strrchr(image, '/') + 1 },
+	};
 
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret->folder, err, "flash/%s", key);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret->config, err, "flash/%s/.config", key);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret->out, err, "flash/%s/out/", key);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret->link, err, "flash/%s/out/board-link", key);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret->image, err, "flash/%s/out/%s", key,
-			    strrchr(image, '/') + 1);
+	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(paths); i++)
+		r = kf_path(KF_DIR_CACHE, paths[i].path, err, "flash/%s/%s%s", key, paths[i].folder,
+			    paths[i].name);
 	if (r == 0)
 		r = kf_dir_remove(ret->folder, err);
 	if (r == 0)
@@ -287,14 +305,15 @@ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
 		  const struct kf_progress *progress, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int log = -1, turn = -1, port = -1;
-	char device[KF_DEV_SIZE + 16], path[PATH_MAX];
+	_cleanup_(program_end) struct program program = { .log = -1, .port = -1 };
+	_cleanup_(kf_closep) int lock = -1;
+	char device[KF_DEV_SIZE + 16];
 	struct build build;
 	/* -o: a tree that is newer by now has none of them made anew. */
 	const char *const targets[] = { "flash", device,       "NOSUDO=1", "-o",       build.image,
 					"-o",	 build.config, "-o",	   build.link, NULL };
 	struct kf_tree tree, linked;
-	int r, status;
+	int r, status = 0;
 
 	r = check_alone(board, err);
 	if (r == 0)
@@ -302,15 +321,11 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r == 0)
 		r = flash_device(board, device, err);
 	if (r == 0)
-		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &turn, err);
+		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &lock, err);
 	if (r == 0)
 		r = copy_build(plan, &build, err);
 	if (r == 0)
-		r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
-	if (r == 0)
-		r = lock_port(board, board->mode == KF_MODE_KATAPULT, &port, err);
-	if (r == 0)
-		r = note_begin(plan, board, err);
+		r = program_begin(&program, plan, board, KF_METHOD_MAKE_FLASH, err);
 	if (r < 0)
 		return r;
 	kf_progress_step(progress, "make flash %s", device);
@@ -319,18 +334,15 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 					    .config = build.config,
 					    .targets = targets,
 					    .tty = -1,
-					    .log_fd = log,
+					    .log_fd = program.log,
 					    .wait_ms = plan->options.wait_ms,
 					    .deadline_ms = deadline_ms },
 			 &status, err);
-	if (r == 0)
-		r = check_status("make flash", status, path, err);
 	if (r != -EINTR && !is_planned(plan, &build))
 		r = kf_fail(err, KF_UNVERIFIED,
-			    "%s was made anew meanwhile: what was written, nobody has checked",
+			    "%s was made anew meanwhile: nobody has checked what was written",
 			    build.image);
-	if (r < 0)
-		kf_text_format(err->log, sizeof(err->log), "%s", path);
+	r = program_check(&program, "make flash", r, status, err);
 	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next one does */
 	return r;
 }
@@ -349,11 +361,11 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		 const struct kf_board *board, int64_t deadline_ms,
 		 const struct kf_progress *progress, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int log = -1, port = -1;
-	char script[PATH_MAX], path[PATH_MAX], copy[PATH_MAX];
+	_cleanup_(program_end) struct program program = { .log = -1, .port = -1 };
+	char script[PATH_MAX], copy[PATH_MAX];
 	const char *const argv[] = { "python3", script, "-d", board->tty, "-f", copy, NULL };
 	struct kf_process p = { .argv = argv, .in = -1 };
-	int r, status;
+	int r, status = 0;
 
 	if (board->mode != KF_MODE_KATAPULT)
 		return kf_fail(err, KF_NO_KATAPULT,
@@ -363,17 +375,11 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 	if (r == 0)
 		r = copy_image(plan, image, copy, err);
 	if (r == 0)
-		r = open_log(plan, KF_METHOD_FLASHTOOL, path, &log, err);
-	if (r == 0)
-		r = lock_port(board, true, &port, err);
-	if (r == 0)
-		r = note_begin(plan, board, err);
+		r = program_begin(&program, plan, board, KF_METHOD_FLASHTOOL, err);
 	if (r < 0)
 		return r;
-	p.out = p.err = log;
+	p.out = p.err = program.log;
 	kf_progress_step(progress, "%s -d %s", script, board->tty);
 	r = kf_process_run(&p, deadline_ms, &status, err);
-	if (r < 0)
-		kf_text_format(err->log, sizeof(err->log), "%s", path);
-	return r < 0 ? r : check_status("flashtool.py", status, path, err);
+	return program_check(&program, "flashtool.py", r, status, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Which device on the bus is this board, now? A record says where the board was; it
+ * Finds the device on the bus that is a record's board. A record says where the board was; it
  * may have left, come back under another name, or be another one. Identity is the
  * chip's serial; where there is none to see (DFU, BOOTSEL, cloned chips), the USB port.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What Katapult erases at once, and in which order it takes blocks: its src/stm32/flash.c,
- * src/rp2040/flash.c and src/lpc176x/flash.c. Pure.
+ * The pages that Katapult erases at once, and the order in which it takes blocks: its
+ * src/stm32/flash.c, src/rp2040/flash.c and src/lpc176x/flash.c. Pure.
  */
 #ifndef KF_KATAPULT_PAGES_H
 #define KF_KATAPULT_PAGES_H
@@ -9,8 +9,8 @@
 #include "core/base.h"
 
 struct kf_katapult_pages {
-	/* What the block at an application's start erases lies within so many bytes, and the next
-	 * page begins behind them. 0: not known, or the application starts inside of a page. */
+	/* The first page: the block at an application's start erases bytes only within it.
+	 * 0: not known, or the application starts inside of a page. */
 	uint32_t first_bytes;
 	/* Blocks are collected to so many bytes; only then may another address follow. 0: no */
 	uint32_t unit_bytes;

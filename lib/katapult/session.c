@@ -10,7 +10,7 @@
  * Answers with a block are 16 bytes longer than it: two of 80 are 160, larger ones go alone.
  * The first request goes alone, so that no older answer takes room beside these.
  *
- * What the host shows is what ends with a packet of less than 64 bytes, or 128 bytes: four
+ * The host shows bytes only after a packet of less than 64 bytes, or after 128 bytes: four
  * acknowledgements in one packet, when nothing follows them, never arrive. In the middle more
  * requests always follow, as the window is larger than four; at the end, EOF makes them arrive.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which trials there are: the same seed makes the same ones, whatever machine runs them. */
+/* The list of trials: the same seed makes the same ones on every machine. */
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>

@@ -144,7 +144,7 @@ TEST(a_window_hides_the_round_trip)
 {
 	struct times one = { 0 }, window = { 0 };
 
-	/* What else the machine does only adds to the least of them. */
+	/* Other work of this machine only adds: the least counts. */
 	for (int i = 0; i == 0 || (i < 20 && !is_faster(&one, &window)); i++) {
 		measure(false, &one);
 		measure(true, &window);
