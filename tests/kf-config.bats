@@ -76,7 +76,6 @@ fake_menuconfig() {
 	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' "$tree/Makefile"
 }
 
-# bats test_tags=slow
 @test "help, version, mistakes and a full disk" {
 	run --separate-stderr kf-config --help
 	[ "$status" -eq 0 ]
@@ -99,7 +98,7 @@ fake_menuconfig() {
 	[ "${lines[0]}" = "kf-config: import: give the file or folder" ]
 	run kf-config import ''
 	[ "$status" -eq 64 ]
-	[ "${lines[0]}" = "kf-config: import: what? its name is empty" ]
+	[ "${lines[0]}" = "kf-config: import: the name of the file or folder is empty" ]
 	run kf-config show --port=1-1
 	[ "${lines[0]}" = "kf-config: show takes no --port" ]
 	run kf-config --klipper-dir=
@@ -110,7 +109,6 @@ fake_menuconfig() {
 	done
 }
 
-# bats test_tags=slow
 @test "a saved configuration is completed on a copy, and nothing else changes" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -131,7 +129,6 @@ fake_menuconfig() {
 	[ "$(stat -c %i "$path")" = "$inode" ]
 }
 
-# bats test_tags=slow
 @test "a board that is not plugged in gets its configuration too, unless only the others are wanted" {
 	two_boards
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
@@ -195,7 +192,6 @@ fake_menuconfig() {
 	[[ $output == "$(<in)" && $stderr == "" ]]
 }
 
-# bats test_tags=slow
 @test "one board's failure is its own" {
 	two_boards
 	saved octopus MACH_RPXXXX
@@ -222,7 +218,6 @@ rename_rp2040() {
 	sed -i 's/\bMACH_RPXXXX\b/MACH_PICO/g; s/\bRPXXXX_/PICO_/g' "$tree"/src/Kconfig "$tree"/src/rp2040/*
 }
 
-# bats test_tags=slow
 @test "a symbol that the tree renamed does not become another board" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
@@ -251,7 +246,6 @@ kind of communication: saved USBSERIAL, now none" ]
 	valid_records <<<"$output"
 }
 
-# bats test_tags=slow
 @test "accepting a difference does not make another board of it" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX
@@ -264,7 +258,6 @@ kind of communication: saved USBSERIAL, now none" ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
 }
 
-# bats test_tags=slow
 @test "accepting a difference is offered only where the MCU stays the board's" {
 	two_boards
 	saved nitehawk MACH_RP2040 # all that an old tree wrote
@@ -293,7 +286,6 @@ differs() {
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
 }
 
-# bats test_tags=slow
 @test "address, clock, crystal, pins: each is compared" {
 	two_boards
 	saved_whole octopus "${h723[@]}" LOW_LEVEL_OPTIONS STM32_CLOCK_REF_25M
@@ -345,7 +337,6 @@ as it is now: kf flash octopus --accept-difference" ]
 	[ "$(jq .config.start <<<"$output")" = $((0x8020000)) ]
 }
 
-# bats test_tags=slow
 @test "new symbols, other spellings and derived names are no difference" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
@@ -361,7 +352,6 @@ as it is now: kf flash octopus --accept-difference" ]
 	grep -q '^CONFIG_WANT_LASERS=y' "$cache/configs/octopus/.config"
 }
 
-# bats test_tags=slow
 @test "a difference that is accepted is saved, and what it was is kept" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
@@ -380,7 +370,6 @@ as it is now: kf flash octopus --accept-difference" ]
 	cmp "$config.old" before
 }
 
-# bats test_tags=slow
 @test "a board that runs Klipper over USB is not made to talk over something else unsaid" {
 	two_boards
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
@@ -472,9 +461,10 @@ as it is now: kf flash octopus --accept-difference" ]
 	run -64 --separate-stderr filter --from before < <(octopus '.board.key = null')
 	[[ $stderr == *"and 0 came" ]]
 	run -64 filter --from= < <(octopus)
+	run -64 --separate-stderr filter --menuconfig --from before < <(octopus)
+	[ "${stderr_lines[0]}" = "kf-config: --menuconfig and --from exclude each other" ]
 }
 
-# bats test_tags=slow
 @test "a configuration is not a Makefile" {
 	two_boards
 	for line in 'CONFIG_X=$(shell touch pwned)' '$(shell touch pwned)' 'CONFIG_MCU="x;touch pwned"' \
@@ -494,7 +484,6 @@ as it is now: kf flash octopus --accept-difference" ]
 	[ "$status" -eq 0 ]
 }
 
-# bats test_tags=slow
 @test "an interface that the configuration does not say is not named" {
 	registry <<<'{"devices": {"mega": {"name": "Mega", "mcu": "atmega2560", "usb_port": "1-5"}}}'
 	saved mega MACH_AVR
@@ -520,7 +509,6 @@ as it is now: kf flash octopus --accept-difference" ]
   type on a terminal: kf config octopus" ]
 }
 
-# bats test_tags=slow
 @test "an old configuration is to be reviewed" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -558,7 +546,6 @@ python3 is not installed
 sudo apt-get install python3" ]
 }
 
-# bats test_tags=slow
 @test "olddefconfig that fails or hangs: its last words, and no leftovers" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -600,7 +587,6 @@ sudo apt-get install python3" ]
 	[[ $output == "" && $stderr == *"line 2"* ]]
 }
 
-# bats test_tags=slow
 @test "menuconfig starts from nothing, and what was saved is kept" {
 	need pty
 	two_boards
@@ -658,7 +644,6 @@ sudo apt-get install python3" ]
 	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
 }
 
-# bats test_tags=slow
 @test "menuconfig each time, where skip_menuconfig is false; its failure is the board's" {
 	need pty
 	two_boards
@@ -678,7 +663,6 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 0 ]
 }
 
-# bats test_tags=slow
 @test "the real menuconfig: saved, not saved" {
 	need pty
 	two_boards
@@ -716,7 +700,6 @@ sudo apt-get install python3" ]
 	grep -q Traceback "$(jq -r .error.log <out)"
 }
 
-# bats test_tags=slow
 @test "a byte order mark before a saved configuration is passed over, also by menuconfig" {
 	need pty
 	two_boards
@@ -794,7 +777,6 @@ sudo apt-get install python3" ]
 	[ ! -e "$file" ]
 }
 
-# bats test_tags=slow
 @test "add makes no twin on a USB port, and says what is registered for later" {
 	three() { filter add --key="$1" --name=N --mcu=stm32h723 --port="$2"; }
 	seen stm32h723xx AAAA1111 1-1.3 | filter add -q --key=a --name=A --mcu=stm32h723 >/dev/null
@@ -816,7 +798,6 @@ sudo apt-get install python3" ]
 	[[ $stderr == *"a would be the same board as b (USB port 1-9)"* ]]
 }
 
-# bats test_tags=slow
 @test "add one of several, one that is away, one without a serial, one in DFU" {
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
 	quiet() { filter add -q --name=N "$@" >/dev/null; }
@@ -845,7 +826,6 @@ sudo apt-get install python3" ]
 [null,"3-1"]' ]
 }
 
-# bats test_tags=slow
 @test "add asks, the first time also where things are" {
 	need pty
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
@@ -880,7 +860,6 @@ sudo apt-get install python3" ]
 	cmp "$file" before
 }
 
-# bats test_tags=slow
 @test "nobody reads any more: ended by SIGPIPE, without a word" {
 	two_boards
 	for command in list "list --table" "show octopus" export; do
@@ -894,7 +873,6 @@ sudo apt-get install python3" ]
 	[ "$stderr" = "" ]
 }
 
-# bats test_tags=slow
 @test "list, show, set" {
 	two_boards
 	saved octopus "${h723[@]}"
@@ -910,6 +888,8 @@ sudo apt-get install python3" ]
 	[ "$(jq -c '[.new, .global.stagger]' "$file")" = '[[1],0.5]' ]
 	run --separate-stderr kf-config set octopus flash_method= flashable= usb_port= klipper_dir=
 	[ "$(jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
+	run -78 --separate-stderr kf-config show octopsu
+	[ "${stderr_lines[1]}" = "  did you mean octopus? registered are: octopus, nitehawk" ]
 	run --separate-stderr kf-config show octopus --table
 	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
 	cp "$file" before
@@ -925,7 +905,6 @@ sudo apt-get install python3" ]
 	[ "$output" = '{"klipper_dir":"/k","stagger":0.5,"skip_menuconfig":false}' ]
 }
 
-# bats test_tags=slow
 @test "remove asks, also for the saved configuration" {
 	need pty
 	two_boards
@@ -958,7 +937,6 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 78 ]
 }
 
-# bats test_tags=slow
 @test "export and import carry boards and configurations" {
 	two_boards
 	saved octopus "${h723[@]}"

@@ -3,7 +3,6 @@
 # shellcheck disable=SC2154 # run sets stderr
 #
 # kf import: the registry of the Python tool, or of another machine.
-# bats file_tags=slow
 load helper
 
 octopus=usb-Klipper_stm32h723xx_29001A001151313531383332
@@ -67,8 +66,14 @@ kconfig() { # FILE MCU
 	refused 74 nonesuch "nonesuch: No such file or directory"
 	echo '[{"name": "Octopus", "id": 1}]' >list.json
 	refused 78 list.json "list.json"
-	printf '[mcu]\nklipper_section: mcu\n' >mcus.ini
-	refused 78 mcus.ini "mcus.ini"
+	mkdir old
+	printf '[mcu]\nklipper_section: mcu\n' >old/mcus.ini
+	for path in old old/mcus.ini; do
+		refused 78 "$path" "the boards of mcus.ini: register each with kf add, then give it its .config with kf config KEY --from FILE"
+	done
+	mkdir fleet
+	cp list.json fleet/fleet.json
+	refused 78 fleet "the boards of fleet.json: register"
 	head -c 2000000 /dev/zero >huge.json
 	refused 74 huge.json "huge.json"
 }

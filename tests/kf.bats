@@ -128,7 +128,7 @@ toolhead             skipped    not connected" ]
 		--return-timeout 5 --while-unknown --accept-drift
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "" ]
-	[ "$(cat "$note/kf-config.argv")" = "--menuconfig --klipper-dir /k --quiet --accept-difference" ]
+	[ "$(cat "$note/kf-config.argv")" = "--klipper-dir /k --quiet --accept-difference --menuconfig" ]
 	[ "$(cat "$note/kf-build.argv")" = "--jobs 4 --klipper-dir /k --timeout 9 --quiet" ]
 	[ "$(cat "$note/kf-flash.argv")" = "--klipper-dir /k --method make_flash --no-fallback --no-service --dry-run --unit a --unit b --timeout 7 --json --quiet --katapult-dir /c --return-timeout 5 --while-unknown" ]
 	[ "$(cat "$note/kf-check.argv")" = "--check --json --method make_flash --no-service --unit a --unit b --quiet --while-unknown" ]
@@ -183,6 +183,19 @@ toolhead             skipped    not connected" ]
 	[ "$(cat "$note/kf-scan.argv")" = "--quiet --all --device octopus-pro" ]
 	[ "$(cat "$note/kf-config.argv")" = "--menuconfig" ]
 	run ! ran kf-build
+}
+
+@test "kf config KEY --from FILE opens no menuconfig, and both at once are refused" {
+	alone kf config octopus-pro --from file
+	[ "$status" -eq 0 ]
+	[ "$(cat "$note/kf-config.argv")" = "--from file" ]
+	rm "$note"/kf-*
+	for command in config flash; do
+		alone kf "$command" octopus-pro -m --from file
+		[ "$status" -eq 64 ]
+		[ "${stderr_lines[0]}" = "kf: --menuconfig and --from exclude each other" ]
+	done
+	run ! ran kf-scan
 }
 
 @test "kf build and kf config need no board that is plugged in" {
@@ -301,9 +314,14 @@ add" ]
 	alone kf flahs
 	[ "$status" -eq 64 ]
 	[ "${stderr_lines[0]}" = 'kf: there is no command "flahs"' ]
-	[ "${stderr_lines[1]}" = "  kf --help lists the commands" ]
-	alone kf ../kf
-	[ "$status" -eq 64 ]
+	[ "${stderr_lines[1]}" = "  did you mean kf flash? kf --help lists the commands" ]
+	alone kf dcotor
+	[ "${stderr_lines[1]}" = "  did you mean kf doctor? kf --help lists the commands" ]
+	for command in nonesuch ../kf ls; do
+		alone kf "$command"
+		[ "$status" -eq 64 ]
+		[ "${stderr_lines[1]}" = "  kf --help lists the commands" ]
+	done
 }
 
 @test "help and version" {

@@ -370,7 +370,7 @@ static int filter(char **args, struct kf_error *err)
 	struct kf_configure c = { .registry = &registry,
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
 				  .from = opt.from[0] ? opt.from : NULL,
-				  .menuconfig = opt.menuconfig && !opt.from[0],
+				  .menuconfig = opt.menuconfig,
 				  .saved = opt.saved,
 				  .connected = opt.connected,
 				  .asks = !opt.table,
@@ -461,6 +461,8 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 		if (!strchr("Jtq", c) && !strchr(used, c))
 			used[count++] = (char)c;
 	}
+	if (opt.menuconfig && opt.from[0])
+		return kf_usage_mistake("--menuconfig and --from exclude each other");
 	argv += optind;
 	for (i = 1; *argv && i < KF_ARRAY_SIZE(commands); i++)
 		if (strcmp(*argv, commands[i].name) == 0)

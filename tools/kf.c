@@ -13,6 +13,7 @@
 #include "registry/method.h"
 #include "registry/pipeline.h"
 #include "registry/registry.h"
+#include "registry/suggestion.h"
 
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
@@ -30,7 +31,7 @@ struct command {
 static const struct command commands[] = {
 	{ "flash", { "kf-flash" }, TO_ALL, "Flash" },
 	{ "build", { "kf-build" }, TO_CONFIG | TO_BUILD, "Build for" },
-	{ "config", { "kf-config", "--menuconfig" }, TO_CONFIG, "Configure" },
+	{ "config", { "kf-config" }, TO_CONFIG, "Configure" },
 	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL },
 	{ "list", { "kf-scan", "--all", "--versions", "--table" }, 0, NULL },
 	{ "show", { "kf-config", "show" }, 0, NULL },
@@ -41,7 +42,7 @@ static const struct command commands[] = {
 	{ "help", { "kf" }, 0, NULL },
 };
 
-enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_METHOD, OPT_OTHERS };
+enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_METHOD, OPT_FROM, OPT_OTHERS };
 
 /* All options. Those with stages are passed on to them. */
 static const struct {
@@ -70,7 +71,7 @@ static const struct {
 	{ "--clean", 0, no_argument, TO_BUILD, NULL, KF_VALUE_ANY },
 	{ "--accept-difference", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
 	{ "--accept-drift", 0, no_argument, TO_CONFIG, "--accept-difference", KF_VALUE_ANY },
-	{ "--from", 0, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
+	{ "--from", OPT_FROM, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
 	{ "--no-service", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--while-unknown", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--flash-timeout", 0, required_argument, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
@@ -152,7 +153,7 @@ struct plan {
 	size_t argc[STAGE_COUNT];
 	const char **keys; /* NULL-terminated; the others are parts of its memory */
 	size_t key_count;
-	bool all;
+	bool all, menuconfig, from; /* these options were given */
 };
 
 static int fail(const struct kf_error *err)
@@ -232,6 +233,9 @@ static int run(struct plan *plan)
 	size_t count = 0;
 	int status;
 
+	if (plan->menuconfig ||
+	    (plan->command->stages == TO_CONFIG && plan->command->verb && !plan->from))
+		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--menuconfig";
 	if (plan->all)
 		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--saved";
 	if (plan->all && flash)
@@ -303,6 +307,12 @@ static int read_option(struct plan *plan, int c)
 	case OPT_ALL:
 		plan->all = true;
 		return -1;
+	case 'm':
+		plan->menuconfig = true;
+		return -1;
+	case OPT_FROM:
+		plan->from = true;
+		break;
 	case OPT_DEVICE:
 		plan->keys[plan->key_count++] = optarg;
 		return -1;
@@ -352,15 +362,27 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 		return kf_usage_late(plan.keys[0], argv + 1);
 	if (plan.all && plan.key_count)
 		return kf_usage_mistake("--all is every board: leave out %s", plan.keys[0]);
+	if (plan.menuconfig && plan.from)
+		return kf_usage_mistake("--menuconfig and --from exclude each other");
 	return run(&plan);
 }
 
 /* kf NAME for a name that is no command of ours. */
 static int run_other(const char *name, char *const *rest)
 {
+	static const char *const tool_names[] = { "scan", "service", "doctor", "sim" };
+	struct kf_suggestion meant = { .typed = name };
 	struct kf_error err;
 
-	return kf_tool_exec_named("kf-", name, rest, &err) < 0 ? fail(&err) : 0;
+	if (kf_tool_exec_named("kf-", name, rest, &err) >= 0)
+		return 0;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++)
+		kf_suggestion_offer(&meant, commands[i].name);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(tool_names); i++)
+		kf_suggestion_offer(&meant, tool_names[i]);
+	if (err.code == KF_USAGE && meant.word)
+		kf_error_hint(&err, "did you mean kf %s? kf --help lists the commands", meant.word);
+	return fail(&err);
 }
 
 static int show_help(char *const *args)

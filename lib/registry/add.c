@@ -434,7 +434,7 @@ static int save(const struct kf_new_device *e, json_t *globals, const struct kf_
 		r = kf_registry_open(&registry, err);
 	if (r < 0)
 		return r;
-	json_object_update_missing(kf_registry_globals(&registry), globals);
+	json_object_update_missing(kf_registry_section(&registry, "global"), globals);
 	r = kf_device_add(&registry, e, err);
 	if (r == 0 && board->connected)
 		r = check_found(&registry, e, board, err);

@@ -161,7 +161,7 @@ static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *
 int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 		  struct kf_error *err)
 {
-	json_t *devices = json_object_get(registry->root, "devices"), *device;
+	json_t *devices, *device;
 	int r;
 
 	if (!kf_key_valid(new->key))
@@ -181,10 +181,7 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	r = check_serial(registry, new, err);
 	if (r < 0)
 		return r;
-	if (!json_is_object(devices)) {
-		devices = json_object();
-		json_object_set_new(registry->root, "devices", devices);
-	}
+	devices = kf_registry_section(registry, "devices");
 	device = json_object();
 	json_object_set_new(devices, new->key, device);
 	r = fill(device, new, err);
@@ -216,7 +213,8 @@ int kf_device_set(const char *key, char *const *assignments, struct kf_error *er
 	r = kf_registry_open(&registry, err);
 	if (r < 0)
 		return r;
-	members = key ? device_members(&registry, key, err) : kf_registry_globals(&registry);
+	members = key ? device_members(&registry, key, err)
+		      : kf_registry_section(&registry, "global");
 	if (!members)
 		return kf_code_errno(KF_NOT_REGISTERED);
 	for (; r == 0 && *assignments; assignments++) {

@@ -46,7 +46,7 @@ int kf_listing_load(const char *key, json_t **ret, struct kf_error *err)
 	if (r < 0)
 		return r;
 	*ret = key ? kf_listing_device(&registry, key)
-		   : json_incref(kf_registry_globals(&registry));
+		   : json_incref(kf_registry_section(&registry, "global"));
 	return 0;
 }
 

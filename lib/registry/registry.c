@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "registry/registry.h"
 #include "registry/settings.h"
+#include "registry/suggestion.h"
 
 enum { LOCK_MS = 5000, FILE_MAX = 1 << 20 };
 
@@ -156,6 +157,7 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 {
 	json_t *devices = json_object_get(registry->root, "devices");
 	json_t *device = json_object_get(devices, key);
+	struct kf_suggestion meant = { .typed = key };
 	char known[256] = "";
 	void *it;
 
@@ -165,9 +167,13 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 		return 0;
 	}
 	kf_fail(err, KF_NOT_REGISTERED, "no board \"%s\" is registered", key);
-	for (it = json_object_iter(devices); it; it = json_object_iter_next(devices, it))
+	for (it = json_object_iter(devices); it; it = json_object_iter_next(devices, it)) {
 		kf_text_add(known, sizeof(known), ", ", json_object_iter_key(it));
-	if (known[0])
+		kf_suggestion_offer(&meant, json_object_iter_key(it));
+	}
+	if (meant.word)
+		kf_error_hint(err, "did you mean %s? registered are: %s", meant.word, known);
+	else if (known[0])
 		kf_error_hint(err, "registered are: %s", known);
 	else
 		kf_error_hint(err, "%s", kf_registry_advice("nothing is registered yet: kf add"));
@@ -227,15 +233,15 @@ bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_d
 	return true;
 }
 
-json_t *kf_registry_globals(struct kf_registry *registry)
+json_t *kf_registry_section(struct kf_registry *registry, const char *name)
 {
-	json_t *globals = json_object_get(registry->root, "global");
+	json_t *section = json_object_get(registry->root, name);
 
-	if (!json_is_object(globals)) {
-		globals = json_object();
-		json_object_set_new(registry->root, "global", globals);
+	if (!json_is_object(section)) {
+		section = json_object();
+		json_object_set_new(registry->root, name, section);
 	}
-	return globals;
+	return section;
 }
 
 static const char *global_text(const struct kf_registry *registry, const char *member,

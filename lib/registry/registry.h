@@ -48,7 +48,7 @@ _must_check_ int kf_registry_save(struct kf_registry *registry, struct kf_error 
 /* Drops the lock. Accepts a zeroed registry. */
 void kf_registry_close(struct kf_registry *registry);
 
-/* KF_NOT_REGISTERED, naming the keys there are. */
+/* KF_NOT_REGISTERED, naming the keys there are, and first the one that was meant. */
 _must_check_ int kf_registry_device(const struct kf_registry *registry, const char *key,
 				    struct kf_device *ret, struct kf_error *err);
 
@@ -77,8 +77,8 @@ const char *kf_registry_flash_method(const struct kf_registry *registry,
 bool kf_registry_allow_fallback(const struct kf_registry *registry);
 bool kf_registry_skip_menuconfig(const struct kf_registry *registry);
 
-/* The object "global", made in root if it is missing: for a registry open for change. */
-json_t *kf_registry_globals(struct kf_registry *registry);
+/* The object "global" or "devices", made in root if it is missing. */
+json_t *kf_registry_section(struct kf_registry *registry, const char *name);
 
 /*
  * Find the registered device that this connected board is. Sets board's key, name, mcu, excluded,
