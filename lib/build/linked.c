@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,15 +12,6 @@
 #include "core/paths.h"
 #include "core/text.h"
 
-/* What is built in the tree's lib/. */
-static const char *const built_in[] = { "bossac", "hidflash", "rp2040_flash" };
-
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *err)
 {
 	char name[KF_HEX_SIZE];
@@ -29,95 +20,81 @@ int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *er
 	return kf_path(KF_DIR_CACHE, ret, err, "linked/%.16s", name);
 }
 
-static bool is_built_in(const char *name)
+/*
+ * Is this path of the tree a folder of our own, not a link? "make flash" builds its programs in
+ * three folders of the tree's lib/.
+ */
+static bool is_own(const char *name)
 {
-	for (size_t i = 0; i < KF_ARRAY_SIZE(built_in); i++)
-		if (strcmp(name, built_in[i]) == 0)
+	static const char *const built_in[] = { "lib/bossac", "lib/hidflash", "lib/rp2040_flash" };
+	size_t len;
+
+	if (!*name || strcmp(name, "lib") == 0)
+		return true;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(built_in); i++) {
+		len = strlen(built_in[i]);
+		if (strncmp(name, built_in[i], len) == 0 && (!name[len] || name[len] == '/'))
 			return true;
+	}
 	return false;
 }
 
-/* What a build leaves behind is not a source: objects, and what lists their headers. */
-static bool is_left_behind(const char *name)
+/* Object files, and lists of their headers: a build in the tree left them, they are no source. */
+static bool is_object(const char *name)
 {
 	const char *suffix = strrchr(name, '.');
 
 	return suffix && (strcmp(suffix, ".o") == 0 || strcmp(suffix, ".d") == 0);
 }
 
-/* Make to a link to from, unless it is that already. */
+/* Make to a link to from. An older link is replaced; a file was built here and stays. */
 static int link_to(const char *from, const char *to, struct kf_error *err)
-{
-	char there[PATH_MAX];
-	ssize_t len = readlink(to, there, sizeof(there) - 1);
-
-	if (len >= 0) {
-		there[len] = '\0';
-		if (strcmp(there, from) == 0)
-			return 0;
-		if (unlink(to) < 0)
-			return kf_fail_sys(err, errno, "%s", to);
-	}
-	/* A file is what was built here: it stays. */
-	if (symlink(from, to) < 0 && errno != EEXIST)
-		return kf_fail_sys(err, errno, "%s", to);
-	return 0;
-}
-
-static bool is_folder(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	if (lstat(to, &st) == 0 && S_ISLNK(st.st_mode) && unlink(to) < 0)
+		return kf_fail_sys(err, errno, "%s", to);
+	return symlink(from, to) < 0 && errno != EEXIST ? kf_fail_sys(err, errno, "%s", to) : 0;
 }
 
-/* One entry of a folder of the tree, and where it goes. */
-typedef int (*link_entry)(const char *source, const char *target, const char *name,
-			  struct kf_error *err);
-
-/* Make the folder to, and link each visible entry of from there. */
-static int link_folder(const char *from, const char *to, link_entry link_one, struct kf_error *err)
+static int link_entry(FTS *walk, FTSENT *entry, const char *name, const char *folder,
+		      struct kf_error *err)
 {
-	_cleanup_(closedirp) DIR *dir = opendir(from);
-	char source[PATH_MAX], target[PATH_MAX];
-	const struct dirent *entry;
-	int r;
+	char to[PATH_MAX];
 
-	if (!dir)
-		return kf_fail_sys(err, errno, "%s", from);
-	r = kf_dir_make(to, err);
-	while (r == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (!kf_text_format(source, sizeof(source), "%s/%s", from, entry->d_name) ||
-		    !kf_text_format(target, sizeof(target), "%s/%s", to, entry->d_name))
-			return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", from);
-		r = link_one(source, target, entry->d_name, err);
-	}
-	return r;
-}
-
-static int link_source(const char *source, const char *target, const char *name,
-		       struct kf_error *err)
-{
-	if (is_left_behind(name))
+	if (entry->fts_info == FTS_DP)
 		return 0;
-	return is_folder(source) ? link_folder(source, target, link_source, err)
-				 : link_to(source, target, err);
+	if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+		return kf_fail_sys(err, entry->fts_errno, "%s", entry->fts_path);
+	if (!kf_text_format(to, sizeof(to), "%s/%s", folder, name))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", folder);
+	if (entry->fts_info == FTS_D && is_own(name))
+		return kf_dir_make(to, err);
+	fts_set(walk, entry, FTS_SKIP);
+	return is_own(name) && is_object(name) ? 0 : link_to(entry->fts_path, to, err);
 }
 
-static int link_lib(const char *source, const char *target, const char *name, struct kf_error *err)
+static int link_all(const struct kf_tree *tree, const char *folder, struct kf_error *err)
 {
-	return is_built_in(name) && is_folder(source)
-		       ? link_folder(source, target, link_source, err)
-		       : link_to(source, target, err);
-}
+	char *roots[] = { (char *)tree->dir, NULL };
+	FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
+	const char *name;
+	FTSENT *entry;
+	int r = 0;
 
-static int link_top(const char *source, const char *target, const char *name, struct kf_error *err)
-{
-	return strcmp(name, "lib") == 0 && is_folder(source)
-		       ? link_folder(source, target, link_lib, err)
-		       : link_to(source, target, err);
+	if (!walk)
+		return kf_fail_sys(err, errno, "%s", tree->dir);
+	while (r == 0 && (errno = 0, entry = fts_read(walk))) {
+		name = entry->fts_path + strlen(tree->dir);
+		if (entry->fts_level > 0 && entry->fts_name[0] == '.')
+			fts_set(walk, entry, FTS_SKIP);
+		else
+			r = link_entry(walk, entry, name + (*name == '/'), folder, err);
+	}
+	if (r == 0 && errno)
+		r = kf_fail_sys(err, errno, "%s", tree->dir);
+	fts_close(walk);
+	return r;
 }
 
 int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms, struct kf_tree *ret, int *lock,
@@ -139,7 +116,7 @@ int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms, struct kf_tr
 		return kf_fail(err, KF_BUSY, "another make flash uses %s", tree->dir);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s", linked.dir);
-	r = link_folder(tree->dir, linked.dir, link_top, err);
+	r = link_all(tree, linked.dir, err);
 	if (r < 0)
 		return r;
 	*ret = linked;
