@@ -13,18 +13,24 @@ fresh_tree() {
 	cache=$XDG_CACHE_HOME/kalico-flash
 }
 
-# config KEY SYMBOL...: the board's saved configuration, complete.
+# config KEY SYMBOL...: the board's saved configuration, complete. Each is made once in a file of tests.
 config() {
-	local file=$XDG_CONFIG_HOME/kalico-flash/configs/$1/.config symbol
+	local file=$XDG_CONFIG_HOME/kalico-flash/configs/$1/.config made symbol
 	shift
+	made=$BATS_FILE_TMPDIR/config-$*
+	if [ ! -e "$made" ]; then
+		for symbol; do
+			case $symbol in
+			*=*) echo "CONFIG_$symbol" ;;
+			*) echo "CONFIG_$symbol=y" ;;
+			esac
+		done >"$BATS_TEST_TMPDIR/config"
+		make -s -C "$tree" OUT="$BATS_TEST_TMPDIR/x/" KCONFIG_CONFIG="$BATS_TEST_TMPDIR/config" \
+			olddefconfig >/dev/null
+		mv "$BATS_TEST_TMPDIR/config" "$made"
+	fi
 	mkdir -p "${file%/*}"
-	for symbol; do
-		case $symbol in
-		*=*) echo "CONFIG_$symbol" ;;
-		*) echo "CONFIG_$symbol=y" ;;
-		esac
-	done >"$file"
-	make -s -C "$tree" OUT="$BATS_TEST_TMPDIR/x/" KCONFIG_CONFIG="$file" olddefconfig >/dev/null
+	cp "$made" "$file"
 }
 
 # record KEY [JQ]: the board as kf-config hands it on.

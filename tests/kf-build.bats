@@ -8,26 +8,25 @@ setup() {
 	fresh_tree
 }
 
-registry() {
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash"
-	cat >"$XDG_CONFIG_HOME/kalico-flash/devices.json"
+# built KEY... [-- OPTION...]: kf-build of their records; status, output and stderr as by run.
+built() {
+	local keys=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		keys+=("$1")
+		shift
+	done
+	run --separate-stderr kf-build --klipper-dir "$tree" "${@:2}" < <(
+		for key in "${keys[@]}"; do record "$key"; done
+	)
 }
 
 checksums() {
 	(cd "$tree" && find . -type f -print0 | sort -z | xargs -0 sha256sum && find . | sort)
 }
 
-# bats test_tags=slow
-@test "help, version and mistakes" {
-	run --separate-stderr kf-build --help
-	[ "$status" -eq 0 ]
-	[[ $output == *"  -j, --jobs=N "* && $stderr == "" ]]
-	run --separate-stderr kf-build -V
-	[ "$status" -eq 0 ]
-	[[ $output == "kf-build "* ]]
-	for mistake in --nonesuch -j0 -jx -j1.5 --timeout=0 --timeout=soon octopus; do
-		run --separate-stderr kf-build "$mistake"
-		[ "$status" -eq 64 ]
+@test "mistakes on the command line" {
+	for mistake in --nonesuch -j0 -jx --timeout=0 octopus; do
+		run -64 --separate-stderr kf-build "$mistake"
 		[[ $output == "" && $stderr != "" ]]
 	done
 }
@@ -64,12 +63,9 @@ checksums() {
 	config uf2 MACH_RPXXXX
 	config avr MACH_AVR
 	config host MACH_LINUX
-	run --separate-stderr kf-build -q --klipper-dir "$tree" < <(
-		for key in stm sam boot uf2 avr host; do record $key; done
-	)
+	built stm sam boot uf2 avr host -- -q
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "" ]
-	valid_records <<<"$output"
 	[ "$(jq -r '[.board.key, .firmware.mcu, .firmware.format, .firmware.start,
 		(.firmware.path | split("/") | last)] | join(" ")' <<<"$output")" = "\
 stm stm32f446xx bin 134250496 klipper.bin
@@ -80,36 +76,27 @@ avr atmega2560 elf.hex 0 klipper.elf.hex
 host linux elf 4194304 klipper.elf" ]
 }
 
-# bats test_tags=slow
-@test "one board's broken build shows its last lines and stops no other" {
+@test "a broken build shows its last lines, as clean text, and stops no other" {
 	config bad MACH_STM32 SIM_BUILD_FAIL
 	config good MACH_STM32
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record bad && record good)
+	sed -i 's/error: step/\x1b]0;title\x07error: step/' "$tree/Makefile"
+	built bad good
 	[ "$status" -eq 1 ]
 	valid_records <<<"$output"
 	jq -se --arg log "$state/logs/bad-build.log" '.[0].error.code == "build_failed" and
 		(.[0].error.message | contains("status 2")) and .[0].error.log == $log and
 		.[0].firmware == null and .[1].error == null and .[1].firmware.mcu == "stm32f446xx"' \
 		<<<"$output"
-	[[ $stderr == *"  | src/stepper.c:7:12: error: step_pulse undeclared"* ]]
-	[[ $stderr == *"  log: $state/logs/bad-build.log"* ]]
+	[[ $stderr == *"  | src/stepper.c:7:12: ?]0;title?error: step_pulse undeclared"* ]]
+	[[ $stderr == *"  log: $state/logs/bad-build.log"* && $stderr != *$'\x1b'* ]]
 	[ "$(grep -c '^  | ' <<<"$stderr")" -le 10 ]
 	[ ! -e "$state/firmware/bad" ]
 	grep -q "step_pulse undeclared" "$state/logs/bad-build.log"
 }
 
-# bats test_tags=slow
-@test "a log's control characters do not reach the terminal" {
-	config bad MACH_STM32 SIM_BUILD_FAIL
-	sed -i 's/error: step/\x1b]0;title\x07error: step/' "$tree/Makefile"
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record bad)
-	[ "$status" -eq 1 ]
-	[[ $stderr == *"?]0;title?error: step_pulse"* && $stderr != *$'\x1b'* ]]
-}
-
 @test "a build that hangs is ended with all its children" {
 	config slow MACH_STM32 SIM_BUILD_SECONDS=7391
-	run --separate-stderr kf-build --timeout 0.5 --klipper-dir "$tree" < <(record slow)
+	built slow -- --timeout 0.5
 	[ "$status" -eq 75 ]
 	jq -e '.error.code == "timeout" and (.error.message | contains("within 0.5 s")) and
 		.firmware == null' <<<"$output"
@@ -119,13 +106,12 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware/slow" ]
 }
 
-# bats test_tags=slow
 @test "a stop signal ends it, and nothing is handed on" {
 	config good MACH_STM32
 	config slow MACH_STM32 SIM_BUILD_SECONDS=7392
+	(record good && record slow) >"$BATS_TEST_TMPDIR/in"
+	mkfifo "$BATS_TEST_TMPDIR/said"
 	for signal in INT TERM HUP; do
-		mkfifo "$BATS_TEST_TMPDIR/said"
-		(record good && record slow) >"$BATS_TEST_TMPDIR/in"
 		env --default-signal=INT kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in" \
 			>"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" &
 		pid=$!
@@ -135,14 +121,11 @@ host linux elf 4194304 klipper.elf" ]
 		wait "$pid" || status=$?
 		[ "$status" -eq $((128 + $(kill -l $signal))) ]
 		[ ! -s "$BATS_TEST_TMPDIR/out" ]
-		run pgrep -f "sleep 7392"
-		[ "$status" -eq 1 ]
+		run -1 pgrep -f "sleep 7392"
 		[ ! -e "$state/firmware/slow" ]
-		rm "$BATS_TEST_TMPDIR/said"
 	done
 }
 
-# bats test_tags=slow
 @test "firmware for another MCU, or of nobody, is refused and not kept" {
 	config wrong MACH_STM32 SIM_BUILD_WRONG_MCU
 	config blank MACH_STM32 SIM_BUILD_NO_DICTIONARY
@@ -150,9 +133,7 @@ host linux elf 4194304 klipper.elf" ]
 	# What a renamed symbol leaves of a configuration: the text says rp2040, the build is AVR's.
 	printf 'CONFIG_MACH_RP2040=y\nCONFIG_BOARD_DIRECTORY="rp2040"\nCONFIG_MCU="rp2040"\n' \
 		>"$XDG_CONFIG_HOME/kalico-flash/configs/renamed/.config"
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(
-		record wrong && record blank && record renamed
-	)
+	built wrong blank renamed
 	[ "$status" -eq 1 ]
 	[ "$(jq -r .error.code <<<"$output" | xargs)" = "mcu_mismatch bad_image mcu_mismatch" ]
 	jq -se '.[0].error.message | contains("stm32f446xx") and contains("atmega2560")' <<<"$output"
@@ -160,20 +141,17 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware" ]
 }
 
-# bats test_tags=slow
 @test "a configuration that is not the checked one is refused before make" {
-	config changed MACH_STM32
-	config gone MACH_STM32
-	config folder MACH_STM32
-	config fifo MACH_STM32
-	(for key in changed gone folder fifo; do record $key; done) >"$BATS_TEST_TMPDIR/in"
+	for key in changed gone folder fifo; do
+		config $key MACH_STM32
+		record $key
+	done >"$BATS_TEST_TMPDIR/in"
 	cd "$XDG_CONFIG_HOME/kalico-flash/configs"
 	echo >>changed/.config
 	rm gone/.config folder/.config fifo/.config
 	mkdir folder/.config
 	mkfifo fifo/.config
-	run --separate-stderr kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
-	[ "$status" -eq 1 ]
+	run -1 --separate-stderr kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 	[ "$(jq -r 'select(.error).board.key' <<<"$output" | xargs)" = "changed gone folder fifo" ]
 	jq -se '.[0].error | .code == "config" and (.message | contains("changed")) and
 		(.hint | contains("kf-config"))' <<<"$output"
@@ -181,7 +159,6 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
-# bats test_tags=slow
 @test "a configuration that changes during make is refused" {
 	config poked MACH_STM32
 	config ours MACH_STM32
@@ -190,7 +167,7 @@ host linux elf 4194304 klipper.elf" ]
 		poke: $(PARTS); echo '# later' >> $(if $(findstring poked,$(OUT)),$(POKE),$(KCONFIG_CONFIG))
 	EOF
 	export POKE=$XDG_CONFIG_HOME/kalico-flash/configs/poked/.config
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record poked && record ours)
+	built poked ours
 	[ "$status" -eq 78 ]
 	jq -se --arg poked "$POKE" --arg ours "$cache/build/ours/.config" 'map(.error.message) ==
 		[$poked + " changed during the build", $ours + " changed during the build"]' <<<"$output"
@@ -214,7 +191,6 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$tree/out" ]
 }
 
-# bats test_tags=slow
 @test "what Kalico's Makefile writes into the tree does not stay there" {
 	config octopus MACH_STM32
 	mkdir "$tree/src/extras"
@@ -223,32 +199,28 @@ host linux elf 4194304 klipper.elf" ]
 		$(shell for f in Kconfig Makefile; do : > src/extras/$$f; done; echo ran >> $(RAN))
 	EOF
 	export RAN=$BATS_TEST_TMPDIR/ran
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	built octopus
 	[ "$status" -eq 0 ]
 	[ "$(sort -u "$RAN")" = ran ]
 	[ "$(ls "$tree/src/extras")" = "" ]
 	touch "$tree/src/extras/Kconfig"
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
+	built octopus -- --clean
 	[ "$status" -eq 0 ]
 	[ "$(ls "$tree/src/extras")" = $'Kconfig\nMakefile' ]
 }
 
-# bats test_tags=slow
-@test "extras of the user's own: one make at a time in such a tree" {
+@test "a tree with extras of the user's own: one make at a time" {
 	config octopus MACH_STM32
-	mkdir -p "$tree/src/extras/mine"
-	run --separate-stderr flock "$tree/src/extras" kf-build --klipper-dir "$tree" < <(record octopus)
-	[ "$status" -eq 0 ] # a folder without a Kconfig is no extra
+	mkdir -p "$tree/src/extras/mine" # a folder without a Kconfig is no extra
+	record octopus >"$BATS_TEST_TMPDIR/in"
+	run -0 --separate-stderr flock "$tree/src/extras" kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 	touch "$tree/src/extras/mine/Kconfig"
-	run --separate-stderr flock "$tree/src/extras" kf-build --timeout 1 --klipper-dir "$tree" \
-		< <(record octopus)
-	[ "$status" -eq 75 ]
+	run -75 --separate-stderr flock "$tree/src/extras" kf-build --wait 0 --klipper-dir "$tree" \
+		<"$BATS_TEST_TMPDIR/in"
 	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build uses $tree/src/extras" ]]
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
-	[ "$status" -eq 0 ]
 }
 
-@test "a missing compiler is told with its packages before make" {
+@test "a missing compiler or C library is told with its packages before make" {
 	config octopus MACH_STM32
 	config other MACH_AVR
 	echo 'CROSS_PREFIX=arm-none-eabi-' >>"$tree/src/stm32/Makefile"
@@ -258,28 +230,21 @@ host linux elf 4194304 klipper.elf" ]
 		ln -s "$(command -v $program)" "$BATS_TEST_TMPDIR/bin/$program"
 	done
 	(record octopus && record other) >"$BATS_TEST_TMPDIR/in"
-	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin" "$(command -v kf-build)" \
-		--klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
-	[ "$status" -eq 78 ]
+	with_bin() {
+		run -78 --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin" "$(command -v kf-build)" \
+			--klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
+	}
+	with_bin
 	jq -se '.[0].error | .code == "no_toolchain" and (.message | contains("arm-none-eabi-")) and
 		(.hint | contains("gcc-arm-none-eabi") and contains("libnewlib-arm-none-eabi"))' <<<"$output"
 	jq -se '.[1].error | .code == "no_toolchain" and (.message | contains("nonesuch-"))' <<<"$output"
-	[ ! -e "$cache/build" ]
-}
-
-# bats test_tags=slow
-@test "a compiler without its C library is told" {
-	config octopus MACH_STM32
-	echo 'CROSS_PREFIX=arm-none-eabi-' >>"$tree/src/stm32/Makefile"
-	mkdir "$BATS_TEST_TMPDIR/bin"
 	for program in gcc ld objcopy; do
 		printf '#!/bin/sh\necho libc_nano.a\n' >"$BATS_TEST_TMPDIR/bin/arm-none-eabi-$program"
 		chmod +x "$BATS_TEST_TMPDIR/bin/arm-none-eabi-$program"
 	done
-	run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin:$PATH" kf-build --klipper-dir "$tree" \
-		< <(record octopus)
-	[ "$status" -eq 78 ]
-	jq -e '.error.code == "no_toolchain" and (.error.message | contains("libc_nano.a"))' <<<"$output"
+	with_bin
+	jq -se '.[0].error | .code == "no_toolchain" and (.message | contains("libc_nano.a"))' <<<"$output"
+	[ ! -e "$cache/build" ]
 }
 
 @test "a git that does not answer is told with the time that it had" {
@@ -295,21 +260,14 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 1 ]
 }
 
-# bats test_tags=slow
 @test "two builds of one board do not meet" {
 	config octopus MACH_STM32
 	mkdir -p "$cache/build/octopus"
-	exec 9>"$cache/build/octopus/lock"
-	flock -n 9
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
-	[ "$status" -eq 75 ]
+	record octopus >"$BATS_TEST_TMPDIR/in"
+	run -75 --separate-stderr flock "$cache/build/octopus/lock" kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 	jq -e '.error.code == "busy"' <<<"$output"
-	exec 9>&-
-	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus)
-	[ "$status" -eq 0 ]
 }
 
-# bats test_tags=slow
 @test "boards that are not ours to build pass through untouched" {
 	config octopus MACH_STM32
 	{
@@ -327,7 +285,6 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 0 ]
 }
 
-# bats test_tags=slow
 @test "the tree is the option's, the device's or the global one" {
 	config octopus MACH_STM32
 	for name in a b c; do
@@ -351,19 +308,6 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$output" = "" ]
 }
 
-# bats test_tags=slow
-@test "the newest five builds are kept" {
-	config octopus MACH_STM32
-	for n in 1 2 3 4 5 6 7; do
-		echo "v1.0.$n-0-g0000000" >"$tree/VERSION"
-		record octopus | kf-build -q --klipper-dir "$tree" >"$BATS_TEST_TMPDIR/$n"
-	done
-	[ "$(jq -r .version "$state"/firmware/octopus/*/firmware.json | cut -d- -f1 | sort | xargs)" = \
-		"v1.0.3 v1.0.4 v1.0.5 v1.0.6 v1.0.7" ]
-	[ "$(jq -r '.firmware.path | split("/")[-2]' "$BATS_TEST_TMPDIR/7")" = \
-		"$(cat "$state/firmware/octopus/latest")" ]
-}
-
 @test "broken input builds nothing" {
 	config octopus MACH_STM32
 	run --separate-stderr kf-build --klipper-dir "$tree" < <(record octopus && echo '{"kf":1,')
@@ -372,17 +316,11 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
-# bats test_tags=slow
-@test "a full standard output is an error" {
-	config octopus MACH_STM32
-	run --separate-stderr bash -c 'kf-build -q --klipper-dir "$1" >/dev/full' _ "$tree" \
-		< <(record octopus)
-	[ "$status" -eq 74 ]
-	run --separate-stderr bash -c 'kf-build --help >/dev/full'
-	[ "$status" -eq 74 ]
+@test "records to a full standard output are an error" {
+	run -74 bash -c 'kf-build -q --klipper-dir "$1" >/dev/full' _ "$tree" \
+		< <(config octopus MACH_STM32 && record octopus 'del(.config)')
 }
 
-# bats test_tags=slow
 @test "a table for people" {
 	config good MACH_STM32
 	config bad MACH_STM32 SIM_BUILD_FAIL
@@ -391,7 +329,7 @@ host linux elf 4194304 klipper.elf" ]
 	)
 	[ "$status" -eq 1 ]
 	[[ ${lines[0]} == good*stm32f446xx*v1.0.0*klipper.bin ]]
-	[[ ${lines[1]} == bad*"failed: make ended with status 2"* ]]
+	[[ ${lines[1]} == bad*"failed: make in $tree ended with status 2"* ]]
 	[[ ${lines[2]} == good*"not built" ]]
 }
 
@@ -403,7 +341,7 @@ host linux elf 4194304 klipper.elf" ]
 		run -1 --separate-stderr on_small_disk "$1" "$2" \
 			kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 		[ "$(jq -r .error.code <<<"$output")" = build_failed ]
-		[[ $(jq -r .error.message <<<"$output") == "no space is left on the disk of $1"*": make ended with status 2 in $tree" ]]
+		[[ $(jq -r .error.message <<<"$output") == "only "*" KiB are left on the disk of $1"*": make in $tree ended with status 2" ]]
 		[[ $(jq -r .error.hint <<<"$output") == "make room there: df -h $1"* ]]
 	}
 	full "$cache" 40
@@ -419,11 +357,11 @@ host linux elf 4194304 klipper.elf" ]
 	fresh_home
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
 	run -1 --separate-stderr on_small_disk "$TMPDIR" 8 kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
-	[[ $(jq -r .error.message <<<"$output") == "no space is left on the disk of $TMPDIR: make ended with status "* ]]
+	[[ $(jq -r .error.message <<<"$output") == "only "*" KiB are left on the disk of $TMPDIR: make in $tree ended with status 2" ]]
 	unset TMPDIR
 	sed -i 1d "$tree/Makefile"
 	# An error in the source is no full disk.
 	echo '$(error broken)' >>"$tree/Makefile"
 	run -1 --separate-stderr kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
-	[[ $(jq -r .error.message <<<"$output") == "make ended with status 2 in $tree" ]]
+	[[ $(jq -r .error.message <<<"$output") == "make in $tree ended with status 2" ]]
 }

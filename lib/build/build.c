@@ -13,7 +13,6 @@
 #include "board/identity.h"
 #include "build/build.h"
 #include "build/kept.h"
-#include "build/room.h"
 #include "build/source.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -24,67 +23,56 @@
 #include "firmware/image-check.h"
 #include "firmware/image.h"
 
-void kf_work_free(struct kf_work *w)
+void kf_build_free(struct kf_build *b)
 {
-	kf_kconfig_free(&w->kconfig);
-	kf_closep(&w->lock);
-	kf_closep(&w->log_fd);
-	w->lock = w->log_fd = -1;
-}
-
-static int find_paths(struct kf_work *w, struct kf_error *err)
-{
-	const char *key = w->build->key;
-	int r = kf_path(KF_DIR_CACHE, w->config, err, "build/%s/.config", key);
-
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, w->out, err, "build/%s/out/", key);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, w->lock_path, err, "build/%s/lock", key);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, w->dictionary, err, "build/%s/out/klipper.dict", key);
-	return r < 0 ? r : kf_path(KF_DIR_STATE, w->log, err, "logs/%s-build.log", key);
+	kf_kconfig_free(&b->kconfig);
+	kf_closep(&b->lock);
+	kf_closep(&b->log_fd);
+	b->lock = b->log_fd = -1;
 }
 
 /* The saved configuration is the one that was checked: its bytes are the record's. */
-static int load_config(struct kf_work *w, struct kf_error *err)
+static int load_config(struct kf_build *b, struct kf_error *err)
 {
 	char sha256[KF_HEX_SIZE];
-	int r = kf_kconfig_load(w->build->config, &w->kconfig, err);
+	int r = kf_kconfig_load(b->config, &b->kconfig, err);
 
 	if (r < 0)
 		return r;
-	kf_sha256(w->kconfig.text, w->kconfig.len, sha256);
-	if (strcmp(sha256, w->build->config_sha256) == 0)
+	kf_sha256(b->kconfig.text, b->kconfig.len, sha256);
+	if (strcmp(sha256, b->config_sha256) == 0)
 		return 0;
-	kf_fail(err, KF_CONFIG, "%s has changed since it was checked", w->build->config);
+	kf_fail(err, KF_CONFIG, "%s has changed since it was checked", b->config);
 	kf_error_hint(err, "run kf-config again");
 	return kf_code_errno(KF_CONFIG);
 }
 
-int kf_build_open(const struct kf_build *build, struct kf_work *ret, struct kf_error *err)
+int kf_build_open(struct kf_build *b, struct kf_error *err)
 {
 	int r;
 
-	*ret = (struct kf_work){
-		.build = build, .lock = -1, .log_fd = -1, .started_ms = kf_now_ms()
-	};
-	r = find_paths(ret, err);
-	return r < 0 ? r : load_config(ret, err);
+	b->lock = b->log_fd = -1;
+	b->started_ms = kf_now_ms();
+	r = kf_path(KF_DIR_CACHE, b->copy, err, "build/%s/.config", b->key);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, b->out, err, "build/%s/out/", b->key);
+	if (r == 0)
+		r = kf_path(KF_DIR_STATE, b->log, err, "logs/%s-build.log", b->key);
+	return r < 0 ? r : load_config(b, err);
 }
 
-void kf_build_key(struct kf_work *w, const char source[KF_HEX_SIZE],
-		  const char compiler[KF_HEX_SIZE])
+void kf_build_set_key(struct kf_build *b, const char source[KF_HEX_SIZE],
+		      const char compiler[KF_HEX_SIZE])
 {
 	char all[4 * KF_HEX_SIZE + 32];
 
-	kf_text_format(all, sizeof(all), "kalico-flash 2\n%s\n%s\n%s\n", source,
-		       w->build->config_sha256, compiler);
-	memcpy(w->source, source, sizeof(w->source));
-	kf_sha256(all, strlen(all), w->build_key);
+	kf_text_format(all, sizeof(all), "kalico-flash 2\n%s\n%s\n%s\n", source, b->config_sha256,
+		       compiler);
+	memcpy(b->source, source, sizeof(b->source));
+	kf_sha256(all, strlen(all), b->build_key);
 }
 
-/* As people read them: rounded to tenths. */
+/* Seconds as people read them: rounded to tenths. */
 static double seconds(int64_t ms)
 {
 	int64_t tenths = (ms + 50) / 100;
@@ -92,146 +80,163 @@ static double seconds(int64_t ms)
 	return (double)tenths / 10;
 }
 
-static double build_seconds(const struct kf_work *w)
+/* Keep an image. firmware is its record's member, which gets what else is kept of it. */
+static int keep(const struct kf_build *b, const char *image, json_t *firmware, bool reusable,
+		json_t **ret, struct kf_error *err)
 {
-	return seconds(kf_now_ms() - w->started_ms);
+	json_object_set_new(firmware, "seconds", json_real(seconds(kf_now_ms() - b->started_ms)));
+	json_object_set_new(firmware, "tree", json_string(b->tree->dir));
+	json_object_set_new(firmware, "config_sha256", json_string(b->config_sha256));
+	if (reusable)
+		json_object_set_new(firmware, "build", json_string(b->build_key));
+	return kf_kept_add(b->key, image, b->config, firmware, ret, err);
 }
 
-int kf_build_reuse(const struct kf_work *w, json_t **ret)
+int kf_build_reuse(struct kf_build *b, const char *from, json_t **ret, struct kf_error *err)
 {
-	if (w->build->clean || !kf_kept_reuse(w->build->key, w->build_key, ret))
+	_cleanup_(kf_json_decrefp) json_t *firmware = NULL;
+	char image[PATH_MAX];
+	int r;
+
+	if (!kf_kept_reuse(from, b->build_key, &firmware))
 		return 0;
-	json_object_set_new(*ret, "seconds", json_real(build_seconds(w)));
-	return 1;
+	if (strcmp(from, b->key) == 0) {
+		json_object_set_new(firmware, "seconds",
+				    json_real(seconds(kf_now_ms() - b->started_ms)));
+		*ret = TAKE_PTR(firmware);
+		return 1;
+	}
+	kf_text_format(image, sizeof(image), "%s",
+		       json_string_value(json_object_get(firmware, "path")));
+	r = keep(b, image, firmware, true, ret, err);
+	return r < 0 ? r : 1;
 }
 
-static int prepare(struct kf_work *w, struct kf_error *err)
+static int prepare(struct kf_build *b, struct kf_error *err)
 {
-	int r = kf_lock_take(w->lock_path, 0, &w->lock, err);
+	char path[PATH_MAX];
+	int r = kf_path(KF_DIR_CACHE, path, err, "build/%s/lock", b->key);
 
 	if (r == 0)
-		r = kf_dir_remove(w->out, err); /* of a build that was killed */
+		r = kf_lock_take(path, 0, &b->lock, err);
 	if (r == 0)
-		r = kf_file_write(w->config, w->kconfig.text, w->kconfig.len, err);
+		r = kf_dir_remove(b->out, err); /* of a build that was killed */
 	if (r == 0)
-		r = kf_dir_make_parent(w->log, err);
+		r = kf_file_write(b->copy, b->kconfig.text, b->kconfig.len, err);
+	if (r == 0)
+		r = kf_dir_make_parent(b->log, err);
 	if (r < 0)
 		return r;
-	w->log_fd = open(w->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return w->log_fd < 0 ? kf_fail_sys(err, errno, "%s: cannot write", w->log) : 0;
+	b->log_fd = open(b->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return b->log_fd < 0 ? kf_fail_sys(err, errno, "%s: cannot write", b->log) : 0;
 }
 
-int kf_build_start(struct kf_work *w, pid_t *ret, struct kf_error *err)
+int kf_build_start(struct kf_build *b, pid_t *ret, struct kf_error *err)
 {
-	struct kf_make make = {
-		.tree = w->build->tree,
-		.out = w->out,
-		.config = w->config,
-		.jobserver = w->build->jobserver,
-		.compile = true,
-		.tty = -1,
-	};
-	int r = prepare(w, err);
+	int r = prepare(b, err);
 
 	if (r < 0)
 		return r;
-	make.log_fd = w->log_fd;
-	r = kf_tree_make_start(&make, ret, err);
-	w->started_ms = kf_now_ms();
-	return r;
+	b->started_ms = kf_now_ms();
+	return kf_tree_make_start(&(struct kf_make){ .tree = b->tree,
+						     .out = b->out,
+						     .config = b->copy,
+						     .tokens = b->tokens,
+						     .compile = true,
+						     .tty = -1,
+						     .log_fd = b->log_fd },
+				  ret, err);
 }
 
 /* Turn make's exit status into the result of the build. */
-static int judge_make(const struct kf_work *w, int waited, int status, struct kf_error *err)
+static int judge_make(const struct kf_build *b, int waited, int status, struct kf_error *err)
 {
-	int r = waited;
-
-	if (r == -ETIMEDOUT) {
-		kf_fail(err, KF_TIMEOUT, "make did not end within %g s",
-			seconds(w->build->timeout_ms));
+	if (waited == 0 && status == 0)
+		return 0;
+	if (waited == 0)
+		return kf_make_failed(b->tree, "", status, "", b->out, b->log, err);
+	if (waited == -ETIMEDOUT) {
+		kf_fail(err, KF_TIMEOUT, "make did not end within %g s", seconds(b->timeout_ms));
 		kf_error_hint(err, "give it more time: kf --build-timeout=SECONDS, or kf-build "
 				   "--timeout=SECONDS");
-	} else if (r == 0 && status != 0) {
-		r = kf_fail(err, KF_BUILD_FAILED, "make ended with status %d in %s",
-			    kf_process_status(status), w->build->tree->dir);
-		kf_room_blame(w->out, w->log, err);
 	}
-	if (r < 0 && err)
-		kf_text_format(err->log, sizeof(err->log), "%s", w->log);
-	return r;
+	if (err)
+		kf_text_format(err->log, sizeof(err->log), "%s", b->log);
+	return waited;
 }
 
-/* In this order: what a bootloader takes comes before what only a debugger does. */
-static bool find_image(struct kf_work *w)
+/* The first that there is: files for bootloaders come before the one for a debugger. */
+static bool find_image(struct kf_build *b)
 {
 	struct stat st;
 
 	for (enum kf_format f = 0; f < KF_FORMAT_COUNT; f++)
-		if (kf_text_format(w->image_path, sizeof(w->image_path), "%sklipper.%s", w->out,
+		if (kf_text_format(b->image, sizeof(b->image), "%sklipper.%s", b->out,
 				   kf_format_name(f)) &&
-		    lstat(w->image_path, &st) == 0 && S_ISREG(st.st_mode))
+		    lstat(b->image, &st) == 0 && S_ISREG(st.st_mode))
 			return true;
 	return false;
 }
 
-static int load_image(struct kf_work *w, struct kf_image *image, struct kf_error *err)
+static int load_image(struct kf_build *b, struct kf_image *image, struct kf_error *err)
 {
 	int r;
 
-	if (find_image(w))
-		r = kf_image_load(w->image_path, image, err);
+	if (find_image(b))
+		r = kf_image_load(b->image, image, err);
 	else
 		r = kf_fail(err, KF_BUILD_FAILED, "make succeeded, but left no firmware in %s",
-			    w->out);
+			    b->out);
 	if (r < 0 && err) {
-		kf_error_hint(err, "is %s a Klipper or Kalico tree?", w->build->tree->dir);
-		kf_text_format(err->log, sizeof(err->log), "%s", w->log);
+		kf_error_hint(err, "is %s a Klipper or Kalico tree?", b->tree->dir);
+		kf_text_format(err->log, sizeof(err->log), "%s", b->log);
 	}
 	return r;
 }
 
-static uint32_t start_of(const struct kf_work *w, const struct kf_image *image)
+static uint32_t start_of(const struct kf_build *b, const struct kf_image *image)
 {
-	return image->start_known ? image->start : w->kconfig.start;
+	return image->start_known ? image->start : b->kconfig.start;
 }
 
 /* Check the image's start against the configuration, if its format states a start. */
-static int check_start(const struct kf_work *w, const struct kf_image *image, struct kf_error *err)
+static int check_start(const struct kf_build *b, const struct kf_image *image, struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
 
-	if (!chip || !image->start_known || kf_chip_starts_at(chip, image->start, w->kconfig.start))
+	if (!chip || !image->start_known || kf_chip_starts_at(chip, image->start, b->kconfig.start))
 		return 0;
 	return kf_fail(err, KF_WRONG_OFFSET,
 		       "the configuration says that the application starts at 0x%08x, make built "
 		       "it for 0x%08x",
-		       w->kconfig.start, image->start);
+		       b->kconfig.start, image->start);
 }
 
-/* An image that was lying about, or a tree that changed under make's hands. */
-static int check_version(const struct kf_work *w, const struct kf_image *image,
+/* Another version: make found an old image in its folder, or the tree changed while it ran. */
+static int check_version(const struct kf_build *b, const struct kf_image *image,
 			 struct kf_error *err)
 {
-	const char *tree = w->build->tree->version;
+	const char *tree = b->tree->version;
 	char built[KF_NAME_SIZE];
 
 	kf_version_strip(image->dictionary.version, built);
 	if (!tree[0] || strcmp(built, tree) == 0)
 		return 0;
 	kf_fail(err, KF_WRONG_VERSION, "make built version %s, but %s is at %s", built,
-		w->build->tree->dir, tree);
+		b->tree->dir, tree);
 	kf_error_hint(err, "if the tree was updated meanwhile, run kf-build again");
 	return kf_code_errno(KF_WRONG_VERSION);
 }
 
 /*
- * make rewrites a configuration that is older than src/Kconfig, and one whose symbols
- * it does not know becomes another MCU's firmware without a word (Klipper 906431bb0).
+ * make may change the configuration: it rewrites one that is older than src/Kconfig, and where a
+ * symbol was renamed, the firmware is silently for another MCU (Klipper 906431bb0).
  */
-static int check_output(const struct kf_work *w, const struct kf_image *image, struct kf_error *err)
+static int check_output(const struct kf_build *b, const struct kf_image *image,
+			struct kf_error *err)
 {
-	const char *const files[] = { w->build->config, w->config };
-	uint32_t start = start_of(w, image);
+	const char *const files[] = { b->config, b->copy };
+	uint32_t start = start_of(b, image);
 	char sha256[KF_HEX_SIZE];
 	int r;
 
@@ -239,104 +244,61 @@ static int check_output(const struct kf_work *w, const struct kf_image *image, s
 		r = kf_file_sha256(files[i], sha256, err);
 		if (r < 0)
 			return r;
-		if (strcmp(sha256, w->build->config_sha256) != 0) {
+		if (strcmp(sha256, b->config_sha256) != 0) {
 			kf_fail(err, KF_CONFIG, "%s changed during the build", files[i]);
 			kf_error_hint(err, "run kf-config again, then kf-build");
 			return kf_code_errno(KF_CONFIG);
 		}
 	}
-	if (!kf_mcu_same(w->kconfig.mcu, image->dictionary.mcu))
+	if (!kf_mcu_same(b->kconfig.mcu, image->dictionary.mcu))
 		return kf_fail(err, KF_MCU_MISMATCH,
 			       "the configuration is for %s, but make built firmware for %s",
-			       w->kconfig.mcu, image->dictionary.mcu);
-	r = check_start(w, image, err);
+			       b->kconfig.mcu, image->dictionary.mcu);
+	r = check_start(b, image, err);
 	if (r == 0)
 		r = kf_image_check(image, &start, err);
 	if (r == 0)
-		r = kf_image_check_dictionary(w->image_path, image, err);
-	return r < 0 ? r : check_version(w, image, err);
+		r = kf_image_check_dictionary(b->image, image, err);
+	return r < 0 ? r : check_version(b, image, err);
 }
 
 /* The record's "firmware" member without its path; NULL: no memory, or no file. */
-static json_t *describe(const struct kf_work *w, const struct kf_image *image)
+static json_t *describe(const struct kf_build *b, const struct kf_image *image)
 {
 	struct stat st;
 
-	if (stat(w->image_path, &st) < 0)
+	if (stat(b->image, &st) < 0)
 		return NULL;
-	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:b, s:f}", "format",
+	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:b}", "format",
 			 kf_format_name(image->format), "bytes", (json_int_t)st.st_size, "sha256",
 			 image->sha256, "version", image->dictionary.version, "mcu",
-			 image->dictionary.mcu, "start", (json_int_t)start_of(w, image), "reused",
-			 0, "seconds", build_seconds(w));
+			 image->dictionary.mcu, "start", (json_int_t)start_of(b, image), "reused",
+			 0);
 }
 
 /* Was the tree the same all the time? Else this firmware is of neither state. */
-static bool undisturbed(const struct kf_work *w)
+static bool undisturbed(const struct kf_build *b)
 {
 	char now[KF_HEX_SIZE];
 
-	return kf_source_hash(w->build->tree, now, NULL) == 0 && strcmp(now, w->source) == 0;
+	return kf_source_hash(b->tree, now, NULL) == 0 && strcmp(now, b->source) == 0;
 }
 
-static int keep(struct kf_work *w, const struct kf_image *image, json_t **ret, struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *firmware = describe(w, image);
-	struct kf_kept_item item = {
-		.key = w->build->key,
-		.image = w->image_path,
-		.dictionary = access(w->dictionary, F_OK) == 0 ? w->dictionary : NULL,
-		.config = w->config,
-		.tree = w->build->tree->dir,
-		.config_sha256 = w->build->config_sha256,
-		.build = undisturbed(w) ? w->build_key : NULL,
-		.firmware = firmware,
-	};
-
-	if (!firmware)
-		return kf_fail(err, KF_INTERNAL, "%s cannot be described", w->image_path);
-	return kf_kept_add(&item, ret, err);
-}
-
-int kf_build_finish(struct kf_work *w, int waited, int status, json_t **ret, struct kf_error *err)
+int kf_build_finish(struct kf_build *b, int waited, int status, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_image_free) struct kf_image image = { 0 };
-	int r = judge_make(w, waited, status, err);
+	_cleanup_(kf_json_decrefp) json_t *firmware = NULL;
+	int r = judge_make(b, waited, status, err);
 
 	if (r == 0)
-		r = load_image(w, &image, err);
+		r = load_image(b, &image, err);
 	if (r == 0)
-		r = check_output(w, &image, err);
-	if (r == 0)
-		r = keep(w, &image, ret, err);
-	IGNORE_RESULT(kf_dir_remove(w->out, NULL)); /* else the next build does */
+		r = check_output(b, &image, err);
+	if (r == 0) {
+		firmware = describe(b, &image);
+		r = firmware ? keep(b, b->image, firmware, undisturbed(b), ret, err)
+			     : kf_fail(err, KF_INTERNAL, "%s cannot be described", b->image);
+	}
+	IGNORE_RESULT(kf_dir_remove(b->out, NULL)); /* else the next build does */
 	return r;
-}
-
-int kf_build_share(struct kf_work *w, const char *from, const json_t *firmware, json_t **ret,
-		   struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *own = json_copy((json_t *)firmware), *kept = NULL;
-	const char *image = json_string_value(json_object_get(firmware, "path"));
-	const char *name = image ? strrchr(image, '/') : NULL;
-	struct kf_kept_item item = {
-		.key = w->build->key,
-		.image = image,
-		.config = w->build->config,
-		.tree = w->build->tree->dir,
-		.config_sha256 = w->build->config_sha256,
-		/* Not if the tree changed while make ran: from's has no build key then. */
-		.build = kf_kept_reuse(from, w->build_key, &kept) ? w->build_key : NULL,
-		.firmware = own,
-	};
-
-	if (!name || !own)
-		return kf_fail(err, KF_INTERNAL, "firmware without a path");
-	if (kf_text_format(w->dictionary, sizeof(w->dictionary), "%.*s/klipper.dict",
-			   (int)(name - image), image) &&
-	    access(w->dictionary, F_OK) == 0)
-		item.dictionary = w->dictionary;
-	json_object_del(own, "path");
-	json_object_set_new(own, "seconds", json_real(build_seconds(w)));
-	return kf_kept_add(&item, ret, err);
 }

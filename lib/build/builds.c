@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Boards are planned in turn; then makes are started while there are slots, and
- * whatever ends first gives its slot on. A board with the build key of one before waits for it.
+ * All boards are planned, one after the other; then makes are started while there are slots, and
+ * the first that ends gives its slot to the next. A board waits for one before it that has the same
+ * build key.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,10 @@
 #include "core/clock.h"
 #include "core/file.h"
 
-enum { TOOLCHAIN_MS = 20000 };
+enum {
+	TOOLCHAIN_MS = 20000,
+	SLOTS_MAX = 4096, /* fits into a pipe whatever the system's limits are */
+};
 
 /* The compiler that a tree has for a kind of boards (BOARD_DIRECTORY). */
 struct compiler {
@@ -31,7 +36,7 @@ struct tree_use {
 	const char *dir;     /* as the user wrote it */
 	struct kf_tree tree; /* its version is filled before the first make */
 	char source[KF_HEX_SIZE];
-	struct kf_extras extras; /* the guard around all makes */
+	struct kf_extras extras; /* held while makes run */
 	unsigned running;	 /* makes */
 	int r;			 /* 0, or why the tree cannot be used: err */
 	struct kf_error err;
@@ -44,9 +49,7 @@ enum stage { WAITING, RUNNING, ENDED };
 struct item {
 	struct kf_built *built;
 	struct tree_use *use;
-	char build_key[KF_HEX_SIZE];
 	struct kf_build build;
-	struct kf_work *work; /* while make runs */
 	enum stage stage;
 	pid_t pid;
 	int pidfd;
@@ -58,11 +61,12 @@ struct run {
 	struct item *items;
 	size_t count;
 	struct tree_use *trees;
-	struct kf_jobserver jobserver;
+	int tokens[3];	/* as in struct kf_make */
+	unsigned slots; /* jobs that belong neither to a make nor to the pipe */
 	unsigned running;
 };
 
-/* The use of the same folder under another name, such as "~/klipper" and its absolute path. */
+/* A tree that was opened under another name, such as "~/klipper" and its absolute path. */
 static struct tree_use *find_same(struct tree_use *trees, const char *real)
 {
 	while (trees && (trees->r < 0 || strcmp(trees->tree.dir, real) != 0))
@@ -127,7 +131,7 @@ static int find_compiler(struct tree_use *use, const struct kf_kconfig *config,
 	return 0;
 }
 
-/* Before a make: which version it will say, and what to clean up in the end. */
+/* Before a make: find the version that it will write, and what is to be removed in the end. */
 static int enter_tree(struct tree_use *use, int64_t wait_ms, struct kf_error *err)
 {
 	int r = use->tree.version[0] ? 0 : kf_tree_describe(&use->tree, err);
@@ -161,17 +165,9 @@ static void tell(const struct run *run, const struct item *item, enum kf_build_e
 		run->options->event(item->built, event, text, run->options->data);
 }
 
-static void free_work(struct kf_work **work)
-{
-	if (*work)
-		kf_work_free(*work);
-	free(*work);
-	*work = NULL;
-}
-
 static void end_item(struct run *run, struct item *item)
 {
-	free_work(&item->work);
+	kf_build_free(&item->build);
 	kf_closep(&item->pidfd);
 	item->pidfd = -1;
 	item->stage = ENDED;
@@ -191,26 +187,18 @@ static bool is_shared(const struct item *item)
 static struct item *find_twin(const struct run *run, const struct item *item)
 {
 	for (struct item *i = run->items; i < item; i++)
-		if (strcmp(i->build_key, item->build_key) == 0 && is_shared(i))
+		if (strcmp(i->build.build_key, item->build.build_key) == 0 && is_shared(i))
 			return i;
 	return NULL;
 }
 
-static int open_work(struct item *item, struct kf_error *err)
+static int open_item(struct run *run, struct item *item, struct kf_error *err)
 {
-	item->work = calloc(1, sizeof(*item->work));
-	if (!item->work)
-		return kf_fail_sys(err, ENOMEM, "%s", item->built->key);
-	return kf_build_open(&item->build, item->work, err);
-}
-
-/* lint: -Wno-analyzer-malloc-leak: item->work is freed with the item or the run */
-static int plan_work(struct run *run, struct item *item, struct kf_error *err)
-{
+	const struct kf_builds_options *options = run->options;
 	char compiler[KF_HEX_SIZE];
 	int r;
 
-	item->use = find_tree(&run->trees, item->built->dir, run->options->timeout_ms);
+	item->use = find_tree(&run->trees, item->built->dir, options->timeout_ms);
 	if (!item->use)
 		return kf_fail_sys(err, ENOMEM, "%s", item->built->dir);
 	if (item->use->r < 0) {
@@ -222,28 +210,27 @@ static int plan_work(struct run *run, struct item *item, struct kf_error *err)
 		.tree = &item->use->tree,
 		.config = item->built->config,
 		.config_sha256 = item->built->config_sha256,
-		.jobserver = &run->jobserver,
-		.clean = run->options->clean,
-		.timeout_ms = run->options->timeout_ms,
+		.tokens = run->tokens,
+		.timeout_ms = options->timeout_ms,
 	};
-	r = open_work(item, err);
+	r = kf_build_open(&item->build, err);
 	if (r == 0)
-		r = find_compiler(item->use, &item->work->kconfig, compiler, err);
-	if (r < 0)
-		return r;
-	kf_build_key(item->work, item->use->source, compiler);
-	memcpy(item->build_key, item->work->build_key, sizeof(item->build_key));
-	return 0;
+		r = find_compiler(item->use, &item->build.kconfig, compiler, err);
+	if (r == 0)
+		kf_build_set_key(&item->build, item->use->source, compiler);
+	return r;
 }
 
 /* Is there anything to be done for this board? */
 static void plan(struct run *run, struct item *item)
 {
 	struct kf_built *built = item->built;
-	struct item *twin;
-	int r = plan_work(run, item, &built->err);
+	const struct item *twin;
+	int r = open_item(run, item, &built->err);
 
-	if (r < 0 || kf_build_reuse(item->work, &built->firmware) == 1) {
+	if (r == 0 && !run->options->clean)
+		r = kf_build_reuse(&item->build, built->key, &built->firmware, &built->err);
+	if (r != 0) {
 		end_item(run, item);
 		return;
 	}
@@ -263,7 +250,7 @@ static int start_make(struct run *run, struct item *item, struct kf_error *err)
 	if (r < 0)
 		return r;
 	tell(run, item, KF_BUILD_STARTS, item->use->tree.dir);
-	r = kf_build_start(item->work, &item->pid, err);
+	r = kf_build_start(&item->build, &item->pid, err);
 	if (r < 0)
 		return r;
 	item->pidfd = (int)syscall(SYS_pidfd_open, item->pid, 0);
@@ -274,16 +261,26 @@ static int start_make(struct run *run, struct item *item, struct kf_error *err)
 	return 0;
 }
 
-static void share(struct run *run, struct item *item, const struct kf_built *from)
+/*
+ * Take the result of a board with the same build key. False: its firmware is not to be used again,
+ * for its source changed while make ran.
+ */
+static bool share(struct run *run, struct item *item, const struct kf_built *from)
 {
 	struct kf_built *built = item->built;
+	int r = 1;
 
-	if (!from->firmware)
+	if (from->firmware)
+		r = kf_build_reuse(&item->build, from->key, &built->firmware, &built->err);
+	else
 		built->err = from->err;
-	else if (kf_build_share(item->work, from->key, from->firmware, &built->firmware,
-				&built->err) < 0)
-		built->firmware = NULL;
+	if (r == 0)
+		return false;
+	if (built->firmware)
+		json_object_set(built->firmware, "reused",
+				json_object_get(from->firmware, "reused"));
 	end_item(run, item);
+	return true;
 }
 
 /* make has ended, or is to be ended now. */
@@ -295,8 +292,8 @@ static void finish(struct run *run, struct item *item, int64_t deadline_ms)
 
 	run->running--;
 	item->use->running--;
-	kf_jobserver_give(&run->jobserver);
-	if (kf_build_finish(item->work, r, status, &built->firmware, &built->err) < 0)
+	run->slots++; /* tokens that make died with are lost: the others go on with fewer jobs */
+	if (kf_build_finish(&item->build, r, status, &built->firmware, &built->err) < 0)
 		built->firmware = NULL;
 	end_item(run, item);
 }
@@ -310,24 +307,26 @@ static bool must_wait(const struct item *item)
 	return item->use->running > 0 && kf_extras_any(item->use->tree.dir);
 }
 
+/* Start the makes that there are slots for; the slots that are left go to those that run. */
 static void start_some(struct run *run)
 {
-	struct item *twin;
+	const struct item *twin;
 
 	for (struct item *i = run->items; i < run->items + run->count; i++) {
 		twin = i->stage == WAITING ? find_twin(run, i) : NULL;
-		if (twin && twin->stage == ENDED)
-			share(run, i, twin->built);
-		if (i->stage != WAITING || twin || must_wait(i))
+		if (i->stage != WAITING || (twin && twin->stage != ENDED) ||
+		    (twin && share(run, i, twin->built)) || must_wait(i))
 			continue;
-		if (!kf_jobserver_take(&run->jobserver))
+		if (run->slots == 0)
 			return;
-		if (start_make(run, i, &i->built->err) < 0) {
-			kf_jobserver_give(&run->jobserver);
+		if (start_make(run, i, &i->built->err) == 0)
+			run->slots--;
+		else
 			end_item(run, i);
-		}
 	}
-	kf_jobserver_lend(&run->jobserver);
+	for (; run->slots > 0; run->slots--)
+		if (write(run->tokens[1], "+", 1) < 0 && errno != EINTR)
+			return;
 }
 
 /* Until one ends, or its time does. */
@@ -385,24 +384,30 @@ static void free_run(struct run *run)
 {
 	free_trees(run->trees);
 	for (size_t i = 0; run->items && i < run->count; i++)
-		free_work(&run->items[i].work);
+		kf_build_free(&run->items[i].build);
 	free(run->items);
-	kf_jobserver_close(&run->jobserver);
+	kf_closep(&run->tokens[0]);
+	kf_closep(&run->tokens[1]);
 }
 
 int kf_builds_run(struct kf_built *list, size_t count, const struct kf_builds_options *options,
 		  struct kf_error *err)
 {
-	_cleanup_(free_run) struct run run = { .options = options,
-					       .items = calloc(count + 1, sizeof(*run.items)),
-					       .count = count,
-					       .jobserver.fds = { -1, -1, -1 } };
-	int r;
+	_cleanup_(free_run) struct run run = {
+		.options = options,
+		.items = calloc(count + 1, sizeof(*run.items)),
+		.count = count,
+		.tokens = { -1, -1, -1 },
+		.slots = options->jobs < SLOTS_MAX ? options->jobs : SLOTS_MAX,
+	};
 
 	if (!run.items)
 		return kf_fail_sys(err, ENOMEM, "%zu builds", count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		run.items[i] = (struct item){ .built = &list[i], .pidfd = -1 };
-	r = kf_jobserver_open(options->jobs, &run.jobserver, err);
-	return r < 0 ? r : run_all(&run, err);
+		run.items[i].build.lock = run.items[i].build.log_fd = -1;
+	}
+	if (pipe2(run.tokens, O_CLOEXEC) < 0)
+		return kf_fail_sys(err, errno, "cannot make a pipe");
+	return run_all(&run, err);
 }

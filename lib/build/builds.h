@@ -13,21 +13,21 @@ struct kf_built {
 	const char *key;
 	const char *dir; /* of the tree, as the user wrote it */
 	const char *config, *config_sha256;
-	/* What comes out: */
+	/* The result: */
 	json_t *firmware; /* the record's member, a reference of the caller's; or NULL and err */
 	struct kf_error err;
 };
 
 enum kf_build_event {
-	KF_BUILD_STARTS, /* make runs: in what tree */
-	KF_BUILD_SHARES, /* with whom: one event when it waits, before that one's end */
+	KF_BUILD_STARTS, /* make runs; text is the tree */
+	KF_BUILD_SHARES, /* it waits for the build of another board; text is that board's key */
 	KF_BUILD_ENDS,	 /* built->firmware or built->err is there */
 };
 
 struct kf_builds_options {
 	unsigned jobs;	    /* at least 1 */
 	int64_t timeout_ms; /* of each make */
-	int64_t wait_ms;    /* for other runs of ours, where two cannot be in a tree */
+	int64_t wait_ms;    /* for another kalico-flash in a tree that only one make can use */
 	bool clean;	    /* from nothing, whatever is there */
 	void (*event)(const struct kf_built *built, enum kf_build_event event, const char *text,
 		      void *data);

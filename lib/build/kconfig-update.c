@@ -14,7 +14,6 @@
 
 #include "board/identity.h"
 #include "build/kconfig-update.h"
-#include "build/room.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
@@ -34,7 +33,7 @@ static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_err
 	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + m->wait_ms, ret, err);
 }
 
-/* Where a step runs: "work" or "edit". */
+/* The files of a step, which is "work" or "edit". */
 struct place {
 	char config[PATH_MAX], out[PATH_MAX];
 };
@@ -47,7 +46,7 @@ static int place_of(const char *key, const char *step, struct place *ret, struct
 	return r < 0 ? r : kf_path(KF_DIR_CACHE, ret->out, err, "configs/%s/%s/out/", key, step);
 }
 
-/* The last line that is not make's own account of it; else the last. It is cut out of text. */
+/* The last line that is not make's own; else the last line. text is cut into lines. */
 static const char *last_words(char *text)
 {
 	const char *last = "", *own = "";
@@ -62,23 +61,16 @@ static const char *last_words(char *text)
 	return own[0] ? own : last;
 }
 
-/* The last words in make's log say it best; the whole log is for those who want more. */
-static int make_failed(const struct kf_kconfig_update *m, const char *what, int status,
+/* The last line that make printed says best why it failed. */
+static int make_failed(const struct kf_kconfig_update *m, const char *target, int status,
 		       const char *out, const char *log, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
-	const char *last = "";
-	size_t len = 0;
-	int r;
+	size_t len;
+	int r = kf_file_read(log, LOG_MAX, &text, &len, NULL);
 
-	if (kf_file_read(log, LOG_MAX, &text, &len, NULL) == 0)
-		last = last_words(text);
-	r = kf_fail(err, KF_BUILD_FAILED, "make %s in %s ended with status %d%s%s", what,
-		    m->tree->dir, kf_process_status(status), *last ? ": " : "", last);
-	kf_room_blame(out, log, err);
-	if (err)
-		kf_text_format(err->log, sizeof(err->log), "%s", log);
-	return r;
+	return kf_make_failed(m->tree, target, status, r == 0 ? last_words(text) : "", out, log,
+			      err);
 }
 
 /* make TARGET at a place, with a log of its own; tty is for menuconfig, else -1. */
@@ -200,7 +192,7 @@ static int update(const struct kf_kconfig_update *m, const char *source, bool ed
 	kf_text_format(ret_path, PATH_MAX, "%s", path);
 	kf_kconfig_lost(&saved, &config, ret_lost);
 	*ret = config;
-	config = (struct kf_kconfig){ 0 };
+	ret->text = TAKE_PTR(config.text);
 	return differs;
 }
 

@@ -23,13 +23,6 @@
 
 enum { ID_LEN = 12, LOCK_MS = 5000, CONFIG_MAX = 1 << 20, JSON_MAX = 1 << 16 };
 
-/* What is left behind is removed another time. */
-static void discard(const char *path)
-{
-	if (kf_dir_remove(path, NULL) < 0)
-		return;
-}
-
 /* The board's folder, or what is below it. */
 static int kept_path(char ret[PATH_MAX], const char *key, const char *below, struct kf_error *err)
 {
@@ -61,74 +54,93 @@ static bool image_name(const json_t *firmware, char *ret, size_t size)
 	return false;
 }
 
-static int write_json(const struct kf_kept_item *item, const char *path, struct kf_error *err)
+/* A copy of what firmware.json has, with only what a record says, and the path. */
+static int for_record(const json_t *firmware, const char *path, json_t **ret, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *obj = json_copy((json_t *)item->firmware);
+	static const char *const ours[] = { "path", "time", "tree", "config_sha256", "build" };
+	json_t *obj = json_pack("{s:s}", "path", path);
+
+	if (!obj || json_object_update_missing(obj, (json_t *)firmware) < 0) {
+		json_decref(obj);
+		return kf_fail(err, KF_INTERNAL, "%s: a path that is not UTF-8", path);
+	}
+	for (size_t i = 1; i < KF_ARRAY_SIZE(ours); i++)
+		json_object_del(obj, ours[i]);
+	*ret = obj;
+	return 0;
+}
+
+static int write_json(const json_t *firmware, const char *path, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *obj = json_copy((json_t *)firmware);
 	_cleanup_(kf_freep) char *text = NULL;
 	time_t now = time(NULL);
 	char utc[32];
 	struct tm tm;
 
 	strftime(utc, sizeof(utc), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	json_object_del(obj, "path");
 	json_object_set_new(obj, "time", json_string(utc));
-	json_object_set_new(obj, "tree", json_string(item->tree));
-	json_object_set_new(obj, "config_sha256", json_string(item->config_sha256));
-	if (item->build)
-		json_object_set_new(obj, "build", json_string(item->build));
 	text = json_dumps(obj, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	return text ? kf_file_write(path, text, strlen(text), err)
 		    : kf_fail(err, KF_INTERNAL, "%s: cannot be written as JSON", path);
 }
 
-static int fill(const struct kf_kept_item *item, const char *folder, const char *image,
-		struct kf_error *err)
+/* The files of one build. */
+struct files {
+	const char *name, *image, *config; /* name is the kept image's */
+	const json_t *firmware;
+};
+
+static int fill(const struct files *files, const char *folder, struct kf_error *err)
 {
-	const struct {
-		const char *name, *from;
-		size_t max_bytes;
-	} copies[] = {
-		{ image, item->image, KF_IMAGE_FILE_MAX },
-		{ "klipper.dict", item->dictionary, KF_DICTIONARY_MAX },
-		{ ".config", item->config, CONFIG_MAX },
-	};
-	char path[PATH_MAX];
+	static const char dictionary[] = "klipper.dict";
+	const char *slash = strrchr(files->image, '/');
+	char path[PATH_MAX], beside[PATH_MAX];
 	int r;
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(copies); i++) {
-		if (!copies[i].from)
-			continue;
-		r = join(path, folder, copies[i].name, err);
+	r = join(path, folder, files->name, err);
+	if (r == 0)
+		r = kf_file_copy(files->image, path, KF_IMAGE_FILE_MAX, err);
+	if (r == 0)
+		r = join(path, folder, ".config", err);
+	if (r == 0)
+		r = kf_file_copy(files->config, path, CONFIG_MAX, err);
+	if (r == 0 && slash &&
+	    kf_text_format(beside, sizeof(beside), "%.*s/%s", (int)(slash - files->image),
+			   files->image, dictionary) &&
+	    access(beside, F_OK) == 0) {
+		r = join(path, folder, dictionary, err);
 		if (r == 0)
-			r = kf_file_copy(copies[i].from, path, copies[i].max_bytes, err);
-		if (r < 0)
-			return r;
+			r = kf_file_copy(beside, path, KF_DICTIONARY_MAX, err);
 	}
-	r = join(path, folder, "firmware.json", err);
-	return r < 0 ? r : write_json(item, path, err);
+	if (r == 0)
+		r = join(path, folder, "firmware.json", err);
+	return r < 0 ? r : write_json(files->firmware, path, err);
 }
 
 /* Fill the folder of this image. */
-static int keep_folder(const struct kf_kept_item *item, const char *id, const char *image,
+static int keep_folder(const char *key, const char *id, const struct files *files,
 		       struct kf_error *err)
 {
 	char folder[PATH_MAX], new[PATH_MAX];
 	struct stat st;
 	int r;
 
-	r = kept_path(folder, item->key, id, err);
+	r = kept_path(folder, key, id, err);
 	if (r < 0)
 		return r;
 	if (lstat(folder, &st) == 0)
-		return fill(item, folder, image, err);
-	r = kept_path(new, item->key, ".new", err);
+		return fill(files, folder, err);
+	r = kept_path(new, key, ".new", err);
 	if (r == 0)
 		r = kf_dir_remove(new, err); /* of a process that died */
 	if (r == 0)
-		r = fill(item, new, image, err);
+		r = fill(files, new, err);
 	if (r == 0 && rename(new, folder) < 0)
 		r = kf_fail_sys(err, errno, "%s: cannot keep the firmware", folder);
 	if (r < 0)
-		discard(new);
+		IGNORE_RESULT(kf_dir_remove(new, NULL)); /* else the next build does */
 	return r;
 }
 
@@ -193,56 +205,47 @@ static void prune(const char *folder, const char *latest)
 
 	if (!all)
 		return;
-	if (count > KF_KEPT_MAX)
-		qsort(all, count, sizeof(*all), newest_first);
+	qsort(all, count, sizeof(*all), newest_first);
 	for (size_t i = KF_KEPT_MAX; i < count; i++)
 		if (strcmp(all[i].id, latest) != 0 && join(path, folder, all[i].id, NULL) == 0)
-			discard(path);
+			IGNORE_RESULT(kf_dir_remove(path, NULL));
 }
 
-static int with_path(const json_t *firmware, const char *path, json_t **ret, struct kf_error *err)
+int kf_kept_add(const char *key, const char *image, const char *config, const json_t *firmware,
+		json_t **ret, struct kf_error *err)
 {
-	json_t *obj = json_pack("{s:s}", "path", path);
-
-	if (!obj || json_object_update_missing(obj, (json_t *)firmware) < 0) {
-		json_decref(obj);
-		return kf_fail(err, KF_INTERNAL, "%s: a path that is not UTF-8", path);
-	}
-	*ret = obj;
-	return 0;
-}
-
-int kf_kept_add(const struct kf_kept_item *item, json_t **ret, struct kf_error *err)
-{
-	const char *sha256 = json_string_value(json_object_get(item->firmware, "sha256"));
-	char id[ID_LEN + 1], image[32], folder[PATH_MAX], path[PATH_MAX], line[ID_LEN + 2];
+	const char *sha256 = json_string_value(json_object_get(firmware, "sha256"));
+	char id[ID_LEN + 1], name[32], folder[PATH_MAX], path[PATH_MAX], line[ID_LEN + 2];
+	const struct files files = {
+		.name = name, .image = image, .config = config, .firmware = firmware
+	};
 	_cleanup_(kf_closep) int lock = -1;
 	int r;
 
 	if (!sha256 || strlen(sha256) != KF_HEX_SIZE - 1 ||
-	    !image_name(item->firmware, image, sizeof(image)))
+	    !image_name(firmware, name, sizeof(name)))
 		return kf_fail(err, KF_INTERNAL, "firmware without sha256 or format");
 	kf_text_format(id, sizeof(id), "%.*s", ID_LEN, sha256);
-	r = kept_path(path, item->key, "lock", err);
+	r = kept_path(path, key, "lock", err);
 	if (r == 0)
 		r = kf_lock_take(path, kf_now_ms() + LOCK_MS, &lock, err);
 	if (r == 0)
-		r = keep_folder(item, id, image, err);
+		r = keep_folder(key, id, &files, err);
 	if (r == 0)
-		r = kept_path(path, item->key, "latest", err);
+		r = kept_path(path, key, "latest", err);
 	if (r < 0)
 		return r;
 	kf_text_format(line, sizeof(line), "%s\n", id);
 	r = kf_file_write(path, line, strlen(line), err);
 	if (r == 0)
-		r = kept_path(folder, item->key, "", err);
+		r = kept_path(folder, key, "", err);
 	if (r < 0)
 		return r;
 	prune(folder, id);
-	r = kf_text_format(path, sizeof(path), "%s/%s/%s", folder, id, image)
-		    ? 0
-		    : kf_fail_sys(err, ENAMETOOLONG, "%.64s...", folder);
-	return r < 0 ? r : with_path(item->firmware, path, ret, err);
+	r = kept_path(folder, key, id, err);
+	if (r == 0)
+		r = join(path, folder, name, err);
+	return r < 0 ? r : for_record(firmware, path, ret, err);
 }
 
 /* The newest build's folder. */
@@ -319,46 +322,33 @@ static int check_build(const char *folder, char path[PATH_MAX], json_t **ret, st
 	return 0;
 }
 
-/* The newest build, if its bytes are what was kept: all of its firmware.json, and the image's path.
- */
-static int load_latest(const char *key, json_t **ret, char path[PATH_MAX], struct kf_error *err)
+/* The newest build, if its bytes are what was kept, and if its build key is this (NULL: any). */
+static int load_latest(const char *key, const char *build, json_t **ret, struct kf_error *err)
 {
-	char folder[PATH_MAX];
+	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
+	char folder[PATH_MAX], path[PATH_MAX];
+	const char *from;
 	int r = latest_folder(key, folder, err);
 
-	return r < 0 ? r : check_build(folder, path, ret, err);
-}
-
-/* What a record says of a kept build. */
-static int as_reused(json_t *obj, const char *path, json_t **ret, struct kf_error *err)
-{
-	static const char *const ours[] = { "path", "time", "tree", "config_sha256", "build" };
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(ours); i++)
-		json_object_del(obj, ours[i]);
+	if (r == 0)
+		r = check_build(folder, path, &obj, err);
+	if (r < 0)
+		return r;
+	from = json_string_value(json_object_get(obj, "build"));
+	if (build && (!from || strcmp(from, build) != 0))
+		return -ENOENT;
 	json_object_set_new(obj, "reused", json_true());
-	return with_path(obj, path, ret, err);
+	return for_record(obj, path, ret, err);
 }
 
 int kf_kept_latest(const char *key, json_t **ret, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
-	char path[PATH_MAX];
-	int r = load_latest(key, &obj, path, err);
-
-	return r < 0 ? r : as_reused(obj, path, ret, err);
+	return load_latest(key, NULL, ret, err);
 }
 
 int kf_kept_reuse(const char *key, const char *build, json_t **ret)
 {
-	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
-	const char *from;
-	char path[PATH_MAX];
-
-	if (load_latest(key, &obj, path, NULL) < 0)
-		return 0;
-	from = json_string_value(json_object_get(obj, "build"));
-	return from && strcmp(from, build) == 0 && as_reused(obj, path, ret, NULL) == 0;
+	return load_latest(key, build, ret, NULL) == 0;
 }
 
 int kf_kept_check(const char *key, size_t *ret_count, struct kf_error *err)

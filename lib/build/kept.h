@@ -6,8 +6,8 @@
  *       klipper.bin (or .uf2, .elf.hex, .elf), klipper.dict, .config, firmware.json
  *   firmware/KEY/latest    the name of the newest folder, replaced in one step
  *
- * A folder appears whole or not at all. firmware.json is the record's "firmware" member
- * and what else is worth knowing: "time" (UTC), "tree", "config_sha256", "build".
+ * A folder appears whole or not at all. firmware.json is the record's "firmware" member without
+ * "path", and "time" (UTC), "tree", "config_sha256" and "build".
  */
 #ifndef KF_BUILD_KEPT_H
 #define KF_BUILD_KEPT_H
@@ -18,20 +18,16 @@
 
 #define KF_KEPT_MAX 5 /* builds a board; older ones are removed */
 
-struct kf_kept_item {
-	const char *key;
-	const char *image, *dictionary, *config; /* files to copy; dictionary may be NULL */
-	const json_t *firmware; /* the record's member, without "path"; needs sha256 and format */
-	const char *tree, *config_sha256;
-	const char *build; /* what it was built from, in one hash; NULL: not to be reused */
-};
-
 /*
- * Keep a build and make it the newest. *ret is a new reference to item->firmware with
- * "path" set to the kept image. KF_INTERNAL if firmware lacks sha256 or format; KF_BUSY
- * if another process keeps a build of this board for over 5 s; else what the files said.
+ * Keep a build and make it the newest: copies of the files image, of klipper.dict beside it if
+ * there is one, and of config. firmware is the record's member, and beyond that "tree",
+ * "config_sha256" and, unless it is not to be reused, "build", the build key. *ret is a new
+ * reference to the record's member, with "path" set to the kept image. KF_INTERNAL if firmware
+ * lacks sha256 or format; KF_BUSY if another process keeps a build of this board for over 5 s; and
+ * errors of reading and writing files.
  */
-_must_check_ int kf_kept_add(const struct kf_kept_item *item, json_t **ret, struct kf_error *err);
+_must_check_ int kf_kept_add(const char *key, const char *image, const char *config,
+			     const json_t *firmware, json_t **ret, struct kf_error *err);
 
 /*
  * The board's newest kept build: a new reference, ready to be a record's "firmware",
@@ -42,8 +38,8 @@ _must_check_ int kf_kept_add(const struct kf_kept_item *item, json_t **ret, stru
 _must_check_ int kf_kept_latest(const char *key, json_t **ret, struct kf_error *err);
 
 /*
- * The same if that build was made from the very same: its "build" is this. Returns 1, or 0 if
- * there is none or it is another or it is damaged, which make can mend. Never fails.
+ * The same if that build has this build key. Returns 1; 0: there is none, it has another build key,
+ * or it is damaged, which make can mend. Never fails.
  */
 int kf_kept_reuse(const char *key, const char *build, json_t **ret);
 

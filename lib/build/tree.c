@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * make in somebody else's tree. Nothing of the user's environment decides what is
- * built, and nothing is written outside OUT and beside KCONFIG_CONFIG.
+ * Runs make in the user's source tree. Nothing of the user's environment decides what is built, and
+ * nothing is written outside OUT and beside KCONFIG_CONFIG.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "build/extras.h"
@@ -116,7 +117,7 @@ static int check_make(const struct kf_make *make, struct kf_error *err)
 	return kf_dir_make(make->out, err);
 }
 
-/* make's words. Its options, then what the caller wants made. */
+/* Append the caller's targets to make's arguments. */
 static int fill_argv(const struct kf_make *make, const char **argv, size_t argc,
 		     struct kf_error *err)
 {
@@ -170,11 +171,11 @@ static void fill_env(const char *flags, const struct kf_terminal_env *terminal,
 
 int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err)
 {
-	char flags[KF_JOBSERVER_SIZE] = "MAKEFLAGS";
+	char flags[64] = "MAKEFLAGS";
 	struct kf_terminal_env terminal = { 0 };
 	const char *env[ENV_MAX];
 	const char *argv[TARGETS_MAX + 8] = { "make" };
-	char out[PATH_MAX + 8], config[PATH_MAX + 24], jobs[16];
+	char out[PATH_MAX + 8], config[PATH_MAX + 24];
 	const struct kf_process p = {
 		.argv = argv,
 		.dir = make->tree->dir,
@@ -182,7 +183,7 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 		.in = make->tty,
 		.out = make->tty >= 0 ? make->tty : make->log_fd,
 		.err = make->log_fd,
-		.keep = make->jobserver ? make->jobserver->fds : NULL,
+		.keep = make->tokens,
 		.foreground = make->tty >= 0,
 		.private = true,
 	};
@@ -192,16 +193,14 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 	r = check_make(make, err);
 	if (r < 0)
 		return r;
-	if (make->jobserver)
-		kf_jobserver_flags(make->jobserver, flags);
+	if (make->tokens)
+		kf_text_format(flags, sizeof(flags), "MAKEFLAGS= -j --jobserver-auth=%d,%d",
+			       make->tokens[0], make->tokens[1]);
 	if (make->tty >= 0)
 		kf_terminal_env(&terminal);
 	fill_env(flags, &terminal, env);
 	kf_text_format(out, sizeof(out), "OUT=%s", make->out);
 	kf_text_format(config, sizeof(config), "KCONFIG_CONFIG=%s", make->config);
-	kf_text_format(jobs, sizeof(jobs), "-j%u", make->jobs);
-	if (make->jobs)
-		argv[argc++] = jobs;
 	argv[argc++] = out;
 	argv[argc++] = config;
 	/* Expanded where it is used, when the board's Makefile has set the prefix. */
@@ -230,5 +229,77 @@ int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err)
 			kf_error_prefix(err, "make");
 	}
 	kf_extras_restore(&extras);
+	return r;
+}
+
+/* ccache's folder where no variable names it: ccache(1), "cache_dir". */
+static const char *ccache_folder(char ret[PATH_MAX])
+{
+	const char *dir = getenv("CCACHE_DIR"), *cache = getenv("XDG_CACHE_HOME");
+
+	if (dir)
+		return dir;
+	if (cache)
+		return kf_text_format(ret, PATH_MAX, "%s/ccache", cache) ? ret : NULL;
+	return kf_path_expand("~/.cache/ccache", ret, NULL) == 0 ? ret : NULL;
+}
+
+/* Ask the disk of path, or of the nearest folder above it that exists: *ret_folder. */
+static bool ask_disk(const char *path, char ret_folder[PATH_MAX], struct statvfs *ret)
+{
+	char *slash;
+
+	if (!path || path[0] != '/' || !kf_text_format(ret_folder, PATH_MAX, "%s", path))
+		return false;
+	while (statvfs(ret_folder, ret) < 0) {
+		slash = strrchr(ret_folder, '/');
+		if (errno != ENOENT || slash == ret_folder)
+			return false;
+		*slash = '\0';
+	}
+	return ret->f_blocks > 0;
+}
+
+/* Programs remove a file that they could not write, so much may be free again: less is full. */
+enum { FULL_BYTES = 4 * 1024 * 1024 };
+
+/* Say so where a disk is full that make writes to. */
+static void note_full_disk(const char *out, const char *log, struct kf_error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	char ccache[PATH_MAX], folder[PATH_MAX], message[sizeof(err->message)], left[64];
+	const char *const places[] = { out, log, tmp ? tmp : "/tmp", ccache_folder(ccache) };
+	unsigned long long bytes;
+	struct statvfs disk;
+	bool inodes;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++) {
+		if (!ask_disk(places[i], folder, &disk))
+			continue;
+		bytes = (unsigned long long)disk.f_bavail * disk.f_frsize;
+		inodes = disk.f_files > 0 && disk.f_favail == 0;
+		if (!inodes && bytes >= FULL_BYTES)
+			continue;
+		kf_text_format(left, sizeof(left), "only %llu KiB", bytes / 1024);
+		kf_text_format(message, sizeof(message), "%s", err->message);
+		kf_text_format(err->message, sizeof(err->message),
+			       "%s are left on the disk of %s: %s", inodes ? "no inodes" : left,
+			       folder, message);
+		kf_error_hint(err, "make room there: df %s %s", inodes ? "-i" : "-h", folder);
+		return;
+	}
+}
+
+int kf_make_failed(const struct kf_tree *tree, const char *target, int status, const char *words,
+		   const char *out, const char *log, struct kf_error *err)
+{
+	int r = kf_fail(err, KF_BUILD_FAILED, "make%s%s in %s ended with status %d%s%s",
+			*target ? " " : "", target, tree->dir, kf_process_status(status),
+			*words ? ": " : "", words);
+
+	if (!err)
+		return r;
+	note_full_disk(out, log, err);
+	kf_text_format(err->log, sizeof(err->log), "%s", log);
 	return r;
 }

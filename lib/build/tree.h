@@ -8,7 +8,6 @@
 
 #include <limits.h>
 
-#include "build/jobserver.h"
 #include "core/process.h"
 
 #define KF_GIT_MS 20000
@@ -31,7 +30,7 @@ _must_check_ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_er
  * if missing. targets is NULL-terminated (empty or NULL: all) and may hold NAME=value too. log_fd
  * takes its output (-1: nobody does); for menuconfig, tty is the terminal's descriptor for 0 and 1,
  * and a locale and TERM that are not installed are replaced: then log_fd takes only complaints.
- * Else tty is -1. jobs 0: no -j. *ret is wait(2)'s status.
+ * Else tty is -1. *ret is wait(2)'s status.
  *
  * KF_NO_TOOLCHAIN: no make or python3. KF_CONFIG: out or config have a character that make
  * cannot take. Else as kf_process_run. The user's variables that would change the result
@@ -41,10 +40,12 @@ struct kf_make {
 	const struct kf_tree *tree;
 	const char *out, *config;
 	const char *const *targets;
-	unsigned jobs;
-	const struct kf_jobserver
-		*jobserver; /* it runs as one of several; NULL: alone. No jobs then */
-	bool compile;	    /* through ccache, where that is installed */
+	/*
+	 * The ends of a pipe, and -1: GNU make's jobserver ("POSIX Jobserver Interaction"). make
+	 * always runs one job, and one more for each byte that it finds there. NULL: one job.
+	 */
+	const int *tokens;
+	bool compile; /* through ccache, where that is installed */
 	int tty, log_fd;
 	int64_t wait_ms; /* kf_tree_make: for other makes, as kf_extras_note, within the deadline */
 	int64_t deadline_ms;
@@ -56,5 +57,13 @@ _must_check_ int kf_tree_make(const struct kf_make *make, int *ret, struct kf_er
  * kf_extras_note's guard from before this to after make's end.
  */
 _must_check_ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err);
+
+/*
+ * make (of target, or "") ended with this status of wait(2); words, or "", say why.
+ * KF_BUILD_FAILED, with err->log. If the disk of out, of the log, of temporary files or of ccache
+ * is full, the message and the hint say so.
+ */
+int kf_make_failed(const struct kf_tree *tree, const char *target, int status, const char *words,
+		   const char *out, const char *log, struct kf_error *err);
 
 #endif

@@ -39,22 +39,15 @@ static int keep(const char *text, json_t **ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *firmware = NULL;
 	char image[512], config[512], sha256[KF_HEX_SIZE];
-	struct kf_kept_item item = {
-		.key = "board",
-		.image = image,
-		.config = config,
-		.tree = "/tree",
-		.config_sha256 = "c",
-	};
 
 	kf_sha256(text, strlen(text), sha256);
-	item.firmware = firmware = json_pack("{s:s, s:s, s:b, s:f}", "format", "bin", "sha256",
-					     sha256, "reused", 0, "seconds", 0.1);
+	firmware = json_pack("{s:s, s:s, s:b, s:f, s:s, s:s}", "format", "bin", "sha256", sha256,
+			     "reused", 0, "seconds", 0.1, "tree", "/tree", "config_sha256", "c");
 	in_home(image, "out.bin");
 	in_home(config, "config");
 	if (kf_file_write(image, text, strlen(text), &err) < 0)
 		return -EIO;
-	return kf_kept_add(&item, ret, &err);
+	return kf_kept_add("board", image, config, firmware, ret, &err);
 }
 
 static const char *text_of(const json_t *obj, const char *member)
