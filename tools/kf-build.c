@@ -106,7 +106,7 @@ static int take_option(int c, struct args *args)
 	return -1;
 }
 
-/* The same for all of them. */
+/* All options: -1 to go on, or the status to leave with. */
 static int parse(int argc, char **argv, struct args *args)
 {
 	int c, status;
@@ -123,7 +123,7 @@ static int parse(int argc, char **argv, struct args *args)
 	return kf_usage_mistake("boards come as records on standard input, not as arguments");
 }
 
-/* Boards that are not ours to build: they pass through as they came. */
+/* Other records pass through as they came. */
 static bool wanted(const json_t *record, const struct kf_board *board)
 {
 	return !kf_record_failed(record) && !kf_record_skipped(record) && board->key[0] &&
@@ -157,7 +157,7 @@ static void fail_record(json_t *record, const char *key, const struct kf_error *
 	kf_record_set_error(record, kf_log_tool(), &err);
 }
 
-/* What make needs to know of this board; its strings belong to the record and the registry. */
+/* Fill *ret, which borrows its strings from the record and the registry. */
 static int describe(const struct args *args, const struct kf_registry *registry,
 		    const json_t *record, struct kf_built *ret, struct kf_error *err)
 {

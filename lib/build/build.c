@@ -31,7 +31,7 @@ void kf_build_free(struct kf_build *b)
 	b->lock = b->log_fd = -1;
 }
 
-/* The saved configuration is the one that was checked: its bytes are the record's. */
+/* The saved configuration must be the one that was checked: the record has its hash. */
 static int load_config(struct kf_build *b, struct kf_error *err)
 {
 	char sha256[KF_HEX_SIZE];
@@ -276,7 +276,7 @@ static json_t *describe(const struct kf_build *b, const struct kf_image *image)
 			 0);
 }
 
-/* Was the tree the same all the time? Else this firmware is of neither state. */
+/* Did the tree stay the same while make ran? Else nobody can say what the firmware is made from. */
 static bool undisturbed(const struct kf_build *b)
 {
 	char now[KF_HEX_SIZE];

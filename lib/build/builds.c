@@ -33,7 +33,6 @@ struct compiler {
 
 /* A tree that boards of this run are built in: looked at once, for all of them. */
 struct tree_use {
-	const char *dir;     /* as the user wrote it */
 	struct kf_tree tree; /* its version is filled before the first make */
 	char source[KF_HEX_SIZE];
 	struct kf_extras extras; /* held while makes run */
@@ -66,40 +65,33 @@ struct run {
 	unsigned running;
 };
 
-/* A tree that was opened under another name, such as "~/klipper" and its absolute path. */
-static struct tree_use *find_same(struct tree_use *trees, const char *real)
+/* Find the tree in dir, whatever its name; at its first use it is looked at. */
+static int find_tree(struct run *run, const char *dir, struct tree_use **ret, struct kf_error *err)
 {
-	while (trees && (trees->r < 0 || strcmp(trees->tree.dir, real) != 0))
-		trees = trees->next;
-	return trees;
-}
+	struct tree_use *use;
+	struct kf_tree tree;
+	int r = kf_tree_open(dir, &tree, err);
 
-/* The use of the tree in dir, in the list or new; NULL: no memory. */
-static struct tree_use *find_tree(struct tree_use **trees, const char *dir, int64_t timeout_ms)
-{
-	struct tree_use *use, *same;
-
-	for (use = *trees; use; use = use->next)
-		if (strcmp(use->dir, dir) == 0)
-			return use;
-	use = calloc(1, sizeof(*use));
-	if (!use)
-		return NULL;
-	use->dir = dir;
-	use->extras.dir = -1;
-	use->r = kf_tree_open(dir, &use->tree, &use->err);
-	same = use->r == 0 ? find_same(*trees, use->tree.dir) : NULL;
-	if (same) {
-		free(use);
-		return same;
-	}
-	if (use->tree.git_ms > timeout_ms)
-		use->tree.git_ms = timeout_ms;
-	if (use->r == 0)
+	if (r < 0)
+		return r;
+	for (use = run->trees; use && strcmp(use->tree.dir, tree.dir) != 0; use = use->next)
+		;
+	if (!use) {
+		use = calloc(1, sizeof(*use));
+		if (!use)
+			return kf_fail_sys(err, ENOMEM, "%s", dir);
+		use->tree = tree;
+		if (run->options->timeout_ms < tree.git_ms)
+			use->tree.git_ms = run->options->timeout_ms;
+		use->extras.dir = -1;
 		use->r = kf_source_hash(&use->tree, use->source, &use->err);
-	use->next = *trees;
-	*trees = use;
-	return use;
+		use->next = run->trees;
+		run->trees = use;
+	}
+	if (use->r < 0 && err)
+		*err = use->err;
+	*ret = use;
+	return use->r;
 }
 
 /* kf_toolchain_check, asked once for all boards of a kind. */
@@ -121,7 +113,7 @@ static int find_compiler(struct tree_use *use, const struct kf_kconfig *config,
 			return r;
 		c = calloc(1, sizeof(*c));
 		if (!c)
-			return kf_fail_sys(err, ENOMEM, "%s", use->dir);
+			return kf_fail_sys(err, ENOMEM, "%s", use->tree.dir);
 		kf_sha256(text, strlen(text), c->id);
 		memcpy(c->board, board, sizeof(board));
 		c->next = use->compilers;
@@ -141,7 +133,7 @@ static int enter_tree(struct tree_use *use, int64_t wait_ms, struct kf_error *er
 	return r;
 }
 
-/* Also cleans up what makes left in the trees. */
+/* Removes the files that makes left in the trees, too. */
 static void free_trees(struct tree_use *trees)
 {
 	struct tree_use *use;
@@ -174,7 +166,7 @@ static void end_item(struct run *run, struct item *item)
 	tell(run, item, KF_BUILD_ENDS, NULL);
 }
 
-/* Would a board with the same tree and configuration get the same result? */
+/* Would a board with the same build key get the same result as this one? */
 static bool is_shared(const struct item *item)
 {
 	enum kf_code code = item->built->err.code;
@@ -198,13 +190,9 @@ static int open_item(struct run *run, struct item *item, struct kf_error *err)
 	char compiler[KF_HEX_SIZE];
 	int r;
 
-	item->use = find_tree(&run->trees, item->built->dir, options->timeout_ms);
-	if (!item->use)
-		return kf_fail_sys(err, ENOMEM, "%s", item->built->dir);
-	if (item->use->r < 0) {
-		*err = item->use->err;
-		return item->use->r;
-	}
+	r = find_tree(run, item->built->dir, &item->use, err);
+	if (r < 0)
+		return r;
 	item->build = (struct kf_build){
 		.key = item->built->key,
 		.tree = &item->use->tree,
@@ -221,7 +209,7 @@ static int open_item(struct run *run, struct item *item, struct kf_error *err)
 	return r;
 }
 
-/* Is there anything to be done for this board? */
+/* Find the board's build key. If its newest firmware has that, the board is done. */
 static void plan(struct run *run, struct item *item)
 {
 	struct kf_built *built = item->built;
@@ -283,7 +271,7 @@ static bool share(struct run *run, struct item *item, const struct kf_built *fro
 	return true;
 }
 
-/* make has ended, or is to be ended now. */
+/* make has ended, or its time is over. */
 static void finish(struct run *run, struct item *item, int64_t deadline_ms)
 {
 	struct kf_built *built = item->built;
@@ -329,7 +317,7 @@ static void start_some(struct run *run)
 			return;
 }
 
-/* Until one ends, or its time does. */
+/* Wait until a make ends, or the time of one is over. */
 static int wait_some(struct run *run, struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct pollfd *fds = calloc(run->running, sizeof(*fds));
@@ -370,7 +358,7 @@ static int run_all(struct run *run, struct kf_error *err)
 		if (r == 0)
 			start_some(run);
 	}
-	/* A stop signal: first tell all, then see them end. */
+	/* A stop signal: all are told first, so that they end at the same time. */
 	for (size_t i = 0; i < run->count; i++)
 		if (run->items[i].stage == RUNNING)
 			kf_group_signal(run->items[i].pid, SIGTERM);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Each make of ours holds a shared lock on src/extras; who holds it alone may clean up. Without
- * extras the generated files are empty, and to write them at once does no harm.
+ * In a tree without extras each make of ours has a shared lock on src/extras, and the last one
+ * removes the files. These are empty, so two makes may write them at once. In a tree with extras a
+ * make has the lock alone.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 static const char *const generated[] = { "Kconfig", "Makefile" };
 
-/* Does a folder in path bring a Kconfig, which find-firmware-extras.sh then lists? */
+/* An extra is a folder in path with a Kconfig (find-firmware-extras.sh). */
 static bool has_extras(const char *path)
 {
 	DIR *dir = opendir(path);
@@ -33,7 +34,7 @@ static bool has_extras(const char *path)
 	return any;
 }
 
-/* Neither file: what is there after make is make's. */
+/* Is neither file there? Then make will be the one that wrote them. */
 static bool nothing_there(int dir)
 {
 	for (size_t i = 0; i < KF_ARRAY_SIZE(generated); i++)

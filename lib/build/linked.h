@@ -9,14 +9,15 @@
 
 #include "build/tree.h"
 
-/* Where the folder for a tree (by its absolute path) is, or would be. Errors as kf_path. */
+/* The path of the folder for a tree (tree_dir is absolute). It may not exist yet. Errors as
+ * kf_path. */
 _must_check_ int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *err);
 
 /*
- * Make it, or bring it up to date: ret->dir is the folder. Its lib/bossac, lib/hidflash and
+ * Make the folder, or bring it up to date: ret->dir is the folder. Its lib/bossac, lib/hidflash and
  * lib/rp2040_flash are folders of its own, with links to the tree's files; all else is a link to
- * the tree's. What was built there stays. Its lock is the caller's, held by *lock until it is
- * closed. KF_BUSY: another make flash uses it at deadline_ms. KF_INTERRUPTED, KF_IO and the like.
+ * the tree's. Programs that were built there stay. *lock keeps others out until the caller closes
+ * it. KF_BUSY: another make flash uses it at deadline_ms. KF_INTERRUPTED, KF_IO and the like.
  */
 _must_check_ int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms,
 				struct kf_tree *ret, int *lock, struct kf_error *err);

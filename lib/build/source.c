@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * git knows the state of a clean tree. The bytes are hashed where it does not: changed or new
- * files, Kalico's extras (which its .gitignore hides), no .git at all.
+ * The state of a clean tree is its commit. The bytes of all files are hashed if the tree has
+ * changed or new files, Kalico's extras (which its .gitignore hides), or no .git.
  */
 #include <errno.h>
 #include <fts.h>
@@ -114,7 +114,7 @@ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err)
 	return r;
 }
 
-/* Does make read below this path of the tree? */
+/* Can this path of the tree be a source of the firmware? */
 static bool is_read(const char *path)
 {
 	static const char *const folders[] = { "out", "docs", "config", "test", "klippy" };

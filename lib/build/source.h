@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The state of a source tree, as git knows it, and as its bytes are where git does not. */
+/* The state of a source tree: git's commit, and the bytes of files that are in no commit. */
 #ifndef KF_BUILD_SOURCE_H
 #define KF_BUILD_SOURCE_H
 
@@ -20,10 +20,10 @@
 _must_check_ int kf_tree_describe(struct kf_tree *tree, struct kf_error *err);
 
 /*
- * A hash that changes whenever the firmware may: of the commit, the tags and whether git calls the
- * tree dirty (all of which the version in the firmware says), and of the bytes of all that make
- * reads, where git does not know them: changed and new files, Kalico's extras, no git. A change in
- * klippy/ alone makes a tree dirty and no more.
+ * The source hash. It changes whenever the firmware may: it is a hash of the commit, of the tags
+ * and of whether git calls the tree dirty (the version in the firmware says all of these). If the
+ * tree has changed or new files, Kalico's extras or no git, it is also a hash of the bytes of all
+ * files that make may read. A change in klippy/ alone only makes the tree dirty.
  *
  * Files that git was told to take for unchanged (update-index --assume-unchanged) are not seen.
  *

@@ -102,7 +102,7 @@ static int add_record(struct reader *reader, const struct record *rec, struct kf
 		return 0;
 	case SEGMENT_START:
 	case LINEAR_START:
-		return 0; /* where a PC would jump to */
+		return 0; /* a start address for a PC: a microcontroller does not use it */
 	default:
 		return kf_fail(err, KF_BAD_IMAGE, "record type %u", rec->type);
 	}

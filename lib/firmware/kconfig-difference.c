@@ -16,7 +16,9 @@ enum { PATTERNS_MAX = 8, VALUE_SIZE = 128 };
 
 static const char mcu_subject[] = "MCU", architecture[] = "architecture";
 
-/* Where a subject has a value, that decides: which entry of a menu it comes from does not matter.
+/*
+ * If a subject has a value, only the value is compared: it does not matter which entry of a menu it
+ * comes from.
  */
 static const struct subject {
 	const char *what, *value;
@@ -76,7 +78,7 @@ static bool equal(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* What a symbol chooses: a bool its own name, others their value; "" where it is not set. */
+/* The choice that a symbol stands for: of a bool its own name, of others the value; "": not set. */
 static void chosen(const struct kf_kconfig *config, const char *symbol, char ret[VALUE_SIZE])
 {
 	if (!kf_kconfig_get(config, symbol, ret, VALUE_SIZE) || strcmp(ret, "n") == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the owner of a board saved, against what a source tree makes of it. A symbol that the
- * tree renamed loses its value without a word, and with it may go the MCU (Klipper 906431bb0).
+ * Compares a saved configuration with what a source tree makes of it. Kconfig silently drops the
+ * value of a symbol that the tree renamed: the firmware may then be for another MCU (Klipper
+ * 906431bb0).
  */
 #ifndef KF_FIRMWARE_KCONFIG_DIFFERENCE_H
 #define KF_FIRMWARE_KCONFIG_DIFFERENCE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A Kconfig .config: CONFIG_NAME=value lines, and what they say of the board. */
+/* A Kconfig .config: lines CONFIG_NAME=value, and the board that they are for. */
 #ifndef KF_FIRMWARE_KCONFIG_H
 #define KF_FIRMWARE_KCONFIG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a board's Makefile says of its compiler. */
+/* The compiler's prefix in a board's Makefile. */
 #include "build/toolchain.h"
 #include "unit/test.h"
 
