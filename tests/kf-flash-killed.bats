@@ -40,13 +40,6 @@ answers() {
 }
 export -f answers
 
-# button PORT: its board is plugged in with the reset button double-clicked.
-button() {
-	echo "button $1" >"$KF_SIM_CONTROL"
-	read -r _ <"$KF_SIM_CONTROL.done"
-}
-export -f button
-
 # kills N: so many kills while the board is written to; says which have wedged its bootloader.
 kills() {
 	export KILLS=$1
@@ -57,7 +50,7 @@ kills() {
 			killed_at command "${texts[i % 4]}" kf-flash --force --no-service --no-fallback <r || echo "$i: not killed"
 			answers /dev/ttyACM0 && continue
 			echo "wedged by kill $i"
-			button 1-1.2
+			by_hand button 1-1.2
 		done'
 }
 
@@ -133,12 +126,9 @@ stopped() {
 }
 export -f stopped
 
-@test "a board that takes nothing: Ctrl-C ends it at once" {
+@test "a board that takes nothing: Ctrl-C ends it at once, and the service runs again" {
 	run -0 sim "$H723,mode=katapult" -- 'records >r; stopped kf-flash --no-service'
 	[ "$output" = "status 130, waited: 0" ]
-}
-
-@test "a board that takes nothing: Ctrl-C, and the service runs again at once" {
 	units klipper.service active
 	run -0 sim "$H723,mode=katapult" -- 'records >r; stopped kf-flash -u klipper'
 	[ "$output" = "status 130, waited: 0" ]

@@ -19,6 +19,8 @@ load flash
 	[[ $stderr == *"--port and --firmware go together"* ]]
 	run -64 --separate-stderr kf-flash --timeout soon
 	[[ $stderr == *"\"soon\" is not a number of seconds"* ]]
+	run -64 --separate-stderr kf-flash --method bogus
+	[[ $stderr == *"\"bogus\" is not a flash method"* ]]
 }
 
 @test "help and records to a full disk are status 74" {
@@ -51,11 +53,6 @@ load flash
 	[[ $stderr == *"[Flash] octopus-pro: reading back 100%"* ]]
 }
 
-@test "a board that waits in Katapult is its registered self" {
-	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'records | kf-flash'
-	[ "$(jq -r '.board.key + " " + .flash.result' <<<"$output")" = "octopus-pro flashed" ]
-}
-
 @test "the table is one line a board" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --table -q'
 	[[ $output == "octopus-pro "*" flashed "*"v0.11.0-122-ge6ef48cd -> v"*" (katapult)" ]]
@@ -85,7 +82,7 @@ load flash
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	valid_records <<<"$output"
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
-	# What shows names of its own, and is not registered, is flashed too, or it is an error.
+	# A board that is not registered and has other names is flashed too, or it is an error.
 	run -0 --separate-stderr sim "$H723,usb=1209:0001,manufacturer=Marlin,product=Printer" -- \
 		'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
@@ -129,10 +126,11 @@ load flash
 	[ "$(jq -c .flash <<<"$output")" = null ]
 }
 
-@test "firmware for another MCU is refused" {
-	run -78 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash; s=$?; kf-scan; exit $s'
+@test "firmware for another MCU is refused: the unit is not stopped" {
+	run -78 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash -u klipper; s=$?; kf-scan; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "mcu_mismatch klipper" ]
 	[[ $stderr == *"the firmware is for stm32f446xx, the board is a stm32h723"* ]]
+	[ ! -s "$FAKE/calls" ]
 }
 
 @test "firmware for another offset is refused, and the board goes back to what it ran" {
@@ -156,7 +154,6 @@ load flash
 	done
 }
 
-# bats test_tags=slow
 @test "kf-scan | kf-flash takes the newest build" {
 	run -78 --separate-stderr sim "$H723" -- 'kf-scan | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = no_firmware ]
@@ -167,15 +164,6 @@ load flash
 	[ "$(jq -r '.flash.result' <<<"$output")" = flashed ]
 }
 
-# bats test_tags=slow
-@test "two boards: the failure of one does not stop the other" {
-	registry <<<"$BOTH"
-	run -1 --separate-stderr sim "$H723" "$RP2040,katapult=none,leave_as=never" -- \
-		'{ records; IMAGE=rp2040 records; } | kf-flash --no-fallback --timeout 5'
-	[ "$(jq -sr 'map(.board.key + " " + (.error.code // .flash.result)) | join(", ")' <<<"$output")" = \
-		"octopus-pro flashed, nitehawk gone" ]
-}
-
 @test "no Katapult: make flash takes over, with the port that the board has then" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,drop=rx:1" -- 'config | kf-build | kf-flash --method make_flash'
@@ -183,39 +171,57 @@ load flash
 	[[ $stderr == *"make flash FLASH_DEVICE=/dev/"* ]]
 }
 
-# bats test_tags=slow
-@test "the native method fails: make flash is tried, unless --no-fallback" {
+@test "the native method fails: make flash is tried" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
 	[ "$(jq -c '.flash | [.result, .method, (.attempts | map(.method + " " + .result))]' <<<"$output")" = \
 		'["flashed","make_flash",["katapult protocol","make_flash flashed"]]' ]
-	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash --no-fallback'
-	[ "$(jq -c '[.error.code, (.flash.attempts | length)]' <<<"$output")" = '["protocol",1]' ]
+}
+
+# flashtool TEXT: a Katapult whose flashtool.py is this, and all that it imports.
+flashtool() {
+	mkdir -p katapult/scripts modules
+	echo "$1" >katapult/scripts/flashtool.py
+	touch modules/serial.py
+	export PYTHONPATH=$PWD/modules
+}
+
+# flash_target TEXT: ~/klipper, whose make flash does this.
+flash_target() {
+	rm -rf "$HOME/klipper"
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t%s\n' "$1" >>"$HOME/klipper/Makefile"
+}
+
+# configured KEY MCU PATTERN CONFIG-LINE...: this board alone is registered, with its configuration.
+configured() {
+	local folder=$XDG_CONFIG_HOME/kalico-flash/configs/$1
+	registry <<<"{\"devices\":{\"$1\":{\"name\":\"$1\",\"mcu\":\"$2\",\"serial_pattern\":\"$3\"${PORT:+,\"usb_port\":\"$PORT\"}}}}"
+	mkdir -p "$folder"
+	printf '%s\n' "${@:4}" >"$folder/.config"
+}
+
+mega() {
+	PORT=1-1.5 configured mega atmega2560 "usb-1a86_USB_Serial*" CONFIG_MACH_AVR=y
+}
+
+due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
+due() {
+	configured due sam3x8e "usb-Klipper_sam3x8e_29001A00*" CONFIG_MACH_ATSAM=y
 }
 
 # bats test_tags=slow
-@test "both methods fail: the first failure leads, and the log is named" {
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
-	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
+@test "both methods fail: the first failure leads; each has a log of its own, and the first one's is named" {
+	flash_target '@echo no luck; exit 3'
+	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | tee built | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
 	[[ $(jq -r .error.message <<<"$output") == katapult:*"; make_flash: make flash ended with status 2; the firmware on it is incomplete" ]]
 	grep "no luck" "$(jq -r .error.log <<<"$output")"
-}
-
-# bats test_tags=slow
-@test "two scripts fail: each has a log of its own, and the first one's is named" {
-	mkdir -p katapult/scripts modules
-	echo 'raise SystemExit("no luck either")' >katapult/scripts/flashtool.py
-	touch modules/serial.py
-	export PYTHONPATH=$PWD/modules
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\t@echo no luck; exit 3\n' >>"$HOME/klipper/Makefile"
-	run -1 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method flashtool --katapult-dir katapult'
+	flashtool 'import sys; raise SystemExit("no luck either: %s" % sys.argv)'
+	run -1 --separate-stderr sim "$H723" -- 'kf-flash --method flashtool --katapult-dir katapult <built'
 	log=$(jq -r .error.log <<<"$output")
-	grep "no luck either" "$log"
+	grep "no luck either: .*'-d', '/dev/ttyACM" "$log"
 	grep "no luck$" "${log%flashtool.log}make_flash.log"
-	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
 	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
 }
 
@@ -244,10 +250,8 @@ load flash
 			cmp seen "$(dirname "$(jq -r .firmware.path r)")/.config" &&
 			rmdir "$XDG_CACHE_HOME/kalico-flash/flash"'
 	[ "$(jq -r .flash.result <<<"${lines[0]}")" = flashed ]
-	# Whoever does it in spite of that is found out.
-	rm -r "$HOME/klipper"
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\techo >>$(OUT)klipper.bin\n' >>"$HOME/klipper/Makefile"
+	# A Makefile that makes the image anew all the same is an error.
+	flash_target 'echo >>$(OUT)klipper.bin'
 	run -1 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
 	[[ $stderr == *"made anew meanwhile"* ]]
@@ -255,12 +259,8 @@ load flash
 
 # bats test_tags=slow
 @test "a registered board behind a USB-to-serial chip goes to make flash at once" {
-	registry <<<'{"devices":{"mega":{"name":"Mega","mcu":"atmega2560","usb_port":"1-1.5",
-		"serial_pattern":"usb-1a86_USB_Serial*"}}}'
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\t@echo $(FLASH_DEVICE)\n' >>"$HOME/klipper/Makefile"
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mega"
-	echo CONFIG_MACH_AVR=y >"$XDG_CONFIG_HOME/kalico-flash/configs/mega/.config"
+	mega
+	flash_target '@echo $(FLASH_DEVICE)'
 	mkdir bin
 	ln -s /bin/true bin/avrdude
 	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin:$PATH kf-flash <r'
@@ -271,11 +271,8 @@ load flash
 }
 
 @test "behind a converter there may be a Katapult: it is sent nothing that wedges it" {
-	registry <<<'{"devices":{"uart":{"name":"U","mcu":"stm32h723","usb_port":"1-1.6","serial_pattern":"usb-1a86_USB_Serial*"}}}'
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/uart"
-	printf '%s\nCONFIG_STM32_SERIAL_USART1=y\n' "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/uart/.config"
+	PORT=1-1.6 configured uart stm32h723 "usb-1a86_USB_Serial*" "$H723_CONFIG" CONFIG_STM32_SERIAL_USART1=y
+	flash_target 'touch "$(HOME)/ran"'
 	# CONNECT, and what it answers: an acknowledgement.
 	run -0 --separate-stderr sim mcu=stm32h723xx,uart,mode=katapult,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6 -- '
 		kf-scan -q | kf-config -q | kf-build -q >r || exit
@@ -299,61 +296,34 @@ double-click reset, then python3 $HOME/klipper/lib/katapult/flashtool.py -d /dev
 make flash cannot flash it through a USB-to-serial chip" ]
 }
 
-@test "flashtool runs katapult_dir's script on the port in Katapult" {
-	mkdir -p katapult/scripts
-	cat >katapult/scripts/flashtool.py <<-'E'
-		import sys
-		print(sys.argv)
-		sys.exit(5)
-	E
-	export PYTHONPATH=$PWD/modules
-	mkdir modules
-	touch modules/serial.py
-	run -1 --separate-stderr sim "$H723" -- 'records | kf-flash --method flashtool --no-fallback --katapult-dir katapult'
-	[ "$(jq -r .error.code <<<"$output")" = flash_failed ]
-	grep -F "'-d', '/dev/ttyACM" "$(jq -r .error.log <<<"$output")"
-}
-
-@test "make flash that left the board as it was has not flashed it" {
-	idle_flash
-	config() { mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
-		echo "$H723_CONFIG" >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"; }
-	config
-	sim "$H723" -- 'kf-scan -q | kf-config -q | kf-build -q' >built
-	run -1 --separate-stderr sim "${H723%,version=*},version=$(jq -r .firmware.version built)" -- '
-		kf-flash --method make_flash <built || s=$?; kf-flash --dry-run <built; exit $s'
-	[ "$(jq -sr '.[0].error.code' <<<"$output")" = unverified ]
-	[[ $stderr == *"as it did before"*"would flash "* ]]
-}
-
-@test "the version before is not known: another program has proved nothing" {
+@test "make flash proves nothing if the board ran this version before, or that is not known" {
 	idle_flash
 	sim "$H723" -- 'config | kf-build -q' >built
-	run -1 --separate-stderr sim "${H723%,version=*},version=$(jq -r .firmware.version built),mode=katapult" -- \
-		'kf-flash --method make_flash <built'
+	same=${H723%,version=*},version=$(jq -r .firmware.version built)
+	run -1 --separate-stderr sim "$same" -- 'kf-flash --method make_flash <built || s=$?; kf-flash --dry-run <built; exit $s'
+	[ "$(jq -sr '.[0].error.code' <<<"$output")" = unverified ]
+	[[ $stderr == *"as it did before"*"would flash "* ]]
+	run -1 --separate-stderr sim "$same,mode=katapult" -- 'kf-flash --method make_flash <built'
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
 	[[ $stderr == *"what it ran before is not known"* ]]
 }
 
 # bats test_tags=slow
 @test "a registered board under names of its own: its Katapult is asked all the same" {
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
+	flash_target 'touch "$(HOME)/ran"'
 	own=usb=1209:0001,manufacturer=Marlin,product=Printer
+	sim "$H723,$own" -- 'config | kf-build -q' >built
 	for args in "" --method=make_flash; do
-		run -78 --separate-stderr sim "$H723,$own,start=0x8000000" -- "config | kf-build | kf-flash $args"
+		run -78 --separate-stderr sim "$H723,$own,start=0x8000000" -- "kf-flash $args <built"
 		[ "$(jq -r .error.code <<<"$output")" = wrong_offset ]
 	done
-	run -0 --separate-stderr sim "$H723,$own" -- 'config | kf-build | kf-flash'
+	run -0 --separate-stderr sim "$H723,$own" -- 'kf-flash <built'
 	[ "$(jq -c '.flash | [.result, .method]' <<<"$output")" = '["flashed","katapult"]' ]
 	[ ! -e "$HOME/ran" ]
 }
 
 @test "the bootloader is asked before another's program writes" {
-	mkdir -p katapult/scripts modules
-	echo 'open("ran", "w")' >katapult/scripts/flashtool.py
-	touch modules/serial.py
-	export PYTHONPATH=$PWD/modules
+	flashtool 'open("ran", "w")'
 	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'records start |
 		kf-flash --method flashtool --no-fallback --katapult-dir katapult || s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "wrong_offset klipper" ]
@@ -361,8 +331,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 }
 
 @test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\ttouch "$(HOME)/ran"\n' >>"$HOME/klipper/Makefile"
+	flash_target 'touch "$(HOME)/ran"'
 	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |
 		kf-flash --method make_flash --no-fallback || s=$?; client identify /dev/ttyACM*; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = wrong_offset ]
@@ -373,24 +342,24 @@ make flash cannot flash it through a USB-to-serial chip" ]
 
 # bats test_tags=slow
 @test "make flash takes another bootloader by its USB id; which one waits is said when it fails" {
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	printf 'flash:\n\techo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1\n' >>"$HOME/klipper/Makefile"
+	flash_target 'echo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1'
 	mkdir bin
-	printf '#!/bin/sh\n' >bin/dfu-util
-	chmod +x bin/dfu-util
+	ln -s /bin/true bin/dfu-util
+	sim "$H723" -- 'config | kf-build -q' >built
 	for rom in 0483:df11 1eaf:0003 1209:beba; do
-		run -1 --separate-stderr sim "$H723,katapult=none,rom=$rom" -- 'config | kf-build |
-			PATH=$PWD/bin:$PATH kf-flash --method make_flash'
+		run -1 --separate-stderr sim "$H723,katapult=none,rom=$rom" -- '
+			PATH=$PWD/bin:$PATH kf-flash --method make_flash <built'
 		[ "$(<"$HOME/ran")" = "$rom" ]
 		[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in its bootloader (USB $rom): "* ]]
 	done
 	# Both failed: the advice is not to do what has just failed.
-	run -1 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build | PATH=$PWD/bin:$PATH kf-flash'
+	run -1 --separate-stderr sim "$H723,katapult=none" -- 'PATH=$PWD/bin:$PATH kf-flash <built'
 	[ "$(jq -c '.flash.attempts | map(.method + " " + .result)' <<<"$output")" = \
 		'["katapult no_katapult","make_flash flash_failed"]' ]
 	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in its bootloader (USB 0483:df11): "* ]]
-	# Of HID's there must be one, whatever else is in no mode that has a name.
-	run -1 --separate-stderr sim "$H723,katapult=none,rom=1209:beba" "$CH340" -- 'config | kf-build | kf-flash --method make_flash'
+	# Of HID bootloaders there must be only one; a device in no known mode is none.
+	run -1 --separate-stderr sim "$H723,katapult=none,rom=1209:beba" "$CH340" -- '
+		{ cat built; kf-scan -q | grep 1a86; } | kf-flash --method make_flash'
 	[ "$(jq -r '.error.code // .flash.result' <<<"$output")" = $'flash_failed\nskipped' ]
 }
 
@@ -410,8 +379,8 @@ if it has no Katapult: dfu-util is missing, which this board is flashed with: su
 or, if you know that it has Katapult: --no-fallback" ]
 	[ ! -s "$FAKE/calls" ]
 	# Katapult is there, and is known to be.
-	run -0 --separate-stderr sim "$H723" -- 'config | kf-build >r; PATH=$PWD/bin kf-flash --no-fallback <r'
-	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'config | kf-build >r; PATH=$PWD/bin kf-flash <r'
+	run -0 --separate-stderr sim "$H723" -- 'PATH=$PWD/bin kf-flash --no-fallback <r'
+	run -0 --separate-stderr sim "$H723,mode=katapult" -- 'PATH=$PWD/bin kf-flash <r'
 }
 
 @test "a board without a serial number of its own is known by its port, or left alone" {
@@ -428,26 +397,19 @@ or, if you know that it has Katapult: --no-fallback" ]
 		run -1 --separate-stderr sim "$H723" -- "records | kf-flash --no-fallback --method $* || s=\$?; kf-scan -q; exit \$s"
 		jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output"
 	}
-	[ "$(flashed_by flashtool --katapult-dir "$PWD")" = "config klipper" ]
-	mkdir -p scripts modules
-	touch scripts/flashtool.py
+	[ "$(flashed_by flashtool --katapult-dir katapult)" = "config klipper" ]
+	flashtool ''
 	echo 'raise ImportError' >modules/serial.py
-	export PYTHONPATH=$PWD/modules
-	[ "$(flashed_by flashtool --katapult-dir "$PWD")" = "no_toolchain klipper" ]
-	registry <<<'{"devices":{"mega":{"name":"Mega","mcu":"atmega2560","usb_port":"1-1.5",
-		"serial_pattern":"usb-1a86_USB_Serial*"}}}'
+	[ "$(flashed_by flashtool --katapult-dir katapult)" = "no_toolchain klipper" ]
+	mega
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mega" bin
-	echo CONFIG_MACH_AVR=y >"$XDG_CONFIG_HOME/kalico-flash/configs/mega/.config"
+	mkdir bin
 	ln -s "$(command -v python3)" "$KF_BUILD"/kf-* bin
 	run -78 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install avrdude" ]
 	# Klipper's make flash for an RP2040 builds a tool with libusb.
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	mkdir -p "$HOME/klipper/lib/rp2040_flash" bin "$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk"
-	printf 'CONFIG_MACH_RPXXXX=y\nCONFIG_RPXXXX_FLASH_START_4000=y\n' \
-		>"$XDG_CONFIG_HOME/kalico-flash/configs/nitehawk/.config"
-	registry <<<"$BOTH"
+	mkdir -p "$HOME/klipper/lib/rp2040_flash"
+	configured nitehawk rp2040 "usb-Klipper_rp2040_E6605481DB318C34*" CONFIG_MACH_RPXXXX=y CONFIG_RPXXXX_FLASH_START_4000=y
 	printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
 	chmod +x bin/pkg-config
 	run -78 --separate-stderr sim "$RP2040" -- 'kf-scan -q | kf-config -q | kf-build -q |
@@ -486,13 +448,10 @@ or, if you know that it has Katapult: --no-fallback" ]
 }
 
 @test "SAM goes to make flash, which needs a compiler for bossac; a Katapult for it is not looked for" {
-	registry <<<'{"devices":{"due":{"name":"Due","mcu":"sam3x8e","serial_pattern":"usb-Klipper_sam3x8e_29001A00*"}}}'
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	mkdir -p "$HOME/klipper/lib/bossac" "$XDG_CONFIG_HOME/kalico-flash/configs/due" bin
-	echo CONFIG_MACH_ATSAM=y >"$XDG_CONFIG_HOME/kalico-flash/configs/due/.config"
-	printf 'flash:\n\techo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1\n' >>"$HOME/klipper/Makefile"
+	due
+	flash_target 'exit 1'
+	mkdir -p "$HOME/klipper/lib/bossac" bin
 	printf 'bin/bossac:\n\tmkdir bin && touch $@ && chmod +x $@\n' >"$HOME/klipper/lib/bossac/Makefile"
-	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
 	for program in make python3 sh mkdir touch chmod; do ln -s "$(type -P $program)" bin; done
 	ln -s "$KF_BUILD"/kf-* bin
 	run -78 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
@@ -507,12 +466,8 @@ or, if you know that it has Katapult: --no-fallback" ]
 
 # bats test_tags=slow
 @test "make flash fails on a SAM: incomplete, with the way back, unless the board tells its version" {
-	registry <<<'{"devices":{"due":{"name":"Due","mcu":"sam3x8e","serial_pattern":"usb-Klipper_sam3x8e_29001A00*"}}}'
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/due"
-	echo CONFIG_MACH_ATSAM=y >"$XDG_CONFIG_HOME/kalico-flash/configs/due/.config"
-	due=mcu=sam3x8e,serial=29001A00,katapult=none,port=1-1.2
-	printf 'flash:\n\texit 1\n' >>"$HOME/klipper/Makefile"
+	due
+	flash_target 'exit 1'
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q | tee r | kf-flash -q'
 	[ "$(jq -r '.error.message + ": " + .error.hint' <<<"$output")" = \
 		"make flash ended with status 2: read the log, then run the same command again" ]
@@ -567,11 +522,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(<"$HOME/built")" = built ]
 }
 
-@test "a method that there is none of is a mistake" {
-	run -64 --separate-stderr kf-flash --method bogus
-	[[ $stderr == *"\"bogus\" is not a flash method"* ]]
-}
-
 @test "files that are closed are not those that are opened next" {
 	registry <<<"$OCTOPUS"
 	run -74 bash -c 'kf-config list >&-'
@@ -581,11 +531,6 @@ or, if you know that it has Katapult: --no-fallback" ]
 	case $KF_BUILD in *address*) return ;; esac
 	run -0 --separate-stderr strace -o trace -e trace=openat bash -c 'exec kf-config list 2>&-'
 	grep -q '"/dev/null", O_RDONLY) *= 2' trace
-}
-
-@test "the board never comes back" {
-	run -69 --separate-stderr sim "$H723,return_as=never" -- 'records | kf-flash --return-timeout 0.5'
-	[ "$(jq -c '[.error.code, .flash.result, .flash.verified]' <<<"$output")" = '["gone","gone",["readback"]]' ]
 }
 
 @test "the cable is pulled in the middle: only the reset button brings the board back" {
@@ -620,27 +565,9 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }
 
-@test "a unit named with -u is stopped before and started after" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash -u klipper'
-	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
-	[ "$(active)" = active ]
-	[[ $(cat "$FAKE/calls") == *StopUnit*klipper.service*StartUnit*klipper.service* ]]
-}
-
 @test "the unit is started again when the flash fails" {
 	run -76 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash -u klipper --no-fallback'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
 	[ "$(active)" = active ]
 	[[ $(cat "$FAKE/calls") == *StopUnit*StartUnit* ]]
-}
-
-@test "nothing to flash: the unit is not stopped" {
-	run -78 --separate-stderr sim "$H723" -- 'IMAGE=f446 records | kf-flash -u klipper'
-	[ ! -s "$FAKE/calls" ]
-}
-
-@test "a port that another process holds is not touched" {
-	run -75 --separate-stderr sim "$H723" -- 'exec 9<>/dev/ttyACM0; records | { exec 9>&-; kf-flash; }'
-	[ "$(jq -r .error.code <<<"$output")" = busy ]
-	[[ $stderr == *"/dev/ttyACM0 is open in process "*"(bash"* ]]
 }
