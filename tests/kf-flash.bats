@@ -43,37 +43,29 @@ load flash
 	[ "$output" = "" ]
 }
 
-@test "from Klipper to Klipper: read back, seen again, asked" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash'
-	valid_records <<<"$output"
-	[ "$(jq -c '.flash | [.result, .method, .verified, .version_before]' <<<"$output")" = \
+@test "from Klipper to Klipper: read back, seen again, asked; the record, the table and the history" {
+	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash <r; kf-scan; kf-scan --table
+		kf-flash --force --table -q <r 2>quiet'
+	valid_records <<<"${lines[0]}"
+	[ "$(jq -c '.flash | [.result, .method, .verified, .version_before]' <<<"${lines[0]}")" = \
 		'["flashed","katapult",["readback","identify"],"v0.11.0-122-ge6ef48cd"]' ]
-	[ "$(jq -r .flash.version_after <<<"$output")" = "$(jq -r .version <"$IMAGES/h723/klipper.dict")" ]
+	[ "$(jq -r .flash.version_after <<<"${lines[0]}")" = "$(jq -r .version <"$IMAGES/h723/klipper.dict")" ]
 	[[ $stderr == *"[Flash] octopus-pro: entering Katapult from /dev/ttyACM0"* ]]
 	[[ $stderr == *"[Flash] octopus-pro: reading back 100%"* ]]
-}
-
-@test "the table is one line a board" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --table -q'
-	[[ $output == "octopus-pro "*" flashed "*"v0.11.0-122-ge6ef48cd -> v"*" (katapult)" ]]
-	[ "$stderr" = "" ]
-}
-
-@test "kf-scan tells no version that it did not ask for; the history has the record" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash >/dev/null; kf-scan; kf-scan --table'
-	[ "$(jq -c '[.board.version, .board.incomplete]' <<<"${lines[0]}")" = "[null,null]" ]
-	[[ ${lines[2]} == *"[OK] octopus-pro"* && ${lines[2]} != *" v"[0-9]* ]]
-	[ "$(jq -r .flash.result <"$XDG_STATE_HOME/kalico-flash/history.jsonl")" = flashed ]
+	# kf-scan reports no version that it did not ask for.
+	[ "$(jq -c '[.board.version, .board.incomplete]' <<<"${lines[1]}")" = "[null,null]" ]
+	[[ ${lines[3]} == *"[OK] octopus-pro"* && ${lines[3]} != *" v"[0-9]* ]]
+	[[ ${lines[-1]} == "octopus-pro "*" flashed "*" -> v"*" (katapult)" && ! -s quiet ]]
+	[ "$(jq -r .flash.result <"$XDG_STATE_HOME/kalico-flash/history.jsonl")" = $'flashed\nflashed' ]
 	[ "$(stat -c %a "$XDG_STATE_HOME/kalico-flash/history.jsonl")" = 600 ]
 }
 
 @test "--dry-run touches nothing" {
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --dry-run -u klipper; kf-scan'
-	[ "$(jq -sc '[.[0].flash.result, .[1].board.mode]' <<<"$output")" = '["dry_run","klipper"]' ]
+	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash --dry-run -u klipper <r; kf-scan; kf-flash --dry-run --table <r'
+	[ "$(head -n 2 <<<"$output" | jq -sc '[.[0].flash.result, .[1].board.mode]')" = '["dry_run","klipper"]' ]
 	[[ $stderr == *"would flash "*"/klipper.bin "*" by katapult, else make_flash at /dev/ttyACM0"* ]]
 	[ ! -s "$FAKE/calls" ]
-	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash --dry-run --table'
-	[ "$output" = "octopus-pro          dry_run    would flash $(jq -r .version <"$IMAGES/h723/klipper.dict") (katapult)" ]
+	[ "${lines[2]}" = "octopus-pro          dry_run    would flash $(jq -r .version <"$IMAGES/h723/klipper.dict") (katapult)" ]
 }
 
 # bats test_tags=slow

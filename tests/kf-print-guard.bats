@@ -90,16 +90,12 @@ emergency stop: 75 busy"
 	[[ $stderr == *"octopus-pro: Klippy (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
 }
 
-@test "each recorded state, asked of Moonraker's socket" {
-	export MOONRAKER=pd/comms/moonraker.sock
-	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
-	[ "$output" = "$EXPECTED" ]
-}
-
-@test "each recorded state, asked of Moonraker over HTTP, at the port in moonraker.conf" {
-	export MOONRAKER=http
-	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
-	[ "$output" = "$EXPECTED" ]
+@test "each recorded state, asked of Moonraker's socket, and over HTTP at the port in moonraker.conf" {
+	for MOONRAKER in pd/comms/moonraker.sock http; do
+		export MOONRAKER
+		run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
+		[ "$output" = "$EXPECTED" ]
+	done
 }
 
 @test "a Moonraker without its Klippy cannot vouch for one that holds the port" {
@@ -489,8 +485,8 @@ can_hide() {
 	[ "${BASH_REMATCH[1]}${BASH_REMATCH[2]}" -ge 5 ]
 }
 
-@test "ModemManager and brltty are named with the fix" {
-	for name in ModemManager brltty; do
+@test "ModemManager, brltty and an earlier kf-flash that has the port are explained" {
+	while IFS='|' read -r name text; do
 		cp /usr/bin/cat "$name"
 		mkfifo "hold-$name"
 		run -75 --separate-stderr here '
@@ -499,20 +495,11 @@ can_hide() {
 			records | { exec {hold}>&-; kf-flash; }
 			status=$?; send_signal TERM "$pid"; exit $status' "$name"
 		[ "$(jq -r .error.code <<<"$output")" = busy ]
-		[[ $stderr == *"/dev/ttyACM0 is open in process "*"($name"* ]]
-		fix=$([ "$name" = brltty ] && echo "apt remove brltty" || echo "systemctl mask --now ModemManager")
-		[[ $stderr == *"sudo $fix"* ]]
-	done
-}
-
-@test "an earlier kf-flash that still has the port is explained" {
-	cp /usr/bin/cat kf-drain
-	mkfifo hold
-	run -75 --separate-stderr here '
-		./kf-drain hold </dev/ttyACM0 & pid=$!
-		exec {hold}>hold
-		records | { exec {hold}>&-; kf-flash; }
-		status=$?; send_signal TERM "$pid"; exit $status'
-	[[ $stderr == *"/dev/ttyACM0 is open in process "*"(kf-drain"*"): an earlier kf-flash still gives the board the rest of its data, and ends within 5 seconds"* ]]
+		[[ $stderr == *"/dev/ttyACM0 is open in process "*"($name"*"$text"* ]]
+	done <<-'END'
+		ModemManager|sudo systemctl mask --now ModemManager
+		brltty|sudo apt remove brltty
+		kf-drain|an earlier kf-flash still gives the board the rest of its data, and ends within 5 seconds
+	END
 	[ "$(jq -r .error.hint <<<"$output")" = "wait for these 5 seconds, then run the same command again" ]
 }

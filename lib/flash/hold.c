@@ -14,23 +14,22 @@
 #include "usb/grabbers.h"
 #include "usb/holder.h"
 
-int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err)
-{
-	for (size_t i = 0; i < hold->count; i++)
-		if (strcmp(hold->units[i], unit) == 0)
-			return 0;
-	if (hold->count == KF_HOLD_MAX)
-		return kf_fail(err, KF_USAGE, "more than %d units to stop", KF_HOLD_MAX);
-	kf_text_format(hold->units[hold->count++], KF_NAME_SIZE, "%s", unit);
-	return 0;
-}
-
 static bool named(const struct kf_hold *hold, const char *unit)
 {
 	for (size_t i = 0; i < hold->count; i++)
 		if (strcmp(hold->units[i], unit) == 0)
 			return true;
 	return false;
+}
+
+int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err)
+{
+	if (named(hold, unit))
+		return 0;
+	if (hold->count == KF_HOLD_MAX)
+		return kf_fail(err, KF_USAGE, "more than %d units to stop", KF_HOLD_MAX);
+	kf_text_format(hold->units[hold->count++], KF_NAME_SIZE, "%s", unit);
+	return 0;
 }
 
 static bool is_printers(const char *unit)

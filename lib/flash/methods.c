@@ -16,22 +16,22 @@
 
 enum { CHECK_MS = 20000 };
 
-/* A program of make flash is installed, or built in the tree's lib/. */
-static const struct need {
-	const char *run, *package;
-	const char *folder, *file, *compiler; /* make flash builds it, where it is not built yet */
-	bool libusb;
-} needs[] = {
+static const struct kf_flash_tool tools[] = {
 	[KF_PROGRAM_NONE] = { 0 },
 	[KF_PROGRAM_DFU_UTIL] = { .run = "dfu-util", .package = "dfu-util" },
 	[KF_PROGRAM_AVRDUDE] = { .run = "avrdude", .package = "avrdude" },
-	[KF_PROGRAM_BOSSAC] = { .folder = "lib/bossac", .file = "bin/bossac", .compiler = "g++" },
+	[KF_PROGRAM_BOSSAC] = { .folder = "lib/bossac",
+				.file = "bin/bossac",
+				.target = "bin/bossac",
+				.compiler = "g++" },
 	[KF_PROGRAM_RP2040_FLASH] = { .folder = "lib/rp2040_flash",
 				      .file = "rp2040_flash",
+				      .target = "rp2040_flash",
 				      .compiler = "gcc",
 				      .libusb = true },
 	[KF_PROGRAM_HID_FLASH] = { .folder = "lib/hidflash",
 				   .file = "hid-flash",
+				   .target = "hid-flash",
 				   .compiler = "gcc",
 				   .libusb = true },
 };
@@ -40,9 +40,9 @@ static const struct need {
  * For every STM32 make flash builds hid-flash first, used or not; where libusb is missing it goes
  * on without.
  */
-static const struct need hid_flash = { .folder = "lib/hidflash",
-				       .file = "hid-flash",
-				       .compiler = "gcc" };
+static const struct kf_flash_tool hid_flash = { .folder = "lib/hidflash",
+						.file = "hid-flash",
+						.compiler = "gcc" };
 
 /* Does firmware that starts here leave no room for a bootloader before it? */
 static bool is_bare(const char *mcu, uint32_t start)
@@ -187,60 +187,50 @@ static int check_flashtool(const struct kf_methods_for *with, struct kf_error *e
 	return r < 0 ? r : check_runs(argv, "Python's module serial", "python3-serial", err);
 }
 
-/* The program that make flash has to build for this chip, or NULL. */
-static const struct need *built_need(const char *mcu, const struct kf_loader *loader)
+const struct kf_flash_tool *kf_methods_tool(const char *mcu, uint32_t start)
 {
-	if (loader && needs[loader->program].folder)
-		return &needs[loader->program];
+	const struct kf_loader *loader = kf_loader_find(mcu, start);
+
+	if (loader && tools[loader->program].folder)
+		return &tools[loader->program];
 	return loader && fnmatch("stm32*", mcu, FNM_CASEFOLD) == 0 ? &hid_flash : NULL;
 }
 
-bool kf_methods_tool(const char *mcu, uint32_t start, struct kf_built_tool *ret)
-{
-	const struct need *need = built_need(mcu, kf_loader_find(mcu, start));
-
-	if (!need)
-		return false;
-	*ret = (struct kf_built_tool){ need->folder, need->file,
-				       need == &hid_flash ? NULL : need->file };
-	return true;
-}
-
-static bool is_built(const char *dir, const struct need *need)
+static bool is_built(const char *dir, const struct kf_flash_tool *tool)
 {
 	char path[PATH_MAX];
 
-	return kf_text_format(path, sizeof(path), "%s/%s/%s", dir, need->folder, need->file) &&
+	return kf_text_format(path, sizeof(path), "%s/%s/%s", dir, tool->folder, tool->file) &&
 	       access(path, X_OK) == 0;
 }
 
 /* Is it built already, by make flash in the tree or by us beside it, or can make flash build it? */
-static int check_built(const struct need *need, const char *tree_dir, struct kf_error *err)
+static int check_built(const struct kf_flash_tool *tool, const char *tree_dir, struct kf_error *err)
 {
 	static const char *const libusb[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
 	char folder[PATH_MAX], linked[PATH_MAX];
 	struct kf_tree tree;
 
-	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree_dir, need->folder) ||
-	    access(folder, F_OK) < 0 || is_built(tree_dir, need) ||
+	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree_dir, tool->folder) ||
+	    access(folder, F_OK) < 0 || is_built(tree_dir, tool) ||
 	    (kf_tree_open(tree_dir, &tree, NULL) == 0 &&
-	     kf_linked_path(tree.dir, linked, NULL) == 0 && is_built(linked, need)))
+	     kf_linked_path(tree.dir, linked, NULL) == 0 && is_built(linked, tool)))
 		return 0;
-	if (!kf_process_exists(need->compiler))
-		return missing(need->compiler, need->compiler, err);
-	return need->libusb ? check_runs(libusb, "libusb-1.0", "pkg-config libusb-1.0-0-dev", err)
+	if (!kf_process_exists(tool->compiler))
+		return missing(tool->compiler, tool->compiler, err);
+	return tool->libusb ? check_runs(libusb, "libusb-1.0", "pkg-config libusb-1.0-0-dev", err)
 			    : 0;
 }
 
 static int check_loader(const struct kf_methods_for *with, const struct kf_loader *loader,
 			struct kf_error *err)
 {
-	const struct need *need = &needs[loader->program];
-	const struct need *built = built_need(with->mcu, loader);
+	const struct kf_flash_tool *tool = &tools[loader->program];
+	const struct kf_flash_tool *built = kf_methods_tool(with->mcu, with->start);
 	int r = 0;
 
-	if (need->run && !kf_process_exists(need->run))
-		r = missing(need->run, need->package, err);
+	if (tool->run && !kf_process_exists(tool->run))
+		r = missing(tool->run, tool->package, err);
 	else if (built)
 		r = check_built(built, with->klipper_dir, err);
 	if (r == 0 && loader->vendor)

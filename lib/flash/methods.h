@@ -47,14 +47,16 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);
 
-/*
- * The program that make flash builds in the tree for such a chip: file in folder (of the tree),
- * by that folder's make and this target (NULL: the first one). False: nothing.
- */
-struct kf_built_tool {
-	const char *folder, *file, *target;
+/* A program that make flash runs: it is installed, or make flash builds it in the tree. */
+struct kf_flash_tool {
+	const char *run, *package; /* Debian's, if it is installed */
+	/* If it is built: folder/file of the tree, by the folder's make; NULL: its first target. */
+	const char *folder, *file, *target, *compiler;
+	bool libusb;
 };
-bool kf_methods_tool(const char *mcu, uint32_t start, struct kf_built_tool *ret);
+
+/* The one that make flash builds for such a chip, or NULL. */
+const struct kf_flash_tool *kf_methods_tool(const char *mcu, uint32_t start);
 
 /* katapult_dir's flashtool.py, else the tree's own copy (Klipper keeps one, and Kalico). KF_CONFIG.
  */

@@ -178,27 +178,24 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
+/* Why the board is left alone; empty: it is not. */
 static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
-	const char *remedy = kf_last_flash_remedy(board->incomplete), *reason = "", *more = "";
+	const char *remedy = kf_last_flash_remedy(board->incomplete), *why = board->reason;
+	bool away = !board->connected && !board->excluded, half = away && board->incomplete[0];
 
-	if (board->excluded) {
-		reason = board->reason[0] ? board->reason : "excluded";
-	} else if (!board->connected) {
-		reason = "not connected";
-		more = board->reason;
-	} else if (board->mode == KF_MODE_OTHER && !board->key[0] && !by_hand) {
-		reason = "not a Klipper board";
-	} else if (!board->key[0] && !by_hand) {
-		reason = board->reason[0] ? board->reason : "not registered: kf add";
-	}
-	kf_text_format(ret, KF_SKIP_SIZE, "%s%s%s", reason, more[0] ? ": " : "", more);
-	if (!board->connected && !board->excluded && board->incomplete[0])
-		kf_text_format(ret, KF_SKIP_SIZE,
-			       "%s%s%s; the firmware on it is incomplete: %s%srun the same "
-			       "command again",
-			       reason, more[0] ? ": " : "", more, remedy,
-			       remedy[0] ? ", then " : "");
+	ret[0] = '\0';
+	if (board->excluded)
+		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "excluded");
+	else if (away)
+		kf_text_format(ret, KF_SKIP_SIZE, "not connected%s%s%s%s%s%s", why[0] ? ": " : "",
+			       why, half ? "; the firmware on it is incomplete: " : "",
+			       half ? remedy : "", half && remedy[0] ? ", then " : "",
+			       half ? "run the same command again" : "");
+	else if (!board->key[0] && !by_hand && board->mode == KF_MODE_OTHER)
+		kf_text_format(ret, KF_SKIP_SIZE, "not a Klipper board");
+	else if (!board->key[0] && !by_hand)
+		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "not registered: kf add");
 }
 
 /* A port and a file that were named by hand are flashed, or it is an error. */

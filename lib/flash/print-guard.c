@@ -24,38 +24,40 @@ static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
 		       facts.owner);
 }
 
+/* By kf_print_state's state: those in which a Klippy must not be stopped. */
+static const struct {
+	const char *text, *hint;
+	bool file; /* the file and the progress follow */
+} printing[] = {
+	[KF_PRINT_FILE] = { "is printing", "", true },
+	[KF_PRINT_FILE_PAUSED] = { "has paused its print of", "let it end, or cancel it", true },
+	[KF_PRINT_STREAM] = { "is running G-code, but not of a file of its own",
+			      "a program streams a print to it, or a command still runs: wait "
+			      "until "
+			      "it is idle",
+			      false },
+	[KF_PRINT_STREAM_PAUSED] = { "has paused, but not a file of its own",
+				     "if a program streams a print to it, let that end; if nothing "
+				     "prints, CLEAR_PAUSE says so",
+				     false },
+};
+
 static int check_printing(const struct kf_print_state *print, const char *name,
 			  struct kf_error *err)
 {
 	const char *file = print->file[0] ? print->file : "a file";
 	char progress[32] = "";
-	int r;
 
-	if (print->percent >= 0)
-		kf_text_format(progress, sizeof(progress), ", %d %% done", print->percent);
-	switch (print->state) {
-	case KF_PRINT_FILE:
-		return kf_fail(err, KF_PRINTING, "%s is printing %s%s", name, file, progress);
-	case KF_PRINT_FILE_PAUSED:
-		r = kf_fail(err, KF_PRINTING, "%s has paused its print of %s%s", name, file,
-			    progress);
-		kf_error_hint(err, "let it end, or cancel it");
-		return r;
-	case KF_PRINT_STREAM:
-		r = kf_fail(err, KF_PRINTING, "%s is running G-code, but not of a file of its own",
-			    name);
-		kf_error_hint(err, "a program streams a print to it, or a command still runs: "
-				   "wait until it is idle");
-		return r;
-	case KF_PRINT_STREAM_PAUSED:
-		r = kf_fail(err, KF_PRINTING, "%s has paused, but not a file of its own", name);
-		kf_error_hint(
-			err, "if a program streams a print to it, let that end; if nothing prints, "
-			     "CLEAR_PAUSE says so");
-		return r;
-	default:
+	if (print->state >= KF_ARRAY_SIZE(printing) || !printing[print->state].text)
 		return 0;
-	}
+	if (print->percent >= 0 && printing[print->state].file)
+		kf_text_format(progress, sizeof(progress), ", %d %% done", print->percent);
+	kf_fail(err, KF_PRINTING, "%s %s%s%s%s", name, printing[print->state].text,
+		printing[print->state].file ? " " : "", printing[print->state].file ? file : "",
+		progress);
+	if (printing[print->state].hint[0])
+		kf_error_hint(err, "%s", printing[print->state].hint);
+	return kf_code_errno(KF_PRINTING);
 }
 
 /* Known by its command line, or, if a wrapper starts it, by its unit's name. */
@@ -87,17 +89,15 @@ static int ask_printing(const struct kf_print_guard *guard, const struct kf_hold
 	r = kf_print_state_ask(&klippy, kf_now_ms() + ASK_MS, &print, &failure);
 	if (r == 0)
 		return check_printing(&print, name, err);
-	/* It ended while we asked. */
-	if (r != -EINTR && gone(holder->pid))
-		return 0;
-	if (r != -EINTR && guard->while_unknown)
-		return 0;
-	if (err)
+	if (r == -EINTR && err)
 		*err = failure;
-	if (r != -EINTR)
-		kf_fail(err, KF_PRINTER_UNKNOWN, "%s cannot be asked whether it prints: %s", name,
-			failure.message);
-	return r;
+	if (r == -EINTR)
+		return r;
+	/* It may have ended while we asked. */
+	if (gone(holder->pid) || guard->while_unknown)
+		return 0;
+	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s cannot be asked whether it prints: %s", name,
+		       failure.message);
 }
 
 int kf_print_guard_holder(struct kf_print_guard *guard, const struct kf_holder *holder,

@@ -238,7 +238,7 @@ static bool is_planned(const struct kf_plan *plan, const struct build *build)
 	       strcmp(sha256, plan->image.sha256) == 0;
 }
 
-static int build_tool(const struct kf_plan *plan, const struct kf_built_tool *tool,
+static int build_tool(const struct kf_plan *plan, const struct kf_flash_tool *tool,
 		      const char *folder, int64_t deadline_ms, struct kf_error *err)
 {
 	static const char *const env[] = { "MAKEFLAGS", "GNUMAKEFLAGS",	 "MFLAGS", "MAKELEVEL",
@@ -271,13 +271,12 @@ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_progress *
 	_cleanup_(kf_closep) int lock = -1;
 	char folder[PATH_MAX], file[PATH_MAX];
 	struct kf_tree tree, linked;
-	struct kf_built_tool tool;
+	const struct kf_flash_tool *tool = kf_methods_tool(
+		plan->image.dictionary.mcu, plan->start_known ? plan->start : KF_LOADER_ANY);
 	int r;
 
-	if (!make || plan->board.mode == KF_MODE_KATAPULT ||
-	    !kf_methods_tool(plan->image.dictionary.mcu,
-			     plan->start_known ? plan->start : KF_LOADER_ANY, &tool) ||
-	    !kf_text_format(folder, sizeof(folder), "%s/%s", plan->klipper_dir, tool.folder) ||
+	if (!make || plan->board.mode == KF_MODE_KATAPULT || !tool ||
+	    !kf_text_format(folder, sizeof(folder), "%s/%s", plan->klipper_dir, tool->folder) ||
 	    access(folder, F_OK) < 0)
 		return 0;
 	r = kf_tree_open(plan->klipper_dir, &tree, err);
@@ -285,12 +284,12 @@ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_progress *
 		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &lock, err);
 	if (r < 0)
 		return r;
-	if (!kf_text_format(folder, sizeof(folder), "%s/%s", linked.dir, tool.folder) ||
-	    !kf_text_format(file, sizeof(file), "%s/%s", folder, tool.file) ||
+	if (!kf_text_format(folder, sizeof(folder), "%s/%s", linked.dir, tool->folder) ||
+	    !kf_text_format(file, sizeof(file), "%s/%s", folder, tool->file) ||
 	    access(file, X_OK) == 0)
 		return 0;
-	kf_progress_step(progress, "building %s/%s for make flash, once", tool.folder, tool.file);
-	return build_tool(plan, &tool, folder, deadline_ms, err);
+	kf_progress_step(progress, "building %s/%s for make flash, once", tool->folder, tool->file);
+	return build_tool(plan, tool, folder, deadline_ms, err);
 }
 
 int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
