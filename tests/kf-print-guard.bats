@@ -138,6 +138,7 @@ klippy stopped after running: 75 printer_unknown" ]
 			for state in "ready, idle" cancelled; do edits "$state" pause_resume.is_paused=true; done
 		done
 		MOONRAKER= args=(); edits "ready, idle" pause_resume.is_paused=false'
+	echo "$output $stderr"
 	[ "$(cut -d: -f2 <<<"$output" | uniq -c | xargs)" = "6 75 printing 1 75 busy" ]
 	[ "$(grep -c " has paused, but not a file of its own" <<<"$stderr")" = 6 ]
 	[[ $stderr == *CLEAR_PAUSE*"when nothing is printed, end it (kill "* ]]
