@@ -43,8 +43,7 @@ static const struct option options[] = {
 };
 
 struct args {
-	unsigned jobs;
-	int64_t timeout_ms, wait_ms;
+	int64_t jobs, timeout_ms, wait_ms;
 	const char *klipper_dir;
 	bool clean, table, quiet;
 };
@@ -68,26 +67,22 @@ static const char help[] =
 /* One option: -1 to go on, or the status to leave with. */
 static int take_option(int c, struct args *args)
 {
+	const char *name = kf_usage_option(options, c);
 	struct kf_error err;
-	int64_t jobs;
+	int r = 0;
 
 	switch (c) {
 	case 'j':
-		if (kf_value_read(KF_VALUE_COUNT, "jobs", optarg, &jobs, &err) < 0)
-			return kf_usage_error(&err);
-		args->jobs = (unsigned)jobs;
+		r = kf_value_read(KF_VALUE_COUNT, name, optarg, &args->jobs, &err);
 		break;
 	case OPT_TIMEOUT:
-		if (kf_value_read(KF_VALUE_TIMEOUT, "timeout", optarg, &args->timeout_ms, &err) < 0)
-			return kf_usage_error(&err);
+		r = kf_value_read(KF_VALUE_TIMEOUT, name, optarg, &args->timeout_ms, &err);
 		break;
 	case OPT_WAIT:
-		if (kf_value_read(KF_VALUE_DELAY, "wait", optarg, &args->wait_ms, &err) < 0)
-			return kf_usage_error(&err);
+		r = kf_value_read(KF_VALUE_DELAY, name, optarg, &args->wait_ms, &err);
 		break;
 	case OPT_KLIPPER_DIR:
-		if (kf_value_read(KF_VALUE_TEXT, "klipper-dir", optarg, NULL, &err) < 0)
-			return kf_usage_error(&err);
+		r = kf_value_read(KF_VALUE_TEXT, name, optarg, NULL, &err);
 		args->klipper_dir = optarg;
 		break;
 	case OPT_CLEAN:
@@ -103,7 +98,7 @@ static int take_option(int c, struct args *args)
 	default:
 		return kf_usage_see();
 	}
-	return -1;
+	return r < 0 ? kf_usage_error(&err) : -1;
 }
 
 /* All options: -1 to go on, or the status to leave with. */
@@ -135,7 +130,7 @@ struct batch {
 	struct kf_built *list;
 	json_t **records;
 	size_t count;
-	unsigned jobs;
+	const struct args *args;
 };
 
 static void free_batch(struct batch *batch)
@@ -179,8 +174,8 @@ static int describe(const struct args *args, const struct kf_registry *registry,
 	return r;
 }
 
-static int collect(json_t *records, const struct args *args, const struct kf_registry *registry,
-		   struct batch *batch, struct kf_error *err)
+static int collect(json_t *records, const struct kf_registry *registry, struct batch *batch,
+		   struct kf_error *err)
 {
 	struct kf_error failure = { 0 };
 	struct kf_board board;
@@ -197,7 +192,7 @@ static int collect(json_t *records, const struct args *args, const struct kf_reg
 			return r;
 		if (!wanted(record, &board))
 			continue;
-		if (describe(args, registry, record, &built, &failure) < 0) {
+		if (describe(batch->args, registry, record, &built, &failure) < 0) {
 			fail_record(record, board.key, &failure);
 			continue;
 		}
@@ -224,7 +219,8 @@ static void news(const struct kf_built *built, enum kf_build_event event, const 
 	const struct batch *batch = data;
 
 	if (event == KF_BUILD_STARTS)
-		kf_log_phase(phase, built->key, "make -j%u in %s", batch->jobs, text);
+		kf_log_phase(phase, built->key, "make -j%u in %s", (unsigned)batch->args->jobs,
+			     text);
 	else if (event == KF_BUILD_SHARES)
 		kf_log_phase(phase, built->key, "the same as %s, waiting for it", text);
 	else if (built->firmware)
@@ -233,10 +229,11 @@ static void news(const struct kf_built *built, enum kf_build_event event, const 
 		fail_record(batch->records[built - batch->list], built->key, &built->err);
 }
 
-static int build_batch(struct batch *batch, const struct args *args, struct kf_error *err)
+static int build_batch(struct batch *batch, struct kf_error *err)
 {
+	const struct args *args = batch->args;
 	const struct kf_builds_options how = {
-		.jobs = args->jobs,
+		.jobs = (unsigned)args->jobs,
 		.timeout_ms = args->timeout_ms,
 		.wait_ms = args->wait_ms,
 		.clean = args->clean,
@@ -259,7 +256,7 @@ static int build_all(json_t *records, const struct args *args, struct kf_error *
 		.list = calloc(count + 1, sizeof(*batch.list)),
 		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 		.records = calloc(count + 1, sizeof(*batch.records)),
-		.jobs = args->jobs,
+		.args = args,
 	};
 	int r = 0;
 
@@ -268,8 +265,8 @@ static int build_all(json_t *records, const struct args *args, struct kf_error *
 	if (!args->klipper_dir)
 		r = kf_registry_load(&registry, err);
 	if (r == 0)
-		r = collect(records, args, &registry, &batch, err);
-	return r < 0 ? r : build_batch(&batch, args, err);
+		r = collect(records, &registry, &batch, err);
+	return r < 0 ? r : build_batch(&batch, err);
 }
 
 static void print_row(const json_t *record)
@@ -315,7 +312,7 @@ int main(int argc, char *argv[])
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct args args = { .jobs = cpus > 0 ? (unsigned)cpus : 1,
+	struct args args = { .jobs = cpus > 0 ? cpus : 1,
 			     .timeout_ms = TIMEOUT_S * 1000,
 			     .wait_ms = KF_WAIT_MS,
 			     .table = isatty(STDOUT_FILENO) };
