@@ -3,9 +3,7 @@
  * Reading, checking and writing records. What we know of a record is one table of
  * paths and types, the same as in kf-record.schema.json (a test compares the two).
  */
-#include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +14,7 @@
 #include "core/log.h"
 #include "core/text.h"
 
+enum { LOST_MAX = 64 };	   /* numbers of a line that cannot be kept; one with more is refused */
 enum { STATUS_MIXED = 1 }; /* boards failed for different reasons, or some did well */
 enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST };
 
@@ -135,87 +134,33 @@ int kf_record_validate(const json_t *record, struct kf_error *err)
 	return r < 0 ? r : check_members(record, err);
 }
 
-static size_t digits(const char *text)
-{
-	return strspn(text, "0123456789");
-}
-
-/* The length of the JSON number (RFC 8259, section 6) that text begins with; 0: there is none. */
-static size_t number_length(const char *text, bool *ret_real)
-{
-	size_t at = text[0] == '-', n = digits(text + at);
-
-	if (n == 0 || (n > 1 && text[at] == '0'))
-		return 0;
-	at += n;
-	*ret_real = text[at] == '.' || text[at] == 'e' || text[at] == 'E';
-	if (text[at] == '.') {
-		n = digits(text + at + 1);
-		if (n == 0)
-			return 0;
-		at += 1 + n;
-	}
-	if (text[at] == 'e' || text[at] == 'E') {
-		at += 1 + (text[at + 1] == '+' || text[at + 1] == '-');
-		n = digits(text + at);
-		if (n == 0)
-			return 0;
-		at += n;
-	}
-	return at;
-}
-
-/* Neither an integer of 64 bits nor a double: infinite, or 0 although a digit of it is not. */
-static bool is_lost(const char *number, size_t len, bool real)
-{
-	size_t first = strspn(number, "-0.");
-	double value;
-
-	errno = 0;
-	if (!real) {
-		IGNORE_RESULT(strtoll(number, NULL, 10));
-		return errno == ERANGE;
-	}
-	value = strtod(number, NULL);
-	return isinf(value) || (value == 0 && first < len && isdigit((unsigned char)number[first]));
-}
-
-/* The end of the string that begins at text, or of the line. */
-static char *string_end(char *text)
-{
-	for (text++; *text && *text != '"'; text++)
-		text += *text == '\\' && text[1];
-	return *text ? text + 1 : text;
-}
-
-static const char null_text[] = { 'n', 'u', 'l', 'l' };
-
 /*
- * Put null in the place of each number that JSON libraries cannot keep. first is how the first of
- * them began; empty: there is none.
+ * Load a line. In the place of each number that jansson cannot keep (je.position is where it ends)
+ * null is put, and the line loaded again. first is how the first of them began; empty: there is
+ * none.
  */
-static void drop_numbers(char *line, char *first, size_t size)
+static json_t *load(char *line, size_t len, char *first, size_t size, json_error_t *je)
 {
-	bool real = false;
-	size_t len;
+	static const char null_text[] = { 'n', 'u', 'l', 'l' }, number[] = "0123456789+-.eE";
+	json_t *record = NULL;
+	size_t at, n;
 
 	first[0] = '\0';
-	while (*line) {
-		if (*line == '"') {
-			line = string_end(line);
-			continue;
-		}
-		len = *line == '-' || isdigit((unsigned char)*line) ? number_length(line, &real)
-								    : 0;
-		if (len > sizeof(null_text) && is_lost(line, len, real)) {
-			if (!first[0])
-				kf_text_format(first, size, "%.*s%s", (int)(len > 24 ? 24 : len),
-					       line, len > 24 ? "..." : "");
-			memset(line, ' ', len);
-			memcpy(line, null_text, sizeof(null_text));
-		}
-		line += len ? len : 1;
+	for (unsigned lost = 0; !record && lost <= LOST_MAX; lost++) {
+		record = json_loadb(line, len, JSON_REJECT_DUPLICATES, je);
+		if (record || json_error_code(je) != json_error_numeric_overflow)
+			break;
+		at = (size_t)je->position;
+		while (at > 0 && memchr(number, line[at - 1], strlen(number)))
+			at--;
+		n = (size_t)je->position - at;
+		if (!first[0])
+			kf_text_format(first, size, "%.*s%s", (int)(n > 24 ? 24 : n), line + at,
+				       n > 24 ? "..." : "");
+		memset(line + at, ' ', n);
+		memcpy(line + at, null_text, sizeof(null_text));
 	}
+	return record;
 }
 
 /* The board of such a line has failed here, unless an earlier stage has failed it already. */
@@ -243,8 +188,7 @@ static int parse(const struct kf_reader *reader, char *line, size_t len, json_t 
 	json_error_t je;
 	int r;
 
-	drop_numbers(line, lost, sizeof(lost));
-	record = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);
+	record = load(line, len, lost, sizeof(lost), &je);
 	if (!record)
 		return kf_fail(err, KF_BAD_RECORD, "%s (column %d)", je.text, je.column);
 	r = kf_record_validate(record, err);

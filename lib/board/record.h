@@ -26,8 +26,8 @@ struct kf_reader {
  * The next record. Returns 1 and a new reference in *ret, 0 at the end of input,
  * or -EBADMSG, -EPROTONOSUPPORT (a newer version), -EIO with "line N: ..." in err.
  * Blank lines are passed over. What it returns has been validated. A line with a number that
- * cannot be kept (an integer of more than 64 bits, a number that no double is near) is a record
- * that failed, in the running tool's name, with null in that number's place.
+ * cannot be kept (an integer of more than 64 bits, a number above all doubles) is a record that
+ * failed, in the running tool's name, with null in that number's place.
  */
 _must_check_ int kf_record_read(struct kf_reader *reader, json_t **ret, struct kf_error *err);
 

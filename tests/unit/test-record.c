@@ -158,7 +158,7 @@ TEST(a_number_that_cannot_be_kept_fails_its_line)
 {
 	static const char head[] = "{\"kf\":1,\"board\":{\"key\":\"a\"},\"x\":";
 	static const char *const lost[] = { "9223372036854775808", "-9223372036854775809", "1e999",
-					    "-1.5E+400", "[1,{\"y\":1e-999}]" };
+					    "-1.5E+400", "[1,{\"y\":1e999}]" };
 	static const char *const fine[] = {
 		"9223372036854775807",
 		"-9223372036854775808",
@@ -167,7 +167,7 @@ TEST(a_number_that_cannot_be_kept_fails_its_line)
 		"0.0",
 		"\"1e999 \\\" 1e999\"",
 	};
-	char line[256], error[256];
+	char line[1024], error[256];
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(lost); i++) {
 		snprintf(line, sizeof(line), "%s%s}", head, lost[i]);
@@ -185,6 +185,12 @@ TEST(a_number_that_cannot_be_kept_fails_its_line)
 	refuses("{\"kf\":1,\"board\":{},\"x\":01e999}\n", -EBADMSG, "line 1");
 	refuses("{\"kf\":1,\"board\":{},\"x\":+1e999}\n", -EBADMSG, "line 1");
 	refuses("{\"kf\":1,\"board\":{},\"x\":1e999", -EBADMSG, "line 1");
+	/* A line of nothing else is not read again and again. */
+	strcpy(line, "{\"kf\":1,\"board\":{},\"x\":[1e999");
+	for (unsigned i = 0; i < 64; i++)
+		strcat(line, ",1e999");
+	strcat(line, "]}");
+	refuses(line, -EBADMSG, "line 1");
 	/* An earlier failure is the story that counts. */
 	kept("{\"kf\":1,\"board\":{},\"x\":1e999,\"error\":{\"message\":\"earlier\"}}", error,
 	     sizeof(error));
