@@ -145,75 +145,79 @@ static const char *usual_method(const char *mcu)
 
 enum { ANSWER_SIZE = 1024 };
 
-/* One line; empty is the proposal. */
-static int ask_line(int tty, const char *question, const char *proposal, char ret[ANSWER_SIZE],
-		    struct kf_error *err)
-{
-	int r = kf_terminal_ask(tty, ret, ANSWER_SIZE, err,
-				proposal[0] ? "%s [%s]: " : "%s: ", question, proposal);
+/* Is the answer one? Else a negative errno, and the reason in why. arg is the question's own. */
+typedef int checker(void *arg, const char *answer, struct kf_error *why);
 
-	if (r == 0)
-		return kf_fail(err, KF_INTERRUPTED, "no answer was given; nothing was changed");
-	if (r > 0 && !ret[0])
-		kf_text_format(ret, ANSWER_SIZE, "%s", proposal);
-	return r < 0 ? r : 0;
-}
-
-static void show_reason(int tty, const struct kf_error *why)
+/* Ask until the answer is one; an empty line is the proposal. */
+static int ask(int tty, const char *question, const char *proposal, checker *check, void *arg,
+	       char ret[ANSWER_SIZE], struct kf_error *err)
 {
-	dprintf(tty, "  %s%s%s\n", why->message, why->hint[0] ? "; " : "", why->hint);
-}
-
-/* Ask for a member until the answer may be its value; it is then in members. */
-static int ask_member(int tty, json_t *members, enum kf_scope scope, const char *member,
-		      const char *question, const char *proposal, struct kf_error *err)
-{
-	char answer[ANSWER_SIZE], assignment[ANSWER_SIZE + 64];
 	struct kf_error why = { 0 };
 	int r;
 
 	for (;;) {
-		r = ask_line(tty, question, proposal, answer, err);
+		r = kf_terminal_ask(tty, ret, ANSWER_SIZE, err,
+				    proposal[0] ? "%s [%s]: " : "%s: ", question, proposal);
+		if (r == 0)
+			return kf_fail(err, KF_INTERRUPTED,
+				       "no answer was given; nothing was changed");
 		if (r < 0)
 			return r;
-		kf_text_format(assignment, sizeof(assignment), "%s=%s", member, answer);
-		if (kf_settings_assign(members, scope, assignment, &why) == 0)
+		if (!ret[0])
+			kf_text_format(ret, ANSWER_SIZE, "%s", proposal);
+		if (check(arg, ret, &why) == 0)
 			return 0;
-		show_reason(tty, &why);
+		dprintf(tty, "  %s%s%s\n", why.message, why.hint[0] ? "; " : "", why.hint);
 	}
 }
 
-static int ask_text(int tty, const char *member, const char *question, char *proposal_and_ret,
-		    size_t size, struct kf_error *err)
+/* The answer becomes this member, unless it may not be its value. */
+struct member {
+	json_t *members;
+	enum kf_scope scope;
+	const char *name;
+	const char *pattern; /* of the board, which an MCU must not contradict; NULL: nothing to
+				compare */
+};
+
+static int check_member(void *arg, const char *answer, struct kf_error *why)
+{
+	const struct member *member = arg;
+	char assignment[ANSWER_SIZE + 64], named[64];
+
+	if (kf_device_other_mcu(member->pattern, answer, named))
+		return kf_fail(why, KF_MCU_MISMATCH, "the board says that it is %s", named);
+	kf_text_format(assignment, sizeof(assignment), "%s=%s", member->name, answer);
+	return kf_settings_assign(member->members, member->scope, assignment, why);
+}
+
+/* A member of the device, whose proposal the answer replaces. */
+static int ask_text(int tty, const char *name, const char *question, const char *pattern,
+		    char *proposal_and_ret, size_t size, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *scratch = json_object();
-	int r = ask_member(tty, scratch, KF_SCOPE_DEVICE, member, question, proposal_and_ret, err);
+	struct member member = { scratch, KF_SCOPE_DEVICE, name, pattern };
+	char answer[ANSWER_SIZE];
+	int r = ask(tty, question, proposal_and_ret, check_member, &member, answer, err);
 
 	if (r == 0)
-		kf_text_format(proposal_and_ret, size, "%s",
-			       json_string_value(json_object_get(scratch, member)));
+		kf_text_format(proposal_and_ret, size, "%s", answer);
 	return r;
 }
 
-static int ask_key(int tty, const struct kf_registry *registry, char ret[KF_KEY_SIZE],
-		   struct kf_error *err)
+static int check_key(void *arg, const char *answer, struct kf_error *why)
 {
-	char answer[ANSWER_SIZE];
-	int r;
+	return kf_device_check_key(arg, answer, why);
+}
 
-	for (;;) {
-		r = ask_line(tty, "Key, a short name for commands", ret, answer, err);
-		if (r < 0)
-			return r;
-		if (!kf_key_valid(answer))
-			dprintf(tty, "  at most 64 of a-z, 0-9, - and _, the first a letter or "
-				     "digit\n");
-		else if (kf_registry_has(registry, answer))
-			dprintf(tty, "  %s is registered already\n", answer);
-		else
-			break;
-	}
-	kf_text_format(ret, KF_KEY_SIZE, "%s", answer);
+static int check_number(void *arg, const char *answer, struct kf_error *why)
+{
+	const size_t *count = arg;
+	char *end;
+	unsigned long n = strtoul(answer, &end, 10);
+
+	if (end == answer || *end || n < 1 || n > *count)
+		return kf_fail(why, KF_USAGE, "a number from 1 to %zu", *count);
 	return 0;
 }
 
@@ -221,8 +225,6 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 		     struct kf_error *err)
 {
 	char answer[ANSWER_SIZE], by_id[KF_DEV_SIZE];
-	unsigned long n;
-	char *end;
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
@@ -231,50 +233,33 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 			by_id[0] ? by_id : boards[i].usb.model, kf_mode_name(boards[i].mode),
 			boards[i].usb.port);
 	}
-	for (;;) {
-		r = ask_line(tty, "Which board", count == 1 ? "1" : "", answer, err);
-		if (r < 0)
-			return r;
-		n = strtoul(answer, &end, 10);
-		if (end != answer && !*end && n >= 1 && n <= count)
-			break;
-		dprintf(tty, "  a number from 1 to %zu\n", count);
-	}
-	*ret = n - 1;
-	return 0;
-}
-
-static int ask_mcu(int tty, struct kf_new_device *proposed, struct kf_error *err)
-{
-	char mcu[sizeof(proposed->mcu)], named[64];
-	int r;
-
-	for (;;) {
-		kf_text_format(mcu, sizeof(mcu), "%s", proposed->mcu);
-		r = ask_text(tty, "mcu", "MCU", mcu, sizeof(mcu), err);
-		if (r < 0 || !kf_device_other_mcu(proposed->pattern, mcu, named))
-			break;
-		dprintf(tty, "  the board says that it is %s\n", named);
-	}
-	kf_text_format(proposed->mcu, sizeof(proposed->mcu), "%s", mcu);
+	r = ask(tty, "Which board", count == 1 ? "1" : "", check_number, &count, answer, err);
+	if (r == 0)
+		*ret = strtoul(answer, NULL, 10) - 1;
 	return r;
 }
 
 static int ask_names(int tty, const struct kf_registry *registry, const struct kf_new_device *given,
 		     struct kf_new_device *proposed, struct kf_error *err)
 {
+	char answer[ANSWER_SIZE];
 	int r = 0;
 
 	if (!given->name[0]) {
-		r = ask_text(tty, "name", "Name of the board", proposed->name,
+		r = ask_text(tty, "name", "Name of the board", NULL, proposed->name,
 			     sizeof(proposed->name), err);
 		if (r == 0 && !given->key[0])
 			propose_key(registry, proposed->name, proposed->key);
 	}
-	if (r == 0 && !given->key[0])
-		r = ask_key(tty, registry, proposed->key, err);
+	if (r == 0 && !given->key[0]) {
+		r = ask(tty, "Key, a short name for commands", proposed->key, check_key,
+			(void *)registry, answer, err);
+		if (r == 0)
+			kf_text_format(proposed->key, sizeof(proposed->key), "%s", answer);
+	}
 	if (r == 0 && !given->mcu[0])
-		r = ask_mcu(tty, proposed, err);
+		r = ask_text(tty, "mcu", "MCU", proposed->pattern, proposed->mcu,
+			     sizeof(proposed->mcu), err);
 	return r;
 }
 
@@ -297,11 +282,14 @@ static int ask_globals(int tty, json_t *global, struct kf_error *err)
 		{ "default_flash_method", "Flash method (katapult, make_flash or flashtool)",
 		  "katapult" },
 	};
+	char answer[ANSWER_SIZE];
 	int r;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(questions); i++) {
-		r = ask_member(tty, global, KF_SCOPE_GLOBAL, questions[i].member,
-			       questions[i].question, questions[i].proposal, err);
+		struct member member = { global, KF_SCOPE_GLOBAL, questions[i].member, NULL };
+
+		r = ask(tty, questions[i].question, questions[i].proposal, check_member, &member,
+			answer, err);
 		if (r < 0)
 			return r;
 		if (strstr(questions[i].member, "_dir"))

@@ -158,22 +158,29 @@ static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *
 	return r;
 }
 
+int kf_device_check_key(const struct kf_registry *registry, const char *key, struct kf_error *err)
+{
+	if (!kf_key_valid(key))
+		return kf_fail(err, KF_USAGE,
+			       "\"%s\" is not a valid key: at most 64 of a-z, 0-9, - and _, the "
+			       "first a letter or digit",
+			       key);
+	if (!kf_registry_has(registry, key))
+		return 0;
+	kf_fail(err, KF_CONFIG, "the key %s is registered already", key);
+	kf_error_hint(err, "choose another, or first: kf remove %s", key);
+	return kf_code_errno(KF_CONFIG);
+}
+
 int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 		  struct kf_error *err)
 {
 	json_t *devices, *device;
 	int r;
 
-	if (!kf_key_valid(new->key))
-		return kf_fail(err, KF_USAGE,
-			       "\"%s\" is not a valid key: at most 64 of a-z, 0-9, - and _, the "
-			       "first a letter or digit",
-			       new->key);
-	if (kf_registry_has(registry, new->key)) {
-		kf_fail(err, KF_CONFIG, "the key %s is registered already", new->key);
-		kf_error_hint(err, "choose another, or first: kf-config remove %s", new->key);
-		return kf_code_errno(KF_CONFIG);
-	}
+	r = kf_device_check_key(registry, new->key, err);
+	if (r < 0)
+		return r;
 	if (!new->pattern[0] && !new->usb_port[0])
 		return kf_fail(err, KF_USAGE,
 			       "%s: it needs a pattern or a USB port to find the board by",

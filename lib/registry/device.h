@@ -30,6 +30,10 @@ _must_check_ int kf_device_check_mcu(const char *key, const char *pattern, const
 _must_check_ int kf_device_check_unique(const struct kf_registry *registry, const char *key,
 					struct kf_error *err);
 
+/* KF_USAGE: it is not a valid key. KF_CONFIG: it is registered already. */
+_must_check_ int kf_device_check_key(const struct kf_registry *registry, const char *key,
+				     struct kf_error *err);
+
 /*
  * Put it into the registry (not yet into the file). KF_USAGE: a value that is not allowed.
  * KF_CONFIG: the key is registered already. KF_AMBIGUOUS: another device fits the same boards.
