@@ -1,0 +1,359 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031 # run sets stderr; jq has $ of its own; each test has its own output
+#
+# What kf-config does with the registry: add, list, set, remove, import, export.
+load two-boards
+
+pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
+
+@test "under sudo an empty registry is root's, and it is said" {
+	local root=(env)
+	[ "$(id -u)" -eq 0 ] || root=(unshare --map-root-user)
+	"${root[@]}" true 2>/dev/null || skip "not root, and unshare does not work here"
+	run -78 --separate-stderr "${root[@]}" kf-config show octopus
+	[[ $stderr == *"nothing is registered yet: kf add" ]]
+	SUDO_USER=pi run -78 --separate-stderr "${root[@]}" kf-config show octopus
+	[[ $stderr == *"this is root's registry: without sudo, yours is used" ]]
+	SUDO_USER=root run -78 --separate-stderr "${root[@]}" kf-config show octopus
+	[[ $stderr == *"nothing is registered yet: kf add" ]]
+}
+
+@test "set refuses an MCU that the pattern denies, as add does, and has a way for firmware that lies" {
+	two_boards
+	cp "$file" before
+	run -78 --separate-stderr kf-config set octopus mcu=rp2040
+	[[ $stderr == "kf-config: usb-Klipper_stm32h723xx_29001A001151313531383332* says that its MCU is stm32h723, not rp2040
+  kf set octopus mcu=stm32h723; if its firmware says the wrong MCU over USB: kf set octopus mcu=rp2040 serial_pattern='usb-*_29001A001151313531383332*'" ]]
+	cmp "$file" before
+	run -0 --separate-stderr kf-config set octopus mcu=rp2040 serial_pattern='usb-*_29001A001151313531383332*'
+	[ "$(jq -r .mcu <<<"$output")" = rp2040 ]
+	run -0 --separate-stderr kf-config set octopus name=Other
+}
+
+@test "set says what a source folder lacks, and keeps it" {
+	two_boards
+	mkdir -p tree/src && touch tree/src/Kconfig && mkdir empty
+	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/nonesuch"
+	[ "$stderr" = "kf-config: octopus: $PWD/nonesuch does not exist yet" ]
+	[ "$(jq -r .klipper_dir <<<"$output")" = "$PWD/nonesuch" ]
+	run -0 --separate-stderr kf-config set --global klipper_dir="$PWD/empty" katapult_dir="$PWD/tree"
+	[ "$stderr" = "kf-config: $PWD/empty is not a source folder: it has no src/Kconfig" ]
+	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/tree" name=klipper_dir=x
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr kf-config set octopus klipper_dir=
+	[ "$stderr" = "" ]
+}
+
+@test "add without a question" {
+	run --separate-stderr filter add --key=octopus --name='Octopus Pro v1.1' --mcu=stm32h723 \
+		--flash-method=make_flash < <(seen stm32h723xx 29001A001151313531383332 1-1.2)
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "[Config] octopus: Octopus Pro v1.1 (stm32h723) is registered" ]
+	valid_records <<<"$output"
+	[ "$(jq -c '.board | [.key, .name, .mcu]' <<<"$output")" = '["octopus","Octopus Pro v1.1","stm32h723"]' ]
+	[ "$(jq -c .devices "$file")" = '{"octopus":{"name":"Octopus Pro v1.1","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","flash_method":"make_flash","flashable":true,"usb_port":"1-1.2"}}' ]
+	[ "$(stat -c %a "$file")" = 600 ]
+}
+
+@test "add refuses, and the file stays as it was" {
+	two_boards
+	cp "$file" before
+	refused() { # STATUS PATTERN OPTION... <RECORDS
+		local want=$1 pattern=$2
+		shift 2
+		run --separate-stderr filter add --name=N --mcu=rp2040 "$@"
+		[ "$status" -eq "$want" ] || { echo "status $status: $stderr" && false; }
+		# shellcheck disable=SC2053
+		[[ $output == "" && $stderr == kf-config:*$pattern* ]] || { echo "$stderr" && false; }
+		cmp "$file" before
+	}
+	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
+	refused 78 "every board that is there is registered: octopus" --key=x < <(octopus)
+	refused 78 "the key octopus is registered already" --key=octopus < <(seen rp2040 AAAA1111 1-1)
+	refused 64 "not a valid key" --key='../x' < <(seen rp2040 AAAA1111 1-1)
+	refused 78 "x would be the same board as nitehawk" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
+	refused 78 "x would be the same board as nitehawk" --key=x \
+		--pattern='usb-CanBoot_rp2040_e661ac8863389c27*' </dev/null
+	refused 78 "2 boards could be meant, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
+	refused 64 "usb_port: \"7\" is not a USB port" --key=x --port=7 </dev/null
+	refused 64 "flash_method: \"dfu\" is not" --key=x --flash-method=dfu < <(seen rp2040 AAAA1111 1-1)
+	refused 69 "there is no board to register" --key=x </dev/null
+	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
+	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
+	refused 78 "would not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
+		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
+	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
+	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
+	[[ $stderr == *"--key=n --name=\"N\" --mcu=rp2040"* ]]
+	refused 65 "line 1" --key=x <<<'{'
+	echo '{"devices": ' | tee before >"$file"
+	refused 78 "$file: line 2, column 0" --key=x < <(seen rp2040 AAAA1111 1-1)
+}
+
+@test "add without a terminal proposes what it would propose on one" {
+	run -64 --separate-stderr filter add --port=1-1.2 --name=Têtière < <(seen stm32h723xx AAAA1111 1-1.2)
+	[[ $stderr == *"give them: --key=tetiere --name=\"Têtière\" --mcu=stm32h723" ]]
+	run -64 --separate-stderr filter add < <(seen stm32h723xx AAAA1111 1-1.2)
+	[[ $stderr == *"give them: --key=stm32h723 --name=\"stm32h723\" --mcu=stm32h723" ]]
+	# It is not plugged in.
+	run -64 --separate-stderr filter add --port=1-1.2 </dev/null
+	[[ $stderr == *"give them: --key=board --name=\"board\" --mcu=MCU, where MCU is its chip, such as stm32h723" ]]
+	run -64 --separate-stderr filter add --port=1-1.2 --mcu=rp2040 </dev/null
+	[[ $stderr == *"give them: --key=rp2040 --name=\"rp2040\" --mcu=rp2040" ]]
+	[ ! -e "$file" ]
+}
+
+@test "add makes no twin on a USB port, and says what is registered for later" {
+	three() { filter add --key="$1" --name=N --mcu=stm32h723 --port="$2"; }
+	seen stm32h723xx AAAA1111 1-1.3 | filter add -q --key=a --name=A --mcu=stm32h723 >/dev/null
+	cp "$file" before
+	run --separate-stderr three b 1-1.3 < <(seen stm32h723xx AAAA1111 1-1.3)
+	[ "$status" -eq 78 ]
+	[ "$stderr" = "kf-config: the board on USB port 1-1.3 is a, registered already
+  for another board on that port, first: kf remove a" ]
+	run --separate-stderr three b 1-1.3 </dev/null
+	[ "$status" -eq 78 ]
+	[ "$stderr" = "kf-config: b would be the same board as a (USB port 1-1.3)
+  if a is plugged in elsewhere now: kf set a usb_port=PORT" ]
+	cmp "$file" before
+	run --separate-stderr three b 1-9 </dev/null
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "[Config] b: N (stm32h723) is registered for later: it is not plugged in" ]
+	run --separate-stderr kf-config set a usb_port=1-9
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"a would be the same board as b (USB port 1-9)"* ]]
+}
+
+@test "add one of several, one that is away, one without a serial, one in DFU" {
+	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
+	quiet() { filter add -q --name=N "$@" >/dev/null; }
+	two | quiet --key=b --mcu=rp2040 --port=1-2
+	two | quiet --key=a --mcu=rp2040 --pattern='usb-Klipper_rp2040_AAAA*'
+	quiet --key=away --mcu=stm32f446 --pattern='usb-Klipper_stm32f446xx_CC*' </dev/null
+	ch340='.board += {mode: "other", by_id: "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0"} |
+	       .board.usb += {vendor: "1a86", product: "7523", manufacturer: "1a86", model: "USB_Serial"}'
+	seen "" "" 2-1 "$ch340" | quiet --key=left --mcu=atmega2560 --port=2-1
+	run --separate-stderr filter add --key=right --name=N --mcu=atmega2560 --port=2-2 < <(seen "" "" 2-2 "$ch340")
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"right: it shows no serial number: leave it on USB port 2-2"* ]]
+	run -0 --separate-stderr filter add --key=shared --name=N --mcu=stm32f446 --port=2-3 < <(seen stm32f446xx 12345 2-3)
+	[[ $stderr == *"shared: the serial number that it shows is not its own: leave it on USB port 2-3"* ]]
+	kf-config remove --yes shared >/dev/null
+	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
+		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
+		quiet --key=dfu --mcu=stm32g0b1
+	# A chip that has no Katapult goes to make flash, whatever the default is.
+	[ "$(jq -c '.devices | [.b, .dfu, .left, .right] | map(.flash_method)' "$file")" = '[null,null,"make_flash","make_flash"]' ]
+	[ "$(jq -c '.devices[] | [.serial_pattern, .usb_port]' "$file")" = '["usb-Klipper_rp2040_BBBB2222*","1-2"]
+["usb-Klipper_rp2040_AAAA*","1-1"]
+["usb-Klipper_stm32f446xx_CC*",null]
+["usb-1a86_USB_Serial-if00-port0*","2-1"]
+["usb-1a86_USB_Serial-if00-port0*","2-2"]
+[null,"3-1"]' ]
+}
+
+@test "add asks, the first time also where things are" {
+	need pty
+	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
+	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
+		'Key, .* \[octopus-pro-v1-1\]: ' 'Oct\r' 'at most 64' 'octopus\r' 'MCU \[stm32h723\]: ' '\r' \
+		'source folder \[~/klipper\]: ' '\r' 'Katapult.* \[~/katapult\]: ' 'relative\r' \
+		'not a path from' '/opt/katapult\r' 'not exist yet' '' 'method.*\[katapult\]: ' '\r'
+	[ "$status" -eq 0 ]
+	[[ $output == *"octopus: Octopus Pro v1.1 (stm32h723) is registered"* ]]
+	[ "$(jq -c .global "$file")" = '{"klipper_dir":"~/klipper","katapult_dir":"/opt/katapult","default_flash_method":"katapult"}' ]
+	[ "$(jq -r .board.key <out)" = octopus ]
+	{ cat in && seen rp2040 AAAA1111 1-3 && seen stm32h723xx 33CC4455 1-4; } >three
+	run terminal 'kf-config add <three >out' '1\) .*AAAA1111.*2\) .*_33CC4455.*Which board: ' '7\r' \
+		'from 1 to 2' '2\r' 'Name' '\r' 'Key' 'octopus\r' 'registered already' 'second\r' 'MCU' '\r'
+	[ "$status" -eq 0 ]
+	[[ $output != *"source folder"* ]]
+	[ "$(jq -c '.devices.second | [.name, .mcu, .serial_pattern]' "$file")" = '["stm32h723","stm32h723","usb-Klipper_stm32h723xx_33CC4455*"]' ]
+	cp "$file" before
+	run terminal 'kf-config add <three >out' 'Name' '\x04'
+	[ "$status" -eq 1 ]
+	[[ $output == *"nothing was changed"* ]]
+	mkdir "$HOME/other"
+	rm "$file"
+	run terminal 'kf-config add <in >out' 'Name.*: ' '\x1b[A\r' 'control characters.*Name.*: ' 'Up\r' 'Key.*: ' '\r' \
+		'MCU \[stm32h723\]: ' 'rp2040\r' 'it is stm32h723.*MCU \[stm32h723\]: ' '\r' \
+		'source folder.*: ' "$HOME/other\r" 'no src/Kconfig' '' 'Katapult.*: ' '\r' 'method.*: ' '\r'
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '.devices.up | [.name, .mcu]' "$file")" = '["Up","stm32h723"]' ]
+	cp before "$file"
+	run terminal 'kf-config add <three >out' 'Name' '\x03'
+	[ "$status" -eq 130 ]
+	cmp "$file" before
+}
+
+@test "nobody reads any more: ended by SIGPIPE, without a word" {
+	two_boards
+	for command in list "list --table" "show octopus" export; do
+		# shellcheck disable=SC2086
+		run --separate-stderr unread kf-config $command
+		[ "$status" -eq 141 ]
+		[ "$stderr" = "" ]
+	done
+	run --separate-stderr unread kf-doctor
+	[ "$status" -eq 141 ]
+	[ "$stderr" = "" ]
+}
+
+@test "list, show, set" {
+	two_boards
+	saved octopus "${h723[@]}"
+	run --separate-stderr kf-config list
+	[ "$(jq -c '[.key, .colour, .saved_config.days]' <<<"$output")" = '["octopus","red",0]
+["nitehawk",null,null]' ]
+	run --separate-stderr kf-config list --table
+	[[ ${lines[0]} == "octopus "*"Octopus Pro "*"stm32h723 "*"saved   0 days ago"* && ${#lines[@]} -eq 2 ]]
+	run --separate-stderr kf-config set octopus name='Big one' flash_method=flashtool flashable=no usb_port=1-1.2 \
+		klipper_dir='~/kalico'
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '.devices.octopus' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":"flashtool","flashable":false,"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","colour":"red","usb_port":"1-1.2","klipper_dir":"~/kalico"}' ]
+	[ "$(jq -c '[.new, .global.stagger]' "$file")" = '[[1],0.5]' ]
+	run --separate-stderr kf-config set octopus flash_method= flashable= usb_port= klipper_dir=
+	[ "$(jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
+	run -78 --separate-stderr kf-config show octopsu
+	[ "${stderr_lines[1]}" = "  did you mean octopus? registered are: octopus, nitehawk" ]
+	run --separate-stderr kf-config show octopus --table
+	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
+	cp "$file" before
+	for mistake in "octopus mcu=" "octopus name=x colour=blue" "octopus klipper_dir=here" "nonesuch name=x" \
+		"octopus serial_pattern=usb-Klipper_*" "--global default_flash_method=dfu" "--global mcu=rp2040"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr kf-config set $mistake
+		[[ $status -eq 64 || $status -eq 78 ]] || { echo "$mistake: $status" && false; }
+		[[ $output == "" && $stderr == "kf-config: "* ]]
+		cmp "$file" before
+	done
+	run --separate-stderr kf-config set --global klipper_dir=/k skip_menuconfig=no
+	[ "$output" = '{"klipper_dir":"/k","stagger":0.5,"skip_menuconfig":false}' ]
+}
+
+@test "remove asks, also for the saved configuration" {
+	need pty
+	two_boards
+	saved octopus "${h723[@]}"
+	saved nitehawk MACH_RPXXXX
+	cp "$file" before
+	run --separate-stderr filter remove octopus
+	[ "$status" -eq 64 ]
+	[[ $stderr == *"--yes"* ]]
+	for both in "--keep-config --delete-config" "--delete-config --keep-config"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr kf-config remove octopus --yes $both
+		[ "$status" -eq 64 ]
+		[ "${stderr_lines[0]}" = "kf-config: --keep-config and --delete-config exclude each other" ]
+	done
+	[ -e "$ours/configs/octopus/.config" ]
+	run terminal 'kf-config remove octopus >out' 'Remove octopus\? \[y/N\] ' '\r'
+	[ "$status" -eq 0 ]
+	cmp "$file" before
+	run terminal 'kf-config remove octopus >out' 'Remove octopus' 'y\r' 'Delete also' '\x04'
+	[ "$status" -eq 0 ]
+	[[ $output == *"removed; its saved configuration stays"* ]]
+	[ "$(jq -c '[.new, (.devices | keys)]' "$file")" = '[[1],["nitehawk"]]' ]
+	[ -e "$ours/configs/octopus/.config" ]
+	run --separate-stderr filter remove nitehawk --yes --delete-config
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '[.key, .config_deleted]' <<<"$output")" = '["nitehawk",true]' ]
+	[ ! -e "$ours/configs/nitehawk" ]
+	run --separate-stderr kf-config remove nitehawk --yes
+	[ "$status" -eq 78 ]
+}
+
+@test "export and import carry boards and configurations" {
+	two_boards
+	saved octopus "${h723[@]}"
+	run --separate-stderr kf-config export
+	[ "$(jq -c . <<<"$output")" = "$(jq -c . "$file")" ]
+	kf-config export "$HOME/usb/devices.json"
+	cmp "$HOME/usb/configs/octopus/.config" "$ours/configs/octopus/.config"
+	rm -r "$ours"
+	registry <<<'{"global": {"klipper_dir": "/mine"}, "devices": {"mine": {"mcu": "rp2040", "pattern": "usb-x*"}}}'
+	run --separate-stderr kf-config import "$HOME/usb/devices.json"
+	[ "$status" -eq 0 ]
+	[ "$output" = '{"devices":["octopus","nitehawk"],"unchanged":[],"global":["stagger"],"kept":["klipper_dir"],"configs":["octopus"],"blocked_devices":0}' ]
+	[ "$(jq -c '[(.devices | keys_unsorted), .global.klipper_dir, .new]' "$file")" = '[["mine","octopus","nitehawk"],"/mine",[1]]' ]
+	grep -q STM32H723 "$ours/configs/octopus/.config"
+	run --separate-stderr kf-config import "$HOME/usb/devices.json"
+	[ "$(jq -c '[.devices, .unchanged]' <<<"$output")" = '[[],["octopus","nitehawk"]]' ]
+	cp "$file" before
+	kf-config set octopus name=Other >/dev/null
+	cp "$file" before
+	run --separate-stderr kf-config import "$HOME/usb/devices.json"
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"octopus is registered here with other values"* ]]
+	echo '{"devices": {"twin": {"mcu": "rp2040", "serial_pattern": "usb-katapult_rp2040_E661*"}}}' >twin
+	run --separate-stderr kf-config import twin
+	[[ $status -eq 78 && $stderr == *"twin would be the same board as nitehawk"* ]]
+	run --separate-stderr kf-config import nonesuch
+	[ "$status" -eq 74 ]
+	cmp "$file" before
+}
+
+kconfig() { # FILE MCU
+	mkdir -p "$(dirname "$1")"
+	printf '# Automatically generated\nCONFIG_LOW_LEVEL_OPTIONS=y\nCONFIG_MCU="%s"\n# CONFIG_CAN is not set\n' "$2" >"$1"
+}
+
+@test "the Python tool's registry is found where it lies, below its checkout" {
+	need pty
+	mkdir -p "$HOME/kalico-flash/kflash"
+	echo '{"global": {}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
+		"serial_pattern": "'$pattern'*", "flash_method": null}}}' >"$HOME/kalico-flash/kflash/devices.json"
+	run --separate-stderr umock "$KF_TESTS/fixtures/octopus-katapult.umockdev" -- kf-doctor --json
+	[ "$(jq -r 'select(.check == "registry" and .subject == "~/kalico-flash") | .health + ": " + .message + ": " + .remedy' <<<"$output")" = \
+		"note: the registry of the Python tool has 1 board that is not registered here: kf import ~/kalico-flash" ]
+	for path in "$HOME/kalico-flash" "$HOME/kalico-flash/kflash" "$HOME/kalico-flash/kflash/devices.json"; do
+		rm -rf "$ours"
+		run -0 --separate-stderr kf import "$path"
+		[ "$(jq -c .devices <<<"$output")" = '["octopus-pro"]' ]
+	done
+	run umock "$KF_TESTS/fixtures/octopus-katapult.umockdev" -- kf-doctor --json
+	[[ $output != *"~/kalico-flash"* ]]
+}
+
+@test "the Python tool's folder: its configurations are where ours are" {
+	mkdir kalico-flash
+	echo '{"global": {"klipper_dir": "~/kalico"}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
+		"serial_pattern": "'$pattern'*", "flash_method": null}}}' >kalico-flash/devices.json
+	kconfig "$HOME/.config/kalico-flash/configs/octopus-pro/.config" stm32h723
+	run --separate-stderr kf import kalico-flash
+	[ "$status" -eq 0 ]
+	[ "$(jq -c '[.devices, .global]' <<<"$output")" = '[["octopus-pro"],["klipper_dir"]]' ]
+	run kf-config show octopus-pro
+	[ "$(jq -r .saved_config.path <<<"$output")" = "$ours/configs/octopus-pro/.config" ]
+}
+
+@test "a byte order mark is no part of a list" {
+	printf '\xef\xbb\xbf{"devices": {"octopus-pro": {"name": "O", "mcu": "stm32h723", "serial_pattern": "%s*"}}}' \
+		"$pattern" >devices.json
+	run -0 kf import devices.json
+	[ "$(jq -c .devices <<<"$output")" = '["octopus-pro"]' ]
+}
+
+@test "a file that is no devices.json is refused, and nothing is written" {
+	refused() { # STATUS PATH MESSAGE
+		run "-$1" --separate-stderr kf import "$2"
+		[[ $output == "" && $stderr == *"$3"* ]]
+		[ ! -e "$file" ]
+	}
+	mkdir empty
+	refused 78 empty $'empty: no devices.json in it\n  name a devices.json, or the folder that it is in'
+	refused 74 nonesuch "nonesuch: No such file or directory"
+	echo '[{"name": "Octopus", "id": 1}]' >list.json
+	refused 78 list.json "list.json"
+	mkdir old
+	printf '[mcu]\nklipper_section: mcu\n' >old/mcus.ini
+	for path in old old/mcus.ini; do
+		refused 78 "$path" "the boards of mcus.ini: register each with kf add, then give it its .config with kf config KEY --from FILE"
+	done
+	mkdir fleet
+	cp list.json fleet/fleet.json
+	refused 78 fleet "the boards of fleet.json: register"
+	head -c 2000000 /dev/zero >huge.json
+	refused 74 huge.json "huge.json"
+}
