@@ -39,62 +39,50 @@ static struct {
 	bool table, quiet, menuconfig, saved, connected, accept_difference, global;
 } opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000), .wait_ms = KF_WAIT_MS };
 
-static const struct option options[] = { { "menuconfig", no_argument, NULL, 'M' },
-					 { "saved", no_argument, NULL, 'S' },
-					 { "connected", no_argument, NULL, 'C' },
-					 { "accept-difference", no_argument, NULL, 'A' },
-					 { "accept-drift", no_argument, NULL, 'A' },
-					 { "from", required_argument, NULL, 'F' },
-					 { "klipper-dir", required_argument, NULL, 'D' },
-					 { "timeout", required_argument, NULL, 'T' },
-					 { "wait", required_argument, NULL, 'w' },
-					 { "key", required_argument, NULL, 'k' },
-					 { "name", required_argument, NULL, 'n' },
-					 { "mcu", required_argument, NULL, 'm' },
-					 { "pattern", required_argument, NULL, 'p' },
-					 { "port", required_argument, NULL, 'P' },
-					 { "flash-method", required_argument, NULL, 'f' },
-					 { "global", no_argument, NULL, 'g' },
-					 { "yes", no_argument, NULL, 'y' },
-					 { "keep-config", no_argument, NULL, 'K' },
-					 { "delete-config", no_argument, NULL, 'X' },
-					 { "json", no_argument, NULL, 'J' },
-					 { "table", no_argument, NULL, 't' },
-					 { "quiet", no_argument, NULL, 'q' },
-					 { "help", no_argument, NULL, 'h' },
-					 { "version", no_argument, NULL, 'V' },
-					 { 0 } };
-
-/* Where an option goes: to a flag, or its argument to a text. */
+/* All options: each sets a flag, or copies its argument to a text; the rest is set_option's. */
 static const struct {
-	int c;
+	struct option option;
 	bool *flag;
 	char *text;
-	size_t size;
-} places[] = {
-	{ 'q', &opt.quiet, NULL, 0 },
-	{ 'M', &opt.menuconfig, NULL, 0 },
-	{ 'S', &opt.saved, NULL, 0 },
-	{ 'C', &opt.connected, NULL, 0 },
-	{ 'A', &opt.accept_difference, NULL, 0 },
-	{ 'g', &opt.global, NULL, 0 },
-	{ 'y', &opt.remove.yes, NULL, 0 },
-	{ 'K', &opt.remove.keep, NULL, 0 },
-	{ 'X', &opt.remove.drop, NULL, 0 },
-#define TEXT(c, member)                                                                            \
+	size_t size; /* of text */
+} all_options[] = {
+#define FLAG(name, c, member)                                                                      \
 	{                                                                                          \
-		c, NULL, opt.member, sizeof(opt.member)                                            \
+		{ name, no_argument, NULL, c }, &opt.member, NULL, 0                               \
 	}
-	TEXT('D', klipper_dir),
-	TEXT('F', from),
-	TEXT('k', request.given.key),
-	TEXT('n', request.given.name),
-	TEXT('m', request.given.mcu),
-	TEXT('p', request.given.pattern),
-	TEXT('P', request.given.usb_port),
-	TEXT('f', request.given.flash_method),
+#define TEXT(name, c, member)                                                                      \
+	{                                                                                          \
+		{ name, required_argument, NULL, c }, NULL, opt.member, sizeof(opt.member)         \
+	}
+	FLAG("menuconfig", 'M', menuconfig),
+	FLAG("saved", 'S', saved),
+	FLAG("connected", 'C', connected),
+	FLAG("accept-difference", 'A', accept_difference),
+	FLAG("accept-drift", 'A', accept_difference),
+	FLAG("global", 'g', global),
+	FLAG("yes", 'y', remove.yes),
+	FLAG("keep-config", 'K', remove.keep),
+	FLAG("delete-config", 'X', remove.drop),
+	FLAG("quiet", 'q', quiet),
+	TEXT("klipper-dir", 'D', klipper_dir),
+	TEXT("from", 'F', from),
+	TEXT("key", 'k', request.given.key),
+	TEXT("name", 'n', request.given.name),
+	TEXT("mcu", 'm', request.given.mcu),
+	TEXT("pattern", 'p', request.given.pattern),
+	TEXT("port", 'P', request.given.usb_port),
+	TEXT("flash-method", 'f', request.given.flash_method),
+#undef FLAG
 #undef TEXT
+	{ .option = { "timeout", required_argument, NULL, 'T' } },
+	{ .option = { "wait", required_argument, NULL, 'w' } },
+	{ .option = { "json", no_argument, NULL, 'J' } },
+	{ .option = { "table", no_argument, NULL, 't' } },
+	{ .option = { "help", no_argument, NULL, 'h' } },
+	{ .option = { "version", no_argument, NULL, 'V' } },
 };
+
+static struct option options[KF_ARRAY_SIZE(all_options) + 1]; /* for getopt_long(3) */
 
 static const char help[] =
 	"usage: kf-scan | kf-config [OPTION]... | kf-build\n"
@@ -296,32 +284,27 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 	kf_kconfig_free(&done.kconfig);
 }
 
+static bool wanted(const struct kf_configure *c, const json_t *record, struct kf_board *board)
+{
+	return kf_record_board(record, board, NULL) == 0 && kf_configure_wants(c, board) &&
+	       !kf_record_failed(record) && !kf_record_skipped(record);
+}
+
 /* Boards that are not ours to configure pass as they came. Returns the exit status. */
 static int configure_all(struct kf_configure *c, json_t *records, struct kf_error *err)
 {
 	struct kf_board board;
 	json_t *record;
 	size_t i;
-	int r;
 
 	json_array_foreach(records, i, record)
 	{
-		r = kf_record_board(record, &board, err);
-		if (r < 0)
-			return r;
-		if (kf_configure_wants(c, &board) && !kf_record_failed(record) &&
-		    !kf_record_skipped(record))
+		if (wanted(c, record, &board))
 			configure(c, record, &board);
 		if (kf_stop_signal())
 			return kf_fail_sys(err, EINTR, "stopped");
 	}
 	return kf_record_status(records);
-}
-
-static bool wanted(const struct kf_configure *c, const json_t *record, struct kf_board *board)
-{
-	return kf_record_board(record, board, NULL) == 0 && kf_configure_wants(c, board) &&
-	       !kf_record_failed(record) && !kf_record_skipped(record);
 }
 
 static size_t count_wanted(const struct kf_configure *c, const json_t *records)
@@ -421,17 +404,20 @@ static const struct command {
 	{ "export", export, 0, 1, "", NULL },
 };
 
-/* One option; KF_USAGE if its argument is not one. */
-static int take(int c, struct kf_error *err)
+/* KF_USAGE if the option's argument is not one. */
+static int set_option(int c, struct kf_error *err)
 {
 	const char *name = kf_usage_option(options, c);
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++) {
-		if (places[i].c != c)
+	for (size_t i = 0; i < KF_ARRAY_SIZE(all_options); i++) {
+		if (all_options[i].option.val != c)
 			continue;
-		if (places[i].text)
-			return kf_value_copy(name, optarg, places[i].text, places[i].size, err);
-		*places[i].flag = true;
+		if (all_options[i].text)
+			return kf_value_copy(name, optarg, all_options[i].text, all_options[i].size,
+					     err);
+		if (!all_options[i].flag)
+			break;
+		*all_options[i].flag = true;
 		return 0;
 	}
 	if (c == 'T')
@@ -451,12 +437,14 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 	struct kf_error err;
 	int c;
 
+	for (i = 0; i < KF_ARRAY_SIZE(all_options); i++)
+		options[i] = all_options[i].option;
 	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
 		if (c == 'h' || c == 'V')
 			return kf_usage_print(c == 'h' ? help : "kf-config " KF_VERSION "\n");
 		if (c == '?')
 			return kf_usage_see();
-		if (take(c, &err) < 0)
+		if (set_option(c, &err) < 0)
 			return kf_usage_error(&err);
 		if (!strchr("Jtq", c) && !strchr(used, c))
 			used[count++] = (char)c;

@@ -87,7 +87,7 @@ static bool mcu_like(const char *word)
 	return false;
 }
 
-/* Where "-ifNN" begins at the end of name, or its end. */
+/* The offset of "-ifNN" at the end of name; without it, the length of name. */
 static size_t interface_at(const char *name)
 {
 	size_t len = strlen(name), at = len;
@@ -97,7 +97,7 @@ static size_t interface_at(const char *name)
 	return at >= 3 && memcmp(name + at - 3, "-if", 3) == 0 ? at - 3 : len;
 }
 
-/* Where "-portN" begins at the end of name, or its end. */
+/* The offset of "-portN" at the end of name; without it, the length of name. */
 static size_t port_at(const char *name)
 {
 	size_t len = strlen(name), at = len;
