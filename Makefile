@@ -159,7 +159,7 @@ install: all
 		-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' tools/$$f.in >$D$(UNITDIR)/$$f && chmod 0644 $D$(UNITDIR)/$$f; done
 	$(INSTALL) -m 0644 udev/60-kalico-flash.rules $D$(UDEVDIR)
 	for f in $(PAGES); do $(INSTALL) -m 0644 $$f $D$(MANDIR)/man$${f##*.}; done
-	$(INSTALL) -m 0644 lib/board/kf-record.schema.json $D$(SHARE)
+	$(INSTALL) -m 0644 lib/board/kf-record.schema.json lib/systemd/kf-service.schema.json $D$(SHARE)
 	$(INSTALL) -m 0644 README.md $D$(DOCDIR)
 	$(INSTALL) -m 0644 docs/*.md $D$(DOCDIR)/docs
 	$(INSTALL) -m 0644 completions/kf.bash $D$(BASHDIR)/kf
@@ -175,6 +175,8 @@ install-sim: $(KF_SIM) $(SIM_SO)
 	cp -r tests/sim/tree $D$(SHARE)/sim
 	rm $D$(SHARE)/sim/tree/README.md
 uninstall:
+	# Not from a packager's folder: a socket that nothing serves would stay enabled.
+	$(if $(DESTDIR),,-[ ! -d /run/systemd/system ] || systemctl disable --now kalico-flash.socket)
 	cd $D$(BINDIR) && rm -f $(BINS) kf-sim
 	cd $D$(BASHDIR) && rm -f $(TYPED)
 	cd $D$(FISHDIR) && rm -f $(TYPED:%=%.fish)

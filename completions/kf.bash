@@ -54,7 +54,7 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 		[[ $all != *" --global "* ]] ||
 			words=({klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}'=')
 		;;
-	kf-service:1:* | kf:2:service) words=(status stop start hold) ;;
+	kf-service:1:* | kf:2:service) words=(status hold) ;;
 	kf:2:help) words=(scan config build flash service doctor sim) ;;
 	esac
 }

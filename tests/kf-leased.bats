@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031 # run sets stderr; sh -c and bash -c have $ of their own
 #
 # kf-leased and kf-service hold, against a systemd of our own (tests/fake/systemd1.py).
-# bats file_tags=slow
 load helper
 load fake/systemd
 
@@ -85,6 +85,7 @@ comes_back() {
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
 	run -0 --separate-stderr kf-service status
+	/usr/bin/python3 "$KF_TESTS/schema.py" "$KF_TESTS/../lib/systemd/kf-service.schema.json" <<<"$output"
 	[ "$(jq -c '.leases[0] | [.uid, .pid, .units]' <<<"$output")" = "[$(id -u),$pid,[\"klipper.service\"]]" ]
 	[ "$(jq -r '.leases[0].command' <<<"$output")" = "kf-service hold -- sh -c echo up >up; read -r _ <down" ]
 	run -0 --separate-stderr kf-service status --table
@@ -111,6 +112,7 @@ comes_back() {
 	[[ $stderr == *"standard input is no connection of a lease client"*"kalico-flash.socket"* ]]
 }
 
+# bats test_tags=slow
 @test "the print guard is kf-leased's own: printing refuses whatever is asked, unknown unless by name" {
 	mkdir comms config
 	for state in "printing" "ready, idle"; do
@@ -139,6 +141,23 @@ comes_back() {
 	run -0 kf-service hold --while-unknown -- true
 }
 
+@test "a print that starts while another Klippy is asked is not stopped" {
+	units klipper.service active klipper-2.service active
+	mkdir comms config
+	for printer in "klipper ready, idle|printing" "klipper-2 ready, idle|late"; do
+		IFS="|" read -r state next <<<"${printer#* }"
+		exec {ready}< <(STATE=$state THEN=${next/late/$state} MODE=${next/printing/} \
+			exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" config/printer.cfg -a "comms/${printer%% *}.sock" 3>&-)
+		fake ".units[\"${printer%% *}.service\"].pid = $!"
+		read -r _ <&"$ready"
+	done
+	run -75 --separate-stderr kf-service hold -u klipper -u klipper-2 -- touch ran
+	[[ $stderr == *"is printing"* ]]
+	[ "$(calls)" = "" ]
+	[ ! -e ran ]
+}
+
+# bats test_tags=slow
 @test "what stops along is found by kf-leased, held, and comes back" {
 	units klipper.service active screen.service active moonraker.service inactive
 	fake '.units["klipper.service"].RequiredBy = ["screen.service", "moonraker.service"]'
@@ -156,6 +175,7 @@ comes_back() {
 	[ ! -e ran ]
 }
 
+# bats test_tags=slow
 @test "names: klipper, a second instance, templates; each unit once" {
 	units klipper.service active klipper-2.service active klipper@2.service active \
 		moonraker.service reloading
@@ -204,23 +224,11 @@ comes_back() {
 	[ "$(pending)" = "" ]
 }
 
-@test "a signal while the unit is stopped: no command, it is back" {
-	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
-	background kf-service hold -- touch ran
-	read -r -t 20 _ <>event
-	send_signal INT "$pid"
-	wait_status
-	[ "$status" -eq 130 ]
-	[ ! -e ran ]
-	[ "$(active)" = active ]
-	[ "$(pending)" = "" ]
-}
-
 @test "one of two cannot be stopped: the other is started again" {
 	units klipper.service active moonraker.service active
 	fake '.units["moonraker.service"].stop = {"result": "timeout", "then": "active"}'
 	run -1 --separate-stderr kf-service hold -u klipper -u moonraker -- touch ran
-	[[ $stderr == *"moonraker.service cannot be stopped"*"timeout"* ]]
+	[[ $stderr == *"moonraker.service cannot be stopped: it is active (running)"* ]]
 	[ ! -e ran ]
 	[ "$(active)" = active ]
 	[ "$(active moonraker.service)" = active ]
@@ -235,6 +243,7 @@ comes_back() {
 	[ "$(pending)" = "" ]
 }
 
+# bats test_tags=slow
 @test "NoReply and its like: asked again until systemd is there" {
 	for name in org.freedesktop.DBus.Error.NoReply org.freedesktop.DBus.Error.ServiceUnknown \
 		org.freedesktop.DBus.Error.Spawn.ChildExited; do
@@ -247,19 +256,17 @@ comes_back() {
 	done
 }
 
-@test "jobs that end otherwise: named, the command does not run, the unit is back" {
-	for result in failed timeout dependency canceled; do
-		units klipper.service active
-		fake ".units[\"klipper.service\"].stop = {\"result\": \"$result\", \"then\": \"active\"}"
-		run -1 --separate-stderr kf-service hold -- touch ran
-		[[ $stderr == *"klipper.service cannot be stopped: systemd's job ended with the result $result"* ]]
-		[[ $stderr == *"journalctl -u klipper.service"* ]]
-		[ ! -e ran ]
-		[ "$(active)" = active ]
-		[ "$(pending)" = "" ]
-	done
+@test "a job that fails: the state is told, the command does not run, the unit is back" {
+	fake '.units["klipper.service"].stop = {"result": "failed", "then": "active"}'
+	run -1 --separate-stderr kf-service hold -- touch ran
+	[[ $stderr == *"klipper.service cannot be stopped: it is active (running)"*"journalctl -u klipper.service"* ]]
+	[[ $stderr == *"klipper.service: runs: it was not stopped"* && $stderr != *again* ]]
+	[ ! -e ran ]
+	[ "$(active)" = active ]
+	[ "$(pending)" = "" ]
 }
 
+# bats test_tags=slow
 @test "two holds at once: back at the end of the last, whichever that is" {
 	for first in 1 2; do
 		: >"$FAKE/calls"
@@ -287,6 +294,7 @@ comes_back() {
 	done
 }
 
+# bats test_tags=slow
 @test "a unit whose start would start one that another lease holds waits for that lease" {
 	units klipper.service active moonraker.service active
 	fake '.units["moonraker.service"].Wants = ["klipper.service"]'
@@ -345,7 +353,8 @@ comes_back() {
 }
 
 @test "a client that hangs up while the unit stops gives it back" {
-	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
+	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"} |
+		.units["klipper.service"].forget = true'
 	background "${client[@]}" keep '{"hold":["klipper"]}'
 	read -r -t 20 _ <>event
 	[ "$(pending)" = klipper.service ]
@@ -355,16 +364,62 @@ comes_back() {
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
-@test "kf-leased is killed: --settle starts the unit, and kf-service sees it" {
-	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
+# killed_while COMMAND...: kf-leased is killed while the unit of COMMAND, a hold, is stopped and its
+# command, "up" and "down", runs.
+killed_while() {
+	background "$@" -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
 	send_signal KILL "$(server)"
-	comes_back
+}
+
+@test "kf-leased is killed: the unit stays stopped until COMMAND has ended" {
+	killed_while kf-service hold
+	timeout 10 sh -c 'until [ "$(kf-service status | jq -c ".[\"leases\"][0].units")" = "[\"klipper.service\"]" ]; do sleep 0.02; done'
+	[ "$(active)" = inactive ]
+	run -0 lease say '{"hold":["klipper"]}'
+	[[ ${lines[0]} == *'"state":"held"'* && ${lines[1]} == *'"state":"held"'* ]]
+	[ "$(active)" = inactive ]
 	echo >down
 	wait_status
 	[ "$status" -eq 0 ]
-	grep "klipper.service: runs again, though kf-leased was lost" err
-	[ "$(grep -c StartUnit "$FAKE/calls")" -eq 1 ]
+	grep "klipper.service: started, active again after" err
+	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+	[ "$(pending)" = "" ]
+}
+
+@test "kf-leased is killed, and so is what goes on for it: started at once, and all that is told" {
+	units klipper.service active moonraker.service active klipper-2.service inactive
+	fake '.units["klipper.service"].RequiredBy = ["moonraker.service"]'
+	touch "$KF_LEASE_SOCKET.lost"
+	killed_while kf-service hold -u klipper -u klipper-2
+	comes_back
+	timeout 10 sh -c 'while [ -e "$1" ]; do sleep 0.02; done' - "$LEASED/restarts/moonraker.service"
+	echo >down
+	wait_status
+	rm "$KF_LEASE_SOCKET.lost"
+	[ "$status" -eq 0 ]
+	grep "klipper.service: no restart is pending" err
+	grep "moonraker.service: no restart is pending" err
+	[ "$(grep -c klipper-2 err)" -eq 1 ]
+	grep "klipper-2.service: does not run: left alone" err
+}
+
+# bats test_tags=slow
+@test "kf-leased is killed before it answers: told, and the unit comes back" {
+	for lost in "" lost; do
+		units klipper.service active
+		[ ! "$lost" ] || touch "$KF_LEASE_SOCKET.lost"
+		fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
+		background kf-service hold -- touch ran
+		read -r -t 20 _ <>event
+		send_signal KILL "$(server)"
+		wait_status
+		rm -f "$KF_LEASE_SOCKET.lost"
+		[ "$status" -eq 75 ]
+		[ ! -e ran ]
+		comes_back
+	done
+	grep -F "kf-leased closed the connection without an answer" err
 }
 
 @test "kf-leased gets TERM: it restores at once" {
@@ -397,6 +452,52 @@ comes_back() {
 	[ "$(ls run/restarts)" = "" ]
 }
 
+@test "--settle: what ran again and was stopped by hand stays stopped" {
+	export RUNTIME_DIRECTORY=$PWD/run
+	mkdir -p run/restarts
+	units klipper.service inactive
+	fake '.units["klipper.service"].start = {"result": "failed", "then": "failed"}'
+	echo "active enabled" >run/restarts/klipper.service
+	run -71 kf-leased --settle
+	fake '.units["klipper.service"].start = {}'
+	kf-service status >/dev/null
+	units klipper.service active # by hand
+	kf-service status >/dev/null
+	units klipper.service inactive
+	run -0 --separate-stderr kf-leased --settle
+	[[ $stderr == *"klipper.service: stays stopped: it was started and stopped meanwhile"* ]]
+	[ "$(active)" = inactive ]
+	[ "$(ls run/restarts)" = "" ]
+}
+
+@test "started by hand and held again: stopped, and told so" {
+	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
+	read -r -t 20 _ <>up
+	units klipper.service active
+	run -0 lease say '{"hold":["klipper"]}'
+	[[ ${lines[0]} == *'"state":"stopped"'* ]]
+	[ "$(active)" = inactive ]
+	echo >down
+	wait_status
+	[ "$(active)" = active ]
+}
+
+# bats test_tags=slow
+@test "a lease on many units is known of each" {
+	names=(klipper-{10..40}-a-name-that-is-rather-long-for-a-unit.service)
+	# shellcheck disable=SC2046
+	units $(printf '%s active ' "${names[@]}")
+	run -0 kf-service hold -q "${names[@]/#/-u}" -- sh -c 'kf-service status -u "$1" | jq ".leases | length"' - "${names[30]}"
+	[ "$output" = 1 ]
+}
+
+@test "--check: a client that has no units yet" {
+	exec {client}> >("${client[@]}" keep >/dev/null 3>&-)
+	RUNTIME_DIRECTORY=$LEASED timeout 4 sh -c 'while kf-leased --check 2>said; do sleep 0.02; done'
+	grep "somebody is just connected to kf-leased" said
+	exec {client}>&-
+}
+
 @test "masked, disabled or started meanwhile: told as it is" {
 	fake '.units["klipper.service"].enabled = "enabled"'
 	run -0 --separate-stderr kf-service hold -- \
@@ -414,10 +515,50 @@ comes_back() {
 	[ "$(pending)" = "" ]
 }
 
-@test "a unit that was never stopped is not said to be active again" {
-	fake '.units["klipper.service"].stop = {"result": "failed", "then": "active"}'
-	run -1 --separate-stderr kf-service hold -- touch ran
-	[[ $stderr == *"klipper.service: runs: it was not stopped"* && $stderr != *again* ]]
+# package SCRIPT ARG: as dpkg would, on the system of this test; systemctl(1) is written to "asked".
+package() {
+	mkdir -p bin run
+	printf '#!/bin/sh\necho "$*" >>asked\n[ "$1" != list-units ] || cat connected\n[ "$1" != --quiet ] || exit 3\n' >bin/systemctl
+	chmod +x bin/systemctl
+	sed -e "s|/run/systemd/system|$PWD|" -e "s|/run/kalico-flash|$PWD/run|g" \
+		-e "s|/usr/libexec/kalico-flash/kf-leased|RUNTIME_DIRECTORY=$PWD/run kf-leased|" \
+		-e 's|\$leased|eval "$leased"|' -e "s|^leased=\(.*\)|leased='\1'|" \
+		"$KF_TESTS/../debian/kalico-flash.$1" >script
+	PATH=$PWD/bin:$PATH sh script "$2"
+}
+
+# bats test_tags=slow
+@test "package: no lease begins while it is replaced, and one that stands refuses that" {
+	echo "kalico-flash@1.service loaded active running" >connected
+	mkdir -p run/leases
+	exec {lock}>run/leases/1000.0
+	flock "$lock"
+	run -1 package prerm upgrade
+	[[ $output == *"somebody is just connected to kf-leased"*"has not ended: try again later"* ]]
+	[ "$(head -n 1 asked)" = "stop kalico-flash.socket" ]
+	[ "$(tail -n 1 asked)" = "start kalico-flash.socket" ]
+	exec {lock}>&-
+}
+
+@test "package: what could not be started is tried once more before it is removed" {
+	: >connected
+	units klipper.service inactive
+	mkdir -p run/restarts
+	echo "active enabled" >run/restarts/klipper.service
+	run -0 package prerm remove
+	[ "$(head -n 1 asked)" = "stop kalico-flash.socket" ]
+	run ! grep start asked
+	[ "$(active)" = active ]
+	[ "$(ls run/restarts)" = "" ]
+}
+
+@test "package: what a kf-leased from before there were leases left stopped is started" {
+	units klipper.service inactive
+	mkdir -p run/owed
+	echo active >run/owed/klipper.service
+	run -0 package postinst configure
+	[ "$(active)" = active ]
+	[ ! -e run/owed ]
 }
 
 @test "nonsense is refused, and changes nothing" {
@@ -428,6 +569,7 @@ comes_back() {
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "a thousand clients: some wait, the others are told, and then everybody is served" {
 	run -0 lease crowd 1000
 	[[ $output == '{"busy": '*'"held": '* || $output == '{"closed": '* ]]
@@ -436,6 +578,7 @@ comes_back() {
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "clients that say nothing are closed" {
 	run -0 lease mute 3
 	[ "$output" = "all closed" ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031 # run sets stderr; sh -c and bash -c have $ of their own
 #
 # kf-service against a systemd of our own (tests/fake/systemd1.py) on a private bus.
 load helper
@@ -54,8 +55,8 @@ wait_status() {
 	run -0 kf-service -V
 	[[ $output == "kf-service "* ]]
 	run -74 bash -c 'kf-service -h >/dev/full'
-	for args in "" "restart" "status klipper" "hold" "hold -u x --" "stop --nonsense" \
-		"stop -t 0" "stop -t 1x" "stop -u" "hold -u klipper.target true" \
+	for args in "" "restart" "stop" "status klipper" "hold" "hold -u x --" "hold --nonsense" \
+		"hold -t 0 true" "hold -t 1x true" "hold -u" "hold -u klipper.target true" \
 		"hold -u klipper@ true" "hold -u ../x true" "hold -u klipper* true" \
 		"hold -u -x true" "status -u @1"; do
 		# shellcheck disable=SC2086
@@ -70,6 +71,7 @@ wait_status() {
 	units klipper.service active klipper@2.service inactive
 	fake '.units["klipper.service"] += {"pid": 812, "enabled": "enabled"}'
 	run -0 --separate-stderr kf-service status -u klipper -u klipper@2 -u klipper-nothing
+	/usr/bin/python3 "$KF_TESTS/schema.py" "$KF_TESTS/../lib/systemd/kf-service.schema.json" <<<"$output"
 	[ "${lines[0]}" = '{"unit":"klipper.service","load":"loaded","active":"active","sub":"running","enabled":"enabled","pid":812,"along":[],"refused":null,"leases":[]}' ]
 	[ "${lines[1]}" = '{"unit":"klipper@2.service","load":"loaded","active":"inactive","sub":"dead","enabled":null,"pid":null,"along":[],"refused":null,"leases":[]}' ]
 	[ "${lines[2]}" = '{"unit":"klipper-nothing.service","load":"not-found","active":"inactive","sub":"dead","enabled":null,"pid":null,"along":null,"refused":"klipper-nothing.service: there is no such unit","leases":[]}' ]
@@ -115,70 +117,36 @@ wait_status() {
 	[[ ${stderr_lines[-1]} != *Klippy* ]]
 }
 
-@test "stop and start wait for the job, and done already is done" {
-	run -0 --separate-stderr kf-service stop
-	[ "$output" = "" ]
-	[ "$stderr" = "[Service] klipper.service: stopped" ]
-	[ "$(active)" = inactive ]
-	run -0 --separate-stderr kf-service start -q
-	[ "$stderr" = "" ]
-	[ "$(active)" = active ]
-	run -0 kf-service start
-	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
-}
-
-# bats test_tags=slow
-@test "a job's end may come before the reply that names it" {
+@test "hold: a job's end may come before the reply that names it" {
 	fake '.early = true'
-	run -0 kf-service stop -t 2
-	[ "$(active)" = inactive ]
-	run -0 kf-service start -t 2
+	run -0 kf-service hold -t 2 -- jq -r '.units[].active' "$FAKE/state.json"
+	[[ $output == *$'\ninactive\n'* ]]
+	[ "$(active)" = active ]
 }
 
-# bats test_tags=slow
-@test "jobs that fail: the result is named, every unit is tried" {
-	units klipper.service active moonraker.service active
-	for result in failed timeout dependency canceled; do
-		fake ".units[\"klipper.service\"].stop = {\"result\": \"$result\", \"then\": \"active\"}"
-		run -1 --separate-stderr kf-service stop -u klipper -u moonraker
-		[[ $stderr == *"klipper.service cannot be stopped"*"result $result"* ]]
-		[[ $stderr == *"journalctl -u klipper.service"* ]]
-		[ "$(active moonraker.service)" = inactive ]
-	done
-}
-
-# bats test_tags=slow
-@test "started means active, whatever the job says" {
-	units klipper.service inactive
+@test "hold: started means active, whatever the job says" {
 	fake '.units["klipper.service"].start = {"then": "failed"}'
-	run -1 --separate-stderr kf-service start
+	run -71 --separate-stderr kf-service hold -- true
 	[[ $stderr == *"klipper.service cannot be started: it is failed"* ]]
 }
 
-# bats test_tags=slow
-@test "a unit that failed too often is reset and started" {
-	units klipper.service failed
+@test "hold: a unit that failed too often is reset and started" {
 	fake '.units["klipper.service"] += {"result": "start-limit-hit", "reset_failed": {},
 		"start": {"result": "failed", "then": "failed"}}'
-	run -0 kf-service start
+	run -0 kf-service hold -- true
 	[ "$(active)" = active ]
 	grep "ResetFailedUnit klipper.service" "$FAKE/calls"
 }
 
 @test "no such unit: said before anything is stopped, with those there are" {
 	units klipper-1.service active moonraker.service inactive other.service active
-	for args in "stop -u klipper" "start -u klipper" "hold -u klipper-1 -u klipper touch ran"; do
-		# shellcheck disable=SC2086
-		run -1 --separate-stderr kf-service $args
-		[[ $stderr == *"klipper.service: there is no such unit"* ]]
-		[[ $stderr == *"klipper-1.service, moonraker.service"* ]]
-		[[ $stderr != *other.service* ]]
-	done
+	run -1 --separate-stderr kf-service hold -u klipper-1 -u klipper touch ran
+	[[ $stderr == *"klipper.service: there is no such unit"*"klipper-1.service, moonraker.service"* ]]
+	[[ $stderr != *other.service* ]]
 	[ ! -e ran ]
 	[ "$(calls)" = "" ]
 }
 
-# bats test_tags=slow
 @test "more units than can be held at once: refused" {
 	run -64 --separate-stderr kf-service hold -uklipper-{1..33} -- touch ran
 	[[ $stderr == *"more than 32 units"* ]]
@@ -193,6 +161,7 @@ wait_status() {
 	[ ! -e ran ]
 	[ "$(active)" = active ]
 	run -0 kf-service status
+	/usr/bin/python3 "$KF_TESTS/schema.py" "$KF_TESTS/../lib/systemd/kf-service.schema.json" <<<"$output"
 	[ "$(jq -r .refused <<<"$output")" = "services cannot be held: kf-leased is not there ($PWD/nothing: No such file or directory)" ]
 }
 
@@ -230,7 +199,6 @@ wait_status() {
 	[ "$(active)" = active ]
 }
 
-# bats test_tags=slow
 @test "hold -q: nothing but the command's own" {
 	run -0 --separate-stderr kf-service hold -q -- echo hello
 	[ "$output" = hello ]
@@ -276,7 +244,6 @@ StartUnit moonraker.service replace" ]
 	[ ! -e ran ]
 }
 
-# bats test_tags=slow
 @test "hold: a unit that has crashed and is about to run again is given back" {
 	units klipper.service deactivating
 	background kf-service hold -- true
@@ -308,7 +275,6 @@ StartUnit moonraker.service replace" ]
 	[ "$(active moonraker.service)" = active ]
 }
 
-# bats test_tags=slow
 @test "hold: started by somebody else in between" {
 	run -0 kf-service hold -- bash -c \
 		'jq ".units[].active = \"active\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
@@ -339,7 +305,6 @@ StartUnit moonraker.service replace" ]
 	[ "$(calls)" = "" ]
 }
 
-# bats test_tags=slow
 @test "hold: the program cannot be executed, the unit is given back" {
 	printf '#!/nonexistent/interpreter\n' >script
 	chmod +x script
@@ -353,6 +318,7 @@ StartUnit moonraker.service replace" ]
 	[ "$(active)" = active ]
 }
 
+# bats test_tags=slow
 @test "hold: INT, TERM, HUP and QUIT reach the command, then all is as before" {
 	for sig in INT TERM HUP QUIT; do
 		background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
@@ -365,7 +331,6 @@ StartUnit moonraker.service replace" ]
 	done
 }
 
-# bats test_tags=slow
 @test "hold: a command that ends well after a signal, it was a signal all the same" {
 	background kf-service hold -- bash -c 'trap "echo bye; exit 0" TERM; echo up >up; read -r <>down'
 	read -r -t 20 _ <>up
@@ -387,7 +352,6 @@ StartUnit moonraker.service replace" ]
 	[ "$(active)" = active ]
 }
 
-# bats test_tags=slow
 @test "hold: what the caller ignores is ignored" {
 	(
 		trap "" HUP
@@ -413,7 +377,6 @@ StartUnit moonraker.service replace" ]
 	[ "$(active)" = active ]
 }
 
-# bats test_tags=slow
 @test "hold: signals while the unit starts do not interrupt it" {
 	fake '.units["klipper.service"].start |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
@@ -456,7 +419,6 @@ StartUnit moonraker.service replace" ]
 	[ "$(active)" = active ]
 }
 
-# bats test_tags=slow
 @test "hold: the terminal is closed, the command hears of it" {
 	need pty
 	run -0 /usr/bin/python3 - <<-'END'
@@ -486,7 +448,6 @@ hold_over_lost_bus() {
 	wait_status
 }
 
-# bats test_tags=slow
 @test "hold: the bus is lost and comes back meanwhile" {
 	hold_over_lost_bus start_systemd "$PWD/bus"
 	stop_systemd

@@ -25,10 +25,6 @@
 
 enum { TIMEOUT_MS = 30000, PATH_SIZE = 512 };
 
-struct folders {
-	char restarts[PATH_SIZE], leases[PATH_SIZE];
-};
-
 static const char help[] =
 	"usage: kf-leased\n"
 	"       kf-leased --settle [-t S]\n"
@@ -90,44 +86,47 @@ static void tell_lease(const char *client, const char *units)
 /* The connection, out of the way of standard input; -1: there is none. */
 static int take_connection(void)
 {
-	int type = 0, fd = -1;
-	socklen_t len = sizeof(type);
+	_cleanup_(kf_closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC), fd = -1;
+	socklen_t len = sizeof(int);
+	int type = 0;
 
 	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
 	    type == SOCK_SEQPACKET)
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	return fd;
+	return fd >= 0 && dup2(null, STDIN_FILENO) < 0 ? -1 : TAKE_FD(fd);
 }
 
-static int serve(const struct folders *folders, struct kf_error *err)
+static int serve(const struct kf_lease_server *server, struct kf_error *err)
 {
-	struct kf_lease_server server = { .restarts = folders->restarts,
-					  .leases = folders->leases,
-					  .connection = take_connection(),
-					  .may_stop = may_stop,
-					  .told = tell_lease };
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), r;
+	int r;
 
-	if (server.connection < 0 || dup2(null, STDIN_FILENO) < 0) {
-		r = kf_fail(err, KF_USAGE, "standard input is no connection of a lease client");
-		kf_error_hint(err,
-			      "it is started by systemd: systemctl status kalico-flash.socket");
-	} else {
-		r = kf_lease_serve(&server, err);
-	}
-	kf_closep(&null);
-	kf_closep(&server.connection);
+	if (server->connection >= 0)
+		return kf_lease_serve(server, err);
+	r = kf_fail(err, KF_USAGE, "standard input is no connection of a lease client");
+	kf_error_hint(err, "it is started by systemd: systemctl status kalico-flash.socket");
 	return r;
 }
 
-static int settle(const struct folders *folders, int64_t timeout_ms, struct kf_error *err)
+/* systemd.exec(5): to ExecStopPost= systemd says how the main process ended. */
+static bool was_killed(void)
+{
+	const char *code = getenv("EXIT_CODE");
+
+	return code && strcmp(code, "exited") != 0;
+}
+
+static int settle(const struct kf_lease_server *server, int64_t timeout_ms, struct kf_error *err)
 {
 	struct kf_pending list[KF_PENDINGS_MAX];
-	int count = kf_pending_list(folders->restarts, list, err), r;
+	int count, r = 0;
 
+	/* What it could not start is tried again below, and told there. */
+	if (server->connection >= 0 && was_killed())
+		IGNORE_RESULT(kf_lease_resume(server, timeout_ms, err));
+	count = kf_pending_list(server->restarts, list, err);
 	if (count <= 0)
 		return count;
-	r = kf_pending_settle(folders->restarts, list, (size_t)count, timeout_ms, err);
+	r = kf_pending_settle(server->restarts, list, (size_t)count, timeout_ms, err);
 	for (int i = 0; i < count; i++) {
 		if (list[i].settled == KF_SETTLED_STARTED)
 			kf_log_phase("Lease", list[i].unit, "started: its lease had ended");
@@ -138,19 +137,20 @@ static int settle(const struct folders *folders, int64_t timeout_ms, struct kf_e
 	return r;
 }
 
-static int check(const struct folders *folders, struct kf_error *err)
+static int check(const struct kf_lease_server *server, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *leases = kf_leases_list(folders->leases, NULL);
-	const json_t *units = json_object_get(json_array_get(leases, 0), "units");
+	_cleanup_(kf_json_decrefp) json_t *leases = kf_leases_list(server->leases, NULL);
+	const json_t *first = json_array_get(leases, 0), *units = json_object_get(first, "units");
 	char name[512];
 	int r;
 
-	if (json_array_size(leases) == 0)
+	if (!first)
 		return 0;
-	kf_leases_name(json_array_get(leases, 0), name, sizeof(name));
-	r = kf_fail(err, KF_BUSY, "%s holds %s%s stopped", name,
-		    json_string_value(json_array_get(units, 0)),
-		    json_array_size(units) > 1 ? " and more" : "");
+	kf_leases_name(first, name, sizeof(name));
+	r = units ? kf_fail(err, KF_BUSY, "%s holds %s%s stopped", name,
+			    json_string_value(json_array_get(units, 0)),
+			    json_array_size(units) > 1 ? " and more" : "")
+		  : kf_fail(err, KF_BUSY, "somebody is just connected to kf-leased");
 	kf_error_hint(err, "wait until it has ended, then try again");
 	return r;
 }
@@ -163,9 +163,10 @@ int main(int argc, char *argv[])
 		{ "version", no_argument, NULL, 'V' },	     {},
 	};
 	const char *dir = getenv("RUNTIME_DIRECTORY");
+	struct kf_lease_server server = { .may_stop = may_stop, .told = tell_lease };
+	char restarts[PATH_SIZE], leases[PATH_SIZE];
 	int64_t timeout_ms = TIMEOUT_MS;
 	struct kf_error err = { 0 };
-	struct folders folders;
 	int c, mode = 0, r;
 
 	kf_log_init("kf-leased", false);
@@ -185,12 +186,16 @@ int main(int argc, char *argv[])
 	if (optind < argc)
 		return kf_usage_mistake("%s: it takes no arguments", argv[optind]);
 	dir = dir && dir[0] == '/' ? dir : "/run/kalico-flash";
-	kf_text_format(folders.restarts, sizeof(folders.restarts), "%s/restarts", dir);
-	kf_text_format(folders.leases, sizeof(folders.leases), "%s/leases", dir);
+	kf_text_format(restarts, sizeof(restarts), "%s/restarts", dir);
+	kf_text_format(leases, sizeof(leases), "%s/leases", dir);
+	server.restarts = restarts;
+	server.leases = leases;
+	server.connection = mode == 'c' ? -1 : take_connection();
 	kf_stop_install();
-	r = mode == 's'	  ? settle(&folders, timeout_ms, &err)
-	    : mode == 'c' ? check(&folders, &err)
-			  : serve(&folders, &err);
+	r = mode == 's'	  ? settle(&server, timeout_ms, &err)
+	    : mode == 'c' ? check(&server, &err)
+			  : serve(&server, &err);
+	kf_closep(&server.connection);
 	if (r < 0)
 		kf_log_error(NULL, &err);
 	return r < 0 ? kf_code_status(err.code) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Stop and start systemd services; hold them stopped while a command runs. */
+/* Show systemd services; hold them stopped while a command runs. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@ enum {
 	UNITS_MS = 1000,
 	QUERY_MS = 10000,
 	READY_MS = 10000,
+	TIMEOUT_MS = 30000,
 	WAIT_MS = 60000,
-	SECONDS_MAX = 3600,
 	OPT_GRACE = 256,
 	OPT_UNKNOWN,
 	OPT_WAIT,
@@ -33,19 +33,17 @@ enum {
 
 struct request {
 	struct kf_hold_request hold;
-	unsigned timeout_s, grace_s;
+	int64_t grace_ms;
 	bool table, quiet;
 	const char *const *command; /* NULL-terminated */
 };
 
 static const char help[] =
 	"usage: kf-service status [-u UNIT]... [--json | --table]\n"
-	"       kf-service stop   [-u UNIT]...\n"
-	"       kf-service start  [-u UNIT]...\n"
 	"       kf-service hold   [-u UNIT]... [--] COMMAND [ARG...]\n"
 	"\n"
-	"Stop and start systemd services. hold stops those that run, runs COMMAND, and\n"
-	"starts exactly those again, however COMMAND ends. Nothing stops a print.\n"
+	"hold stops those of the services that run, runs COMMAND, and starts exactly\n"
+	"those again, however COMMAND ends. It stops no print. status shows them.\n"
 	"\n"
 	"  -u, --unit=UNIT     a service (default: klipper.service); may be repeated\n"
 	"  -t, --timeout=S     seconds that a unit has to stop or start (default: 30)\n"
@@ -167,55 +165,6 @@ static int status(const struct request *request, struct kf_error *err)
 	return r < 0 ? complain(err) : 0;
 }
 
-static int stop_unit(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
-		     struct kf_error *err)
-{
-	struct kf_unit_state state;
-	int r = kf_bus_known(bus, unit, deadline, &state, err);
-
-	return r < 0 || kf_unit_has_ended(&state) ? r : kf_bus_stop(bus, &unit, 1, deadline, err);
-}
-
-/* Every unit is tried; the status is that of the first that failed. */
-static int change(const struct request *request,
-		  int (*act)(struct kf_bus *, const char *, const struct kf_deadline *,
-			     struct kf_error *),
-		  const char *done, struct kf_error *err)
-{
-	struct kf_deadline deadline = { .ms = kf_now_ms() + request->timeout_s * 1000LL };
-	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
-	int first = 0, failed, r;
-
-	r = kf_bus_open(&deadline, &bus, err);
-	if (r < 0)
-		return complain(err);
-	for (size_t i = 0; i < request->hold.count; i++) {
-		deadline.ms = kf_now_ms() + request->timeout_s * 1000LL;
-		r = act(bus, request->hold.units[i], &deadline, err);
-		if (r == 0) {
-			kf_log_phase("Service", request->hold.units[i], "%s", done);
-			continue;
-		}
-		if (err->code == KF_PERMISSION)
-			kf_error_hint(err, "run the same command with sudo");
-		failed = complain(err);
-		first = first ? first : failed;
-		if (kf_stop_signal())
-			break;
-	}
-	return first;
-}
-
-static int stop(const struct request *request, struct kf_error *err)
-{
-	return change(request, stop_unit, "stopped", err);
-}
-
-static int start(const struct request *request, struct kf_error *err)
-{
-	return change(request, kf_bus_start, "active", err);
-}
-
 static void print_name(void *out, const char *unit)
 {
 	fprintf(out, "%s\n", unit);
@@ -270,7 +219,7 @@ static void tell_ready(const struct request *request)
 static int hold(const struct request *request, struct kf_error *err)
 {
 	const struct kf_command command = { .argv = request->command,
-					    .grace_ms = request->grace_s * 1000LL,
+					    .grace_ms = request->grace_ms,
 					    .told = tell_signal };
 	struct kf_command_end end = { 0 };
 	struct kf_lease *lease;
@@ -304,36 +253,11 @@ static int hold(const struct request *request, struct kf_error *err)
 static const struct {
 	const char *name;
 	int (*run)(const struct request *request, struct kf_error *err);
-} verbs[] = { { "status", status }, { "stop", stop }, { "start", start }, { "hold", hold } };
+} verbs[] = { { "status", status }, { "hold", hold } };
 
 static int add_unit(struct request *request, const char *name, struct kf_error *err)
 {
-	char unit[KF_NAME_SIZE];
-	int r;
-
-	r = kf_unit_name(name, unit, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < request->hold.count; i++)
-		if (strcmp(request->hold.units[i], unit) == 0)
-			return 0;
-	if (request->hold.count == KF_LEASE_UNITS_MAX)
-		return kf_fail(err, KF_USAGE, "more than %d units", KF_LEASE_UNITS_MAX);
-	strcpy(request->hold.units[request->hold.count++], unit);
-	return 0;
-}
-
-static int parse_seconds(const char *text, unsigned *ret, struct kf_error *err)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (strspn(text, "0123456789") != strlen(text) || end == text || value == 0 ||
-	    value > SECONDS_MAX)
-		return kf_fail(err, KF_USAGE, "\"%.32s\" is no number of seconds (1 to %d)", text,
-			       SECONDS_MAX);
-	*ret = (unsigned)value;
-	return 0;
+	return kf_unit_add(request->hold.units, &request->hold.count, name, err);
 }
 
 static const struct option options[] = {
@@ -370,10 +294,12 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 			r = add_unit(request, optarg, err);
 			break;
 		case 't':
-			r = parse_seconds(optarg, &request->timeout_s, err);
+			r = kf_value_read(KF_VALUE_TIMEOUT, "timeout", optarg,
+					  &request->hold.timeout_ms, err);
 			break;
 		case OPT_GRACE:
-			r = parse_seconds(optarg, &request->grace_s, err);
+			r = kf_value_read(KF_VALUE_TIMEOUT, "grace", optarg, &request->grace_ms,
+					  err);
 			break;
 		case OPT_WAIT:
 			r = kf_value_read(KF_VALUE_DELAY, "wait", optarg, &request->hold.wait_ms,
@@ -406,10 +332,11 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 
 int main(int argc, char *argv[])
 {
-	struct request request = { .hold = { .wait_ms = WAIT_MS, .told = tell_unit },
-				   .timeout_s = 30,
-				   .grace_s = 30,
-				   .table = isatty(1) };
+	struct request request = {
+		.hold = { .timeout_ms = TIMEOUT_MS, .wait_ms = WAIT_MS, .told = tell_unit },
+		.grace_ms = TIMEOUT_MS,
+		.table = isatty(1)
+	};
 	struct kf_error err = { 0 };
 	const char *verb = NULL;
 	int r;
@@ -421,7 +348,6 @@ int main(int argc, char *argv[])
 	if (r < 0)
 		return kf_usage_error(&err);
 	kf_log_init("kf-service", request.quiet);
-	request.hold.timeout_ms = request.timeout_s * 1000LL;
 	for (size_t i = 0; verb && i < KF_ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
@@ -433,8 +359,8 @@ int main(int argc, char *argv[])
 		return verbs[i].run(&request, &err);
 	}
 	if (!verb)
-		kf_fail(&err, KF_USAGE, "what is to be done: status, stop, start or hold?");
+		kf_fail(&err, KF_USAGE, "what is to be done: status or hold?");
 	else
-		kf_fail(&err, KF_USAGE, "%s: neither status, stop, start nor hold", verb);
+		kf_fail(&err, KF_USAGE, "%s: neither status nor hold", verb);
 	return kf_usage_error(&err);
 }

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * The signal that a job has ended may be read before the reply that names the job: all ends
- * are noted, and looked up once the name is known. The result of a job is the unit's state
- * afterwards.
- */
+/* Signals only end a wait early: what counts is the state of the unit, asked for anew. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,43 +16,36 @@
 #define SD_PROPERTIES "org.freedesktop.DBus.Properties"
 
 /* LOOK_MS: systemd that starts anew tells of no job any more, so we look now and then. */
-enum { ENDS = 64, CONNECT_MS = 5000, RETRY_MS = 100, LOOK_MS = 1000, NAMES_SIZE = 256 };
+enum { CONNECT_MS = 5000, RETRY_MS = 100, LOOK_MS = 1000, NAMES_SIZE = 256 };
 
 struct kf_bus {
 	sd_bus *bus; /* NULL: the connection was lost */
-	struct {
-		char job[KF_NAME_SIZE], result[32];
-	} ends[ENDS];
-	size_t ended; /* the next goes to ends[ended % ENDS] */
 };
 
+/* A property of one value, as text; of another type: empty. */
 static int read_variant(sd_bus_message *m, char *ret, size_t size)
 {
 	const char *type, *text = "";
-	uint32_t number;
-	int r, flag;
+	uint64_t number = 0;
+	uint32_t narrow = 0;
+	int flag = 0, r = sd_bus_message_peek_type(m, NULL, &type);
 
-	ret[0] = '\0';
-	r = sd_bus_message_peek_type(m, NULL, &type);
-	if (r < 0)
-		return r;
-	if (strcmp(type, "s") == 0) {
+	if (r >= 0 && strcmp(type, "s") == 0)
 		r = sd_bus_message_read(m, "v", "s", &text);
-	} else if (strcmp(type, "b") == 0) {
+	else if (r >= 0 && strcmp(type, "b") == 0)
 		r = sd_bus_message_read(m, "v", "b", &flag);
-		text = r >= 0 && flag ? "yes" : "no";
-	} else if (strcmp(type, "(uo)") == 0) {
+	else if (r >= 0 && strcmp(type, "(uo)") == 0)
 		r = sd_bus_message_read(m, "v", "(uo)", NULL, &text);
-	} else if (strcmp(type, "u") == 0) {
-		r = sd_bus_message_read(m, "v", "u", &number);
-		if (r >= 0)
-			kf_text_format(ret, size, "%u", number);
-		return r;
-	} else {
-		return sd_bus_message_skip(m, "v");
-	}
-	if (r >= 0)
-		kf_text_format(ret, size, "%s", text);
+	else if (r >= 0 && strcmp(type, "u") == 0)
+		r = sd_bus_message_read(m, "v", "u", &narrow);
+	else if (r >= 0 && strcmp(type, "t") == 0)
+		r = sd_bus_message_read(m, "v", "t", &number);
+	else if (r >= 0)
+		r = sd_bus_message_skip(m, "v");
+	if (narrow || number)
+		kf_text_format(ret, size, "%llu", (unsigned long long)(number + narrow));
+	else
+		kf_text_format(ret, size, "%s", flag ? "yes" : text);
 	return r;
 }
 
@@ -76,7 +65,7 @@ static int set_list(sd_bus_message *m, const char *name, struct kf_unit_state *s
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int set_property(sd_bus_message *m, struct kf_unit_state *state, char job[KF_NAME_SIZE])
+static int set_property(sd_bus_message *m, struct kf_unit_state *state)
 {
 	char value[512];
 	const char *name, *type;
@@ -89,24 +78,19 @@ static int set_property(sd_bus_message *m, struct kf_unit_state *state, char job
 		return set_list(m, name, state);
 	if (r >= 0)
 		r = read_variant(m, value, sizeof(value));
-	if (r < 0)
-		return r;
-	kf_unit_state_set(state, name, value);
-	if (strcmp(name, "Job") == 0)
-		kf_text_format(job, KF_NAME_SIZE, "%s", value);
+	if (r >= 0)
+		kf_unit_state_set(state, name, value);
 	return r;
 }
 
-static int read_state(sd_bus_message *m, struct kf_unit_state *ret, char job[KF_NAME_SIZE],
-		      struct kf_error *err)
+static int read_state(sd_bus_message *m, struct kf_unit_state *ret, struct kf_error *err)
 {
 	struct kf_unit_state state = { 0 };
 	int r;
 
-	strcpy(job, "/");
 	r = sd_bus_message_enter_container(m, 'a', "{sv}");
 	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		r = set_property(m, &state, job);
+		r = set_property(m, &state);
 		if (r < 0)
 			break;
 		r = sd_bus_message_exit_container(m);
@@ -146,29 +130,6 @@ static bool is_passing(sd_bus_message *reply)
 	       strncmp(e->name, spawn, sizeof(spawn) - 1) == 0;
 }
 
-static int on_job_removed(sd_bus_message *m, void *arg, sd_bus_error *ignored)
-{
-	struct kf_bus *bus = arg;
-	const char *job, *unit, *result;
-	size_t i = bus->ended % ENDS;
-
-	(void)ignored;
-	if (sd_bus_message_read(m, "uoss", NULL, &job, &unit, &result) < 0)
-		return 0;
-	kf_text_clean(bus->ends[i].job, sizeof(bus->ends[i].job), job, strlen(job));
-	kf_text_clean(bus->ends[i].result, sizeof(bus->ends[i].result), result, strlen(result));
-	bus->ended++;
-	return 0;
-}
-
-static const char *find_end(const struct kf_bus *bus, const char *job)
-{
-	for (size_t i = 0; i < bus->ended && i < ENDS; i++)
-		if (strcmp(bus->ends[i].job, job) == 0)
-			return bus->ends[i].result;
-	return NULL;
-}
-
 static int keep_reply(sd_bus_message *m, void *arg, sd_bus_error *ignored)
 {
 	(void)ignored;
@@ -180,7 +141,8 @@ static int keep_reply(sd_bus_message *m, void *arg, sd_bus_error *ignored)
 static int wait_on(const struct kf_deadline *deadline, int fd, short events, int64_t until_ms)
 {
 	struct pollfd fds[] = { { .fd = fd, .events = events },
-				{ .fd = deadline->client ? deadline->client : -1, .events = 0 } };
+				{ .fd = deadline->client ? deadline->client : -1,
+				  .events = POLLRDHUP } };
 	int r;
 
 	if (until_ms > deadline->ms)
@@ -267,9 +229,6 @@ static int connect_bus(struct kf_bus *bus, const struct kf_deadline *deadline, s
 	if (brief.ms > kf_now_ms() + CONNECT_MS)
 		brief.ms = kf_now_ms() + CONNECT_MS;
 	r = sd_bus_open_system(&bus->bus);
-	if (r >= 0)
-		r = sd_bus_match_signal_async(bus->bus, NULL, SD_NAME, SD_PATH, SD_MANAGER,
-					      "JobRemoved", on_job_removed, NULL, bus);
 	if (r < 0) {
 		kf_fail(err, KF_SERVICE, "the system bus cannot be reached: %s", strerror(-r));
 		r = -ENOTCONN;
@@ -355,15 +314,19 @@ void kf_bus_close(struct kf_bus **bus)
 	*bus = NULL;
 }
 
-/* The type of a queued job. False: it has ended. */
-static bool find_job(struct kf_bus *bus, const char *job, const struct kf_deadline *deadline,
-		     char ret[32])
+/* The type of a queued job; one that has ended meanwhile is none. */
+static void set_job(struct kf_bus *bus, struct kf_unit_state *state,
+		    const struct kf_deadline *deadline)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	char type[32];
 
-	return call(bus, job, SD_PROPERTIES, "Get", SD_JOB, "JobType", deadline, &reply, NULL) ==
-		       0 &&
-	       read_variant(reply, ret, 32) >= 0;
+	if (call(bus, state->job, SD_PROPERTIES, "Get", SD_JOB, "JobType", deadline, &reply,
+		 NULL) == 0 &&
+	    read_variant(reply, type, sizeof(type)) >= 0)
+		kf_unit_state_job(state, type);
+	else
+		strcpy(state->job, "/");
 }
 
 int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
@@ -371,7 +334,6 @@ int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_deadline 
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *loaded = NULL, *all = NULL;
 	struct kf_unit_state state = { 0 };
-	char job[KF_NAME_SIZE], type[32];
 	const char *path;
 	int r;
 
@@ -381,13 +343,13 @@ int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_deadline 
 	if (r == 0)
 		r = call(bus, path, SD_PROPERTIES, "GetAll", "", NULL, deadline, &all, err);
 	if (r == 0)
-		r = read_state(all, &state, job, err);
+		r = read_state(all, &state, err);
 	if (r < 0) {
 		kf_error_prefix(err, "%s", unit);
 		return r;
 	}
-	if (strcmp(job, "/") != 0 && find_job(bus, job, deadline, type))
-		kf_unit_state_job(&state, type);
+	if (strcmp(state.job, "/") != 0)
+		set_job(bus, &state, deadline);
 	*ret = state;
 	return 0;
 }
@@ -434,9 +396,10 @@ static int await_change(struct kf_bus *bus, const bool *changed, const struct kf
 	return r == -ENOTCONN ? pause_for(deadline) : r;
 }
 
-int kf_bus_wait(struct kf_bus *bus, const char *unit,
-		bool (*reached)(const struct kf_unit_state *state),
-		const struct kf_deadline *deadline, struct kf_error *err)
+/* Wait until reached says so of the unit's state, or, without that, until job has ended. */
+static int watch(struct kf_bus *bus, const char *unit,
+		 bool (*reached)(const struct kf_unit_state *state), const char *job,
+		 const struct kf_deadline *deadline, struct kf_error *err)
 {
 	_cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
 	_cleanup_(kf_freep) char *path = NULL;
@@ -451,15 +414,25 @@ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 					      "PropertiesChanged", note_change, NULL, &changed);
 	if (r < 0)
 		return kf_fail(err, KF_SERVICE, "%s cannot be watched: %s", unit, strerror(-r));
-	for (;;) {
+	do {
 		changed = false;
 		r = kf_bus_state(bus, unit, deadline, &state, err);
-		if (r < 0 || reached(&state))
-			return r;
-		r = await_change(bus, &changed, deadline);
-		if (r < 0)
-			return fail_wait(err, r, "the wait for a unit");
-	}
+		if (r == 0 && (reached ? reached(&state) : strcmp(state.job, job) != 0))
+			return 0;
+		if (r == 0) {
+			r = await_change(bus, &changed, deadline);
+			if (r < 0)
+				fail_wait(err, r, "the wait for a unit");
+		}
+	} while (r == 0);
+	return r == -ETIMEDOUT ? kf_fail(err, KF_TIMEOUT, "systemd's job did not end in time") : r;
+}
+
+int kf_bus_wait(struct kf_bus *bus, const char *unit,
+		bool (*reached)(const struct kf_unit_state *state),
+		const struct kf_deadline *deadline, struct kf_error *err)
+{
+	return watch(bus, unit, reached, NULL, deadline, err);
 }
 
 /* Ask for a job; *ret is its object's path. */
@@ -477,50 +450,29 @@ static int queue(struct kf_bus *bus, const char *method, const char *unit,
 	return r;
 }
 
-/* Wait for the end of a job. One that is not there any more has ended, we do not know how. */
-static int await_job(struct kf_bus *bus, const char *job, const struct kf_deadline *deadline,
-		     struct kf_error *err)
-{
-	int64_t look_ms = kf_now_ms() + LOOK_MS;
-	const char *result;
-	char type[32];
-	int r = 0;
-
-	while (!(result = find_end(bus, job))) {
-		r = bus->bus ? step(bus, deadline, LOOK_MS) : -ENOTCONN;
-		if (r == -ETIMEDOUT)
-			return kf_fail(err, KF_TIMEOUT, "systemd's job did not end in time");
-		if (r < 0 && r != -ENOTCONN)
-			return fail_wait(err, r, "its job");
-		if ((r < 0 || kf_now_ms() >= look_ms) && !find_end(bus, job)) {
-			if (r < 0)
-				disconnect(bus);
-			if (!find_job(bus, job, deadline, type))
-				return 0;
-			look_ms = kf_now_ms() + LOOK_MS;
-		}
-	}
-	if (strcmp(result, "done") == 0)
-		return 0;
-	return kf_fail(err, KF_SERVICE, "systemd's job ended with the result %s", result);
-}
-
-/* Judge a job by the state of its unit: a job that failed is no error if the unit is as wanted. */
-static int judge(struct kf_bus *bus, const char *unit, const char *done,
-		 bool (*reached)(const struct kf_unit_state *state), int r,
-		 struct kf_unit_state *ret, struct kf_error *err)
+/*
+ * Wait for the end of a job that was asked for with r, and judge it by the state of its unit: a job
+ * that failed is no error if the unit is as wanted.
+ */
+static int finish(struct kf_bus *bus, const char *unit, const char *job, int r, const char *done,
+		  bool (*reached)(const struct kf_unit_state *state),
+		  const struct kf_deadline *deadline, struct kf_unit_state *ret,
+		  struct kf_error *err)
 {
 	const struct kf_deadline look = { .ms = kf_now_ms() + CONNECT_MS, .through = true };
 	int seen;
 
+	if (r == 0)
+		r = watch(bus, unit, NULL, job, deadline, err);
 	if (r == -EINTR || r == -ECANCELED)
 		return r;
 	seen = kf_bus_state(bus, unit, &look, ret, r < 0 ? NULL : err);
 	if (seen == 0 && reached(ret))
 		return 0;
 	if (r == 0 && seen == 0)
-		r = kf_fail(err, KF_SERVICE, "it is %s (%s)", ret->active, ret->sub);
-	if (err && err->code == KF_SERVICE)
+		r = kf_fail(err, KF_SERVICE, "it is %s (%s)", ret->active,
+			    strcmp(ret->active, "failed") == 0 ? ret->result : ret->sub);
+	if (err->code == KF_SERVICE)
 		kf_error_hint(err, "see systemctl status %s and journalctl -u %s", unit, unit);
 	kf_error_prefix(err, "%s cannot be %s", unit, done);
 	return r < 0 ? r : seen;
@@ -531,22 +483,19 @@ int kf_bus_stop(struct kf_bus *bus, const char *const *units, size_t count,
 {
 	_cleanup_(kf_freep) char(*jobs)[KF_NAME_SIZE] = calloc(count + 1, sizeof(*jobs));
 	struct kf_unit_state state;
-	struct kf_error why = { 0 };
-	int r = jobs ? 0 : kf_fail_sys(err, ENOMEM, "%zu units", count), first = 0;
+	int r = 0;
 
-	bus->ended = 0;
+	if (!jobs)
+		return kf_fail_sys(err, ENOMEM, "%zu units", count);
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		first = queue(bus, "StopUnit", units[i], deadline, jobs[i], &why);
-		if (first < 0)
-			r = judge(bus, units[i], "stopped", kf_unit_has_ended, first, &state, &why);
+		r = queue(bus, "StopUnit", units[i], deadline, jobs[i], err);
+		if (r < 0)
+			r = finish(bus, units[i], NULL, r, "stopped", kf_unit_has_ended, deadline,
+				   &state, err);
 	}
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		if (jobs[i][0])
-			r = await_job(bus, jobs[i], deadline, &why);
-		r = judge(bus, units[i], "stopped", kf_unit_has_ended, r, &state, &why);
-	}
-	if (r < 0 && err && jobs)
-		*err = why;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = finish(bus, units[i], jobs[i], 0, "stopped", kf_unit_has_ended, deadline,
+			   &state, err);
 	return r;
 }
 
@@ -562,13 +511,9 @@ static int start_once(struct kf_bus *bus, const char *unit, const struct kf_dead
 		      struct kf_unit_state *ret, struct kf_error *err)
 {
 	char job[KF_NAME_SIZE];
-	int r;
+	int r = queue(bus, "StartUnit", unit, deadline, job, err);
 
-	bus->ended = 0;
-	r = queue(bus, "StartUnit", unit, deadline, job, err);
-	if (r == 0)
-		r = await_job(bus, job, deadline, err);
-	return judge(bus, unit, "started", kf_unit_runs, r, ret, err);
+	return finish(bus, unit, job, r, "started", kf_unit_runs, deadline, ret, err);
 }
 
 int kf_bus_start(struct kf_bus *bus, const char *unit, const struct kf_deadline *deadline,
@@ -582,10 +527,11 @@ int kf_bus_start(struct kf_bus *bus, const char *unit, const struct kf_deadline 
 		r = start_once(bus, unit, deadline, &state, &why);
 		if (r < 0 && strcmp(state.result, "start-limit-hit") == 0) {
 			reset_failed(bus, unit, deadline);
+			why = (struct kf_error){ 0 };
 			r = start_once(bus, unit, deadline, &state, &why);
 		}
 	}
-	if (r < 0 && err)
+	if (r < 0)
 		*err = why;
 	return r;
 }

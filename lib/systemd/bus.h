@@ -6,7 +6,7 @@
  *
  * Where the connection is lost, or systemd starts anew, the call is made again until the deadline.
  * Besides what a function names it returns -ETIMEDOUT (KF_TIMEOUT), -EINTR (KF_INTERRUPTED), or
- * -ECANCELED: the lease client of the deadline has hung up.
+ * -ECANCELED: the lease client of the deadline has hung up or shut down its side.
  */
 #ifndef KF_SYSTEMD_BUS_H
 #define KF_SYSTEMD_BUS_H
@@ -19,7 +19,7 @@ struct kf_bus;
 struct kf_deadline {
 	int64_t ms;   /* on the clock of kf_now_ms */
 	bool through; /* a stop signal does not end it: for a pending restart */
-	int client;   /* a connection whose hang-up ends it; 0: none */
+	int client;   /* a connection whose end by the client ends it; 0: none */
 };
 
 /* KF_SERVICE: no bus, or no systemd on it. */

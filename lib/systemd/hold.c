@@ -19,7 +19,7 @@ enum { CONNECT_S = 5, STATUS_MS = 20000, MARGIN_MS = 60000 };
 struct kf_lease {
 	struct kf_hold_request request;
 	int fd;
-	bool held;	  /* all were stopped */
+	json_t *units;	  /* what the server said when all were stopped; NULL: they were not */
 	int64_t since_ms; /* when they were asked to stop */
 };
 
@@ -112,8 +112,8 @@ static int fail_receive(int r, struct kf_error *err)
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted while the units were stopped");
 	r = kf_fail(err, KF_BUSY, "kf-leased closed the connection without an answer");
-	kf_error_hint(err,
-		      "too many may be connected: try again; journalctl -t kf-leased says more");
+	kf_error_hint(err, "it was killed, or too many are connected: try again; journalctl -t "
+			   "kf-leased says more");
 	return r;
 }
 
@@ -141,13 +141,13 @@ static const char *text_of(const json_t *unit, const char *name)
 	return text ? text : "";
 }
 
-static void tell_stopped(const struct kf_lease *lease, const json_t *units)
+static void tell_stopped(const struct kf_lease *lease)
 {
 	const json_t *unit;
 	const char *state;
 	size_t i;
 
-	json_array_foreach(units, i, unit)
+	json_array_foreach(lease->units, i, unit)
 	{
 		state = text_of(unit, "state");
 		lease->request.told(text_of(unit, "unit"),
@@ -158,6 +158,7 @@ static void tell_stopped(const struct kf_lease *lease, const json_t *units)
 	}
 }
 
+/* *refused: nothing was stopped, for sure. */
 static int take(struct kf_lease *lease, bool *refused, struct kf_error *err)
 {
 	const struct kf_hold_request *request = &lease->request;
@@ -175,20 +176,22 @@ static int take(struct kf_lease *lease, bool *refused, struct kf_error *err)
 	if (r < 0)
 		return r;
 	r = receive(lease->fd, &deadline, &answer);
-	*refused = r == -ENOTCONN || json_is_true(json_object_get(answer, "refused"));
+	*refused = json_is_true(json_object_get(answer, "refused"));
 	if (r < 0)
 		return fail_receive(r, err);
 	if (!json_is_array(json_object_get(answer, "units")))
 		return kf_lease_read_error(answer, err);
-	tell_stopped(lease, json_object_get(answer, "units"));
-	lease->held = true;
+	lease->units = json_incref(json_object_get(answer, "units"));
+	tell_stopped(lease);
 	return 0;
 }
 
 static void free_lease(struct kf_lease **lease)
 {
-	if (*lease)
+	if (*lease) {
 		kf_closep(&(*lease)->fd);
+		json_decref((*lease)->units);
+	}
 	free(*lease);
 	*lease = NULL;
 }
@@ -237,8 +240,8 @@ static void tell_end(const struct kf_lease *lease, const json_t *unit)
 			       (double)(kf_now_ms() - lease->since_ms) / 1000);
 	else if (strcmp(state, "running") == 0)
 		kf_text_format(news, sizeof(news), "%s",
-			       lease->held ? "runs already: somebody has started it meanwhile"
-					   : "runs: it was not stopped");
+			       lease->units ? "runs already: somebody has started it meanwhile"
+					    : "runs: it was not stopped");
 	else if (strcmp(state, "held") == 0)
 		kf_text_format(news, sizeof(news), "stays stopped: another lease holds it");
 	else if (strcmp(state, "left") == 0)
@@ -273,35 +276,51 @@ static int tell_ends(const struct kf_lease *lease, const json_t *units, struct k
 	return why ? fail_lost(why, lost, err) : 0;
 }
 
-/* Does another lease hold it now? */
-static bool is_leased(const char (*unit)[KF_NAME_SIZE])
+/* The units that may be stopped for us. */
+static size_t list_held(const struct kf_lease *lease, char (*ret)[KF_NAME_SIZE])
 {
-	_cleanup_(kf_json_decrefp) json_t *units = NULL;
+	const json_t *unit;
+	size_t i, count = 0;
 
-	return kf_lease_status(unit, 1, &units, NULL) == 0 &&
-	       json_array_size(json_object_get(json_array_get(units, 0), "leases")) > 0;
+	json_array_foreach(lease->units, i, unit)
+	{
+		if (strcmp(text_of(unit, "state"), "inactive") != 0 && count < KF_UNITS_MAX)
+			kf_text_format(ret[count++], KF_NAME_SIZE, "%s", text_of(unit, "unit"));
+	}
+	if (lease->units)
+		return count;
+	memcpy(ret, lease->request.units, sizeof(lease->request.units));
+	return lease->request.count;
 }
 
-/* The server was lost: systemd restores what it stopped (ExecStopPost=), and we wait for that. */
+/*
+ * The server was lost, and so was what went on for it: systemd restores what is pending once more
+ * (kalico-flash-settle.service), and we wait for that.
+ */
 static int recover(const struct kf_lease *lease, struct kf_error *err)
 {
 	const struct kf_deadline deadline = { .ms = kf_now_ms() + lease->request.timeout_ms,
 					      .through = true };
+	char units[KF_UNITS_MAX][KF_NAME_SIZE], lost[256] = "";
+	size_t count = list_held(lease, units);
 	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
-	struct kf_error why = { 0 };
-	char lost[256] = "";
+	_cleanup_(kf_json_decrefp) json_t *said = NULL;
+	const json_t *unit;
 
-	for (size_t i = 0; i < lease->request.count; i++) {
-		const char *unit = lease->request.units[i];
-
-		if (is_leased(&lease->request.units[i]))
-			lease->request.told(unit, "stays stopped: another lease holds it");
-		else if ((!bus && kf_bus_open(&deadline, &bus, &why) < 0) ||
-			 kf_bus_wait(bus, unit, kf_unit_is_settled, &deadline, &why) < 0 ||
-			 kf_bus_wait(bus, unit, kf_unit_runs, &deadline, &why) < 0)
-			kf_text_add(lost, sizeof(lost), " ", unit);
+	/* Without an answer too many were connected, and nothing is known to be stopped. */
+	if (kf_lease_status(units, count, &said, NULL) < 0 && !lease->units)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		unit = json_array_get(said, i);
+		if (json_array_size(json_object_get(unit, "leases")) > 0)
+			lease->request.told(units[i], "stays stopped: another lease holds it");
+		else if (unit && !json_is_true(json_object_get(unit, "pending")))
+			lease->request.told(units[i], "no restart is pending");
+		else if ((bus || kf_bus_open(&deadline, &bus, NULL) == 0) &&
+			 kf_bus_wait(bus, units[i], kf_unit_runs, &deadline, NULL) == 0)
+			lease->request.told(units[i], "runs again, though kf-leased was lost");
 		else
-			lease->request.told(unit, "runs again, though kf-leased was lost");
+			kf_text_add(lost, sizeof(lost), " ", units[i]);
 	}
 	return lost[0] ? fail_lost("kf-leased was lost, and not all units run again", lost, err)
 		       : 0;

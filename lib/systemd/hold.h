@@ -10,7 +10,7 @@
 #include "systemd/lease.h"
 
 struct kf_hold_request {
-	char units[KF_LEASE_UNITS_MAX][KF_NAME_SIZE]; /* as kf_unit_name gives them */
+	char units[KF_UNITS_MAX][KF_NAME_SIZE]; /* as kf_unit_name gives them */
 	size_t count;
 	int64_t timeout_ms; /* for units to stop, and for each to start; rounded up to seconds */
 	int64_t wait_ms;    /* for another lease to end its restart; likewise */

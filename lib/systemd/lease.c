@@ -29,35 +29,20 @@ int kf_lease_may(const char *unit, uid_t uid, struct kf_error *err)
 	return r;
 }
 
-static int add_unit(struct kf_lease_request *request, const char *name, struct kf_error *err)
-{
-	char unit[KF_NAME_SIZE];
-	int r = kf_unit_name(name, unit, err);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < request->count; i++)
-		if (strcmp(request->units[i], unit) == 0)
-			return 0;
-	strcpy(request->units[request->count++], unit);
-	return 0;
-}
-
 static int parse_units(const json_t *names, struct kf_lease_request *ret, struct kf_error *err)
 {
 	const json_t *name;
 	size_t i;
 	int r = 0;
 
-	if (json_array_size(names) == 0 || json_array_size(names) > KF_LEASE_UNITS_MAX)
-		return kf_fail(err, KF_PROTOCOL, "a request names 1 to %d units",
-			       KF_LEASE_UNITS_MAX);
+	if (json_array_size(names) == 0 || json_array_size(names) > KF_UNITS_MAX)
+		return kf_fail(err, KF_PROTOCOL, "a request names 1 to %d units", KF_UNITS_MAX);
 	json_array_foreach(names, i, name)
 	{
 		if (r < 0)
 			break;
 		r = json_is_string(name)
-			    ? add_unit(ret, json_string_value(name), err)
+			    ? kf_unit_add(ret->units, &ret->count, json_string_value(name), err)
 			    : kf_fail(err, KF_PROTOCOL, "the name of a unit is a string");
 	}
 	return r;

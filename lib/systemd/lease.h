@@ -21,9 +21,9 @@
  *	"lost": it could not be started, and why; "inactive"
  *
  *   > {"status": ["klipper.service"]}			instead of a hold
- *   < {"units": [{"unit": ..., "along": [UNIT...], "leases": [LEASE...]}...]}
- *	what would be held with it, and who holds it: leases.h. In place of "along" "error",
- *	"message" and "hint" say why a hold would be refused
+ *   < {"units": [{"unit": ..., "along": [UNIT...], "leases": [LEASE...], "pending": BOOL}...]}
+ *	what would be held with it, who holds it (leases.h), and whether it has to run again. In
+ *place of "along" "error", "message" and "hint" say why a hold would be refused
  *
  * An error in place of the first answer is {"error": CODE, "message": TEXT, "hint": TEXT}. One that
  * refuses the request has "refused": true; it has changed nothing, and the connection is closed.
@@ -35,23 +35,18 @@
 
 #include <sys/types.h>
 
-#include "core/error.h"
+#include "systemd/unit.h"
 
 #define KF_LEASE_SOCKET "/run/kalico-flash/lease.sock"
 
-enum {
-	KF_LEASE_UNITS_MAX = 32, /* those that stop along included */
-	KF_LEASE_MESSAGE_MAX = 8192,
-	KF_LEASE_ANSWER_MAX = 128 * 1024,
-	KF_LEASE_TIMEOUT_MAX = 3600
-};
+enum { KF_LEASE_MESSAGE_MAX = 8192, KF_LEASE_ANSWER_MAX = 128 * 1024, KF_LEASE_TIMEOUT_MAX = 3600 };
 
 struct kf_lease_request {
 	bool status; /* else hold */
 	int64_t timeout_ms, wait_ms;
 	bool while_unknown;
 	size_t count;
-	char units[KF_LEASE_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_unit_name, each once */
+	char units[KF_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_unit_name, each once */
 };
 
 /* Where it is: KF_LEASE_SOCKET, or what the environment says in a variable of that name. */

@@ -81,10 +81,12 @@ int kf_leases_write(int fd, const struct ucred *client, const json_t *units, cha
 	lease = json_pack("{s:s, s:I, s:s*, s:i, s:s, s:O}", "since", since, "uid",
 			  (json_int_t)client->uid, "user", user ? user->pw_name : NULL, "pid",
 			  (int)client->pid, "command", command, "units", units);
-	r = lease ? json_dumpfd(lease, fd, JSON_COMPACT) : -1;
+	if (!lease)
+		return kf_fail_sys(err, ENOMEM, "the lease cannot be written");
+	r = json_dumpfd(lease, fd, JSON_COMPACT) < 0 ? -errno : 0;
 	kf_leases_name(lease, name, size);
 	json_decref(lease);
-	return r < 0 ? kf_fail_sys(err, errno, "the lease cannot be written") : 0;
+	return r < 0 ? kf_fail_sys(err, -r, "the lease cannot be written") : 0;
 }
 
 static bool names_unit(const json_t *lease, const char *unit)
@@ -94,13 +96,13 @@ static bool names_unit(const json_t *lease, const char *unit)
 
 	json_array_foreach(json_object_get(lease, "units"), i, name)
 	{
-		if (!unit || strcmp(json_string_value(name), unit) == 0)
+		if (strcmp(json_string_value(name), unit) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* The lease of one file; NULL: nobody uses it, or there is none yet. */
+/* The lease of one file, empty if it is not written yet; NULL: nobody uses the file. */
 static json_t *read_lease(int folder, const char *name)
 {
 	_cleanup_(kf_closep) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -110,7 +112,7 @@ static json_t *read_lease(int folder, const char *name)
 	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
 		return NULL;
 	len = pread(fd, text, sizeof(text), 0);
-	return len > 0 ? json_loadb(text, (size_t)len, 0, NULL) : NULL;
+	return len > 0 ? json_loadb(text, (size_t)len, 0, NULL) : json_object();
 }
 
 json_t *kf_leases_list(const char *dir, const char *unit)
@@ -124,7 +126,7 @@ json_t *kf_leases_list(const char *dir, const char *unit)
 
 		if (entry->d_name[0] != '.')
 			lease = read_lease(dirfd(d), entry->d_name);
-		if (lease && names_unit(lease, unit))
+		if (lease && (!unit || names_unit(lease, unit)))
 			json_array_append(list, lease);
 	}
 	return list;

@@ -27,7 +27,10 @@ _must_check_ int kf_leases_write(int fd, const struct ucred *client, const json_
 /* What a lease says of itself: "process 812 of pi (kf-service hold -- true)". */
 void kf_leases_name(const json_t *lease, char *ret, size_t size);
 
-/* All leases that stand; of one unit, unless that is NULL. A new reference. */
+/*
+ * The leases on one unit; NULL: of all connections, where one that holds nothing (yet) is an empty
+ * object. A new reference.
+ */
 json_t *kf_leases_list(const char *dir, const char *unit);
 
 #endif

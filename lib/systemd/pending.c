@@ -14,12 +14,7 @@
 #include "core/text.h"
 #include "systemd/pending.h"
 
-enum { PATH_SIZE = 512, RETRY_MS = 20, NOTE_SIZE = 80 };
-
-/* What the unit was before, by systemd's words; of no printer's process. */
-struct note {
-	char active[32], unit_file[32];
-};
+enum { PATH_SIZE = 512, RETRY_MS = 20, NOTE_SIZE = 96 };
 
 const char *kf_settled_name(enum kf_settled settled)
 {
@@ -48,7 +43,8 @@ static bool is_named(int fd, const char *path)
 
 static int lock_shared(int fd, const struct kf_deadline *deadline)
 {
-	struct pollfd client = { .fd = deadline->client ? deadline->client : -1, .events = 0 };
+	struct pollfd client = { .fd = deadline->client ? deadline->client : -1,
+				 .events = POLLRDHUP };
 	int r;
 
 	while (flock(fd, LOCK_SH | LOCK_NB) < 0) {
@@ -88,23 +84,19 @@ int kf_pending_lock(const char *dir, const char *unit, const struct kf_deadline 
 	return r == -ECANCELED ? r : kf_fail_sys(err, -r, "%s", path);
 }
 
-static bool read_note(int fd, struct note *ret)
+bool kf_pending_read(int fd, struct kf_unit_state *ret)
 {
+	struct kf_unit_state before = { 0 };
 	char text[NOTE_SIZE];
 	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
 	if (len <= 0)
 		return false;
 	text[len] = '\0';
-	*ret = (struct note){ 0 };
-	return sscanf(text, "%31s %31s", ret->active, ret->unit_file) >= 1;
-}
-
-bool kf_pending_is(int fd)
-{
-	struct note note;
-
-	return read_note(fd, &note);
+	if (sscanf(text, "%31s %31s %23s", before.active, before.unit_file, before.since) < 1)
+		return false;
+	*ret = before;
+	return true;
 }
 
 bool kf_pending_exists(const char *dir, const char *unit)
@@ -120,9 +112,10 @@ int kf_pending_write(int fd, const struct kf_unit_state *before, struct kf_error
 	char text[NOTE_SIZE];
 	ssize_t len;
 
-	kf_text_format(text, sizeof(text), "%s %s\n", before->active, before->unit_file);
+	kf_text_format(text, sizeof(text), "%s %s %s\n", before->active,
+		       before->unit_file[0] ? before->unit_file : "-", before->since);
 	len = (ssize_t)strlen(text);
-	if (kf_pending_is(fd) || pwrite(fd, text, (size_t)len, 0) == len)
+	if (pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0)
 		return 0;
 	return kf_fail_sys(err, errno, "the pending restart cannot be written");
 }
@@ -159,7 +152,7 @@ static bool lock_exclusive(const char *path, struct kf_pending *pending)
 }
 
 /* Why the unit is not to be started any more, or NULL. */
-static const char *unwanted(const struct note *before, const struct kf_unit_state *now)
+static const char *unwanted(const struct kf_unit_state *before, const struct kf_unit_state *now)
 {
 	if (strcmp(now->load, "masked") == 0 || strncmp(now->unit_file, "masked", 6) == 0)
 		return "masked";
@@ -167,6 +160,9 @@ static const char *unwanted(const struct note *before, const struct kf_unit_stat
 		return "removed";
 	if (strcmp(before->unit_file, "enabled") == 0 && strcmp(now->unit_file, "disabled") == 0)
 		return "disabled";
+	/* Of a unit that nothing refers to, systemd forgets that once it is stopped. */
+	if (before->since[0] && now->since[0] && strcmp(before->since, now->since) != 0)
+		return "started and stopped";
 	return NULL;
 }
 
@@ -174,13 +170,12 @@ static const char *unwanted(const struct note *before, const struct kf_unit_stat
 static void look(const char *path, struct kf_pending *pending, struct kf_bus **bus,
 		 const struct kf_deadline *deadline)
 {
-	struct kf_unit_state now;
-	struct note before;
+	struct kf_unit_state now, before;
 	const char *why;
 
 	if (!lock_exclusive(path, pending))
 		return;
-	if (!read_note(pending->fd, &before)) {
+	if (!kf_pending_read(pending->fd, &before)) {
 		unlink(path);
 		return;
 	}
@@ -216,21 +211,18 @@ static bool is_held(const char *dir, const struct kf_pending *list, size_t count
 }
 
 /* Would its start pull in a unit that a lease holds? The --settle after that lease starts it. */
-static bool starts_held(const char *dir, const struct kf_pending *list, size_t count, size_t i,
-			struct kf_bus *bus, const struct kf_deadline *deadline)
+static bool starts_held(const char *dir, const struct kf_pending *list, size_t count,
+			const char *unit, struct kf_bus *bus, const struct kf_deadline *deadline)
 {
 	struct kf_unit_state now = { 0 };
-	char name[KF_NAME_SIZE];
 	const char *names = now.starts;
+	char name[KF_NAME_SIZE];
 
 	/* Where that fails, so does the start that follows. */
-	IGNORE_RESULT(kf_bus_state(bus, list[i].unit, deadline, &now, NULL));
-	for (size_t len; *names; names += len + (names[len] == ' ')) {
-		len = strcspn(names, " ");
-		kf_text_format(name, sizeof(name), "%.*s", (int)len, names);
+	IGNORE_RESULT(kf_bus_state(bus, unit, deadline, &now, NULL));
+	while (kf_unit_next(&names, name))
 		if (is_held(dir, list, count, name))
 			return true;
-	}
 	return false;
 }
 
@@ -238,15 +230,19 @@ static void start(const char *path, struct kf_pending *pending, struct kf_bus *b
 		  const struct kf_deadline *deadline)
 {
 	const struct kf_deadline brief = { .ms = deadline->ms + 1000, .through = true };
-	struct kf_unit_state now;
-	struct note before;
+	struct kf_unit_state now, before;
 	int r = kf_bus_start(bus, pending->unit, deadline, &pending->err);
 
-	/* What restarts for ever does so again: that is as it was. */
-	if (r < 0 && read_note(pending->fd, &before) &&
-	    kf_bus_state(bus, pending->unit, &brief, &now, NULL) == 0 && kf_unit_is_up(&now) &&
-	    strcmp(now.active, before.active) == 0)
-		r = 0;
+	if (r < 0 && kf_pending_read(pending->fd, &before) &&
+	    kf_bus_state(bus, pending->unit, &brief, &now, NULL) == 0) {
+		/* What restarts for ever does so again: that is as it was. */
+		if (kf_unit_is_up(&now) && strcmp(now.active, before.active) == 0)
+			r = 0;
+		/* That it was active during our start does not count. */
+		if (now.since[0])
+			strcpy(before.since, now.since);
+		IGNORE_RESULT(kf_pending_write(pending->fd, &before, NULL));
+	}
 	if (r < 0)
 		return;
 	pending->settled = KF_SETTLED_STARTED;
@@ -267,7 +263,7 @@ int kf_pending_settle(const char *dir, struct kf_pending *list, size_t count, in
 			look(path, &list[i], &bus, &deadline);
 	for (size_t i = 0; i < count; i++) {
 		deadline.ms = kf_now_ms() + timeout_ms;
-		if (list[i].start && starts_held(dir, list, count, i, bus, &deadline))
+		if (list[i].start && starts_held(dir, list, count, list[i].unit, bus, &deadline))
 			list[i].settled = KF_SETTLED_HELD;
 		else if (list[i].start && locate(dir, list[i].unit, path))
 			start(path, &list[i], bus, &deadline);

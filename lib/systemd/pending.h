@@ -5,6 +5,9 @@
  * what the unit was before ("active") is written there before it is stopped. Whoever gets the
  * exclusive lock starts the unit and removes the file: kf_pending_settle, the only code that
  * restores. So a unit returns with its last lease, and no death of any process loses it.
+ *
+ * A restart is pending until the unit has been active again, whoever started it: what it does after
+ * that is its owner's will. Only a start of ours that fails leaves it pending.
  */
 #ifndef KF_SYSTEMD_PENDING_H
 #define KF_SYSTEMD_PENDING_H
@@ -19,7 +22,8 @@ enum kf_settled {
 	KF_SETTLED_RUNNING, /* it ran already: it was not stopped, or somebody has started it */
 	KF_SETTLED_HELD,    /* another lease keeps it, or what its start would start, stopped, or
 			       restores it at this moment */
-	KF_SETTLED_LEFT,    /* it was masked, disabled or removed meanwhile: err says so */
+	KF_SETTLED_LEFT,    /* it was masked, disabled or removed meanwhile, or has run and was
+			       stopped: err says so */
 	KF_SETTLED_LOST,    /* it could not be started: err says why; the restart stays pending */
 };
 /* "started" */
@@ -41,8 +45,11 @@ _must_check_ int kf_pending_lock(const char *dir, const char *unit,
 				 const struct kf_deadline *deadline, int *ret,
 				 struct kf_error *err);
 
-/* Is a restart pending by this file, or (false also where there is no such file) by this unit's? */
-bool kf_pending_is(int fd);
+/*
+ * Is a restart pending by this file, or (false also where there is no such file) by this unit's?
+ * *ret has of the unit before what a file keeps: active, unit_file and since.
+ */
+bool kf_pending_read(int fd, struct kf_unit_state *ret);
 bool kf_pending_exists(const char *dir, const char *unit);
 
 /* Write it: from here on the unit is started again whatever happens. */

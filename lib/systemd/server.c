@@ -2,7 +2,8 @@
 /*
  * The order that makes it safe: lock each unit's file, look at the unit, ask the print guard, write
  * the pending restart, stop. Whatever ends this process between two of these, kf_pending_settle
- * finds what is to be done.
+ * finds what is to be done: at once if the lease client is gone, else when it ends
+ * (kf_lease_resume).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@
 #include "systemd/pending.h"
 #include "systemd/server.h"
 
-enum { REQUEST_MS = 5000, QUERY_MS = 10000 };
+/* FRESH_MS: an answer of the print guard that is older is asked for again before the stop. */
+enum { REQUEST_MS = 5000, QUERY_MS = 10000, FRESH_MS = 500 };
 
 struct lease {
 	const struct kf_lease_server *server;
@@ -32,8 +34,10 @@ struct lease {
 	struct held {
 		struct kf_unit_state before;
 		bool up, pending;
-	} held[KF_LEASE_UNITS_MAX];
-	struct kf_pending files[KF_LEASE_UNITS_MAX]; /* of held, with the names */
+		bool slow;	  /* the print guard took long for it */
+		int64_t asked_ms; /* when the print guard last said yes */
+	} held[KF_UNITS_MAX];
+	struct kf_pending files[KF_UNITS_MAX]; /* of held, with the names */
 };
 
 static struct kf_deadline until(const struct lease *lease, int64_t ms)
@@ -69,21 +73,26 @@ static bool is_listed(const struct lease *lease, const char *unit)
 	return false;
 }
 
+static int fail_too_many(const char *unit, struct kf_error *err)
+{
+	return kf_fail(err, KF_SERVICE,
+		       "more units stop along with %s than can be held: %d at most", unit,
+		       KF_UNITS_MAX);
+}
+
 static int add_unit(struct lease *lease, const char *unit, struct kf_error *err)
 {
 	if (is_listed(lease, unit))
 		return 0;
-	if (lease->count == KF_LEASE_UNITS_MAX)
-		return kf_fail(err, KF_SERVICE,
-			       "more units stop along with %s than can be held: %d at most",
-			       lease->files[0].unit, KF_LEASE_UNITS_MAX);
+	if (lease->count == KF_UNITS_MAX)
+		return fail_too_many(lease->files[0].unit, err);
 	lease->held[lease->count] = (struct held){ 0 };
 	lease->files[lease->count] = (struct kf_pending){ .fd = -1 };
 	kf_text_format(lease->files[lease->count++].unit, KF_NAME_SIZE, "%s", unit);
 	return 0;
 }
 
-/* Add those of names (with a space between) that run. */
+/* Add those of names that run. */
 static int add_along(struct lease *lease, const char *names, const struct kf_deadline *deadline,
 		     struct kf_error *err)
 {
@@ -91,9 +100,7 @@ static int add_along(struct lease *lease, const char *names, const struct kf_dea
 	char name[KF_NAME_SIZE];
 	int r = 0;
 
-	for (size_t len; r == 0 && *names; names += len + (names[len] == ' ')) {
-		len = strcspn(names, " ");
-		kf_text_format(name, sizeof(name), "%.*s", (int)len, names);
+	while (r == 0 && kf_unit_next(&names, name)) {
 		r = kf_bus_state(lease->bus, name, deadline, &state, err);
 		if (r == 0 && kf_unit_is_up(&state))
 			r = add_unit(lease, name, err);
@@ -105,12 +112,9 @@ static bool any_is_listed(const struct lease *lease, const char *names)
 {
 	char name[KF_NAME_SIZE];
 
-	for (size_t len; *names; names += len + (names[len] == ' ')) {
-		len = strcspn(names, " ");
-		kf_text_format(name, sizeof(name), "%.*s", (int)len, names);
+	while (kf_unit_next(&names, name))
 		if (is_listed(lease, name))
 			return true;
-	}
 	return false;
 }
 
@@ -118,13 +122,13 @@ static bool any_is_listed(const struct lease *lease, const char *names)
 static int add_pending(struct lease *lease, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, QUERY_MS);
+	const char *dir = lease->server->restarts;
 	struct kf_pending list[KF_PENDINGS_MAX];
 	struct kf_unit_state state;
-	int count = kf_pending_list(lease->server->restarts, list, err), r = count < 0 ? count : 0;
+	int count = kf_pending_list(dir, list, err), r = count < 0 ? count : 0;
 
 	for (int i = 0; r == 0 && i < count; i++) {
-		if (is_listed(lease, list[i].unit) ||
-		    !kf_pending_exists(lease->server->restarts, list[i].unit))
+		if (is_listed(lease, list[i].unit) || !kf_pending_exists(dir, list[i].unit))
 			continue;
 		r = kf_bus_state(lease->bus, list[i].unit, &deadline, &state, err);
 		if (r == 0 && any_is_listed(lease, state.starts))
@@ -181,40 +185,40 @@ static int await_settled(struct lease *lease, size_t i, struct kf_error *err)
 	return r < 0 ? r : kf_bus_state(lease->bus, unit, &deadline, &held->before, err);
 }
 
-/* Lock a unit's file, and look at the unit then: nobody restores it from here on. */
+/* Lock a unit's file; nobody restores the unit from here on. */
 static int lock_unit(struct lease *lease, size_t i, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, lease->request.wait_ms);
-	const struct kf_deadline query = until(lease, QUERY_MS);
 	struct kf_pending *file = &lease->files[i];
+	struct kf_unit_state ignored;
 	int r = kf_pending_lock(lease->server->restarts, file->unit, &deadline, &file->fd, err);
 
-	if (r < 0)
-		return r;
-	lease->held[i].pending = kf_pending_is(file->fd);
-	return kf_bus_state(lease->bus, file->unit, &query, &lease->held[i].before, err);
+	lease->held[i].pending = r == 0 && kf_pending_read(file->fd, &ignored);
+	return r;
 }
 
 /* Look at one unit, by its own name, and add to the list what stops along with it. */
 static int look_at(struct lease *lease, size_t i, struct kf_error *err)
 {
-	const struct kf_deadline deadline = until(lease, QUERY_MS);
+	const bool status = lease->request.status;
 	struct held *held = &lease->held[i];
-	bool status = lease->request.status;
+	struct kf_deadline deadline;
 	int r;
 
 	r = check_client(lease, lease->files[i].unit, err);
 	if (r == 0 && !status)
 		r = lock_unit(lease, i, err);
+	deadline = until(lease, QUERY_MS);
+	if (r == 0)
+		r = kf_bus_state(lease->bus, lease->files[i].unit, &deadline, &held->before, err);
 	if (r == 0 && !status)
 		r = await_settled(lease, i, err);
 	held->up = kf_unit_is_up(&held->before);
 	if (r == 0 && held->up)
 		r = check_return(lease, i, err);
 	if (r == 0 && held->up && held->before.cut)
-		r = kf_fail(err, KF_SERVICE,
-			    "more units stop along with %s than can be held: %d at most",
-			    lease->files[i].unit, KF_LEASE_UNITS_MAX);
+		r = fail_too_many(lease->files[i].unit, err);
+	deadline = until(lease, QUERY_MS);
 	if (r == 0 && held->up)
 		r = add_along(lease, held->before.stops_too, &deadline, err);
 	return r == 0 && i + 1 == lease->count ? add_pending(lease, err) : r;
@@ -231,29 +235,19 @@ static int add_named(struct lease *lease, const char *name, struct kf_error *err
 		r = kf_bus_known(lease->bus, name, &deadline, &state, err);
 	if (r == 0 && state.id[0])
 		r = kf_lease_may(state.id, lease->client.uid, err);
-	if (r == 0)
-		r = add_unit(lease, state.id[0] ? state.id : name, err);
-	if (r == 0)
-		lease->held[lease->count - 1].before = state;
-	return r;
+	return r < 0 ? r : add_unit(lease, state.id[0] ? state.id : name, err);
 }
 
 static int look(struct lease *lease, const char (*names)[KF_NAME_SIZE], size_t count,
 		struct kf_error *err)
 {
-	const struct kf_deadline deadline = until(lease, QUERY_MS);
 	int r = 0;
 
 	lease->count = 0;
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_named(lease, names[i], err);
-	for (size_t i = 0; r == 0 && i < lease->count; i++) {
-		if (lease->request.status && i >= count)
-			r = kf_bus_state(lease->bus, lease->files[i].unit, &deadline,
-					 &lease->held[i].before, err);
-		if (r == 0)
-			r = look_at(lease, i, err);
-	}
+	for (size_t i = 0; r == 0 && i < lease->count; i++)
+		r = look_at(lease, i, err);
 	return r;
 }
 
@@ -284,6 +278,8 @@ static json_t *tell_status(struct lease *lease, const char *unit)
 		unit = lease->files[0].unit;
 	}
 	json_object_set_new(said, "leases", kf_leases_list(lease->server->leases, unit));
+	json_object_set_new(said, "pending",
+			    json_boolean(kf_pending_exists(lease->server->restarts, unit)));
 	return said;
 }
 
@@ -296,18 +292,36 @@ static void serve_status(struct lease *lease)
 	answer(lease, json_pack("{s:o}", "units", units));
 }
 
-/* All that may refuse the lease; nothing has been stopped yet. */
-static int prepare(struct lease *lease, struct kf_error *err)
+/* Ask the print guard about a unit, unless its answer is fresh. */
+static int ask_guard(struct lease *lease, size_t i, struct kf_error *err)
 {
-	int r = open_bus(lease, err);
+	struct held *held = &lease->held[i];
+	int64_t start_ms = kf_now_ms();
+	int r;
 
-	if (r == 0)
-		r = look(lease, lease->request.units, lease->request.count, err);
+	if (!held->up || (held->asked_ms && start_ms < held->asked_ms + FRESH_MS))
+		return 0;
+	r = lease->server->may_stop(lease->files[i].unit, (pid_t)held->before.pid,
+				    lease->request.while_unknown, err);
+	held->asked_ms = kf_now_ms();
+	held->slow = held->slow || held->asked_ms > start_ms + FRESH_MS;
+	return r;
+}
+
+/*
+ * While one is slow to answer, another may begin to print: it is asked again, and those that
+ * answer quickly come last.
+ */
+static int check_prints(struct lease *lease, struct kf_error *err)
+{
+	int r = 0;
+
 	for (size_t i = 0; r == 0 && i < lease->count; i++)
-		if (lease->held[i].up)
-			r = lease->server->may_stop(lease->files[i].unit,
-						    (pid_t)lease->held[i].before.pid,
-						    lease->request.while_unknown, err);
+		r = ask_guard(lease, i, err);
+	for (int slow = 1; slow >= 0; slow--)
+		for (size_t i = 0; r == 0 && i < lease->count; i++)
+			if (lease->held[i].slow == slow)
+				r = ask_guard(lease, i, err);
 	return r;
 }
 
@@ -320,8 +334,8 @@ static int publish(struct lease *lease, struct kf_error *err)
 
 	for (size_t i = 0; i < lease->count; i++) {
 		json_array_append_new(units, json_string(lease->files[i].unit));
-		if (!kf_text_add(names, sizeof(names), ", ", lease->files[i].unit))
-			break; /* the journal gets those that fit */
+		/* The journal gets those that fit. */
+		kf_text_add(names, sizeof(names), ", ", lease->files[i].unit);
 	}
 	r = kf_leases_write(lease->slot, &lease->client, units, client, sizeof(client), err);
 	if (r == 0)
@@ -329,10 +343,20 @@ static int publish(struct lease *lease, struct kf_error *err)
 	return r;
 }
 
+/* All that may refuse the lease; nothing has been stopped yet. */
+static int prepare(struct lease *lease, struct kf_error *err)
+{
+	int r = open_bus(lease, err);
+
+	if (r == 0)
+		r = look(lease, lease->request.units, lease->request.count, err);
+	return r < 0 ? r : check_prints(lease, err);
+}
+
 static int stop_units(struct lease *lease, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, lease->request.timeout_ms);
-	const char *names[KF_LEASE_UNITS_MAX];
+	const char *names[KF_UNITS_MAX];
 	struct kf_unit_state now;
 	size_t count = 0;
 	int r = 0;
@@ -347,13 +371,19 @@ static int stop_units(struct lease *lease, struct kf_error *err)
 		r = kf_bus_stop(lease->bus, names, count, &deadline, err);
 	/* Another lease may be stopping one yet, and anybody may have started one. */
 	for (size_t i = 0; r == 0 && i < lease->count; i++) {
+		struct held *held = &lease->held[i];
 		const char *unit = lease->files[i].unit;
 
 		r = kf_bus_state(lease->bus, unit, &deadline, &now, err);
-		if (r == 0 && lease->held[i].pending && !kf_unit_is_up(&now))
+		if (r == 0 && held->pending && !kf_unit_is_up(&now))
 			r = kf_bus_wait(lease->bus, unit, kf_unit_has_ended, &deadline, err);
 		else if (r == 0 && !kf_unit_has_ended(&now))
 			r = kf_fail(err, KF_BUSY, "%s has started meanwhile", unit);
+		/* It may have restarted by itself just before the stop. */
+		if (r == 0 && now.since[0])
+			strcpy(held->before.since, now.since);
+		if (r == 0 && held->up)
+			r = kf_pending_write(lease->files[i].fd, &held->before, err);
 	}
 	return r;
 }
@@ -366,7 +396,7 @@ static json_t *tell_units(const struct lease *lease, bool settled)
 	for (size_t i = 0; i < lease->count; i++) {
 		const struct kf_pending *file = &lease->files[i];
 		const struct held *held = &lease->held[i];
-		const char *state = held->pending ? "held" : held->up ? "stopped" : "inactive";
+		const char *state = held->up ? "stopped" : held->pending ? "held" : "inactive";
 		const char *why = settled && file->err.code != KF_OK ? file->err.message : NULL;
 
 		if (settled)
@@ -450,26 +480,30 @@ static int identify(struct lease *lease, struct kf_error *err)
 	return 0;
 }
 
-int kf_lease_folders(const struct kf_lease_server *server, struct kf_error *err)
+static int new_lease(const struct kf_lease_server *server, struct lease **ret, struct kf_error *err)
 {
+	struct lease *lease;
 	int r = kf_dir_make(server->restarts, err);
 
-	return r < 0 ? r : kf_dir_make(server->leases, err);
+	if (r == 0)
+		r = kf_dir_make(server->leases, err);
+	lease = r == 0 ? calloc(1, sizeof(*lease)) : NULL;
+	if (!lease)
+		return r < 0 ? r : kf_fail_sys(err, ENOMEM, "lease");
+	lease->server = server;
+	lease->slot = -1;
+	*ret = lease;
+	return 0;
 }
 
 int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err)
 {
-	_cleanup_(kf_freep) struct lease *lease = calloc(1, sizeof(*lease));
+	_cleanup_(kf_freep) struct lease *lease = NULL;
 	struct kf_error why;
-	int r;
+	int r = new_lease(server, &lease, err);
 
-	if (!lease)
-		return kf_fail_sys(err, ENOMEM, "lease");
-	r = kf_lease_folders(server, err);
 	if (r < 0)
 		return r;
-	lease->server = server;
-	lease->slot = -1;
 	r = identify(lease, &why);
 	if (r == 0)
 		r = kf_leases_enter(server->leases, lease->client.uid, &lease->slot, &why);
@@ -482,5 +516,50 @@ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err)
 	r = r < 0 || lease->request.status ? 0 : serve_hold(lease, err);
 	kf_closep(&lease->slot);
 	kf_bus_close(&lease->bus);
+	return r;
+}
+
+/* All that is pending: nobody knows any more which of it was stopped for this lease. */
+static int lock_pending(struct lease *lease, struct kf_error *err)
+{
+	const struct kf_deadline now = { .ms = kf_now_ms() };
+	const char *dir = lease->server->restarts;
+	struct kf_pending list[KF_PENDINGS_MAX];
+	int count = kf_pending_list(dir, list, err);
+
+	for (int i = 0; i < count && lease->count < KF_UNITS_MAX; i++) {
+		struct kf_pending *file = &lease->files[lease->count];
+
+		*file = list[i];
+		if (kf_pending_exists(dir, file->unit) &&
+		    kf_pending_lock(dir, file->unit, &now, &file->fd, NULL) == 0 &&
+		    kf_pending_read(file->fd, &lease->held[lease->count].before))
+			lease->count++;
+		else
+			kf_closep(&file->fd);
+	}
+	return count < 0 ? count : 0;
+}
+
+int kf_lease_resume(const struct kf_lease_server *server, int64_t timeout_ms, struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct lease *lease = NULL;
+	struct kf_error why;
+	int r = new_lease(server, &lease, err);
+
+	if (r == 0)
+		r = lock_pending(lease, err);
+	if (r < 0 || lease->count == 0)
+		return r;
+	/* Without a file among the leases nobody is told of this one. */
+	if (identify(lease, &why) == 0 &&
+	    kf_leases_enter(server->leases, lease->client.uid, &lease->slot, &why) == 0)
+		IGNORE_RESULT(publish(lease, &why));
+	kf_fail(&why, KF_BUSY, "kf-leased was killed");
+	answer_error(lease, &why, false);
+	await_end(lease);
+	r = kf_pending_settle(server->restarts, lease->files, lease->count, timeout_ms, err);
+	answer(lease, tell_units(lease, true));
+	kf_closep(&lease->slot);
 	return r;
 }

@@ -25,7 +25,11 @@ struct kf_lease_server {
  */
 _must_check_ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err);
 
-/* Create the folders. */
-_must_check_ int kf_lease_folders(const struct kf_lease_server *server, struct kf_error *err);
+/*
+ * The lease server of this connection was killed: keep what is pending stopped until the lease
+ * client ends, as that server would have, then restore it. Errors are those of kf_lease_serve.
+ */
+_must_check_ int kf_lease_resume(const struct kf_lease_server *server, int64_t timeout_ms,
+				 struct kf_error *err);
 
 #endif

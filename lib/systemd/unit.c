@@ -19,14 +19,24 @@ static const struct {
 	enum kind kind;
 	size_t offset, size;
 } properties[] = {
-	MEMBER("LoadState", TEXT, load),	MEMBER("ActiveState", TEXT, active),
-	MEMBER("SubState", TEXT, sub),		MEMBER("UnitFileState", TEXT, unit_file),
-	MEMBER("Result", TEXT, result),		MEMBER("Id", TEXT, id),
-	MEMBER("Requires", LIST, starts),	MEMBER("BindsTo", LIST, starts),
-	MEMBER("Wants", LIST, starts),		MEMBER("RequiredBy", LIST, stops_too),
-	MEMBER("RequisiteOf", LIST, stops_too), MEMBER("BoundBy", LIST, stops_too),
-	MEMBER("ConsistsOf", LIST, stops_too),	MEMBER("PropagatesStopTo", LIST, stops_too),
-	MEMBER("MainPID", NUMBER, pid),		MEMBER("CanStart", FLAG, can_start),
+	MEMBER("LoadState", TEXT, load),
+	MEMBER("ActiveState", TEXT, active),
+	MEMBER("SubState", TEXT, sub),
+	MEMBER("UnitFileState", TEXT, unit_file),
+	MEMBER("Result", TEXT, result),
+	MEMBER("Id", TEXT, id),
+	MEMBER("Job", TEXT, job),
+	MEMBER("ActiveEnterTimestampMonotonic", TEXT, since),
+	MEMBER("Requires", LIST, starts),
+	MEMBER("BindsTo", LIST, starts),
+	MEMBER("Wants", LIST, starts),
+	MEMBER("RequiredBy", LIST, stops_too),
+	MEMBER("RequisiteOf", LIST, stops_too),
+	MEMBER("BoundBy", LIST, stops_too),
+	MEMBER("ConsistsOf", LIST, stops_too),
+	MEMBER("PropagatesStopTo", LIST, stops_too),
+	MEMBER("MainPID", NUMBER, pid),
+	MEMBER("CanStart", FLAG, can_start),
 	MEMBER("Transient", FLAG, transient),
 };
 
@@ -58,6 +68,22 @@ int kf_unit_name(const char *name, char ret[KF_NAME_SIZE], struct kf_error *err)
 	return 0;
 }
 
+int kf_unit_add(char (*units)[KF_NAME_SIZE], size_t *count, const char *name, struct kf_error *err)
+{
+	char unit[KF_NAME_SIZE];
+	int r = kf_unit_name(name, unit, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(units[i], unit) == 0)
+			return 0;
+	if (*count == KF_UNITS_MAX)
+		return kf_fail(err, KF_USAGE, "more than %d units", KF_UNITS_MAX);
+	strcpy(units[(*count)++], unit);
+	return 0;
+}
+
 bool kf_unit_name_is_printers(const char *unit)
 {
 	const char *dot = strrchr(unit, '.');
@@ -66,17 +92,23 @@ bool kf_unit_name_is_printers(const char *unit)
 	       (strncmp(unit, "klipper", 7) == 0 || strncmp(unit, "moonraker", 9) == 0);
 }
 
+bool kf_unit_next(const char **list, char ret[KF_NAME_SIZE])
+{
+	size_t len = strcspn(*list, " ");
+
+	kf_text_clean(ret, KF_NAME_SIZE, *list, len);
+	*list += len + ((*list)[len] == ' ');
+	return len > 0;
+}
+
 /* Several properties may add to one list. Did it fit? */
 static bool add_names(char *list, size_t size, const char *names)
 {
 	char name[KF_NAME_SIZE];
 	bool fits = true;
 
-	for (size_t len; *names; names += len + (names[len] == ' ')) {
-		len = strcspn(names, " ");
-		kf_text_clean(name, sizeof(name), names, len);
+	while (kf_unit_next(&names, name))
 		fits = kf_text_add(list, size, " ", name) && fits;
-	}
 	return fits;
 }
 

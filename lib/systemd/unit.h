@@ -8,12 +8,17 @@
 
 #include "core/error.h"
 
+/* At most so many are held at once, those that stop along included. */
+#define KF_UNITS_MAX 32
+
 struct kf_unit_state {
 	char load[32];	       /* loaded, not-found, masked ... */
 	char active[32];       /* active, inactive, failed, activating ... */
 	char sub[32];	       /* running, dead, auto-restart ... */
 	char unit_file[32];    /* enabled, disabled, static ...; may be empty */
 	char result[32];       /* of its last run: success, exit-code, start-limit-hit ... */
+	char job[64];	       /* the object of its queued job; "/": none */
+	char since[24];	       /* when it became active last; empty: not known */
 	uint32_t pid;	       /* MainPID; 0: none */
 	char id[KF_NAME_SIZE]; /* its own name, where it was asked for by an alias */
 	/* Names with a space between them. */
@@ -32,8 +37,15 @@ struct kf_unit_state {
  */
 _must_check_ int kf_unit_name(const char *name, char ret[KF_NAME_SIZE], struct kf_error *err);
 
+/* Add its full name to a list, once. Errors are those of kf_unit_name; KF_USAGE: too many. */
+_must_check_ int kf_unit_add(char (*units)[KF_NAME_SIZE], size_t *count, const char *name,
+			     struct kf_error *err);
+
 /* Is it one of a printer's services: klipper* or moonraker*, and a service? */
 bool kf_unit_name_is_printers(const char *unit);
+
+/* Take the next name of a list with a space between; false: there is none any more. */
+bool kf_unit_next(const char **list, char ret[KF_NAME_SIZE]);
 
 /* Set one property from text; others are ignored. A list grows. */
 void kf_unit_state_set(struct kf_unit_state *state, const char *name, const char *value);

@@ -11,8 +11,9 @@ user's process is not ours to read. On
 $MOONRAKER (a socket's path, or "http" for a port of 127.0.0.1) answer as Moonraker. $STATE names the line of
 tests/fixtures/klippy-api.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
 objects say. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
-others' messages first), "deny" (an error), "refuse" (leaves its socket file behind, as a stopped
-Klippy does). $PID is the process_id that is told. Writes "ready PORT" to standard output.
+others' messages first), "deny" (an error), "late" (takes its time), "refuse" (leaves its socket file behind, as a stopped
+Klippy does). $THEN is the state after its first answer to a
+query. $PID is the process_id that is told. Writes "ready PORT" to standard output.
 """
 import ctypes
 import fcntl
@@ -24,6 +25,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENV = os.environ
@@ -82,6 +84,7 @@ def mcus(number, asked):
 
 
 def talk(conn, prefix):
+    global RECORDED
     data = b""
     while not data.endswith(b"\x03"):
         more = conn.recv(4096)
@@ -107,7 +110,11 @@ def talk(conn, prefix):
         conn.sendall(b"x" * 65536)
     if MODE == "silent":
         conn.recv(1)
+    if MODE == "late":
+        time.sleep(0.4)
     conn.sendall(text)
+    if asked and "THEN" in ENV:
+        RECORDED = load(ENV["THEN"])
 
 
 def serve(sock, prefix):

@@ -4,7 +4,7 @@
 A client of kf-leased's that says what a test wants, on $KF_LEASE_SOCKET.
 
 lease.py say MESSAGE      send it, print its answer (or "closed"); then end, and print the last one
-lease.py keep MESSAGE     send it, print its answer, and keep it until standard input ends
+lease.py keep [MESSAGE]   send it, print its answer, and keep it until standard input ends
 lease.py crowd N          N connections that ask for klipper.service; what became of them
 lease.py mute N           N connections that say nothing; all have to be closed in time
 lease.py noise SEED N     N packets of every kind of nonsense, each on a connection of its own
@@ -58,8 +58,8 @@ def say(message):
     print(hear(sock), flush=True)
 
 
-def keep(message):
-    sock = ask(message)
+def keep(message=""):
+    sock = ask(message) if message else connect()
     sys.stdin.read()
     sock.close()
 

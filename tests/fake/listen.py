@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 listen.py SOCKET MOST: kalico-flash.socket as systemd serves it (Accept=yes): a kf-leased for each
-connection, its standard input, and "kf-leased --settle" after that has ended. More than MOST
-connections at once are closed. Ends with the last process that has its standard input open.
+connection, its standard input, and "kf-leased --settle" on the same after that has ended; where
+SOCKET.lost exists that one is taken for killed, too, and what systemd starts then has no connection.
+More than MOST connections at once are closed. Ends with the last process that has its standard
+input open.
 """
 import os
 import socket
@@ -14,13 +16,22 @@ import threading
 path, most = sys.argv[1], threading.Semaphore(int(sys.argv[2]))
 
 
+def settle(leased, connection):
+    code = "exited" if leased.returncode >= 0 else "killed"
+    if os.path.exists(path + ".lost"):
+        connection.close()
+        connection = subprocess.DEVNULL
+    env = dict(os.environ, EXIT_CODE=code)
+    subprocess.run(["kf-leased", "--settle"], stdin=connection, env=env, check=False)
+
+
 def serve(connection):
     with connection:
         leased = subprocess.Popen(["kf-leased"], stdin=connection)
-    leased.wait()
-    most.release()
-    if leased.returncode != 0 or os.listdir(os.environ["RUNTIME_DIRECTORY"] + "/restarts"):
-        subprocess.run(["kf-leased", "--settle"], stdin=subprocess.DEVNULL, check=False)
+        leased.wait()
+        most.release()
+        if leased.returncode != 0 or os.listdir(os.environ["RUNTIME_DIRECTORY"] + "/restarts"):
+            settle(leased, connection)
 
 
 if os.path.exists(path):

@@ -6,12 +6,12 @@ $FAKE/state.json is read at each call and written at each change, so that a test
 systemctl) sees and sets what it likes in between:
 
   {"deny": [METHOD...], "deny_error": NAME, "deny_times": N, "silent": [METHOD...], "early": true,
-   "units": {NAME: {"load", "active", "sub", "enabled", "pid", "can_start", "transient", "job",
+   "units": {NAME: {"load", "active", "sub", "enabled", "pid", "can_start", "transient", "forget", "job",
                     "RequiredBy": [UNIT...], "Wants": [UNIT...], "reset_failed": HOW, "kill", "stop": HOW, "start": HOW}}}
 
 HOW is what becomes of such a job: {"result": "done", "then": ACTIVE, "error": TEXT,
 "event": FIFO, "gate": FIFO}. "event" is told when the job is queued, and the job ends when
-something is written to "gate". "kill": stopping the unit ends its process, "pid". "early": the job
+something is written to "gate". "kill": stopping the unit ends its process, "pid". "forget": when it was active is not known once it is not. "early": the job
 ends before its reply. "reset_failed": what "start"
 is once ResetFailedUnit was called.
 
@@ -40,7 +40,12 @@ DIR = os.environ["FAKE"]
 
 def load(mock, _parameters):
     mock.jobs = {}  # by unit
-    mock.seen = {}  # the last state of each that was told
+    mock.seen = {}  # the last state of each that was told; None: to be told anew
+    # Which of them were active, and how often they have become that: systemd, too, keeps it.
+    mock.ran = {}
+    if os.path.exists(DIR + "/ran.json"):
+        with open(DIR + "/ran.json", encoding="utf-8") as f:
+            mock.ran = json.load(f)
     mock.last = 0
     print("ready", flush=True)
 
@@ -108,6 +113,7 @@ def end(mock, unit, result=None):
         u.pop("job", None)
         write(state)
     mock.RemoveObject(job.path)
+    mock.seen[unit] = None
     mock.LoadUnit(unit)  # whoever asks after the signal sees what came of it
     removed(mock, job.path, unit, result)
 
@@ -172,6 +178,11 @@ def Subscribe(_self):
 def LoadUnit(self, name):
     unit = read()["units"].get(name, {"load": "not-found", "active": "inactive"})
     sub = {"active": "running", "inactive": "dead"}.get(unit["active"], unit["active"])
+    was, times = self.ran.get(name, (False, 0))
+    is_active = unit["active"] == "active"
+    self.ran[name] = (is_active, times + (is_active and not was))
+    with open(DIR + "/ran.json", "w", encoding="utf-8") as f:
+        json.dump(self.ran, f)
     job = self.jobs.get(name)
     if not job and "job" in unit:
         job = add_job(self, 0, unit["job"])
@@ -189,7 +200,9 @@ def LoadUnit(self, name):
         "Wants": dbus.Array(unit.get("Wants", []), signature="s"),
         "MainPID": dbus.UInt32(unit.get("pid", 0)),
         "Result": unit.get("result", "success"),
-        "ExecMainStartTimestamp": dbus.UInt64(1),
+        "ActiveEnterTimestampMonotonic": dbus.UInt64(
+            0 if unit.get("forget") and not is_active else self.ran[name][1]
+        ),
     }
     for how in ("RequiredBy", "BoundBy", "ConsistsOf"):
         properties[how] = dbus.Array(unit.get(how, []), signature="s")

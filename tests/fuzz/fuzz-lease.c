@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		ALWAYS(err.code != KF_OK && fuzz_clean(err.message, sizeof(err.message)));
 		return 0;
 	}
-	ALWAYS(request.count > 0 && request.count <= KF_LEASE_UNITS_MAX);
+	ALWAYS(request.count > 0 && request.count <= KF_UNITS_MAX);
 	ALWAYS(request.timeout_ms > 0 && request.timeout_ms <= KF_LEASE_TIMEOUT_MAX * 1000);
 	/* The names become names of files. */
 	for (size_t i = 0; i < request.count; i++)
