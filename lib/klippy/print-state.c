@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The sources, best first. Klippy's socket is known by the process that listens there; what
- * Moonraker tells, by the process_id in its answer (Klipper has it since July 2023). A Moonraker
- * that is not connected knows nothing of a Klippy that runs: that is no answer.
+ * Klippy's socket is known by the process that listens there; what Moonraker tells, by the
+ * process_id in its answer (Klipper has it since July 2023). A Moonraker that is not connected
+ * knows nothing of a Klippy that runs: that is no answer.
  *
  * A word that we do not know is never read as "idle".
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/param.h>
 
 #include "core/clock.h"
 #include "core/file.h"
@@ -122,139 +122,66 @@ void kf_print_state_read(const json_t *result, struct kf_print_state *ret)
 		ret->percent = (int)(done * 100);
 }
 
-/* A way to put the two questions. */
+/* Klippy itself, or the Moonraker that speaks of it. */
 struct source {
-	const char *path;  /* of a socket; NULL: HTTP */
-	unsigned port;	   /* of HTTP */
-	pid_t listener;	   /* as kf_api_request */
-	const char *info;  /* method or target that asks for what it is ... */
-	const char *query; /* ... and for its objects; HTTP's ends in '?' */
-};
-
-struct inquiry {
 	const struct kf_klippy *klippy;
+	unsigned port; /* Moonraker's, over HTTP; 0: Klippy's own socket */
 	int64_t deadline_ms;
-	/* The answer: what it does, or, where that is asked for, the sections of its configuration.
-	 */
-	struct kf_print_state print;
-	bool settings_wanted;
-	json_t *settings;
-	struct kf_error why; /* of all that did not answer */
 };
 
-/*
- * Send method (over HTTP: a target) with objects, as Klippy's API takes them (borrowed; NULL: none)
- * and as Moonraker's HTTP does.
- */
-static int request(const struct source *source, const char *method, json_t *objects,
-		   const char *http, int64_t deadline_ms, json_t **ret, struct kf_error *err)
+static int request(const struct source *source, const char *method, json_t *params,
+		   const char *target, json_t **ret, struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *params =
-		objects ? json_pack("{s:O}", "objects", objects) : NULL;
-	char target[256];
+	const struct kf_klippy *klippy = source->klippy;
 
-	if (source->path)
-		return kf_api_request(source->path, source->listener, method, params, deadline_ms,
-				      ret, err);
-	kf_text_format(target, sizeof(target), "%s%s", method, http);
-	return kf_api_get(source->port, target, deadline_ms, ret, err);
+	if (source->port)
+		return kf_api_get(source->port, target, source->deadline_ms, ret, err);
+	return kf_api_request(klippy->api, klippy->pid, method, params, source->deadline_ms, ret,
+			      err);
 }
 
-static int request_print(struct inquiry *inquiry, const struct source *source, int64_t deadline_ms,
-			 struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *objects =
-		json_pack("{s:n, s:n, s:n, s:n, s:n}", "print_stats", "virtual_sdcard",
-			  "pause_resume", "idle_timeout", "webhooks");
-	_cleanup_(kf_json_decrefp) json_t *status = NULL;
-	int r = request(source, source->query, objects,
-			"print_stats&virtual_sdcard&pause_resume&idle_timeout&webhooks",
-			deadline_ms, &status, err);
-
-	if (r == 0)
-		kf_print_state_read(status, &inquiry->print);
-	return r;
-}
-
-/* Every configuration that a Klippy runs with has an [mcu]: without, none is read yet. */
-static int request_settings(struct inquiry *inquiry, const struct source *source,
-			    int64_t deadline_ms, struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *objects = json_pack("{s:[s]}", "configfile", "settings");
-	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
-	int r = request(source, source->query, objects, "configfile=settings", deadline_ms, &answer,
-			err);
-	json_t *settings = json_object_get(
-		json_object_get(json_object_get(answer, "status"), "configfile"), "settings");
-
-	if (r < 0)
-		return r;
-	if (!json_is_object(json_object_get(settings, "mcu")))
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell its configuration");
-	inquiry->settings = json_incref(settings);
-	return 0;
-}
-
-static int check_subject(const struct inquiry *inquiry, const struct source *source,
-			 const json_t *info, struct kf_error *err)
+/* A socket says which process listens there; Moonraker has to name the one that it speaks of. */
+static int check_process(const struct source *source, const json_t *info, struct kf_error *err)
 {
 	const json_t *pid = json_object_get(info, "process_id");
 
-	if (source->listener ||
-	    (json_is_integer(pid) && json_integer_value(pid) == inquiry->klippy->pid))
+	if (!source->port ||
+	    (json_is_integer(pid) && json_integer_value(pid) == source->klippy->pid))
 		return 0;
 	if (!json_is_integer(pid))
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell of which process it speaks");
-	return kf_fail(err, KF_PRINTER_UNKNOWN, "speaks of another Klippy, process %lld",
+		return kf_fail(err, KF_PRINTER_UNKNOWN,
+			       "http://127.0.0.1:%u does not tell of which process it speaks",
+			       source->port);
+	return kf_fail(err, KF_PRINTER_UNKNOWN,
+		       "http://127.0.0.1:%u speaks of another Klippy, process %lld", source->port,
 		       (long long)json_integer_value(pid));
 }
 
-static int query_source(struct inquiry *inquiry, const struct source *source, struct kf_error *err)
+/* Its configuration; or else its state, *ret_status stays NULL unless that is "ready". */
+static int ask_source(const struct source *source, bool settings, json_t **ret_info,
+		      json_t **ret_status, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *info = NULL;
-	int64_t deadline_ms = kf_now_ms() + SOURCE_MS;
-	int r;
+	_cleanup_(kf_json_decrefp) json_t *params = NULL;
+	int r = request(source, "info", NULL, "/printer/info", &info, err);
 
-	if (deadline_ms > inquiry->deadline_ms)
-		deadline_ms = inquiry->deadline_ms;
-	r = request(source, source->info, NULL, "", deadline_ms, &info, err);
-	if (r < 0)
-		return r;
-	r = check_subject(inquiry, source, info, err);
-	if (r == 0 && inquiry->settings_wanted)
-		r = request_settings(inquiry, source, deadline_ms, err);
-	else if (r == 0 && !kf_print_state_read_info(info, &inquiry->print))
-		r = request_print(inquiry, source, deadline_ms, err);
-	if (r == 0 && !inquiry->settings_wanted && inquiry->print.state == KF_PRINT_UNCLEAR)
-		r = kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
-	if (r < 0 && source->path)
-		kf_error_prefix(err, "%s", source->path);
-	else if (r < 0)
-		kf_error_prefix(err, "http://127.0.0.1:%u", source->port);
-	return r;
-}
-
-/* True: that was the answer, or a signal came. */
-static bool is_answered(struct inquiry *inquiry, const struct source *source, int *ret)
-{
-	struct kf_error err;
-
-	*ret = query_source(inquiry, source, &err);
-	if (*ret == 0)
-		return true;
-	if (inquiry->why.message[0] && *ret != -EINTR) {
-		struct kf_error before = inquiry->why;
-
-		kf_fail(&inquiry->why, KF_PRINTER_UNKNOWN, "%s; %s", before.message, err.message);
-	} else {
-		inquiry->why = err;
+	if (r == 0)
+		r = check_process(source, info, err);
+	if (r == 0 && settings) {
+		params = json_pack("{s:{s:[s]}}", "objects", "configfile", "settings");
+		r = request(source, "objects/query", params,
+			    "/printer/objects/query?configfile=settings", ret_status, err);
+	} else if (r == 0 && strcmp(text(info, "state"), "ready") == 0) {
+		params = json_pack("{s:{s:n, s:n, s:n, s:n, s:n}}", "objects", "print_stats",
+				   "virtual_sdcard", "pause_resume", "idle_timeout", "webhooks");
+		r = request(source, "objects/query", params,
+			    "/printer/objects/query?print_stats&virtual_sdcard&pause_resume&"
+			    "idle_timeout&webhooks",
+			    ret_status, err);
 	}
-	return *ret == -EINTR;
-}
-
-static bool server_section(const char *line)
-{
-	return strncmp(line, "[server]", 8) == 0;
+	if (r == 0)
+		*ret_info = TAKE_PTR(info);
+	return r;
 }
 
 unsigned kf_moonraker_port(const char *conf)
@@ -270,7 +197,7 @@ unsigned kf_moonraker_port(const char *conf)
 	for (char *line = strtok_r(text, "\r\n", &save); line;
 	     line = strtok_r(NULL, "\r\n", &save)) {
 		if (*line == '[')
-			server = server_section(line);
+			server = strncmp(line, "[server]", 8) == 0;
 		if (!server || strncmp(line, "port", 4) != 0)
 			continue;
 		line += 4 + strspn(line + 4, " \t");
@@ -283,81 +210,83 @@ unsigned kf_moonraker_port(const char *conf)
 	return (unsigned)port;
 }
 
-static bool moonraker_by_socket(struct inquiry *inquiry, int *ret)
+/* By the first configuration of its that is beside Klippy. */
+static unsigned find_moonraker(const struct kf_klippy *klippy)
 {
-	char path[PATH_MAX];
-	const struct source source = { .path = path,
-				       .info = "printer.info",
-				       .query = "printer.objects.query" };
-
-	for (size_t i = 0; i < inquiry->klippy->folder_count; i++)
-		if (kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
-				   inquiry->klippy->folders[i]) &&
-		    access(path, F_OK) == 0 && is_answered(inquiry, &source, ret))
-			return true;
-	return false;
-}
-
-static void moonraker_by_http(struct inquiry *inquiry, int *ret)
-{
-	struct source source = {
-		.info = "/printer/info",
-		.query = "/printer/objects/query?",
-	};
 	char conf[PATH_MAX];
+	unsigned port = 0;
 
-	for (size_t i = 0; i < inquiry->klippy->folder_count; i++) {
+	for (size_t i = 0; i < klippy->folder_count && !port; i++)
 		if (kf_text_format(conf, sizeof(conf), "%s/config/moonraker.conf",
-				   inquiry->klippy->folders[i]))
-			source.port = kf_moonraker_port(conf);
-		if (source.port)
-			break;
-	}
-	if (!source.port)
-		source.port = KF_MOONRAKER_PORT;
-	is_answered(inquiry, &source, ret);
+				   klippy->folders[i]))
+			port = kf_moonraker_port(conf);
+	return port ? port : KF_MOONRAKER_PORT;
 }
 
-/* Its own socket, then a Moonraker beside it: by socket, by HTTP. */
-static int query_sources(struct inquiry *inquiry, struct kf_error *err)
+/*
+ * Klippy itself, else the Moonraker beside it: that one answers where Klippy's socket is another
+ * user's. It has a socket too, of the same user.
+ */
+static int ask(const struct kf_klippy *klippy, bool settings, int64_t deadline_ms,
+	       json_t **ret_info, json_t **ret_status, struct kf_error *err)
 {
-	const struct kf_klippy *klippy = inquiry->klippy;
-	const struct source own = { .path = klippy->api,
-				    .listener = klippy->pid,
-				    .info = "info",
-				    .query = "objects/query" };
+	struct source source = { .klippy = klippy };
+	struct kf_error own = { 0 }, moonraker = { 0 };
 	int r = 0;
 
-	if (!(klippy->api[0] && is_answered(inquiry, &own, &r)) &&
-	    !moonraker_by_socket(inquiry, &r))
-		moonraker_by_http(inquiry, &r);
-	if (r < 0 && err)
-		*err = inquiry->why;
-	return r;
+	if (klippy->api[0]) {
+		source.deadline_ms = MIN(kf_now_ms() + SOURCE_MS, deadline_ms);
+		r = ask_source(&source, settings, ret_info, ret_status, &own);
+		if (r == 0)
+			return 0;
+	}
+	if (r != -EINTR) {
+		source.port = find_moonraker(klippy);
+		source.deadline_ms = MIN(kf_now_ms() + SOURCE_MS, deadline_ms);
+		r = ask_source(&source, settings, ret_info, ret_status, &moonraker);
+	}
+	if (r == -EINTR)
+		return kf_fail_stopped(err);
+	return r == 0 ? 0
+		      : kf_fail(err, KF_PRINTER_UNKNOWN, "%s%s%s", own.message,
+				own.message[0] ? "; " : "", moonraker.message);
 }
 
 int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 		       struct kf_print_state *ret, struct kf_error *err)
 {
-	struct inquiry inquiry = { .klippy = klippy, .deadline_ms = deadline_ms };
-	int r = query_sources(&inquiry, err);
+	_cleanup_(kf_json_decrefp) json_t *info = NULL;
+	_cleanup_(kf_json_decrefp) json_t *status = NULL;
+	struct kf_print_state print;
+	int r = ask(klippy, false, deadline_ms, &info, &status, err);
 
-	if (r == 0)
-		*ret = inquiry.print;
-	return r;
+	if (r < 0)
+		return r;
+	if (!kf_print_state_read_info(info, &print))
+		kf_print_state_read(status, &print);
+	if (print.state == KF_PRINT_UNCLEAR)
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
+	*ret = print;
+	return 0;
 }
 
 int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json_t **ret,
 		       struct kf_error *err)
 {
-	struct inquiry inquiry = { .klippy = klippy,
-				   .deadline_ms = deadline_ms,
-				   .settings_wanted = true };
-	int r = query_sources(&inquiry, err);
+	_cleanup_(kf_json_decrefp) json_t *info = NULL;
+	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
+	json_t *settings;
+	int r = ask(klippy, true, deadline_ms, &info, &answer, err);
 
-	if (r == 0)
-		*ret = inquiry.settings;
-	return r;
+	if (r < 0)
+		return r;
+	settings = json_object_get(
+		json_object_get(json_object_get(answer, "status"), "configfile"), "settings");
+	/* Every configuration that a Klippy runs with has an [mcu]: without, none is read yet. */
+	if (!json_is_object(json_object_get(settings, "mcu")))
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell its configuration");
+	*ret = json_incref(settings);
+	return 0;
 }
 
 /* The state, and what it says of that up to the first line's end. */
