@@ -280,8 +280,8 @@ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json
 
 	if (r < 0)
 		return r;
-	settings = json_object_get(
-		json_object_get(json_object_get(answer, "status"), "configfile"), "settings");
+	settings = json_object_get(json_object_get(json_object_get(answer, "status"), "configfile"),
+				   "settings");
 	/* Every configuration that a Klippy runs with has an [mcu]: without, none is read yet. */
 	if (!json_is_object(json_object_get(settings, "mcu")))
 		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell its configuration");
