@@ -112,7 +112,7 @@ checksums() {
 	doctor
 	[[ $(found tree Klipper) == "note: $HOME/klipper: v0.13.0-0-g"*"-dirty: changed by hand | git status"* ]]
 	mkdir "$HOME/klipper/klippy"
-	echo 'APP_NAME = "Kalico"' >"$HOME/klipper/klippy/__init__.py"
+	touch "$HOME/klipper/klippy/__init__.py"
 	mkdir -p "$HOME/katapult/src" "$HOME/katapult/scripts"
 	touch "$HOME/katapult/Makefile" "$HOME/katapult/src/Kconfig" "$HOME/katapult/scripts/flashtool.py"
 	in_git "$HOME/katapult"
@@ -206,10 +206,10 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[ "$(found config octopus)" = "ok: saved for stm32h723xx, application at 0x08020000" ]
 	echo 'CONFIG_MCU="rp2040"' >"$saved/.config"
 	doctor
-	[ "$(found config octopus)" = "wrong: the board is stm32h723, its saved configuration is for rp2040 | choose the board's own MCU: kf config octopus" ]
+	[ "$(found config octopus)" = "wrong: the board is stm32h723, its saved configuration is for rp2040: choose the board's own MCU | kf config octopus" ]
 	echo 'CONFIG_MACH_STM32=y' >"$saved/.config"
 	doctor
-	[ "$(found config octopus)" = "note: what is saved names no MCU: it is completed, and checked, when it is built | look it over: kf config octopus" ]
+	[ "$(found config octopus)" = "note: what is saved names no MCU: it is completed, and checked, when it is built | kf config octopus" ]
 	# shellcheck disable=SC2016 # that is what is in the file
 	echo 'CONFIG_MCU=$(shell id)' >"$saved/.config"
 	doctor
