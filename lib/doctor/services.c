@@ -13,7 +13,7 @@
 #include "systemd/hold.h"
 #include "usb/holder.h"
 
-enum { QUERY_MS = 10000, CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
+enum { QUERY_MS = 10000, PRINT_STATE_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
 /* Would a flash be able to stop it, and what would stop along with it? */
 static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
@@ -124,7 +124,7 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 
 	name_process(klippy->pid, who, sizeof(who));
 
-	if (kf_print_state_ask(klippy, kf_now_ms() + CONSULT_MS, &print, &err) < 0) {
+	if (kf_print_state_ask(klippy, kf_now_ms() + PRINT_STATE_MS, &print, &err) < 0) {
 		kf_error_prefix(&err, "%s", who);
 		kf_error_hint(
 			&err,

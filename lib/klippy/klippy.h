@@ -13,8 +13,7 @@
 struct kf_klippy {
 	pid_t pid;
 	char api[PATH_MAX]; /* its own socket (-a); empty: it has none */
-	/* Where Moonraker's socket may be (comms/) and its configuration (config/): printer_data.
-	 */
+	/* Each may be printer_data, with Moonraker's configuration in config/. */
 	char folders[KF_KLIPPY_FOLDERS][PATH_MAX];
 	size_t folder_count;
 };
