@@ -112,33 +112,23 @@ field() {
 	END
 }
 
-@test "a board whose USB name is wrong keeps the registry's MCU" {
+@test "a board without /dev/serial is found; if its USB name is wrong it keeps the registry's MCU" {
 	registry <<<'{"devices": {"toolhead": {"mcu": "rp2040",
 		"serial_pattern": "usb-Klipper_stm32f446xx_2B0026000A51373330333137*"}}}'
 	scan no-links --
-	[ "$(field '.board | .key, .mcu, .usb.model')" = "toolhead rp2040 stm32f446xx" ]
+	[ "$(field '.board | .key, .mcu, .usb.model, .tty, .by_id, .by_path')" = \
+		"toolhead rp2040 stm32f446xx /dev/ttyACM11 null null" ]
 }
 
-@test "without /dev/serial a board is still found" {
-	registry <<<'{"devices": {"toolhead": {"mcu": "stm32f446",
-		"serial_pattern": "usb-Klipper_stm32f446xx_*"}}}'
-	scan no-links --
-	[ "$(field '.board | .key, .tty, .by_id, .by_path')" = "toolhead /dev/ttyACM11 null null" ]
-}
-
-@test "a link that leads to another converter is not reported" {
-	scan ch340 --
-	[ "$(field '.board | .tty, .by_id')" = "/dev/ttyUSB0 /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 /dev/ttyUSB1 null" ]
-	[ "$(field '.board | .by_path')" = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:4.1:1.0-port0 /dev/serial/by-path/pci-0000:00:14.0-usb-0:4.2:1.0-port0" ]
-}
-
-@test "converters without a serial are told apart by their ports" {
+@test "converters without a serial are told apart by their ports; the link belongs to one of them" {
 	registry <<<'{"devices": {
 		"left": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.2"},
 		"right": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.1"}}}'
 	scan ch340 --
 	[ "$status" -eq 0 ]
 	[ "$(field '.board | .key, .usb.port')" = "right 1-4.1 left 1-4.2" ]
+	[ "$(field '.board | .tty, .by_id')" = "/dev/ttyUSB0 /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 /dev/ttyUSB1 null" ]
+	[ "$(field '.board | .by_path')" = "/dev/serial/by-path/pci-0000:00:14.0-usb-0:4.1:1.0-port0 /dev/serial/by-path/pci-0000:00:14.0-usb-0:4.2:1.0-port0" ]
 }
 
 @test "the second port of a Klipper board is not the board" {
@@ -165,7 +155,12 @@ field() {
 	[[ ${stderr_lines[2]} == *"if a is on another USB port than 1-1.2 now: kf set a usb_port=PORT" ]]
 }
 
-@test "an empty registry file, as after a power cut, is an error" {
+@test "a registry that is broken, or empty as after a power cut, is an error" {
+	registry <<<'{"devices": '
+	scan octopus-klipper --
+	[ "$status" -eq 78 ]
+	[ "$output" = "" ]
+	[[ "$stderr" == "kf-scan: "*devices.json* ]]
 	registry </dev/null
 	run --separate-stderr kf-scan --keys
 	[ "$status" -eq 78 ]
@@ -258,7 +253,7 @@ field() {
 	END
 }
 
-@test "on a terminal it is a table, unless records are asked for" {
+@test "on a terminal it is a table, unless records are wanted" {
 	run umock octopus-klipper.umockdev -- script -qec "kf-scan -q" /dev/null
 	[[ "$output" == "3 registered, 1 USB device found"* ]]
 	run umock octopus-klipper.umockdev -- script -qec "kf-scan -q --json" /dev/null
@@ -337,14 +332,6 @@ field() {
 	[[ "$output" == "kf-scan "[0-9]* ]]
 }
 
-@test "a broken registry is reported" {
-	registry <<<'{"devices": '
-	scan octopus-klipper --
-	[ "$status" -eq 78 ]
-	[ "$output" = "" ]
-	[[ "$stderr" == "kf-scan: "*devices.json* ]]
-}
-
 @test "--keys lists the registered keys without a scan" {
 	registry <<<'{"devices": {"octopus-pro": {"name": "O", "mcu": "stm32h723",
 		"serial_pattern": "usb-Klipper_stm32h723xx_1*"}, "spider": {"name": "S", "mcu": "stm32f446",
@@ -362,9 +349,6 @@ field() {
 		run ! grep -E '"/(sys|proc|run|dev)/' "$BATS_TEST_TMPDIR/asked"
 		;;
 	esac
-	registry <<<'{'
-	run --separate-stderr kf-scan --keys
-	[ "$status" -eq 78 ]
 	run --separate-stderr kf-scan --keys --ports
 	[ "$status" -eq 64 ]
 	run --separate-stderr bash -c 'kf-scan --keys >/dev/full'
