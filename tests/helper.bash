@@ -71,7 +71,7 @@ status_of() {
 
 # hotplug FIXTURE... STEP... -- COMMAND...: devices come and go; see hotplug.py.
 hotplug() {
-	mocked timeout 20 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"
+	mocked timeout 60 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"
 }
 
 # unread COMMAND...: COMMAND with a pipe for its output that nobody reads any more.

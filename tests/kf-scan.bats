@@ -239,7 +239,7 @@ field() {
 @test "the table shows key, name, state and path" {
 	scan octopus-katapult beacon two-ports -- --all --table
 	[ "$status" -eq 0 ]
-	[ "$stderr" = "" ]
+	diff - <(cat <<<"$stderr") <<<""
 	diff - <(cat <<<"$output") <<-'END'
 		3 registered, 4 USB devices found
 		  [OK] octopus-pro: Octopus Pro v1.1 (stm32h723)  katapult        /dev/serial/by-id/usb-katapult_stm32h723xx_29001A001151313531383332-if00
@@ -271,18 +271,16 @@ field() {
 }
 
 @test "--wait returns when the board is plugged in" {
-	run --separate-stderr hotplug octopus-klipper.umockdev err +nitehawk-katapult.umockdev -- \
+	run -0 --separate-stderr hotplug octopus-klipper.umockdev err +nitehawk-katapult.umockdev -- \
 		kf-scan --wait --device nitehawk
-	[ "$status" -eq 0 ]
 	[ "$(field '.board | .key, .mode')" = "nitehawk katapult" ]
 }
 
 @test "--follow reports boards that come and go, until a signal" {
-	run --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
+	run -143 --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
 		-octopus-klipper.umockdev out +octopus-katapult.umockdev out \
 		-octopus-katapult.umockdev out +octopus-dfu.umockdev out -octopus-dfu.umockdev out \
 		TERM -- kf-scan --follow -q
-	[ "$status" -eq 143 ]
 	valid_records <<<"$output"
 	diff - <(jq -r '.board | [.key, .connected, .mode, .tty] | map(. // "-") | join(" ")' <<<"$output") <<-'END'
 		octopus-pro true klipper /dev/ttyACM0
@@ -297,15 +295,13 @@ field() {
 
 @test "--follow --device follows one board, and reports a second one that fits" {
 	registry <<<'{"devices": {"octopus-pro": {"serial_pattern": "usb-Klipper_rp2040_*"}}}'
-	run --separate-stderr hotplug err +nitehawk-katapult.umockdev out +beacon.umockdev \
+	run -130 --separate-stderr hotplug err +nitehawk-katapult.umockdev out +beacon.umockdev \
 		+two-ports.umockdev out INT -- kf-scan --follow --device octopus-pro
-	[ "$status" -eq 130 ]
 	[ "$(field '.board.tty, .error.code')" = "/dev/ttyACM1 null /dev/ttyACM8 ambiguous" ]
 }
 
 @test "--follow ends when nobody reads any more" {
-	run --separate-stderr hotplug octopus-klipper.umockdev out close -- kf-scan --follow -q
-	[ "$status" -eq 0 ]
+	run -0 --separate-stderr hotplug octopus-klipper.umockdev out close -- kf-scan --follow -q
 	[ "$stderr" = "" ]
 }
 
