@@ -3,7 +3,7 @@
 #ifndef KF_DOCTOR_CHECK_H
 #define KF_DOCTOR_CHECK_H
 
-#include "doctor/doctor.h"
+#include "doctor/finding.h"
 #include "registry/registry.h"
 #include "usb/devices.h"
 

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "doctor/check.h"
+#include "doctor/doctor.h"
 
 static const struct {
 	const char *name;

@@ -4,21 +4,7 @@
 #define KF_DOCTOR_DOCTOR_H
 
 #include "core/error.h"
-
-enum kf_health {
-	KF_HEALTH_OK,
-	KF_HEALTH_NOTE,	 /* not there, or worth knowing: nothing fails for it */
-	KF_HEALTH_WRONG, /* something will not work until it is put right */
-};
-
-/* One result of a check, for people and programs. */
-struct kf_finding {
-	const char *check;	    /* "registry", "tree", "toolchain" ...: see doctor.c */
-	char subject[KF_NAME_SIZE]; /* what was looked at: a key, a service; may be empty */
-	enum kf_health health;
-	char message[768]; /* one sentence, clean */
-	char remedy[384];  /* what to do; empty: nothing */
-};
+#include "doctor/finding.h"
 
 /*
  * Run all checks, and report each finding as it is made. Returns how many are wrong, or
