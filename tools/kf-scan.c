@@ -21,30 +21,25 @@
 #include "usb/occupant.h"
 
 enum { WAIT_MS = 30000, VERSIONS_MS = 3000 };
-enum {
-	OPT_ALL = 256,
-	OPT_WAIT,
-	OPT_FOLLOW,
-	OPT_JSON,
-	OPT_TABLE,
-	OPT_KEYS,
-	OPT_PORTS,
-	OPT_VERSIONS
-};
+enum { OPT_WAIT = 256, OPT_JSON, OPT_TABLE };
+
+static struct {
+	int all, follow, keys, ports, versions;
+} opt;
 
 static const struct option options[] = {
-	{ "all", no_argument, NULL, OPT_ALL },
+	{ "all", no_argument, &opt.all, 1 },
 	{ "device", required_argument, NULL, 'd' },
 	{ "wait", optional_argument, NULL, OPT_WAIT },
-	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "follow", no_argument, &opt.follow, 1 },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "table", no_argument, NULL, OPT_TABLE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
-	{ "keys", no_argument, NULL, OPT_KEYS },
-	{ "ports", no_argument, NULL, OPT_PORTS },
-	{ "versions", no_argument, NULL, OPT_VERSIONS },
+	{ "keys", no_argument, &opt.keys, 1 },
+	{ "ports", no_argument, &opt.ports, 1 },
+	{ "versions", no_argument, &opt.versions, 1 },
 	{ 0 },
 };
 
@@ -52,7 +47,7 @@ struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	int64_t wait_ms; /* or -1: not at all */
-	bool follow, table, quiet, keys, ports, versions;
+	bool table, quiet;
 	struct kf_tally tally;
 };
 
@@ -241,10 +236,10 @@ static int list(struct scan *scan, struct kf_error *err)
 
 	if (r < 0)
 		return r;
-	if (inventory->boards.count == 0 && !scan->follow)
+	if (inventory->boards.count == 0 && !opt.follow)
 		return nothing_there(inventory, err);
 	found = inventory->found;
-	if (scan->versions)
+	if (opt.versions)
 		ask_versions(&inventory->boards);
 	kf_text_format(summary, sizeof(summary), "%zu registered, %zu USB device%s found",
 		       registered, found, found == 1 ? "" : "s");
@@ -284,14 +279,14 @@ static int run(struct scan *scan, struct kf_error *err)
 	struct kf_device device;
 	int r;
 
-	if (scan->ports)
+	if (opt.ports)
 		return write_ports(err);
 	r = kf_registry_load(&scan->registry, err);
-	if (r == 0 && scan->keys)
+	if (r == 0 && opt.keys)
 		return write_keys(&scan->registry, err);
 	if (r == 0 && key)
 		r = kf_registry_device(&scan->registry, key, &device, err);
-	if (r == 0 && (scan->wait_ms >= 0 || scan->follow)) {
+	if (r == 0 && (scan->wait_ms >= 0 || opt.follow)) {
 		kf_stop_install();
 		r = kf_monitor_new(&monitor, err);
 	}
@@ -299,9 +294,9 @@ static int run(struct scan *scan, struct kf_error *err)
 		r = wait_for(scan, monitor, err);
 	if (r == 0)
 		r = list(scan, err);
-	if (r == 0 && scan->follow)
+	if (r == 0 && opt.follow)
 		r = follow(scan, monitor, err);
-	return scan->follow && r == -EPIPE ? 0 : r;
+	return opt.follow && r == -EPIPE ? 0 : r;
 }
 
 /* -1: go on; else the status to leave with. */
@@ -312,8 +307,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 
 	while ((c = getopt_long(argc, argv, "d:qhV", options, NULL)) != -1) {
 		switch (c) {
-		case OPT_ALL:
-			scan->inventory.absent = true;
+		case 0:
 			break;
 		case 'd':
 			if (scan->inventory.key)
@@ -325,18 +319,6 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			if (optarg &&
 			    kf_value_read(KF_VALUE_DELAY, "wait", optarg, &scan->wait_ms, &err) < 0)
 				return kf_usage_error(&err);
-			break;
-		case OPT_FOLLOW:
-			scan->follow = true;
-			break;
-		case OPT_KEYS:
-			scan->keys = true;
-			break;
-		case OPT_PORTS:
-			scan->ports = true;
-			break;
-		case OPT_VERSIONS:
-			scan->versions = true;
 			break;
 		case OPT_JSON:
 		case OPT_TABLE:
@@ -353,7 +335,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			return kf_usage_see();
 		}
 	}
-	if (scan->keys && scan->ports)
+	if (opt.keys && opt.ports)
 		return kf_usage_mistake("--keys and --ports exclude each other");
 	if (optind < argc)
 		return kf_usage_mistake("%s: takes no arguments, only options", argv[optind]);
@@ -371,6 +353,7 @@ int main(int argc, char *argv[])
 	status = parse_options(argc, argv, &scan);
 	if (status >= 0)
 		return status;
+	scan.inventory.absent = opt.all;
 	kf_log_init("kf-scan", scan.quiet);
 	r = run(&scan, &err);
 	return kf_usage_end(r < 0 ? r : kf_tally_status(&scan.tally), &err);
