@@ -23,11 +23,11 @@ static const struct option options[] = {
 
 static const char help[] =
 	"usage: kf-doctor [OPTION]...\n\n"
-	"Looks at everything that a build and a flash need, and says what to do where something\n"
-	"is missing: [OK] is fit, [--] is worth knowing, [!!] has to be put right.\n\n"
+	"Checks everything that a build and a flash need, and says what to do if something\n"
+	"is missing. [OK]: right; [--]: worth knowing; [!!]: you have to correct it.\n\n"
 	"      --json                 JSON Lines on standard output, also on a terminal\n"
 	"      --table                text for people, also in a pipe\n"
-	"  -q, --quiet                only what has to be put right\n"
+	"  -q, --quiet                only the checks that you have to correct\n"
 	"  -h, --help                 this text\n"
 	"  -V, --version              the version\n";
 

@@ -33,8 +33,8 @@ static const char help[] =
 	"Keep services stopped for a client that holds a lease on them. Started by\n"
 	"kalico-flash.socket when kf-service hold connects to it.\n"
 	"\n"
-	"      --settle        start what is to run again and nobody holds, and end\n"
-	"      --check         fail (75) and name who holds a lease, if anybody does\n"
+	"      --settle        start units that have to run again and nobody holds\n"
+	"      --check         if a lease is held, name its user and fail (75)\n"
 	"  -t, --timeout=S     seconds that a unit has to start (default: 30)\n"
 	"  -h, --help          show this\n"
 	"  -V, --version       show the version\n";
