@@ -92,27 +92,26 @@ void campaign_table(const struct campaign *c, size_t broken)
 		"# The fault campaign\n\n"
 		"Written by `make check-faults RUNS=%zu SEED=%llu`: a simulated board is flashed, "
 		"and at "
-		"one frame\nof the talk with Katapult one thing goes wrong. Each fault happens at "
+		"one frame\nof the exchange with Katapult one fault happens. Each fault happens at "
 		"each frame, in each direction, of:\n\n",
 		c->runs, (unsigned long long)c->seed);
 	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
 		fprintf(out, "- %s (%zu bytes; %u frames to the board, %u from it)\n",
 			campaign_setups[s].name, c->labs[s].image.len, c->frames[s][SIM_TO_BOARD],
 			c->frames[s][SIM_FROM_BOARD]);
-	fputs("\nAfter each: nothing is called flashed or current that the board does not hold and "
-	      "run; a failure has its word,\nits reason and its remedy; the notes name no image "
-	      "that "
-	      "is not there; the next plain run brings the image onto\nthe board. A board that is "
-	      "stuck in its bootloader (a bad frame wedges Katapult, a stall lasts until a reset)\n"
-	      "is power-cycled in between, after kf-flash has said so. A board that is not in "
-	      "Katapult and has only half of\nthe firmware is brought back by a double click on "
-	      "its "
-	      "reset button. A run with a fault has 300 ms in all, or\nfour times that where the "
-	      "fault did not come within them: so more or fewer end with timeout, as the machine "
-	      "is.\n\n"
+	/* clang-format off */
+	fputs("\nAfter each fault this is checked. The result is \"flashed\" or \"current\" only if the board\n"
+	      "has and runs the image. A failure has its code, its reason and its hint. The last flash\n"
+	      "of the board names no image that the board does not have. The next run without a fault\n"
+	      "writes the image. If a board is stuck in its bootloader (a bad frame wedges Katapult, a\n"
+	      "stall lasts until a reset), it is power-cycled before that run, after kf-flash has said\n"
+	      "so. If a board is not in Katapult and has only half of the firmware, its reset button is\n"
+	      "double-clicked. A run with a fault has 300 ms, or four times that if the fault did not\n"
+	      "happen in this time: so a slower machine has more timeouts.\n\n"
 	      "| fault | frame | runs | the run ended | stuck | next: flashed | next: current | "
 	      "broken |\n|---|---|---|---|---|---|---|---|\n",
 	      out);
+	/* clang-format on */
 	for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
 		write_row(c, f, out);
 	fprintf(out, "\n%zu runs, %zu broken.\n", c->runs, broken);
