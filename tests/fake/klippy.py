@@ -84,18 +84,19 @@ def mcus(number, asked):
 
 
 def talk(conn, prefix):
+    """Answer one request; False: the other side has hung up."""
     global RECORDED
     data = b""
     while not data.endswith(b"\x03"):
         more = conn.recv(4096)
         if not more:
-            return
+            return False
         data += more
     request = json.loads(data[:-1])
     asked = request.get("params", {}).get("objects", {})
     if any(name.split()[0] in ("configfile", "mcu") for name in asked):
         conn.sendall(json.dumps(mcus(request["id"], asked)).encode() + b"\x03")
-        return
+        return True
     answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]), asked)
     text = json.dumps(answer).encode() + b"\x03"
     if MODE == "garbage":
@@ -105,7 +106,7 @@ def talk(conn, prefix):
     elif MODE == "deny":
         text = b'{"id": 1, "error": {"error": "WebRequestError", "message": "no \x1b[31m"}}\x03'
     elif MODE == "events":
-        text = b'{"method": "notify", "params": [{}]}\x03{"id": 7, "result": {}}\x03' + text
+        text = b'{"method": "notify", "params": [{}]}\x03{"id": 99, "result": {}}\x03' + text
     while MODE == "endless":
         conn.sendall(b"x" * 65536)
     if MODE == "silent":
@@ -115,16 +116,21 @@ def talk(conn, prefix):
     conn.sendall(text)
     if asked and "THEN" in ENV:
         RECORDED = load(ENV["THEN"])
+    return True
+
+
+def serve_one(conn, prefix):
+    with conn:
+        try:
+            while talk(conn, prefix):
+                pass
+        except OSError:
+            pass
 
 
 def serve(sock, prefix):
     while True:
-        conn, _ = sock.accept()
-        with conn:
-            try:
-                talk(conn, prefix)
-            except OSError:
-                pass
+        start(serve_one, sock.accept()[0], prefix)
 
 
 class Http(http.server.BaseHTTPRequestHandler):
