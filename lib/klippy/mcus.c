@@ -55,7 +55,7 @@ static const char *name_of(const char *section)
 static int find_or_add(struct kf_mcus *mcus, const char *section, struct kf_mcu **ret)
 {
 	const char *own = name_of(section);
-	char name[KF_NAME_SIZE];
+	char name[sizeof((*ret)->name)];
 	struct kf_mcu *list;
 
 	kf_text_clean(name, sizeof(name), own, strlen(own));

@@ -16,7 +16,7 @@
 
 /* Texts are clean; empty: not told. */
 struct kf_mcu {
-	char name[KF_NAME_SIZE];   /* "mcu", or NAME of [mcu NAME] in the configuration's case */
+	char name[64];		   /* "mcu", or NAME of [mcu NAME] in the configuration's case */
 	char serial[KF_DEV_SIZE];  /* as configured: a port, or a host process' socket or pty */
 	uint32_t baud;		   /* of serial; 0: none, no UART */
 	char restart_method[32];   /* command, arduino, cheetah, rpi_usb */

@@ -26,6 +26,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENV = os.environ
@@ -74,11 +75,18 @@ def listen(path):
 
 
 def mcus(number, asked):
-    """$MCUS, {NAME: [SERIAL, VERSION]}, as docs/Status_Reference.md has configfile and mcu."""
-    drives = json.loads(ENV.get("MCUS", "{}"))
-    status = {name: {"mcu_version": drives[name][1]} for name in asked if name in drives}
+    """$MCUS, {NAME: [SERIAL, VERSION]} or {NAME: {"config": {...}, "object": {...}}}, as
+    docs/Status_Reference.md has configfile (whose sections are in lower case) and mcu."""
+    known = {}
+    for name, mcu in json.loads(ENV.get("MCUS", "{}")).items():
+        if isinstance(mcu, list):
+            mcu = {"config": {"serial": mcu[0]}, "object": {"mcu_version": mcu[1]}}
+        known[name] = mcu
+    if asked is None:
+        return {"id": number, "result": {"objects": ["webhooks", "configfile", *known]}}
+    status = {name: known[name]["object"] for name in asked if name in known}
     if "configfile" in asked:
-        settings = {name: {"serial": serial} for name, (serial, _) in drives.items()}
+        settings = {name.lower(): mcu["config"] for name, mcu in known.items()}
         status["configfile"] = {"settings": dict(settings, printer={"kinematics": "none"})}
     return {"id": number, "result": {"eventtime": 1.0, "status": status}}
 
@@ -94,7 +102,9 @@ def talk(conn, prefix):
         data += more
     request = json.loads(data[:-1])
     asked = request.get("params", {}).get("objects", {})
-    if any(name.split()[0] in ("configfile", "mcu") for name in asked):
+    if re.search("objects.list$", request["method"]) and MODE == "":
+        asked = None
+    if asked is None or any(name.split()[0] in ("configfile", "mcu") for name in asked):
         conn.sendall(json.dumps(mcus(request["id"], asked)).encode() + b"\x03")
         return True
     answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]), asked)
@@ -137,10 +147,13 @@ class Http(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, _, asked = self.path.partition("?")
         known = (k for k in RECORDED if k.startswith("http GET " + path))
-        recorded = RECORDED[next(known)]
+        recorded = RECORDED[next(known, "http GET /printer/info")]
         answer = edit(recorded["body"], asked.split("&"))
-        if asked == "configfile=settings":
-            answer = mcus(0, {"configfile": ["settings"]})
+        if path.endswith("objects/list"):
+            answer = mcus(0, None)
+        if "configfile=settings" in asked:
+            names = (part.partition("=")[0] for part in asked.split("&"))
+            answer = mcus(0, list(map(urllib.parse.unquote, names)))
         body = json.dumps(answer).encode()
         self.send_response(recorded["status"])
         self.send_header("Content-Length", str(len(body)))
