@@ -241,7 +241,8 @@ static void set_environment(struct service *service, const char *value)
 static void set(struct service *service, const char *name, const char *value)
 {
 	if (strcmp(name, "ExecStart") == 0) {
-		kf_text_format(service->exec, sizeof(service->exec), "%s", value);
+		if (!kf_text_format(service->exec, sizeof(service->exec), "%s", value))
+			service->exec[0] = '\0';
 	} else if (strcmp(name, "WorkingDirectory") == 0) {
 		expand_specifiers(service, value, service->dir, sizeof(service->dir));
 	} else if (strcmp(name, "User") == 0) {
