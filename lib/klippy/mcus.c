@@ -281,7 +281,10 @@ static void read_info(const json_t *info, struct kf_klippy_facts *ret)
 	const char *message = json_string_value(json_object_get(info, "state_message"));
 
 	copy_text(info, "state", ret->state, sizeof(ret->state));
-	if (strcmp(ret->state, "ready") != 0 && message)
+	if (strcmp(ret->state, "ready") == 0 || !message)
+		message = "";
+	message += strspn(message, "\n");
+	if (*message)
 		kf_text_clean(ret->message, sizeof(ret->message), message, strcspn(message, "\n"));
 	copy_text(info, "software_version", ret->version, sizeof(ret->version));
 	copy_text(info, "software_path", ret->tree, sizeof(ret->tree));

@@ -4,7 +4,6 @@
 #include <fnmatch.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "board/identity.h"
 #include "core/text.h"
@@ -149,35 +148,27 @@ static bool is_taken(const struct kf_inventory *inventory, const struct kf_mcu *
 	return false;
 }
 
-/* Is it there: by Klippy's word, or, of the host's own MCU, by its socket? */
-static bool is_there(const struct kf_printer *printer, const struct kf_mcu *mcu, enum kf_wire wire)
-{
-	struct stat st;
-
-	if (wire == KF_WIRE_USB_SERIAL)
-		return false;
-	if (printer->pid && mcu->version[0] && strcmp(printer->state, "startup") != 0)
-		return true;
-	return wire == KF_WIRE_PROCESS && stat(mcu->serial, &st) == 0;
-}
-
+/* What is on these wires only Klippy can tell: no port is opened here. */
 static void explain(const struct kf_printer *printer, struct kf_board *board)
 {
+	char *dst = board->reason;
+	size_t size = sizeof(board->reason);
+
 	if (strcmp(printer->state, "stopped") == 0)
-		kf_text_format(board->reason, sizeof(board->reason),
-			       "not asked: Klipper (%.100s) does not run", printer->unit);
+		kf_text_format(dst, size, "not asked: Klipper (%.100s) does not run",
+			       printer->unit);
 	else if (strcmp(printer->state, "unknown") == 0)
-		kf_text_format(board->reason, sizeof(board->reason),
-			       "not asked: Klippy (process %d) does not answer", (int)printer->pid);
+		kf_text_format(dst, size, "not asked: Klippy (process %d) does not answer",
+			       (int)printer->pid);
 	else if (!board->version[0])
-		kf_text_format(board->reason, sizeof(board->reason),
-			       "Klippy has no connection to it");
+		kf_text_format(dst, size, "Klippy has no connection to it%s%.200s",
+			       printer->message[0] ? ": " : "", printer->message);
 }
 
 static int add_board(struct kf_inventory *inventory, const struct kf_printer *printer,
 		     const struct kf_mcu *mcu, enum kf_wire wire)
 {
-	struct kf_board board = { .connected = is_there(printer, mcu, wire),
+	struct kf_board board = { .connected = mcu->version[0] && wire != KF_WIRE_USB_SERIAL,
 				  .link = { .type = wire, .baud = mcu->baud } };
 
 	set_printer(&board, printer, mcu);

@@ -69,7 +69,7 @@ static void take_command(struct kf_printer *printer, const struct kf_klippy *kli
 	copy(printer->config, sizeof(printer->config), klippy->config);
 }
 
-/* What a running Klippy says counts more. */
+/* What a running Klippy says counts more; the path that it was started with may be relative. */
 static void take_facts(struct kf_printer *printer, struct kf_klippy_facts *facts)
 {
 	copy(printer->state, sizeof(printer->state), facts->state);
@@ -79,7 +79,7 @@ static void take_facts(struct kf_printer *printer, struct kf_klippy_facts *facts
 		copy(printer->tree, sizeof(printer->tree), facts->tree);
 	if (facts->python[0] == '/')
 		copy(printer->python, sizeof(printer->python), facts->python);
-	if (facts->config[0] == '/')
+	if (!printer->config[0] && facts->config[0] == '/')
 		copy(printer->config, sizeof(printer->config), facts->config);
 	printer->mcus = facts->mcus;
 	facts->mcus = (struct kf_mcus){ 0 };
