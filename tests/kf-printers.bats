@@ -217,3 +217,13 @@ field() {
 		[ "$(field '.board.printer')" = $'null\nnull' ]
 	done
 }
+
+@test "kf add proposes the printer's name for a board, and no board that is not on USB" {
+	running alpha "mcus ready"
+	stopped klipper-voron '[mcu Nitehawk]' 'serial: /dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00'
+	run -0 kf-sim -b "$RP2040" -- bash -c 'kf-scan -q >boards
+		"$KF_TESTS/on-terminal" "kf-config add <boards" "Name" "\r" "Key" "\r" "MCU" "\r" \
+			"source" "\r" "Katapult" "\r" "method" "\r"'
+	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = nitehawk ]
+	[[ $output != *klipper_host* ]]
+}

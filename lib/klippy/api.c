@@ -263,7 +263,7 @@ int kf_api_request(const char *path, pid_t listener, const char *method, json_t 
 	_cleanup_(kf_api_close) struct kf_api *api = NULL;
 	int r = kf_api_open(path, listener, deadline_ms, &api, err);
 
-	return r < 0 ? r : kf_api_ask(api, method, params, ret, err);
+	return api ? kf_api_ask(api, method, params, ret, err) : r;
 }
 
 /* RFC 9112: status line, fields, an empty line, and what the body says. */

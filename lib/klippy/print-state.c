@@ -135,7 +135,7 @@ static int ask_print(struct kf_source *source, const json_t *info, void *arg, st
 int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 		       struct kf_print_state *ret, struct kf_error *err)
 {
-	struct kf_print_state print;
+	struct kf_print_state print = { 0 };
 	int r = kf_sources_try(klippy, SOURCE_MS, deadline_ms, ask_print, &print, err);
 
 	if (r == 0)

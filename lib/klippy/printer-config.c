@@ -310,7 +310,7 @@ static int read_file(struct reader *reader, const char *path, struct kf_error *e
 	char *saved;
 	int r = load(reader, path, &text, err);
 
-	if (r < 0)
+	if (!text)
 		return r;
 	/* Klippy looks for the block of SAVE_CONFIG in printer.cfg only. */
 	saved = reader->depth == 0 ? take_saved(text) : NULL;

@@ -15,10 +15,9 @@
 #include "usb/holder.h"
 
 struct search {
-	struct kf_printers printers;
+	struct kf_printers *printers;
 	struct kf_klippy *klippies;
 	size_t klippy_count;
-	int r;
 };
 
 void kf_printers_free(struct kf_printers *printers)
@@ -34,21 +33,12 @@ static void copy(char *dst, size_t size, const char *text)
 	kf_text_clean(dst, size, text, strlen(text));
 }
 
+/* NULL: there are as many as we look at. */
 static struct kf_printer *add(struct search *search)
 {
-	struct kf_printers *printers = &search->printers;
-	struct kf_printer *list;
+	struct kf_printers *printers = search->printers;
 
-	if (printers->count == KF_PRINTERS_MAX)
-		return NULL;
-	list = reallocarray(printers->list, printers->count + 1, sizeof(*list));
-	if (!list) {
-		search->r = -ENOMEM;
-		return NULL;
-	}
-	printers->list = list;
-	memset(&list[printers->count], 0, sizeof(*list));
-	return &list[printers->count++];
+	return printers->count < KF_PRINTERS_MAX ? &printers->list[printers->count++] : NULL;
 }
 
 static bool collect(const struct kf_klippy *klippy, void *arg)
@@ -109,8 +99,9 @@ static int ask(struct search *search, const struct kf_klippy *klippy, int64_t de
 	int r;
 
 	if (!printer || !facts) {
+		r = facts ? 0 : kf_fail_sys(err, ENOMEM, "cannot look for printers");
 		free(facts);
-		return search->r;
+		return r;
 	}
 	take_command(printer, klippy);
 	copy(printer->unit, sizeof(printer->unit), kf_holder_of(klippy->pid).unit);
@@ -159,7 +150,7 @@ static void add_stopped(const struct kf_unit_command *command, void *arg)
 	struct kf_klippy klippy;
 
 	if (!kf_klippy_parse(command->args, command->len, command->dir, command->home, &klippy) ||
-	    is_listed(&search->printers, command->unit, klippy.config))
+	    is_listed(search->printers, command->unit, klippy.config))
 		return;
 	printer = add(search);
 	if (!printer)
@@ -231,30 +222,28 @@ static int by_unit(const void *a, const void *b)
 
 int kf_printers_find(struct kf_printers *ret, struct kf_error *err)
 {
+	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
 	const char *root = getenv("KF_PRINTER_ROOT");
-	struct search search = { 0 };
+	struct search search = { .printers = &printers };
 	char proc[PATH_MAX];
-	int r = 0;
+	int r;
 
 	search.klippies = calloc(KF_PRINTERS_MAX, sizeof(*search.klippies));
-	if (!search.klippies)
+	printers.list = calloc(KF_PRINTERS_MAX, sizeof(*printers.list));
+	if (!search.klippies || !printers.list) {
+		free(search.klippies);
 		return kf_fail_sys(err, ENOMEM, "cannot look for printers");
+	}
 	if (kf_text_format(proc, sizeof(proc), "%s/proc", root ? root : ""))
 		kf_klippy_each_in(proc, collect, &search);
 	r = ask_all(&search, err);
 	free(search.klippies);
-	if (r == 0)
-		kf_units_each(root ? root : "", add_stopped, &search);
-	if (r == 0 && search.r < 0)
-		r = kf_fail_sys(err, -search.r, "cannot look for printers");
-	if (r < 0) {
-		kf_printers_free(&search.printers);
+	if (r < 0)
 		return r;
-	}
-	if (search.printers.count > 0)
-		qsort(search.printers.list, search.printers.count, sizeof(*search.printers.list),
-		      by_unit);
-	name_all(&search.printers);
-	*ret = search.printers;
+	kf_units_each(root ? root : "", add_stopped, &search);
+	qsort(printers.list, printers.count, sizeof(*printers.list), by_unit);
+	name_all(&printers);
+	*ret = printers;
+	printers = (struct kf_printers){ 0 }; /* the caller's now */
 	return 0;
 }
