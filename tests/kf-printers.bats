@@ -222,8 +222,7 @@ field() {
 	running alpha "mcus ready"
 	stopped klipper-voron '[mcu Nitehawk]' 'serial: /dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00'
 	run -0 kf-sim -b "$RP2040" -- bash -c 'kf-scan -q >boards
-		"$KF_TESTS/on-terminal" "kf-config add <boards" "Name" "\r" "Key" "\r" "MCU" "\r" \
-			"source" "\r" "Katapult" "\r" "method" "\r"'
+		"$KF_TESTS/on-terminal" "kf-config add <boards" "Name" "\r" "Key" "\r" "MCU" "\r"'
 	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = nitehawk ]
 	[[ $output != *klipper_host* ]]
 }
