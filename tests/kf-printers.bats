@@ -172,7 +172,7 @@ field() {
 
 @test "a Klippy that lies or is silent: the boards on USB are listed, within two seconds" {
 	local mode
-	for mode in garbage truncated deny silent; do
+	for mode in garbage truncated deny endless silent; do
 		mkdir -p lies_data/comms lies_data/config
 		rm -f lies_data/comms/*
 		exec {ready}< <(STATE="mcus ready" MODE=$mode exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
