@@ -114,6 +114,9 @@ check-foreign: deps
 check-faults: deps
 	+@$(SUBMAKE) tests
 	@tests/faults/run $(B)
+# As root: what takes too long for the gate.
+nightly: deps
+	@env -u MAKEFLAGS -u MAKELEVEL tests/nightly $(B)
 demo: deps-demo
 	+@$(SUBMAKE) all $(KF_SIM) $(SIM_SO)
 	@PATH="$(abspath $(B)):$$PATH" tests/demo
@@ -187,7 +190,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps deps-demo deps-lint deps-fuzz check check-all check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz \
+.PHONY: all tests cflags deps deps-demo deps-lint deps-fuzz check check-all check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)

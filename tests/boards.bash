@@ -76,14 +76,17 @@ sim() {
 # records [FILE|start]: kf-scan's, of the boards of that MCU, with firmware from $IMAGES/$IMAGE or
 # FILE; "start": and its start address.
 records() {
-	local image=${IMAGE:-h723} file sum start=null
+	local image=${IMAGE:-h723} file sum start=null wanted="" line mcu
+	[ "$image" != rp2040 ] || wanted=rp2040
 	[ "${1-}" != start ] || { start=$((0x8020000)) && shift; }
 	file=${1:-$IMAGES/$image/klipper.bin}
-	sum=$(sha256sum <"$file" | cut -c1-64)
-	kf-scan -q | jq -c --arg path "$file" --arg sum "$sum" --arg image "$image" \
-		--argjson start $start \
-		'select((.board.mcu == "rp2040") == ($image == "rp2040"))
-		 | .firmware = {path: $path, sha256: $sum, start: $start}'
+	read -r sum _ < <(sha256sum <"$file")
+	kf-scan -q | while read -r line; do
+		mcu=""
+		[[ $line != *'"mcu":"rp2040"'* ]] || mcu=rp2040
+		[ "$mcu" = "$wanted" ] || continue
+		echo "${line%\}},\"firmware\":{\"path\":\"$file\",\"sha256\":\"$sum\",\"start\":$start}}"
+	done
 }
 export -f records
 

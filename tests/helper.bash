@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 # This is read anew for each test: nothing here starts a program.
 tests=${BASH_SOURCE[0]%/*}
+# shellcheck source=tests/signal.bash
 source "$tests/signal.bash"
 KF_TESTS=$tests # the same for programs that tests start
 KF_BUILD=${KF_BUILD:-${tests%/*}/build}
@@ -73,14 +74,15 @@ status_of() {
 
 # hotplug FIXTURE... STEP... -- COMMAND...: devices come and go; see hotplug.py.
 hotplug() {
-	mocked timeout 20 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"
+	mocked timeout 60 /usr/bin/python3 "$KF_TESTS/hotplug.py" "$@"
 }
 
 # unread COMMAND...: COMMAND with a pipe for its output that nobody reads any more.
 unread() {
 	local status=0
 	mkfifo "$BATS_TEST_TMPDIR/unread"
-	exec 7<>"$BATS_TEST_TMPDIR/unread" 8>"$BATS_TEST_TMPDIR/unread" 7<&-
+	exec 7<>"$BATS_TEST_TMPDIR/unread"
+	exec 8>"$BATS_TEST_TMPDIR/unread" 7<&-
 	"$@" >&8 || status=$?
 	exec 8>&-
 	rm "$BATS_TEST_TMPDIR/unread"
@@ -94,6 +96,7 @@ registry() {
 }
 
 # on_small_disk FOLDER KIB COMMAND...: COMMAND, with so much room left in FOLDER.
+# shellcheck disable=SC2016 # $ of the inner shell
 on_small_disk() {
 	unshare -rm bash -c 'mount -t tmpfs none "$1" 2>/dev/null' - "$XDG_RUNTIME_DIR" ||
 		skip "a tmpfs cannot be mounted here (unshare -rm)"

@@ -152,7 +152,8 @@ harmless() {
 		kf-config set octopus-pro name=New >/dev/null
 		kf-scan -q | kf-config -q | kf-build -q | kf-flash -q'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
-	[ "$(find "$ours" "$cache" "$state" -type f | wc -l)" -gt 20 ]
+	[ "$(find "$ours" "$cache" "$state" -name devices.json -o -name lock -o -name history.jsonl -o -name klipper.bin \
+		-o -name octopus-pro-build.log -o -name octopus-pro.json | wc -l)" -eq 8 ]
 	run find "$ours" "$cache" "$state" -perm /077 ! -type l
 	[ "$output" = "" ]
 }

@@ -71,6 +71,7 @@ def main():
     )
     try:
         for step in steps:
+            signal.signal(signal.SIGTERM, lambda *_, s=step: sys.exit("hotplug.py: no end of " + s))
             take(step, bed, process)
         if not process.stdout.closed:
             sys.stdout.buffer.write(process.stdout.read())

@@ -159,12 +159,14 @@ field() {
 
 @test "Moonraker speaks for a Klippy that has no socket" {
 	mkdir -p alpha_data/comms alpha_data/config
-	exec {ready}< <(STATE="ready, idle" MOONRAKER=$PWD/alpha_data/comms/moonraker.sock \
+	exec {ready}< <(STATE="ready, idle" MOONRAKER=http \
 		MCUS='{"mcu": ["'"$BY_ID"'", "v1"], "mcu T 1": {"config": {"canbus_uuid": "aabbccddeeff"}, "object":
 			{"mcu_version": "v2", "app": "Kalico", "mcu_constants": {"MCU": "stm32g0b1xx"}}}}' \
 		exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" "$PWD/alpha_data/config/printer.cfg" 3>&-)
 	mkdir -p "root/proc/$!"
-	read -r _ <&"$ready"
+	local port
+	read -r _ port <&"$ready"
+	printf '[server]\nport: %s\n' "$port" >alpha_data/config/moonraker.conf
 	plugged 'kf-scan -q'
 	[ "$(field '.board | [.printer.mcu, .version, .mcu]')" = \
 		$'["mcu","v1","stm32h723xx"]\n[null,null,"rp2040"]\n["T 1","v2","stm32g0b1xx"]' ]

@@ -32,23 +32,25 @@ static const char help[] =
 	"  -V, --version              the version\n";
 
 /* A failed write is found once, at the end. */
-static void print_finding(const struct kf_finding *finding, void *arg)
+static void print_finding(const struct kf_finding *finding)
 {
+	static const char *const words[] = { "ok", "note", "wrong" }, *const marks[] = { "[OK]",
+											 "[--]",
+											 "[!!]" };
 	_cleanup_(kf_json_decrefp) json_t *json = NULL;
 
-	(void)arg;
 	if (opt.quiet && finding->health != KF_HEALTH_WRONG)
 		return;
 	if (opt.table) {
-		printf("%s %-9s %s%s%s\n", kf_health_mark(finding->health), finding->check,
-		       finding->subject, *finding->subject ? ": " : "", finding->message);
+		printf("%s %-9s %s%s%s\n", marks[finding->health], finding->check, finding->subject,
+		       *finding->subject ? ": " : "", finding->message);
 		if (*finding->remedy)
 			printf("%*s%s\n", 15, "", finding->remedy);
 		return;
 	}
 	json = json_pack("{s:s, s:s*, s:s, s:s, s:s*}", "check", finding->check, "subject",
 			 *finding->subject ? finding->subject : NULL, "health",
-			 kf_health_name(finding->health), "message", finding->message, "remedy",
+			 words[finding->health], "message", finding->message, "remedy",
 			 *finding->remedy ? finding->remedy : NULL);
 	json_dumpf(json, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -90,7 +92,7 @@ int main(int argc, char *argv[])
 		return status;
 	kf_log_init("kf-doctor", opt.quiet);
 	kf_stop_install();
-	r = kf_doctor_run(print_finding, NULL, &err);
+	r = kf_doctor_run(print_finding, &err);
 	if (!kf_stop_signal() && fflush(stdout) == EOF)
 		r = kf_fail_sys(&err, errno, "cannot write to standard output");
 	kf_usage_unread(r);

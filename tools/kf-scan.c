@@ -21,15 +21,19 @@
 #include "usb/occupant.h"
 
 enum { WAIT_MS = 30000 };
-enum { OPT_ALL = 256, OPT_WAIT, OPT_FOLLOW, OPT_JSON, OPT_TABLE, OPT_KEYS, OPT_PORTS };
+enum { OPT_WAIT = 256, OPT_JSON, OPT_TABLE };
+
+static struct {
+	int all, follow, keys, ports;
+} opt;
 
 static const struct option options[] = {
-	{ "all", no_argument, NULL, OPT_ALL },	       { "device", required_argument, NULL, 'd' },
-	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "all", no_argument, &opt.all, 1 },	       { "device", required_argument, NULL, 'd' },
+	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, &opt.follow, 1 },
 	{ "json", no_argument, NULL, OPT_JSON },       { "table", no_argument, NULL, OPT_TABLE },
 	{ "quiet", no_argument, NULL, 'q' },	       { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	       { "keys", no_argument, NULL, OPT_KEYS },
-	{ "ports", no_argument, NULL, OPT_PORTS },     { 0 },
+	{ "version", no_argument, NULL, 'V' },	       { "keys", no_argument, &opt.keys, 1 },
+	{ "ports", no_argument, &opt.ports, 1 },       { 0 },
 };
 
 struct scan {
@@ -37,7 +41,7 @@ struct scan {
 	struct kf_inventory inventory;
 	struct kf_printers printers;
 	int64_t wait_ms; /* or -1: not at all */
-	bool follow, table, quiet, keys, ports;
+	bool table, quiet;
 	struct kf_tally tally;
 };
 
@@ -217,7 +221,7 @@ static int list(struct scan *scan, struct kf_error *err)
 	if (r < 0)
 		return r;
 	others = inventory->boards.count - others;
-	if (inventory->boards.count == 0 && !scan->follow)
+	if (inventory->boards.count == 0 && !opt.follow)
 		return nothing_there(inventory, err);
 	found = inventory->found;
 	kf_text_format(summary, sizeof(summary), "%zu registered, %zu USB device%s found",
@@ -261,14 +265,14 @@ static int run(struct scan *scan, struct kf_error *err)
 	struct kf_device device;
 	int r;
 
-	if (scan->ports)
+	if (opt.ports)
 		return write_ports(err);
 	r = kf_registry_load(&scan->registry, err);
-	if (r == 0 && scan->keys)
+	if (r == 0 && opt.keys)
 		return write_keys(&scan->registry, err);
 	if (r == 0 && key)
 		r = kf_registry_device(&scan->registry, key, &device, err);
-	if (r == 0 && (scan->wait_ms >= 0 || scan->follow)) {
+	if (r == 0 && (scan->wait_ms >= 0 || opt.follow)) {
 		kf_stop_install();
 		r = kf_monitor_new(&monitor, err);
 	}
@@ -276,9 +280,9 @@ static int run(struct scan *scan, struct kf_error *err)
 		r = wait_for(scan, monitor, err);
 	if (r == 0)
 		r = list(scan, err);
-	if (r == 0 && scan->follow)
+	if (r == 0 && opt.follow)
 		r = follow(scan, monitor, err);
-	return scan->follow && r == -EPIPE ? 0 : r;
+	return opt.follow && r == -EPIPE ? 0 : r;
 }
 
 /* -1: go on; else the status to leave with. */
@@ -289,8 +293,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 
 	while ((c = getopt_long(argc, argv, "d:qhV", options, NULL)) != -1) {
 		switch (c) {
-		case OPT_ALL:
-			scan->inventory.absent = true;
+		case 0:
 			break;
 		case 'd':
 			if (scan->inventory.key)
@@ -302,15 +305,6 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			if (optarg &&
 			    kf_value_read(KF_VALUE_DELAY, "wait", optarg, &scan->wait_ms, &err) < 0)
 				return kf_usage_error(&err);
-			break;
-		case OPT_FOLLOW:
-			scan->follow = true;
-			break;
-		case OPT_KEYS:
-			scan->keys = true;
-			break;
-		case OPT_PORTS:
-			scan->ports = true;
 			break;
 		case OPT_JSON:
 		case OPT_TABLE:
@@ -327,7 +321,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			return kf_usage_see();
 		}
 	}
-	if (scan->keys && scan->ports)
+	if (opt.keys && opt.ports)
 		return kf_usage_mistake("--keys and --ports exclude each other");
 	if (optind < argc)
 		return kf_usage_mistake("%s: takes no arguments, only options", argv[optind]);
@@ -345,6 +339,7 @@ int main(int argc, char *argv[])
 	status = parse_options(argc, argv, &scan);
 	if (status >= 0)
 		return status;
+	scan.inventory.absent = opt.all;
 	kf_log_init("kf-scan", scan.quiet);
 	r = run(&scan, &err);
 	return kf_usage_end(r < 0 ? r : kf_tally_status(&scan.tally), &err);

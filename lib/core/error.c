@@ -106,43 +106,27 @@ int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...)
 	return -codes[code].errnum;
 }
 
-static enum kf_code code_of_errno(int errnum)
-{
-	switch (errnum) {
-	case EACCES:
-	case EPERM:
-		return KF_PERMISSION;
-	case EBUSY:
-	case EAGAIN:
-		return KF_BUSY;
-	case ENODEV:
-	case ENXIO:
-		return KF_GONE;
-	case ETIMEDOUT:
-		return KF_TIMEOUT;
-	case EINTR:
-		return KF_INTERRUPTED;
-	default:
-		return KF_IO;
-	}
-}
-
-/* The hint for an errno where the caller knows no better one; NULL: the hint of the code. */
-static const char *hint_of_errno(int errnum)
-{
-	switch (errnum) {
-	case EACCES:
-		return "ls -l shows whose it is: sudo chown $USER or chmod u+rw it and its folder; "
-		       "for a port, join the group dialout";
-	case EROFS:
-		return "mount that file system writable; if it became read-only by itself, sudo "
-		       "dmesg says why";
-	case ENOSPC:
-		return "make room on that file system: df -h";
-	default:
-		return NULL;
-	}
-}
+/* The codes of errnos, and their hints where they have a better one than the code. */
+static const struct system_error {
+	int errnum;
+	enum kf_code code;
+	const char *hint;
+} system_errors[] = {
+	{ EACCES, KF_PERMISSION,
+	  "ls -l shows whose it is: sudo chown $USER or chmod u+rw it and its folder; for a port, "
+	  "join the group dialout" },
+	{ EPERM, KF_PERMISSION, "" },
+	{ EBUSY, KF_BUSY, "" },
+	{ EAGAIN, KF_BUSY, "" },
+	{ ENODEV, KF_GONE, "" },
+	{ ENXIO, KF_GONE, "" },
+	{ ETIMEDOUT, KF_TIMEOUT, "" },
+	{ EROFS, KF_IO,
+	  "mount that file system writable; if it became read-only by itself, sudo dmesg says "
+	  "why" },
+	{ ENOSPC, KF_IO, "make room on that file system: df -h" },
+	{ 0, KF_IO, "" },
+};
 
 int kf_fail_stopped(struct kf_error *err)
 {
@@ -151,18 +135,20 @@ int kf_fail_stopped(struct kf_error *err)
 
 int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...)
 {
-	const char *hint = hint_of_errno(errnum);
+	const struct system_error *e = system_errors;
 	va_list ap;
 	size_t used;
 
 	if (errnum == EINTR)
 		return kf_fail_stopped(err);
+	while (e->errnum && e->errnum != errnum)
+		e++;
 	if (err) {
 		va_start(ap, fmt);
-		fill(err, code_of_errno(errnum), fmt, ap);
+		fill(err, e->code, fmt, ap);
 		va_end(ap);
-		if (hint)
-			kf_error_hint(err, "%s", hint);
+		if (e->hint[0])
+			kf_error_hint(err, "%s", e->hint);
 		used = strlen(err->message);
 		kf_text_format(err->message + used, sizeof(err->message) - used, ": %s",
 			       strerror(errnum));

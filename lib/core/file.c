@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A file of ours is either as it was or as it shall be: never in between. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,31 +61,10 @@ int kf_dir_make_parent(const char *path, struct kf_error *err)
 	return r < 0 ? r : kf_dir_make(folder, err);
 }
 
-static int remove_at(int at, const char *name)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	_cleanup_(kf_closep) int fd = -1;
-	struct dirent *ent;
-	DIR *dir;
-	int r = 0;
-
-	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	while (r == 0 && (ent = readdir(dir)))
-		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
-			r = remove_at(fd, ent->d_name);
-	fd = -1; /* closedir closes it */
-	closedir(dir);
-	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
-		r = -errno;
-	return r;
+	(void)st, (void)type, (void)ftw;
+	return remove(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int kf_dir_remove(const char *path, struct kf_error *err)
@@ -94,7 +73,9 @@ int kf_dir_remove(const char *path, struct kf_error *err)
 
 	if (r < 0)
 		return r;
-	r = remove_at(AT_FDCWD, path);
+	r = nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	if (r == -1)
+		r = errno == ENOENT ? 0 : -errno;
 	return r < 0 ? kf_fail_sys(err, -r, "%s: cannot remove", path) : 0;
 }
 

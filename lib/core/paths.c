@@ -15,9 +15,9 @@ static const struct {
 	const char *variable;
 	const char *below_home;
 } dirs[] = {
-	[KF_DIR_CONFIG] = { "XDG_CONFIG_HOME", ".config" },
-	[KF_DIR_CACHE] = { "XDG_CACHE_HOME", ".cache" },
-	[KF_DIR_STATE] = { "XDG_STATE_HOME", ".local/state" },
+	[KF_DIR_CONFIG] = { "XDG_CONFIG_HOME", "/.config" },
+	[KF_DIR_CACHE] = { "XDG_CACHE_HOME", "/.cache" },
+	[KF_DIR_STATE] = { "XDG_STATE_HOME", "/.local/state" },
 };
 
 static int home_dir(const char **ret, struct kf_error *err)
@@ -41,31 +41,26 @@ static int home_dir(const char **ret, struct kf_error *err)
 
 int kf_path(enum kf_dir dir, char ret[PATH_MAX], struct kf_error *err, const char *fmt, ...)
 {
-	const char *base = getenv(dirs[dir].variable), *home = NULL;
+	const char *base = getenv(dirs[dir].variable), *below = "";
 	char name[PATH_MAX], path[PATH_MAX];
-	bool fits;
 	va_list ap;
 	int r, n;
 
+	if (!base || base[0] != '/') {
+		r = home_dir(&base, err);
+		if (r < 0)
+			return r;
+		below = dirs[dir].below_home;
+	}
 	va_start(ap, fmt);
 	n = vsnprintf(name, sizeof(name), fmt, ap);
 	va_end(ap);
-	if (base && base[0] == '/') {
-		fits = kf_text_format(path, sizeof(path), "%s/kalico-flash", base);
-	} else {
-		r = home_dir(&home, err);
-		if (r < 0)
-			return r;
-		fits = kf_text_format(path, sizeof(path), "%s/%s/kalico-flash", home,
-				      dirs[dir].below_home);
-	}
-	if (n < 0 || (size_t)n >= sizeof(name) || !fits ||
-	    strlen(path) + 1 + strlen(name) >= PATH_MAX)
+	if (n < 0 || (size_t)n >= sizeof(name) ||
+	    !kf_text_format(path, sizeof(path), "%s%s/kalico-flash%s%s", base, below,
+			    name[0] ? "/" : "", name))
 		return kf_fail(err, KF_CONFIG, "%s leads to a path over %d bytes",
 			       dirs[dir].variable, PATH_MAX);
-	strcpy(ret, path);
-	if (name[0])
-		strcat(strcat(ret, "/"), name);
+	memcpy(ret, path, PATH_MAX);
 	return 0;
 }
 

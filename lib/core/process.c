@@ -37,40 +37,32 @@ static int lift(int fd)
 	return fd >= 0 && fd <= 2 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
 }
 
-/* The file that program would be in the next folder of PATH; *path goes on behind that folder. */
-static bool next_in_path(const char *program, const char **path, char ret[PATH_MAX])
+static bool runnable(const char *path)
 {
-	const char *folder, *end_of;
-	bool fits = false;
+	struct stat st;
 
-	while (*path && **path && !fits) {
-		folder = *path;
-		end_of = strchrnul(folder, ':');
-		*path = *end_of ? end_of + 1 : end_of;
-		fits = kf_text_format(ret, PATH_MAX, "%.*s/%s", (int)(end_of - folder), folder,
-				      program);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+bool kf_process_find(const char *program, char ret[PATH_MAX])
+{
+	const char *path = getenv("PATH"), *folder;
+
+	if (strchr(program, '/'))
+		return kf_text_format(ret, PATH_MAX, "%s", program) && runnable(ret);
+	while ((folder = path) && *folder) {
+		path = strchrnul(folder, ':');
+		if (folder[0] == '/' &&
+		    kf_text_format(ret, PATH_MAX, "%.*s/%s", (int)(path - folder), folder,
+				   program) &&
+		    runnable(ret))
+			return true;
+		path += *path == ':';
 	}
-	return fits;
+	return false;
 }
 
-/*
- * execvp(3) says "permission denied" of a program that is nowhere, where PATH has a folder that we
- * may not look into, as root's has for others.
- */
-static int exec_error(const char *program, int error)
-{
-	const char *path = getenv("PATH");
-	char file[PATH_MAX];
-
-	if (error != EACCES || strchr(program, '/'))
-		return error;
-	while (next_in_path(program, &path, file))
-		if (access(file, F_OK) == 0)
-			return error;
-	return ENOENT;
-}
-
-static void child(const struct kf_process *p, int report)
+static void child(const struct kf_process *p, const char *program, int report)
 {
 	int in, out, err, e;
 
@@ -95,8 +87,7 @@ static void child(const struct kf_process *p, int report)
 			unsetenv(*v);
 	}
 	kf_stop_reset_child();
-	execvp(p->argv[0], (char *const *)p->argv);
-	errno = exec_error(p->argv[0], errno);
+	execvp(program, (char *const *)p->argv); /* also a script without "#!" */
 fail:
 	e = errno;
 	while (write(report, &e, sizeof(e)) < 0 && errno == EINTR)
@@ -122,15 +113,19 @@ static int started(const struct kf_process *p, pid_t pid, int report, struct kf_
 int kf_process_start(const struct kf_process *p, pid_t *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int from = -1;
+	const char *program = p->argv[0];
+	char path[PATH_MAX];
 	int report[2], e, r;
 	pid_t pid;
 
+	if (!strchr(program, '/') && !kf_process_find(program, path))
+		return kf_fail_sys(err, ENOENT, "%s: cannot start", program);
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return kf_fail_sys(err, errno, "%s: cannot start", p->argv[0]);
 	from = report[0];
 	pid = fork();
 	if (pid == 0)
-		child(p, report[1]);
+		child(p, strchr(program, '/') ? program : path, report[1]);
 	e = errno;
 	close(report[1]);
 	if (pid < 0)
@@ -330,25 +325,6 @@ int kf_process_output(const struct kf_process *p, int64_t deadline_ms, size_t ma
 int kf_process_status(int wait_status)
 {
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
-static bool runnable(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-bool kf_process_find(const char *program, char ret[PATH_MAX])
-{
-	const char *path = getenv("PATH");
-
-	if (strchr(program, '/'))
-		return kf_text_format(ret, PATH_MAX, "%s", program) && runnable(ret);
-	while (next_in_path(program, &path, ret))
-		if (runnable(ret))
-			return true;
-	return false;
 }
 
 bool kf_process_exists(const char *program)

@@ -12,7 +12,7 @@
 #include "core/error.h"
 
 struct kf_process {
-	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	const char *const *argv; /* NULL-terminated; kf_process_find(argv[0]) */
 	const char *dir;	 /* working directory, or NULL */
 	const char *const *env;	 /* "NAME=value" sets, "NAME" unsets; NULL-terminated, or NULL */
 	int in, out, err;	 /* descriptors for 0, 1, 2; -1: /dev/null. Stay open here */
@@ -72,10 +72,13 @@ int kf_group_signal(pid_t leader, int sig);
 /* wait(2)'s status as a shell shows it: 0-255, or 128 + signal. */
 int kf_process_status(int wait_status);
 
-/* Is program an executable on PATH (or by path)? */
-bool kf_process_exists(const char *program);
-
-/* The same, and which file it is. */
+/*
+ * The file of a program: by its path, or in a folder of PATH. Relative folders are left out: what
+ * runs must not depend on the working directory. False: there is no such executable file.
+ */
 bool kf_process_find(const char *program, char ret[PATH_MAX]);
+
+/* Is there such a program? */
+bool kf_process_exists(const char *program);
 
 #endif

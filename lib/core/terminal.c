@@ -2,7 +2,6 @@
 /* Lines are read a byte at a time: what follows the newline is another program's to read. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,10 +10,11 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/process.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
-enum { LINE_SIZE = 1024, AGAIN = 2 };
+enum { LINE_SIZE = 1024, AGAIN = 2, TPUT_MS = 2000 };
 
 int kf_terminal_open(int *ret, struct kf_error *err)
 {
@@ -140,44 +140,16 @@ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 	}
 }
 
-/* ncurses' rule: below the folder of the name's first character, or of that in hex. */
-static bool entry_in(const char *dir, size_t len, const char *term)
-{
-	char letter[PATH_MAX], hex[PATH_MAX];
-
-	return len > 0 && ((kf_text_format(letter, sizeof(letter), "%.*s/%c/%s", (int)len, dir,
-					   term[0], term) &&
-			    access(letter, R_OK) == 0) ||
-			   (kf_text_format(hex, sizeof(hex), "%.*s/%02x/%s", (int)len, dir,
-					   (unsigned char)term[0], term) &&
-			    access(hex, R_OK) == 0));
-}
-
+/* Has terminfo(5) an entry that can move the cursor? */
 static bool has_entry(const char *term)
 {
-	static const char *const usual[] = { "/etc/terminfo", "/lib/terminfo",
-					     "/usr/share/terminfo", "/usr/lib/terminfo" };
-	const char *dir = getenv("TERMINFO"), *dirs = getenv("TERMINFO_DIRS");
-	const char *home = getenv("HOME");
-	char own[PATH_MAX];
-	size_t len;
+	char option[KF_NAME_SIZE + 2];
+	const char *const argv[] = { "tput", option, "cup", NULL };
+	const struct kf_process tput = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int status;
 
-	if (!term[0] || strchr(term, '/'))
-		return false;
-	if (dir && entry_in(dir, strlen(dir), term))
-		return true;
-	if (home && kf_text_format(own, sizeof(own), "%s/.terminfo", home) &&
-	    entry_in(own, strlen(own), term))
-		return true;
-	for (; dirs && *dirs; dirs += len + (dirs[len] == ':')) {
-		len = strcspn(dirs, ":");
-		if (entry_in(dirs, len, term))
-			return true;
-	}
-	for (size_t i = 0; i < KF_ARRAY_SIZE(usual); i++)
-		if (entry_in(usual[i], strlen(usual[i]), term))
-			return true;
-	return false;
+	return kf_text_format(option, sizeof(option), "-T%s", term) &&
+	       kf_process_run(&tput, kf_now_ms() + TPUT_MS, &status, NULL) == 0 && status == 0;
 }
 
 /* The entry for a TERM that has none: of its family ("xterm" for xterm-ghostty), else a plain one.
@@ -230,7 +202,7 @@ void kf_terminal_env(struct kf_terminal_env *ret)
 		ret->list[count++] = ret->locale;
 	}
 	term = term ? term : "";
-	if (strcmp(term, "dumb") != 0 && strcmp(term, "unknown") != 0 && has_entry(term))
+	if (has_entry(term))
 		return;
 	if (find_entry(term, entry, sizeof(entry))) {
 		kf_text_format(ret->term, sizeof(ret->term), "TERM=%s", entry);

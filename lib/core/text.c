@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The one place where outside strings become safe. Everything here always ends in a NUL. */
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -86,17 +85,6 @@ bool kf_text_add(char *list, size_t size, const char *separator, const char *wor
 		return true;
 	list[len] = '\0';
 	return false;
-}
-
-bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms)
-{
-	char *end;
-	double s = strtod(text, &end);
-
-	if (end == text || *end || !(s >= 0 && s <= 86400) || (int64_t)(s * 1000) < least_ms)
-		return false;
-	*ret_ms = (int64_t)(s * 1000);
-	return true;
 }
 
 const char *kf_text_without_bom(const char *text, size_t *len)

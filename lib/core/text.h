@@ -20,9 +20,6 @@ bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4)
  * out. */
 bool kf_text_add(char *list, size_t size, const char *separator, const char *word);
 
-/* A time as a user writes it: seconds, fractions allowed, at least least_ms and a day at most. */
-bool kf_seconds_read(const char *text, int64_t least_ms, int64_t *ret_ms);
-
 /* The text without the byte order mark that some editors put in front; *len is less by that. */
 const char *kf_text_without_bom(const char *text, size_t *len);
 

@@ -24,35 +24,18 @@ static void own_folder(char ret[PATH_MAX])
 		*slash = '\0';
 }
 
-/* Our own folder and PATH, for strsep(3). The caller frees it; NULL: no memory. */
-static char *search_path(void)
-{
-	const char *path = getenv("PATH");
-	char own[PATH_MAX], *ret = NULL;
-
-	own_folder(own);
-	return asprintf(&ret, "%s:%s", own, path ? path : "") < 0 ? NULL : ret;
-}
-
-/* Relative folders are left out: what runs must not depend on the working directory. */
-static bool is_tool(const char *dir, const char *name, char ret[PATH_MAX])
-{
-	return dir[0] == '/' && kf_text_format(ret, PATH_MAX, "%s/%s", dir, name) &&
-	       kf_process_exists(ret);
-}
-
 int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_error *err)
 {
-	_cleanup_(kf_freep) char *folders = search_path();
-	char own[PATH_MAX], path[PATH_MAX], *rest = strchr(name, '/') ? NULL : folders;
+	char own[PATH_MAX], path[PATH_MAX];
+	bool plain = !strchr(name, '/');
 
-	while (rest) {
-		if (is_tool(strsep(&rest, ":"), name, path)) {
-			memcpy(ret, path, PATH_MAX);
-			return 0;
-		}
-	}
 	own_folder(own);
+	if (plain &&
+	    ((kf_text_format(path, sizeof(path), "%s/%s", own, name) && kf_process_exists(path)) ||
+	     kf_process_find(name, path))) {
+		memcpy(ret, path, PATH_MAX);
+		return 0;
+	}
 	kf_fail(err, KF_CONFIG, "%s is neither in %s nor on PATH", name, own);
 	kf_error_hint(err, "install all of kalico-flash");
 	return -ENOENT;

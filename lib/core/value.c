@@ -7,7 +7,19 @@
 
 enum { COUNT_MAX = 1024 };
 
-static bool count_read(const char *text, int64_t *ret)
+/* Fractions are allowed: at least least_ms, and a day at most. */
+static bool read_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
+{
+	char *end;
+	double s = strtod(text, &end);
+
+	if (end == text || *end || !(s >= 0 && s <= 86400) || (int64_t)(s * 1000) < least_ms)
+		return false;
+	*ret_ms = (int64_t)(s * 1000);
+	return true;
+}
+
+static bool read_count(const char *text, int64_t *ret)
 {
 	*ret = text[strspn(text, "0123456789")] ? 0 : strtoll(text, NULL, 10);
 	return *ret >= 1 && *ret <= COUNT_MAX;
@@ -21,10 +33,10 @@ int kf_value_read(enum kf_value value, const char *option, const char *text, int
 
 	if (value != KF_VALUE_ANY && !*text)
 		return kf_fail(err, KF_USAGE, "--%s needs a value", option);
-	if (value == KF_VALUE_COUNT && !count_read(text, number))
+	if (value == KF_VALUE_COUNT && !read_count(text, number))
 		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number from 1 to %d", option,
 			       text, COUNT_MAX);
-	if ((value == KF_VALUE_TIMEOUT || delay) && !kf_seconds_read(text, delay ? 0 : 1, number))
+	if ((value == KF_VALUE_TIMEOUT || delay) && !read_seconds(text, delay ? 0 : 1, number))
 		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number of seconds %s a day",
 			       option, text, delay ? "up to" : "above 0 and up to");
 	return 0;

@@ -3,8 +3,6 @@
 #ifndef KF_DOCTOR_CHECK_H
 #define KF_DOCTOR_CHECK_H
 
-#include <sys/types.h>
-
 #include "doctor/finding.h"
 #include "registry/registry.h"
 #include "usb/devices.h"
@@ -14,8 +12,7 @@ struct kf_doctor {
 	struct kf_boards boards;     /* all that is plugged in, with their keys */
 	const char *check;	     /* the one that runs */
 	int wrong;
-	void (*report)(const struct kf_finding *finding, void *arg);
-	void *arg;
+	void (*report)(const struct kf_finding *finding);
 };
 
 /* Report a finding of the check that runs. subject and remedy may be NULL. */
@@ -40,8 +37,5 @@ void kf_doctor_services(struct kf_doctor *doctor);
 void kf_doctor_printers(struct kf_doctor *doctor);
 void kf_doctor_space(struct kf_doctor *doctor);
 void kf_doctor_clock(struct kf_doctor *doctor);
-
-/* Check the clock; times are seconds since 1970. NULL, or what is wrong with now. */
-const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s);
 
 #endif

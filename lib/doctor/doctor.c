@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The checks in the order in which a person would put things right. */
-#include "doctor/doctor.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "core/clock.h"
+#include "core/text.h"
 #include "doctor/check.h"
+#include "doctor/doctor.h"
 
 static const struct {
 	const char *name;
@@ -17,10 +22,34 @@ static const struct {
 	{ "clock", kf_doctor_clock },
 };
 
-int kf_doctor_run(void (*report)(const struct kf_finding *finding, void *arg), void *arg,
-		  struct kf_error *err)
+void kf_doctor_report(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+		      const char *remedy, const char *fmt, ...)
 {
-	struct kf_doctor doctor = { .registry = { .lock = -1 }, .report = report, .arg = arg };
+	struct kf_finding finding = { .check = doctor->check, .health = health };
+	char message[sizeof(finding.message)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	kf_text_clean(finding.message, sizeof(finding.message), message, strlen(message));
+	if (subject)
+		kf_text_clean(finding.subject, sizeof(finding.subject), subject, strlen(subject));
+	if (remedy)
+		kf_text_clean(finding.remedy, sizeof(finding.remedy), remedy, strlen(remedy));
+	doctor->wrong += health == KF_HEALTH_WRONG;
+	doctor->report(&finding);
+}
+
+void kf_doctor_report_error(struct kf_doctor *doctor, enum kf_health health, const char *subject,
+			    const struct kf_error *err)
+{
+	kf_doctor_report(doctor, health, subject, err->hint, "%s", err->message);
+}
+
+int kf_doctor_run(void (*report)(const struct kf_finding *finding), struct kf_error *err)
+{
+	struct kf_doctor doctor = { .registry = { .lock = -1 }, .report = report };
 	int r = 0;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(checks) && r == 0; i++) {

@@ -10,7 +10,7 @@
  * Run all checks, and report each finding as it is made. Returns how many are wrong, or
  * KF_INTERRUPTED after a stop signal. A check that cannot look reports that as a finding.
  */
-_must_check_ int kf_doctor_run(void (*report)(const struct kf_finding *finding, void *arg),
-			       void *arg, struct kf_error *err);
+_must_check_ int kf_doctor_run(void (*report)(const struct kf_finding *finding),
+			       struct kf_error *err);
 
 #endif

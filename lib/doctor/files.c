@@ -82,25 +82,14 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 	find_boards(doctor);
 }
 
-static void report_config(struct kf_doctor *doctor, const char *key,
-			  const struct kf_kconfig *config)
-{
-	char summary[256];
-
-	kf_kconfig_summary(config, summary, sizeof(summary));
-	kf_doctor_report(doctor, KF_HEALTH_OK, key, NULL, "saved for %s", summary);
-}
-
 static void check_config(struct kf_doctor *doctor, const struct kf_device *device)
 {
 	struct kf_kconfig config = { 0 };
 	struct kf_error err = { 0 };
-	char path[PATH_MAX], remedy[KF_NAME_SIZE], review[KF_NAME_SIZE];
+	char path[PATH_MAX], remedy[KF_NAME_SIZE], summary[256];
 	int r = kf_saved_config_path(device->key, path, &err);
 
-	kf_text_format(remedy, sizeof(remedy), "choose the board's own MCU: kf config %s",
-		       device->key);
-	kf_text_format(review, sizeof(review), "look it over: kf config %s", device->key);
+	kf_text_format(remedy, sizeof(remedy), "kf config %s", device->key);
 	if (r == 0)
 		r = kf_kconfig_load(path, &config, &err);
 	if (r == -ENOENT)
@@ -110,15 +99,18 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	else if (!config.mcu[0])
 		kf_doctor_report(
-			doctor, KF_HEALTH_NOTE, device->key, review,
+			doctor, KF_HEALTH_NOTE, device->key, remedy,
 			"what is saved names no MCU: it is completed, and checked, when it "
 			"is built");
 	else if (device->mcu && !kf_mcu_same(device->mcu, config.mcu))
 		kf_doctor_report(doctor, KF_HEALTH_WRONG, device->key, remedy,
-				 "the board is %s, its saved configuration is for %s", device->mcu,
-				 config.mcu);
-	else
-		report_config(doctor, device->key, &config);
+				 "the board is %s, its saved configuration is for %s: choose the "
+				 "board's own MCU",
+				 device->mcu, config.mcu);
+	else {
+		kf_kconfig_summary(&config, summary, sizeof(summary));
+		kf_doctor_report(doctor, KF_HEALTH_OK, device->key, NULL, "saved for %s", summary);
+	}
 	kf_kconfig_free(&config);
 }
 
@@ -164,29 +156,20 @@ void kf_doctor_firmware(struct kf_doctor *doctor)
 		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no firmware");
 }
 
-const char *kf_clock_fault(int64_t now_s, int build_year, int64_t newest_file_s)
-{
-	enum { SLACK_S = 120 };
-	time_t now = (time_t)now_s;
-	struct tm tm;
-
-	if (!gmtime_r(&now, &tm) || tm.tm_year + 1900 < build_year)
-		return "it is before this program was built";
-	return newest_file_s > now_s + SLACK_S ? "devices.json was written later than that" : NULL;
-}
-
 void kf_doctor_clock(struct kf_doctor *doctor)
 {
+	enum { SLACK_S = 120 };
+	const char *fault = NULL;
 	time_t now = time(NULL);
-	struct stat st = { 0 };
-	const char *fault;
+	struct stat st;
 	char text[32];
 	struct tm tm;
 
-	if (!doctor->registry.path[0] || stat(doctor->registry.path, &st) < 0)
-		st.st_mtime = 0;
-	fault = kf_clock_fault(now, KF_YEAR, st.st_mtime);
 	strftime(text, sizeof(text), "%Y-%m-%d %H:%M", localtime_r(&now, &tm));
+	if (tm.tm_year + 1900 < KF_YEAR)
+		fault = "it is before this program was built";
+	else if (stat(doctor->registry.path, &st) == 0 && st.st_mtime > now + SLACK_S)
+		fault = "devices.json was written later than that";
 	kf_doctor_report(doctor, fault ? KF_HEALTH_WRONG : KF_HEALTH_OK, NULL,
 			 fault ? "make reads ages off files: sudo timedatectl set-ntp true" : NULL,
 			 "%s%s%s", text, fault ? ": " : "", fault ? fault : "");

@@ -3,7 +3,7 @@
 #ifndef KF_DOCTOR_FINDING_H
 #define KF_DOCTOR_FINDING_H
 
-#include "core/error.h"
+#include "core/base.h"
 
 enum kf_health {
 	KF_HEALTH_OK,
@@ -18,8 +18,5 @@ struct kf_finding {
 	char message[768]; /* one sentence, clean */
 	char remedy[384];  /* what to do; empty: nothing */
 };
-
-const char *kf_health_name(enum kf_health health); /* "ok", "note", "wrong" */
-const char *kf_health_mark(enum kf_health health); /* "[OK]", "[--]", "[!!]" */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Does a port grabber run, and which boards would it open? */
 #include "usb/grabbers.h"
+#include "core/text.h"
 #include "doctor/check.h"
 
 static void check_grabber(struct kf_doctor *doctor, const struct kf_grabber *grabber)
@@ -10,16 +11,16 @@ static void check_grabber(struct kf_doctor *doctor, const struct kf_grabber *gra
 
 	for (size_t i = 0; pid && i < doctor->boards.count; i++) {
 		const struct kf_board *board = &doctor->boards.list[i];
-		struct kf_error err;
+		char remedy[sizeof(((struct kf_finding *)0)->remedy)];
 
 		if (!kf_grabber_wants(grabber, board))
 			continue;
 		wanted++;
-		kf_fail(&err, KF_BUSY, "it runs (process %d) and may take %s for %s", pid,
-			kf_board_label(board), grabber->takes_for);
-		kf_error_hint(&err, "%s%s%s", grabber->remedy[0], board->usb.vendor,
-			      grabber->remedy[1]);
-		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, grabber->name, &err);
+		kf_text_format(remedy, sizeof(remedy), "%s%s%s", grabber->remedy[0],
+			       board->usb.vendor, grabber->remedy[1]);
+		kf_doctor_report(doctor, KF_HEALTH_WRONG, grabber->name, remedy,
+				 "it runs (process %d) and may take %s for %s", pid,
+				 kf_board_label(board), grabber->takes_for);
 	}
 	if (!pid)
 		kf_doctor_report(doctor, KF_HEALTH_OK, grabber->name, NULL, "it does not run");

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -15,7 +13,7 @@
 #include "systemd/hold.h"
 #include "usb/holder.h"
 
-enum { QUERY_MS = 10000, CONSULT_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
+enum { QUERY_MS = 10000, PRINT_STATE_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
 /* Would a flash be able to stop it, and what would stop along with it? */
 static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
@@ -88,35 +86,6 @@ void kf_doctor_services(struct kf_doctor *doctor)
 		check_unit(doctor, bus, &units[i]);
 }
 
-/* Does somebody listen there? A server that has ended leaves its socket behind. */
-static bool listens(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_(kf_closep) int fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd >= 0 && kf_text_format(address.sun_path, sizeof(address.sun_path), "%s", path) &&
-	       (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
-		errno == EAGAIN);
-}
-
-static void check_moonraker(struct kf_doctor *doctor, const struct kf_klippy *klippy)
-{
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < klippy->folder_count; i++) {
-		if (!kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
-				    klippy->folders[i]) ||
-		    !listens(path))
-			continue;
-		kf_doctor_report(doctor, KF_HEALTH_OK, "Moonraker", NULL, "it listens at %s", path);
-		return;
-	}
-	kf_doctor_report(doctor, KF_HEALTH_NOTE, "Moonraker", NULL,
-			 "no socket of it beside Klippy, process %d; Klippy itself is asked first",
-			 (int)klippy->pid);
-}
-
 /* Only the Klippy that holds a board's port is asked before a flash. */
 static bool has_our_port(const struct kf_doctor *doctor, pid_t pid)
 {
@@ -155,7 +124,7 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 
 	name_process(klippy->pid, who, sizeof(who));
 
-	if (kf_print_state_ask(klippy, kf_now_ms() + CONSULT_MS, &print, &err) < 0) {
+	if (kf_print_state_ask(klippy, kf_now_ms() + PRINT_STATE_MS, &print, &err) < 0) {
 		kf_error_prefix(&err, "%s", who);
 		kf_error_hint(
 			&err,
@@ -173,7 +142,6 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 				 who, doing[print.state], klippy->api[0] ? ", at " : "",
 				 klippy->api);
 	}
-	check_moonraker(doctor, klippy);
 }
 
 struct printers {

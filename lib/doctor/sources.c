@@ -16,20 +16,7 @@
 #include "doctor/check.h"
 #include "registry/saved-config.h"
 
-enum { TOOLCHAIN_MS = 10000, PACKAGE_MAX = 1 << 16 };
-
-/* Kalico's klippy is a Python package that says so (klippy/__init__.py, APP_NAME). */
-static const char *kind_of(const struct kf_tree *tree)
-{
-	_cleanup_(kf_freep) char *text = NULL;
-	char path[PATH_MAX];
-	size_t len;
-
-	if (kf_text_format(path, sizeof(path), "%s/klippy/__init__.py", tree->dir) &&
-	    kf_file_read(path, PACKAGE_MAX, &text, &len, NULL) == 0 && strstr(text, "\"Kalico\""))
-		return "Kalico";
-	return "Klipper";
-}
+enum { TOOLCHAIN_MS = 10000, VERSION_MAX = 4096 };
 
 /* klippy/.version: what Klipper's build takes where git has no version; "" without it. */
 static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
@@ -40,7 +27,7 @@ static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
 
 	ret[0] = '\0';
 	if (kf_text_format(path, sizeof(path), "%s/klippy/.version", tree->dir) &&
-	    kf_file_read(path, PACKAGE_MAX, &text, &len, NULL) == 0)
+	    kf_file_read(path, VERSION_MAX, &text, &len, NULL) == 0)
 		kf_text_clean(ret, KF_NAME_SIZE, text, strcspn(text, "\n"));
 }
 
@@ -92,6 +79,8 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 {
 	struct kf_error err = { 0 };
 	struct kf_tree tree;
+	char package[PATH_MAX];
+	bool kalico;
 
 	if (kf_tree_open(dir, &tree, &err) < 0) {
 		if (key)
@@ -99,7 +88,10 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
 		return;
 	}
-	report_tree(doctor, kind_of(&tree), &tree, KF_HEALTH_WRONG);
+	/* Klipper's klippy is no Python package. */
+	kalico = kf_text_format(package, sizeof(package), "%s/klippy/__init__.py", tree.dir) &&
+		 access(package, F_OK) == 0;
+	report_tree(doctor, kalico ? "Kalico" : "Klipper", &tree, KF_HEALTH_WRONG);
 }
 
 static bool uses_flashtool(const struct kf_registry *registry)

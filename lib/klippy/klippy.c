@@ -3,7 +3,6 @@
  * Klippy is "python klippy.py CONFIG -a SOCKET -l LOG", Kalico's also "python -m klippy". An
  * option's argument may be its next word, or stand behind it in the same.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -14,6 +13,7 @@
 
 #include "core/text.h"
 #include "klippy/klippy.h"
+#include "usb/holder.h"
 
 #define WORDS_MAX 64
 
@@ -223,13 +223,11 @@ bool kf_klippy_each_in(const char *folder, bool (*look)(const struct kf_klippy *
 		       void *arg)
 {
 	_cleanup_(kf_closedirp) DIR *proc = opendir(folder);
-	const struct dirent *entry;
 	struct kf_klippy klippy;
+	pid_t pid;
 
-	while (proc && (entry = readdir(proc)))
-		if (!entry->d_name[strspn(entry->d_name, "0123456789")] &&
-		    kf_klippy_find((pid_t)strtol(entry->d_name, NULL, 10), &klippy) &&
-		    !look(&klippy, arg))
+	while ((pid = kf_process_next(proc)))
+		if (kf_klippy_find(pid, &klippy) && !look(&klippy, arg))
 			return false;
 	return proc;
 }

@@ -16,8 +16,7 @@ struct kf_klippy {
 	char config[PATH_MAX]; /* its printer.cfg; empty: not known */
 	char tree[PATH_MAX];   /* of klippy/klippy.py; empty: not known */
 	char python[PATH_MAX]; /* what runs it, as the command line has it; empty: itself */
-	/* Where Moonraker's socket may be (comms/) and its configuration (config/): printer_data.
-	 */
+	/* Each may be printer_data, with Moonraker's configuration in config/. */
 	char folders[KF_KLIPPY_FOLDERS][PATH_MAX];
 	size_t folder_count;
 };

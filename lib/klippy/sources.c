@@ -17,14 +17,12 @@
 
 enum { CONF_MAX = 1 << 18, TARGET_MAX = 1 << 13 };
 
-/* The methods of Klippy's own socket, of Moonraker's, and the targets of its HTTP. */
+/* The methods of Klippy's own socket, and the targets of Moonraker's HTTP. */
 struct methods {
 	const char *info, *query, *list;
 };
 
 static const struct methods klippys = { "info", "objects/query", "objects/list" };
-static const struct methods moonrakers = { "printer.info", "printer.objects.query",
-					   "printer.objects.list" };
 static const struct methods https = { "/printer/info", "/printer/objects/query",
 				      "/printer/objects/list" };
 
@@ -220,19 +218,7 @@ unsigned kf_moonraker_port(const char *conf)
 	return (unsigned)port;
 }
 
-static bool moonraker_by_socket(struct search *search, int *ret)
-{
-	char path[PATH_MAX];
-	struct kf_source source = { .methods = &moonrakers, .path = path };
-
-	for (size_t i = 0; i < search->klippy->folder_count; i++)
-		if (kf_text_format(path, sizeof(path), "%s/comms/moonraker.sock",
-				   search->klippy->folders[i]) &&
-		    access(path, F_OK) == 0 && is_answered(search, &source, ret))
-			return true;
-	return false;
-}
-
+/* It has a socket too, of the user whose Klippy's own is. */
 static void moonraker_by_http(struct search *search, int *ret)
 {
 	struct kf_source source = { .methods = &https };
@@ -259,8 +245,7 @@ int kf_sources_try(const struct kf_klippy *klippy, int64_t source_ms, int64_t de
 				 .listener = klippy->pid };
 	int r = 0;
 
-	if (!(klippy->api[0] && is_answered(&search, &own, &r)) &&
-	    !moonraker_by_socket(&search, &r))
+	if (!(klippy->api[0] && is_answered(&search, &own, &r)))
 		moonraker_by_http(&search, &r);
 	if (r < 0 && err)
 		*err = search.why;

@@ -13,24 +13,6 @@
 #include "link/drain.h"
 #include "link/serial.h"
 
-static const struct {
-	unsigned baud;
-	speed_t speed;
-} speeds[] = {
-	{ 1200, B1200 },     { 9600, B9600 },	  { 19200, B19200 },	 { 38400, B38400 },
-	{ 57600, B57600 },   { 115200, B115200 }, { 230400, B230400 },	 { 460800, B460800 },
-	{ 500000, B500000 }, { 921600, B921600 }, { 1000000, B1000000 },
-};
-
-/* B0, which hangs up, stands for a rate without a name. */
-static speed_t speed_of_baud(unsigned baud)
-{
-	for (size_t i = 0; i < KF_ARRAY_SIZE(speeds); i++)
-		if (speeds[i].baud == baud)
-			return speeds[i].speed;
-	return B0;
-}
-
 /* The errors of a pty, umockdev's tty or qemu's user mode for features that they lack. */
 static bool unsupported(int errnum)
 {
@@ -79,8 +61,8 @@ int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 
 static int set_raw(int fd, unsigned baud)
 {
-	speed_t speed = speed_of_baud(baud);
 	struct termios t;
+	bool named;
 	int r;
 
 	if (tcgetattr(fd, &t) < 0)
@@ -88,11 +70,10 @@ static int set_raw(int fd, unsigned baud)
 	cfmakeraw(&t);
 	t.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS | CIBAUD);
 	t.c_cflag |= CLOCAL | CREAD;
-	if (speed != B0)
-		cfsetspeed(&t, speed);
+	named = cfsetspeed(&t, baud) == 0; /* glibc's takes the number itself too */
 	if (tcsetattr(fd, TCSANOW, &t) < 0)
 		return -errno;
-	r = speed == B0 ? kf_baud_set(fd, baud) : 0;
+	r = named ? 0 : kf_baud_set(fd, baud);
 	return unsupported(-r) ? 0 : r;
 }
 

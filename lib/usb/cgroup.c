@@ -4,10 +4,8 @@
  * docker/ID (cgroup driver systemd or cgroupfs), and likewise Podman's libpod-ID; LXC's
  * lxc.payload.NAME; systemd-nspawn's machine-NAME.scope.
  */
-#include <ctype.h>
-#include <limits.h>
 #include <pwd.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -19,17 +17,19 @@ static const struct engine {
 	const char *prefix; /* of its group's name; "docker/": of the name in the group docker */
 	bool id;	    /* 64 digits follow, else a name */
 	bool root;	    /* only root stops what root has started */
-	const char *name, *stop;
+	const char *name, *stop; /* NULL: the container has no name of its own */
 } engines[] = {
 	{ "docker-", true, false, "Docker", "docker stop" },
 	{ "docker/", true, false, "Docker", "docker stop" },
 	{ "libpod-", true, true, "Podman", "podman stop" },
 	{ "nerdctl-", true, true, "containerd", "nerdctl stop" },
-	{ "cri-containerd-", true, true, "containerd", "crictl stop" },
-	{ "crio-", true, true, "CRI-O", "crictl stop" },
 	{ "lxc.payload.", false, true, "LXC", "lxc-stop -n" },
 	{ "lxc/", false, true, "LXC", "lxc-stop -n" },
 	{ "machine-", false, true, "systemd-nspawn", "machinectl stop" },
+	{ "systemd-nspawn@", false, true, NULL, NULL }, /* a service */
+	{ "kubepods", false, true, NULL, NULL },
+	{ "crio-", false, true, NULL, NULL },
+	{ "cri-containerd-", false, true, NULL, NULL },
 };
 
 /* The place in the path of groups. */
@@ -37,18 +37,6 @@ struct place {
 	uid_t me, uid;
 	bool user; /* below the manager of the user uid */
 };
-
-/* The path in one line of cgroups(7), if the line is systemd's: v2, or v1's own; else NULL. */
-static const char *systemd_path(const char *line)
-{
-	const char *first = strchr(line, ':'), *second = first ? strchr(first + 1, ':') : NULL;
-
-	if (!second)
-		return NULL;
-	if (second == first + 1 || strncmp(first, ":name=systemd:", 14) == 0)
-		return second + 1;
-	return NULL;
-}
 
 /* Any user may give a group below his own manager any name. */
 static bool harmless(const char *name)
@@ -59,11 +47,11 @@ static bool harmless(const char *name)
 	return *name && *name != '-' && !name[strspn(name, chars)];
 }
 
-static bool ends_with(const char *name, const char *end)
+static bool is_service(const char *group)
 {
-	size_t len = strlen(name), end_len = strlen(end);
+	const char *end = strrchr(group, '.');
 
-	return len > end_len && strcmp(name + len - end_len, end) == 0;
+	return end && end > group && strcmp(end, ".service") == 0;
 }
 
 static void name_user(uid_t uid, char ret[KF_NAME_SIZE])
@@ -75,168 +63,109 @@ static void name_user(uid_t uid, char ret[KF_NAME_SIZE])
 		kf_text_format(ret, KF_NAME_SIZE, "%s", user->pw_name);
 }
 
-/* systemctl, for the manager that has the unit; a name with a backslash is quoted. */
-static bool write_systemctl(const struct place *place, const char *unit, char ret[KF_STOP_SIZE])
+/* Its stop is systemctl, for the manager that has the unit; a name with a backslash is quoted. */
+static void read_service(const struct place *place, const char *unit, struct kf_cgroup *ret)
 {
+	char user[KF_NAME_SIZE], manager[KF_NAME_SIZE + 32] = "sudo systemctl";
 	const char *quote = strchr(unit, '\\') ? "'" : "";
-	char user[KF_NAME_SIZE] = "";
 
-	if (place->user)
-		name_user(place->uid, user);
-	if (!place->user)
-		return kf_text_format(ret, KF_STOP_SIZE, "sudo systemctl stop %s%s%s", quote, unit,
-				      quote);
-	if (place->uid == place->me)
-		return kf_text_format(ret, KF_STOP_SIZE, "systemctl --user stop %s%s%s", quote,
-				      unit, quote);
-	return kf_text_format(ret, KF_STOP_SIZE, "sudo systemctl --user -M %s@ stop %s%s%s", user,
-			      quote, unit, quote);
-}
-
-static bool read_service(const struct place *place, const char *name, struct kf_cgroup *ret)
-{
-	char user[KF_NAME_SIZE];
-
-	if (*name == '_') /* how systemd escapes a name that the kernel would take */
-		name++;
-	if (!harmless(name) || strlen(name) >= KF_NAME_SIZE ||
-	    !write_systemctl(place, name, ret->stop))
-		return false;
+	unit += *unit == '_'; /* how systemd escapes a name that the kernel would take */
+	if (!harmless(unit) || strlen(unit) >= KF_NAME_SIZE)
+		return;
 	name_user(place->uid, user);
-	if (place->user)
-		return kf_text_format(ret->name, sizeof(ret->name), "%s of user %s", name, user);
-	kf_text_format(ret->unit, sizeof(ret->unit), "%s", name);
-	return kf_text_format(ret->name, sizeof(ret->name), "%s", name);
+	if (place->user && place->uid == place->me)
+		kf_text_format(manager, sizeof(manager), "systemctl --user");
+	else if (place->user)
+		kf_text_format(manager, sizeof(manager), "sudo systemctl --user -M %s@", user);
+	else
+		kf_text_format(ret->unit, sizeof(ret->unit), "%s", unit);
+	kf_text_format(ret->stop, sizeof(ret->stop), "%s stop %s%s%s", manager, quote, unit, quote);
+	kf_text_format(ret->name, sizeof(ret->name), "%s%s%s", unit, place->user ? " of user " : "",
+		       place->user ? user : "");
 }
 
-/* systemd writes a '-' in a part of a scope's name as \x2d. */
-static void unescape(char *name)
+/* The container's name in what follows the engine's prefix, up to the group's end. */
+static bool read_name(const struct engine *engine, const char *rest, char ret[KF_NAME_SIZE])
 {
-	char *to = name;
+	size_t len = strcspn(rest, "/");
+	char *dash;
 
-	for (const char *from = name; *from; to++) {
-		bool dash = strncmp(from, "\\x2d", 4) == 0;
-
-		*to = dash ? '-' : *from;
-		from += dash ? 4 : 1;
-	}
-	*to = '\0';
-}
-
-/* The id or name of the engine's container whose group path begins with; false: there is none. */
-static bool find_container(const struct engine *engine, const char *path, char ret[KF_NAME_SIZE])
-{
-	size_t len = strlen(engine->prefix);
-
-	if (strncmp(path, engine->prefix, len) != 0 ||
-	    !kf_text_format(ret, KF_NAME_SIZE, "%.*s", (int)strcspn(path + len, "/"), path + len))
+	if (len > 6 && strncmp(rest + len - 6, ".scope", 6) == 0)
+		len -= 6;
+	if (!kf_text_format(ret, KF_NAME_SIZE, "%.*s", (int)len, rest))
 		return false;
-	if (ends_with(ret, ".scope"))
-		ret[strlen(ret) - strlen(".scope")] = '\0';
-	if (!engine->id) {
-		unescape(ret);
-		return harmless(ret) && !strchr(ret, '\\');
+	if (engine->id) {
+		ret[strspn(ret, "0123456789abcdef") == ID_LEN && !ret[ID_LEN] ? SHORT_ID_LEN : 0] =
+			'\0';
+		return ret[0];
 	}
-	if (strspn(ret, "0123456789abcdef") != ID_LEN || ret[ID_LEN])
-		return false;
-	ret[SHORT_ID_LEN] = '\0';
-	return true;
+	/* systemd writes a '-' in a part of a scope's name as \x2d. */
+	while ((dash = strstr(ret, "\\x2d"))) {
+		*dash = '-';
+		memmove(dash + 1, dash + 4, strlen(dash + 4) + 1);
+	}
+	return harmless(ret) && !strchr(ret, '\\');
 }
 
-static bool read_container(const struct place *place, const char *path, const char *group,
-			   struct kf_cgroup *ret)
+/* Does a container's group begin with path? Its name is told if it can be stopped by that. */
+static bool read_container(const struct place *place, const char *path, struct kf_cgroup *ret)
 {
-	char id[KF_NAME_SIZE];
+	char name[KF_NAME_SIZE];
+	bool sudo;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(engines); i++) {
 		const struct engine *engine = &engines[i];
+		size_t len = strlen(engine->prefix);
 
-		if (!find_container(engine, path, id))
+		if (strncmp(path, engine->prefix, len) != 0)
 			continue;
-		/* Only its own user can ask a user's engine; but its scope can be stopped. */
-		if (place->user && place->uid != place->me && ends_with(group, ".scope") &&
-		    harmless(group))
-			write_systemctl(place, group, ret->stop);
-		else
-			kf_text_format(ret->stop, sizeof(ret->stop), "%s%s %s",
-				       engine->root && !place->user ? "sudo " : "", engine->stop,
-				       id);
-		return kf_text_format(ret->name, sizeof(ret->name), "%s container %s", engine->name,
-				      id);
+		ret->container = true;
+		if (ret->name[0] || !engine->stop || !read_name(engine, path + len, name))
+			continue;
+		sudo = engine->root && !place->user;
+		kf_text_format(ret->name, sizeof(ret->name), "%s container %s", engine->name, name);
+		/* Only its own user can ask a user's engine. */
+		if (!place->user || place->uid == place->me)
+			kf_text_format(ret->stop, sizeof(ret->stop), "%s%s %s", sudo ? "sudo " : "",
+				       engine->stop, name);
 	}
-	return false;
-}
-
-/* "user@1000.service": what is below it is none of the system's. */
-static bool enter_user(const char *group, struct place *place)
-{
-	char *end;
-	unsigned long uid;
-
-	if (strncmp(group, "user@", 5) != 0 || !isdigit((unsigned char)group[5]))
-		return false;
-	uid = strtoul(group + 5, &end, 10);
-	if (strcmp(end, ".service") != 0)
-		return false;
-	place->user = true;
-	place->uid = (uid_t)uid;
-	return true;
-}
-
-/* Better one too many: a container may have a /dev of its own. */
-static bool looks_like_container(const char *path)
-{
-	static const char *const others[] = { "/kubepods", "/systemd-nspawn@" };
-	char prefix[KF_NAME_SIZE];
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(engines); i++)
-		if (kf_text_format(prefix, sizeof(prefix), "/%s", engines[i].prefix) &&
-		    strstr(path, prefix))
-			return true;
-	for (size_t i = 0; i < KF_ARRAY_SIZE(others); i++)
-		if (strstr(path, others[i]))
-			return true;
-	return false;
+	return ret->name[0];
 }
 
 /* The outermost service or container of the path. */
-static bool walk(const char *path, uid_t me, struct kf_cgroup *ret)
+static void walk(char *path, uid_t me, struct kf_cgroup *ret)
 {
 	struct place place = { .me = me };
-	char group[NAME_MAX + 1];
+	const char *group;
 
-	for (size_t len; *path; path += len + (path[len] == '/')) {
-		len = strcspn(path, "/");
-		if (!kf_text_format(group, sizeof(group), "%.*s", (int)len, path))
-			continue; /* no name that the kernel would take */
-		if (!place.user && enter_user(group, &place))
+	while (path) {
+		bool named = read_container(&place, path, ret);
+		int end = 0;
+
+		group = strsep(&path, "/");
+		if (named)
 			continue;
-		if (read_container(&place, path, group, ret))
-			return true;
-		if (ends_with(group, ".service"))
-			return read_service(&place, group, ret);
+		if (!place.user && sscanf(group, "user@%u.service%n", &place.uid, &end) == 1 &&
+		    end && !group[end])
+			place.user = true; /* what is below it is none of the system's */
+		else if (is_service(group))
+			read_service(&place, group, ret);
 	}
-	return false;
 }
 
-bool kf_cgroup_read(const char *text, uid_t me, struct kf_cgroup *ret)
+bool kf_cgroup_read(char *text, uid_t me, struct kf_cgroup *ret)
 {
-	char line[4096];
-	const char *path;
-	bool container = false, known = false;
+	static const char v1[] = ":name=systemd:";
+	char *line, *path;
 
-	for (size_t len; *text && !known; text += len + (text[len] == '\n')) {
-		len = strcspn(text, "\n");
-		*ret = (struct kf_cgroup){ 0 };
-		if (len >= sizeof(line))
-			continue;
-		kf_text_format(line, sizeof(line), "%.*s", (int)len, text);
-		path = systemd_path(line);
-		container = container || (path && looks_like_container(path));
-		known = path && walk(path, me, ret);
+	*ret = (struct kf_cgroup){ 0 };
+	while ((line = strsep(&text, "\n")) && !ret->name[0]) {
+		/* systemd's are that of v2, and v1's own; others may be anybody's. */
+		path = strchr(line, ':');
+		if (path && strncmp(path, "::", 2) == 0)
+			walk(path + 2, me, ret);
+		else if (path && strncmp(path, v1, strlen(v1)) == 0)
+			walk(path + strlen(v1), me, ret);
 	}
-	if (!known)
-		*ret = (struct kf_cgroup){ 0 };
-	ret->container = container;
-	return known;
+	return ret->name[0];
 }

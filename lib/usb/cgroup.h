@@ -18,12 +18,11 @@ struct kf_cgroup {
 };
 
 /*
- * Read the text of a /proc/PID/cgroup (cgroups(7)), as systemd and the container engines name
- * their groups. The outermost of them decides: what runs in a container is none of the system's
- * services. me is the user who would type stop. False: the process is in no service and no
- * container that we can name; *ret is empty then,
- * but for container.
+ * Read the text of a /proc/PID/cgroup (cgroups(7)), which this cuts up, as systemd and the
+ * container engines name their groups. The outermost of them decides: what runs in a container is
+ * none of the system's services. me is the user who would type stop. False: the process is in no
+ * service and no container that we can name; *ret is empty then, but for container.
  */
-bool kf_cgroup_read(const char *text, uid_t me, struct kf_cgroup *ret);
+bool kf_cgroup_read(char *text, uid_t me, struct kf_cgroup *ret);
 
 #endif

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/text.h"
 #include "usb/grabbers.h"
+#include "usb/holder.h"
 
 const struct kf_grabber kf_grabbers[KF_GRABBERS] = {
 	{ "ModemManager",
@@ -37,23 +37,12 @@ const struct kf_grabber *kf_grabber_find(const struct kf_holder *holder)
 pid_t kf_grabber_process(const struct kf_grabber *grabber)
 {
 	_cleanup_(kf_closedirp) DIR *proc = opendir("/proc");
-	char path[KF_NAME_SIZE], comm[64];
-	const struct dirent *entry;
+	pid_t pid;
 
-	while (proc && (entry = readdir(proc))) {
-		_cleanup_(kf_fclosep) FILE *f = NULL;
-
-		if (entry->d_name[strspn(entry->d_name, "0123456789")] ||
-		    !kf_text_format(path, sizeof(path), "/proc/%s/comm", entry->d_name))
-			continue;
-		f = fopen(path, "re");
-		if (!f || !fgets(comm, sizeof(comm), f))
-			continue;
-		comm[strcspn(comm, "\n")] = '\0';
-		if (strcmp(comm, grabber->name) == 0)
-			return (pid_t)atol(entry->d_name);
-	}
-	return 0;
+	while ((pid = kf_process_next(proc)))
+		if (strcmp(kf_holder_of(pid).command, grabber->name) == 0)
+			break;
+	return pid;
 }
 
 static bool has_mark(struct udev *udev, const char *subsystem, const char *name, const char *mark)

@@ -5,7 +5,6 @@
  * process that has a port's flock(2) (proc_locks(5)). Nothing is opened for it: to open a port
  * raises DTR, which resets many a board.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +20,12 @@
 #include "usb/cgroup.h"
 #include "usb/holder.h"
 
-struct port {
-	struct stat st; /* st_ino 0: the board has no tty that is there */
-	struct kf_holder *holder;
+struct ports {
+	struct port {
+		struct stat st; /* st_ino 0: the board has no tty that is there */
+		struct kf_holder *holder;
+	} * list;
+	size_t count;
 };
 
 /* A pty's number counts within its own devpts: a container has another pty of the same number. */
@@ -43,264 +45,221 @@ static bool same_device(const struct stat *a, const struct stat *b)
 }
 
 /* At most size - 1 bytes of a file below /proc/PID; empty if it cannot be read. */
-static void read_small(int proc, const char *pid, const char *name, char *dst, size_t size)
+static void read_small(pid_t pid, const char *name, char *dst, size_t size)
 {
 	_cleanup_(kf_closep) int fd = -1;
 	char path[64];
 	ssize_t n = -1;
 
-	if (kf_text_format(path, sizeof(path), "%s/%s", pid, name))
-		fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	kf_text_format(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		n = read(fd, dst, size - 1);
 	dst[n > 0 ? n : 0] = '\0';
 }
 
-static void read_cgroup(int proc, const char *pid, struct kf_cgroup *ret)
+static void read_cgroup(pid_t pid, struct kf_cgroup *ret)
 {
 	char text[4096];
 
-	read_small(proc, pid, "cgroup", text, sizeof(text));
+	read_small(pid, "cgroup", text, sizeof(text));
 	kf_cgroup_read(text, getuid(), ret);
 }
 
-static struct kf_holder describe(int proc, const char *pid)
+struct kf_holder kf_holder_of(pid_t pid)
 {
-	struct kf_holder holder = { .pid = (pid_t)atol(pid) };
+	struct kf_holder holder = { .pid = pid };
 	struct kf_cgroup cgroup;
 	char comm[64];
 
-	read_small(proc, pid, "comm", comm, sizeof(comm));
-	comm[strcspn(comm, "\n")] = '\0';
-	kf_text_clean(holder.command, sizeof(holder.command), comm, sizeof(comm));
-	read_cgroup(proc, pid, &cgroup);
+	read_small(pid, "comm", comm, sizeof(comm));
+	kf_text_clean(holder.command, sizeof(holder.command), comm, strcspn(comm, "\n"));
+	read_cgroup(pid, &cgroup);
 	kf_text_format(holder.unit, sizeof(holder.unit), "%s", cgroup.unit);
 	return holder;
 }
 
+pid_t kf_process_next(DIR *proc)
+{
+	const struct dirent *entry;
+
+	while (proc && (entry = readdir(proc)))
+		if (!entry->d_name[strspn(entry->d_name, "0123456789")])
+			return (pid_t)strtol(entry->d_name, NULL, 10);
+	return 0;
+}
+
 /* Prefer a process that belongs to a service: that can be stopped. */
-static void set_holder(struct port *ports, size_t count, const struct stat *st, int proc,
-		       const char *pid)
+static void set_holder(const struct ports *ports, const struct stat *st, pid_t pid)
 {
 	struct kf_holder holder;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!ports[i].st.st_ino || !same_device(&ports[i].st, st))
+	for (size_t i = 0; i < ports->count; i++) {
+		struct port *port = &ports->list[i];
+
+		if (!port->st.st_ino || !same_device(&port->st, st))
 			continue;
-		holder = describe(proc, pid);
-		if (!ports[i].holder->pid || (!ports[i].holder->unit[0] && holder.unit[0]))
-			*ports[i].holder = holder;
+		holder = kf_holder_of(pid);
+		if (!port->holder->pid || (!port->holder->unit[0] && holder.unit[0]))
+			*port->holder = holder;
 	}
 }
 
-/* Is the descriptor "3" of a process one of the ports? True: it may not be looked at. */
-static bool check_fd(struct port *ports, size_t count, int proc, const char *pid, int fds,
-		     const char *name)
-{
-	struct stat st;
-
-	if (!isdigit((unsigned char)*name))
-		return false;
-	if (fstatat(fds, name, &st, 0) < 0)
-		return errno == EACCES || errno == EPERM;
-	set_holder(ports, count, &st, proc, pid);
-	return false;
-}
-
-/* False: the process does not let us see what it has open. */
-static bool check_process(struct port *ports, size_t count, int proc, const char *pid)
+/* Has the process one of the ports open? False: it does not let us see what it has open. */
+static bool check_process(const struct ports *ports, pid_t pid)
 {
 	_cleanup_(kf_closedirp) DIR *fds = NULL;
 	const struct dirent *entry;
+	struct stat st;
 	char path[64];
-	int fd;
 
-	if (!kf_text_format(path, sizeof(path), "%s/fd", pid))
-		return true;
-	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno != EACCES && errno != EPERM;
-	fds = fdopendir(fd);
+	kf_text_format(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	fds = opendir(path);
 	if (!fds)
-		kf_closep(&fd);
-	while (fds && (entry = readdir(fds)))
-		if (check_fd(ports, count, proc, pid, fd, entry->d_name))
+		return errno != EACCES && errno != EPERM;
+	while ((entry = readdir(fds))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (fstatat(dirfd(fds), entry->d_name, &st, 0) == 0)
+			set_holder(ports, &st, pid);
+		else if (errno == EACCES || errno == EPERM)
 			return false;
+	}
 	return true;
+}
+
+bool kf_holder_hidden(pid_t pid)
+{
+	char path[64];
+
+	kf_text_format(path, sizeof(path), "/proc/%d", (int)pid);
+	return pid != getpid() &&
+	       (access(path, F_OK) < 0 || !check_process(&(struct ports){ 0 }, pid));
 }
 
 /* A line of /proc/locks. The process that has it is pid; one that waits for it ("->") has not. */
 struct lock {
 	pid_t pid;
-	unsigned major, minor;
+	dev_t dev;
 	unsigned long ino;
 };
 
-static bool parse_lock(const char *line, struct lock *ret)
+/* Read up to the next flock(2). False: there is none any more. */
+static bool next_lock(FILE *locks, struct lock *ret)
 {
-	return sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%lu ", &ret->pid, &ret->major, &ret->minor,
-		      &ret->ino) == 4 &&
-	       ret->pid > 1;
-}
-
-static bool same_filesystem(const struct lock *lock, const struct stat *st)
-{
-	return makedev(lock->major, lock->minor) == st->st_dev;
-}
-
-/* Call look for each lock until it says true, which is returned. */
-static bool each_lock(bool (*look)(const struct lock *lock, void *arg), void *arg)
-{
-	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
-	struct lock lock;
+	unsigned major, minor;
 	char line[256];
 
-	while (locks && fgets(line, sizeof(line), locks))
-		if (parse_lock(line, &lock) && look(&lock, arg))
-			return true;
-	return false;
-}
-
-struct ports {
-	struct port *list;
-	size_t count;
-	int proc;
-};
-
-/* Only what is hidden is known by its lock: the number of a process that has ended is reused. */
-static bool check_lock(const struct lock *lock, void *arg)
-{
-	const struct ports *ports = arg;
-	char pid[16];
-
-	for (size_t i = 0; i < ports->count; i++) {
-		const struct stat *st = &ports->list[i].st;
-
-		if (!st->st_ino || st->st_ino != lock->ino || !same_filesystem(lock, st) ||
-		    ports->list[i].holder->pid || !kf_holder_hidden(lock->pid))
+	while (locks && fgets(line, sizeof(line), locks)) {
+		if (sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%lu ", &ret->pid, &major, &minor,
+			   &ret->ino) != 4 ||
+		    ret->pid <= 1)
 			continue;
-		kf_text_format(pid, sizeof(pid), "%d", (int)lock->pid);
-		*ports->list[i].holder = describe(ports->proc, pid);
+		ret->dev = makedev(major, minor);
+		return true;
 	}
 	return false;
 }
 
-bool kf_holder_hidden(pid_t pid)
+static bool is_lock_of(const struct lock *lock, const struct stat *st)
 {
-	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char name[16];
-
-	kf_text_format(name, sizeof(name), "%d", (int)pid);
-	return pid != getpid() &&
-	       (faccessat(proc, name, F_OK, 0) < 0 || !check_process(NULL, 0, proc, name));
+	return lock->ino == st->st_ino && lock->dev == st->st_dev;
 }
 
-struct elsewhere {
-	pid_t pid;
-	struct stat st; /* of the port that is asked about */
-	bool found;
-};
-
-static bool is_elsewhere(const struct lock *lock, void *arg)
+/* Only what is hidden is known by its lock: the number of a process that has ended is reused. */
+static void check_locks(const struct ports *ports)
 {
-	struct elsewhere *e = arg;
+	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
+	struct lock lock;
 
-	if (lock->pid != e->pid || !same_filesystem(lock, &e->st))
-		return false;
-	e->found = lock->ino != e->st.st_ino;
-	return !e->found; /* it has this one: no need to look on */
+	while (next_lock(locks, &lock))
+		for (size_t i = 0; i < ports->count; i++) {
+			const struct port *port = &ports->list[i];
+
+			if (port->st.st_ino && is_lock_of(&lock, &port->st) && !port->holder->pid &&
+			    kf_holder_hidden(lock.pid))
+				*port->holder = kf_holder_of(lock.pid);
+		}
 }
 
 bool kf_holder_elsewhere(pid_t pid, const char *tty)
 {
-	struct elsewhere e = { .pid = pid };
-
-	return stat(tty, &e.st) == 0 && !each_lock(is_elsewhere, &e) && e.found;
-}
-
-struct locked {
+	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
+	struct lock lock;
 	struct stat st;
-	pid_t pid;
-};
+	bool found = false;
 
-static bool is_lock_of(const struct lock *lock, void *arg)
-{
-	struct locked *locked = arg;
-	const struct stat *st = &locked->st;
-
-	locked->pid = lock->pid;
-	return lock->pid != getpid() && lock->ino == st->st_ino && same_filesystem(lock, st);
+	if (stat(tty, &st) < 0)
+		return false;
+	while (next_lock(locks, &lock)) {
+		if (lock.pid != pid || lock.dev != st.st_dev)
+			continue;
+		if (lock.ino == st.st_ino)
+			return false;
+		found = true;
+	}
+	return found;
 }
 
 pid_t kf_holder_locked(const char *path)
 {
-	struct locked locked;
+	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
+	struct lock lock;
+	struct stat st;
 
-	return stat(path, &locked.st) == 0 && each_lock(is_lock_of, &locked) ? locked.pid : 0;
+	if (stat(path, &st) < 0)
+		return 0;
+	while (next_lock(locks, &lock))
+		if (lock.pid != getpid() && is_lock_of(&lock, &st))
+			return lock.pid;
+	return 0;
 }
 
 void kf_holders_find(struct kf_board *boards, size_t count)
 {
-	_cleanup_(kf_freep) struct port *ports = calloc(count ? count : 1, sizeof(*ports));
+	_cleanup_(kf_freep) struct port *list = calloc(count ? count : 1, sizeof(*list));
+	struct ports ports = { .list = list, .count = list ? count : 0 };
 	_cleanup_(kf_closedirp) DIR *proc = NULL;
-	struct dirent *entry;
-	size_t there = 0;
+	bool any = false;
+	pid_t pid;
 
-	for (size_t i = 0; ports && i < count; i++) {
+	for (size_t i = 0; i < ports.count; i++) {
 		boards[i].holder = (struct kf_holder){ 0 };
-		ports[i].holder = &boards[i].holder;
-		if (boards[i].connected && boards[i].tty[0] &&
-		    stat(boards[i].tty, &ports[i].st) == 0)
-			there++;
+		list[i].holder = &boards[i].holder;
+		any |= boards[i].connected && boards[i].tty[0] &&
+		       stat(boards[i].tty, &list[i].st) == 0;
 	}
-	if (there == 0)
+	if (!any)
 		return;
 	proc = opendir("/proc");
-	while (proc && (entry = readdir(proc)))
-		if (isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != getpid())
-			check_process(ports, count, dirfd(proc), entry->d_name);
-	if (proc)
-		each_lock(check_lock, &(struct ports){ ports, count, dirfd(proc) });
-}
-
-struct kf_holder kf_holder_of(pid_t pid)
-{
-	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char name[16];
-
-	kf_text_format(name, sizeof(name), "%d", (int)pid);
-	return describe(proc, name);
-}
-
-/* The user of a process, if it is not ours and can be told. */
-static bool find_owner(int proc, const char *pid, char ret[KF_NAME_SIZE])
-{
-	const struct passwd *user;
-	struct stat st;
-
-	if (fstatat(proc, pid, &st, 0) < 0 || st.st_uid == getuid())
-		return false;
-	user = getpwuid(st.st_uid);
-	if (user)
-		return kf_text_clean(ret, KF_NAME_SIZE, user->pw_name, strlen(user->pw_name));
-	return kf_text_format(ret, KF_NAME_SIZE, "user %u", (unsigned)st.st_uid);
+	while ((pid = kf_process_next(proc)))
+		if (pid != getpid())
+			check_process(&ports, pid);
+	check_locks(&ports);
 }
 
 void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts *ret)
 {
-	_cleanup_(kf_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct passwd *user;
 	struct kf_cgroup cgroup;
-	char pid[16];
+	struct stat st;
+	char path[64];
 
 	*ret = (struct kf_holder_facts){ 0 };
-	kf_text_format(pid, sizeof(pid), "%d", (int)holder->pid);
-	read_cgroup(proc, pid, &cgroup);
+	read_cgroup(holder->pid, &cgroup);
 	ret->container = cgroup.container;
-	find_owner(proc, pid, ret->owner);
+	kf_text_format(path, sizeof(path), "/proc/%d", (int)holder->pid);
+	if (stat(path, &st) == 0 && st.st_uid != getuid()) {
+		user = getpwuid(st.st_uid);
+		kf_text_format(ret->owner, sizeof(ret->owner), "user %u", (unsigned)st.st_uid);
+		if (user)
+			kf_text_clean(ret->owner, sizeof(ret->owner), user->pw_name,
+				      strlen(user->pw_name));
+	}
 	kf_text_format(ret->place, sizeof(ret->place), "%s",
 		       holder->unit[0] ? holder->unit : cgroup.name);
 	kf_text_format(ret->stop, sizeof(ret->stop), "%s", cgroup.stop);
 	if (!ret->stop[0])
-		kf_text_format(ret->stop, sizeof(ret->stop), "%skill %s",
-			       ret->owner[0] ? "sudo " : "", pid);
+		kf_text_format(ret->stop, sizeof(ret->stop), "%skill %d",
+			       ret->owner[0] ? "sudo " : "", (int)holder->pid);
 }

@@ -259,7 +259,7 @@ int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *ev
 	bool known = i < inventory->boards.count;
 	int r;
 
-	/* An arduplicate that is known already: the scan was quicker than its event. */
+	/* The scan was quicker than the event of a board that came. */
 	if (known == event->added)
 		return 0;
 	if (event->added) {

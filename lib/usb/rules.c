@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <dirent.h>
+#include <glob.h>
 #include <grp.h>
+#include <libudev.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -44,22 +45,19 @@ void kf_group_remedy(gid_t gid, const char *group, char *ret, size_t size)
 			       user ? user->pw_name : "USER");
 }
 
-static unsigned read_number(const char *port, const char *attribute)
-{
-	_cleanup_(kf_fclosep) FILE *f = NULL;
-	char path[PATH_MAX], line[NUMBER_MAX] = "";
-
-	if (kf_text_format(path, sizeof(path), "/sys/bus/usb/devices/%s/%s", port, attribute))
-		f = fopen(path, "re");
-	return f && fgets(line, sizeof(line), f) ? (unsigned)strtoul(line, NULL, 10) : 0;
-}
-
 bool kf_usb_node(const char *port, char ret[KF_DEV_SIZE])
 {
-	unsigned bus = port[0] ? read_number(port, "busnum") : 0,
-		 dev = port[0] ? read_number(port, "devnum") : 0;
+	struct udev *udev = udev_new();
+	struct udev_device *dev =
+		udev ? udev_device_new_from_subsystem_sysname(udev, "usb", port) : NULL;
+	const char *node = dev ? udev_device_get_devnode(dev) : NULL;
+	bool known = node && kf_text_format(ret, KF_DEV_SIZE, "%s", node);
 
-	return bus && dev && kf_text_format(ret, KF_DEV_SIZE, "/dev/bus/usb/%03u/%03u", bus, dev);
+	if (dev)
+		udev_device_unref(dev);
+	if (udev)
+		udev_unref(udev);
+	return known;
 }
 
 /* The value that line assigns to name ("GROUP"), into ret; false: it assigns none. */
@@ -128,26 +126,6 @@ static bool file_admits(const char *path, const char *vendor, const char *produc
 	return false;
 }
 
-static bool folder_admits(const char *folder, const char *vendor, const char *product,
-			  char group[KF_NAME_SIZE])
-{
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-	char path[PATH_MAX];
-	bool admitted = false;
-
-	while (dir && !admitted && (entry = readdir(dir))) {
-		const char *suffix = strrchr(entry->d_name, '.');
-
-		admitted = suffix && strcmp(suffix, ".rules") == 0 &&
-			   kf_text_format(path, sizeof(path), "%s/%s", folder, entry->d_name) &&
-			   file_admits(path, vendor, product, group);
-	}
-	if (dir)
-		closedir(dir);
-	return admitted;
-}
-
 static int refuse(const char *vendor, const char *product, const char *group, struct kf_error *err)
 {
 	const struct group *found = group[0] ? getgrnam(group) : NULL;
@@ -172,15 +150,18 @@ int kf_usb_check_rule(const struct kf_board *board, const char *vendor, const ch
 					       "/usr/local/lib/udev/rules.d",
 					       "/usr/lib/udev/rules.d", "/lib/udev/rules.d" };
 	const char *only = getenv("KF_UDEV_RULES");
-	char group[KF_NAME_SIZE] = "", node[KF_DEV_SIZE];
+	size_t count = only ? 1 : KF_ARRAY_SIZE(folders);
+	char group[KF_NAME_SIZE] = "", node[KF_DEV_SIZE], pattern[PATH_MAX];
+	glob_t files = { 0 };
+	bool admitted = !only && (geteuid() == 0 || (board && kf_usb_node(board->usb.port, node) &&
+						     access(node, R_OK | W_OK) == 0));
 
-	if (!only && (geteuid() == 0 || (board && kf_usb_node(board->usb.port, node) &&
-					 access(node, R_OK | W_OK) == 0)))
-		return 0;
-	if (only && folder_admits(only, vendor, product, group))
-		return 0;
-	for (size_t i = 0; !only && i < KF_ARRAY_SIZE(folders); i++)
-		if (folder_admits(folders[i], vendor, product, group))
-			return 0;
-	return refuse(vendor, product, group, err);
+	for (size_t i = 0; !admitted && i < count; i++)
+		if (kf_text_format(pattern, sizeof(pattern), "%s/*.rules",
+				   only ? only : folders[i]))
+			glob(pattern, i ? GLOB_APPEND : 0, NULL, &files);
+	for (size_t i = 0; !admitted && i < files.gl_pathc; i++)
+		admitted = file_admits(files.gl_pathv[i], vendor, product, group);
+	globfree(&files);
+	return admitted ? 0 : refuse(vendor, product, group, err);
 }

@@ -7,9 +7,8 @@ klippy.py CONFIG [-l LOG] [-a SOCKET]: hold the port in $PORT open, with its flo
 exclusive=True takes it (klippy/serialhdl.py; $UNLOCKED: without, as a container's is that has a
 device node of its own; $HANDED: the lock bears the number of its parent, which has the port not
 any more), and answer on SOCKET. $HIDDEN: /proc/PID/fd is root's, as that of another
-user's process is not ours to read. On
-$MOONRAKER (a socket's path, or "http" for a port of 127.0.0.1) answer as Moonraker. $STATE names the line of
-tests/fixtures/klippy-api.jsonl or printers.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
+user's process is not ours to read. With $MOONRAKER=http a Moonraker answers on a port of 127.0.0.1. $STATE names
+the line of tests/fixtures/klippy-api.jsonl or printers.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
 objects say. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
 others' messages first), "deny" (an error), "late" (takes its time), "refuse" (leaves its socket file behind, as a stopped
 Klippy does). $THEN is the state after its first answer to a
@@ -198,13 +197,11 @@ def main():
         listen(args[args.index("-a") + 1]).close()
     elif "-a" in args:
         start(serve, listen(args[args.index("-a") + 1]), "klippy.sock ")
-    moonraker, port = ENV.get("MOONRAKER", ""), 0
-    if moonraker == "http":
+    port = 0
+    if ENV.get("MOONRAKER") == "http":
         server = http.server.HTTPServer(("127.0.0.1", 0), Http)
         port = server.server_port
         start(server.serve_forever)
-    elif moonraker:
-        start(serve, listen(moonraker), "moonraker.sock ")
     print("ready", port, flush=True)
     threading.Event().wait()
 

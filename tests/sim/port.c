@@ -110,8 +110,9 @@ static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err
 	port->shown = port->board.generation;
 	port->in_len = 0;
 	port->rest_deadline_us = 0;
-	sim_pty_close(&port->pty);
+	/* First the name: the pty's number is free once it is closed, and may be another test's. */
 	sim_bus_remove(bus, &port->node);
+	sim_pty_close(&port->pty);
 	if (port->board.mode == KF_MODE_NONE)
 		return 1;
 	sim_identity_of(&port->board, &id);

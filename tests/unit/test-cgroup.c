@@ -53,8 +53,7 @@ static const struct {
 	{ "0::" USER "/user.slice/libpod-" ID ".scope/container\n", ME, "",
 	  "Podman container 0123456789ab", "podman stop 0123456789ab" },
 	{ "0::" USER "/user.slice/libpod-" ID ".scope/container\n", SOMEBODY, "",
-	  "Podman container 0123456789ab",
-	  "sudo systemctl --user -M 4242@ stop libpod-" ID ".scope" },
+	  "Podman container 0123456789ab", "" },
 	/* a quadlet: the unit is what starts it again */
 	{ "0::/system.slice/klipper.service/libpod-payload-" ID "\n", ME, "klipper.service",
 	  "klipper.service", "sudo systemctl stop klipper.service" },
@@ -84,14 +83,21 @@ static const struct {
 	{ "", ME, NULL, NULL, NULL },
 };
 
+static bool read_copy(const char *text, uid_t me, struct kf_cgroup *ret)
+{
+	char copy[1024];
+
+	CHECK(kf_text_format(copy, sizeof(copy), "%s", text));
+	return kf_cgroup_read(copy, me, ret);
+}
+
 TEST(services_and_containers)
 {
 	struct kf_cgroup cgroup;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(table); i++) {
 		memset(&cgroup, 'x', sizeof(cgroup));
-		CHECK(kf_cgroup_read(table[i].text, table[i].me, &cgroup) ==
-		      (table[i].name != NULL));
+		CHECK(read_copy(table[i].text, table[i].me, &cgroup) == (table[i].name != NULL));
 		CHECK_STR(cgroup.unit, table[i].unit ? table[i].unit : "");
 		CHECK_STR(cgroup.name, table[i].name ? table[i].name : "");
 		CHECK_STR(cgroup.stop, table[i].stop ? table[i].stop : "");
@@ -108,6 +114,7 @@ TEST(container_in_a_service)
 		{ "0::/system.slice/klipper.service\n", false },
 		{ "0::/user.slice/user-1000.slice/session-3.scope\n", false },
 		{ "12:memory:/docker/x\n0::/init.scope\n", false },
+		{ "12:memory:/a::/docker/x\n0::/init.scope\n", false },
 		{ "0::/docker/" ID "\n", true },
 		{ "0::/system.slice/klipper.service/libpod-payload-" ID "\n", true },
 		{ "0::/machine.slice/systemd-nspawn@deb.service/payload\n", true },
@@ -117,7 +124,7 @@ TEST(container_in_a_service)
 	struct kf_cgroup cgroup;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(groups); i++) {
-		kf_cgroup_read(groups[i].text, ME, &cgroup);
+		read_copy(groups[i].text, ME, &cgroup);
 		CHECK(cgroup.container == groups[i].container);
 	}
 }

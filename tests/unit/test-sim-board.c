@@ -114,29 +114,6 @@ static struct sim_board *in_katapult(const char *more)
 	return plug(text);
 }
 
-TEST(a_touch_leads_to_katapult)
-{
-	struct sim_board *b = plug("mcu=stm32f446xx");
-	struct sim_identity id;
-	unsigned shown = b->generation;
-
-	CHECK(b->mode == KF_MODE_KLIPPER);
-	sim_board_close(b, false, now_us);
-	CHECK(b->mode == KF_MODE_KLIPPER && b->generation == shown);
-	sim_board_close(b, true, now_us);
-	CHECK(b->mode == KF_MODE_NONE && b->generation == shown + 1);
-	CHECK(sim_board_wake_us(b, now_us) == now_us + REENUM_US);
-	pass(b, REENUM_US - 1);
-	CHECK(b->mode == KF_MODE_NONE);
-	pass(b, 1);
-	CHECK(b->mode == KF_MODE_KATAPULT && b->generation == shown + 2);
-	sim_identity_of(b, &id);
-	CHECK_STR(id.manufacturer, "katapult");
-	CHECK_STR(id.usb.product, "6177");
-	CHECK_STR(id.serial, "29001A001151313531383332");
-	unplug(b);
-}
-
 TEST(without_katapult_it_is_the_rom)
 {
 	struct sim_board *b = plug("mcu=stm32f446xx,katapult=none");
@@ -162,19 +139,6 @@ TEST(without_katapult_it_is_the_rom)
 	sim_board_close(b, true, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_RP2BOOT);
-	unplug(b);
-}
-
-TEST(it_runs_what_was_flashed)
-{
-	struct sim_board *b = in_katapult("");
-	struct sim_identity id;
-
-	flash_image(b, "stm32f446xx", START, true);
-	CHECK(b->mode == KF_MODE_KLIPPER);
-	CHECK_STR(b->firmware.version, "v9.9-1-gfedcba98");
-	sim_identity_of(b, &id);
-	CHECK_STR(id.manufacturer, "Kalico");
 	unplug(b);
 }
 
@@ -237,31 +201,6 @@ static size_t identify(struct sim_board *b, uint8_t sequence, uint32_t offset, u
 	len += kf_klipper_vlq_encode(40, content + len);
 	len = kf_klipper_block_encode(sequence, content, len, block);
 	return talk(b, block, len, rx, 256);
-}
-
-TEST(identify_gives_the_dictionary)
-{
-	struct sim_board *b = plug("mcu=stm32f446xx,version=v1.2-3-gabc");
-	uint8_t rx[256], data[2048];
-	struct kf_klipper_block block;
-	uint32_t offset = 0, count = 40;
-	size_t skip;
-
-	for (uint8_t sequence = 0; count == 40; sequence++) {
-		size_t len = identify(b, sequence & 15, offset, rx);
-		int n = kf_klipper_block_decode(rx, len, &block, &skip);
-
-		CHECK(n > 0 && block.content[0] == 0);
-		CHECK(block.sequence == ((sequence + 1) & 15));
-		count = (uint32_t)block.content_bytes - (offset < 96 ? 3 : 4);
-		memcpy(data + offset, block.content + block.content_bytes - count, count);
-		offset += count;
-		n = kf_klipper_block_decode(rx + n, len - (size_t)n, &block, &skip);
-		CHECK(n == 5 && block.content_bytes == 0);
-	}
-	CHECK(offset == b->firmware.dictionary_len);
-	CHECK(memcmp(data, b->firmware.dictionary, offset) == 0);
-	unplug(b);
 }
 
 TEST(a_wrong_sequence_is_naked_with_the_right_one)
@@ -398,26 +337,8 @@ TEST(katapult_looks_at_the_first_word_only)
 	}
 }
 
-TEST(merged_writes_are_taken_apart)
-{
-	struct sim_board *b = in_katapult("");
-	uint8_t data[3 * KF_KATAPULT_FRAME_MAX], payload[68] = { 0 };
-	size_t first = kf_katapult_frame_encode(KF_KATAPULT_SEND_BLOCK, payload, 68, data);
-	size_t len = first + kf_katapult_frame_encode(KF_KATAPULT_EOF, NULL, 0, data + first);
-
-	CHECK(sim_board_split(b, data, len) == 76);
-	CHECK(sim_board_split(b, data + 76, 8) == 8);
-	CHECK(sim_board_split(b, data, 75) == 0);
-	CHECK(sim_board_split(b, data, 1) == 0);
-	CHECK(sim_board_split(b, data + 1, len - 1) == 75);
-	b->spec.merge = true;
-	CHECK(sim_board_split(b, data, len) == len);
-	unplug(b);
-}
-
-TEST_MAIN(T(a_touch_leads_to_katapult), T(without_katapult_it_is_the_rom),
-	  T(it_runs_what_was_flashed), T(broken_firmware_does_not_run), T(it_returns_as_it_is_told),
-	  T(identify_gives_the_dictionary), T(a_wrong_sequence_is_naked_with_the_right_one),
+TEST_MAIN(T(without_katapult_it_is_the_rom), T(broken_firmware_does_not_run),
+	  T(it_returns_as_it_is_told), T(a_wrong_sequence_is_naked_with_the_right_one),
 	  T(a_uart_board_leaves_for_a_text), T(faults_on_the_way_there), T(faults_on_the_way_back),
 	  T(a_stall_ends_or_not), T(unplugged_in_the_middle),
-	  T(katapult_looks_at_the_first_word_only), T(merged_writes_are_taken_apart))
+	  T(katapult_looks_at_the_first_word_only))

@@ -127,22 +127,6 @@ static size_t read_frame(uint32_t address, uint8_t *ret)
 	return kf_katapult_frame_encode(KF_KATAPULT_REQUEST_BLOCK, payload, 4, ret);
 }
 
-/* Measured over cdc_acm: five acks, then nothing, whatever is sent next. */
-TEST(several_frames_in_one_write_stall)
-{
-	uint8_t tx[16 * 76], rx[1024], frame[KF_KATAPULT_FRAME_MAX];
-	struct rig rig;
-	size_t len = 0;
-
-	rig_open(&rig, "stm32h723xx", 0x08020000, 64, false);
-	for (uint32_t i = 0; i < 16; i++)
-		len += block_frame(0x08020000 + i * 64, 64, 0x55, tx + len);
-	CHECK(talk(&rig, tx, len, rx, sizeof(rx)) == 5 * 16);
-	len = kf_katapult_frame_encode(KF_KATAPULT_CONNECT, NULL, 0, frame);
-	CHECK(talk(&rig, frame, len, rx, sizeof(rx)) == 0);
-	rig_close(&rig);
-}
-
 TEST(one_frame_a_write_does_not)
 {
 	uint8_t rx[1024], frame[KF_KATAPULT_FRAME_MAX];
@@ -224,19 +208,6 @@ TEST(uart_loses_what_comes_while_deaf)
 	talk(&rig, frame, block_frame(0x08008100, 64, 0x55, frame), rx, sizeof(rx));
 	CHECK(talk(&rig, frame, kf_katapult_frame_encode(KF_KATAPULT_CONNECT, NULL, 0, frame), rx,
 		   sizeof(rx)) == 0);
-	rig_close(&rig);
-}
-
-TEST(a_reply_of_64_bytes_waits_for_the_next)
-{
-	uint8_t rx[256], frame[KF_KATAPULT_FRAME_MAX];
-	size_t len = kf_katapult_frame_encode(KF_KATAPULT_CONNECT, NULL, 0, frame);
-	struct rig rig;
-
-	rig_open(&rig, "stm32h723xx", 0x08020000, 64, false);
-	strcpy(rig.katapult.version, "v0.0.1-109-g902f335ab");
-	CHECK(talk(&rig, frame, len, rx, sizeof(rx)) == 0);
-	CHECK(talk(&rig, frame, len, rx, sizeof(rx)) == 128);
 	rig_close(&rig);
 }
 
@@ -361,10 +332,9 @@ TEST(lpc176x_collects_pages_in_order)
 	rig_close(&rig);
 }
 
-TEST_MAIN(T(recorded_scenarios), T(several_frames_in_one_write_stall),
-	  T(one_frame_a_write_does_not), T(many_outstanding_reads_lose_replies),
-	  T(reads_behind_a_slow_write_fit_twice), T(uart_loses_what_comes_while_deaf),
-	  T(a_reply_of_64_bytes_waits_for_the_next), T(double_buffered_usb_has_to_be_primed),
+TEST_MAIN(T(recorded_scenarios), T(one_frame_a_write_does_not),
+	  T(many_outstanding_reads_lose_replies), T(reads_behind_a_slow_write_fit_twice),
+	  T(uart_loses_what_comes_while_deaf), T(double_buffered_usb_has_to_be_primed),
 	  T(an_old_bootloader_tells_no_version), T(larger_blocks), T(an_erase_takes_its_time),
 	  T(past_the_end_the_cpu_is_gone), T(rp2040_collects_pages),
 	  T(lpc176x_collects_pages_in_order))
