@@ -18,6 +18,8 @@ export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
 unset NO_COLOR SUDO_USER
 # The services of this machine are not leased to a test; a fake kf-leased sets it (fake/leased.bash).
 export KF_LEASE_SOCKET=${KF_LEASE_SOCKET:-/nonexistent/lease.sock}
+# Nor are its printers a test's: one that wants some makes a root with their units and processes.
+export KF_PRINTER_ROOT=${KF_PRINTER_ROOT:-/nonexistent}
 export KF_UDEV_RULES=$tests/fake/udev
 
 fresh_home() {

@@ -55,6 +55,11 @@ field() {
 		    "connected": true,
 		    "mode": "klipper",
 		    "holder": null,
+		    "link": {
+		      "type": "usb-serial",
+		      "path": "/dev/serial/by-id/usb-Klipper_stm32h723xx_29001A001151313531383332-if00",
+		      "usb_port": "1-1.2"
+		    },
 		    "usb": {
 		      "vendor": "1d50",
 		      "product": "614e",

@@ -244,7 +244,7 @@ add --key a --pattern=usb-Klipper_*" ]
 	alone kf remove octopus-pro --yes </dev/null
 	alone kf export </dev/null
 	alone kf import x </dev/null
-	[ "$(cat "$note/kf-scan.argv")" = "--all --versions --table --json" ]
+	[ "$(cat "$note/kf-scan.argv")" = "--all --table --json" ]
 	[ "$(cat "$note/kf-config.argv")" = "show octopus-pro
 set --global klipper_dir=/k
 remove octopus-pro --yes
@@ -264,7 +264,7 @@ $stages/kf-other -h --x" ]
 	alone kf --remove-device nitehawk </dev/null
 	alone kf --add-device
 	[ "$(cat "$note/kf-scan.argv")" = "--quiet --device nitehawk
---all --versions --table
+--all --table
 --quiet" ]
 	[ "$(cat "$note/kf-config.argv")" = "
 remove nitehawk

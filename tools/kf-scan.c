@@ -15,37 +15,31 @@
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "klippy/mcus.h"
+#include "printer/boards.h"
 #include "registry/registry.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 
-enum { WAIT_MS = 30000, VERSIONS_MS = 3000 };
+enum { WAIT_MS = 30000 };
 enum { OPT_WAIT = 256, OPT_JSON, OPT_TABLE };
 
 static struct {
-	int all, follow, keys, ports, versions;
+	int all, follow, keys, ports;
 } opt;
 
 static const struct option options[] = {
-	{ "all", no_argument, &opt.all, 1 },
-	{ "device", required_argument, NULL, 'd' },
-	{ "wait", optional_argument, NULL, OPT_WAIT },
-	{ "follow", no_argument, &opt.follow, 1 },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "keys", no_argument, &opt.keys, 1 },
-	{ "ports", no_argument, &opt.ports, 1 },
-	{ "versions", no_argument, &opt.versions, 1 },
-	{ 0 },
+	{ "all", no_argument, &opt.all, 1 },	       { "device", required_argument, NULL, 'd' },
+	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, &opt.follow, 1 },
+	{ "json", no_argument, NULL, OPT_JSON },       { "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },	       { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	       { "keys", no_argument, &opt.keys, 1 },
+	{ "ports", no_argument, &opt.ports, 1 },       { 0 },
 };
 
 struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
+	struct kf_printers printers;
 	int64_t wait_ms; /* or -1: not at all */
 	bool table, quiet;
 	struct kf_tally tally;
@@ -54,14 +48,13 @@ struct scan {
 static const char help[] =
 	"usage: kf-scan [OPTION]...\n"
 	"\n"
-	"List the USB boards that are plugged in, one record a line.\n"
+	"List the boards that are plugged in or that a printer names, one record a line.\n"
 	"\n"
 	"      --all          also the registered boards that are not connected\n"
 	"  -d, --device=KEY   only the board registered as KEY\n"
 	"      --wait[=S]     wait up to S seconds (30) for a board to appear\n"
 	"      --follow       then report each board that is plugged in or unplugged\n"
 	"      --keys         only the registered keys, one a line, without a scan\n"
-	"      --versions     ask each board's Klippy which version the board runs\n"
 	"      --ports        only the USB port, device and by-id path of each board\n"
 	"      --json         write records, also to a terminal\n"
 	"      --table        write a table, also to a pipe\n"
@@ -72,6 +65,7 @@ static const char help[] =
 static void free_scan(struct scan *scan)
 {
 	kf_inventory_free(&scan->inventory);
+	kf_printers_free(&scan->printers);
 	kf_registry_close(&scan->registry);
 }
 
@@ -127,8 +121,12 @@ static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error
 	for (;;) {
 		while ((r = kf_monitor_next(monitor, &event, err)) > 0) {
 			r = kf_inventory_apply(&scan->inventory, &event, &board, &problem, err);
-			if (r > 0)
+			if (r > 0) {
+				kf_printers_name(&scan->printers, &board);
+				/* Klippy's answer is older than the board's arrival. */
+				board.version[0] = '\0';
 				r = emit(scan, &board, &problem, 1, err);
+			}
 			if (r < 0)
 				return r;
 		}
@@ -207,42 +205,30 @@ static int nothing_there(const struct kf_inventory *inventory, struct kf_error *
 	return kf_code_errno(err->code);
 }
 
-/*
- * The version that each board told the Klippy that has its port. A board whose port nobody has is
- * not asked: to open a port resets many a board.
- */
-static void ask_versions(struct kf_boards *boards)
-{
-	int64_t deadline_ms = kf_now_ms() + VERSIONS_MS;
-	struct kf_klippy klippy;
-
-	for (size_t i = 0; i < boards->count; i++) {
-		struct kf_board *board = &boards->list[i];
-
-		if (board->connected && board->holder.pid &&
-		    kf_klippy_find(board->holder.pid, &klippy))
-			IGNORE_RESULT(kf_klippy_version(&klippy, board, deadline_ms, board->version,
-							NULL));
-	}
-}
-
 static int list(struct scan *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
 	size_t registered = json_object_size(json_object_get(scan->registry.root, "devices"));
-	size_t found;
+	size_t found, others;
 	char summary[KF_NAME_SIZE];
 	int r = kf_inventory_fill(inventory, err);
 
+	others = inventory->boards.count;
+	if (r == 0)
+		r = kf_printers_find(&scan->printers, err);
+	if (r == 0)
+		r = kf_printers_join(&scan->printers, inventory, err);
 	if (r < 0)
 		return r;
+	others = inventory->boards.count - others;
 	if (inventory->boards.count == 0 && !opt.follow)
 		return nothing_there(inventory, err);
 	found = inventory->found;
-	if (opt.versions)
-		ask_versions(&inventory->boards);
 	kf_text_format(summary, sizeof(summary), "%zu registered, %zu USB device%s found",
 		       registered, found, found == 1 ? "" : "s");
+	if (others > 0)
+		kf_text_format(summary + strlen(summary), sizeof(summary) - strlen(summary),
+			       ", %zu more by a printer's configuration", others);
 	if (scan->table)
 		puts(summary);
 	else

@@ -33,7 +33,7 @@ static const struct command commands[] = {
 	{ "build", { "kf-build" }, TO_CONFIG | TO_BUILD, "Build for" },
 	{ "config", { "kf-config" }, TO_CONFIG, "Configure" },
 	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL },
-	{ "list", { "kf-scan", "--all", "--versions", "--table" }, 0, NULL },
+	{ "list", { "kf-scan", "--all", "--table" }, 0, NULL },
 	{ "show", { "kf-config", "show" }, 0, NULL },
 	{ "set", { "kf-config", "set" }, 0, NULL },
 	{ "remove", { "kf-config", "remove" }, 0, NULL },

@@ -37,6 +37,26 @@ static const struct member usb_strings[] = {
 	MEMBER("port", usb.port),
 };
 
+static const struct member link_strings[] = {
+	MEMBER("path", link.path),
+	MEMBER("interface", link.interface),
+	MEMBER("uuid", link.uuid),
+};
+
+static const struct member printer_strings[] = {
+	MEMBER("unit", printer.unit),
+	MEMBER("name", printer.name),
+	MEMBER("mcu", printer.mcu),
+};
+
+static const char *const wires[] = {
+	[KF_WIRE_USB_SERIAL] = "usb-serial",
+	[KF_WIRE_USB] = "usb",
+	[KF_WIRE_UART] = "uart",
+	[KF_WIRE_CAN] = "can",
+	[KF_WIRE_PROCESS] = "process",
+};
+
 static const char *const modes[] = {
 	[KF_MODE_KLIPPER] = "klipper", [KF_MODE_KATAPULT] = "katapult", [KF_MODE_DFU] = "dfu",
 	[KF_MODE_RP2BOOT] = "rp2boot", [KF_MODE_OTHER] = "other",
@@ -45,6 +65,11 @@ static const char *const modes[] = {
 const char *kf_mode_name(enum kf_mode mode)
 {
 	return modes[mode];
+}
+
+const char *kf_wire_name(enum kf_wire wire)
+{
+	return wires[wire];
 }
 
 const char *kf_holder_remark(const struct kf_holder *holder)
@@ -119,6 +144,16 @@ bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE])
 	return out > 0;
 }
 
+bool kf_key_from_printer(const struct kf_board *board, bool with_printer, char ret[KF_KEY_SIZE])
+{
+	const struct kf_board_printer *printer = &board->printer;
+	char name[sizeof(printer->name) + sizeof(printer->mcu)];
+
+	kf_text_format(name, sizeof(name), "%s%s%s", with_printer ? printer->name : "",
+		       with_printer ? " " : "", printer->mcu);
+	return printer->mcu[0] && kf_key_from_name(name, ret);
+}
+
 bool kf_key_valid(const char *key)
 {
 	size_t len = strlen(key);
@@ -136,6 +171,24 @@ static json_t *string_or_null(const char *text)
 	return text && text[0] ? json_string(text) : json_null();
 }
 
+/* Members of one wire alone are left out on another. */
+static json_t *link_to_json(const struct kf_board *board)
+{
+	json_t *link = json_pack("{s:s}", "type", wires[board->link.type]);
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(link_strings); i++) {
+		const char *text = (const char *)board + link_strings[i].offset;
+
+		if (text[0])
+			json_object_set_new(link, link_strings[i].name, json_string(text));
+	}
+	if (board->link.baud)
+		json_object_set_new(link, "baud", json_integer(board->link.baud));
+	if (board->usb.port[0])
+		json_object_set_new(link, "usb_port", json_string(board->usb.port));
+	return link;
+}
+
 static void put_strings(json_t *obj, const struct member *table, size_t count,
 			const struct kf_board *board)
 {
@@ -146,7 +199,8 @@ static void put_strings(json_t *obj, const struct member *table, size_t count,
 
 json_t *kf_board_to_json(const struct kf_board *board)
 {
-	json_t *obj = json_object(), *usb = json_object(), *holder = json_null();
+	json_t *obj = json_object(), *usb = json_object(), *printer = json_object();
+	json_t *holder = json_null();
 
 	put_strings(obj, strings, KF_ARRAY_SIZE(strings), board);
 	put_strings(usb, usb_strings, KF_ARRAY_SIZE(usb_strings), board);
@@ -160,6 +214,13 @@ json_t *kf_board_to_json(const struct kf_board *board)
 	json_object_set_new(obj, "connected", json_boolean(board->connected));
 	json_object_set_new(obj, "mode", string_or_null(kf_mode_name(board->mode)));
 	json_object_set_new(obj, "holder", holder);
+	if (board->link.type != KF_WIRE_NONE)
+		json_object_set_new(obj, "link", link_to_json(board));
+	if (board->printer.mcu[0]) {
+		put_strings(printer, printer_strings, KF_ARRAY_SIZE(printer_strings), board);
+		json_object_set(obj, "printer", printer);
+	}
+	json_decref(printer);
 	json_object_set_new(obj, "usb", usb);
 	return obj;
 }
@@ -232,18 +293,43 @@ static int get_holder(const json_t *obj, struct kf_holder *ret, struct kf_error 
 	return r < 0 ? r : get_string(holder, "unit", ret->unit, sizeof(ret->unit), err);
 }
 
+static int get_link(const json_t *obj, struct kf_board *board, struct kf_error *err)
+{
+	const json_t *link = json_object_get(obj, "link"), *type, *baud;
+
+	if (!link || json_is_null(link))
+		return 0;
+	type = json_object_get(link, "type");
+	for (size_t i = 1; i < KF_ARRAY_SIZE(wires); i++)
+		if (json_is_string(type) && strcmp(json_string_value(type), wires[i]) == 0)
+			board->link.type = (enum kf_wire)i;
+	if (board->link.type == KF_WIRE_NONE)
+		return kf_fail(err, KF_BAD_RECORD, "board.link.type is not a known wire");
+	baud = json_object_get(link, "baud");
+	if (baud && (!json_is_integer(baud) || json_integer_value(baud) < 0 ||
+		     json_integer_value(baud) > UINT32_MAX))
+		return kf_fail(err, KF_BAD_RECORD, "board.link.baud is not a number of 32 bits");
+	board->link.baud = (uint32_t)json_integer_value(baud);
+	return get_strings(link, link_strings, KF_ARRAY_SIZE(link_strings), board, err);
+}
+
 int kf_board_from_json(const json_t *obj, struct kf_board *ret, struct kf_error *err)
 {
 	struct kf_board board = { 0 };
-	const json_t *usb = json_object_get(obj, "usb");
+	const json_t *usb = json_object_get(obj, "usb"), *printer = json_object_get(obj, "printer");
 	int r;
 
 	if (!json_is_object(obj))
 		return kf_fail(err, KF_BAD_RECORD, "board is not an object");
 	if (usb && !json_is_object(usb))
 		return kf_fail(err, KF_BAD_RECORD, "board.usb is not an object");
+	if (printer && !json_is_object(printer) && !json_is_null(printer))
+		return kf_fail(err, KF_BAD_RECORD, "board.printer is not an object");
 	if ((r = get_strings(obj, strings, KF_ARRAY_SIZE(strings), &board, err)) < 0 ||
 	    (r = get_strings(obj, &incomplete, 1, &board, err)) < 0 ||
+	    (r = get_strings(printer, printer_strings, KF_ARRAY_SIZE(printer_strings), &board,
+			     err)) < 0 ||
+	    (r = get_link(obj, &board, err)) < 0 ||
 	    (r = get_strings(usb, usb_strings, KF_ARRAY_SIZE(usb_strings), &board, err)) < 0 ||
 	    (r = get_bool(obj, "excluded", &board.excluded, err)) < 0 ||
 	    (r = get_bool(obj, "connected", &board.connected, err)) < 0 ||
@@ -258,8 +344,9 @@ int kf_board_from_json(const json_t *obj, struct kf_board *ret, struct kf_error 
 
 const char *kf_board_label(const struct kf_board *board)
 {
-	return board->key[0]	 ? board->key
-	       : board->by_id[0] ? basename(board->by_id)
-	       : board->tty[0]	 ? board->tty
-				 : board->usb.port;
+	return board->key[0]	       ? board->key
+	       : board->printer.mcu[0] ? board->printer.mcu
+	       : board->by_id[0]       ? basename(board->by_id)
+	       : board->tty[0]	       ? board->tty
+				       : board->usb.port;
 }

@@ -37,6 +37,31 @@ struct kf_usb {
 	char interface[24]; /* how udev ends its by-id name: "if00", "if00-port0"; not recorded */
 };
 
+/* The wire between host and board, and what names the board on it. */
+enum kf_wire {
+	KF_WIRE_NONE,	    /* not known */
+	KF_WIRE_USB_SERIAL, /* link.path: by-id, else tty */
+	KF_WIRE_USB,	    /* a bootloader without tty: only usb.port names it */
+	KF_WIRE_UART,	    /* link.path and link.baud */
+	KF_WIRE_CAN,	    /* link.interface and link.uuid */
+	KF_WIRE_PROCESS,    /* the host's own MCU: link.path is its socket or pty */
+};
+
+struct kf_board_link {
+	enum kf_wire type;
+	char path[KF_DEV_SIZE];
+	uint32_t baud;	    /* 0: not known */
+	char interface[16]; /* can0 */
+	char uuid[13];	    /* 12 hexadecimal digits */
+};
+
+/* The printer whose configuration names the board. */
+struct kf_board_printer {
+	char unit[KF_NAME_SIZE]; /* its service; empty: none, or not known */
+	char name[64];		 /* printer/printer.h says how it is found */
+	char mcu[64];		 /* empty: no printer configures the board; [mcu] is "mcu" */
+};
+
 struct kf_board {
 	char key[KF_KEY_SIZE];	     /* empty: not registered */
 	char name[KF_NAME_SIZE];     /* the registry's, else empty */
@@ -54,11 +79,16 @@ struct kf_board {
 	/* Known by its USB port, whatever serial number it shows there; not recorded. */
 	bool by_port;
 	struct kf_holder holder;
+	struct kf_board_link link;
+	struct kf_board_printer printer;
 	struct kf_usb usb;
 };
 
 /* "klipper", "katapult", "dfu", "rp2boot", "other"; KF_MODE_NONE is NULL. */
 const char *kf_mode_name(enum kf_mode mode);
+
+/* "usb-serial", "usb", "uart", "can", "process"; KF_WIRE_NONE is NULL. */
+const char *kf_wire_name(enum kf_wire wire);
 
 /* A sentence about a holder of ours, kf-drain; empty: the holder is another program, or none. */
 const char *kf_holder_remark(const struct kf_holder *holder);
@@ -70,6 +100,12 @@ const char *kf_holder_remark(const struct kf_holder *holder);
  */
 bool kf_key_from_name(const char *name, char ret[KF_KEY_SIZE]);
 
+/*
+ * The key to propose for a board that is not registered: its printer's name for it, with the
+ * printer's own in front where that is asked for. False: no printer names it.
+ */
+bool kf_key_from_printer(const struct kf_board *board, bool with_printer, char ret[KF_KEY_SIZE]);
+
 /* ^[a-z0-9][a-z0-9_-]*$, at most 64 characters. Such a key is safe as a file name. */
 bool kf_key_valid(const char *key);
 
@@ -79,7 +115,10 @@ json_t *kf_board_to_json(const struct kf_board *board);
 /* Read and clean; -EBADMSG with the member's name when a type is wrong. */
 _must_check_ int kf_board_from_json(const json_t *obj, struct kf_board *ret, struct kf_error *err);
 
-/* The key, else the by-id name, else the tty, else the USB port: what messages call it. */
+/*
+ * What messages call it: the key, else the name of its printer's MCU, else the by-id name, the tty,
+ * or the USB port.
+ */
 const char *kf_board_label(const struct kf_board *board);
 
 #endif

@@ -11,7 +11,7 @@
 enum { WHO_MAX = 60, STATE_MAX = 40 };
 
 struct row {
-	char mark[5];	 /* "[OK]" connected and registered, "[--]" not connected, "[??]" unknown */
+	char mark[5];	 /* "[OK]" connected and known, "[--]" not connected, "[??]" unknown */
 	char who[320];	 /* key, name and MCU */
 	char state[384]; /* what is not as usual: mode, version, holder, excluded, duplicate */
 	char where[KF_DEV_SIZE]; /* by-id, else by-path, tty or USB port */
@@ -42,6 +42,16 @@ static void append_holder(char *dst, size_t size, const struct kf_holder *holder
 		append(dst, size, ", ", "held by %s (pid %d)", holder->command, (int)holder->pid);
 }
 
+/* A board whose port nobody seems to have is at least some printer's. */
+static void append_printer(char *dst, size_t size, const struct kf_board *board)
+{
+	const struct kf_board_printer *printer = &board->printer;
+
+	if (board->holder.unit[0] || !printer->mcu[0])
+		return;
+	append(dst, size, ", ", "%s", printer->unit[0] ? printer->unit : printer->name);
+}
+
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
 		     size_t size)
 {
@@ -53,7 +63,9 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 		append(dst, size, ", ", "%s",
 		       err->code == KF_AMBIGUOUS && board->key[0] ? "duplicate"
 								  : kf_code_name(err->code));
-	if (!board->connected)
+	/* Nothing but a printer's word tells of what is on CAN or a UART: reason says what it is.
+	 */
+	if (!board->connected && !(board->printer.mcu[0] && board->reason[0]))
 		append(dst, size, ", ", "not connected");
 	if (board->excluded)
 		append(dst, size, ", ", "%s", board->key[0] ? "excluded" : "blocked");
@@ -64,6 +76,31 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 	if (board->version[0])
 		append(dst, size, ", ", "%s", board->version);
 	append_holder(dst, size, &board->holder);
+	append_printer(dst, size, board);
+}
+
+/* What a person calls it: the registry's key, else its printer's word. */
+static const char *label_of(const struct kf_board *board)
+{
+	return board->key[0]	       ? board->key
+	       : board->printer.mcu[0] ? board->printer.mcu
+				       : "Unknown device";
+}
+
+static void describe_place(const struct kf_board *board, char *dst, size_t size)
+{
+	const struct kf_board_link *link = &board->link;
+	const char *path = board->by_id[0]     ? board->by_id
+			   : board->by_path[0] ? board->by_path
+			   : board->tty[0]     ? board->tty
+					       : link->path;
+
+	if (link->type == KF_WIRE_CAN)
+		kf_text_format(dst, size, "%s %s", link->interface, link->uuid);
+	else if (path[0])
+		kf_text_format(dst, size, "%s", path);
+	else if (board->usb.port[0])
+		kf_text_format(dst, size, "USB port %s", board->usb.port);
 }
 
 /* One that runs firmware needs no button: it is asked to leave for its bootloader. */
@@ -78,23 +115,17 @@ static void describe_incomplete(const struct kf_board *board, char *dst, size_t 
 static struct row make_row(const struct kf_board *board, const struct kf_error *err)
 {
 	struct row row = { 0 };
-	const char *path = board->by_id[0]     ? board->by_id
-			   : board->by_path[0] ? board->by_path
-					       : board->tty;
+	bool known = board->key[0] || board->printer.mcu[0];
 
 	kf_text_format(row.mark, sizeof(row.mark), "%s",
-		       !board->key[0]	  ? "[??]"
+		       !known		  ? "[??]"
 		       : board->connected ? "[OK]"
 					  : "[--]");
-	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s",
-		       board->key[0] ? board->key : "Unknown device", board->name[0] ? ": " : "",
-		       board->name, board->mcu[0] ? " (" : "", board->mcu,
-		       board->mcu[0] ? ")" : "");
+	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s", label_of(board),
+		       board->name[0] ? ": " : "", board->name, board->mcu[0] ? " (" : "",
+		       board->mcu, board->mcu[0] ? ")" : "");
 	describe(board, err, row.state, sizeof(row.state));
-	if (path[0])
-		kf_text_format(row.where, sizeof(row.where), "%s", path);
-	else if (board->usb.port[0])
-		kf_text_format(row.where, sizeof(row.where), "USB port %s", board->usb.port);
+	describe_place(board, row.where, sizeof(row.where));
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
 		       err->code != KF_OK ? err->message : board->reason);
 	/* The error of a board that failed says it already; an excluded board is not flashed. */

@@ -4,6 +4,7 @@
  *
  *     [OK] octopus-pro: Octopus Pro v1.1 (stm32h723)  klipper.service  /dev/serial/by-id/usb-...
  *     [--] nitehawk: Nitehawk 36 (rp2040)             not connected
+ *     [OK] EBBCan (stm32g0b1xx)                       klipper.service  can0 44db3d634885
  *     [??] Unknown device                             other            /dev/serial/by-id/usb-...
  *
  * It formats; whose stream it is, checks it for errors.

@@ -15,19 +15,34 @@
 #include "core/text.h"
 #include "klippy/api.h"
 
-enum { END = 0x03, OUR_ID = 1, RETRY_MS = 50 };
+enum { END = 0x03, RETRY_MS = 50 };
 
 struct link {
 	int fd;
 	int64_t deadline_ms;
-	size_t len;
-	char *data; /* KF_API_ANSWER_MAX bytes */
+	size_t len, used; /* bytes in data; those of messages that were read already */
+	char *data;	  /* KF_API_ANSWER_MAX bytes */
+};
+
+struct kf_api {
+	struct link link;
+	int id; /* of the last request */
+	struct sockaddr_un address;
 };
 
 static void link_free(struct link *link)
 {
 	kf_closep(&link->fd);
 	free(link->data);
+}
+
+void kf_api_close(struct kf_api **api)
+{
+	if (*api) {
+		link_free(&(*api)->link);
+		free(*api);
+		*api = NULL;
+	}
 }
 
 static int wait_for(int fd, short events, int64_t deadline_ms)
@@ -107,18 +122,22 @@ static ssize_t receive(struct link *link)
 }
 
 /* The next whole message: its length without the end, at the start of data. */
-static ssize_t next_message(struct link *link, size_t used)
+static ssize_t next_message(struct link *link)
 {
+	size_t seen = 0;
 	char *end;
 	ssize_t n;
 
-	link->len -= used;
-	memmove(link->data, link->data + used, link->len);
-	while (!(end = memchr(link->data, END, link->len))) {
+	link->len -= link->used;
+	memmove(link->data, link->data + link->used, link->len);
+	link->used = 0;
+	while (!(end = memchr(link->data + seen, END, link->len - seen))) {
+		seen = link->len;
 		n = receive(link);
 		if (n <= 0)
 			return n < 0 ? n : -ECONNRESET;
 	}
+	link->used = (size_t)(end - link->data) + 1;
 	return end - link->data;
 }
 
@@ -127,24 +146,22 @@ static json_t *parse(const char *data, size_t len)
 	return json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
 }
 
-static int receive_answer(struct link *link, json_t **ret)
+static int receive_answer(struct link *link, int want, json_t **ret)
 {
 	json_t *message, *id;
-	size_t used = 0;
 	ssize_t n;
 
 	for (;;) {
-		n = next_message(link, used);
+		n = next_message(link);
 		if (n < 0)
 			return (int)n;
-		used = (size_t)n + 1;
 		message = parse(link->data, (size_t)n);
 		if (!json_is_object(message)) {
 			json_decref(message);
 			return -EBADMSG;
 		}
 		id = json_object_get(message, "id");
-		if (json_is_integer(id) && json_integer_value(id) == OUR_ID) {
+		if (json_is_integer(id) && json_integer_value(id) == want) {
 			*ret = message;
 			return 0;
 		}
@@ -193,37 +210,60 @@ static int check_listener(const struct link *link, pid_t listener)
 	return peer.pid == listener ? 0 : -EXDEV;
 }
 
-int kf_api_request(const char *path, pid_t listener, const char *method, json_t *params,
-		   int64_t deadline_ms, json_t **ret, struct kf_error *err)
+int kf_api_open(const char *path, pid_t listener, int64_t deadline_ms, struct kf_api **ret,
+		struct kf_error *err)
 {
-	_cleanup_(link_free) struct link link = { .fd = -1, .deadline_ms = deadline_ms };
+	_cleanup_(kf_api_close) struct kf_api *api = calloc(1, sizeof(*api));
+	int r;
+
+	if (!api)
+		return unknown(err, path, -ENOMEM);
+	api->link = (struct link){ .fd = -1, .deadline_ms = deadline_ms };
+	api->address.sun_family = AF_UNIX;
+	if (!kf_text_format(api->address.sun_path, sizeof(api->address.sun_path), "%s", path))
+		return unknown(err, path, -ENAMETOOLONG);
+	r = connect_to(&api->link, (struct sockaddr *)&api->address, sizeof(api->address));
+	if (r == 0 && listener)
+		r = check_listener(&api->link, listener);
+	if (r == -EXDEV)
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "%s: another process answers there", path);
+	if (r < 0)
+		return unknown(err, path, r);
+	*ret = TAKE_PTR(api);
+	return 0;
+}
+
+int kf_api_ask(struct kf_api *api, const char *method, json_t *params, json_t **ret,
+	       struct kf_error *err)
+{
 	_cleanup_(kf_json_decrefp) json_t *message = NULL;
 	_cleanup_(kf_freep) char *text = NULL;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = api->address.sun_path;
 	json_t *request;
 	size_t len;
 	int r;
 
-	if (!kf_text_format(address.sun_path, sizeof(address.sun_path), "%s", path))
-		return unknown(err, path, -ENAMETOOLONG);
-	request = json_pack("{s:i, s:s, s:s, s:o}", "id", OUR_ID, "jsonrpc", "2.0", "method",
+	request = json_pack("{s:i, s:s, s:s, s:o}", "id", ++api->id, "jsonrpc", "2.0", "method",
 			    method, "params", params ? json_incref(params) : json_object());
 	text = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
 	if (!text)
 		return unknown(err, path, -ENOMEM);
-	r = connect_to(&link, (struct sockaddr *)&address, sizeof(address));
-	if (r == 0 && listener)
-		r = check_listener(&link, listener);
-	if (r == -EXDEV)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "%s: another process answers there", path);
 	len = strlen(text);
 	text[len] = END; /* in place of its NUL */
+	r = send_all(&api->link, text, len + 1);
 	if (r == 0)
-		r = send_all(&link, text, len + 1);
-	if (r == 0)
-		r = receive_answer(&link, &message);
+		r = receive_answer(&api->link, api->id, &message);
 	return r < 0 ? unknown(err, path, r) : read_result(message, path, ret, err);
+}
+
+int kf_api_request(const char *path, pid_t listener, const char *method, json_t *params,
+		   int64_t deadline_ms, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_api_close) struct kf_api *api = NULL;
+	int r = kf_api_open(path, listener, deadline_ms, &api, err);
+
+	return api ? kf_api_ask(api, method, params, ret, err) : r;
 }
 
 /* RFC 9112: status line, fields, an empty line, and what the body says. */

@@ -105,20 +105,29 @@ static size_t after_program(const char *const *words, size_t count)
 	return 0;
 }
 
-bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *home,
-		     struct kf_klippy *ret)
+/* The tree of DIR/klippy/klippy.py; Kalico's "-m klippy" is started in its tree. */
+static void find_tree(const char *program, bool is_module, const char *cwd, struct kf_klippy *ret)
 {
-	const char *words[WORDS_MAX + 1] = { NULL }, *api = NULL, *log = NULL, *config = NULL;
-	size_t count = 0, step;
-	char folder[PATH_MAX];
+	if (is_module) {
+		kf_text_format(ret->tree, PATH_MAX, "%s", cwd);
+		return;
+	}
+	if (strcmp(basename_of(program), "klippy.py") != 0 || !absolute(program, cwd, ret->tree))
+		return;
+	for (int i = 0; i < 2; i++) {
+		char *slash = strrchr(ret->tree, '/');
 
-	for (size_t at = 0; at < len && count < WORDS_MAX; at += strlen(args + at) + 1)
-		words[count++] = args + at;
-	memset(ret, 0, sizeof(*ret));
-	step = after_program(words, count);
-	if (step == 0)
-		return false;
-	for (size_t i = step; i < count; i += step) {
+		*(slash ? slash : ret->tree) = '\0';
+	}
+}
+
+static void parse_arguments(const char *const *words, size_t count, const char *cwd,
+			    struct kf_klippy *ret)
+{
+	const char *api = NULL, *log = NULL, *config = NULL;
+	size_t step;
+
+	for (size_t i = 0; i < count; i += step) {
 		const char *next = words[i + 1] ? words[i + 1] : "", *value;
 
 		step = 1;
@@ -128,6 +137,9 @@ bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *
 		else if ((value = argument(words[i], next, "--logfile", &step)) ||
 			 (value = argument(words[i], next, "-l", &step)))
 			log = value;
+		else if ((value = argument(words[i], next, "--input-tty", &step)) ||
+			 (value = argument(words[i], next, "-I", &step)))
+			continue;
 		else if (*words[i] != '-' && !config)
 			config = words[i];
 		else
@@ -135,9 +147,32 @@ bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *
 	}
 	if (api && !absolute(api, cwd, ret->api))
 		ret->api[0] = '\0';
+	if (config && !absolute(config, cwd, ret->config))
+		ret->config[0] = '\0';
 	add_folder_of(ret, api, cwd);
 	add_folder_of(ret, log, cwd);
 	add_folder_of(ret, config, cwd);
+}
+
+bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *home,
+		     struct kf_klippy *ret)
+{
+	const char *words[WORDS_MAX + 1] = { NULL };
+	size_t count = 0, step;
+	char folder[PATH_MAX];
+	bool is_module;
+
+	for (size_t at = 0; at < len && count < WORDS_MAX; at += strlen(args + at) + 1)
+		words[count++] = args + at;
+	step = after_program(words, count);
+	if (step == 0)
+		return false;
+	memset(ret, 0, sizeof(*ret));
+	parse_arguments(words + step, count - step, cwd, ret);
+	is_module = words[step - 1][0] == '-' || strcmp(words[step - 1], "klippy") == 0;
+	find_tree(words[step - 1], step > 1 && is_module, cwd, ret);
+	if (step > 1)
+		kf_text_format(ret->python, PATH_MAX, "%s", words[0]);
 	if (*home && kf_text_format(folder, sizeof(folder), "%s/printer_data", home))
 		add_folder(ret, folder);
 	return true;
@@ -169,22 +204,25 @@ bool kf_klippy_find(pid_t pid, struct kf_klippy *ret)
 
 	kf_text_format(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	len = read_start(path, args, sizeof(args));
+	/* Most processes are none: nothing more is asked of them. */
+	if (len <= 0 || !kf_klippy_parse(args, (size_t)len, "", "", ret))
+		return false;
 	kf_text_format(path, sizeof(path), "/proc/%d/cwd", (int)pid);
 	n = readlink(path, cwd, sizeof(cwd) - 1);
 	cwd[n > 0 ? n : 0] = '\0';
 	kf_text_format(path, sizeof(path), "/proc/%d", (int)pid);
 	if (stat(path, &st) == 0)
 		user = getpwuid(st.st_uid);
-	if (len <= 0 ||
-	    !kf_klippy_parse(args, (size_t)len, cwd, user && user->pw_dir ? user->pw_dir : "", ret))
+	if (!kf_klippy_parse(args, (size_t)len, cwd, user && user->pw_dir ? user->pw_dir : "", ret))
 		return false;
 	ret->pid = pid;
 	return true;
 }
 
-bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), void *arg)
+bool kf_klippy_each_in(const char *folder, bool (*look)(const struct kf_klippy *klippy, void *arg),
+		       void *arg)
 {
-	_cleanup_(kf_closedirp) DIR *proc = opendir("/proc");
+	_cleanup_(kf_closedirp) DIR *proc = opendir(folder);
 	struct kf_klippy klippy;
 	pid_t pid;
 
@@ -192,4 +230,9 @@ bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), voi
 		if (kf_klippy_find(pid, &klippy) && !look(&klippy, arg))
 			return false;
 	return proc;
+}
+
+bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), void *arg)
+{
+	return kf_klippy_each_in("/proc", look, arg);
 }

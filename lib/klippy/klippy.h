@@ -12,7 +12,10 @@
 
 struct kf_klippy {
 	pid_t pid;
-	char api[PATH_MAX]; /* its own socket (-a); empty: it has none */
+	char api[PATH_MAX];    /* its own socket (-a); empty: it has none */
+	char config[PATH_MAX]; /* its printer.cfg; empty: not known */
+	char tree[PATH_MAX];   /* of klippy/klippy.py; empty: not known */
+	char python[PATH_MAX]; /* what runs it, as the command line has it; empty: itself */
 	/* Each may be printer_data, with Moonraker's configuration in config/. */
 	char folders[KF_KLIPPY_FOLDERS][PATH_MAX];
 	size_t folder_count;
@@ -34,5 +37,9 @@ bool kf_klippy_find(pid_t pid, struct kf_klippy *ret);
  * there is no /proc.
  */
 bool kf_klippy_each(bool (*look)(const struct kf_klippy *klippy, void *arg), void *arg);
+
+/* The same for the processes that have an entry in folder, as /proc has one. */
+bool kf_klippy_each_in(const char *folder, bool (*look)(const struct kf_klippy *klippy, void *arg),
+		       void *arg);
 
 #endif

@@ -1,18 +1,171 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Two questions: under which name its configuration has the board, then what that one runs. */
+/*
+ * Klippy lower-cases the sections of its settings, and not the names of its objects: the two are
+ * joined without regard to case. Everything in an answer may be of any type.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "core/text.h"
 #include "klippy/api.h"
 #include "klippy/mcus.h"
+#include "klippy/sources.h"
+
+enum { SOURCE_MS = 2000 };
+
+/* Klippy opens these without a baud rate (klippy/mcu.py): rpmsg, and the host's own MCU. */
+static const char *const pipes[] = { "/dev/rpmsg_", "/tmp/klipper_host_" };
+
+static const struct {
+	const char *name;
+	size_t offset, size;
+} texts[] = {
+	{ "serial", offsetof(struct kf_mcu, serial), sizeof(((struct kf_mcu *)0)->serial) },
+	{ "restart_method", offsetof(struct kf_mcu, restart_method),
+	  sizeof(((struct kf_mcu *)0)->restart_method) },
+	{ "canbus_interface", offsetof(struct kf_mcu, canbus_interface),
+	  sizeof(((struct kf_mcu *)0)->canbus_interface) },
+};
+
+void kf_mcus_free(struct kf_mcus *mcus)
+{
+	for (size_t i = 0; i < mcus->count; i++) {
+		json_decref(mcus->list[i].constants);
+		free(mcus->list[i].kconfig);
+	}
+	free(mcus->list);
+	*mcus = (struct kf_mcus){ 0 };
+}
+
+/* The sections "mcu" and "mcu NAME". */
+static bool is_mcu(const char *section)
+{
+	return strcmp(section, "mcu") == 0 || strncmp(section, "mcu ", 4) == 0;
+}
+
+static const char *name_of(const char *section)
+{
+	return section[3] ? section + 4 : section;
+}
+
+static int find_or_add(struct kf_mcus *mcus, const char *section, struct kf_mcu **ret)
+{
+	const char *own = name_of(section);
+	char name[sizeof((*ret)->name)];
+	struct kf_mcu *list;
+
+	kf_text_clean(name, sizeof(name), own, strlen(own));
+	for (size_t i = 0; i < mcus->count; i++)
+		if (strcmp(mcus->list[i].name, name) == 0) {
+			*ret = &mcus->list[i];
+			return 0;
+		}
+	if (mcus->count == KF_MCUS_MAX)
+		return -E2BIG;
+	list = reallocarray(mcus->list, mcus->count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	mcus->list = list;
+	*ret = &list[mcus->count++];
+	**ret = (struct kf_mcu){ 0 };
+	memcpy((*ret)->name, name, sizeof(name));
+	return 0;
+}
+
+/* 12 digits in lower case, as Klippy's int(uuid, 16) reads any spelling; else empty. */
+static void read_uuid(const char *value, char ret[13])
+{
+	char *end;
+	unsigned long long uuid = strtoull(value, &end, 16);
+
+	ret[0] = '\0';
+	if (isxdigit((unsigned char)value[0]) && !*end && uuid < 1ULL << 48)
+		kf_text_format(ret, 13, "%012llx", uuid);
+}
+
+static uint32_t read_baud(const char *value)
+{
+	char *end;
+	unsigned long baud = strtoul(value, &end, 10);
+
+	return isdigit((unsigned char)value[0]) && !*end && baud <= UINT32_MAX ? (uint32_t)baud : 0;
+}
+
+int kf_mcus_set(struct kf_mcus *mcus, const char *section, const char *option, const char *value,
+		bool only_new)
+{
+	struct kf_mcu *mcu;
+	int r;
+
+	if (!is_mcu(section))
+		return 0;
+	r = find_or_add(mcus, section, &mcu);
+	if (r < 0)
+		return r;
+	if (strcmp(option, "baud") == 0 && !(only_new && mcu->baud))
+		mcu->baud = read_baud(value);
+	if (strcmp(option, "canbus_uuid") == 0 && !(only_new && mcu->canbus_uuid[0]))
+		read_uuid(value, mcu->canbus_uuid);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(texts); i++) {
+		char *at = (char *)mcu + texts[i].offset;
+
+		if (strcmp(option, texts[i].name) == 0 && !(only_new && *at))
+			kf_text_clean(at, texts[i].size, value, strlen(value));
+	}
+	return 0;
+}
+
+static bool is_pipe(const struct kf_mcu *mcu)
+{
+	for (size_t i = 0; i < KF_ARRAY_SIZE(pipes); i++)
+		if (strncmp(mcu->serial, pipes[i], strlen(pipes[i])) == 0)
+			return true;
+	return false;
+}
+
+void kf_mcus_complete(struct kf_mcus *mcus)
+{
+	struct kf_mcu first;
+
+	for (size_t i = 0; i < mcus->count; i++) {
+		struct kf_mcu *mcu = &mcus->list[i];
+
+		/* A canbus_uuid outranks serial. */
+		if (mcu->canbus_uuid[0]) {
+			mcu->serial[0] = '\0';
+			if (!mcu->canbus_interface[0])
+				strcpy(mcu->canbus_interface, "can0");
+		}
+		if (!mcu->serial[0] || is_pipe(mcu))
+			mcu->baud = 0;
+		else if (!mcu->baud)
+			mcu->baud = KF_BAUD_DEFAULT;
+		if (i > 0 && strcmp(mcu->name, "mcu") == 0) {
+			first = *mcu;
+			memmove(&mcus->list[1], &mcus->list[0], i * sizeof(first));
+			mcus->list[0] = first;
+		}
+	}
+}
+
+void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64])
+{
+	const json_t *chip = json_object_get(mcu->constants, "MCU");
+
+	kf_text_clean(ret, 64, json_is_string(chip) ? json_string_value(chip) : "",
+		      json_string_length(chip));
+}
 
 /* Does serial name the board's port: by-id, by-path, tty, or another link to it? */
 static bool is_port_of(const char *serial, const struct kf_board *board)
 {
 	struct stat theirs, ours;
 
-	if (!serial || !serial[0])
+	if (!serial || !serial[0] || !board->tty[0])
 		return false;
 	if (strcmp(serial, board->by_id) == 0 || strcmp(serial, board->by_path) == 0 ||
 	    strcmp(serial, board->tty) == 0)
@@ -21,10 +174,153 @@ static bool is_port_of(const char *serial, const struct kf_board *board)
 	       S_ISCHR(theirs.st_mode) && theirs.st_rdev == ours.st_rdev;
 }
 
-/* The sections "mcu" and "mcu NAME". */
-static bool is_mcu(const char *section)
+bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board)
 {
-	return strcmp(section, "mcu") == 0 || strncmp(section, "mcu ", 4) == 0;
+	return is_port_of(mcu->serial, board);
+}
+
+static void copy_text(const json_t *obj, const char *name, char *dst, size_t size)
+{
+	const json_t *value = json_object_get(obj, name);
+
+	kf_text_clean(dst, size, json_is_string(value) ? json_string_value(value) : "",
+		      json_string_length(value));
+}
+
+/* What the firmware itself told; object is an mcu's. */
+static void read_object(struct kf_mcu *mcu, const json_t *object)
+{
+	json_t *constants = json_object_get(object, "mcu_constants"),
+	       *kconfig = json_object_get(object, "mcu_kconfig");
+
+	copy_text(object, "mcu_version", mcu->version, sizeof(mcu->version));
+	copy_text(object, "app", mcu->app, sizeof(mcu->app));
+	if (json_is_object(constants) && !mcu->constants)
+		mcu->constants = json_incref(constants);
+	if (json_is_string(kconfig) && !mcu->kconfig && json_string_length(kconfig) > 0 &&
+	    json_string_length(kconfig) <= KF_KCONFIG_MAX &&
+	    strlen(json_string_value(kconfig)) == json_string_length(kconfig))
+		mcu->kconfig = strdup(json_string_value(kconfig));
+}
+
+static int read_section(struct kf_mcus *mcus, const char *section, const json_t *options)
+{
+	const char *option, *text;
+	json_t *value;
+	char number[24];
+	int r = 0;
+
+	json_object_foreach((json_t *)options, option, value)
+	{
+		text = json_string_value(value);
+		if (json_is_integer(value)) {
+			kf_text_format(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+				       json_integer_value(value));
+			text = number;
+		}
+		if (r == 0 && text)
+			r = kf_mcus_set(mcus, section, option, text, false);
+	}
+	return r;
+}
+
+int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *ret)
+{
+	_cleanup_(kf_mcus_free) struct kf_mcus mcus = { 0 };
+	const char *section, *name;
+	json_t *options, *object;
+	int r = 0;
+
+	json_object_foreach((json_t *)settings, section, options)
+	{
+		if (r == 0 && is_mcu(section))
+			r = read_section(&mcus, section, options);
+	}
+	json_object_foreach((json_t *)status, name, object)
+	{
+		for (size_t i = 0; is_mcu(name) && i < mcus.count; i++) {
+			struct kf_mcu *mcu = &mcus.list[i];
+
+			if (strcasecmp(mcu->name, name_of(name)) != 0)
+				continue;
+			kf_text_clean(mcu->name, sizeof(mcu->name), name_of(name),
+				      strlen(name_of(name)));
+			read_object(mcu, object);
+		}
+	}
+	if (r < 0)
+		return r;
+	kf_mcus_complete(&mcus);
+	*ret = mcus;
+	mcus = (struct kf_mcus){ 0 }; /* the caller's now */
+	return 0;
+}
+
+/* configfile, and every mcu object in the list; a name that is not clean is a stranger's. */
+static json_t *make_query(const json_t *names)
+{
+	json_t *query = json_pack("{s:[s]}", "configfile", "settings"), *name;
+	char clean[KF_NAME_SIZE];
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		if (json_is_string(name) && is_mcu(json_string_value(name)) &&
+		    kf_text_clean(clean, sizeof(clean), json_string_value(name),
+				  json_string_length(name)) &&
+		    json_object_size(query) <= KF_MCUS_MAX)
+			json_object_set_new(query, clean,
+					    json_pack("[s, s, s, s]", "mcu_version", "app",
+						      "mcu_constants", "mcu_kconfig"));
+	}
+	return query;
+}
+
+static void read_info(const json_t *info, struct kf_klippy_facts *ret)
+{
+	const char *message = json_string_value(json_object_get(info, "state_message"));
+
+	copy_text(info, "state", ret->state, sizeof(ret->state));
+	if (strcmp(ret->state, "ready") == 0 || !message)
+		message = "";
+	message += strspn(message, "\n");
+	if (*message)
+		kf_text_clean(ret->message, sizeof(ret->message), message, strcspn(message, "\n"));
+	copy_text(info, "software_version", ret->version, sizeof(ret->version));
+	copy_text(info, "software_path", ret->tree, sizeof(ret->tree));
+	if (!ret->tree[0])
+		copy_text(info, "klipper_path", ret->tree, sizeof(ret->tree));
+	copy_text(info, "python_path", ret->python, sizeof(ret->python));
+	copy_text(info, "config_file", ret->config, sizeof(ret->config));
+}
+
+static int ask_all(struct kf_source *source, const json_t *info, void *arg, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *names = NULL;
+	_cleanup_(kf_json_decrefp) json_t *query = NULL;
+	_cleanup_(kf_json_decrefp) json_t *status = NULL;
+	struct kf_klippy_facts *ret = arg;
+	int r = kf_source_list(source, &names, err);
+
+	if (r < 0)
+		return r;
+	query = make_query(names);
+	r = kf_source_query(source, query, &status, err);
+	if (r < 0)
+		return r;
+	*ret = (struct kf_klippy_facts){ 0 };
+	read_info(info, ret);
+	r = kf_mcus_read(json_object_get(json_object_get(status, "configfile"), "settings"), status,
+			 &ret->mcus);
+	if (r == -E2BIG)
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "names more than %d MCUs", KF_MCUS_MAX);
+	return r < 0 ? kf_fail_sys(err, -r, "cannot keep what Klippy tells") : 0;
+}
+
+int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf_klippy_facts *ret,
+		  struct kf_error *err)
+{
+	return kf_sources_try(klippy, SOURCE_MS, deadline_ms, ask_all, ret, err);
 }
 
 /* The section of the board; NULL: none. */

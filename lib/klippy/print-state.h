@@ -10,8 +10,6 @@
 #include "core/error.h"
 #include "klippy/klippy.h"
 
-#define KF_MOONRAKER_PORT 7125
-
 enum kf_print {
 	KF_PRINT_UNCLEAR,	/* the answers do not tell */
 	KF_PRINT_IDLE,		/* nothing runs, whatever ran last */
@@ -35,12 +33,12 @@ struct kf_print_state {
 bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret);
 
 /*
- * result is that of "objects/query" (printer.objects.query) for print_stats, virtual_sdcard,
+ * status is that of "objects/query" (printer.objects.query) for print_stats, virtual_sdcard,
  * pause_resume, idle_timeout and webhooks. print_stats outlives an emergency stop, so webhooks'
  * state counts first; idle_timeout says Printing for all G-code, whoever sends it, and pause_resume
  * that it was paused, where print_stats knows of files only.
  */
-void kf_print_state_read(const json_t *result, struct kf_print_state *ret);
+void kf_print_state_read(const json_t *status, struct kf_print_state *ret);
 
 /*
  * 0 and a state that is not KF_PRINT_UNCLEAR; KF_PRINTER_UNKNOWN with the reasons of all that
@@ -56,9 +54,6 @@ _must_check_ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t dead
  */
 _must_check_ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms,
 				    json_t **ret, struct kf_error *err);
-
-/* The port in [server] of a moonraker.conf; KF_MOONRAKER_PORT where it names none, 0: no file. */
-unsigned kf_moonraker_port(const char *conf);
 
 /*
  * Wait until klippy says that it is ready, or why it will not be (error, shutdown), or until

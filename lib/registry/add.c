@@ -73,8 +73,15 @@ static void identify_anew(const struct kf_registry *registry, struct kf_board *b
 	}
 }
 
+/* The registry knows a board by its USB serial number or its USB port. */
+static bool is_on_usb(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_NONE || board->link.type == KF_WIRE_USB_SERIAL ||
+	       board->link.type == KF_WIRE_USB;
+}
+
 /*
- * Leave in boards only those that could be registered: connected, not registered, not excluded,
+ * Leave in boards only those that could be registered: on USB, not registered, not excluded,
  * with firmware or a bootloader of Klipper's kind, and as given says. With any: if there is none of
  * that kind, all that have a serial port (a board may be behind a converter). Returns how many are
  * left.
@@ -88,7 +95,7 @@ static size_t find_candidates(const struct kf_registry *registry, struct kf_boar
 	for (size_t i = 0; i < count; i++) {
 		struct kf_board *board = &boards[i];
 
-		if (board->connected && !board->key[0] && !board->excluded &&
+		if (board->connected && is_on_usb(board) && !board->key[0] && !board->excluded &&
 		    (of_our_kind(board) || (any && board->tty[0])) && is_meant(board, given)) {
 			ours += of_our_kind(board);
 			boards[left++] = *board;
@@ -115,16 +122,27 @@ static void propose_key(const struct kf_registry *registry, const char *name, ch
 		kf_text_format(ret, KF_KEY_SIZE, "%.*s-%u", KF_KEY_SIZE - 12, base, n);
 }
 
-/* Proposals from what the board says of itself; what it does not say stays empty. */
+/*
+ * Proposals from what its printer and the board say of it; what they do not say stays empty.
+ */
 static void propose(const struct kf_registry *registry, const struct kf_board *board,
 		    struct kf_new_device *ret)
 {
 	struct kf_new_device e = { .by_port = board->by_port || !kf_board_has_serial(board) };
-	char by_id[KF_DEV_SIZE] = "";
+	char by_id[KF_DEV_SIZE] = "", key[KF_KEY_SIZE];
 
 	kf_mcu_short(board->mcu, e.mcu);
-	kf_text_format(e.name, sizeof(e.name), "%s", e.mcu[0] ? e.mcu : board->usb.model);
-	propose_key(registry, e.name, e.key);
+	kf_text_format(e.name, sizeof(e.name), "%s",
+		       board->printer.mcu[0] ? board->printer.mcu
+		       : e.mcu[0]	     ? e.mcu
+					     : board->usb.model);
+	/* Of two printers that both have a board of one name, the second is told apart by its own.
+	 */
+	if (kf_key_from_printer(board, false, key) && kf_registry_has(registry, key) &&
+	    kf_key_from_printer(board, true, key))
+		propose_key(registry, key, e.key);
+	else
+		propose_key(registry, e.name, e.key);
 	kf_text_format(e.usb_port, sizeof(e.usb_port), "%s", board->usb.port);
 	/* The names of a ROM bootloader are not those of the firmware that will run. */
 	if (!kf_board_in_rom(board)) {

@@ -219,6 +219,9 @@ bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 		kf_text_format(board.reason, sizeof(board.reason), "a second port of its device");
 	}
 	kf_identity_mcu(usb, board.mcu);
+	board.link.type = tty ? KF_WIRE_USB_SERIAL : KF_WIRE_USB;
+	kf_text_format(board.link.path, sizeof(board.link.path), "%s",
+		       board.by_id[0] ? board.by_id : board.tty);
 	*ret = board;
 	return true;
 }

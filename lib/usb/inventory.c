@@ -91,6 +91,11 @@ static int append(struct kf_inventory *inventory, const struct kf_board *board,
 	return r;
 }
 
+int kf_inventory_add(struct kf_inventory *inventory, const struct kf_board *board)
+{
+	return append(inventory, board, &(const struct kf_error){ 0 });
+}
+
 /* Two boards may show one serial number: then their ports tell them apart, once both are
  * registered. */
 static void hint_duplicates(const struct kf_inventory *inventory, const struct kf_board *a,

@@ -25,6 +25,9 @@ void kf_inventory_free(struct kf_inventory *inventory);
 /* Look once, into a fresh inventory. Errors as kf_usb_scan; a board's own are in errors. */
 _must_check_ int kf_inventory_fill(struct kf_inventory *inventory, struct kf_error *err);
 
+/* Add a board that was found elsewhere, without an error. -ENOMEM. */
+_must_check_ int kf_inventory_add(struct kf_inventory *inventory, const struct kf_board *board);
+
 /* For kf_monitor_wait(): is there a board that the inventory (arg) takes? */
 bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board *ret);
 

@@ -8,7 +8,7 @@ exclusive=True takes it (klippy/serialhdl.py; $UNLOCKED: without, as a container
 device node of its own; $HANDED: the lock bears the number of its parent, which has the port not
 any more), and answer on SOCKET. $HIDDEN: /proc/PID/fd is root's, as that of another
 user's process is not ours to read. With $MOONRAKER=http a Moonraker answers on a port of 127.0.0.1. $STATE names
-the line of tests/fixtures/klippy-api.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
+the line of tests/fixtures/klippy-api.jsonl or printers.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
 objects say. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
 others' messages first), "deny" (an error), "late" (takes its time), "refuse" (leaves its socket file behind, as a stopped
 Klippy does). $THEN is the state after its first answer to a
@@ -25,6 +25,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENV = os.environ
@@ -34,7 +35,9 @@ MODE = ENV.get("MODE", "")
 
 
 def load(state):
-    with open(HERE + "/../fixtures/klippy-api.jsonl", encoding="utf-8") as f:
+    """A line of klippy-api.jsonl, or ("mcus ...") of printers.jsonl."""
+    name = "printers" if state.startswith("mcus ") else "klippy-api"
+    with open(f"{HERE}/../fixtures/{name}.jsonl", encoding="utf-8") as f:
         recorded = next(r for r in map(json.loads, f) if r["state"] == state)
     text = json.dumps(recorded).replace('"process_id": 812', '"process_id": ' + pid())
     return json.loads(text)
@@ -73,29 +76,41 @@ def listen(path):
 
 
 def mcus(number, asked):
-    """$MCUS, {NAME: [SERIAL, VERSION]}, as docs/Status_Reference.md has configfile and mcu."""
-    drives = json.loads(ENV.get("MCUS", "{}"))
-    status = {name: {"mcu_version": drives[name][1]} for name in asked if name in drives}
+    """$MCUS, {NAME: [SERIAL, VERSION]} or {NAME: {"config": {...}, "object": {...}}}, as
+    docs/Status_Reference.md has configfile (whose sections are in lower case) and mcu."""
+    known = {}
+    for name, mcu in json.loads(ENV.get("MCUS", "{}")).items():
+        if isinstance(mcu, list):
+            mcu = {"config": {"serial": mcu[0]}, "object": {"mcu_version": mcu[1]}}
+        known[name] = mcu
+    if asked is None:
+        return {"id": number, "result": {"objects": ["webhooks", "configfile", *known]}}
+    status = {name: known[name]["object"] for name in asked if name in known}
     if "configfile" in asked:
-        settings = {name: {"serial": serial} for name, (serial, _) in drives.items()}
+        settings = {name.lower(): mcu["config"] for name, mcu in known.items()}
         status["configfile"] = {"settings": dict(settings, printer={"kinematics": "none"})}
     return {"id": number, "result": {"eventtime": 1.0, "status": status}}
 
 
 def talk(conn, prefix):
+    """Answer one request; False: the other side has hung up."""
     global RECORDED
     data = b""
     while not data.endswith(b"\x03"):
         more = conn.recv(4096)
         if not more:
-            return
+            return False
         data += more
     request = json.loads(data[:-1])
     asked = request.get("params", {}).get("objects", {})
-    if any(name.split()[0] in ("configfile", "mcu") for name in asked):
+    if re.search("objects.list$", request["method"]) and MODE == "":
+        asked = None
+    if "MCUS" not in ENV and prefix + "objects/list" in RECORDED:
+        pass
+    elif asked is None or any(name.split()[0] in ("configfile", "mcu") for name in asked):
         conn.sendall(json.dumps(mcus(request["id"], asked)).encode() + b"\x03")
-        return
-    answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]), asked)
+        return True
+    answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]), asked or {})
     text = json.dumps(answer).encode() + b"\x03"
     if MODE == "garbage":
         text = b"\x00\xff{\x03"
@@ -104,7 +119,7 @@ def talk(conn, prefix):
     elif MODE == "deny":
         text = b'{"id": 1, "error": {"error": "WebRequestError", "message": "no \x1b[31m"}}\x03'
     elif MODE == "events":
-        text = b'{"method": "notify", "params": [{}]}\x03{"id": 7, "result": {}}\x03' + text
+        text = b'{"method": "notify", "params": [{}]}\x03{"id": 99, "result": {}}\x03' + text
     while MODE == "endless":
         conn.sendall(b"x" * 65536)
     if MODE == "silent":
@@ -114,26 +129,34 @@ def talk(conn, prefix):
     conn.sendall(text)
     if asked and "THEN" in ENV:
         RECORDED = load(ENV["THEN"])
+    return True
+
+
+def serve_one(conn, prefix):
+    with conn:
+        try:
+            while talk(conn, prefix):
+                pass
+        except OSError:
+            pass
 
 
 def serve(sock, prefix):
     while True:
-        conn, _ = sock.accept()
-        with conn:
-            try:
-                talk(conn, prefix)
-            except OSError:
-                pass
+        start(serve_one, sock.accept()[0], prefix)
 
 
 class Http(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, _, asked = self.path.partition("?")
         known = (k for k in RECORDED if k.startswith("http GET " + path))
-        recorded = RECORDED[next(known)]
+        recorded = RECORDED[next(known, "http GET /printer/info")]
         answer = edit(recorded["body"], asked.split("&"))
-        if asked == "configfile=settings":
-            answer = mcus(0, {"configfile": ["settings"]})
+        if path.endswith("objects/list"):
+            answer = mcus(0, None)
+        if "configfile=settings" in asked:
+            names = (part.partition("=")[0] for part in asked.split("&"))
+            answer = mcus(0, list(map(urllib.parse.unquote, names)))
         body = json.dumps(answer).encode()
         self.send_response(recorded["status"])
         self.send_header("Content-Length", str(len(body)))

@@ -20,6 +20,8 @@ static const struct kf_board full = {
 	.by_path = "/dev/serial/by-path/x",
 	.version = "v0.13.0",
 	.holder = { .pid = 812, .command = "python3", .unit = "klipper.service" },
+	.link = { .type = KF_WIRE_CAN, .interface = "can0", .uuid = "44db3d634885", .baud = 1 },
+	.printer = { .unit = "klipper.service", .name = "klipper", .mcu = "EBB Can" },
 	.usb = { .vendor = "1d50",
 		 .product = "6177",
 		 .manufacturer = "katapult",
@@ -93,11 +95,24 @@ TEST(labels)
 
 	CHECK_STR(kf_board_label(&board), "octopus-pro");
 	board.key[0] = '\0';
+	CHECK_STR(kf_board_label(&board), "EBB Can");
+	board.printer.mcu[0] = '\0';
 	CHECK_STR(kf_board_label(&board), "usb-katapult_stm32h723xx_29001A-if00");
 	board.by_id[0] = '\0';
 	CHECK_STR(kf_board_label(&board), "/dev/ttyACM0");
 	board.tty[0] = '\0';
 	CHECK_STR(kf_board_label(&board), "1-1.2");
+}
+
+TEST(a_key_from_the_printers_name)
+{
+	char key[KF_KEY_SIZE];
+
+	CHECK(kf_key_from_printer(&full, false, key));
+	CHECK_STR(key, "ebb-can");
+	CHECK(kf_key_from_printer(&full, true, key));
+	CHECK_STR(key, "klipper-ebb-can");
+	CHECK(!kf_key_from_printer(&(struct kf_board){ .printer.name = "x" }, true, key));
 }
 
 TEST(modes)
@@ -159,4 +174,5 @@ TEST(kf_drain_is_explained)
 
 TEST_MAIN(T(json_and_back), T(empty_text_is_null_in_json),
 	  T(an_error_names_the_member_and_leaves_ret), T(the_longest_text_fits), T(labels),
-	  T(modes), T(the_remedy_follows_other_remarks), T(kf_drain_is_explained))
+	  T(a_key_from_the_printers_name), T(modes), T(the_remedy_follows_other_remarks),
+	  T(kf_drain_is_explained))

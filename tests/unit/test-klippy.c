@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "klippy/mcus.h"
 #include "klippy/print-state.h"
+#include "klippy/sources.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 
@@ -178,7 +179,9 @@ TEST(every_recorded_state)
 
 		if (seen >= KF_ARRAY_SIZE(want))
 			break;
-		kf_print_state_read(answer(record, "klippy.sock objects/query"), &print);
+		kf_print_state_read(
+			json_object_get(answer(record, "klippy.sock objects/query"), "status"),
+			&print);
 		CHECK(print.state == want[seen]);
 		CHECK(kf_print_state_read_info(info, &print) ==
 		      (want[seen] == KF_PRINT_UNCLEAR || want[seen] == KF_PRINT_DOWN));

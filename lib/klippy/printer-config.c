@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The rules are those of klippy/configfile.py, which cuts the text at [include] lines and gives
+ * each piece to Python's configparser: so no section goes on behind an include.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "klippy/printer-config.h"
+
+enum { DEPTH_MAX = 16, GLOB_ENTRIES_MAX = 4096 };
+
+static const char autosave[] =
+	"\n#*# <---------------------- SAVE_CONFIG ---------------------->\n"
+	"#*# DO NOT EDIT THIS BLOCK OR BELOW. The contents are auto-generated.\n"
+	"#*#\n";
+
+struct reader {
+	void (*each)(const struct kf_setting *setting, void *arg);
+	void *arg;
+	size_t bytes_left, files_left;
+	struct {
+		dev_t dev;
+		ino_t ino;
+	} open[DEPTH_MAX]; /* the file that is read, and those that include it */
+	size_t depth;
+};
+
+/* Where in a piece of text we are. */
+struct place {
+	const char *path;
+	unsigned line;
+	char *section; /* NULL: none yet */
+	bool option;   /* a setting stands above, and a line further to the right goes on with it */
+	size_t indent; /* of that setting */
+	bool saved;
+};
+
+static int refuse(struct kf_error *err, const struct place *place, const char *why)
+{
+	return kf_fail(err, KF_CONFIG, "%s: line %u %s", place->path, place->line, why);
+}
+
+static char *strip(char *text)
+{
+	size_t len;
+
+	text += strspn(text, " \t\v\f");
+	len = strlen(text);
+	while (len > 0 && isspace((unsigned char)text[len - 1]))
+		text[--len] = '\0';
+	return text;
+}
+
+/* The text between the brackets that a line begins with, cut out of it; NULL: it is no header. */
+static char *header_of(char *line)
+{
+	char *end = strrchr(line, ']');
+
+	if (line[0] != '[' || !end || end == line + 1)
+		return NULL;
+	*end = '\0';
+	return line + 1;
+}
+
+/* A comment begins with '#' anywhere, with ';' behind a blank or at the start. */
+static void cut_comment(char *line)
+{
+	line[strcspn(line, "#")] = '\0';
+	for (char *at = line; (at = strchr(at, ';')); at++)
+		if (at == line || isspace((unsigned char)at[-1])) {
+			*at = '\0';
+			return;
+		}
+}
+
+static int read_setting(struct reader *reader, const struct place *place, char *text,
+			struct kf_error *err)
+{
+	struct kf_setting setting = { .section = place->section, .saved = place->saved };
+	char *delimiter = text + strcspn(text, "=:");
+
+	if (!place->section)
+		return refuse(err, place, "stands in no section");
+	if (!*delimiter || delimiter == text)
+		return refuse(err, place, "is no \"option: value\"");
+	*delimiter = '\0';
+	for (char *c = text; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	setting.option = strip(text);
+	setting.value = strip(delimiter + 1);
+	reader->each(&setting, reader->arg);
+	return 0;
+}
+
+/* Any line but an include. */
+static int read_line(struct reader *reader, struct place *place, char *line, struct kf_error *err)
+{
+	size_t indent;
+	char *text, *header;
+
+	cut_comment(line);
+	text = strip(line);
+	if (!*text)
+		return 0;
+	indent = (size_t)(text - line);
+	if (place->option && indent > place->indent)
+		return 0;
+	place->indent = indent;
+	header = header_of(text);
+	place->option = !header;
+	if (!header)
+		return read_setting(reader, place, text, err);
+	place->section = header;
+	return 0;
+}
+
+/* The first line of *text; *text is then what follows, NULL at the end. */
+static char *next_line(char **text)
+{
+	return strsep(text, "\n");
+}
+
+static int read_file(struct reader *reader, const char *path, struct kf_error *err);
+
+/* glob(3) asks for no more entries than this, whatever the pattern is. */
+static _Thread_local unsigned glob_entries;
+
+static struct dirent *glob_readdir(void *dir)
+{
+	return glob_entries++ < GLOB_ENTRIES_MAX ? readdir(dir) : NULL;
+}
+
+static void *glob_opendir(const char *path)
+{
+	return opendir(path);
+}
+
+static void glob_closedir(void *dir)
+{
+	closedir(dir);
+}
+
+static int glob_stat(const char *path, struct stat *st)
+{
+	return stat(path, st);
+}
+
+static int glob_lstat(const char *path, struct stat *st)
+{
+	return lstat(path, st);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All files that pattern (from the folder of the file that includes them) names, in order. */
+static int read_included(struct reader *reader, const struct place *place, const char *pattern,
+			 struct kf_error *err)
+{
+	const char *slash = strrchr(place->path, '/');
+	int folder = *pattern == '/' || !slash ? 0 : (int)(slash + 1 - place->path), r = 0;
+	glob_t found = { .gl_opendir = glob_opendir,
+			 .gl_readdir = (struct dirent * (*)(void *)) glob_readdir,
+			 .gl_closedir = glob_closedir,
+			 .gl_stat = glob_stat,
+			 .gl_lstat = glob_lstat };
+	char path[PATH_MAX];
+
+	if (!kf_text_format(path, sizeof(path), "%.*s%s", folder, place->path, pattern))
+		return refuse(err, place, "includes a path that is too long");
+	if (!strpbrk(pattern, "*?["))
+		return read_file(reader, path, err);
+	glob_entries = 0;
+	r = glob(path, GLOB_NOSORT | GLOB_NOESCAPE | GLOB_ALTDIRFUNC, NULL, &found);
+	if (r == GLOB_NOSPACE || glob_entries > GLOB_ENTRIES_MAX)
+		r = refuse(err, place, "includes a pattern that looks at too many files");
+	else
+		r = 0; /* none that fits is no mistake */
+	if (r == 0 && found.gl_pathc > 0)
+		qsort(found.gl_pathv, found.gl_pathc, sizeof(*found.gl_pathv), by_name);
+	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
+		r = read_file(reader, found.gl_pathv[i], err);
+	globfree(&found);
+	return r;
+}
+
+static int read_text(struct reader *reader, const char *path, char *text, bool saved,
+		     struct kf_error *err)
+{
+	struct place place = { .path = path, .saved = saved };
+	char *line, *include;
+	int r = 0;
+
+	while (r == 0 && (line = next_line(&text))) {
+		place.line++;
+		line[strcspn(line, "#")] = '\0';
+		/* The block of SAVE_CONFIG includes nothing. */
+		include = !saved && strncmp(line, "[include ", 9) == 0 ? header_of(line) : NULL;
+		if (!include) {
+			r = read_line(reader, &place, line, err);
+			continue;
+		}
+		place.section = NULL;
+		place.option = false;
+		r = read_included(reader, &place, strip(include + strlen("include ")), err);
+	}
+	return r;
+}
+
+/* The lines' ends as Python reads them: CR LF and CR are LF. */
+static void unify_lines(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++)
+		if (*from != '\r')
+			*to++ = *from;
+		else if (from[1] != '\n')
+			*to++ = '\n';
+	*to = '\0';
+}
+
+/*
+ * Take the block of SAVE_CONFIG off the text: what it says, without the marks that its lines begin
+ * with. NULL: there is none, or somebody has changed it, and then Klippy takes it for comments.
+ */
+static char *take_saved(char *text)
+{
+	char *block = strstr(text, autosave), *saved, *to, *from, *line;
+
+	if (!block)
+		return NULL;
+	from = block + strlen(autosave);
+	*block = '\0';
+	if (strstr(text, "\n#*# ") || strstr(from, autosave)) {
+		*block = '\n';
+		return NULL;
+	}
+	for (line = from; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (*line != '\n' && (strncmp(line, "#*#", 3) != 0 ||
+				      (line[3] && line[3] != '\n' && line[3] != ' '))) {
+			*block = '\n';
+			return NULL;
+		}
+	saved = to = from;
+	while ((line = next_line(&from))) {
+		size_t len = strlen(line), mark = len < 4 ? len : 4;
+
+		memmove(to, line + mark, len - mark);
+		to += len - mark;
+		*to++ = from ? '\n' : '\0';
+	}
+	return saved;
+}
+
+/* Open at this moment, by us: it would include itself. */
+static bool is_open(const struct reader *reader, const struct stat *st)
+{
+	for (size_t i = 0; i < reader->depth; i++)
+		if (reader->open[i].dev == st->st_dev && reader->open[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+static int load(struct reader *reader, const char *path, char **ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	struct stat st = { 0 };
+	size_t len;
+	int r;
+
+	if (stat(path, &st) == 0 && is_open(reader, &st))
+		return kf_fail(err, KF_CONFIG, "%s: includes itself", path);
+	if (reader->depth == DEPTH_MAX)
+		return kf_fail(err, KF_CONFIG, "%s: included over more than %d files", path,
+			       DEPTH_MAX);
+	if (reader->files_left-- == 0)
+		return kf_fail(err, KF_CONFIG, "%s: the file after the %dth of one configuration",
+			       path, KF_PRINTER_CONFIG_FILES);
+	r = kf_file_read(path, reader->bytes_left, &text, &len, err);
+	if (r == -EFBIG)
+		return kf_fail(err, KF_CONFIG,
+			       "%s: with all files of its configuration more than %d MiB", path,
+			       KF_PRINTER_CONFIG_MAX >> 20);
+	if (r < 0)
+		return r;
+	if (memchr(text, '\0', len))
+		return kf_fail(err, KF_CONFIG, "%s: not a text file", path);
+	reader->bytes_left -= len;
+	reader->open[reader->depth].dev = st.st_dev;
+	reader->open[reader->depth].ino = st.st_ino;
+	unify_lines(text);
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
+static int read_file(struct reader *reader, const char *path, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char *saved;
+	int r = load(reader, path, &text, err);
+
+	if (!text)
+		return r;
+	/* Klippy looks for the block of SAVE_CONFIG in printer.cfg only. */
+	saved = reader->depth == 0 ? take_saved(text) : NULL;
+	reader->depth++;
+	r = read_text(reader, path, text, false, err);
+	if (r == 0 && saved)
+		r = read_text(reader, path, saved, true, err);
+	reader->depth--;
+	return r;
+}
+
+int kf_printer_config_read(const char *path,
+			   void (*each)(const struct kf_setting *setting, void *arg), void *arg,
+			   struct kf_error *err)
+{
+	struct reader reader = { .each = each,
+				 .arg = arg,
+				 .bytes_left = KF_PRINTER_CONFIG_MAX,
+				 .files_left = KF_PRINTER_CONFIG_FILES };
+
+	return read_file(&reader, path, err);
+}
+
+struct collector {
+	struct kf_mcus mcus;
+	int r;
+};
+
+static void collect(const struct kf_setting *setting, void *arg)
+{
+	struct collector *collector = arg;
+
+	if (collector->r == 0)
+		collector->r = kf_mcus_set(&collector->mcus, setting->section, setting->option,
+					   setting->value, setting->saved);
+}
+
+int kf_printer_config_mcus(const char *path, struct kf_mcus *ret, struct kf_error *err)
+{
+	struct collector collector = { 0 };
+	int r = kf_printer_config_read(path, collect, &collector, err);
+
+	if (r == 0 && collector.r == -E2BIG)
+		r = kf_fail(err, KF_CONFIG, "%s: more than %d MCUs", path, KF_MCUS_MAX);
+	else if (r == 0 && collector.r < 0)
+		r = kf_fail_sys(err, -collector.r, "%s", path);
+	else if (r == 0 && collector.mcus.count == 0)
+		r = kf_fail(err, KF_CONFIG, "%s: has no [mcu]", path);
+	if (r < 0) {
+		kf_mcus_free(&collector.mcus);
+		return r;
+	}
+	kf_mcus_complete(&collector.mcus);
+	*ret = collector.mcus;
+	return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A serial number counts only where no board has the very port: two boards may show one number. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+#include <strings.h>
+
+#include "board/identity.h"
+#include "core/text.h"
+#include "printer/boards.h"
+
+static void copy(char *dst, size_t size, const char *text)
+{
+	kf_text_clean(dst, size, text, strlen(text));
+}
+
+/* A port of a USB device, by its name: there or not. */
+static bool is_usb_port(const char *serial)
+{
+	static const char *const names[] = { "/dev/serial/by-id/*", "/dev/serial/by-path/*usb*",
+					     "/dev/ttyACM*", "/dev/ttyUSB*" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(names); i++)
+		if (fnmatch(names[i], serial, 0) == 0)
+			return true;
+	return false;
+}
+
+static enum kf_wire wire_of(const struct kf_mcu *mcu)
+{
+	if (mcu->canbus_uuid[0])
+		return KF_WIRE_CAN;
+	if (!mcu->serial[0])
+		return KF_WIRE_NONE;
+	if (!mcu->baud)
+		return KF_WIRE_PROCESS;
+	return is_usb_port(mcu->serial) ? KF_WIRE_USB_SERIAL : KF_WIRE_UART;
+}
+
+/* Has the board the serial number that the MCU's by-id name ends in, and not the port itself? */
+static bool has_serial(const struct kf_mcu *mcu, const struct kf_board *board)
+{
+	struct kf_identity identity;
+
+	if (!is_usb_port(mcu->serial) || !kf_board_has_serial(board))
+		return false;
+	IGNORE_RESULT(kf_identity_parse(mcu->serial, &identity));
+	return identity.serial[0] && strcasecmp(identity.serial, board->usb.serial) == 0;
+}
+
+static void set_printer(struct kf_board *board, const struct kf_printer *printer,
+			const struct kf_mcu *mcu)
+{
+	copy(board->printer.unit, sizeof(board->printer.unit), printer->unit);
+	copy(board->printer.name, sizeof(board->printer.name), printer->name);
+	copy(board->printer.mcu, sizeof(board->printer.mcu), mcu->name);
+	if (!board->mcu[0])
+		kf_mcu_chip(mcu, board->mcu);
+}
+
+/* Klippy's answer is of now if it works, or still has the port. */
+static bool is_current(const struct kf_printer *printer, const struct kf_board *board)
+{
+	return strcmp(printer->state, "ready") == 0 ||
+	       (printer->pid && board->holder.pid == printer->pid);
+}
+
+static void set_port(struct kf_board *board, const struct kf_printer *printer,
+		     const struct kf_mcu *mcu)
+{
+	set_printer(board, printer, mcu);
+	board->link.baud = board->mode == KF_MODE_OTHER ? mcu->baud : 0;
+	if (board->mode != KF_MODE_KATAPULT && is_current(printer, board))
+		copy(board->version, sizeof(board->version), mcu->version);
+}
+
+/* The printer whose Klippy has the port counts more than the first. */
+static void name_by_port(const struct kf_printers *printers, struct kf_board *board)
+{
+	for (size_t i = 0; i < printers->count; i++) {
+		const struct kf_printer *printer = &printers->list[i];
+		bool holds = printer->pid && printer->pid == board->holder.pid;
+
+		for (size_t k = 0; k < printer->mcus.count; k++)
+			if ((holds || !board->printer.mcu[0]) &&
+			    kf_mcu_has_port(&printer->mcus.list[k], board))
+				set_port(board, printer, &printer->mcus.list[k]);
+	}
+}
+
+void kf_printers_name(const struct kf_printers *printers, struct kf_board *board)
+{
+	name_by_port(printers, board);
+	for (size_t i = 0; i < printers->count; i++)
+		for (size_t k = 0; k < printers->list[i].mcus.count; k++)
+			if (!board->printer.mcu[0] &&
+			    has_serial(&printers->list[i].mcus.list[k], board))
+				set_printer(board, &printers->list[i],
+					    &printers->list[i].mcus.list[k]);
+}
+
+/* The board that is this MCU already: connected and named, or registered and not there. */
+static struct kf_board *find_board(struct kf_inventory *inventory, const struct kf_printer *printer,
+				   const struct kf_mcu *mcu)
+{
+	struct kf_device device;
+
+	for (size_t i = 0; i < inventory->boards.count; i++) {
+		struct kf_board *board = &inventory->boards.list[i];
+
+		if (strcmp(board->printer.mcu, mcu->name) == 0 &&
+		    strcmp(board->printer.name, printer->name) == 0)
+			return board;
+		if (board->connected || !board->key[0] ||
+		    kf_registry_device(inventory->registry, board->key, &device, NULL) < 0)
+			continue;
+		if (device.pattern && mcu->serial[0] &&
+		    kf_pattern_match(device.pattern, mcu->serial))
+			return board;
+	}
+	return NULL;
+}
+
+/* The one board that shows the MCU's serial number and is no other MCU; NULL: none, or several. */
+static struct kf_board *find_serial(struct kf_inventory *inventory, const struct kf_mcu *mcu)
+{
+	struct kf_board *ret = NULL;
+
+	for (size_t i = 0; i < inventory->boards.count; i++) {
+		struct kf_board *board = &inventory->boards.list[i];
+
+		if (!board->connected || board->printer.mcu[0] || !has_serial(mcu, board))
+			continue;
+		if (ret)
+			return NULL;
+		ret = board;
+	}
+	return ret;
+}
+
+/* A board on USB is this MCU by another printer's word, or one of several could be. */
+static bool is_taken(const struct kf_inventory *inventory, const struct kf_mcu *mcu)
+{
+	for (size_t i = 0; i < inventory->boards.count; i++)
+		if (kf_mcu_has_port(mcu, &inventory->boards.list[i]) ||
+		    has_serial(mcu, &inventory->boards.list[i]))
+			return true;
+	return false;
+}
+
+/* What is on these wires only Klippy can tell: no port is opened here. */
+static void explain(const struct kf_printer *printer, struct kf_board *board)
+{
+	char *dst = board->reason;
+	size_t size = sizeof(board->reason);
+
+	if (strcmp(printer->state, "stopped") == 0)
+		kf_text_format(dst, size, "not asked: Klipper (%.100s) does not run",
+			       printer->unit);
+	else if (strcmp(printer->state, "unknown") == 0)
+		kf_text_format(dst, size, "not asked: Klippy (process %d) does not answer",
+			       (int)printer->pid);
+	else if (!board->version[0])
+		kf_text_format(dst, size, "Klippy has no connection to it%s%.200s",
+			       printer->message[0] ? ": " : "", printer->message);
+}
+
+static int add_board(struct kf_inventory *inventory, const struct kf_printer *printer,
+		     const struct kf_mcu *mcu, enum kf_wire wire)
+{
+	struct kf_board board = { .connected = mcu->version[0] && wire != KF_WIRE_USB_SERIAL,
+				  .link = { .type = wire, .baud = mcu->baud } };
+
+	set_printer(&board, printer, mcu);
+	copy(board.link.path, sizeof(board.link.path), mcu->serial);
+	if (wire == KF_WIRE_CAN) {
+		copy(board.link.uuid, sizeof(board.link.uuid), mcu->canbus_uuid);
+		copy(board.link.interface, sizeof(board.link.interface), mcu->canbus_interface);
+	}
+	if (board.connected) {
+		board.mode = KF_MODE_KLIPPER;
+		copy(board.version, sizeof(board.version), mcu->version);
+	}
+	if (wire == KF_WIRE_USB_SERIAL)
+		board.link.baud = 0;
+	else
+		explain(printer, &board);
+	return kf_inventory_add(inventory, &board);
+}
+
+static int join_mcu(struct kf_inventory *inventory, const struct kf_printer *printer,
+		    const struct kf_mcu *mcu)
+{
+	enum kf_wire wire = wire_of(mcu);
+	struct kf_board *board = find_board(inventory, printer, mcu);
+
+	if (!board)
+		board = find_serial(inventory, mcu);
+	if (board) {
+		set_printer(board, printer, mcu);
+		return 0;
+	}
+	if (wire == KF_WIRE_NONE || inventory->key || is_taken(inventory, mcu) ||
+	    (wire == KF_WIRE_USB_SERIAL && !inventory->absent))
+		return 0;
+	return add_board(inventory, printer, mcu, wire);
+}
+
+int kf_printers_join(const struct kf_printers *printers, struct kf_inventory *inventory,
+		     struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < inventory->boards.count; i++)
+		name_by_port(printers, &inventory->boards.list[i]);
+	for (size_t i = 0; i < printers->count; i++)
+		for (size_t k = 0; r == 0 && k < printers->list[i].mcus.count; k++)
+			r = join_mcu(inventory, &printers->list[i],
+				     &printers->list[i].mcus.list[k]);
+	return r < 0 ? kf_fail_sys(err, -r, "cannot list the boards") : 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Which board is which MCU of which printer: by the port that its configuration names, else by the
+ * chip's serial number in that name, which a board keeps in its bootloader.
+ */
+#ifndef KF_PRINTER_BOARDS_H
+#define KF_PRINTER_BOARDS_H
+
+#include "printer/printer.h"
+#include "usb/inventory.h"
+
+/*
+ * Tell a connected board which printer's it is: its printer, baud and, where the Klippy that tells
+ * it has the board now, version. What the registry says of a board stays. Several printers name one
+ * board: the one whose Klippy has its port, else the first.
+ */
+void kf_printers_name(const struct kf_printers *printers, struct kf_board *board);
+
+/*
+ * The same for all boards of an inventory, registered ones that are not connected too. Then add the
+ * MCUs that are on no USB port (CAN, UART, the host's own) as boards, unless the inventory is for
+ * one key; with inventory->absent, also those whose USB port is not there. -ENOMEM.
+ */
+_must_check_ int kf_printers_join(const struct kf_printers *printers,
+				  struct kf_inventory *inventory, struct kf_error *err);
+
+#endif

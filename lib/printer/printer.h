@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The printers of this machine: each Klippy that runs, and each service klipper*.service that does
+ * not. What a running one does not tell (its configuration has an error, it does not answer) and
+ * all of those that do not run is read from their printer.cfg.
+ */
+#ifndef KF_PRINTER_PRINTER_H
+#define KF_PRINTER_PRINTER_H
+
+#include "klippy/mcus.h"
+
+#define KF_PRINTERS_MAX 16
+
+/* Never waits longer for all Klippies of a machine. */
+#define KF_PRINTERS_MS 2000
+
+/* Texts are clean; empty: not known. */
+struct kf_printer {
+	char unit[KF_NAME_SIZE]; /* its service; empty: it runs in none */
+	/*
+	 * What a person calls it: what sets its unit's name apart (klipper-voron.service and
+	 * klipper@voron.service are "voron"), else its folder's ("voron" of ~/voron_data), else
+	 * "printer". No two are alike.
+	 */
+	char name[64];
+	pid_t pid; /* of its Klippy; 0: it does not run */
+	/* ready, startup, shutdown, error; "stopped"; "unknown": it runs and does not answer */
+	char state[16];
+	char message[KF_REASON_SIZE]; /* what Klippy says of its state, unless that is ready */
+	char version[KF_NAME_SIZE];   /* of the host software that runs */
+	char tree[PATH_MAX];	      /* the source tree of its Klippy */
+	char python[PATH_MAX];	      /* the interpreter */
+	char config[PATH_MAX];	      /* its printer.cfg, absolute */
+	struct kf_mcus mcus;
+	bool from_config;    /* mcus are those of the file, not those of a running Klippy */
+	struct kf_error why; /* code not KF_OK: why Klippy or the file told less than it should */
+};
+
+struct kf_printers {
+	struct kf_printer *list; /* those that run first, then by unit */
+	size_t count;
+};
+
+/*
+ * Find them all, each Klippy asked once, within KF_PRINTERS_MS. Fails only with KF_INTERRUPTED and
+ * for want of memory: what a printer itself lacks is in its why. The caller frees with
+ * kf_printers_free.
+ *
+ * $KF_PRINTER_ROOT, for tests: its etc/systemd, usr/lib/systemd ... and proc are read instead of
+ * this machine's.
+ */
+_must_check_ int kf_printers_find(struct kf_printers *ret, struct kf_error *err);
+void kf_printers_free(struct kf_printers *printers);
+
+#endif

@@ -1,0 +1,230 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154 # run sets stderr
+#
+# Whose board is which, by what the printers of a machine say, or their configurations do.
+load helper
+
+STM32=mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2
+RP2040=mcu=rp2040,serial=E6605481DB318C34,port=1-1.3
+BY_ID=/dev/serial/by-id/usb-Klipper_stm32h723xx_29001A001151313531383332-if00
+
+setup() {
+	fresh_home
+	need pty
+	cd "$BATS_TEST_TMPDIR" || return
+	export KF_PRINTER_ROOT=$PWD/root
+	mkdir root
+	registry <<<'{"devices": {}}'
+}
+
+# stopped UNIT CONFIG...: a service that does not run, as KIAUH writes it, and its printer.cfg.
+stopped() {
+	local data=$PWD/$1_data
+	mkdir -p root/etc/systemd/system "root$data/systemd" "$data/config"
+	cat >"root/etc/systemd/system/$1.service" <<-END
+		[Service]
+		WorkingDirectory=$HOME/klipper
+		EnvironmentFile=$data/systemd/klipper.env
+		ExecStart=$HOME/klippy-env/bin/python \$KLIPPER_ARGS
+	END
+	echo "KLIPPER_ARGS=\"$HOME/klipper/klippy/klippy.py $data/config/printer.cfg -I /tmp/x -a $data/comms/klippy.sock\"" \
+		>"root$data/systemd/klipper.env"
+	printf '%s\n' "${@:2}" >"$data/config/printer.cfg"
+}
+
+# running NAME STATE: a Klippy of ~/NAME_data that answers what was recorded; ends with the test.
+running() {
+	mkdir -p "$1_data/config" "$1_data/comms"
+	rm -f "$1_data/comms"/*
+	exec {ready}< <(STATE=$2 exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
+		"$PWD/$1_data/config/printer.cfg" -a "$PWD/$1_data/comms/klippy.sock" 3>&-)
+	klippy=$!
+	mkdir -p "root/proc/$klippy"
+	read -r _ <&"$ready"
+}
+
+teardown() {
+	local pid
+	for pid in root/proc/*; do
+		[ ! -e "$pid" ] || send_signal TERM "${pid##*/}" || true
+	done
+}
+
+# plugged COMMAND: COMMAND where both boards are plugged in.
+plugged() {
+	run -0 --separate-stderr kf-sim -b "$STM32" -b "$RP2040" -- bash -c "$1"
+}
+
+# field FILTER: jq's answers for all records.
+field() {
+	jq -c "$1" <<<"$output"
+}
+
+@test "nothing runs: the configuration of a stopped service names its boards" {
+	stopped klipper '[mcu]' "serial: $BY_ID ; the board" '[mcu EBBCan]' 'canbus_uuid: 44DB3D634885 # tool' \
+		'[include more/*.cfg]'
+	mkdir "klipper_data/config/more"
+	printf '[mcu host]\nserial: /tmp/klipper_host_mcu\n' >klipper_data/config/more/a.cfg
+	printf '[mcu z]\nserial: /dev/ttyAMA0\nbaud: 115200\n' >klipper_data/config/more/b.cfg
+	plugged 'kf-scan'
+	[ "$stderr" = "[Discovery] 0 registered, 2 USB devices found, 3 more by a printer's configuration" ]
+	valid_records <<<"$output"
+	diff - <(field '.board | [.connected, .mode, .printer, .link]') <<-END
+		[true,"klipper",{"unit":"klipper.service","name":"klipper","mcu":"mcu"},{"type":"usb-serial","path":"$BY_ID","usb_port":"1-1.2"}]
+		[true,"klipper",null,{"type":"usb-serial","path":"/dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00","usb_port":"1-1.3"}]
+		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"EBBCan"},{"type":"can","interface":"can0","uuid":"44db3d634885"}]
+		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"host"},{"type":"process","path":"/tmp/klipper_host_mcu"}]
+		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"z"},{"type":"uart","path":"/dev/ttyAMA0","baud":115200}]
+	END
+	[ "$(field .board.reason | sort -u)" = $'"not asked: Klipper (klipper.service) does not run"\nnull' ]
+}
+
+@test "a board in its bootloader is its printer's by the chip's serial number" {
+	stopped klipper '[mcu]' "serial: $BY_ID"
+	run -0 --separate-stderr kf-sim -b "$STM32,mode=katapult" -- kf-scan -q
+	[ "$(field '.board | [.mode, .printer.mcu, .version]')" = '["katapult","mcu",null]' ]
+	# DFU shows no serial number of the chip.
+	run -0 --separate-stderr kf-sim -b "$STM32,mode=dfu" -- kf-scan -q --all
+	[ "$(field '.board | [.mode, .printer.mcu, .connected]')" = $'["dfu",null,true]\n[null,"mcu",false]' ]
+}
+
+@test "a running Klippy tells the version of each of its boards" {
+	running alpha "mcus ready"
+	plugged 'kf-scan'
+	valid_records <<<"$output"
+	diff - <(field '.board | [.connected, .mcu, .version, .printer, .link.path]') <<-END
+		[true,"stm32h723xx",null,null,"$BY_ID"]
+		[true,"rp2040",null,null,"/dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00"]
+		[true,"linux","v0.13.0-730-g84104bbbd",{"unit":null,"name":"alpha","mcu":"mcu"},"/tmp/klipper_host_alpha"]
+		[true,"linux","v0.13.0-730-g84104bbbd",{"unit":null,"name":"alpha","mcu":"Second Head"},"/tmp/klipper_host_alpha2"]
+	END
+	plugged 'kf-scan --table'
+	[[ $output == *"[OK] Second Head (linux)"*"v0.13.0-730-g84104bbbd, alpha"*"/tmp/klipper_host_alpha2"* ]]
+}
+
+@test "two printers: both are asked, and each board is its own printer's" {
+	running alpha "mcus ready"
+	stopped klipper-voron '[mcu]' "serial: $BY_ID"
+	plugged 'kf-scan -q'
+	[ "$(field '.board.printer | [.unit, .name, .mcu]')" = "$(cat <<-'END'
+		["klipper-voron.service","voron","mcu"]
+		[null,null,null]
+		[null,"alpha","mcu"]
+		[null,"alpha","Second Head"]
+	END
+	)" ]
+}
+
+@test "Klippy starts, or has an error: its boards are known all the same" {
+	running beta "mcus startup"
+	plugged 'kf-scan -q'
+	[ "$(field '.board | [.printer.mcu, .version]')" = $'["mcu",null]\n[null,null]\n["Host",null]' ]
+	[[ $(field .board.reason) == *'Klippy has no connection to it: Printer is not ready"' ]]
+	teardown
+	rm -r root/proc
+	running beta "mcus protocol error"
+	plugged 'kf-scan -q'
+	[ "$(field '.board | [.printer.mcu, .version]')" = $'["mcu",null]\n[null,null]\n["Host",null]' ]
+	[[ $(field .board.reason) == *'Klippy has no connection to it: MCU Protocol error"' ]]
+}
+
+@test "a configuration that Klippy refuses is read all the same" {
+	printf '[mcu]\nserial: %s\n[nonsense]\nx: 1\n' "$BY_ID" >printer.cfg
+	running gamma "mcus config error"
+	mv printer.cfg gamma_data/config
+	plugged 'kf-scan -q'
+	[ "$(field '.board.printer.mcu')" = $'"mcu"\nnull' ]
+}
+
+@test "a board that is registered keeps its name, and its printer's" {
+	registry <<-'END'
+		{"devices": {"octo": {"name": "Octopus", "mcu": "stm32h723", "flashable": false,
+		  "serial_pattern": "usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}
+	END
+	stopped klipper '[mcu]' "serial: $BY_ID"
+	plugged 'kf-scan -q'
+	[ "$(field '.board | [.key, .name, .mcu, .excluded, .printer.mcu]' | head -1)" = \
+		'["octo","Octopus","stm32h723",true,"mcu"]' ]
+	run -0 --separate-stderr kf-sim -b "$RP2040" -- kf-scan -q --all
+	[ "$(field '.board | [.key, .connected, .printer.mcu]' | tail -1)" = '["octo",false,"mcu"]' ]
+	[ "$(wc -l <<<"$output")" -eq 2 ]
+}
+
+@test "a port that is named by a link of one's own is the same port" {
+	stopped klipper '[mcu]' 'serial: /dev/serial/by-path/pci-0-usb-0:9' '[mcu tool]' 'serial: /dev/ttyACM1'
+	plugged 'kf-scan -q'
+	[ "$(field '.board.printer.mcu')" = $'null\n"tool"' ]
+}
+
+@test "Moonraker speaks for a Klippy that has no socket" {
+	mkdir -p alpha_data/comms alpha_data/config
+	exec {ready}< <(STATE="ready, idle" MOONRAKER=http \
+		MCUS='{"mcu": ["'"$BY_ID"'", "v1"], "mcu T 1": {"config": {"canbus_uuid": "aabbccddeeff"}, "object":
+			{"mcu_version": "v2", "app": "Kalico", "mcu_constants": {"MCU": "stm32g0b1xx"}}}}' \
+		exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" "$PWD/alpha_data/config/printer.cfg" 3>&-)
+	mkdir -p "root/proc/$!"
+	local port
+	read -r _ port <&"$ready"
+	printf '[server]\nport: %s\n' "$port" >alpha_data/config/moonraker.conf
+	plugged 'kf-scan -q'
+	[ "$(field '.board | [.printer.mcu, .version, .mcu]')" = \
+		$'["mcu","v1","stm32h723xx"]\n[null,null,"rp2040"]\n["T 1","v2","stm32g0b1xx"]' ]
+}
+
+@test "a Klippy that lies or is silent: the boards on USB are listed, within two seconds" {
+	local mode
+	for mode in garbage truncated deny endless silent; do
+		mkdir -p lies_data/comms lies_data/config
+		rm -f lies_data/comms/*
+		exec {ready}< <(STATE="mcus ready" MODE=$mode exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
+			"$PWD/lies_data/config/printer.cfg" -a "$PWD/lies_data/comms/klippy.sock" 3>&-)
+		mkdir -p "root/proc/$!"
+		read -r _ <&"$ready"
+		plugged 'kf-scan -q'
+		[ "$(field '.board.printer')" = $'null\nnull' ]
+		teardown
+		rm -r root/proc
+	done
+	# Names and types that no Klippy has.
+	running alpha "mcus ready"
+	teardown
+	rm -r root/proc alpha_data
+	mkdir -p alpha_data/comms alpha_data/config
+	exec {ready}< <(STATE="mcus ready" MCUS='{"mcu": {"config": {"serial": ["x"], "baud": {}}, "object": {"mcu_version": 7}},
+		"mcu \u001b[31m\u202e": ["/dev/ttyACM0", "v1"], "mcu odd": {"config": {"serial": "/dev/ttyACM1"},
+		"object": {"mcu_version": "v\u001b2", "mcu_constants": [], "mcu_kconfig": 1}}}' \
+		exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" "$PWD/alpha_data/config/printer.cfg" \
+		-a "$PWD/alpha_data/comms/klippy.sock" 3>&-)
+	mkdir -p "root/proc/$!"
+	read -r _ <&"$ready"
+	plugged 'kf-scan -q'
+	valid_records <<<"$output"
+	[ "$(field '.board.printer.mcu' | tail -1)" = '"odd"' ]
+	[ "$(field '.board.version' | tail -1)" = '"v?2"' ]
+}
+
+@test "a printer.cfg that cannot be read leaves the boards on USB" {
+	stopped klipper '[mcu]'
+	local config=klipper_data/config/printer.cfg case
+	for case in large loop binary pipe gone; do
+		rm -f "$config"
+		case $case in
+		large) head -c 5M /dev/zero | tr '\0' '#' >"$config" ;;
+		loop) echo '[include printer.cfg]' >"$config" ;;
+		binary) head -c 1000 /dev/zero >"$config" ;;
+		pipe) mkfifo "$config" ;;
+		esac
+		plugged 'timeout 10 kf-scan -q'
+		[ "$(field '.board.printer')" = $'null\nnull' ]
+	done
+}
+
+@test "kf add proposes the printer's name for a board, and no board that is not on USB" {
+	running alpha "mcus ready"
+	stopped klipper-voron '[mcu Nitehawk]' 'serial: /dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00'
+	run -0 kf-sim -b "$RP2040" -- bash -c 'kf-scan -q >boards
+		"$KF_TESTS/on-terminal" "kf-config add <boards" "Name" "\r" "Key" "\r" "MCU" "\r"'
+	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = nitehawk ]
+	[[ $output != *klipper_host* ]]
+}
