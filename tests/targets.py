@@ -4,6 +4,8 @@
 
 targets.py config NAME             the Kconfig symbols that choose a target
 targets.py record TREE NAME OUT    the facts of its image, which was built in OUT, as a line of JSON
+targets.py prove TREE OUT PROPOSE [NAME...]  builds each target in TREE, whose dictionaries carry a Kconfig,
+                                   and asks PROPOSE (tests/unit/propose) what it makes of the image
 targets.py machine PART            devices.json for the targets of that part of the table, their
                                    configurations, "boards" (for kf-sim) and "want" (their plans)
 targets.py images PART FACTS TREE  and images with the recorded facts where kf-build leaves them,
@@ -18,6 +20,7 @@ import json
 import os
 import re
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -179,6 +182,61 @@ def record(tree, name, out):
     }, sort_keys=True, separators=(",", ":")))
 
 
+def make(tree, place, *targets):
+    subprocess.run(
+        ["make", "-s", "-j2", "CC=ccache $(CROSS_PREFIX)gcc", "OUT=%s/out/" % place,
+         "KCONFIG_CONFIG=%s/.config" % place, *targets],
+        cwd=tree, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+
+
+def image_of(place):
+    return next(path for path in ("%s/out/klipper.%s" % (place, form) for form in FORMATS)
+                if os.path.exists(path))
+
+
+def symbols(place):
+    """What make reads of a configuration. Which entries menuconfig shows is no part of it."""
+    lines = re.findall(r"^CONFIG_\w+=.*$", read(place + "/.config").decode(), re.M)
+    return set(lines) - {"CONFIG_LOW_LEVEL_OPTIONS=y"}
+
+
+def guess(tree, image, place, truth, propose, *told):
+    """How the proposal does whose questions are answered as the board's owner would."""
+    answer = subprocess.run([propose, "guess", image, tree, place, "answers=%s/.config" % truth,
+                             *told], stdout=subprocess.PIPE, check=True)
+    found = json.loads(answer.stdout)
+    return {
+        "asked": [q["what"] for q in found["answered"]] + [q["what"] for q in found["questions"]],
+        "other_than_default": sum(not q["default"] for q in found["answered"]),
+        "from": sorted({s["from"] for s in found["symbols"]}),
+        "differs": sorted(symbols(place) ^ symbols(truth)),
+    }
+
+
+def prove(tree, out, propose, *names):
+    for name, _, _, _ in TARGETS:
+        if names and name not in names:
+            continue
+        truth, own = "%s/%s/truth" % (out, name), "%s/%s/own" % (out, name)
+        with open(make_dir(truth) + "/.config", "w") as f:
+            f.write(config_text(name))
+        make(tree, truth, "olddefconfig")
+        make(tree, truth)
+        image = image_of(truth)
+        subprocess.run([propose, "own", image, tree, own], check=True)
+        make(tree, own)
+        line = {"target": name, "app": json.loads(read(truth + "/out/klipper.dict"))["app"],
+                "same_bytes": sha256(image) == sha256(image_of(own)),
+                "constants": guess(tree, image, "%s/%s/guess" % (out, name), truth, propose)}
+        start = re.search(r"^CONFIG_FLASH_APPLICATION_ADDRESS=(\w+)",
+                          read(truth + "/.config").decode(), re.M)
+        if start and "none" not in name:
+            line["katapult"] = guess(tree, image, "%s/%s/katapult" % (out, name), truth, propose,
+                                     "katapult=" + start.group(1))
+        print(json.dumps(line, sort_keys=True), flush=True)
+
+
 def image_tool():
     """What writes images for the small tree."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sim/tree/scripts/image.py")
@@ -307,7 +365,7 @@ def main(command, *args):
     if command == "config":
         print(config_text(*args), end="")
     else:
-        {"record": record, "machine": machine, "images": images}[command](*args)
+        {"record": record, "machine": machine, "images": images, "prove": prove}[command](*args)
 
 
 if __name__ == "__main__":
