@@ -4,8 +4,10 @@
 
 targets.py config NAME             the Kconfig symbols that choose a target
 targets.py record TREE NAME OUT    the facts of its image, which was built in OUT, as a line of JSON
-targets.py prove TREE OUT PROPOSE [NAME...]  builds each target in TREE, whose dictionaries carry a Kconfig,
-                                   and asks PROPOSE (tests/unit/propose) what it makes of the image
+targets.py prove TREE OUT PROPOSE [NAME...]  is each target's image built again, byte for byte, from the
+                                   Kconfig that it carries? PROPOSE is tests/unit/propose
+targets.py propose TREE FACTS OUT PROPOSE [NAME...]  how does the proposal from recorded constants do, in
+                                   that real tree?
 targets.py machine PART            devices.json for the targets of that part of the table, their
                                    configurations, "boards" (for kf-sim) and "want" (their plans)
 targets.py images PART FACTS TREE  and images with the recorded facts where kf-build leaves them,
@@ -196,44 +198,59 @@ def image_of(place):
 
 
 def symbols(place):
-    """What make reads of a configuration. Which entries menuconfig shows is no part of it."""
-    lines = re.findall(r"^CONFIG_\w+=.*$", read(place + "/.config").decode(), re.M)
-    return set(lines) - {"CONFIG_LOW_LEVEL_OPTIONS=y"}
+    return set(re.findall(r"^CONFIG_\w+=.*$", read(place + "/.config").decode(), re.M))
 
 
-def guess(tree, image, place, truth, propose, *told):
-    """How the proposal does whose questions are answered as the board's owner would."""
-    answer = subprocess.run([propose, "guess", image, tree, place, "answers=%s/.config" % truth,
-                             *told], stdout=subprocess.PIPE, check=True)
+def guess(tree, told, place, truth, propose, *options):
+    """The proposal, its questions answered as the board's owner would."""
+    answer = subprocess.run([propose, "guess", told, tree, place, "answers=%s/.config" % truth,
+                             *options], stdout=subprocess.PIPE, check=True)
     found = json.loads(answer.stdout)
     return {
         "asked": [q["what"] for q in found["answered"]] + [q["what"] for q in found["questions"]],
         "other_than_default": sum(not q["default"] for q in found["answered"]),
-        "from": sorted({s["from"] for s in found["symbols"]}),
         "differs": sorted(symbols(place) ^ symbols(truth)),
     }
 
 
+def write_truth(tree, name, place, text=""):
+    with open(make_dir(place) + "/.config", "w") as f:
+        f.write(config_text(name) + text)
+    make(tree, place, "olddefconfig")
+
+
 def prove(tree, out, propose, *names):
-    for name, _, _, _ in TARGETS:
-        if names and name not in names:
-            continue
+    for name in names or [target[0] for target in TARGETS]:
         truth, own = "%s/%s/truth" % (out, name), "%s/%s/own" % (out, name)
-        with open(make_dir(truth) + "/.config", "w") as f:
-            f.write(config_text(name))
-        make(tree, truth, "olddefconfig")
+        write_truth(tree, name, truth)
         make(tree, truth)
         image = image_of(truth)
         subprocess.run([propose, "own", image, tree, own], check=True)
         make(tree, own)
-        line = {"target": name, "app": json.loads(read(truth + "/out/klipper.dict"))["app"],
-                "same_bytes": sha256(image) == sha256(image_of(own)),
-                "constants": guess(tree, image, "%s/%s/guess" % (out, name), truth, propose)}
-        start = re.search(r"^CONFIG_FLASH_APPLICATION_ADDRESS=(\w+)",
-                          read(truth + "/.config").decode(), re.M)
+        print(json.dumps({"target": name,
+                          "same_bytes": sha256(image) == sha256(image_of(own))}), flush=True)
+
+
+def propose(tree, facts, out, program, *names):
+    with open(tree + "/scripts/buildcommands.py") as f:
+        app = "Kalico" if '"Kalico"' in f.read() else "Klipper"
+    for line in open(facts):
+        fact = json.loads(line)
+        name = fact["target"]
+        if fact["tree"] != app or (names and name not in names):
+            continue
+        truth = "%s/%s/truth" % (out, name)
+        # A proposal shows all entries of menuconfig: to compare, so does this.
+        write_truth(tree, name, truth, "CONFIG_LOW_LEVEL_OPTIONS=y\n")
+        told = truth + "/klipper.dict"
+        with open(told, "w") as f:
+            json.dump(fact["dictionary"], f)
+        line = {"tree": app, "target": name,
+                "constants": guess(tree, told, "%s/%s/guess" % (out, name), truth, program)}
+        start = fact["config"].get("FLASH_APPLICATION_ADDRESS")
         if start and "none" not in name:
-            line["katapult"] = guess(tree, image, "%s/%s/katapult" % (out, name), truth, propose,
-                                     "katapult=" + start.group(1))
+            line["katapult"] = guess(tree, told, "%s/%s/katapult" % (out, name), truth, program,
+                                     "katapult=" + start)
         print(json.dumps(line, sort_keys=True), flush=True)
 
 
@@ -365,7 +382,8 @@ def main(command, *args):
     if command == "config":
         print(config_text(*args), end="")
     else:
-        {"record": record, "machine": machine, "images": images, "prove": prove}[command](*args)
+        {"record": record, "machine": machine, "images": images, "prove": prove,
+         "propose": propose}[command](*args)
 
 
 if __name__ == "__main__":

@@ -518,7 +518,6 @@ static void find_choices(const struct kf_proposal *p, struct kf_question *q, con
 	struct kf_choice choice;
 	size_t len;
 
-	q->count = 0;
 	while (q->count < KF_CHOICES_MAX && next_entry(&at, choice.symbol, &choice.tree_default)) {
 		len = strlen(choice.symbol);
 		if (!kf_subject_has(q->subject, choice.symbol) ||
@@ -527,8 +526,39 @@ static void find_choices(const struct kf_proposal *p, struct kf_question *q, con
 		if (q->subject == KF_SUBJECT_CRYSTAL && p->external_crystal && len > 9 &&
 		    strcmp(choice.symbol + len - 9, "_INTERNAL") == 0)
 			continue;
+		kf_text_format(choice.value, sizeof(choice.value), "y");
 		q->choices[q->count++] = choice;
 	}
+}
+
+static void add_number(struct kf_question *q, const char *symbol, const char *value,
+		       const char *now)
+{
+	struct kf_choice *choice = &q->choices[q->count];
+
+	for (size_t i = 0; i < q->count; i++)
+		if (strcmp(q->choices[i].value, value) == 0)
+			return;
+	*choice = (struct kf_choice){ .tree_default = strcmp(value, now) == 0 };
+	kf_text_format(choice->symbol, sizeof(choice->symbol), "%s", symbol);
+	kf_text_format(choice->value, sizeof(choice->value), "%s", value);
+	kf_text_format(choice->label, sizeof(choice->label), "%s", value);
+	q->count++;
+}
+
+/* The speeds that are used, and this tree's. */
+static void find_speeds(struct kf_question *q, const struct kf_kconfig *updated)
+{
+	static const char *const can[] = { "1000000", "500000", "250000", "125000" },
+				 *const baud[] = { "250000", "115200" };
+	bool serial = updated->comm == KF_COMM_SERIAL;
+	const char *symbol = serial ? "SERIAL_BAUD" : "CANBUS_FREQUENCY";
+	char now[16] = "";
+
+	if (kf_kconfig_get(updated, symbol, now, sizeof(now)))
+		add_number(q, symbol, now, now);
+	for (size_t i = 0; i < (serial ? KF_ARRAY_SIZE(baud) : KF_ARRAY_SIZE(can)); i++)
+		add_number(q, symbol, serial ? baud[i] : can[i], now);
 }
 
 /* What a constant says, against what the tree makes of the proposal; "": they agree. */
@@ -611,7 +641,6 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 {
 	char why[KF_SUBJECT_COUNT][256] = { "" }, whole[KF_SUBJECT_COUNT][256] = { "" };
 	_cleanup_(kf_freep) char *kconfig = NULL;
-	bool numbers;
 
 	drop_rows(p, updated, why);
 	check_whole(told, updated, whole);
@@ -625,10 +654,12 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 			continue;
 		*q = (struct kf_question){ .what = kf_subject_name(s), .subject = s };
 		kf_text_format(q->why, sizeof(q->why), "%s", whole[s][0] ? whole[s] : why[s]);
-		find_choices(p, q, kconfig, updated);
+		if (s == KF_SUBJECT_SPEED)
+			find_speeds(q, updated);
+		else
+			find_choices(p, q, kconfig, updated);
 		/* Where the tree has one entry at most, there is nothing to choose. */
-		numbers = s == KF_SUBJECT_SPEED || s == KF_SUBJECT_PINS;
-		if (q->count > 1 || whole[s][0] || (numbers && (p->asked & 1u << s)))
+		if (q->count > 1 || whole[s][0] || s == KF_SUBJECT_PINS)
 			p->question_count++;
 	}
 }
@@ -644,7 +675,7 @@ bool kf_proposal_answer(struct kf_proposal *p, size_t question, size_t choice)
 	p->proposed_count = kept;
 	if (p->proposed_count == KF_PROPOSED_MAX)
 		return false;
-	add(p, q->subject, q->choices[choice].symbol, "y", by_answer);
+	add(p, q->subject, q->choices[choice].symbol, q->choices[choice].value, by_answer);
 	return true;
 }
 
@@ -654,7 +685,8 @@ static json_t *question_to_json(const struct kf_question *q)
 
 	for (size_t i = 0; i < q->count; i++)
 		json_array_append_new(choices,
-				      json_pack("{s:s, s:s, s:b}", "symbol", q->choices[i].symbol,
+				      json_pack("{s:s, s:s, s:s, s:b}", "symbol",
+						q->choices[i].symbol, "value", q->choices[i].value,
 						"label", q->choices[i].label, "tree_default",
 						q->choices[i].tree_default));
 	return json_pack("{s:s, s:s*, s:o}", "what", q->what, "why", q->why[0] ? q->why : NULL,

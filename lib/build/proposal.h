@@ -36,14 +36,15 @@ struct kf_proposed {
 
 struct kf_choice {
 	char symbol[KF_SYMBOL_SIZE];
-	char label[KF_NAME_SIZE]; /* menuconfig's words; else the symbol */
+	char value[16];		  /* "y", or a number */
+	char label[KF_NAME_SIZE]; /* menuconfig's words, or the number */
 	bool tree_default;
 };
 
 struct kf_question {
 	const char *what; /* "bootloader offset", "crystal" */
 	char why[256];	  /* what was told and does not fit this tree; "": nothing tells */
-	size_t count;	  /* 0: nothing to choose here; look at it in menuconfig */
+	size_t count;	  /* 0: nothing to choose from; menuconfig shows it */
 	struct kf_choice choices[KF_CHOICES_MAX];
 	unsigned subject; /* ours */
 };

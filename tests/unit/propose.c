@@ -66,14 +66,14 @@ static int own(const struct kf_facts *facts, const struct kf_tree *tree, const c
 /* Answer the first question that has an answer in truth. */
 static bool answer(struct kf_proposal *p, const struct kf_kconfig *truth, json_t *asked)
 {
-	char value[8];
+	char value[16];
 
 	for (size_t i = 0; i < p->question_count; i++)
 		for (size_t j = 0; j < p->questions[i].count; j++) {
 			const struct kf_choice *choice = &p->questions[i].choices[j];
 
 			if (!kf_kconfig_get(truth, choice->symbol, value, sizeof(value)) ||
-			    strcmp(value, "y") != 0)
+			    strcmp(value, choice->value) != 0)
 				continue;
 			json_array_append_new(asked, json_pack("{s:s, s:s, s:b}", "what",
 							       p->questions[i].what, "answer",
