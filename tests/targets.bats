@@ -46,6 +46,36 @@ planned() {
 	[ "$seen" -eq "$(wc -l <"$KF_TESTS/fixtures/targets.jsonl")" ]
 }
 
+@test "recorded constants of Klipper and Kalico: each target's symbols are proposed" {
+	"$KF_TESTS/targets.py" recorded "$KF_TESTS/fixtures/targets.jsonl" "$PWD/trees" "$KF_BUILD/tests/unit/propose" >proposed
+	[ "$(wc -l <proposed)" -eq "$(wc -l <"$KF_TESTS/fixtures/targets.jsonl")" ]
+}
+
+# Their firmware has to carry a Kconfig, as Klipper's and Kalico's do since September 2026.
+@test "real trees: the Kconfig in each target's image makes the same bytes again" {
+	local tree
+	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"
+	for tree in $KF_TREES; do
+		grep -q kconfig "$tree/scripts/buildcommands.py" || skip "$tree puts no Kconfig into its firmware"
+		"$KF_TESTS/targets.py" prove "$tree" "$PWD/${tree##*/}" "$KF_BUILD/tests/unit/propose" >proved
+		sed "s,^,# $tree ," proved >&3
+		run cat proved
+		[[ $output != *false* ]]
+	done
+}
+
+@test "real trees: no target is proposed wrong without a question" {
+	local tree
+	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"
+	for tree in $KF_TREES; do
+		"$KF_TESTS/targets.py" propose "$tree" "$KF_TESTS/fixtures/targets.jsonl" "$PWD/${tree##*/}" \
+			"$KF_BUILD/tests/unit/propose" >proposed
+		sed "s,^,# $tree ," proposed >&3
+		run jq 'select(.constants.differs != [] or (.katapult.differs // []) != [])' proposed
+		[ "$output" = "" ]
+	done
+}
+
 @test "real trees: each target is built and planned" {
 	local part tree
 	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"

@@ -8,6 +8,8 @@ targets.py prove TREE OUT PROPOSE [NAME...]  is each target's image built again,
                                    Kconfig that it carries? PROPOSE is tests/unit/propose
 targets.py propose TREE FACTS OUT PROPOSE [NAME...]  how does the proposal from recorded constants do, in
                                    that real tree?
+targets.py recorded FACTS OUT PROPOSE  does the proposal from recorded constants choose each target's
+                                   symbols, where Katapult tells the start? Without a real tree
 targets.py machine PART            devices.json for the targets of that part of the table, their
                                    configurations, "boards" (for kf-sim) and "want" (their plans)
 targets.py images PART FACTS TREE  and images with the recorded facts where kf-build leaves them,
@@ -229,7 +231,7 @@ def prove(tree, out, propose, *names):
         subprocess.run([propose, "own", image_of(place), tree, own], check=True)
         # At the same place: a Linux process' debug data have its name.
         shutil.rmtree(place)
-        shutil.copytree(own, place)
+        shutil.copyfile(own + "/.config", make_dir(place) + "/.config")
         make(tree, place)
         print(json.dumps({"target": name, "same_bytes": before == sha256(image_of(place))}),
               flush=True)
@@ -256,6 +258,40 @@ def propose(tree, facts, out, program, *names):
             line["katapult"] = guess(tree, told, "%s/%s/katapult" % (out, name), truth, program,
                                      "katapult=" + start)
         print(json.dumps(line, sort_keys=True), flush=True)
+
+
+def write_tree(root, fact, models):
+    """As much of a tree as a proposal reads before it is completed."""
+    folder = "%s/src/%s" % (root, fact["config"]["BOARD_DIRECTORY"].strip('"'))
+    mcu = fact["config"].get("MCU", '""')
+    for path in ("Makefile", "src/Kconfig"):
+        make_dir(os.path.dirname("%s/%s" % (root, path)))
+        with open("%s/%s" % (root, path), "w"):
+            pass
+    with open(make_dir(folder) + "/Kconfig", "w") as f:
+        for model in models:
+            f.write('config %s\n    bool "%s"\n\nconfig MCU\n    default %s if %s\n\n' % (
+                model, model, mcu, model))
+
+
+def recorded(facts, out, program):
+    for line in open(facts):
+        fact = json.loads(line)
+        place = "%s/%s-%s" % (out, fact["tree"], fact["target"])
+        wanted = set(find(fact["target"])[1]) - {"LOW_LEVEL_OPTIONS"}
+        write_tree(place, fact, [s for s in find(fact["target"])[1] if s.startswith("MACH_")][1:])
+        with open(place + "/klipper.dict", "w") as f:
+            json.dump(fact["dictionary"], f)
+        told = [fact["config"].get("FLASH_APPLICATION_ADDRESS")]
+        answer = subprocess.run(
+            [program, "make", place + "/klipper.dict", place, place] +
+            ["katapult=" + start for start in told if start],
+            stdout=subprocess.PIPE, check=True)
+        found = {s["symbol"]: s["from"] for s in json.loads(answer.stdout)["symbols"]}
+        if not wanted <= set(found):
+            sys.exit("%s %s: not proposed: %s" % (fact["tree"], fact["target"],
+                                                  ", ".join(sorted(wanted - set(found)))))
+        print(fact["tree"], fact["target"], len(found))
 
 
 def image_tool():
@@ -387,7 +423,7 @@ def main(command, *args):
         print(config_text(*args), end="")
     else:
         {"record": record, "machine": machine, "images": images, "prove": prove,
-         "propose": propose}[command](*args)
+         "propose": propose, "recorded": recorded}[command](*args)
 
 
 if __name__ == "__main__":

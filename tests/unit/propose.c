@@ -3,6 +3,7 @@
  * propose own IMAGE TREE DIR: the Kconfig that IMAGE's dictionary carries, completed: DIR/.config.
  * propose guess IMAGE TREE DIR [OPTION]...: a proposal from its constants alone, as JSON, and what
  * the tree makes of it: DIR/.config. IMAGE may be a klipper.dict.
+ * propose make IMAGE TREE DIR [OPTION]...: the proposal before the tree has completed it.
  *   katapult=ADDRESS   Katapult told this start
  *   pins=FILE          the printer.cfg
  *   answers=CONFIG     each question is answered as this configuration has it
@@ -109,6 +110,19 @@ static int guess(const struct kf_told *told, const struct kf_tree *tree, const c
 	return 0;
 }
 
+static int print(const struct kf_told *told, const struct kf_tree *tree)
+{
+	_cleanup_(kf_json_decrefp) json_t *out = NULL;
+	static struct kf_proposal p;
+
+	if (kf_proposal_make(tree, told, &p, &err) < 0)
+		return fail();
+	out = kf_proposal_to_json(&p);
+	json_dumpf(out, stdout, JSON_COMPACT);
+	puts("");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_(kf_facts_free) struct kf_facts facts = { 0 };
@@ -139,5 +153,7 @@ int main(int argc, char **argv)
 			told.pins = &pins;
 		}
 	}
+	if (strcmp(argv[1], "make") == 0)
+		return print(&told, &tree);
 	return guess(&told, &tree, argv[4], answers);
 }
