@@ -87,5 +87,5 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 
 @test "--from and --from-board: one of them" {
 	run -64 --separate-stderr kf-config --from=x --from-board </dev/null
-	[[ $stderr == *"--from and --from-board: which of them?"* ]]
+	[[ $stderr == *"--from-board goes with neither --from nor --menuconfig"* ]]
 }

@@ -395,8 +395,6 @@ static int filter(char **args, struct kf_error *err)
 	r = kf_record_read_all(stdin, kf_log_error, records, err);
 	if (r < 0)
 		return r;
-	if (c.from && c.from_board)
-		return kf_fail(err, KF_USAGE, "--from and --from-board: which of them?");
 	if (c.from && count_wanted(&c, records) != 1)
 		return kf_fail(err, KF_USAGE,
 			       "--from gives a configuration to one registered "
@@ -479,6 +477,8 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 	}
 	if (opt.menuconfig && opt.from[0])
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
+	if (opt.from_board && (opt.menuconfig || opt.from[0]))
+		return kf_usage_mistake("--from-board goes with neither --from nor --menuconfig");
 	argv += optind;
 	for (i = 1; *argv && i < KF_ARRAY_SIZE(commands); i++)
 		if (strcmp(*argv, commands[i].name) == 0)
