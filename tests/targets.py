@@ -4,6 +4,7 @@
 
 targets.py config NAME             the Kconfig symbols that choose a target
 targets.py record TREE NAME OUT    the facts of its image, which was built in OUT, as a line of JSON
+targets.py carry TREE COPY         a clone of a git tree that puts its Kconfig into its firmware
 targets.py prove TREE OUT PROPOSE [NAME...]  is each target's image built again, byte for byte, from the
                                    Kconfig that it carries? PROPOSE is tests/unit/propose
 targets.py propose TREE FACTS OUT PROPOSE [NAME...]  how does the proposal from recorded constants do, in
@@ -83,6 +84,38 @@ TARGETS = [
      "mcu=stm32g0b1xx,mode=katapult", BOTH),
 ]
 
+# What the table above does not have: other crystals, pins, speeds, chips of one name. Only for proposals.
+OTHERS = {
+    "f446-12m-uart": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F446", "STM32_FLASH_START_10000",
+                              "STM32_CLOCK_REF_12M", "STM32_SERIAL_USART2_ALT_PD6_PD5",
+                              "SERIAL_BAUD=115200", 'INITIAL_PINS="!PC13,PA1"'],
+    "f407-25m-internal": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F407", "STM32_FLASH_START_C000",
+                                  "STM32_CLOCK_REF_INTERNAL", "STM32_SERIAL_USART1"],
+    "f042-remap": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F042", "STM32_FLASH_START_1000",
+                           "STM32_USB_PA11_PA12_REMAP"],
+    "f103-internal": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F103", "STM32_FLASH_START_5000",
+                              "STM32_CLOCK_REF_INTERNAL", "STM32_SERIAL_USART3"],
+    "n32g452": STM32 + ["MACH_N32G452", "STM32_FLASH_START_8000", "STM32_USB_PA11_PA12"],
+    "h743-usb1": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32H743", "STM32_CLOCK_REF_25M",
+                          "STM32_USB_PB14_PB15"],
+    "g0b1-can-500k": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32G0B1", "STM32_FLASH_START_2000",
+                              "STM32_MMENU_CANBUS_PB0_PB1", "CANBUS_FREQUENCY=500000"],
+    "rp2040-can": RP + ["MACH_RP2040", "RPXXXX_FLASH_START_4000", "RPXXXX_CANBUS",
+                        "RPXXXX_CANBUS_GPIO_RX=8", "RPXXXX_CANBUS_GPIO_TX=9"],
+    "rp2040-uart": RP + ["LOW_LEVEL_OPTIONS", "MACH_RP2040", "RPXXXX_SERIAL_UART1_PINS_8_9",
+                         "RP2040_FLASH_GENERIC_03"],
+    "same54-200": ["LOW_LEVEL_OPTIONS", "MACH_ATSAMD", "MACH_SAME54P20", "CLOCK_REF_X25M",
+                   "SAMD51_FREQ_200"],
+    "lpc1769-bridge": ["LOW_LEVEL_OPTIONS", "MACH_LPC176X", "MACH_LPC1769", "LPC_USBCANBUS",
+                       "LPC_CMENU_CANBUS_P0_4_P0_5"],
+    "mega2560-uart2": ["LOW_LEVEL_OPTIONS", "MACH_AVR", "MACH_atmega2560", "AVR_FREQ_8000000",
+                       "AVR_SERIAL_UART2"],
+    "mega328p-small": ["LOW_LEVEL_OPTIONS", "MACH_AVR", "MACH_atmega328p", "WANT_ADXL345=n",
+                       "WANT_ST7920=n", "WANT_HD44780=n", "WANT_LIS2DW=n"],
+    "hc32f460-200": ["MACH_HC32F460", "HC32F460_SERIAL_PA3_PA2", "HC32F460_CLOCK_SPEED_200M",
+                     "HC32F460_FLASH_APPLICATION_ADDRESS_0x010000"],
+}
+
 FORMATS = ("bin", "uf2", "elf.hex", "elf")  # in the order in which kf-build looks for them
 SYMBOLS = ("MCU", "BOARD_DIRECTORY", "FLASH_APPLICATION_ADDRESS", "USBSERIAL", "USBCANBUS",
            "CANSERIAL", "SERIAL")
@@ -92,6 +125,8 @@ LOW = 0x01000000  # flash below it has addresses that are numbers like others
 
 
 def find(name):
+    if name in OTHERS:
+        return (name, OTHERS[name])
     for target in TARGETS:
         if target[0] == name:
             return target
@@ -185,6 +220,35 @@ def record(tree, name, out):
         "dictionary": dict([(h, text[h]) for h in HEAD if h in text] +
                            [("config", text["config"])]),
     }, sort_keys=True, separators=(",", ":")))
+
+
+# Klipper and Kalico do the same since September 2026, in a way of their own.
+CARRY = """        sys.path.insert(0, "lib/kconfiglib")
+        import kconfiglib, tempfile
+        os.environ["srctree"] = os.getcwd()
+        read = kconfiglib.Kconfig("src/Kconfig", warn=False)
+        read.load_config(os.environ["KCONFIG_CONFIG"])
+        with tempfile.NamedTemporaryFile("r") as f:
+            read.write_min_config(f.name, header="")
+            data["kconfig"] = open(f.name).read()
+"""
+
+
+def carry(tree, copy):
+    git = ["git", "-C", copy, "-c", "user.name=a", "-c", "user.email=a@a"]
+    subprocess.run(["git", "clone", "-q", "-n", "--shared", tree, copy], check=True)
+    # Objects of docs/ may be missing in a partial clone: nothing is built of them.
+    subprocess.run(git + ["checkout", "-q", "HEAD", "--", "Makefile", "src", "lib", "klippy",
+                          "scripts"], check=True)
+    path = copy + "/scripts/buildcommands.py"
+    text = read(path).decode()
+    if "kconfig" not in text:
+        at = text.index("\n", text.index("def update_data_dictionary(self, data):\n        data[%s"
+                                         % ("'version'" if "data['version']" in text
+                                            else '"version"'))) + 1
+        with open(path, "w") as f:
+            f.write(text[:at] + CARRY + text[at:])
+    subprocess.run(git + ["commit", "-q", "-m", "the Kconfig in the dictionary", "-a"], check=True)
 
 
 def make(tree, place, *targets):
@@ -352,7 +416,8 @@ def make_dir(path):
 
 
 def config_text(name):
-    return "".join("CONFIG_%s=y\n" % symbol for symbol in find(name)[1])
+    return "".join("CONFIG_%s\n" % (symbol if "=" in symbol else symbol + "=y")
+                   for symbol in find(name)[1])
 
 
 def machine(number):
@@ -423,7 +488,7 @@ def main(command, *args):
         print(config_text(*args), end="")
     else:
         {"record": record, "machine": machine, "images": images, "prove": prove,
-         "propose": propose, "recorded": recorded}[command](*args)
+         "propose": propose, "carry": carry, "recorded": recorded}[command](*args)
 
 
 if __name__ == "__main__":
