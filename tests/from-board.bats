@@ -74,6 +74,13 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	grep -qx CONFIG_STM32_FLASH_START_20000=y "$saved"
 }
 
+@test "--from-board: a tree that makes another clock of it is told, and nothing is saved" {
+	sed -i 's/default 520000000/default 400000000/' klipper/src/stm32/Kconfig
+	run -78 --separate-stderr asked h723-kconfig "$from"
+	[[ $stderr == *"the board says CLOCK_FREQ 520000000, this tree makes 400000000"* ]]
+	[ ! -e "$saved" ]
+}
+
 @test "a board in Katapult tells where its application starts: menuconfig opens with that" {
 	printf 'cp "$KCONFIG_CONFIG" "%s/proposed"; echo CONFIG_WANT_ADC=y >>"$KCONFIG_CONFIG"' "$PWD" >klipper/fake
 	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' klipper/Makefile

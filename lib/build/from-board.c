@@ -62,23 +62,39 @@ static int choose(const struct kf_from_board *from, const char *differences, str
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
-/* Compare with what is saved at path, both completed by the tree in dir. As choose(). */
-static int compare_saved(const struct kf_from_board *from, const char *path, const char *dir,
-			 const char *own, struct kf_error *err)
+/*
+ * savedefconfig leaves out what was the default of the board's own tree. Another tree may have
+ * others: what comes out has to be what the board's constants say.
+ */
+static int check_constants(const struct kf_from_board *from, const struct kf_facts *facts,
+			   const struct kf_kconfig *board, struct kf_error *err)
 {
-	_cleanup_(kf_kconfig_free) struct kf_kconfig saved = { 0 }, now = { 0 }, board = { 0 };
+	const struct kf_told told = { .facts = facts };
+	char differences[512];
+
+	if (from->take || !kf_told_differs(&told, board, differences, sizeof(differences)))
+		return 0;
+	kf_fail(err, KF_CONFIG_DIFFERENCE,
+		"the source tree makes something else of what the board carries: %s", differences);
+	kf_error_hint(err, "to take it as it is now: the same command with --accept-difference");
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+}
+
+/* Compare with what is saved at path, both completed by the tree. As choose(). */
+static int compare_saved(const struct kf_from_board *from, const char *path, const char *dir,
+			 const struct kf_kconfig *board, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig saved = { 0 }, now = { 0 };
 	char differences[512], lost[KF_LOST_SIZE], more[KF_LOST_SIZE];
 	int r = kf_kconfig_load(path, &saved, err);
 
 	if (r == 0)
 		r = complete(from, dir, saved.text, &now, err);
-	if (r == 0)
-		r = complete(from, dir, own, &board, err);
 	if (r < 0)
 		return r;
-	(void)kf_kconfig_differences(&now, &board, "board", differences, sizeof(differences));
-	kf_kconfig_lost(&now, &board, lost);
-	kf_kconfig_lost(&board, &now, more);
+	(void)kf_kconfig_differences(&now, board, "board", differences, sizeof(differences));
+	kf_kconfig_lost(&now, board, lost);
+	kf_kconfig_lost(board, &now, more);
 	if (lost[0])
 		kf_text_add(differences, sizeof(differences), "; only saved: ", lost);
 	if (more[0])
@@ -98,6 +114,7 @@ static int no_kconfig(const char *key, struct kf_error *err)
 int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
 		  char ret_path[PATH_MAX], struct kf_error *err)
 {
+	_cleanup_(kf_kconfig_free) struct kf_kconfig board = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
 	char saved[PATH_MAX], dir[PATH_MAX];
 	int r;
@@ -110,12 +127,14 @@ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts
 	if (r == 0)
 		r = kf_file_write(ret_path, facts->kconfig, strlen(facts->kconfig), err);
 	if (r == 0)
+		r = complete(from, dir, facts->kconfig, &board, err);
+	if (r == 0)
+		r = check_constants(from, facts, &board, err);
+	if (r == 0)
 		r = kf_saved_config_path(from->key, saved, err);
 	if (r < 0)
 		return r;
-	if (access(saved, F_OK) < 0)
-		return 1;
-	return compare_saved(from, saved, dir, facts->kconfig, err);
+	return access(saved, F_OK) < 0 ? 1 : compare_saved(from, saved, dir, &board, err);
 }
 
 int kf_propose_board(const struct kf_from_board *from, const struct kf_board *board,

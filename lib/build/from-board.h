@@ -34,7 +34,8 @@ struct kf_from_board {
  * compared; the user says once which to take. 0: what is saved is kept.
  *
  *   KF_NO_CONFIG          the firmware carries none
- *   KF_CONFIG_DIFFERENCE  they differ, and nobody can be asked: both values each
+ *   KF_CONFIG_DIFFERENCE  they differ, and nobody can be asked; or the tree makes something else
+ *                         of it than the board's constants say: both values each
  *
  * and as kf_olddefconfig.
  */

@@ -615,6 +615,19 @@ static void check_whole(const struct kf_told *told, const struct kf_kconfig *upd
 			       kf_comm_name(comm), kf_comm_name(updated->comm));
 }
 
+bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *updated, char *ret,
+		     size_t size)
+{
+	char why[KF_SUBJECT_COUNT][256] = { "" };
+
+	ret[0] = '\0';
+	check_whole(told, updated, why);
+	for (size_t i = 0; i < KF_SUBJECT_COUNT; i++)
+		if (why[i][0] && !kf_text_add(ret, size, "; ", why[i]))
+			break;
+	return ret[0];
+}
+
 /* Drop what did not stand. */
 static void drop_rows(struct kf_proposal *p, const struct kf_kconfig *updated,
 		      char why[KF_SUBJECT_COUNT][256])

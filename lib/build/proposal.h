@@ -80,6 +80,13 @@ void kf_proposal_settle(struct kf_proposal *proposal, const struct kf_tree *tree
 /* Answer a question by one of its choices; settle again. False: there is no room. */
 bool kf_proposal_answer(struct kf_proposal *proposal, size_t question, size_t choice);
 
+/*
+ * What was told, against what a tree makes of any configuration: MCU, clock, wire and its speed,
+ * Katapult's start; both values of each, "; " between. False and "": they agree.
+ */
+bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *updated, char *ret,
+		     size_t size);
+
 /* "STM32_FLASH_START_8000=y (Katapult)" ... as the rows that people see; a new reference. */
 json_t *kf_proposal_to_json(const struct kf_proposal *proposal);
 

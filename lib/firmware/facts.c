@@ -56,16 +56,50 @@ static json_t *copy_commands(const json_t *commands)
 	return ret;
 }
 
-static int copy_kconfig(const json_t *kconfig, char **ret, struct kf_error *err)
+/* Is the firmware what a tree builds by default? */
+static bool is_default(const json_t *constants)
+{
+	static const struct {
+		const char *name, *value;
+	} all[] = { { "MCU", "atmega2560" },
+		    { "CLOCK_FREQ", "16000000" },
+		    { "RESERVE_PINS_serial", "PE0,PE1" },
+		    { "SERIAL_BAUD", "250000" } };
+	const struct kf_facts facts = { .constants = (json_t *)constants };
+	char value[VALUE_SIZE];
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(all); i++)
+		if (!kf_facts_text(&facts, all[i].name, value, sizeof(value)) ||
+		    strcmp(value, all[i].value) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * savedefconfig writes nothing for what is the tree's default. No Kconfig at all may look the same:
+ * it has to fit the constants.
+ */
+static int copy_empty(const json_t *constants, char **ret, struct kf_error *err)
+{
+	if (!is_default(constants))
+		return 0;
+	*ret = strdup("");
+	return *ret ? 0 : kf_fail(err, KF_INTERNAL, "no memory for a Kconfig");
+}
+
+static int copy_kconfig(const json_t *kconfig, const json_t *constants, char **ret,
+			struct kf_error *err)
 {
 	static const char what[] = "the Kconfig in the firmware";
 	struct kf_kconfig config = { 0 };
 	int r;
 
-	if (!kconfig || json_is_null(kconfig) || json_string_length(kconfig) == 0)
-		return kconfig && !json_is_null(kconfig) && !json_is_string(kconfig)
-			       ? kf_fail(err, KF_CONFIG, "%s is no text", what)
-			       : 0;
+	if (!kconfig || json_is_null(kconfig))
+		return 0;
+	if (!json_is_string(kconfig))
+		return kf_fail(err, KF_CONFIG, "%s is no text", what);
+	if (json_string_length(kconfig) == 0)
+		return copy_empty(constants, ret, err);
 	if (json_string_length(kconfig) > KCONFIG_MAX)
 		return kf_fail(err, KF_CONFIG, "%s is too large", what);
 	r = kf_kconfig_parse(what, json_string_value(kconfig), json_string_length(kconfig), &config,
@@ -82,11 +116,14 @@ int kf_facts_from(const json_t *constants, const json_t *kconfig, const json_t *
 		  struct kf_facts *ret, struct kf_error *err)
 {
 	struct kf_facts facts = { 0 };
-	int r = copy_kconfig(kconfig, &facts.kconfig, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	facts.constants = copy_constants(constants);
+	r = copy_kconfig(kconfig, facts.constants, &facts.kconfig, err);
+	if (r < 0) {
+		kf_facts_free(&facts);
+		return r;
+	}
 	facts.commands = json_is_object(commands) ? copy_commands(commands) : NULL;
 	*ret = facts;
 	return 0;

@@ -10,7 +10,9 @@
 #include "core/error.h"
 
 struct kf_facts {
-	char *kconfig;	   /* what savedefconfig wrote, each line checked; NULL: it carries none */
+	/* What savedefconfig wrote, each line checked: "" is the tree's default, an ATmega2560.
+	 * NULL: it carries none. */
+	char *kconfig;
 	json_t *constants; /* object: names to clean strings and integers */
 	json_t *commands;  /* object: the names of all commands; NULL: not known */
 };

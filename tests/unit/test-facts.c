@@ -40,6 +40,21 @@ TEST(older_firmware_carries_no_kconfig)
 	CHECK(!kf_facts_text(&none, "MCU", text, sizeof(text)));
 }
 
+/* savedefconfig writes nothing for an ATmega2560 as the tree has it. */
+TEST(an_empty_kconfig_is_the_trees_default)
+{
+	_cleanup_(kf_facts_free) struct kf_facts avr = { 0 }, stm32 = { 0 };
+
+	CHECK(parse("{\"version\":\"v1\",\"kconfig\":\"\",\"config\":{\"MCU\":\"atmega2560\","
+		    "\"CLOCK_FREQ\":16000000,\"RESERVE_PINS_serial\":\"PE0,PE1\",\"SERIAL_BAUD\":"
+		    "250000}}",
+		    &avr, NULL) == 0);
+	CHECK(avr.kconfig && avr.kconfig[0] == '\0');
+	CHECK(parse("{\"version\":\"v1\",\"kconfig\":\"\",\"config\":{\"MCU\":\"stm32f446xx\"}}",
+		    &stm32, NULL) == 0);
+	CHECK(stm32.kconfig == NULL);
+}
+
 static void refused(const char *json, enum kf_code code, const char *want)
 {
 	struct kf_facts f = { 0 };
@@ -74,4 +89,5 @@ TEST(hostile_constants_are_left_out)
 }
 
 TEST_MAIN(T(kconfig_and_constants_are_kept), T(older_firmware_carries_no_kconfig),
-	  T(a_kconfig_that_make_would_run_is_refused), T(hostile_constants_are_left_out))
+	  T(an_empty_kconfig_is_the_trees_default), T(a_kconfig_that_make_would_run_is_refused),
+	  T(hostile_constants_are_left_out))
