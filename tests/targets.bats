@@ -70,6 +70,7 @@ planned() {
 	for tree in $KF_TREES; do
 		"$KF_TESTS/targets.py" propose "$tree" "$KF_TESTS/fixtures/targets.jsonl" "$PWD/proposed/${tree##*/}" \
 			"$KF_BUILD/tests/unit/propose" >proposals
+		"$KF_TESTS/targets.py" others "$tree" "$PWD/others/${tree##*/}" "$KF_BUILD/tests/unit/propose" >>proposals
 		sed "s,^,# $tree ," proposals >&3
 		run jq 'select(.constants.differs != [] or (.katapult.differs // []) != [])' proposals
 		[ "$output" = "" ]

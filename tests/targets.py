@@ -9,6 +9,7 @@ targets.py prove TREE OUT PROPOSE [NAME...]  is each target's image built again,
                                    Kconfig that it carries? PROPOSE is tests/unit/propose
 targets.py propose TREE FACTS OUT PROPOSE [NAME...]  how does the proposal from recorded constants do, in
                                    that real tree?
+targets.py others TREE OUT PROPOSE [NAME...]  the same for more targets, whose constants are built
 targets.py recorded FACTS OUT PROPOSE  does the proposal from recorded constants choose each target's
                                    symbols, where Katapult tells the start? Without a real tree
 targets.py machine PART            devices.json for the targets of that part of the table, their
@@ -324,6 +325,22 @@ def propose(tree, facts, out, program, *names):
         print(json.dumps(line, sort_keys=True), flush=True)
 
 
+def others(tree, out, program, *names):
+    for name in names or OTHERS:
+        truth = "%s/%s/truth" % (out, name)
+        write_truth(tree, name, truth, "CONFIG_LOW_LEVEL_OPTIONS=y\n")
+        make(tree, truth, truth + "/out/compile_time_request.o")
+        told = truth + "/out/klipper.dict"
+        line = {"target": name,
+                "constants": guess(tree, told, "%s/%s/guess" % (out, name), truth, program)}
+        start = re.search(r"^CONFIG_FLASH_APPLICATION_ADDRESS=(\w+)",
+                          read(truth + "/.config").decode(), re.M)
+        if start:
+            line["katapult"] = guess(tree, told, "%s/%s/katapult" % (out, name), truth, program,
+                                     "katapult=" + start.group(1))
+        print(json.dumps(line, sort_keys=True), flush=True)
+
+
 def write_tree(root, fact, models):
     """As much of a tree as a proposal reads before it is completed."""
     folder = "%s/src/%s" % (root, fact["config"]["BOARD_DIRECTORY"].strip('"'))
@@ -334,8 +351,10 @@ def write_tree(root, fact, models):
             pass
     with open(make_dir(folder) + "/Kconfig", "w") as f:
         for model in models:
-            f.write('config %s\n    bool "%s"\n\nconfig MCU\n    default %s if %s\n\n' % (
-                model, model, mcu, model))
+            f.write('config %s\n    bool "%s"\n\n' % (model, model))
+        f.write("config MCU\n    string\n")
+        for model in models:
+            f.write("    default %s if %s\n" % (mcu, model))
 
 
 def recorded(facts, out, program):
@@ -488,7 +507,7 @@ def main(command, *args):
         print(config_text(*args), end="")
     else:
         {"record": record, "machine": machine, "images": images, "prove": prove,
-         "propose": propose, "carry": carry, "recorded": recorded}[command](*args)
+         "propose": propose, "carry": carry, "others": others, "recorded": recorded}[command](*args)
 
 
 if __name__ == "__main__":

@@ -261,8 +261,9 @@ static int add(char **args, struct kf_error *err)
 static void show_proposal(const char *key, const struct kf_proposal *p)
 {
 	for (size_t i = 0; i < p->proposed_count; i++)
-		kf_log_phase(phase, key, "%s=%s, from: %s", p->proposed[i].symbol,
-			     p->proposed[i].value, p->proposed[i].from);
+		if (p->proposed[i].stands)
+			kf_log_phase(phase, key, "%s=%s, from: %s", p->proposed[i].symbol,
+				     p->proposed[i].value, p->proposed[i].from);
 	kf_log_phase(phase, key, "all else, from: the tree's default");
 	for (size_t i = 0; i < p->question_count; i++) {
 		const struct kf_question *q = &p->questions[i];

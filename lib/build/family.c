@@ -154,22 +154,49 @@ static const struct row {
 	{ "hc32f460", NULL, KF_SUBJECT_CLOCK, CLOCK, "200000000", "HC32F460_CLOCK_SPEED_200M" },
 };
 
-/* Features that could be left out since 2023, and are older: absent means left out. */
+/*
+ * Features that could be left out since 2023. A firmware that lacks an older one was built without
+ * it; that it lacks a newer one may only say that it is old, but a small chip has no room for more
+ * than it has now.
+ */
 static const struct {
 	const char *command, *symbol;
+	bool newer;
 } features[] = {
-	{ "config_analog_in", "WANT_ADC" },
-	{ "config_spi", "WANT_SPI" },
-	{ "config_i2c", "WANT_I2C" },
-	{ "config_buttons", "WANT_BUTTONS" },
-	{ "config_tmcuart", "WANT_TMCUART" },
-	{ "config_neopixel", "WANT_NEOPIXEL" },
-	{ "config_counter", "WANT_PULSE_COUNTER" },
-	{ "config_st7920", "WANT_ST7920" },
-	{ "config_hd44780", "WANT_HD44780" },
-	{ "config_adxl345", "WANT_ADXL345" },
-	{ "config_thermocouple", "WANT_THERMOCOUPLE" },
+	{ "config_analog_in", "WANT_ADC", false },
+	{ "config_spi", "WANT_SPI", false },
+	{ "config_i2c", "WANT_I2C", false },
+	{ "config_pwm_out", "WANT_HARD_PWM", false },
+	{ "config_buttons", "WANT_BUTTONS", false },
+	{ "config_tmcuart", "WANT_TMCUART", false },
+	{ "config_neopixel", "WANT_NEOPIXEL", false },
+	{ "config_counter", "WANT_PULSE_COUNTER", false },
+	{ "config_st7920", "WANT_ST7920", false },
+	{ "config_hd44780", "WANT_HD44780", false },
+	{ "config_adxl345", "WANT_ADXL345", false },
+	{ "config_thermocouple", "WANT_THERMOCOUPLE", false },
+	{ "config_lis2dw", "WANT_LIS2DW", true },
+	{ "config_bmi160", "WANT_BMI160", true },
+	{ "config_mpu9250", "WANT_MPU9250", true },
+	{ "config_icm20948", "WANT_ICM20948", true },
+	{ "config_hx71x", "WANT_HX71X", true },
+	{ "config_ads1220", "WANT_ADS1220", true },
+	{ "config_ads131m0x", "WANT_ADS131M0X", true },
+	{ "config_ldc1612", "WANT_LDC1612", true },
+	{ "config_spi_angle", "WANT_SENSOR_ANGLE", true },
 };
+
+/* Those for which Kconfig has HAVE_LIMITED_CODE_SIZE. */
+static bool is_small(const char *mcu)
+{
+	static const char *const small[] = { "atmega168",  "atmega328*", "atmega32u4",
+					     "lgt8f328p*", "stm32f031*", "stm32f042*" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(small); i++)
+		if (fnmatch(small[i], mcu, FNM_CASEFOLD) == 0)
+			return true;
+	return false;
+}
 
 static const struct {
 	const char *name, *symbols[6];
@@ -232,12 +259,17 @@ bool kf_family_offset(const struct kf_family *family, const char *mcu, uint32_t 
 	return kf_text_format(ret, size, "%s%0*X", family->offset, digits, offset);
 }
 
-const char *kf_family_feature(size_t i, const char **ret_symbol)
+const char *kf_family_feature(const char *mcu, size_t *at, const char **ret_symbol)
 {
-	if (i >= KF_ARRAY_SIZE(features))
-		return NULL;
-	*ret_symbol = features[i].symbol;
-	return features[i].command;
+	while (*at < KF_ARRAY_SIZE(features)) {
+		size_t i = (*at)++;
+
+		if (features[i].newer && !is_small(mcu))
+			continue;
+		*ret_symbol = features[i].symbol;
+		return features[i].command;
+	}
+	return NULL;
 }
 
 bool kf_subject_has(enum kf_subject subject, const char *symbol)

@@ -48,8 +48,11 @@ const char *kf_family_symbol(const struct kf_family *family, const char *mcu,
 bool kf_family_offset(const struct kf_family *family, const char *mcu, uint32_t start, char *ret,
 		      size_t size);
 
-/* The command without which a firmware has not this optional feature; NULL at the end. */
-const char *kf_family_feature(size_t i, const char **ret_symbol);
+/*
+ * A command without which a firmware was built without a feature, and that feature's symbol, each
+ * in turn: *at is 0 first. NULL: no more.
+ */
+const char *kf_family_feature(const char *mcu, size_t *at, const char **ret_symbol);
 
 /* Is this symbol one of the entries that menuconfig has for the subject? By its name. */
 bool kf_subject_has(enum kf_subject subject, const char *symbol);

@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "board/identity.h"
 #include "build/family.h"
@@ -36,10 +37,10 @@ static void add(struct kf_proposal *p, enum kf_subject subject, const char *symb
 {
 	struct kf_proposed *row = &p->proposed[p->proposed_count];
 
-	p->asked &= ~(1u << subject);
+	p->untold &= ~(1u << subject);
 	if (p->proposed_count == KF_PROPOSED_MAX)
 		return;
-	*row = (struct kf_proposed){ .subject = subject };
+	*row = (struct kf_proposed){ .subject = subject, .stands = true };
 	kf_text_format(row->symbol, sizeof(row->symbol), "%s", symbol);
 	kf_text_format(row->value, sizeof(row->value), "%s", value);
 	kf_text_format(row->from, sizeof(row->from), "%s", from);
@@ -48,7 +49,7 @@ static void add(struct kf_proposal *p, enum kf_subject subject, const char *symb
 
 static void ask(struct kf_proposal *p, enum kf_subject subject)
 {
-	p->asked |= 1u << subject;
+	p->untold |= 1u << subject;
 }
 
 static bool constant(const struct maker *m, const char *name, char ret[KF_NAME_SIZE])
@@ -110,18 +111,27 @@ static bool by_table(struct maker *m, enum kf_subject subject, const char *name,
 	return count > 0;
 }
 
-/* default "stm32f446xx" if MACH_STM32F446 || ...: each symbol in turn; *at is the Kconfig first. */
-static bool next_model(const char **at, const char *mcu, char ret[KF_SYMBOL_SIZE])
+/* atmega328 is no atmega328p, and yet stm32h723 is stm32h723xx. */
+static bool is_model(const char *name, const char *mcu)
+{
+	return strcasecmp(name, mcu) == 0 ||
+	       (strncmp(name, "atmega", 6) != 0 && kf_mcu_same(name, mcu));
+}
+
+/*
+ * default "stm32f446xx" if MACH_STM32F446 || ...: each symbol in turn; *at is "config MCU" first.
+ */
+static bool next_model(const char **at, const char *end, const char *mcu, char ret[KF_SYMBOL_SIZE])
 {
 	char name[64];
 	const char *line;
 	size_t len;
 
-	for (line = *at; (line = strstr(line, "default \"")); line++) {
+	for (line = *at; (line = strstr(line, "default \"")) && line < end; line++) {
 		len = strcspn(line + 9, "\"\n");
 		kf_text_clean(name, sizeof(name), line + 9, len);
 		*at = line + 9 + len;
-		if (strncmp(*at, "\" if MACH_", 10) != 0 || !kf_mcu_same(name, mcu))
+		if (strncmp(*at, "\" if MACH_", 10) != 0 || !is_model(name, mcu))
 			continue;
 		*at += strlen("\" if ");
 		len = strcspn(*at, " \t\n)");
@@ -136,12 +146,15 @@ static void propose_model(struct maker *m)
 {
 	char symbol[KF_SYMBOL_SIZE], first[KF_SYMBOL_SIZE] = "", label[KF_NAME_SIZE];
 	char clock[KF_NAME_SIZE];
-	const char *at = m->kconfig;
+	const char *at = strstr(m->kconfig, "config MCU\n"), *end;
 	size_t count = 0;
 
 	if (constant(m, "CLOCK_FREQ", clock) && by_table(m, KF_SUBJECT_MODEL, "CLOCK_FREQ", clock))
 		return;
-	while (next_model(&at, m->mcu, symbol)) {
+	at = at ? at + strlen("config MCU") : "";
+	end = strstr(at, "\nconfig ");
+	end = end ? end : strchr(at, '\0');
+	while (next_model(&at, end, m->mcu, symbol)) {
 		if (!find_label(m->kconfig, symbol, label))
 			continue;
 		if (!first[0])
@@ -287,8 +300,9 @@ static void propose_features(struct maker *m)
 {
 	const json_t *commands = m->told->facts ? m->told->facts->commands : NULL;
 	const char *command, *symbol;
+	size_t at = 0;
 
-	for (size_t i = 0; commands && (command = kf_family_feature(i, &symbol)); i++)
+	while (commands && (command = kf_family_feature(m->mcu, &at, &symbol)))
 		if (!json_object_get(commands, command))
 			add(m->p, KF_SUBJECT_OTHER, symbol, "n", by_commands);
 }
@@ -628,24 +642,21 @@ bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *update
 	return ret[0];
 }
 
-/* Drop what did not stand. */
-static void drop_rows(struct kf_proposal *p, const struct kf_kconfig *updated,
-		      char why[KF_SUBJECT_COUNT][256])
+/* What does not stand is kept: after an answer it may. A speed waits for its wire. */
+static void check_rows(struct kf_proposal *p, const struct kf_kconfig *updated,
+		       char why[KF_SUBJECT_COUNT][256])
 {
-	size_t kept = 0;
-
+	p->asked = p->untold;
 	for (size_t i = 0; i < p->proposed_count; i++) {
-		const struct kf_proposed *row = &p->proposed[i];
+		struct kf_proposed *row = &p->proposed[i];
 
-		if (stands(row, updated)) {
-			p->proposed[kept++] = *row;
+		row->stands = stands(row, updated);
+		if (row->stands)
 			continue;
-		}
-		ask(p, row->subject);
+		p->asked |= 1u << row->subject;
 		kf_text_format(why[row->subject], 256, "%s tells %s, which this tree does not take",
 			       row->from, row->symbol);
 	}
-	p->proposed_count = kept;
 	p->asked &= ~(1u << KF_SUBJECT_OTHER);
 }
 
@@ -655,7 +666,7 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 	char why[KF_SUBJECT_COUNT][256] = { "" }, whole[KF_SUBJECT_COUNT][256] = { "" };
 	_cleanup_(kf_freep) char *kconfig = NULL;
 
-	drop_rows(p, updated, why);
+	check_rows(p, updated, why);
 	check_whole(told, updated, whole);
 	p->question_count = 0;
 	if (read_source(tree, p->family->folder, &kconfig, NULL) < 0)
@@ -664,6 +675,8 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 		struct kf_question *q = &p->questions[p->question_count];
 
 		if (!(p->asked & 1u << s) && !whole[s][0])
+			continue;
+		if (s == KF_SUBJECT_SPEED && (p->asked & 1u << KF_SUBJECT_COMM))
 			continue;
 		*q = (struct kf_question){ .what = kf_subject_name(s), .subject = s };
 		kf_text_format(q->why, sizeof(q->why), "%s", whole[s][0] ? whole[s] : why[s]);
@@ -711,10 +724,11 @@ json_t *kf_proposal_to_json(const struct kf_proposal *p)
 	json_t *symbols = json_array(), *questions = json_array();
 
 	for (size_t i = 0; i < p->proposed_count; i++)
-		json_array_append_new(symbols,
-				      json_pack("{s:s, s:s, s:s}", "symbol", p->proposed[i].symbol,
-						"value", p->proposed[i].value, "from",
-						p->proposed[i].from));
+		if (p->proposed[i].stands)
+			json_array_append_new(symbols, json_pack("{s:s, s:s, s:s}", "symbol",
+								 p->proposed[i].symbol, "value",
+								 p->proposed[i].value, "from",
+								 p->proposed[i].from));
 	for (size_t i = 0; i < p->question_count; i++)
 		json_array_append_new(questions, question_to_json(&p->questions[i]));
 	return json_pack("{s:o, s:o}", "symbols", symbols, "questions", questions);

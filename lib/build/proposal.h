@@ -31,6 +31,7 @@ struct kf_proposed {
 	/* "the board's constants", "its commands", "its USB strings", "Katapult",
 	 * "config/generic-bigtreetech-skr-2.cfg", "the MCU's name", "your answer" */
 	char from[KF_NAME_SIZE];
+	bool stands;	  /* this tree takes it; kf_proposal_settle may say that it does not */
 	unsigned subject; /* ours */
 };
 
@@ -54,7 +55,8 @@ struct kf_proposal {
 	struct kf_proposed proposed[KF_PROPOSED_MAX];
 	struct kf_question questions[KF_QUESTIONS_MAX];
 	const struct kf_family *family; /* ours */
-	unsigned asked;			/* ours: subjects that nothing tells, a bit each */
+	unsigned untold;		/* ours: subjects that nothing tells, a bit each */
+	unsigned asked;			/* ours: and those of which something does not stand */
 	bool external_crystal;		/* ours: a crystal it has, only which is not told */
 };
 
