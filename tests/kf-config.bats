@@ -469,11 +469,11 @@ sudo apt-get install python3" ]
 	run ! grep "by a signal" err
 }
 
-@test "menuconfig starts from nothing, and what was saved is kept" {
+@test "menuconfig starts from a proposal, and what was saved is kept" {
 	need pty
 	two_boards
 	fake_menuconfig <<-'END'
-		test -t 0 && test -t 1 && test ! -s "$KCONFIG_CONFIG" && touch "$KCONFIG_CONFIG.old" &&
+		test -t 0 && test -t 1 && grep -qx CONFIG_MACH_RPXXXX=y "$KCONFIG_CONFIG" && touch "$KCONFIG_CONFIG.old" &&
 		printf 'CONFIG_MACH_RPXXXX=y\n' >"$KCONFIG_CONFIG"
 	END
 	saved octopus "${h723[@]}"
@@ -481,6 +481,8 @@ sudo apt-get install python3" ]
 	run terminal 'kf-config <in >out'
 	[ "$status" -eq 0 ]
 	[[ $output == *"nitehawk: menuconfig for"*"nitehawk: rp2040, application at 0x"*"; saved"* ]]
+	[[ $output == *"MACH_RPXXXX=y, from: the MCU's name"*"RPXXXX_USB=y, from: its USB strings"* ]]
+	[[ $output == *'choose the bootloader offset: nothing tells it; the tree'"'"'s default is "None"'* ]]
 	[[ $output != *"octopus: menuconfig"* ]]
 	[ "$(jq -c '[.config.mcu, .error]' <out)" = '["stm32h723xx",null]
 ["rp2040",null]' ]
@@ -557,7 +559,8 @@ sudo apt-get install python3" ]
 	nitehawk >in
 	run terminal 'kf-config <in >out' Architecture q 'Save configuration' n
 	[ "$(jq -r .error.code <out)" = not_saved ]
-	run terminal 'kf-config <in >out' Architecture 'j\r' SAM3X 'jjj\r' 'RP2040' q 'Save configuration' y
+	# It begins with the proposal, not with an AVR.
+	run terminal 'kf-config <in >out' Architecture q 'Save configuration' y
 	[ "$status" -eq 0 ]
 	[ "$(jq -r .config.mcu <out)" = rp2040 ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]

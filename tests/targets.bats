@@ -46,6 +46,37 @@ planned() {
 	[ "$seen" -eq "$(wc -l <"$KF_TESTS/fixtures/targets.jsonl")" ]
 }
 
+@test "recorded constants of Klipper and Kalico: each target's symbols are proposed" {
+	"$KF_TESTS/targets.py" recorded "$KF_TESTS/fixtures/targets.jsonl" "$PWD/trees" "$KF_BUILD/tests/unit/propose" >proposed
+	[ "$(wc -l <proposed)" -eq "$(wc -l <"$KF_TESTS/fixtures/targets.jsonl")" ]
+}
+
+# Where the tree is older than September 2026, its scratch copy puts the Kconfig into the firmware.
+@test "real trees: the Kconfig in each target's image makes the same bytes again" {
+	local tree
+	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"
+	for tree in $KF_TREES; do
+		"$KF_TESTS/targets.py" carry "$tree" "$PWD/${tree##*/}"
+		"$KF_TESTS/targets.py" prove "$PWD/${tree##*/}" "$PWD/out/${tree##*/}" "$KF_BUILD/tests/unit/propose" >proved
+		sed "s,^,# $tree ," proved >&3
+		run cat proved
+		[[ $output != *false* ]]
+	done
+}
+
+@test "real trees: no target is proposed wrong without a question" {
+	local tree
+	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"
+	for tree in $KF_TREES; do
+		"$KF_TESTS/targets.py" propose "$tree" "$KF_TESTS/fixtures/targets.jsonl" "$PWD/proposed/${tree##*/}" \
+			"$KF_BUILD/tests/unit/propose" >proposals
+		"$KF_TESTS/targets.py" others "$tree" "$PWD/others/${tree##*/}" "$KF_BUILD/tests/unit/propose" >>proposals
+		sed "s,^,# $tree ," proposals >&3
+		run jq 'select(.constants.differs != [] or (.katapult.differs // []) != [])' proposals
+		[ "$output" = "" ]
+	done
+}
+
 @test "real trees: each target is built and planned" {
 	local part tree
 	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"

@@ -4,6 +4,14 @@
 
 targets.py config NAME             the Kconfig symbols that choose a target
 targets.py record TREE NAME OUT    the facts of its image, which was built in OUT, as a line of JSON
+targets.py carry TREE COPY         a clone of a git tree that puts its Kconfig into its firmware
+targets.py prove TREE OUT PROPOSE [NAME...]  is each target's image built again, byte for byte, from the
+                                   Kconfig that it carries? PROPOSE is tests/unit/propose
+targets.py propose TREE FACTS OUT PROPOSE [NAME...]  how does the proposal from recorded constants do, in
+                                   that real tree?
+targets.py others TREE OUT PROPOSE [NAME...]  the same for more targets, whose constants are built
+targets.py recorded FACTS OUT PROPOSE  does the proposal from recorded constants choose each target's
+                                   symbols, where Katapult tells the start? Without a real tree
 targets.py machine PART            devices.json for the targets of that part of the table, their
                                    configurations, "boards" (for kf-sim) and "want" (their plans)
 targets.py images PART FACTS TREE  and images with the recorded facts where kf-build leaves them,
@@ -17,7 +25,9 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -75,6 +85,38 @@ TARGETS = [
      "mcu=stm32g0b1xx,mode=katapult", BOTH),
 ]
 
+# What the table above does not have: other crystals, pins, speeds, chips of one name. Only for proposals.
+OTHERS = {
+    "f446-12m-uart": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F446", "STM32_FLASH_START_10000",
+                              "STM32_CLOCK_REF_12M", "STM32_SERIAL_USART2_ALT_PD6_PD5",
+                              "SERIAL_BAUD=115200", 'INITIAL_PINS="!PC13,PA1"'],
+    "f407-25m-internal": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F407", "STM32_FLASH_START_C000",
+                                  "STM32_CLOCK_REF_INTERNAL", "STM32_SERIAL_USART1"],
+    "f042-remap": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F042", "STM32_FLASH_START_1000",
+                           "STM32_USB_PA11_PA12_REMAP"],
+    "f103-internal": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F103", "STM32_FLASH_START_5000",
+                              "STM32_CLOCK_REF_INTERNAL", "STM32_SERIAL_USART3"],
+    "n32g452": STM32 + ["MACH_N32G452", "STM32_FLASH_START_8000", "STM32_USB_PA11_PA12"],
+    "h743-usb1": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32H743", "STM32_CLOCK_REF_25M",
+                          "STM32_USB_PB14_PB15"],
+    "g0b1-can-500k": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32G0B1", "STM32_FLASH_START_2000",
+                              "STM32_MMENU_CANBUS_PB0_PB1", "CANBUS_FREQUENCY=500000"],
+    "rp2040-can": RP + ["MACH_RP2040", "RPXXXX_FLASH_START_4000", "RPXXXX_CANBUS",
+                        "RPXXXX_CANBUS_GPIO_RX=8", "RPXXXX_CANBUS_GPIO_TX=9"],
+    "rp2040-uart": RP + ["LOW_LEVEL_OPTIONS", "MACH_RP2040", "RPXXXX_SERIAL_UART1_PINS_8_9",
+                         "RP2040_FLASH_GENERIC_03"],
+    "same54-200": ["LOW_LEVEL_OPTIONS", "MACH_ATSAMD", "MACH_SAME54P20", "CLOCK_REF_X25M",
+                   "SAMD51_FREQ_200"],
+    "lpc1769-bridge": ["LOW_LEVEL_OPTIONS", "MACH_LPC176X", "MACH_LPC1769", "LPC_USBCANBUS",
+                       "LPC_CMENU_CANBUS_P0_4_P0_5"],
+    "mega2560-uart2": ["LOW_LEVEL_OPTIONS", "MACH_AVR", "MACH_atmega2560", "AVR_FREQ_8000000",
+                       "AVR_SERIAL_UART2"],
+    "mega328p-small": ["LOW_LEVEL_OPTIONS", "MACH_AVR", "MACH_atmega328p", "WANT_ADXL345=n",
+                       "WANT_ST7920=n", "WANT_HD44780=n", "WANT_LIS2DW=n"],
+    "hc32f460-200": ["MACH_HC32F460", "HC32F460_SERIAL_PA3_PA2", "HC32F460_CLOCK_SPEED_200M",
+                     "HC32F460_FLASH_APPLICATION_ADDRESS_0x010000"],
+}
+
 FORMATS = ("bin", "uf2", "elf.hex", "elf")  # in the order in which kf-build looks for them
 SYMBOLS = ("MCU", "BOARD_DIRECTORY", "FLASH_APPLICATION_ADDRESS", "USBSERIAL", "USBCANBUS",
            "CANSERIAL", "SERIAL")
@@ -84,6 +126,8 @@ LOW = 0x01000000  # flash below it has addresses that are numbers like others
 
 
 def find(name):
+    if name in OTHERS:
+        return (name, OTHERS[name])
     for target in TARGETS:
         if target[0] == name:
             return target
@@ -179,6 +223,160 @@ def record(tree, name, out):
     }, sort_keys=True, separators=(",", ":")))
 
 
+# Klipper and Kalico do the same since September 2026, in a way of their own.
+CARRY = """        sys.path.insert(0, "lib/kconfiglib")
+        import kconfiglib, tempfile
+        os.environ["srctree"] = os.getcwd()
+        read = kconfiglib.Kconfig("src/Kconfig", warn=False)
+        read.load_config(os.environ["KCONFIG_CONFIG"])
+        with tempfile.NamedTemporaryFile("r") as f:
+            read.write_min_config(f.name, header="")
+            data["kconfig"] = open(f.name).read()
+"""
+
+
+def carry(tree, copy):
+    git = ["git", "-C", copy, "-c", "user.name=a", "-c", "user.email=a@a"]
+    subprocess.run(["git", "clone", "-q", "-n", "--shared", tree, copy], check=True)
+    # Objects of docs/ may be missing in a partial clone: nothing is built of them.
+    subprocess.run(git + ["checkout", "-q", "HEAD", "--", "Makefile", "src", "lib", "klippy",
+                          "scripts"], check=True)
+    path = copy + "/scripts/buildcommands.py"
+    text = read(path).decode()
+    if "kconfig" not in text:
+        at = text.index("\n", text.index("def update_data_dictionary(self, data):\n        data[%s"
+                                         % ("'version'" if "data['version']" in text
+                                            else '"version"'))) + 1
+        with open(path, "w") as f:
+            f.write(text[:at] + CARRY + text[at:])
+    subprocess.run(git + ["commit", "-q", "-m", "the Kconfig in the dictionary", "-a"], check=True)
+
+
+def make(tree, place, *targets):
+    subprocess.run(
+        ["make", "-s", "-j2", "CC=ccache $(CROSS_PREFIX)gcc", "OUT=%s/out/" % place,
+         "KCONFIG_CONFIG=%s/.config" % place, *targets],
+        cwd=tree, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+
+
+def image_of(place):
+    return next(path for path in ("%s/out/klipper.%s" % (place, form) for form in FORMATS)
+                if os.path.exists(path))
+
+
+def symbols(place):
+    return set(re.findall(r"^CONFIG_\w+=.*$", read(place + "/.config").decode(), re.M))
+
+
+def guess(tree, told, place, truth, propose, *options):
+    """The proposal, its questions answered as the board's owner would."""
+    answer = subprocess.run([propose, "guess", told, tree, place, "answers=%s/.config" % truth,
+                             *options], stdout=subprocess.PIPE, check=True)
+    found = json.loads(answer.stdout)
+    return {
+        "asked": [q["what"] for q in found["answered"]] + [q["what"] for q in found["questions"]],
+        "other_than_default": sum(not q["default"] for q in found["answered"]),
+        "differs": sorted(symbols(place) ^ symbols(truth)),
+    }
+
+
+def write_truth(tree, name, place, text=""):
+    with open(make_dir(place) + "/.config", "w") as f:
+        f.write(config_text(name) + text)
+    make(tree, place, "olddefconfig")
+
+
+def prove(tree, out, propose, *names):
+    for name in names or [target[0] for target in TARGETS]:
+        place, own = "%s/%s/build" % (out, name), "%s/%s/own" % (out, name)
+        write_truth(tree, name, place)
+        make(tree, place)
+        before = sha256(image_of(place))
+        subprocess.run([propose, "own", image_of(place), tree, own], check=True)
+        # At the same place: a Linux process' debug data have its name.
+        shutil.rmtree(place)
+        shutil.copyfile(own + "/.config", make_dir(place) + "/.config")
+        make(tree, place)
+        print(json.dumps({"target": name, "same_bytes": before == sha256(image_of(place))}),
+              flush=True)
+
+
+def propose(tree, facts, out, program, *names):
+    with open(tree + "/scripts/buildcommands.py") as f:
+        app = "Kalico" if '"Kalico"' in f.read() else "Klipper"
+    for line in open(facts):
+        fact = json.loads(line)
+        name = fact["target"]
+        if fact["tree"] != app or (names and name not in names):
+            continue
+        truth = "%s/%s/truth" % (out, name)
+        # A proposal shows all entries of menuconfig: to compare, so does this.
+        write_truth(tree, name, truth, "CONFIG_LOW_LEVEL_OPTIONS=y\n")
+        told = truth + "/klipper.dict"
+        with open(told, "w") as f:
+            json.dump(fact["dictionary"], f)
+        line = {"tree": app, "target": name,
+                "constants": guess(tree, told, "%s/%s/guess" % (out, name), truth, program)}
+        start = fact["config"].get("FLASH_APPLICATION_ADDRESS")
+        if start and "none" not in name:
+            line["katapult"] = guess(tree, told, "%s/%s/katapult" % (out, name), truth, program,
+                                     "katapult=" + start)
+        print(json.dumps(line, sort_keys=True), flush=True)
+
+
+def others(tree, out, program, *names):
+    for name in names or OTHERS:
+        truth = "%s/%s/truth" % (out, name)
+        write_truth(tree, name, truth, "CONFIG_LOW_LEVEL_OPTIONS=y\n")
+        make(tree, truth, truth + "/out/compile_time_request.o")
+        told = truth + "/out/klipper.dict"
+        line = {"target": name,
+                "constants": guess(tree, told, "%s/%s/guess" % (out, name), truth, program)}
+        start = re.search(r"^CONFIG_FLASH_APPLICATION_ADDRESS=(\w+)",
+                          read(truth + "/.config").decode(), re.M)
+        if start:
+            line["katapult"] = guess(tree, told, "%s/%s/katapult" % (out, name), truth, program,
+                                     "katapult=" + start.group(1))
+        print(json.dumps(line, sort_keys=True), flush=True)
+
+
+def write_tree(root, fact, models):
+    """As much of a tree as a proposal reads before it is completed."""
+    folder = "%s/src/%s" % (root, fact["config"]["BOARD_DIRECTORY"].strip('"'))
+    mcu = fact["config"].get("MCU", '""')
+    for path in ("Makefile", "src/Kconfig"):
+        make_dir(os.path.dirname("%s/%s" % (root, path)))
+        with open("%s/%s" % (root, path), "w"):
+            pass
+    with open(make_dir(folder) + "/Kconfig", "w") as f:
+        for model in models:
+            f.write('config %s\n    bool "%s"\n\n' % (model, model))
+        f.write("config MCU\n    string\n")
+        for model in models:
+            f.write("    default %s if %s\n" % (mcu, model))
+
+
+def recorded(facts, out, program):
+    for line in open(facts):
+        fact = json.loads(line)
+        place = "%s/%s-%s" % (out, fact["tree"], fact["target"])
+        wanted = set(find(fact["target"])[1]) - {"LOW_LEVEL_OPTIONS"}
+        write_tree(place, fact, [s for s in find(fact["target"])[1] if s.startswith("MACH_")][1:])
+        with open(place + "/klipper.dict", "w") as f:
+            json.dump(fact["dictionary"], f)
+        told = [fact["config"].get("FLASH_APPLICATION_ADDRESS")]
+        answer = subprocess.run(
+            [program, "make", place + "/klipper.dict", place, place] +
+            ["katapult=" + start for start in told if start],
+            stdout=subprocess.PIPE, check=True)
+        found = {s["symbol"]: s["from"] for s in json.loads(answer.stdout)["symbols"]}
+        if not wanted <= set(found):
+            sys.exit("%s %s: not proposed: %s" % (fact["tree"], fact["target"],
+                                                  ", ".join(sorted(wanted - set(found)))))
+        print(fact["tree"], fact["target"], len(found))
+
+
 def image_tool():
     """What writes images for the small tree."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sim/tree/scripts/image.py")
@@ -237,7 +435,8 @@ def make_dir(path):
 
 
 def config_text(name):
-    return "".join("CONFIG_%s=y\n" % symbol for symbol in find(name)[1])
+    return "".join("CONFIG_%s\n" % (symbol if "=" in symbol else symbol + "=y")
+                   for symbol in find(name)[1])
 
 
 def machine(number):
@@ -307,7 +506,8 @@ def main(command, *args):
     if command == "config":
         print(config_text(*args), end="")
     else:
-        {"record": record, "machine": machine, "images": images}[command](*args)
+        {"record": record, "machine": machine, "images": images, "prove": prove,
+         "propose": propose, "carry": carry, "others": others, "recorded": recorded}[command](*args)
 
 
 if __name__ == "__main__":

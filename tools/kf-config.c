@@ -20,6 +20,7 @@
 #include "core/terminal.h"
 #include "core/usage.h"
 #include "core/value.h"
+#include "flash/ask-board.h"
 #include "registry/add.h"
 #include "registry/import.h"
 #include "registry/listing.h"
@@ -36,7 +37,7 @@ static struct {
 	struct kf_add request;
 	int64_t timeout_ms, wait_ms;
 	struct kf_remove remove;
-	bool table, quiet, menuconfig, saved, connected, accept_difference, global;
+	bool table, quiet, menuconfig, saved, connected, accept_difference, global, from_board;
 } opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000), .wait_ms = KF_WAIT_MS };
 
 /* All options: each sets a flag, or copies its argument to a text; the rest is set_option's. */
@@ -59,6 +60,7 @@ static const struct {
 	FLAG("connected", 'C', connected),
 	FLAG("accept-difference", 'A', accept_difference),
 	FLAG("accept-drift", 'A', accept_difference),
+	FLAG("from-board", 'B', from_board),
 	FLAG("global", 'g', global),
 	FLAG("yes", 'y', remove.yes),
 	FLAG("keep-config", 'K', remove.keep),
@@ -96,6 +98,7 @@ static const char help[] =
 	"      --saved                not then, even if skip_menuconfig is false\n"
 	"      --connected            skip boards that are not plugged in\n"
 	"      --from=FILE            save this .config for the board, without menuconfig\n"
+	"      --from-board           save the configuration that its firmware carries\n"
 	"      --accept-difference    accept and save changes that the source tree makes\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
 	"      --timeout=SECONDS      time for make olddefconfig (60)\n"
@@ -254,6 +257,27 @@ static int add(char **args, struct kf_error *err)
 	return opt.table ? 0 : kf_record_write(stdout, record, err);
 }
 
+/* What menuconfig opens with, and what a person has to look at there. */
+static void show_proposal(const char *key, const struct kf_proposal *p)
+{
+	for (size_t i = 0; i < p->proposed_count; i++)
+		if (p->proposed[i].stands)
+			kf_log_phase(phase, key, "%s=%s, from: %s", p->proposed[i].symbol,
+				     p->proposed[i].value, p->proposed[i].from);
+	kf_log_phase(phase, key, "all else, from: the tree's default");
+	for (size_t i = 0; i < p->question_count; i++) {
+		const struct kf_question *q = &p->questions[i];
+		const char *now = "";
+
+		for (size_t j = 0; j < q->count; j++)
+			if (q->choices[j].tree_default)
+				now = q->choices[j].label;
+		kf_log_phase(phase, key, "choose the %s: %s%s%s%s", q->what,
+			     q->why[0] ? q->why : "nothing tells it",
+			     now[0] ? "; the tree's default is \"" : "", now, now[0] ? "\"" : "");
+	}
+}
+
 static void configure(struct kf_configure *c, json_t *record, const struct kf_board *board)
 {
 	struct kf_error failure = { 0 };
@@ -353,6 +377,9 @@ static int filter(char **args, struct kf_error *err)
 	struct kf_configure c = { .registry = &registry,
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
 				  .from = opt.from[0] ? opt.from : NULL,
+				  .from_board = opt.from_board,
+				  .tell = kf_board_ask,
+				  .show = show_proposal,
 				  .menuconfig = opt.menuconfig,
 				  .saved = opt.saved,
 				  .connected = opt.connected,
@@ -394,7 +421,7 @@ static const struct command {
 	const char *options;			       /* besides those that all take */
 	const char *wants;			       /* said where there are too few */
 } commands[] = {
-	{ NULL, filter, 0, 0, "MSCADFTw", NULL },
+	{ NULL, filter, 0, 0, "MSCADFBTw", NULL },
 	{ "add", add, 0, 0, "knmpPf", NULL },
 	{ "list", list, 0, 0, "", NULL },
 	{ "show", show, 0, 1, "", NULL },
@@ -451,6 +478,8 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 	}
 	if (opt.menuconfig && opt.from[0])
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
+	if (opt.from_board && (opt.menuconfig || opt.from[0]))
+		return kf_usage_mistake("--from-board goes with neither --from nor --menuconfig");
 	argv += optind;
 	for (i = 1; *argv && i < KF_ARRAY_SIZE(commands); i++)
 		if (strcmp(*argv, commands[i].name) == 0)

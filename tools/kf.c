@@ -72,6 +72,7 @@ static const struct {
 	{ "--accept-difference", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
 	{ "--accept-drift", 0, no_argument, TO_CONFIG, "--accept-difference", KF_VALUE_ANY },
 	{ "--from", OPT_FROM, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
+	{ "--from-board", OPT_FROM, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
 	{ "--no-service", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--while-unknown", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--flash-timeout", 0, required_argument, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
@@ -130,6 +131,7 @@ static const char help[] =
 	"      --wait=SECONDS        time that another kf has to end with the same board (60)\n"
 	"      --clean               build from nothing\n"
 	"      --accept-difference   accept changes of a newer tree to a saved configuration\n"
+	"      --from-board          save the configuration that its firmware carries\n"
 	"      --from=FILE           save this .config for the board, without menuconfig\n"
 	"      --no-service          leave services alone\n"
 	"      --while-unknown       go on if nobody can say whether the printer prints\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One tree often serves all boards: it is opened once. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "build/configure.h"
@@ -17,7 +18,7 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 
 bool kf_configure_edits(const struct kf_configure *c, const char *key)
 {
-	return c->tty >= 0 && !c->from &&
+	return c->tty >= 0 && !c->from && !c->from_board &&
 	       (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||
 		(!c->saved && !kf_registry_skip_menuconfig(c->registry)));
 }
@@ -73,26 +74,89 @@ static int left_unsaved(const struct kf_configure *c, const char *key, struct kf
 	return r < 0 ? r : 0;
 }
 
+/* Ask the board; one that does not answer has told nothing. */
+static int ask(const struct kf_configure *c, const struct kf_board *board,
+	       struct kf_board_told *ret, struct kf_error *err)
+{
+	return c->tell ? c->tell(board, ret, err)
+		       : kf_fail(err, KF_NOT_CONNECTED, "the board was not asked");
+}
+
+/* The Kconfig of its firmware, in a file: 1. 0: what is saved is kept. */
+static int take_from_board(const struct kf_configure *c, const struct kf_board *board,
+			   char ret_path[PATH_MAX], struct kf_error *err)
+{
+	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	const struct kf_from_board from = { .tree = &c->tree,
+					    .key = board->key,
+					    .tty = c->tty,
+					    .take = c->accept_difference,
+					    .timeout_ms = c->timeout_ms,
+					    .wait_ms = c->wait_ms };
+	int r = ask(c, board, &told, err);
+
+	return r < 0 ? r : kf_from_board(&from, &told.facts, ret_path, err);
+}
+
+/* What menuconfig begins with where nothing is saved; *ret stays NULL for a board of no known MCU.
+ */
+static int propose(const struct kf_configure *c, const struct kf_board *board, char **ret,
+		   struct kf_error *err)
+{
+	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	const struct kf_from_board from = { .tree = &c->tree,
+					    .key = board->key,
+					    .timeout_ms = c->timeout_ms,
+					    .wait_ms = c->wait_ms };
+	_cleanup_(kf_freep) struct kf_proposal *proposal = malloc(sizeof(*proposal));
+	int r;
+
+	if (kf_saved_config_days(board->key) != -ENOENT)
+		return 0;
+	if (!proposal)
+		return kf_fail_sys(err, ENOMEM, "a proposal");
+	r = ask(c, board, &told, err);
+	if (r == -EINTR)
+		return r;
+	r = kf_propose_board(&from, board, &told, proposal, err);
+	if (r == kf_code_errno(KF_CONFIG) && proposal->family == NULL)
+		return 0;
+	if (r == 0)
+		r = kf_proposal_text(proposal, ret, err);
+	if (r == 0 && c->show)
+		c->show(board->key, proposal);
+	return r;
+}
+
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
-	const struct kf_kconfig_update m = { .tree = &c->tree,
-					     .key = board->key,
-					     .mcu = board->mcu,
-					     .usb_tty = board->mode == KF_MODE_KLIPPER ? board->tty
-										       : NULL,
-					     .from = c->from,
-					     .timeout_ms = c->timeout_ms,
-					     .wait_ms = c->wait_ms,
-					     .accept_difference = c->accept_difference };
+	struct kf_kconfig_update m = { .tree = &c->tree,
+				       .key = board->key,
+				       .mcu = board->mcu,
+				       .usb_tty =
+					       board->mode == KF_MODE_KLIPPER ? board->tty : NULL,
+				       .from = c->from,
+				       .timeout_ms = c->timeout_ms,
+				       .wait_ms = c->wait_ms,
+				       .accept_difference = c->accept_difference };
+	_cleanup_(kf_freep) char *proposal = NULL;
 	struct kf_configured done = { .saved = "" };
+	char own[PATH_MAX];
 	int r;
 
 	r = open_tree(c, board->key, err);
+	if (r == 0 && c->from_board) {
+		r = take_from_board(c, board, own, err);
+		m.from = r > 0 ? own : NULL;
+	}
 	if (r < 0)
 		return r;
 	if (kf_configure_edits(c, board->key)) {
-		r = kf_menuconfig(&m, c->tty, err);
+		r = propose(c, board, &proposal, err);
+		m.proposal = proposal;
+		if (r == 0)
+			r = kf_menuconfig(&m, c->tty, err);
 		if (r > 0)
 			done.saved = "; saved";
 		else if (r == 0)
@@ -104,9 +168,8 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 	if (r < 0)
 		return r;
 	if (r > 0)
-		done.saved =
-			c->from ? "; saved"
-				: "; saved; the configuration before it is kept as .config.old";
+		done.saved = m.from ? "; saved"
+				    : "; saved; the configuration before it is kept as .config.old";
 	done.days = kf_saved_config_days(board->key);
 	*ret = done;
 	return 0;

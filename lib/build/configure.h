@@ -3,6 +3,7 @@
 #ifndef KF_BUILD_CONFIGURE_H
 #define KF_BUILD_CONFIGURE_H
 
+#include "build/from-board.h"
 #include "build/tree.h"
 #include "firmware/kconfig-difference.h"
 #include "firmware/kconfig.h"
@@ -13,14 +14,18 @@ struct kf_configure {
 	const char *klipper_dir; /* for all boards; NULL: what is registered */
 	int tty;		 /* for menuconfig, or -1 */
 	const char *from;	 /* save this file for the board; NULL: no */
-	bool menuconfig;	 /* also where a configuration is saved */
-	bool saved;		 /* never there for skip_menuconfig's sake: many boards at once */
-	bool connected;		 /* only the boards that are plugged in */
-	bool asks;		 /* ask before a configuration that menuconfig left is handed on */
-	bool accept_difference;	 /* take what the tree makes of a configuration */
-	int64_t timeout_ms;	 /* of olddefconfig */
-	int64_t wait_ms;	 /* for another of us at this board or tree */
-	char dir[PATH_MAX];	 /* ours: the tree opened last, as it was named */
+	bool from_board;	 /* save the Kconfig that its firmware carries */
+	kf_tell *tell;		 /* asks a board; NULL: none is asked */
+	/* A proposal with which menuconfig is about to open; NULL: nobody wants to see it. */
+	void (*show)(const char *key, const struct kf_proposal *proposal);
+	bool menuconfig;	/* also where a configuration is saved */
+	bool saved;		/* never there for skip_menuconfig's sake: many boards at once */
+	bool connected;		/* only the boards that are plugged in */
+	bool asks;		/* ask before a configuration that menuconfig left is handed on */
+	bool accept_difference; /* take what the tree makes of a configuration */
+	int64_t timeout_ms;	/* of olddefconfig */
+	int64_t wait_ms;	/* for another of us at this board or tree */
+	char dir[PATH_MAX];	/* ours: the tree opened last, as it was named */
 	struct kf_tree tree;
 };
 
@@ -40,7 +45,7 @@ bool kf_configure_edits(const struct kf_configure *c, const char *key);
 
 /* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
  * the user does not want to go on with that), and as
- * kf_menuconfig and kf_kconfig_bring_up. */
+ * kf_menuconfig, kf_kconfig_bring_up and, with from_board, kf_from_board. */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);
 

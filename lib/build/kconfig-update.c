@@ -232,6 +232,7 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat st, ours;
+	const char *text;
 	int r;
 
 	r = kf_path(KF_DIR_CACHE, dir, err, "configs/%s/edit", m->key);
@@ -241,8 +242,9 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
 		return r;
 	if (access(saved, F_OK) == 0)
 		r = kf_kconfig_load(saved, &config, err);
+	text = config.text ? config.text : m->proposal ? m->proposal : "";
 	if (r == 0)
-		r = kf_file_write(edit->config, config.text ? config.text : "", config.len, err);
+		r = kf_file_write(edit->config, text, strlen(text), err);
 	if (r < 0)
 		return r;
 	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->tree->dir);

@@ -125,20 +125,45 @@ int kf_dictionary_parse(const char *json, size_t len, struct kf_dictionary *ret,
 	return r;
 }
 
-int kf_dictionary_inflate(const uint8_t *data, size_t len, struct kf_dictionary *ret,
-			  size_t *ret_used, struct kf_error *err)
+/* bzip2's header: "BZh", the block size, and pi as its first block begins. */
+static bool bzip2_header(const uint8_t *p, size_t len)
+{
+	return len >= 10 && memcmp(p, "BZh", 3) == 0 && p[3] >= '1' && p[3] <= '9' &&
+	       memcmp(p + 4, "1AY&SY", 6) == 0;
+}
+
+static const char bzip2[] = "is packed with bzip2, which this version cannot read";
+
+int kf_dictionary_inflate_json(const uint8_t *data, size_t len, char **ret, size_t *ret_len,
+			       size_t *ret_used, struct kf_error *err)
 {
 	_cleanup_(kf_freep) uint8_t *out = malloc(KF_DICTIONARY_MAX);
 	size_t out_bytes = 0, used = 0;
 	enum inflated inflated;
-	int r;
 
 	inflated = out ? inflate_stream(data, len, out, &out_bytes, &used) : NO_MEMORY;
 	if (inflated == NO_MEMORY)
 		return no_memory(err);
+	if (inflated == NOT_ZLIB && bzip2_header(data, len))
+		return refuse(err, bzip2);
 	if (inflated != INFLATED)
 		return refuse(err, inflated_text[inflated]);
-	r = kf_dictionary_parse((const char *)out, out_bytes, ret, err);
+	if (ret_used)
+		*ret_used = used;
+	*ret = (char *)TAKE_PTR(out);
+	*ret_len = out_bytes;
+	return 0;
+}
+
+int kf_dictionary_inflate(const uint8_t *data, size_t len, struct kf_dictionary *ret,
+			  size_t *ret_used, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *json = NULL;
+	size_t json_bytes = 0, used = 0;
+	int r = kf_dictionary_inflate_json(data, len, &json, &json_bytes, &used, err);
+
+	if (r == 0)
+		r = kf_dictionary_parse(json, json_bytes, ret, err);
 	if (r == 0 && ret_used)
 		*ret_used = used;
 	return r;
@@ -150,8 +175,17 @@ static bool zlib_header(const uint8_t *p)
 	return p[0] == 0x78 && (p[1] == 0xda || p[1] == 0x9c || p[1] == 0x01);
 }
 
-int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *ret,
-		       struct kf_error *err)
+/* No dictionary in the image: one packed as no Klipper of today does it is named. */
+static int not_found(const uint8_t *image, size_t len, struct kf_error *err)
+{
+	for (size_t at = 0; at + 10 <= len; at++)
+		if (bzip2_header(image + at, len - at))
+			return kf_fail(err, KF_BAD_IMAGE, "its data dictionary %s", bzip2);
+	return kf_fail(err, KF_BAD_IMAGE, "no data dictionary of Klipper or Kalico in it");
+}
+
+int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret, size_t *ret_len,
+			    struct kf_dictionary *ret_read, struct kf_error *err)
 {
 	_cleanup_(kf_freep) uint8_t *out = malloc(KF_DICTIONARY_MAX);
 	const uint8_t *end = image + len;
@@ -166,13 +200,25 @@ int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *r
 		if (!zlib_header(p))
 			continue;
 		if (inflate_stream(p, (size_t)(end - p), out, &out_bytes, &used) == INFLATED &&
-		    kf_dictionary_parse((const char *)out, out_bytes, ret, NULL) == 0)
+		    kf_dictionary_parse((const char *)out, out_bytes, ret_read, NULL) == 0) {
+			*ret = (char *)TAKE_PTR(out);
+			*ret_len = out_bytes;
 			return 0;
+		}
 		if (out_bytes + FIND_SETUP >= budget)
 			break;
 		budget -= out_bytes + FIND_SETUP;
 	}
-	return kf_fail(err, KF_BAD_IMAGE, "no data dictionary of Klipper or Kalico in it");
+	return not_found(image, len, err);
+}
+
+int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *ret,
+		       struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *json = NULL;
+	size_t json_bytes;
+
+	return kf_dictionary_find_json(image, len, &json, &json_bytes, ret, err);
 }
 
 /* "-20261123_030726-", as the build's strftime(3) writes it. */

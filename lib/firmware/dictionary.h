@@ -27,6 +27,14 @@ struct kf_dictionary {
 _must_check_ int kf_dictionary_inflate(const uint8_t *data, size_t len, struct kf_dictionary *ret,
 				       size_t *ret_used, struct kf_error *err);
 
+/*
+ * The same as JSON text, not read yet; the caller frees *ret, which has no NUL at its end. bzip2's
+ * header is named: it was proposed for Klipper and Kalico.
+ */
+_must_check_ int kf_dictionary_inflate_json(const uint8_t *data, size_t len, char **ret,
+					    size_t *ret_len, size_t *ret_used,
+					    struct kf_error *err);
+
 /* From JSON text (klipper.dict). KF_PROTOCOL as above. */
 _must_check_ int kf_dictionary_parse(const char *json, size_t len, struct kf_dictionary *ret,
 				     struct kf_error *err);
@@ -34,6 +42,11 @@ _must_check_ int kf_dictionary_parse(const char *json, size_t len, struct kf_dic
 /* The first one in an image's bytes. KF_BAD_IMAGE if there is none. */
 _must_check_ int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *ret,
 				    struct kf_error *err);
+
+/* The same, with its JSON text; the caller frees *ret. */
+_must_check_ int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret,
+					 size_t *ret_len, struct kf_dictionary *ret_read,
+					 struct kf_error *err);
 
 /*
  * The version without the build suffix (-YYYYMMDD_HHMMSS-host) that Klipper's build adds

@@ -197,6 +197,24 @@ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
+bool kf_kconfig_differences(const struct kf_kconfig *saved, const struct kf_kconfig *other,
+			    const char *other_is, char *ret, size_t size)
+{
+	struct difference d;
+	char one[2 * VALUE_SIZE + KF_NAME_SIZE];
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < KF_ARRAY_SIZE(subjects); i++) {
+		if (!differs(&subjects[i], saved, other, &d))
+			continue;
+		kf_text_format(one, sizeof(one), "%s: saved %s, %s %s", subjects[i].what, d.was,
+			       other_is, d.is[0] ? d.is : "none");
+		if (!kf_text_add(ret, size, "; ", one))
+			break;
+	}
+	return ret[0];
+}
+
 /* Compared above, or never a person's choice. */
 static bool untold(const char *symbol)
 {

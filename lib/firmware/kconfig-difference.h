@@ -21,6 +21,13 @@ _must_check_ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct
 				    const char *key, const char *mcu, const char *command,
 				    struct kf_error *err);
 
+/*
+ * The same differences as text: "crystal: saved 8000000, board 12000000; ...", with other_is for
+ * "board", cut between them. False and "" where there are none.
+ */
+bool kf_kconfig_differences(const struct kf_kconfig *saved, const struct kf_kconfig *other,
+			    const char *other_is, char *ret, size_t size);
+
 enum { KF_LOST_SIZE = 256 };
 
 /*

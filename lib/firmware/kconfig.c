@@ -182,31 +182,42 @@ static int check_lines(const char *path, const char *text, struct kf_error *err)
 	return 0;
 }
 
-int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *err)
+int kf_kconfig_parse(const char *name, const char *text, size_t len, struct kf_kconfig *ret,
+		     struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	const char *text;
 	int r;
 
-	r = kf_file_read(path, CONFIG_MAX, &config.text, &config.len, err);
-	if (r < 0)
-		return r;
-	text = kf_text_without_bom(config.text, &config.len);
-	memmove(config.text, text, config.len + 1);
-	if (memchr(config.text, '\0', config.len))
-		return kf_fail(err, KF_CONFIG, "%s: not a Kconfig file: it has a NUL byte", path);
-	r = check_lines(path, config.text, err);
+	text = kf_text_without_bom(text, &len);
+	if (len > CONFIG_MAX)
+		return kf_fail(err, KF_CONFIG, "%s: too large for a Kconfig file", name);
+	if (memchr(text, '\0', len))
+		return kf_fail(err, KF_CONFIG, "%s: not a Kconfig file: it has a NUL byte", name);
+	config.text = strndup(text, len);
+	if (!config.text)
+		return kf_fail_sys(err, ENOMEM, "%s", name);
+	config.len = len;
+	r = check_lines(name, config.text, err);
 	if (r < 0)
 		return r;
 	if (!kf_kconfig_get(&config, "MCU", config.mcu, sizeof(config.mcu)) || !config.mcu[0])
 		(void)kf_kconfig_get(&config, "BOARD_DIRECTORY", config.mcu, sizeof(config.mcu));
 	config.comm = comm_of(&config);
-	r = read_start(path, &config, err);
+	r = read_start(name, &config, err);
 	if (r < 0)
 		return r;
 	*ret = config;
 	ret->text = TAKE_PTR(config.text);
 	return 0;
+}
+
+int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	size_t len;
+	int r = kf_file_read(path, CONFIG_MAX, &text, &len, err);
+
+	return r < 0 ? r : kf_kconfig_parse(path, text, len, ret, err);
 }
 
 void kf_kconfig_free(struct kf_kconfig *config)

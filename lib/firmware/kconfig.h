@@ -29,6 +29,9 @@ struct kf_kconfig {
  * the line. A byte order mark is no part of the text.
  */
 _must_check_ int kf_kconfig_load(const char *path, struct kf_kconfig *ret, struct kf_error *err);
+/* The same for text that is no file; name says in messages where it comes from. */
+_must_check_ int kf_kconfig_parse(const char *name, const char *text, size_t len,
+				  struct kf_kconfig *ret, struct kf_error *err);
 void kf_kconfig_free(struct kf_kconfig *config);
 
 /*

@@ -210,8 +210,8 @@ static int explain(const struct talk *t, int r, struct kf_error *err)
 	}
 }
 
-int kf_klipper_identify(int fd, int64_t deadline_ms, struct kf_dictionary *ret,
-			struct kf_error *err)
+int kf_klipper_dictionary(int fd, int64_t deadline_ms, char **ret_json, size_t *ret_len,
+			  struct kf_error *err)
 {
 	_cleanup_(kf_freep) uint8_t *data = malloc(KF_DICTIONARY_MAX);
 	struct talk t = { .fd = fd, .deadline_ms = deadline_ms, .data = data };
@@ -222,7 +222,23 @@ int kf_klipper_identify(int fd, int64_t deadline_ms, struct kf_dictionary *ret,
 	r = drain(fd);
 	if (r == 0)
 		r = receive_all(&t);
-	r = r < 0 ? explain(&t, r, err) : kf_dictionary_inflate(data, t.len, ret, NULL, err);
+	r = r < 0 ? explain(&t, r, err)
+		  : kf_dictionary_inflate_json(data, t.len, ret_json, ret_len, NULL, err);
+	if (r < 0)
+		kf_error_prefix(err, "identify");
+	return r;
+}
+
+int kf_klipper_identify(int fd, int64_t deadline_ms, struct kf_dictionary *ret,
+			struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *json = NULL;
+	size_t len = 0;
+	int r = kf_klipper_dictionary(fd, deadline_ms, &json, &len, err);
+
+	if (r < 0)
+		return r;
+	r = kf_dictionary_parse(json, len, ret, err);
 	if (r < 0)
 		kf_error_prefix(err, "identify");
 	return r;

@@ -13,4 +13,8 @@
 _must_check_ int kf_klipper_identify(int fd, int64_t deadline_ms, struct kf_dictionary *ret,
 				     struct kf_error *err);
 
+/* The same, as the dictionary's JSON text; the caller frees *ret_json, which has no NUL. */
+_must_check_ int kf_klipper_dictionary(int fd, int64_t deadline_ms, char **ret_json,
+				       size_t *ret_len, struct kf_error *err);
+
 #endif

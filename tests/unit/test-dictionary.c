@@ -170,6 +170,24 @@ TEST(an_image_full_of_bombs_does_not_keep_us_busy)
 	free(image);
 }
 
+TEST(what_is_packed_with_bzip2_is_named)
+{
+	static const uint8_t packed[] = "BZh91AY&SY\x12\x34\x56\x78";
+	uint8_t image[256] = { 0 };
+	struct kf_dictionary d;
+	struct kf_error err;
+
+	CHECK(kf_dictionary_inflate(packed, sizeof(packed), &d, NULL, &err) == -EPROTO);
+	CHECK_STR(err.message,
+		  "the data dictionary is packed with bzip2, which this version cannot "
+		  "read");
+	memcpy(image + 100, packed, sizeof(packed));
+	CHECK(kf_dictionary_find(image, sizeof(image), &d, &err) == -EBADMSG);
+	CHECK_STR(err.message,
+		  "its data dictionary is packed with bzip2, which this version cannot "
+		  "read");
+}
+
 static void strip(const char *version, const char *want)
 {
 	char got[KF_NAME_SIZE];
@@ -193,4 +211,4 @@ TEST(the_build_suffix_is_no_part_of_a_version)
 TEST_MAIN(T(members_of_klippers_dictionary_are_read), T(other_apps_and_old_versions_are_read),
 	  T(other_json_is_refused), T(strings_are_cleaned_and_cut), T(compressed_harm_is_refused),
 	  T(the_one_in_an_image_is_found), T(an_image_full_of_bombs_does_not_keep_us_busy),
-	  T(the_build_suffix_is_no_part_of_a_version))
+	  T(what_is_packed_with_bzip2_is_named), T(the_build_suffix_is_no_part_of_a_version))

@@ -16,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 
@@ -61,6 +62,16 @@ def pins(config):
     return {"P%s0" % bank: [8 * i, 8] for i, bank in enumerate("ABCDEFGHJKL")}
 
 
+def kconfig():
+    """What savedefconfig writes, which Klipper puts into its firmware since September 2026."""
+    import kconfiglib
+    read = kconfiglib.Kconfig("src/Kconfig", warn=False)
+    read.load_config(os.environ["KCONFIG_CONFIG"])
+    with tempfile.NamedTemporaryFile("r") as f:
+        read.write_min_config(f.name, header="")
+        return f.read()
+
+
 def dictionary(config):
     mcu = config.get("MCU", "linux")
     if "SIM_BUILD_WRONG_MCU" in config:
@@ -97,7 +108,9 @@ def dictionary(config):
     strings = ["Timer too close", "No next step", "Missed scheduling of next event",
                "ADC out of range", "Command parser error", "Invalid oid type"]
     ids = iter(range(2, 250))
+    own = {"kconfig": kconfig()} if "SIM_BUILD_KCONFIG" in config else {}
     return json.dumps({
+        **own,
         "app": "Klipper",
         "build_versions": "gcc: (Simulated) 12.0 binutils: (Simulated) 2.40",
         "commands": dict([("identify offset=%u count=%c", 1)] +

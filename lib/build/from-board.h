@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A configuration from the board itself: the one that its firmware carries, or a proposal. */
+#ifndef KF_BUILD_FROM_BOARD_H
+#define KF_BUILD_FROM_BOARD_H
+
+#include "build/proposal.h"
+
+/* What a board, its bootloader and its printer told. Zeroed: nothing. */
+struct kf_board_told {
+	struct kf_facts facts; /* owned */
+	bool katapult;	       /* it is in Katapult, which starts the application at ... */
+	uint32_t katapult_start;
+	char mcu[64]; /* by Katapult; "": see the facts */
+	bool has_pins;
+	struct kf_pins pins; /* of the printer's configuration */
+};
+
+void kf_board_told_free(struct kf_board_told *told);
+
+/* Ask a board; on failure *ret is untouched. */
+typedef int kf_tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err);
+
+struct kf_from_board {
+	const struct kf_tree *tree;
+	const char *key;
+	int tty;		     /* where the user may be asked, or -1 */
+	bool take;		     /* take the board's without a question */
+	int64_t timeout_ms, wait_ms; /* of olddefconfig, and for another make in the tree */
+};
+
+/*
+ * Write the Kconfig that the firmware carries to a file in the cache: 1, and its path, for
+ * kf_kconfig_update's from. Where another one is saved, both are completed by the tree and
+ * compared; the user says once which to take. 0: what is saved is kept.
+ *
+ *   KF_NO_CONFIG          the firmware carries none
+ *   KF_CONFIG_DIFFERENCE  they differ, and nobody can be asked; or the tree makes something else
+ *                         of it than the board's constants say: both values each
+ *
+ * and as kf_olddefconfig.
+ */
+_must_check_ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
+			       char ret_path[PATH_MAX], struct kf_error *err);
+
+/* kf_propose in the board's folder of the cache, under its lock. Errors are kf_propose's. */
+_must_check_ int kf_propose_board(const struct kf_from_board *from, const struct kf_board *board,
+				  const struct kf_board_told *told, struct kf_proposal *ret,
+				  struct kf_error *err);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* make olddefconfig on text that is no saved configuration: the board's own, or a proposal. */
+#ifndef KF_BUILD_OLDDEFCONFIG_H
+#define KF_BUILD_OLDDEFCONFIG_H
+
+#include "build/proposal.h"
+
+/*
+ * Write text to dir/.config, let the tree complete it there, and read it. The caller frees *ret.
+ * Only one process may use dir at a time. Waits up to wait_ms for another make in the tree. Errors
+ * as kf_kconfig_load and kf_tree_make; KF_BUILD_FAILED: make's last line, and err->log.
+ */
+_must_check_ int kf_olddefconfig(const struct kf_tree *tree, const char *dir, const char *text,
+				 size_t len, int64_t wait_ms, int64_t deadline_ms,
+				 struct kf_kconfig *ret, struct kf_error *err);
+
+/*
+ * A whole proposal, with what the tree makes of it and its questions: kf_proposal_make, then
+ * kf_proposal_complete. The caller frees *ret_config.
+ */
+_must_check_ int kf_propose(const struct kf_tree *tree, const struct kf_told *told, const char *dir,
+			    int64_t wait_ms, int64_t deadline_ms, struct kf_proposal *ret,
+			    struct kf_kconfig *ret_config, struct kf_error *err);
+
+/* Complete and settle it anew, after an answer. */
+_must_check_ int kf_proposal_complete(struct kf_proposal *proposal, const struct kf_tree *tree,
+				      const struct kf_told *told, const char *dir, int64_t wait_ms,
+				      int64_t deadline_ms, struct kf_kconfig *ret_config,
+				      struct kf_error *err);
+
+#endif

@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; bash -c has $ of its own
+#
+# A configuration from the board: the Kconfig that its firmware carries, or a proposal.
+load helper
+load boards
+
+setup_file() {
+	export IMAGES=${KF_IMAGES:-$BATS_FILE_TMPDIR/images} PYTHONDONTWRITEBYTECODE=1
+	{
+		image h723 "$H723_CONFIG"
+		image h723-kconfig "$H723_CONFIG
+CONFIG_LOW_LEVEL_OPTIONS=y
+CONFIG_INITIAL_PINS=\"!PC13\"
+CONFIG_SIM_BUILD_KCONFIG=y"
+	} >/dev/null
+}
+
+setup() {
+	setup_boards
+	cp -r "$KF_TESTS/sim/tree" klipper
+	kf-config set --global klipper_dir="$PWD/klipper" >/dev/null
+	saved=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config
+}
+
+# asked FIRMWARE COMMAND: COMMAND beside a board that runs it.
+asked() {
+	mocked kf-sim --board="$H723,start=0x8020000,app=$IMAGES/$1/klipper.bin" -- bash -c "$2"
+}
+
+save() {
+	mkdir -p "${saved%/*}"
+	printf '%s\n' "$@" >"$saved"
+}
+
+from='kf-scan -q | setsid -w kf-config --from-board'
+
+@test "--from-board: the board's own configuration is saved, completed by the tree" {
+	run -0 --separate-stderr asked h723-kconfig "$from"
+	[ "$(jq -c '[.error, .config.mcu, .config.start]' <<<"$output")" = '[null,"stm32h723xx",134348800]' ]
+	[[ $stderr == *"octopus-pro: stm32h723xx, application at 0x08020000, usb; saved"* ]]
+	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$saved"
+	# Now it is what is saved, and nothing is asked.
+	run -0 --separate-stderr asked h723-kconfig "$from"
+}
+
+@test "--from-board: firmware without a Kconfig is told as that" {
+	run -78 --separate-stderr asked h723 "$from"
+	[ "$(jq -r .error.code <<<"$output")" = no_config ]
+	[[ $stderr == *"octopus-pro: the firmware that it runs carries no Kconfig"*"kf config octopus-pro opens menuconfig"* ]]
+	[ ! -e "$saved" ]
+}
+
+@test "--from-board: where another configuration is saved, both are shown and the user chooses" {
+	save CONFIG_MACH_STM32=y CONFIG_MACH_STM32H723=y CONFIG_STM32_FLASH_START_0000=y
+	cp "$saved" before
+	run -78 --separate-stderr asked h723-kconfig "$from"
+	[ "$(jq -r .error.code <<<"$output")" = config_difference ]
+	[[ $stderr == *"what is saved is not what the board runs: application address: saved 0x8000000, board 0x8020000"* ]]
+	cmp before "$saved"
+	asked h723-kconfig 'kf-scan -q >in'
+	run asked h723-kconfig '"$KF_TESTS/on-terminal" "kf-config --from-board <in >out" "Save the board.s.*y/N" "n\r"'
+	cmp before "$saved"
+	run asked h723-kconfig '"$KF_TESTS/on-terminal" "kf-config --from-board <in >out" "Save the board.s.*y/N" "y\r"'
+	[ "$(jq -r .config.start <out)" = 134348800 ]
+	grep -qx CONFIG_STM32_FLASH_START_20000=y "$saved"
+	cmp before "$saved.old"
+}
+
+@test "--from-board: --accept-difference takes the board's" {
+	save CONFIG_MACH_STM32=y CONFIG_MACH_STM32H723=y CONFIG_STM32_FLASH_START_0000=y
+	run -0 --separate-stderr asked h723-kconfig "$from --accept-difference"
+	grep -qx CONFIG_STM32_FLASH_START_20000=y "$saved"
+}
+
+@test "--from-board: a tree that makes another clock of it is told, and nothing is saved" {
+	sed -i 's/default 520000000/default 400000000/' klipper/src/stm32/Kconfig
+	run -78 --separate-stderr asked h723-kconfig "$from"
+	[[ $stderr == *"the board says CLOCK_FREQ 520000000, this tree makes 400000000"* ]]
+	[ ! -e "$saved" ]
+}
+
+@test "a board in Katapult tells where its application starts: menuconfig opens with that" {
+	printf 'cp "$KCONFIG_CONFIG" "%s/proposed"; echo CONFIG_WANT_ADC=y >>"$KCONFIG_CONFIG"' "$PWD" >klipper/fake
+	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' klipper/Makefile
+	mocked kf-sim --board="$H723,mode=katapult" -- sh -c 'kf-scan -q >in
+		"$KF_TESTS/on-terminal" "kf-config <in >out"' >text
+	grep -q 'STM32_FLASH_START_20000=y, from: Katapult' text
+	grep -q "MACH_STM32H723=y, from: the MCU's name" text
+	grep -qx CONFIG_STM32_FLASH_START_20000=y proposed
+	[ "$(jq -r .config.start <out)" = 134348800 ]
+}
+
+@test "--from and --from-board: one of them" {
+	run -64 --separate-stderr kf-config --from=x --from-board </dev/null
+	[[ $stderr == *"--from-board goes with neither --from nor --menuconfig"* ]]
+}
