@@ -21,6 +21,7 @@
 #include "flash/board-lock.h"
 #include "flash/flash.h"
 #include "flash/parallel.h"
+#include "flash/read.h"
 #include "flash/script.h"
 #include "registry/method.h"
 #include "systemd/unit.h"
@@ -56,6 +57,8 @@ static const char help[] =
 	"  -j, --jobs=N             boards to flash at a time (all)\n"
 	"      --check              flash nothing: say which boards could be flashed now\n"
 	"      --dry-run            only say what would happen\n"
+	"      --read=FILE          write nothing: read one board's firmware into FILE ...\n"
+	"      --bytes=N            ... so many bytes of it\n"
 	"      --port=DEVICE        flash the board on this port ...\n"
 	"      --firmware=FILE      ... with this file, registered or not\n"
 	"      --klipper-dir=DIR    source tree for make flash\n"
@@ -98,6 +101,8 @@ static const struct setting {
 	{ "jobs", 'j', NUMBER, KF_VALUE_COUNT, offsetof(struct args, jobs) },
 	{ "check", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.check) },
 	{ "dry-run", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, dry_run) },
+	{ "read", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.read) },
+	{ "bytes", 0, NUMBER, KF_VALUE_BYTES, offsetof(struct args, flash.read_bytes) },
 	{ "port", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, port) },
 	{ "firmware", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, firmware) },
 	{ "klipper-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.klipper_dir) },
@@ -239,6 +244,16 @@ static const char *text(const json_t *obj, const char *name)
 	return s ? s : "";
 }
 
+/* "label  read  FILE (version, bytes)" */
+static void print_read(const json_t *record, const char *label)
+{
+	const json_t *read = json_object_get(record, "read");
+
+	printf("%-20s %-10s %s (%s, %lld bytes)\n", label, "read", text(read, "path"),
+	       text(read, "version"),
+	       (long long)json_integer_value(json_object_get(read, "bytes")));
+}
+
 /* "label  word  reason, or versions and method" of a record that is done; version is the image's.
  */
 static void print_line(const json_t *record, const char *label, const char *version)
@@ -308,6 +323,22 @@ static void flash_job(struct kf_job *job)
 		kf_log_warn(kf_board_label(&job->board), "%s", err.message);
 }
 
+static void read_job(struct kf_job *job)
+{
+	struct kf_progress progress = { show_step, show_progress, job };
+	const char *label = kf_board_label(&job->board);
+	struct kf_error err;
+	json_t *read = NULL;
+
+	if (kf_read_board(&job->plan, &progress, &read, &err) < 0) {
+		fail_job(job, &err);
+		return;
+	}
+	json_object_set_new(job->record, "read", read);
+	kf_log_phase(phase, label, "read: it runs %s again, %.1f s", text(read, "version"),
+		     json_number_value(json_object_get(read, "seconds")));
+}
+
 static void run_job(struct kf_job *job, void *arg)
 {
 	const struct args *args = arg;
@@ -320,6 +351,8 @@ static void run_job(struct kf_job *job, void *arg)
 		return;
 	else if (args->dry_run)
 		dry_run_job(job, args);
+	else if (args->flash.read)
+		read_job(job);
 	else
 		flash_job(job);
 }
@@ -331,7 +364,11 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 
 	if (!args->table)
 		return kf_record_write(stdout, job->record, err);
-	print_line(job->record, kf_board_label(&job->board), job->plan.image.dictionary.version);
+	if (json_object_get(job->record, "read"))
+		print_read(job->record, kf_board_label(&job->board));
+	else
+		print_line(job->record, kf_board_label(&job->board),
+			   job->plan.image.dictionary.version);
 	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
 				     : 0;
 }
@@ -401,6 +438,9 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 	int r;
 
 	r = get_records(args, records, err);
+	if (r == 0 && args->flash.read && json_array_size(records) != 1)
+		return kf_fail(err, KF_USAGE, "--read reads one board, and %zu came",
+			       json_array_size(records));
 	if (r == 0)
 		r = kf_board_locks_take(&args->locks, records, kf_now_ms() + args->flash.wait_ms,
 					err);
@@ -408,7 +448,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 		r = kf_batch_plan(records, &args->flash, kf_log_tool(), batch, err);
 	if (r < 0)
 		return r;
-	if (touches)
+	if (touches && !args->flash.read)
 		prepare_jobs(batch);
 	batch->hold.off = args->no_service;
 	kf_batch_hold(batch, kf_log_tool());
@@ -424,6 +464,15 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 				    argv, records, err);
 }
 
+static int check_read(const struct args *args)
+{
+	if (!args->flash.read != !args->flash.read_bytes)
+		return kf_usage_mistake("--read=FILE and --bytes=N go together");
+	if (args->flash.read && (args->port || args->dry_run || args->flash.check))
+		return kf_usage_mistake("--read goes with neither --port, --check nor --dry-run");
+	return -1;
+}
+
 static int parse(int argc, char **argv, struct args *args)
 {
 	int status = read_options(argc, argv, args);
@@ -436,7 +485,7 @@ static int parse(int argc, char **argv, struct args *args)
 			"boards come as records on standard input, not as arguments");
 	if ((bool)args->port != (bool)args->firmware)
 		return kf_usage_mistake("--port and --firmware go together");
-	return -1;
+	return check_read(args);
 }
 
 int main(int argc, char *argv[])

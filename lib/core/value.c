@@ -5,7 +5,8 @@
 #include "core/text.h"
 #include "core/value.h"
 
-enum { COUNT_MAX = 1024 };
+/* No chip of Klipper's has more flash. */
+enum { COUNT_MAX = 1024, BYTES_MAX = 16 << 20 };
 
 /* Fractions are allowed: at least least_ms, and a day at most. */
 static bool read_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
@@ -19,10 +20,10 @@ static bool read_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
 	return true;
 }
 
-static bool read_count(const char *text, int64_t *ret)
+static bool read_number(const char *text, int64_t max, int64_t *ret)
 {
 	*ret = text[strspn(text, "0123456789")] ? 0 : strtoll(text, NULL, 10);
-	return *ret >= 1 && *ret <= COUNT_MAX;
+	return *ret >= 1 && *ret <= max;
 }
 
 int kf_value_read(enum kf_value value, const char *option, const char *text, int64_t *ret,
@@ -33,9 +34,13 @@ int kf_value_read(enum kf_value value, const char *option, const char *text, int
 
 	if (value != KF_VALUE_ANY && !*text)
 		return kf_fail(err, KF_USAGE, "--%s needs a value", option);
-	if (value == KF_VALUE_COUNT && !read_count(text, number))
-		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number from 1 to %d", option,
-			       text, COUNT_MAX);
+	if (value == KF_VALUE_COUNT || value == KF_VALUE_BYTES) {
+		int max = value == KF_VALUE_COUNT ? COUNT_MAX : BYTES_MAX;
+
+		if (!read_number(text, max, number))
+			return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number from 1 to %d",
+				       option, text, max);
+	}
 	if ((value == KF_VALUE_TIMEOUT || delay) && !read_seconds(text, delay ? 0 : 1, number))
 		return kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a number of seconds %s a day",
 			       option, text, delay ? "up to" : "above 0 and up to");

@@ -99,6 +99,11 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 	return NULL;
 }
 
+const char *kf_methods_no_katapult(const struct kf_methods_for *with)
+{
+	return no_katapult(with, false);
+}
+
 static const char *why_not(const struct kf_methods_for *with, enum kf_method method, bool insist)
 {
 	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);

@@ -39,6 +39,12 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 				   struct kf_error *err);
 
 /*
+ * Why the board cannot be in a Katapult that we speak to, as a part of a sentence; NULL: it may be.
+ * Of with, board, mcu, start and by_uart count.
+ */
+const char *kf_methods_no_katapult(const struct kf_methods_for *with);
+
+/*
  * Are the programs, libraries and rights there that these methods need? Those of make flash as a
  * second method, too, if the board may come up in a bootloader in ROM. KF_CONFIG: no flashtool.py.
  * KF_NO_TOOLCHAIN: something is missing; the hint names Debian's package. KF_PERMISSION: udev

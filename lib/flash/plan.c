@@ -363,6 +363,36 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	return r;
 }
 
+/* Can its firmware be read? Only Katapult reads; said before anything stops. */
+static int plan_read(const json_t *record, const struct kf_plan *plan, struct kf_error *err)
+{
+	const json_t *config = json_object_get(record, "config");
+	const char *mcu = text(config, "mcu"), *key = plan->board.key;
+	const struct kf_methods_for with = {
+		.board = &plan->board,
+		.mcu = mcu ? mcu : plan->board.mcu,
+		.start = mcu ? (uint32_t)json_integer_value(json_object_get(config, "start"))
+			     : KF_LOADER_ANY,
+		.by_uart = kf_bootloader_unreachable(&plan->board),
+	};
+	const char *why = kf_methods_no_katapult(&with);
+	struct kf_last_flash last = { 0 };
+
+	if (plan->skip[0])
+		return kf_fail(err, KF_CONFIG, "it is not to be read: %s", plan->skip);
+	if (why) {
+		kf_fail(err, KF_NO_KATAPULT, "its firmware cannot be read: %s", why);
+		kf_error_hint(err, "only Katapult can read what a board runs");
+		return kf_code_errno(KF_NO_KATAPULT);
+	}
+	kf_last_flash_load(key, &last);
+	if (!last.incomplete[0])
+		return 0;
+	kf_fail(err, KF_NO_FIRMWARE, "the firmware on it is incomplete: it is not worth reading");
+	kf_error_hint(err, "flash it: kf flash %s", key);
+	return kf_code_errno(KF_NO_FIRMWARE);
+}
+
 bool kf_plan_noted(const struct kf_plan *plan)
 {
 	const struct kf_board *board = &plan->board;
@@ -398,13 +428,15 @@ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 	}
 	if (plan.skip[0] && options->by_hand)
 		return refuse_skipped(registry, &plan, err);
-	if (!plan.skip[0] && !options->check)
+	if (options->read)
+		r = plan_read(record, &plan, err);
+	else if (!plan.skip[0] && !options->check)
 		r = plan_flash(record, registry, &plan, err);
 	if (r < 0) {
 		kf_plan_free(&plan);
 		return r;
 	}
-	plan.current = !plan.skip[0] && !options->check && kf_plan_noted(&plan);
+	plan.current = !plan.skip[0] && !options->check && !options->read && kf_plan_noted(&plan);
 	*ret = plan;
 	return 0;
 }

@@ -20,6 +20,8 @@ struct kf_flash_options {
 	const char *klipper_dir, *katapult_dir;
 	bool no_fallback;
 	bool check;	      /* no image is needed: is the board there, and may it be flashed? */
+	const char *read;     /* no image either: the file that its firmware is read into */
+	int64_t read_bytes;   /* of it */
 	bool force;	      /* write also what the board has already */
 	bool unknown_version; /* write also what does not say of which version it is */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
@@ -50,7 +52,9 @@ struct kf_plan {
  * Plan one record. now is what is plugged in, with holders. On success the caller
  * frees ret; skip is set for a board that is not registered, excluded, not connected or no
  * Klipper board. Errors: KF_NOT_CONNECTED, KF_NO_FIRMWARE, KF_BAD_IMAGE, KF_MCU_MISMATCH,
- * KF_CONFIG (unknown method; by hand: what else would be skipped) and those of flash/methods.h.
+ * KF_CONFIG (unknown method; by hand and with options->read: what else would be skipped) and those
+ * of flash/methods.h; with options->read KF_NO_KATAPULT (it cannot be read) and KF_NO_FIRMWARE (the
+ * firmware on it is incomplete).
  */
 _must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 				const struct kf_boards *now, const struct kf_flash_options *options,

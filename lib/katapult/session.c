@@ -67,6 +67,7 @@ struct requests {
 	struct order order;
 	kf_katapult_progress *progress;
 	void *arg;
+	bool settles; /* after a wrong answer the others are received: something is asked next */
 };
 
 /* The requests from done on, up to sent, are in flight. */
@@ -540,6 +541,8 @@ static int request_all(const struct requests *q, struct kf_error *err)
 		r = advance(q, &f, err);
 	if (r == -EINTR)
 		end_between(q, &f);
+	else if (r == -EPROTO && q->settles && f.sent > f.done)
+		IGNORE_RESULT(receive_rest(q, f.sent - f.done - 1, STOP_MS, NULL));
 	if (r < 0 && q->data)
 		kf_error_prefix(err, "block 0x%08x", block_address(q, f.done));
 	else if (r < 0)
@@ -785,6 +788,53 @@ int kf_katapult_verify(struct kf_katapult *k, const uint8_t *data, size_t len,
 	q.command = KF_KATAPULT_REQUEST_BLOCK;
 	q.answer = answer_read;
 	r = count_blocks(k, len, &q.count, err);
+	return r < 0 ? r : request_all(&q, err);
+}
+
+/* Where what is read goes, and who wants to know how far it is. */
+struct reading {
+	uint8_t *to;
+	kf_katapult_progress *progress;
+	void *arg;
+};
+
+static int answer_copied(const struct requests *q, size_t i, const struct kf_katapult_frame *frame,
+			 struct kf_error *err)
+{
+	const struct reading *reading = q->arg;
+	size_t at = i * q->k->block_bytes, left = q->len - at;
+	int r = answer_address(q, i, frame, q->k->block_bytes, err);
+
+	if (r == 0)
+		memcpy(reading->to + at, frame->payload + 8,
+		       left < q->k->block_bytes ? left : q->k->block_bytes);
+	return r;
+}
+
+static void pass_progress(size_t done, size_t total, void *arg)
+{
+	const struct reading *reading = arg;
+
+	if (reading->progress)
+		reading->progress(done, total, reading->arg);
+}
+
+int kf_katapult_read(struct kf_katapult *k, uint8_t *ret, size_t len,
+		     kf_katapult_progress *progress, void *arg, struct kf_error *err)
+{
+	struct reading reading = { ret, progress, arg };
+	struct requests q = { .k = k,
+			      .command = KF_KATAPULT_REQUEST_BLOCK,
+			      .answer = answer_copied,
+			      .data = ret,
+			      .len = len,
+			      .progress = pass_progress,
+			      .arg = &reading,
+			      .settles = true };
+	int r = count_blocks(k, len, &q.count, err);
+
+	/* The first block may be asked for twice in a row: its answer is no repetition then. */
+	memset(k->link.last, 0, sizeof(k->link.last));
 	return r < 0 ? r : request_all(&q, err);
 }
 

@@ -85,6 +85,13 @@ _must_check_ int kf_katapult_verify(struct kf_katapult *k, const uint8_t *data, 
 				    struct kf_error *err);
 
 /*
+ * Read len bytes from k->start on into ret; on failure, some of them. Nothing but REQUEST_BLOCK is
+ * sent. Katapult looks at no address: len must be within the chip's flash. Errors as above.
+ */
+_must_check_ int kf_katapult_read(struct kf_katapult *k, uint8_t *ret, size_t len,
+				  kf_katapult_progress *progress, void *arg, struct kf_error *err);
+
+/*
  * COMPLETE: acknowledged, then the board leaves about 100 ms later for the application.
  * A board that has left before its acknowledgement was read has left: 0. Errors as above.
  */

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "board/identity.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "flash/bootloader.h"
+#include "flash/hold.h"
+#include "flash/read.h"
+#include "flash/target.h"
+#include "katapult/session.h"
+#include "link/drain.h"
+#include "link/serial.h"
+#include "mcu/identify.h"
+
+enum {
+	BAUD = 250000,
+	ENTER_MS = 10000,
+	IDENTIFY_MS = 5000,
+	LEAVE_MS = 2000,
+	STOPPED_MS = 5000, /* for its way back, after a stop signal */
+};
+
+struct read {
+	const struct kf_plan *plan;
+	const struct kf_progress *progress;
+	struct kf_monitor *monitor;
+	struct kf_board board; /* as it was seen last */
+	struct kf_katapult k;
+	uint8_t *data;
+	bool sent_back; /* it was told to start its firmware */
+};
+
+static void show_progress(size_t done, size_t total, void *arg)
+{
+	const struct kf_progress *progress = arg;
+
+	progress->progress(progress->arg, "reading", done, total);
+}
+
+/* What holds in any case: the board goes back to its firmware, also when we are to stop. */
+static void send_back(struct read *read)
+{
+	kf_stop_defer(true);
+	read->k.deadline_ms = kf_now_ms() + LEAVE_MS;
+	read->sent_back = kf_katapult_complete(&read->k, NULL) == 0;
+	kf_stop_defer(false);
+}
+
+static int no_firmware(struct kf_error *err)
+{
+	kf_fail(err, KF_NO_FIRMWARE, "there is no firmware behind its Katapult: nothing to read");
+	kf_error_hint(err, "it stays in Katapult: flash it with kf flash");
+	return kf_code_errno(KF_NO_FIRMWARE);
+}
+
+/* No EOF is sent: it would write what an earlier conversation has left in Katapult's buffer. */
+static int converse(struct read *read, struct kf_error *err)
+{
+	struct kf_katapult *k = &read->k;
+	bool whole = false;
+	int r = kf_katapult_connect(k, err);
+
+	if (r < 0)
+		return r;
+	kf_progress_step(read->progress, "Katapult %s on %s, application at 0x%08x",
+			 k->version[0] ? k->version : "(no version)", k->mcu, k->start);
+	r = kf_katapult_has_application(k, &whole, err);
+	if (r == 0 && !whole)
+		return no_firmware(err);
+	if (r == 0)
+		r = kf_katapult_read(k, read->data, (size_t)read->plan->options.read_bytes,
+				     show_progress, (void *)read->progress, err);
+	send_back(read);
+	return r;
+}
+
+/* Katapult's own USB is cdc_acm (lib/flash/native.c). */
+static bool is_usb_cdc(const struct kf_usb *usb)
+{
+	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
+}
+
+static int talk(struct read *read, struct kf_error *err)
+{
+	_cleanup_(kf_drain_endp) struct kf_drain drain = KF_DRAIN_NONE;
+	_cleanup_(kf_serial_closep) int fd = -1;
+	int r = kf_serial_open(read->board.tty, BAUD, &fd, err);
+
+	if (r == 0)
+		r = kf_drain_start(&fd, &drain, err);
+	if (r < 0)
+		return r;
+	read->k = (struct kf_katapult){
+		.fd = drain.port,
+		.deadline_ms = kf_now_ms() + read->plan->options.method_ms,
+		.usb_cdc = is_usb_cdc(&read->board.usb),
+	};
+	r = converse(read, err);
+	drain.discard = r < 0 && (read->k.block_bytes == 0 || r == -ETIMEDOUT);
+	return r;
+}
+
+/* The version that it tells when it is back. */
+static int ask_version(const struct read *read, char ret[KF_NAME_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_serial_closep) int fd = -1;
+	struct kf_dictionary dictionary;
+	struct kf_error why;
+	int r = kf_serial_open(read->board.tty, BAUD, &fd, &why);
+
+	if (r == 0)
+		r = kf_klipper_identify(fd, kf_now_ms() + IDENTIFY_MS, &dictionary, &why);
+	if (r < 0)
+		return kf_fail(err, KF_UNVERIFIED,
+			       "it was read and is back at %s, but does not tell its version: %s",
+			       read->board.tty, why.message);
+	kf_text_format(ret, KF_NAME_SIZE, "%s", dictionary.version);
+	return 0;
+}
+
+/*
+ * Wait for its return before the port is let go, whether or not it was read: a Klippy that comes
+ * to a port in Katapult would wedge it.
+ */
+static int come_back(struct read *read, char ret[KF_NAME_SIZE], struct kf_error *err)
+{
+	int64_t ms = read->plan->options.return_ms;
+	int r;
+
+	if (!read->sent_back) {
+		kf_fail(err, KF_LEFT_IN_BOOTLOADER, "it does not leave Katapult");
+		kf_error_hint(err, "nothing was written: power-cycle it to get its firmware back");
+		return kf_code_errno(KF_LEFT_IN_BOOTLOADER);
+	}
+	kf_progress_step(read->progress, "waiting for the board to come back");
+	if (kf_stopped() && ms > STOPPED_MS)
+		ms = STOPPED_MS;
+	kf_stop_defer(true);
+	r = kf_bootloader_return(read->monitor, &read->plan->board, kf_now_ms() + ms, &read->board,
+				 err);
+	if (r == 0)
+		r = ask_version(read, ret, err);
+	kf_stop_defer(false);
+	if (r < 0 && err->code != KF_UNVERIFIED)
+		kf_error_hint(err, "nothing was written: power-cycle it to get its firmware back");
+	return r;
+}
+
+/* Why it was not read leads; a board that is not back besides is told, for that is worse. */
+static int join(int r, int back, const struct kf_error *why, struct kf_error *err)
+{
+	char message[sizeof(err->message)];
+
+	if (r < 0 && back < 0) {
+		kf_text_format(message, sizeof(message), "%s", err->message);
+		kf_text_format(err->message, sizeof(err->message), "%s; %s", message, why->message);
+		kf_error_hint(err, "%s", why->hint);
+	} else if (back < 0) {
+		*err = *why;
+	}
+	return r < 0 ? r : back;
+}
+
+static int enter(struct read *read, struct kf_error *err)
+{
+	int r;
+
+	if (read->board.mode != KF_MODE_KATAPULT)
+		kf_progress_step(read->progress, "entering Katapult from %s", read->board.tty);
+	r = kf_bootloader_enter(read->monitor, &read->plan->board, kf_now_ms() + ENTER_MS,
+				&read->board, err);
+	kf_board_keep(&read->board, &read->plan->board);
+	if (r < 0 || read->board.mode == KF_MODE_KATAPULT)
+		return r;
+	return kf_bootloader_missing(&read->board, err);
+}
+
+static int read_all(struct read *read, char ret_version[KF_NAME_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
+	struct kf_error why = { 0 };
+	int r, back;
+
+	if (read->plan->board.holder.pid)
+		return kf_hold_busy(&read->plan->board, err);
+	r = kf_monitor_new(&monitor, err);
+	read->monitor = monitor;
+	if (r == 0)
+		r = enter(read, err);
+	if (r == 0) {
+		r = talk(read, err);
+		if (r == kf_code_errno(KF_NO_FIRMWARE))
+			return r;
+		back = come_back(read, ret_version, &why);
+		r = join(r, back, &why, err);
+	}
+	read->monitor = NULL;
+	return r;
+}
+
+int kf_read_board(const struct kf_plan *plan, const struct kf_progress *progress, json_t **ret,
+		  struct kf_error *err)
+{
+	size_t bytes = (size_t)plan->options.read_bytes;
+	_cleanup_(kf_freep) uint8_t *data = malloc(bytes);
+	struct read read = {
+		.plan = plan, .progress = progress, .board = plan->board, .data = data
+	};
+	char version[KF_NAME_SIZE] = "", sha256[KF_HEX_SIZE];
+	int64_t t0_ms = kf_now_ms();
+	int r;
+
+	if (!data)
+		return kf_fail_sys(err, ENOMEM, "%zu bytes", bytes);
+	r = read_all(&read, version, err);
+	if (r == 0)
+		r = kf_file_write(plan->options.read, data, bytes, err);
+	if (r < 0)
+		return r;
+	kf_sha256(data, bytes, sha256);
+	*ret = json_pack("{s:s, s:I, s:s, s:I, s:s, s:s, s:f}", "path", plan->options.read, "bytes",
+			 (json_int_t)bytes, "sha256", sha256, "start", (json_int_t)read.k.start,
+			 "mcu", read.k.mcu, "version", version, "seconds",
+			 (double)(kf_now_ms() - t0_ms) / 1000);
+	return 0;
+}
