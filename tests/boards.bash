@@ -120,6 +120,9 @@ client() {
 }
 export -f client
 
+# Tests wait for a quarter of the work to interrupt it there.
+export KF_PROGRESS=quarters
+
 # interrupt_at TEXT COMMAND... <r: SIGINT to COMMAND once its stderr says TEXT; its status.
 interrupt_at() {
 	local text=$1 line pid status=0

@@ -15,7 +15,7 @@ KF_BUILD=${KF_BUILD:-${tests%/*}/build}
 # Debian's python3 has the modules that tests need, whatever else is installed.
 PATH=$KF_BUILD:/usr/bin:$PATH
 export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
-unset NO_COLOR SUDO_USER
+unset NO_COLOR KF_PROGRESS SUDO_USER
 # The services of this machine are not leased to a test; a fake kf-leased sets it (fake/leased.bash).
 export KF_LEASE_SOCKET=${KF_LEASE_SOCKET:-/nonexistent/lease.sock}
 # Nor are its printers a test's: one that wants some makes a root with their units and processes.

@@ -7,11 +7,13 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "board/last-flash.h"
 #include "board/record.h"
 #include "core/clock.h"
+#include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -36,6 +38,9 @@ struct args {
 	int64_t delay_ms; /* after the last board's return */
 	int64_t jobs;
 	bool no_service, dry_run, table, quiet;
+	bool told;   /* the table on standard output stands on the terminal of these messages */
+	bool live;   /* each board has a line there */
+	int news[2]; /* from the boards' processes, for their lines */
 };
 
 static const char help[] =
@@ -207,11 +212,11 @@ static void show_progress(void *arg, const char *what, size_t done, size_t total
 }
 
 /* A check is asked before the boards are worked for: who flashes them then says why. */
-static void skip_job(struct kf_job *job, bool check)
+static void skip_job(struct kf_job *job, const struct args *args)
 {
 	json_object_set_new(job->record, "flash",
 			    json_pack("{s:s, s:s}", "result", "skipped", "reason", job->plan.skip));
-	if (!check)
+	if (!args->flash.check && !args->told)
 		kf_log_phase(phase, kf_board_label(&job->board), "skipped: %s", job->plan.skip);
 }
 
@@ -244,37 +249,68 @@ static const char *text(const json_t *obj, const char *name)
 	return s ? s : "";
 }
 
-/* "label  read  FILE (version, bytes)" */
-static void print_read(const json_t *record, const char *label)
+static enum kf_colour colour_of(const char *result)
 {
-	const json_t *read = json_object_get(record, "read");
-
-	printf("%-20s %-10s %s (%s, %lld bytes)\n", label, "read", text(read, "path"),
-	       text(read, "version"),
-	       (long long)json_integer_value(json_object_get(read, "bytes")));
+	return strcmp(result, "failed") == 0	? KF_COLOUR_BAD
+	       : strcmp(result, "skipped") == 0 ? KF_COLOUR_NOTE
+	       : strcmp(result, "dry_run") == 0 ? KF_COLOUR_NONE
+						: KF_COLOUR_GOOD;
 }
 
-/* "label  word  reason, or versions and method" of a record that is done; version is the image's.
- */
-static void print_line(const json_t *record, const char *label, const char *version)
+/* What the table says behind the result. */
+static void describe_job(const struct kf_job *job, const struct args *args, char *ret, size_t size)
 {
-	const json_t *flash = json_object_get(record, "flash");
+	const json_t *flash = json_object_get(job->record, "flash");
+	const json_t *error = json_object_get(job->record, "error");
+	const json_t *read = json_object_get(job->record, "read");
 	const char *before = text(flash, "version_before"), *after = text(flash, "version_after");
-	const char *result = flash ? text(flash, "result") : "ready";
 	const char *reason = flash ? text(flash, "reason") : "can be flashed now";
+	bool dry_run = strcmp(text(flash, "result"), "dry_run") == 0;
 
-	if (kf_record_failed(record)) {
-		result = "failed";
-		reason = text(json_object_get(record, "error"), "message");
+	if (kf_record_failed(job->record)) {
+		bool said = args->told && strcmp(text(error, "tool"), kf_log_tool()) == 0;
+
+		kf_text_format(ret, size, "%s", said ? "see above" : text(error, "message"));
+		return;
 	}
-	printf("%-20s %-10s ", label, result);
-	if (reason[0])
-		puts(reason);
-	else if (strcmp(result, "dry_run") == 0)
-		printf("would flash %s (%s)\n", version, text(flash, "method"));
+	if (read)
+		kf_text_format(ret, size, "%s (%s, %lld bytes)", text(read, "path"),
+			       text(read, "version"),
+			       (long long)json_integer_value(json_object_get(read, "bytes")));
+	else if (dry_run && args->told)
+		describe_plan(&job->plan, !args->no_service, ret, size);
+	else if (reason[0])
+		kf_text_format(ret, size, "%s", reason);
+	else if (dry_run)
+		kf_text_format(ret, size, "would flash %s (%s)", job->plan.image.dictionary.version,
+			       text(flash, "method"));
 	else
-		printf("%s%s%s (%s)\n", before, before[0] && after[0] ? " -> " : "", after,
-		       text(flash, "method"));
+		kf_text_format(ret, size, "%s%s%s (%s)", before,
+			       before[0] && after[0] ? " -> " : "", after, text(flash, "method"));
+	if (args->told && json_object_get(flash, "seconds"))
+		kf_text_format(ret + strlen(ret), size - strlen(ret), ", %.1f s",
+			       json_number_value(json_object_get(flash, "seconds")));
+}
+
+/* "label  result  reason, or versions and method" of a board that is done. */
+static void print_line(const struct kf_job *job, const struct args *args)
+{
+	const struct kf_screen screen = kf_screen_of(stdout);
+	const json_t *flash = json_object_get(job->record, "flash");
+	const char *result = kf_record_failed(job->record)	    ? "failed"
+			     : json_object_get(job->record, "read") ? "read"
+			     : flash				    ? text(flash, "result")
+								    : "ready";
+	char said[1024], padded[48];
+	int at;
+
+	describe_job(job, args, said, sizeof(said));
+	kf_text_format(padded, sizeof(padded), "%-10s ", result);
+	at = printf("%-20s ", kf_board_label(&job->board));
+	printf("%s%s%s", kf_screen_colour(&screen, colour_of(result)), padded,
+	       kf_screen_colour(&screen, KF_COLOUR_NONE));
+	kf_screen_wrap(&screen, said, at + (int)strlen(padded), 2);
+	putchar('\n');
 }
 
 static void dry_run_job(struct kf_job *job, const struct args *args)
@@ -282,7 +318,8 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 	char text[1024];
 
 	describe_plan(&job->plan, !args->no_service, text, sizeof(text));
-	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
+	if (!args->told)
+		kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
 	json_object_set_new(job->record, "flash",
 			    json_pack("{s:s, s:s, s:s*}", "result", "dry_run", "method",
 				      kf_method_name(job->plan.methods.list[0]), "reason",
@@ -295,14 +332,14 @@ static void show_result(const struct kf_job *job, const json_t *flash)
 	const char *version = job->plan.image.dictionary.version;
 
 	if (strcmp(text(flash, "result"), "current") == 0)
-		kf_log_phase(phase, label, "current: %s: %s", version,
-			     reason[0] ? reason : "its flash has this image; nothing was written");
+		kf_log_done(phase, label, KF_COLOUR_GOOD, "current: %s: %s", version,
+			    reason[0] ? reason : "its flash has this image; nothing was written");
 	else
-		kf_log_phase(phase, label, "flashed: runs %s now, %.1f s", version,
-			     json_number_value(json_object_get(flash, "seconds")));
+		kf_log_done(phase, label, KF_COLOUR_GOOD, "flashed: runs %s now, %.1f s", version,
+			    json_number_value(json_object_get(flash, "seconds")));
 }
 
-static void flash_job(struct kf_job *job)
+static void flash_job(struct kf_job *job, const struct args *args)
 {
 	struct kf_progress progress = { show_step, show_progress, job };
 	struct kf_error err;
@@ -317,8 +354,10 @@ static void flash_job(struct kf_job *job)
 		json_object_set_new(job->record, "flash", flash);
 	if (r < 0)
 		fail_job(job, &err);
-	else
+	else if (!args->told)
 		show_result(job, flash);
+	else if (args->live)
+		kf_log_phase(phase, kf_board_label(&job->board), "done");
 	if (flash && kf_history_append(job->record, &err) < 0)
 		kf_log_warn(kf_board_label(&job->board), "%s", err.message);
 }
@@ -346,7 +385,7 @@ static void run_job(struct kf_job *job, void *arg)
 	if (kf_record_failed(job->record))
 		return;
 	if (job->plan.skip[0])
-		skip_job(job, args->flash.check);
+		skip_job(job, args);
 	else if (args->flash.check)
 		return;
 	else if (args->dry_run)
@@ -354,23 +393,67 @@ static void run_job(struct kf_job *job, void *arg)
 	else if (args->flash.read)
 		read_job(job);
 	else
-		flash_job(job);
+		flash_job(job, args);
 }
 
 /* A lost standard output is told at the end, when every board is at its own. */
 static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 {
 	const struct args *args = arg;
+	const char *label = kf_board_label(&job->board);
+	int r = 0;
 
 	if (!args->table)
 		return kf_record_write(stdout, job->record, err);
-	if (json_object_get(job->record, "read"))
-		print_read(job->record, kf_board_label(&job->board));
-	else
-		print_line(job->record, kf_board_label(&job->board),
-			   job->plan.image.dictionary.version);
-	return fflush(stdout) == EOF ? kf_fail_sys(err, errno, "cannot write to standard output")
-				     : 0;
+	/* Standing on the terminal, it takes the place of the board's own line. */
+	if (args->told && kf_live_of(label))
+		kf_live_drop(kf_live_of(label));
+	kf_live_hide();
+	print_line(job, args);
+	if (fflush(stdout) == EOF)
+		r = kf_fail_sys(err, errno, "cannot write to standard output");
+	kf_live_show();
+	return r;
+}
+
+static void share(void *arg)
+{
+	const struct args *args = arg;
+
+	kf_log_share(args->news[1]);
+}
+
+static void tick(void *arg)
+{
+	const struct args *args = arg;
+
+	kf_log_receive(args->news[0]);
+}
+
+/* On a terminal, a line for each board that will be worked on. */
+static void start_lines(struct args *args, struct kf_parallel *parallel)
+{
+	const struct kf_batch *batch = &args->batch;
+	_cleanup_(kf_freep) const char **labels = calloc(batch->count + 1, sizeof(*labels));
+	const char *down = getenv("KF_DOWN_SINCE");
+	size_t count = 0;
+
+	for (size_t i = 0; labels && i < batch->count; i++)
+		if (batch->list[i].planned && !batch->list[i].plan.skip[0] &&
+		    !kf_record_failed(batch->list[i].record))
+			labels[count++] = kf_board_label(&batch->list[i].board);
+	args->live = labels && !args->quiet && kf_live_start(phase, labels, count);
+	if (!args->live)
+		return;
+	/* Without it, the boards' processes would write between the lines. */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, args->news) < 0) {
+		kf_live_end();
+		args->live = false;
+		return;
+	}
+	kf_live_set_down(down ? strtoll(down, NULL, 10) : 0);
+	parallel->news = args->news[0];
+	parallel->tick_ms = KF_LIVE_TICK_MS;
 }
 
 /* The records on standard input, or one of the port and the file that were named by hand. */
@@ -398,12 +481,16 @@ static void show_slow(const char *klippy)
 }
 
 /* Then the boards have their time before whoever waits for us starts their service again. */
-static int flash_all(struct kf_batch *batch, const struct kf_parallel *parallel,
-		     const struct args *args, struct kf_error *err)
+static int flash_all(struct kf_batch *batch, struct kf_parallel *parallel, struct args *args,
+		     struct kf_error *err)
 {
 	int64_t delay_ms = args->no_service && kf_batch_any(batch) ? args->delay_ms : 0;
-	int r = kf_parallel_run(batch, parallel, err);
+	int r;
 
+	if (!args->flash.check && !args->dry_run)
+		start_lines(args, parallel);
+	r = kf_parallel_run(batch, parallel, err);
+	kf_live_end();
 	if (delay_ms && kf_wait(NULL, 0, kf_now_ms() + delay_ms) < 0)
 		kf_log_phase(phase, NULL, "stopped by the user's signal: no delay");
 	return r;
@@ -431,8 +518,15 @@ static void prepare_jobs(struct kf_batch *batch)
 static int work(json_t *records, struct args *args, char **argv, struct kf_error *err)
 {
 	bool touches = !args->flash.check && !args->dry_run;
-	const struct kf_parallel parallel = {
-		touches ? (size_t)args->jobs : 1, run_job, kf_log_share, fail_job, write_job, args
+	struct kf_parallel parallel = {
+		.jobs = touches ? (size_t)args->jobs : 1,
+		.run = run_job,
+		.begin = share,
+		.tick = tick,
+		.news = -1,
+		.lost = fail_job,
+		.done = write_job,
+		.arg = args,
 	};
 	struct kf_batch *batch = &args->batch;
 	int r;
@@ -498,6 +592,7 @@ int main(int argc, char *argv[])
 		.locks = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
 		.batch.guard.waits = show_slow,
 		.table = isatty(STDOUT_FILENO),
+		.news = { -1, -1 },
 	};
 	struct kf_error err;
 	int status, r;
@@ -507,6 +602,7 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	kf_log_init("kf-flash", args.quiet);
+	args.told = args.table && !args.quiet && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 	kf_stop_install();
 	r = work(records, &args, argv, &err);
 	status = kf_usage_end(r < 0 ? r : kf_record_status(records), &err);

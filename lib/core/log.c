@@ -1,25 +1,40 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Lines for people. Whole lines only: several stages of a pipe share one terminal. */
+/* Lines for people. Whole messages only: several processes share one terminal. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+#include "core/live.h"
 #include "core/log.h"
 #include "core/text.h"
 
-enum { TAIL_LINES = 10, TAIL_BYTES = 8192 };
-enum { COLUMNS = 80, LINE_SIZE = 512, BAR_CELLS = 30, BAR_CELLS_LEAST = 5, PERCENT_COLUMNS = 5 };
+enum { TAIL_LINES = 10, TAIL_BYTES = 8192, INDENT = 2, NEWS_S = 1 };
 
 static struct {
 	const char *tool;
-	bool quiet, terminal, colour;
-	int percent; /* of the progress shown last; -1: none is shown */
-} state = { .tool = "kf", .percent = -1 };
+	bool quiet;
+	bool bars;	    /* a bar can be drawn: a terminal, and nobody else draws there */
+	bool quarters;	    /* elsewhere: a line at each quarter */
+	struct kf_live bar; /* the phase whose progress was shown last; since_ms 0: none */
+	int bar_columns;    /* of it on the screen; 0: it is not there */
+	int percent;
+	int to; /* the process that draws the lines of all boards, or -1 */
+} state = { .tool = "kf", .to = -1 };
+
+/* What the process that draws the lines is told. */
+struct news {
+	enum { SAYS, PROGRESS, WRITTEN, DONE } kind;
+	struct kf_live live;
+	char text[4096]; /* WRITTEN, DONE: as it is to stand on the screen */
+};
 
 /* Open 0, 1 and 2: else the next file that is opened would be read or written by mistake. */
 static void hold_standard_files(void)
@@ -33,19 +48,13 @@ static void hold_standard_files(void)
 
 void kf_log_init(const char *tool, bool quiet)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *progress = getenv("KF_PROGRESS");
 
 	hold_standard_files();
 	state.tool = tool;
 	state.quiet = quiet;
-	state.terminal = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
-	state.colour = state.terminal && !(no_color && no_color[0]);
-}
-
-void kf_log_share(void)
-{
-	state.terminal = false;
-	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
+	state.bars = kf_screen_of(stderr).moves;
+	state.quarters = progress && strcmp(progress, "quarters") == 0;
 }
 
 const char *kf_log_tool(void)
@@ -53,155 +62,345 @@ const char *kf_log_tool(void)
 	return state.tool;
 }
 
-static const char *ansi(const char *code)
+void kf_log_share(int to)
 {
-	return state.colour ? code : "";
+	static const struct timeval limit = { .tv_sec = NEWS_S };
+
+	state.bars = false;
+	state.to = to;
+	if (to >= 0)
+		setsockopt(to, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
 }
 
-/* A progress bar stands without a newline: end it before anything else is written. */
+/* Lost where nobody receives it for a second: the work goes on. */
+static void send_news(const struct news *news)
+{
+	size_t len = offsetof(struct news, text) + strlen(news->text) + 1;
+
+	if (send(state.to, news, len, MSG_NOSIGNAL) < 0)
+		errno = 0;
+}
+
+/* A bar stands without a newline: end it before anything else is written. */
 static void leave_bar(void)
 {
-	if (state.terminal && state.percent >= 0)
+	if (state.bar_columns > 0)
 		fputc('\n', stderr);
-	state.percent = -1;
+	state.bar_columns = 0;
+	state.bar.since_ms = 0;
 }
 
-static _printf_(4, 0) void line(const char *head, const char *colour, const char *subject,
-				const char *fmt, va_list ap)
+/* Text that is all there is to write: it appears at once, above the lines of boards. */
+static void put(const char *text)
 {
-	char raw[1024], text[1024];
+	leave_bar();
+	kf_live_hide();
+	fputs(text, stderr);
+	kf_live_show();
+	fflush(stderr);
+}
+
+/* One message, written into memory first. */
+struct message {
+	struct kf_screen screen; /* out is the memory */
+	char *text;
+	size_t len;
+};
+
+static bool begin(struct message *m)
+{
+	*m = (struct message){ .screen = kf_screen_of(stderr) };
+	m->screen.out = open_memstream(&m->text, &m->len);
+	return m->screen.out != NULL;
+}
+
+/* subject: it is done, and has no line any more. */
+static void end(struct message *m, const char *subject)
+{
+	struct news news = { .kind = subject ? DONE : WRITTEN };
+	struct kf_live *line = kf_live_of(subject);
+
+	fclose(m->screen.out);
+	if (state.to >= 0) {
+		if (subject)
+			kf_text_format(news.live.subject, sizeof(news.live.subject), "%s", subject);
+		kf_text_format(news.text, sizeof(news.text), "%s", m->text);
+		send_news(&news);
+	} else {
+		if (line)
+			kf_live_drop(line);
+		put(m->text);
+	}
+	free(m->text);
+}
+
+/* In a colour; at is the column where it begins. Returns that where it ends. */
+static int coloured(const struct message *m, enum kf_colour colour, const char *text, int at)
+{
+	fputs(kf_screen_colour(&m->screen, colour), m->screen.out);
+	at = kf_screen_wrap(&m->screen, text, at, INDENT);
+	fputs(kf_screen_colour(&m->screen, KF_COLOUR_NONE), m->screen.out);
+	return at;
+}
+
+/* " subject:" behind the head of a message. */
+static int name_subject(const struct message *m, const char *subject, int at)
+{
+	char text[KF_NAME_SIZE + 8];
+
+	if (!subject)
+		return at;
+	kf_text_format(text, sizeof(text), " %s:", subject);
+	return kf_screen_wrap(&m->screen, text, at, INDENT);
+}
+
+/* "head subject: text"; the verdict with which text begins, if it is one, is coloured too. */
+static void line(const char *head, enum kf_colour colour, const char *subject,
+		 enum kf_colour verdict, const char *text)
+{
+	size_t len = verdict ? strcspn(text, ":,") : 0;
+	char begins[128], rest[1024 + 1];
+	struct message m;
+	int at;
+
+	if (!begin(&m))
+		return;
+	kf_text_format(begins, sizeof(begins), "%.*s", (int)len, text);
+	at = coloured(&m, colour, head, 0);
+	at = name_subject(&m, subject, at);
+	if (begins[0]) {
+		at = kf_screen_wrap(&m.screen, " ", at, INDENT);
+		at = coloured(&m, verdict, begins, at);
+	}
+	kf_text_format(rest, sizeof(rest), "%s%s", begins[0] ? "" : " ", text + strlen(begins));
+	kf_screen_wrap(&m.screen, rest, at, INDENT);
+	fputc('\n', m.screen.out);
+	end(&m, verdict ? subject : NULL);
+}
+
+/* What a board's own line says now. */
+static void fill_line(struct kf_live *ret, const struct kf_live *from)
+{
+	int64_t since_ms = ret->since_ms;
+
+	*ret = *from;
+	ret->since_ms = since_ms ? since_ms : kf_now_ms();
+}
+
+/* On the board's own line, if it has one. */
+static bool on_own_line(const struct kf_live *from)
+{
+	struct kf_live *own = kf_live_of(from->subject);
+	struct news news = { .kind = from->total ? PROGRESS : SAYS, .live = *from };
+
+	if (!own)
+		return false;
+	if (state.to >= 0) {
+		send_news(&news);
+	} else {
+		fill_line(own, from);
+		kf_live_show();
+	}
+	return true;
+}
+
+static _printf_(1, 0) void format(const char *fmt, va_list ap, char *ret, size_t size)
+{
+	char raw[1024];
 
 	vsnprintf(raw, sizeof(raw), fmt, ap);
-	kf_text_clean(text, sizeof(text), raw, strlen(raw));
-	leave_bar();
-	fprintf(stderr, "%s%s%s %s%s%s\n", ansi(colour), head, ansi("\033[0m"),
-		subject ? subject : "", subject ? ": " : "", text);
-	fflush(stderr);
+	kf_text_clean(ret, size, raw, strlen(raw));
+}
+
+static void fill(struct kf_live *ret, const char *phase, const char *subject, const char *text)
+{
+	*ret = (struct kf_live){ 0 };
+	kf_text_format(ret->phase, sizeof(ret->phase), "%s", phase);
+	kf_text_format(ret->subject, sizeof(ret->subject), "%s", subject ? subject : "");
+	kf_text_format(ret->text, sizeof(ret->text), "%s", text);
 }
 
 void kf_log_phase(const char *phase, const char *subject, const char *fmt, ...)
 {
-	char head[64];
+	char head[64], text[1024];
+	struct kf_live live;
 	va_list ap;
 
 	if (state.quiet)
 		return;
-	kf_text_format(head, sizeof(head), "[%s]", phase);
 	va_start(ap, fmt);
-	line(head, "\033[1;36m", subject, fmt, ap);
+	format(fmt, ap, text, sizeof(text));
 	va_end(ap);
+	fill(&live, phase, subject, text);
+	kf_text_format(head, sizeof(head), "[%s]", phase);
+	if (!on_own_line(&live))
+		line(head, KF_COLOUR_PHASE, subject, KF_COLOUR_NONE, text);
+}
+
+void kf_log_done(const char *phase, const char *subject, enum kf_colour colour, const char *fmt,
+		 ...)
+{
+	char head[64], text[1024];
+	va_list ap;
+
+	if (state.quiet)
+		return;
+	va_start(ap, fmt);
+	format(fmt, ap, text, sizeof(text));
+	va_end(ap);
+	kf_text_format(head, sizeof(head), "[%s]", phase);
+	line(head, KF_COLOUR_PHASE, subject, colour, text);
 }
 
 void kf_log_warn(const char *subject, const char *fmt, ...)
 {
-	char head[64];
+	char head[64], text[1024];
 	va_list ap;
 
-	kf_text_format(head, sizeof(head), "%s:", state.tool);
 	va_start(ap, fmt);
-	line(head, "\033[1;33m", subject, fmt, ap);
+	format(fmt, ap, text, sizeof(text));
 	va_end(ap);
+	kf_text_format(head, sizeof(head), "%s:", state.tool);
+	line(head, KF_COLOUR_NOTE, subject, KF_COLOUR_NONE, text);
+}
+
+/* What stands below a message. */
+static void below(const struct message *m, const char *word, const char *text)
+{
+	if (!text[0])
+		return;
+	fprintf(m->screen.out, "%*s%s", INDENT, "", word);
+	kf_screen_wrap(&m->screen, text, INDENT + (int)strlen(word), INDENT);
+	fputc('\n', m->screen.out);
 }
 
 void kf_log_error(const char *subject, const struct kf_error *err)
 {
-	leave_bar();
-	fprintf(stderr, "%s%s:%s %s%s%s\n", ansi("\033[1;31m"), state.tool, ansi("\033[0m"),
-		subject ? subject : "", subject ? ": " : "", err->message);
-	if (err->hint[0])
-		fprintf(stderr, "  %s\n", err->hint);
-	if (err->log[0])
-		fprintf(stderr, "  log: %s\n", err->log);
-	fflush(stderr);
+	char head[64], text[sizeof(err->message) + 1];
+	struct message m;
+	int at;
+
+	if (!begin(&m))
+		return;
+	kf_text_format(head, sizeof(head), "%s:", state.tool);
+	kf_text_format(text, sizeof(text), " %s", err->message);
+	at = coloured(&m, KF_COLOUR_BAD, head, 0);
+	at = name_subject(&m, subject, at);
+	kf_screen_wrap(&m.screen, text, at, INDENT);
+	fputc('\n', m.screen.out);
+	below(&m, "", err->hint);
+	below(&m, "log: ", err->log);
+	end(&m, subject);
 }
 
 void kf_log_tail(const char *path)
 {
 	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char buf[TAIL_BYTES], text[512];
+	struct message m;
 	struct stat st;
 	ssize_t len;
-	size_t from, end, lines = 0;
+	size_t from, eol, lines = 0;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return;
 	len = pread(fd, buf, sizeof(buf), st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0);
-	if (len <= 0)
+	if (len <= 0 || !begin(&m))
 		return;
-	leave_bar();
 	for (from = (size_t)len - (buf[len - 1] == '\n'); from > 0; from--)
 		if (buf[from - 1] == '\n' && ++lines == TAIL_LINES)
 			break;
-	for (; from < (size_t)len; from = end + 1) {
-		const char *eol = memchr(buf + from, '\n', (size_t)len - from);
+	for (; from < (size_t)len; from = eol + 1) {
+		const char *newline = memchr(buf + from, '\n', (size_t)len - from);
 
-		end = eol ? (size_t)(eol - buf) : (size_t)len;
-		kf_text_clean(text, sizeof(text), buf + from, end - from);
-		fprintf(stderr, "  | %s\n", text);
+		eol = newline ? (size_t)(newline - buf) : (size_t)len;
+		kf_text_clean(text, sizeof(text), buf + from, eol - from);
+		fprintf(m.screen.out, "  | %s\n", text);
 	}
+	end(&m, NULL);
 }
 
-/* The columns of a line on a terminal: a line that reaches the last column may wrap. */
-static size_t room_on_terminal(void)
+/* Over what stands there; without escape sequences where there are no colours. */
+static void draw_bar(void)
 {
-	struct winsize size;
+	struct kf_screen screen = kf_screen_of(stderr);
+	char text[KF_LIVE_SIZE];
+	int columns;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0)
-		return LINE_SIZE;
-	return size.ws_col ? size.ws_col - 1 : COLUMNS - 1;
+	columns = kf_live_format(&screen, &state.bar, text);
+	fprintf(stderr, "\r%s%*s", text,
+		columns < state.bar_columns ? state.bar_columns - columns : 0, "");
+	state.bar_columns = columns > 0 ? columns : 1;
+	if (state.bar.done >= state.bar.total)
+		leave_bar();
+	fflush(stderr);
 }
 
-/* " [###   ]" in what is left of a line; empty where that is too little. */
-static void fill_bar(char *ret, size_t size, size_t room, int percent)
+/* In a pipe: a phase of the work, when it begins; if that is wanted, at each quarter. */
+static void tell_progress(const struct kf_live *live, bool begins, int percent)
 {
-	static const size_t frame = sizeof(" []") - 1;
-	int cells, done;
+	char head[64], text[sizeof(live->text) + 16];
 
-	ret[0] = '\0';
-	if (room < frame + BAR_CELLS_LEAST)
+	if (!state.quarters && !begins)
 		return;
-	cells = room - frame > BAR_CELLS ? BAR_CELLS : (int)(room - frame);
-	done = percent * cells / 100;
-	kf_text_format(ret, size, " [%.*s%*s]", done, "##############################",
-		       cells - done, "");
-}
-
-/* The text gives way to the percentage, and the bar to both. */
-static void draw(const char *phase, const char *subject, const char *what, int percent)
-{
-	char whole[LINE_SIZE], text[LINE_SIZE], bar[BAR_CELLS + 4];
-	size_t room = room_on_terminal(), head = strlen(phase) + 2, len;
-
-	room = room > PERCENT_COLUMNS ? room - PERCENT_COLUMNS : 0;
-	kf_text_format(whole, sizeof(whole), "[%s] %s: %s", phase, subject, what);
-	kf_text_clean(text, room < sizeof(text) ? room + 1 : sizeof(text), whole, strlen(whole));
-	len = strlen(text);
-	if (!state.terminal) {
-		fprintf(stderr, "%s %d%%\n", text, percent);
+	if (state.quarters && (percent < 25 || (!begins && percent / 25 == state.percent / 25)))
 		return;
-	}
-	head = head < len ? head : len;
-	fill_bar(bar, sizeof(bar), room - len, percent);
-	fprintf(stderr, "\r%s%.*s%s%s%s %3d%%%s", ansi("\033[1;36m"), (int)head, text,
-		ansi("\033[0m"), text + head, bar, percent, ansi("\033[K"));
+	kf_text_format(head, sizeof(head), "[%s]", live->phase);
+	if (state.quarters)
+		kf_text_format(text, sizeof(text), "%s %d%%", live->text, percent);
+	else
+		kf_text_format(text, sizeof(text), "%s", live->text);
+	line(head, KF_COLOUR_PHASE, live->subject, KF_COLOUR_NONE, text);
 }
 
 void kf_log_progress(const char *phase, const char *subject, const char *what, size_t done,
 		     size_t total)
 {
 	int percent = total ? (int)(done * 100 / total) : 100;
+	struct kf_live live;
+	bool begins;
 
-	if (state.quiet || percent == state.percent)
+	if (state.quiet)
 		return;
-	if (state.terminal) {
-		draw(phase, subject, what, percent);
-		state.percent = percent;
-		if (done >= total)
-			leave_bar();
-	} else if (state.percent < 0 || percent / 25 > state.percent / 25) {
-		if (percent >= 25)
-			draw(phase, subject, what, percent);
-		state.percent = done >= total ? -1 : percent;
+	fill(&live, phase, subject, what);
+	live.done = total ? done : 1;
+	live.total = total ? total : 1;
+	begins = !state.bar.since_ms || strcmp(state.bar.text, live.text) != 0 ||
+		 strcmp(state.bar.subject, live.subject) != 0;
+	if (!begins && percent == state.percent)
+		return;
+	live.since_ms = begins ? kf_now_ms() : state.bar.since_ms;
+	if (begins)
+		leave_bar();
+	if (!on_own_line(&live) && !state.bars)
+		tell_progress(&live, begins, percent);
+	state.percent = percent;
+	state.bar = live;
+	if (state.bars && !kf_live_of(subject))
+		draw_bar();
+	if (live.done >= live.total)
+		state.bar.since_ms = 0;
+}
+
+bool kf_log_receive(int from)
+{
+	struct kf_live *own;
+	struct news news;
+	ssize_t n;
+
+	while ((n = recv(from, &news, sizeof(news) - 1, MSG_DONTWAIT)) > 0) {
+		if ((size_t)n <= offsetof(struct news, text))
+			continue;
+		news.text[n - (ssize_t)offsetof(struct news, text)] = '\0';
+		own = kf_live_of(news.live.subject);
+		if (own && news.kind == DONE)
+			kf_live_drop(own);
+		if (news.kind == WRITTEN || news.kind == DONE)
+			put(news.text);
+		else if (own)
+			fill_line(own, &news.live);
 	}
-	fflush(stderr);
+	kf_live_tick(); /* once for all of them */
+	return n != 0;
 }

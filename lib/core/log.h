@@ -11,21 +11,38 @@
 #define KF_CORE_LOG_H
 
 #include "core/error.h"
+#include "core/screen.h"
 
 /*
  * Comes first: from here on 0, 1 and 2 are open, if only to fail. quiet drops phase lines and
- * progress, never errors. Colour and bars only on a terminal, without NO_COLOR.
+ * progress, never errors. On a terminal, lines are wrapped at words, a bar shows progress and,
+ * without NO_COLOR, there are colours. While a board has a line of its own (core/live.h), its
+ * phases and its progress are on that, and its error or its verdict takes the line away.
  */
 void kf_log_init(const char *tool, bool quiet);
 
-/* Others of us write there, too: each message in one write, and plain lines instead of bars. */
-void kf_log_share(void);
+/*
+ * Others of us write there, too: plain lines instead of bars. to is the SOCK_SEQPACKET socket of
+ * the process that draws the boards' lines, which gets all messages; -1: there is none.
+ */
+void kf_log_share(int to);
+
+/* Show the messages that have come, and the lines as they are now. False: the senders have ended.
+ */
+bool kf_log_receive(int from);
 
 /* The tool's name as given to kf_log_init. */
 const char *kf_log_tool(void);
 
 /* "[phase] subject: text"; subject may be NULL. */
 void kf_log_phase(const char *phase, const char *subject, const char *fmt, ...) _printf_(3, 4);
+
+/*
+ * The same for what came of a subject. text's first words, up to ":" or ",", are its verdict, and
+ * get the colour.
+ */
+void kf_log_done(const char *phase, const char *subject, enum kf_colour colour, const char *fmt,
+		 ...) _printf_(4, 5);
 
 /* "tool: subject: message", the hint below it, and the log's path; subject may be NULL. */
 void kf_log_error(const char *subject, const struct kf_error *err);
@@ -37,8 +54,9 @@ void kf_log_tail(const char *path);
 void kf_log_warn(const char *subject, const char *fmt, ...) _printf_(2, 3);
 
 /*
- * A progress bar on a terminal; elsewhere one plain line at each full quarter. On a terminal
- * neither is wider than that. done equal to total ends it. Safe to call as often as there is news.
+ * Bytes done of total. A bar on a terminal, never wider than that; elsewhere one plain line when
+ * what begins or, with KF_PROGRESS=quarters, at each full quarter. done equal to total ends it.
+ * Safe to call as often as there is news.
  */
 void kf_log_progress(const char *phase, const char *subject, const char *what, size_t done,
 		     size_t total);

@@ -67,7 +67,7 @@ static void work_in_child(struct run *run, struct kf_job *job, int fd, pid_t par
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
-	run->p->begin();
+	run->p->begin(run->p->arg);
 	run->p->run(job, run->p->arg);
 	result = json_pack("{s:O?, s:O?}", "error", json_object_get(job->record, "error"), "flash",
 			   json_object_get(job->record, "flash"));
@@ -163,10 +163,12 @@ static void pass_signal(const struct run *run)
 			kf_process_signal(run->list[i].pid, kf_stop_signal());
 }
 
-/* Until one of them has ended; once stopped, they are waited for all the same. */
+/* Wait for one of them, or for the next tick; once stopped, they are waited for all the same. */
 static void await(struct run *run)
 {
+	int64_t until_ms = run->p->tick_ms ? kf_now_ms() + run->p->tick_ms : KF_FOREVER;
 	bool stopped = kf_stop_signal() != 0;
+	size_t count = run->batch->count;
 	int n;
 
 	for (size_t i = 0; i < run->batch->count; i++) {
@@ -174,10 +176,14 @@ static void await(struct run *run)
 
 		run->fds[i] = (struct pollfd){ .fd = w->in ? fileno(w->in) : -1, .events = POLLIN };
 	}
-	n = stopped ? kf_wait_through(run->fds, run->batch->count, KF_FOREVER)
-		    : kf_wait(run->fds, run->batch->count, KF_FOREVER);
+	run->fds[count] = (struct pollfd){ .fd = run->p->news, .events = POLLIN };
+	n = stopped ? kf_wait_through(run->fds, count + 1, until_ms)
+		    : kf_wait(run->fds, count + 1, until_ms);
 	if (n == -EINTR)
 		pass_signal(run);
+	/* What a worker said comes before its end. */
+	if (run->p->tick_ms)
+		run->p->tick(run->p->arg);
 	for (size_t i = 0; n > 0 && i < run->batch->count; i++)
 		if (run->fds[i].revents)
 			finish(run, i);
@@ -192,7 +198,8 @@ int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p, struct 
 	if (!list || !fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", batch->count);
 	run.limit = p->jobs ? p->jobs : batch->count;
-	run.alone = run.limit == 1 || count_processes(batch) < 2;
+	/* With ticks even a single board has a process: we are to be free for them. */
+	run.alone = run.limit == 1 || (count_processes(batch) < 2 && !p->tick_ms);
 	while (run.reported < batch->count) {
 		start_more(&run);
 		report_done(&run);

@@ -13,7 +13,12 @@ struct kf_parallel {
 	/* Bring one job to its end, in its record. May be called in a process of its own. */
 	void (*run)(struct kf_job *job, void *arg);
 	/* Called there first: its messages have to be whole lines. */
-	void (*begin)(void);
+	void (*begin)(void *arg);
+	/* Called in ours when the descriptor news (-1: there is none) can be read, and every
+	 * tick_ms. */
+	void (*tick)(void *arg);
+	int news;
+	int64_t tick_ms; /* 0: never */
 	/* The process of this job has died. */
 	void (*lost)(struct kf_job *job, const struct kf_error *err);
 	/* It is at its end, and so are all before it. */

@@ -1,0 +1,59 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2016,SC2154
+# What a person sees on a terminal.
+load helper
+load boards
+
+setup() {
+	setup_boards
+	unset KF_PROGRESS
+	registry <<<"$BOTH"
+}
+
+# seen COLUMNS SPEC... -- BASH-TEXT: what the terminal shows in the end, of simulated boards.
+seen() {
+	local columns=$1 boards=() text
+	shift
+	while [ "$1" != -- ]; do
+		boards+=(--board "$1")
+		shift
+	done
+	text="stty cols $columns rows 40; $2"
+	run mocked timeout 30 kf-sim "${boards[@]}" -- "$KF_TESTS/on-terminal" "$text"
+	raw=$output
+	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$raw")
+	echo "$shown"
+}
+
+@test "boards that are flashed have a line each, and end as the table's rows" {
+	seen 80 "$H723,mode=katapult" "$RP2040,mode=katapult" -- \
+		'{ records; IMAGE=rp2040 records; } >r; kf-flash --no-service <r; echo "status $?"'
+	[ "$status" -eq 0 ]
+	[[ $raw == *"octopus-pro: writing ["*"/"*" KiB"* ]]
+	[ "$(grep -c "octopus-pro" <<<"$shown")" -eq 1 ]
+	[[ $shown == *"octopus-pro          flashed    "* ]]
+	[[ $shown == *"nitehawk             flashed    "* ]]
+}
+@test "at 44 columns a verdict is wrapped at words" {
+	seen 44 "$H723,mode=katapult" -- 'records >r; kf-flash --no-service <r'
+	[ "$status" -eq 0 ]
+	[ "$(awk '{ if (length > 43) print }' <<<"$shown")" = "" ]
+	[[ $(tr -s ' \n' ' ' <<<"$shown") == "octopus-pro flashed v"*" (katapult), "*" s"* ]]
+}
+
+@test "an error stands once, above the rows, and no colour is alone" {
+	seen 80 "$H723,mode=katapult,stall=5" -- 'records >r; kf-flash --no-service --no-fallback -t 2 <r'
+	[[ $raw == *$'\e[1;31mkf-flash:\e[0m octopus-pro:'* && $raw == *$'\e[1;31mfailed     \e[0msee above'* ]]
+	[ "$(grep -c '^kf-flash: octopus-pro' <<<"$shown")" -eq 1 ]
+	seen 80 "$H723,mode=katapult" -- 'records >r; NO_COLOR=1 kf-flash --no-service <r'
+	run ! grep -qE $'\e\\[[0-9;]*m' <<<"$raw"
+}
+
+@test "in a pipe there is a line when a phase begins, and no percentage" {
+	run -0 --separate-stderr sim "$H723,mode=katapult" "$RP2040,mode=katapult" -- \
+		'{ records; IMAGE=rp2040 records; } | kf-flash --no-service'
+	[[ $stderr == *"[Flash] octopus-pro: writing"*"[Flash] octopus-pro: reading back"* ]]
+	[[ $stderr != *%* && $stderr != *$'\e'* ]]
+	[ "$(grep -c 'octopus-pro: writing' <<<"$stderr")" -eq 1 ]
+}
