@@ -362,7 +362,7 @@ static void flash_job(struct kf_job *job, const struct args *args)
 		kf_log_warn(kf_board_label(&job->board), "%s", err.message);
 }
 
-static void read_job(struct kf_job *job)
+static void read_job(struct kf_job *job, const struct args *args)
 {
 	struct kf_progress progress = { show_step, show_progress, job };
 	const char *label = kf_board_label(&job->board);
@@ -374,8 +374,10 @@ static void read_job(struct kf_job *job)
 		return;
 	}
 	json_object_set_new(job->record, "read", read);
-	kf_log_phase(phase, label, "read: it runs %s again, %.1f s", text(read, "version"),
-		     json_number_value(json_object_get(read, "seconds")));
+	if (!args->told)
+		kf_log_done(phase, label, KF_COLOUR_GOOD, "read: it runs %s again, %.1f s",
+			    text(read, "version"),
+			    json_number_value(json_object_get(read, "seconds")));
 }
 
 static void run_job(struct kf_job *job, void *arg)
@@ -391,7 +393,7 @@ static void run_job(struct kf_job *job, void *arg)
 	else if (args->dry_run)
 		dry_run_job(job, args);
 	else if (args->flash.read)
-		read_job(job);
+		read_job(job, args);
 	else
 		flash_job(job, args);
 }
