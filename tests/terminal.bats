@@ -57,3 +57,12 @@ seen() {
 	[[ $stderr != *%* && $stderr != *$'\e'* ]]
 	[ "$(grep -c 'octopus-pro: writing' <<<"$stderr")" -eq 1 ]
 }
+
+@test "a board that is read has a line, and then its row" {
+	registry <<<"$OCTOPUS"
+	seen 200 "$H723,start=0x8020000,app=$IMAGES/h723/klipper.bin" -- \
+		"kf-scan -q --json | kf-flash --no-service --read=image --bytes=$(stat -c %s "$IMAGES/h723/klipper.bin")"
+	[ "$status" -eq 0 ]
+	[[ $raw == *"octopus-pro: reading ["*"/"*" KiB"* ]]
+	[[ $shown == "octopus-pro          read       image (v"*" bytes)" ]]
+}

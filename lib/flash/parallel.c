@@ -69,8 +69,9 @@ static void work_in_child(struct run *run, struct kf_job *job, int fd, pid_t par
 		_exit(1);
 	run->p->begin(run->p->arg);
 	run->p->run(job, run->p->arg);
-	result = json_pack("{s:O?, s:O?}", "error", json_object_get(job->record, "error"), "flash",
-			   json_object_get(job->record, "flash"));
+	result = json_pack("{s:O?, s:O?, s:O?}", "error", json_object_get(job->record, "error"),
+			   "flash", json_object_get(job->record, "flash"), "read",
+			   json_object_get(job->record, "read"));
 	_exit(result && json_dumpfd(result, fd, JSON_COMPACT) == 0 ? 0 : 1);
 }
 
@@ -132,7 +133,7 @@ static void finish(struct run *run, size_t i)
 	struct worker *w = &run->list[i];
 	/* Its end of file may come later: a process that drains the port has it open too. */
 	json_t *result = json_loadf(w->in, JSON_DISABLE_EOF_CHECK, NULL),
-	       *flash = json_object_get(result, "flash");
+	       *flash = json_object_get(result, "flash"), *read = json_object_get(result, "read");
 	struct kf_error err;
 	int status = 0;
 
@@ -143,6 +144,8 @@ static void finish(struct run *run, size_t i)
 		json_object_set(job->record, "error", json_object_get(result, "error"));
 		if (json_is_object(flash))
 			json_object_set(job->record, "flash", flash);
+		if (json_is_object(read))
+			json_object_set(job->record, "read", read);
 	} else {
 		kf_fail(&err, KF_INTERNAL, "the process that flashed it died (%s %d)",
 			WIFSIGNALED(status) ? "signal" : "status",
