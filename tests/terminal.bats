@@ -66,3 +66,28 @@ seen() {
 	[[ $raw == *"octopus-pro: reading ["*"/"*" KiB"* ]]
 	[[ $shown == "octopus-pro          read       image (v"*" bytes)" ]]
 }
+
+@test "kf-scan's table fits terminals of 40 columns and more, and a pipe has whole paths" {
+	local path=/dev/serial/by-id/usb-Klipper_stm32h723xx_29001A001151313531383332-if00
+	for columns in 40 60 80 100 140 200; do
+		seen $columns "$H723" "$RP2040" "$CH340" -- 'kf-scan --all'
+		[ "$status" -eq 0 ]
+		[ "$(awk -v most=$columns 'length >= most' <<<"$shown")" = "" ]
+		[[ $shown == *"[OK] octopus-pro: Octopus Pro"*"[??] Unknown device"* ]]
+		[[ $shown == *-if00* ]]
+		[[ $raw == *$'\e[32m[OK]\e[0m'*$'\e[35m[??]\e[0m'* ]]
+	done
+	[[ $shown == *"$path"* ]]
+	seen 80 "$H723" "$RP2040" -- 'kf-scan'
+	[[ $shown == *"/dev/serial/"*...*"-if00"* && $shown != *"$path"* ]]
+	run -0 --separate-stderr sim "$H723" -- 'COLUMNS=40 kf-scan --table'
+	[[ $output == *"$path"* && $output != *$'\e'* ]]
+}
+
+@test "kf list and kf doctor into a pager that ends: no message" {
+	for tool in "kf list" "kf-scan -q --json" "kf doctor" "kf-doctor --json"; do
+		run -0 --separate-stderr sim "$H723" -- "$tool | :; echo \${PIPESTATUS[0]}"
+		[ "$output" = 141 ]
+		[ "$stderr" = "" ]
+	done
+}

@@ -12,6 +12,7 @@
 #include "board/table.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
@@ -211,6 +212,7 @@ static int list(struct scan *scan, struct kf_error *err)
 	size_t registered = json_object_size(json_object_get(scan->registry.root, "devices"));
 	size_t found, others;
 	char summary[KF_NAME_SIZE];
+	struct kf_screen screen;
 	int r = kf_inventory_fill(inventory, err);
 
 	others = inventory->boards.count;
@@ -229,9 +231,11 @@ static int list(struct scan *scan, struct kf_error *err)
 	if (others > 0)
 		kf_text_format(summary + strlen(summary), sizeof(summary) - strlen(summary),
 			       ", %zu more by a printer's configuration", others);
-	if (scan->table)
-		puts(summary);
-	else
+	if (scan->table) {
+		screen = kf_screen_of(stdout);
+		kf_screen_wrap(&screen, summary, 0, 2);
+		putchar('\n');
+	} else
 		kf_log_phase("Discovery", NULL, "%s", summary);
 	return emit(scan, inventory->boards.list, inventory->errors, inventory->boards.count, err);
 }
@@ -342,5 +346,6 @@ int main(int argc, char *argv[])
 	scan.inventory.absent = opt.all;
 	kf_log_init("kf-scan", scan.quiet);
 	r = run(&scan, &err);
+	kf_usage_unread(r);
 	return kf_usage_end(r < 0 ? r : kf_tally_status(&scan.tally), &err);
 }

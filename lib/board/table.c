@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Columns are as wide as their widest cell, up to a limit that leaves room for the rest. */
+/*
+ * Columns are as wide as their widest cell, up to a limit that leaves room for the rest. On a
+ * terminal where a row does not fit, the path is shortened, for its ends tell the boards apart;
+ * where little would be left of it, the cells stand below each other.
+ */
 #include <stdarg.h>
 #include <string.h>
 
 #include "board/identity.h"
 #include "board/last-flash.h"
 #include "board/table.h"
+#include "core/screen.h"
 #include "core/text.h"
 
-enum { WHO_MAX = 60, STATE_MAX = 40 };
+enum { WHO_MAX = 60, STATE_MAX = 40, WHERE_LEAST = 28, INDENT = 7 };
 
 struct row {
 	char mark[5];	 /* "[OK]" connected and known, "[--]" not connected, "[??]" unknown */
@@ -16,6 +21,7 @@ struct row {
 	char state[384]; /* what is not as usual: mode, version, holder, excluded, duplicate */
 	char where[KF_DEV_SIZE]; /* by-id, else by-path, tty or USB port */
 	char remark[768];	 /* a sentence for a line of its own, or empty */
+	enum kf_colour mark_colour, state_colour;
 };
 
 /* Append to dst, behind the separator unless dst is empty. */
@@ -124,6 +130,12 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s", label_of(board),
 		       board->name[0] ? ": " : "", board->name, board->mcu[0] ? " (" : "",
 		       board->mcu, board->mcu[0] ? ")" : "");
+	row.mark_colour = !known	     ? KF_COLOUR_NOTE
+			  : board->connected ? KF_COLOUR_GOOD
+					     : KF_COLOUR_NONE;
+	row.state_colour = err->code != KF_OK || board->incomplete[0]	     ? KF_COLOUR_BAD
+			   : board->excluded || (known && !board->connected) ? KF_COLOUR_NOTE
+									     : KF_COLOUR_NONE;
 	describe(board, err, row.state, sizeof(row.state));
 	describe_place(board, row.where, sizeof(row.where));
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
@@ -137,52 +149,94 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 	return row;
 }
 
-/* In characters: a name may have letters of several bytes. */
-static int width(const char *text)
-{
-	int n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
 static int wider(int most, const char *text, int limit)
 {
-	int n = width(text);
+	int n = kf_screen_width(text);
 
 	return n > limit ? (most > limit ? most : limit) : n > most ? n : most;
 }
 
-/* Text, filled up with blanks to so many columns. */
-static void cell(FILE *out, const char *gap, const char *text, int columns)
+static void coloured(const struct kf_screen *screen, enum kf_colour colour, const char *text)
 {
-	int left = columns - width(text);
+	const char *start = colour == KF_COLOUR_NONE ? "" : kf_screen_colour(screen, colour);
 
-	fprintf(out, "%s%s%*s", gap, text, left > 0 ? left : 0, "");
+	fprintf(screen->out, "%s%s%s", start, text,
+		*start ? kf_screen_colour(screen, KF_COLOUR_NONE) : "");
+}
+
+/* Text, filled up with blanks to so many columns. */
+static void cell(const struct kf_screen *screen, const char *gap, enum kf_colour colour,
+		 const char *text, int columns)
+{
+	int left = columns - kf_screen_width(text);
+
+	fputs(gap, screen->out);
+	coloured(screen, colour, text);
+	fprintf(screen->out, "%*s", left > 0 ? left : 0, "");
+}
+
+static void below(const struct kf_screen *screen, enum kf_colour colour, const char *text)
+{
+	if (!text[0])
+		return;
+	fprintf(screen->out, "\n%*s", INDENT, "");
+	fputs(colour == KF_COLOUR_NONE ? "" : kf_screen_colour(screen, colour), screen->out);
+	kf_screen_wrap(screen, text, INDENT, INDENT);
+	fputs(colour == KF_COLOUR_NONE ? "" : kf_screen_colour(screen, KF_COLOUR_NONE),
+	      screen->out);
+}
+
+/* The columns of the first two cells, of all rows. */
+struct widths {
+	int who, state;
+};
+
+static void write_row(const struct kf_screen *screen, const struct row *row, struct widths widths)
+{
+	int room = screen->columns - 1 - INDENT, left = room - widths.who - 2;
+	bool narrow = screen->columns > 0 && row->where[0];
+	char where[KF_DEV_SIZE];
+
+	if (widths.state > 0)
+		left -= widths.state + 2;
+	narrow = narrow && left < WHERE_LEAST && left < kf_screen_width(row->where);
+	fputs("  ", screen->out);
+	coloured(screen, row->mark_colour, row->mark);
+	if (narrow || (screen->columns > 0 && !row->where[0] && left < 0)) {
+		fputc(' ', screen->out);
+		kf_screen_wrap(screen, row->who, INDENT, INDENT);
+		below(screen, row->state_colour, row->state);
+		kf_screen_shorten(where, sizeof(where), row->where, room);
+		below(screen, KF_COLOUR_NONE, where);
+	} else {
+		cell(screen, " ", KF_COLOUR_NONE, row->who,
+		     row->state[0] || row->where[0] ? widths.who : 0);
+		if (widths.state > 0 && (row->state[0] || row->where[0]))
+			cell(screen, "  ", row->state_colour, row->state,
+			     row->where[0] ? widths.state : 0);
+		kf_screen_shorten(where, sizeof(where), row->where,
+				  screen->columns > 0 ? left : (int)sizeof(where));
+		if (row->where[0])
+			cell(screen, "  ", KF_COLOUR_NONE, where, 0);
+	}
+	below(screen, KF_COLOUR_NONE, row->remark);
+	fputc('\n', screen->out);
 }
 
 void kf_table_write(FILE *out, const struct kf_board *boards, const struct kf_error *problems,
 		    size_t count)
 {
-	int who = 0, state = 0;
+	const struct kf_screen screen = kf_screen_of(out);
+	struct widths widths = { 0 };
 	struct row row;
 
 	for (size_t i = 0; i < count; i++) {
 		row = make_row(&boards[i], &problems[i]);
-		who = wider(who, row.who, WHO_MAX);
-		state = wider(state, row.state, STATE_MAX);
+		widths.who = wider(widths.who, row.who, WHO_MAX);
+		widths.state = wider(widths.state, row.state, STATE_MAX);
 	}
 	for (size_t i = 0; i < count; i++) {
 		row = make_row(&boards[i], &problems[i]);
-		fprintf(out, "  %s", row.mark);
-		cell(out, " ", row.who, row.state[0] || row.where[0] ? who : 0);
-		if (state > 0 && (row.state[0] || row.where[0]))
-			cell(out, "  ", row.state, row.where[0] ? state : 0);
-		if (row.where[0])
-			cell(out, "  ", row.where, 0);
-		fputc('\n', out);
-		if (row.remark[0])
-			fprintf(out, "       %s\n", row.remark);
+		write_row(&screen, &row, widths);
 	}
 }

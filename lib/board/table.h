@@ -7,7 +7,8 @@
  *     [OK] EBBCan (stm32g0b1xx)                       klipper.service  can0 44db3d634885
  *     [??] Unknown device                             other            /dev/serial/by-id/usb-...
  *
- * It formats; whose stream it is, checks it for errors.
+ * On a terminal it is no wider than that, and what is odd about a board has a colour too. It
+ * formats; whose stream it is, checks it for errors.
  */
 #ifndef KF_BOARD_TABLE_H
 #define KF_BOARD_TABLE_H
