@@ -374,8 +374,8 @@ field() {
 	}
 	case $KF_BUILD in *address* | *coverage*) skip "not the build that is installed" ;; esac
 	[ "$(needs kf-scan)" = "jansson udev" ]
-	[ "$(needs kf-config)" = "jansson md" ]
-	[ "$(needs kf-build)" = "jansson md z" ]
+	[ "$(needs kf-config)" = "jansson md udev z" ]
+	[ "$(needs kf-build)" = "jansson md udev z" ]
 	[ "$(needs kf-service)" = "jansson systemd" ]
 	[ "$(needs kf)" = "jansson" ]
 }

@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/usage.h"
 #include "core/value.h"
+#include "printer/described.h"
 #include "registry/registry.h"
 
 static const char phase[] = "Build";
@@ -251,6 +252,7 @@ static int build_batch(struct batch *batch, struct kf_error *err)
 static int build_all(json_t *records, const struct args *args, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { .lock = -1 };
+	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
 	size_t count = json_array_size(records);
 	_cleanup_(free_batch) struct batch batch = {
 		.list = calloc(count + 1, sizeof(*batch.list)),
@@ -262,8 +264,11 @@ static int build_all(json_t *records, const struct args *args, struct kf_error *
 
 	if (!batch.list || !batch.records)
 		return kf_fail_sys(err, ENOMEM, "%zu records", count);
-	if (!args->klipper_dir)
+	if (!args->klipper_dir) {
 		r = kf_registry_load(&registry, err);
+		if (r == 0)
+			r = kf_printers_describe_records(records, &registry, &printers, err);
+	}
 	if (r == 0)
 		r = collect(records, &registry, &batch, err);
 	return r < 0 ? r : build_batch(&batch, err);

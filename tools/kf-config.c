@@ -21,6 +21,8 @@
 #include "core/usage.h"
 #include "core/value.h"
 #include "flash/ask-board.h"
+#include "printer/described.h"
+#include "printer/tell.h"
 #include "registry/add.h"
 #include "registry/import.h"
 #include "registry/listing.h"
@@ -278,15 +280,40 @@ static void show_proposal(const char *key, const struct kf_proposal *p)
 	}
 }
 
+static void announce_menuconfig(const struct kf_board *board)
+{
+	kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
+		     board->name, board->mcu);
+}
+
+static struct kf_printers printers;
+
+/* What its Klippy was told counts; a port that Klippy has is not opened. */
+static int tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err)
+{
+	int r = kf_printers_tell(&printers, board, ret, err);
+	struct kf_board_told known;
+
+	if (r == 1) {
+		kf_log_phase(phase, board->key, "%s",
+			     ret->facts.kconfig
+				     ? "its firmware carries its configuration: Klippy tells it"
+				     : "Klippy tells what its firmware was built for");
+		return 0;
+	}
+	known = *ret;
+	r = r < 0 ? r : kf_board_ask(board, ret, err);
+	ret->has_pins = known.has_pins;
+	ret->pins = known.pins;
+	return r;
+}
+
 static void configure(struct kf_configure *c, json_t *record, const struct kf_board *board)
 {
 	struct kf_error failure = { 0 };
 	struct kf_configured done;
 	char summary[256];
 
-	if (kf_configure_edits(c, board->key))
-		kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
-			     board->name, board->mcu);
 	if (kf_configure_board(c, board, &done, &failure) < 0) {
 		kf_error_for(&failure, board->key);
 		if (failure.code != KF_INTERRUPTED)
@@ -365,6 +392,25 @@ static int no_menuconfig(const struct kf_configure *c, const json_t *records, st
 	return kf_code_errno(err->code);
 }
 
+/* Where a board is a printer's, Klippy may tell its configuration. */
+static int look_for_printers(const json_t *records, struct kf_registry *registry,
+			     struct kf_error *err)
+{
+	struct kf_board board;
+	const json_t *record;
+	bool wanted = false;
+	size_t i;
+	int r = kf_printers_describe_records(records, registry, &printers, err);
+
+	json_array_foreach(records, i, record)
+	{
+		if (kf_record_board(record, &board, NULL) == 0 && board.printer.mcu[0] &&
+		    (opt.from_board || kf_saved_config_days(board.key) == -ENOENT))
+			wanted = true;
+	}
+	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
+}
+
 /*
  * All is read before the first board and written after the last: menuconfig has the terminal
  * to itself, and a run that is stopped hands nothing on to be built.
@@ -378,8 +424,9 @@ static int filter(char **args, struct kf_error *err)
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
 				  .from = opt.from[0] ? opt.from : NULL,
 				  .from_board = opt.from_board,
-				  .tell = kf_board_ask,
+				  .tell = tell,
 				  .show = show_proposal,
+				  .opens = announce_menuconfig,
 				  .menuconfig = opt.menuconfig,
 				  .saved = opt.saved,
 				  .connected = opt.connected,
@@ -407,10 +454,13 @@ static int filter(char **args, struct kf_error *err)
 	}
 	c.tty = tty;
 	r = kf_registry_load(&registry, err);
+	if (r == 0)
+		r = look_for_printers(records, &registry, err);
 	status = r < 0 ? r : configure_all(&c, records, err);
 	r = status < 0 ? status : 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(records); i++)
 		r = print(json_array_get(records, i), kf_listing_record, err);
+	kf_printers_free(&printers);
 	return r < 0 ? r : status;
 }
 

@@ -17,6 +17,7 @@
 #include "core/usage.h"
 #include "core/value.h"
 #include "printer/boards.h"
+#include "printer/described.h"
 #include "registry/registry.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
@@ -41,7 +42,8 @@ struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	struct kf_printers printers;
-	int64_t wait_ms; /* or -1: not at all */
+	struct kf_boards now; /* as it was before any wait */
+	int64_t wait_ms;      /* or -1: not at all */
 	bool table, quiet;
 	struct kf_tally tally;
 };
@@ -67,6 +69,7 @@ static void free_scan(struct scan *scan)
 {
 	kf_inventory_free(&scan->inventory);
 	kf_printers_free(&scan->printers);
+	kf_boards_free(&scan->now);
 	kf_registry_close(&scan->registry);
 }
 
@@ -213,11 +216,9 @@ static int list(struct scan *scan, struct kf_error *err)
 	size_t found, others;
 	char summary[KF_NAME_SIZE];
 	struct kf_screen screen;
-	int r = kf_inventory_fill(inventory, err);
+	int r = kf_inventory_fill(inventory, scan->wait_ms >= 0 ? NULL : &scan->now, err);
 
 	others = inventory->boards.count;
-	if (r == 0)
-		r = kf_printers_find(&scan->printers, err);
 	if (r == 0)
 		r = kf_printers_join(&scan->printers, inventory, err);
 	if (r < 0)
@@ -262,6 +263,16 @@ static int write_ports(struct kf_error *err)
 	return r < 0 ? r : flush(err);
 }
 
+/* What is plugged in, and what the printers call it. */
+static int look(struct scan *scan, struct kf_error *err)
+{
+	int r = kf_usb_scan(&scan->now, err);
+
+	if (r == 0)
+		r = kf_printers_find(&scan->printers, err);
+	return r < 0 ? r : kf_printers_describe(&scan->printers, &scan->now, &scan->registry, err);
+}
+
 static int run(struct scan *scan, struct kf_error *err)
 {
 	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
@@ -274,6 +285,8 @@ static int run(struct scan *scan, struct kf_error *err)
 	r = kf_registry_load(&scan->registry, err);
 	if (r == 0 && opt.keys)
 		return write_keys(&scan->registry, err);
+	if (r == 0)
+		r = look(scan, err);
 	if (r == 0 && key)
 		r = kf_registry_device(&scan->registry, key, &device, err);
 	if (r == 0 && (scan->wait_ms >= 0 || opt.follow)) {

@@ -247,6 +247,32 @@ bool kf_serial_unique(const char *serial)
 	return same < len - 2 && next < len - 1;
 }
 
+const char *kf_board_foreign(const struct kf_board *board)
+{
+	static const char *const others[] = { "Beacon", "Cartographer", "IDM" };
+	const char *const says[] = { board->usb.manufacturer, board->usb.model, board->version };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(others); i++) {
+		size_t len = strlen(others[i]);
+
+		for (size_t k = 0; k < KF_ARRAY_SIZE(says); k++)
+			if (strncasecmp(says[k], others[i], len) == 0 &&
+			    !isalnum((unsigned char)says[k][len]))
+				return others[i];
+	}
+	return NULL;
+}
+
+bool kf_identity_converter(const struct kf_usb *usb)
+{
+	static const char *const vendors[] = { "1a86", "0403", "10c4", "067b", "2341", "2a03" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(vendors); i++)
+		if (strcasecmp(usb->vendor, vendors[i]) == 0)
+			return true;
+	return false;
+}
+
 bool kf_board_in_rom(const struct kf_board *board)
 {
 	return !board->tty[0] && kf_identity_bootloader(&board->usb);

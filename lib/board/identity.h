@@ -53,6 +53,16 @@ const char *kf_identity_family(const struct kf_usb *usb);
 /* The MCU by the USB product string, or by vendor and product ids; "" if unknown. */
 void kf_identity_mcu(const struct kf_usb *usb, char ret[64]);
 
+/*
+ * Who makes the firmware of a probe that speaks Klipper's protocol, or something like it, and is
+ * updated by its maker's own means ("Beacon", "Cartographer"), by USB's strings or the version that
+ * it tells; NULL: nobody else.
+ */
+const char *kf_board_foreign(const struct kf_board *board);
+
+/* By its USB ids: is the serial port a converter's (CH340, FTDI, CP210x), or an Arduino's? */
+bool kf_identity_converter(const struct kf_usb *usb);
+
 /* Is it in a bootloader that has no tty and no name of its own: DFU, BOOTSEL, HID? */
 bool kf_board_in_rom(const struct kf_board *board);
 

@@ -122,14 +122,15 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 {
 	struct row row = { 0 };
 	bool known = board->key[0] || board->printer.mcu[0];
+	bool named = board->name[0] && strcmp(board->name, board->printer.mcu) != 0;
 
 	kf_text_format(row.mark, sizeof(row.mark), "%s",
 		       !known		  ? "[??]"
 		       : board->connected ? "[OK]"
 					  : "[--]");
-	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s", label_of(board),
-		       board->name[0] ? ": " : "", board->name, board->mcu[0] ? " (" : "",
-		       board->mcu, board->mcu[0] ? ")" : "");
+	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s", label_of(board), named ? ": " : "",
+		       named ? board->name : "", board->mcu[0] ? " (" : "", board->mcu,
+		       board->mcu[0] ? ")" : "");
 	row.mark_colour = !known	     ? KF_COLOUR_NOTE
 			  : board->connected ? KF_COLOUR_GOOD
 					     : KF_COLOUR_NONE;

@@ -16,24 +16,24 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 	return board->key[0] && !board->excluded && (board->connected || !c->connected);
 }
 
-bool kf_configure_edits(const struct kf_configure *c, const char *key)
+/* Does menuconfig open where a configuration is saved? */
+static bool edits(const struct kf_configure *c)
 {
-	return c->tty >= 0 && !c->from && !c->from_board &&
-	       (c->menuconfig || kf_saved_config_days(key) == -ENOENT ||
-		(!c->saved && !kf_registry_skip_menuconfig(c->registry)));
+	return !c->from && !c->from_board &&
+	       (c->menuconfig || (!c->saved && !kf_registry_skip_menuconfig(c->registry)));
 }
 
-static int open_tree(struct kf_configure *c, const char *key, struct kf_error *err)
+static int open_tree(struct kf_configure *c, const char *key, struct kf_device *ret,
+		     struct kf_error *err)
 {
 	const char *dir = c->klipper_dir;
-	struct kf_device device;
 	int r;
 
-	r = kf_registry_device(c->registry, key, &device, err);
+	r = kf_registry_device(c->registry, key, ret, err);
 	if (r < 0)
 		return r;
 	if (!dir)
-		dir = kf_registry_klipper_dir(c->registry, &device);
+		dir = kf_registry_klipper_dir(c->registry, ret);
 	if (strcmp(dir, c->dir) == 0)
 		return 0;
 	c->dir[0] = '\0';
@@ -98,12 +98,10 @@ static int take_from_board(const struct kf_configure *c, const struct kf_board *
 	return r < 0 ? r : kf_from_board(&from, &told.facts, ret_path, err);
 }
 
-/* What menuconfig begins with where nothing is saved; *ret stays NULL for a board of no known MCU.
- */
-static int propose(const struct kf_configure *c, const struct kf_board *board, char **ret,
-		   struct kf_error *err)
+/* What menuconfig begins with; *ret stays NULL for a board of no known MCU. */
+static int propose(const struct kf_configure *c, const struct kf_board *board,
+		   const struct kf_board_told *told, char **ret, struct kf_error *err)
 {
-	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
 	const struct kf_from_board from = { .tree = &c->tree,
 					    .key = board->key,
 					    .timeout_ms = c->timeout_ms,
@@ -111,14 +109,9 @@ static int propose(const struct kf_configure *c, const struct kf_board *board, c
 	_cleanup_(kf_freep) struct kf_proposal *proposal = malloc(sizeof(*proposal));
 	int r;
 
-	if (kf_saved_config_days(board->key) != -ENOENT)
-		return 0;
 	if (!proposal)
 		return kf_fail_sys(err, ENOMEM, "a proposal");
-	r = ask(c, board, &told, err);
-	if (r == -EINTR)
-		return r;
-	r = kf_propose_board(&from, board, &told, proposal, err);
+	r = kf_propose_board(&from, board, told, proposal, err);
 	if (r == kf_code_errno(KF_CONFIG) && proposal->family == NULL)
 		return 0;
 	if (r == 0)
@@ -126,6 +119,58 @@ static int propose(const struct kf_configure *c, const struct kf_board *board, c
 	if (r == 0 && c->show)
 		c->show(board->key, proposal);
 	return r;
+}
+
+/*
+ * Nothing is saved, and menuconfig was not asked for: 1 and the path of what the board's firmware
+ * carries, or of a proposal that the user has completed. 0: there is neither.
+ */
+static int begin(const struct kf_configure *c, const struct kf_board *board,
+		 const struct kf_device *device, const struct kf_board_told *told,
+		 char ret_path[PATH_MAX], struct kf_error *err)
+{
+	const struct kf_from_board from = { .tree = &c->tree,
+					    .key = board->key,
+					    .tty = c->tty,
+					    .timeout_ms = c->timeout_ms,
+					    .wait_ms = c->wait_ms };
+
+	if (c->menuconfig)
+		return 0;
+	if (told->facts.kconfig)
+		return kf_from_board(&from, &told->facts, ret_path, err);
+	return device->described ? kf_propose_ask(&from, board, told, c->show, ret_path, err) : 0;
+}
+
+static int menuconfig(const struct kf_configure *c, const struct kf_board *board,
+		      const struct kf_kconfig_update *m, const char **ret_saved,
+		      struct kf_error *err)
+{
+	int r;
+
+	if (c->opens)
+		c->opens(board);
+	r = kf_menuconfig(m, c->tty, err);
+	if (r > 0)
+		*ret_saved = "; saved";
+	return r == 0 ? left_unsaved(c, board->key, err) : r < 0 ? r : 0;
+}
+
+/* Nothing is saved for the board: ask it, then the user. *ret: what menuconfig begins with. */
+static int start_new(const struct kf_configure *c, const struct kf_board *board,
+		     const struct kf_device *device, struct kf_kconfig_update *m,
+		     char path[PATH_MAX], char **ret, struct kf_error *err)
+{
+	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	int r = ask(c, board, &told, err);
+
+	if (r != -EINTR)
+		r = begin(c, board, device, &told, path, err);
+	if (r > 0)
+		m->from = path;
+	if (r != 0 || c->tty < 0)
+		return r;
+	return propose(c, board, &told, ret, err);
 }
 
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
@@ -140,30 +185,25 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				       .timeout_ms = c->timeout_ms,
 				       .wait_ms = c->wait_ms,
 				       .accept_difference = c->accept_difference };
+	bool new = kf_saved_config_days(board->key) == -ENOENT && !c->from && !c->from_board;
 	_cleanup_(kf_freep) char *proposal = NULL;
 	struct kf_configured done = { .saved = "" };
+	struct kf_device device;
 	char own[PATH_MAX];
 	int r;
 
-	r = open_tree(c, board->key, err);
+	r = open_tree(c, board->key, &device, err);
 	if (r == 0 && c->from_board) {
 		r = take_from_board(c, board, own, err);
 		m.from = r > 0 ? own : NULL;
+	} else if (r == 0 && new) {
+		r = start_new(c, board, &device, &m, own, &proposal, err);
+		m.proposal = proposal;
 	}
+	if (r >= 0 && c->tty >= 0 && !m.from && (new || edits(c)))
+		r = menuconfig(c, board, &m, &done.saved, err);
 	if (r < 0)
 		return r;
-	if (kf_configure_edits(c, board->key)) {
-		r = propose(c, board, &proposal, err);
-		m.proposal = proposal;
-		if (r == 0)
-			r = kf_menuconfig(&m, c->tty, err);
-		if (r > 0)
-			done.saved = "; saved";
-		else if (r == 0)
-			r = left_unsaved(c, board->key, err);
-		if (r < 0)
-			return r;
-	}
 	r = kf_kconfig_bring_up(&m, done.path, &done.kconfig, done.lost, err);
 	if (r < 0)
 		return r;

@@ -16,9 +16,10 @@ struct kf_configure {
 	const char *from;	 /* save this file for the board; NULL: no */
 	bool from_board;	 /* save the Kconfig that its firmware carries */
 	kf_tell *tell;		 /* asks a board; NULL: none is asked */
-	/* A proposal with which menuconfig is about to open; NULL: nobody wants to see it. */
+	/* A proposal that menuconfig opens with, or that is asked about; NULL: nobody looks. */
 	void (*show)(const char *key, const struct kf_proposal *proposal);
-	bool menuconfig;	/* also where a configuration is saved */
+	void (*opens)(const struct kf_board *board); /* menuconfig does; NULL: nobody looks */
+	bool menuconfig;			     /* also where a configuration is saved */
 	bool saved;		/* never there for skip_menuconfig's sake: many boards at once */
 	bool connected;		/* only the boards that are plugged in */
 	bool asks;		/* ask before a configuration that menuconfig left is handed on */
@@ -40,12 +41,14 @@ struct kf_configured {
 /* Is this board to be configured: registered, not excluded, and one of those that are wanted? */
 bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board);
 
-/* Will menuconfig open for this board? */
-bool kf_configure_edits(const struct kf_configure *c, const char *key);
-
-/* KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
+/*
+ * Where nothing is saved: the Kconfig that the firmware carries; else, for a board that a printer
+ * describes, a proposal with its questions; else menuconfig, with a proposal.
+ *
+ * KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
  * the user does not want to go on with that), and as
- * kf_menuconfig, kf_kconfig_bring_up and, with from_board, kf_from_board. */
+ * kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board.
+ */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);
 

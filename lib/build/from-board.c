@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "build/from-board.h"
@@ -137,13 +138,9 @@ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts
 	return access(saved, F_OK) < 0 ? 1 : compare_saved(from, saved, dir, &board, err);
 }
 
-int kf_propose_board(const struct kf_from_board *from, const struct kf_board *board,
-		     const struct kf_board_told *told, struct kf_proposal *ret,
-		     struct kf_error *err)
+static struct kf_told known_of(const struct kf_board *board, const struct kf_board_told *told)
 {
-	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	_cleanup_(kf_closep) int lock = -1;
-	const struct kf_told known = {
+	return (struct kf_told){
 		.facts = told->facts.constants ? &told->facts : NULL,
 		.mcu = told->mcu[0] ? told->mcu : board->mcu,
 		.usb = board->mode == KF_MODE_KLIPPER ? &board->usb : NULL,
@@ -151,6 +148,15 @@ int kf_propose_board(const struct kf_from_board *from, const struct kf_board *bo
 		.katapult_start = told->katapult_start,
 		.pins = told->has_pins ? &told->pins : NULL,
 	};
+}
+
+int kf_propose_board(const struct kf_from_board *from, const struct kf_board *board,
+		     const struct kf_board_told *told, struct kf_proposal *ret,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	_cleanup_(kf_closep) int lock = -1;
+	const struct kf_told known = known_of(board, told);
 	char dir[PATH_MAX];
 	int r = open_place(from, "proposal", dir, &lock, err);
 
@@ -158,4 +164,127 @@ int kf_propose_board(const struct kf_from_board *from, const struct kf_board *bo
 	return r < 0 ? r
 		     : kf_propose(from->tree, &known, dir, from->wait_ms,
 				  kf_now_ms() + from->timeout_ms, ret, &config, err);
+}
+
+/* Nobody can be asked. */
+static int unanswered(const char *key, const struct kf_proposal *p, struct kf_error *err)
+{
+	char what[256] = "";
+
+	for (size_t i = 0; i < p->question_count; i++)
+		kf_text_add(what, sizeof(what), ", ", p->questions[i].what);
+	kf_fail(err, KF_NO_CONFIG,
+		"no configuration is saved for this board, and nothing tells its %s", what);
+	kf_error_hint(err,
+		      "kf config %s on a terminal asks; a .config that you have: kf config %s "
+		      "--from=FILE",
+		      key, key);
+	return kf_code_errno(KF_NO_CONFIG);
+}
+
+/* The number that was typed, or q->count. */
+static size_t read_choice(const struct kf_question *q, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (!text[0]) {
+		size_t i = 0;
+
+		while (i < q->count && !q->choices[i].tree_default)
+			i++;
+		return i;
+	}
+	return *end || n < 1 || n > q->count ? q->count : n - 1;
+}
+
+/* 1: *ret is the choice; 0: menuconfig. */
+static int ask_choice(const struct kf_from_board *from, const struct kf_question *q, size_t *ret,
+		      struct kf_error *err)
+{
+	char answer[64];
+	int r;
+
+	dprintf(from->tty, "%s: choose the %s: %s\n", from->key, q->what,
+		q->why[0] ? q->why : "nothing tells it");
+	for (size_t i = 0; i < q->count; i++)
+		dprintf(from->tty, "  %2zu) %s%s\n", i + 1, q->choices[i].label,
+			q->choices[i].tree_default ? "   (the tree's default)" : "");
+	for (;;) {
+		r = kf_terminal_ask(
+			from->tty, answer, sizeof(answer), err,
+			"Which? [number, Enter: the default, m: menuconfig, q: leave] ");
+		if (r < 0)
+			return r;
+		if (r == 0 || strcasecmp(answer, "q") == 0)
+			return kf_fail(err, KF_NOT_SAVED,
+				       "the %s was not chosen, so nothing is done", q->what);
+		if (strcasecmp(answer, "m") == 0)
+			return 0;
+		*ret = read_choice(q, answer);
+		if (*ret < q->count)
+			return 1;
+		dprintf(from->tty, "  a number from 1 to %zu\n", q->count);
+	}
+}
+
+/* 1: all questions are answered. 0: menuconfig. */
+static int ask_all(const struct kf_from_board *from, const struct kf_told *known, const char *dir,
+		   struct kf_proposal *p, struct kf_error *err)
+{
+	size_t choice = 0;
+	int r = 1;
+
+	for (int asked = 0; r > 0 && p->question_count > 0; asked++) {
+		_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+		const struct kf_question *q = &p->questions[0];
+
+		if (from->tty < 0)
+			return unanswered(from->key, p, err);
+		if (q->count == 0 || asked == KF_QUESTIONS_MAX)
+			return 0;
+		r = ask_choice(from, q, &choice, err);
+		if (r > 0 && !kf_proposal_answer(p, 0, choice))
+			return 0;
+		if (r > 0) {
+			r = kf_proposal_complete(p, from->tree, known, dir, from->wait_ms,
+						 kf_now_ms() + from->timeout_ms, &config, err);
+			r = r < 0 ? r : 1;
+		}
+	}
+	return r;
+}
+
+int kf_propose_ask(const struct kf_from_board *from, const struct kf_board *board,
+		   const struct kf_board_told *told,
+		   void (*show)(const char *key, const struct kf_proposal *proposal),
+		   char ret_path[PATH_MAX], struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	const struct kf_told known = known_of(board, told);
+	_cleanup_(kf_freep) char *text = NULL;
+	_cleanup_(kf_closep) int lock = -1;
+	char dir[PATH_MAX];
+	int r;
+
+	if (!p)
+		return kf_fail_sys(err, ENOMEM, "a proposal");
+	r = open_place(from, "proposal", dir, &lock, err);
+	if (r == 0)
+		r = kf_propose(from->tree, &known, dir, from->wait_ms,
+			       kf_now_ms() + from->timeout_ms, p, &config, err);
+	if (r == 0 && show)
+		show(from->key, p);
+	if (r == 0)
+		r = ask_all(from, &known, dir, p, err);
+	if (r <= 0)
+		return r;
+	r = kf_proposal_text(p, &text, err);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/proposal/own.config",
+			    from->key);
+	if (r == 0)
+		r = kf_file_write(ret_path, text, strlen(text), err);
+	return r < 0 ? r : 1;
 }

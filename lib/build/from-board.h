@@ -47,4 +47,18 @@ _must_check_ int kf_propose_board(const struct kf_from_board *from, const struct
 				  const struct kf_board_told *told, struct kf_proposal *ret,
 				  struct kf_error *err);
 
+/*
+ * The same, and what it leaves open is asked at from->tty, one question after the other, with the
+ * tree's default marked. 1, and the path of the answered proposal, for kf_kconfig_update's from.
+ * 0: the user, or a question without choices, wants menuconfig. show (may be NULL) sees the
+ * proposal first.
+ *
+ *   KF_NO_CONFIG  there are questions and no terminal: the message names them
+ *   KF_NOT_SAVED  the user left
+ */
+_must_check_ int kf_propose_ask(const struct kf_from_board *from, const struct kf_board *board,
+				const struct kf_board_told *told,
+				void (*show)(const char *key, const struct kf_proposal *proposal),
+				char ret_path[PATH_MAX], struct kf_error *err);
+
 #endif

@@ -11,6 +11,7 @@
 #include "flash/flash.h"
 #include "flash/script.h"
 #include "flash/target.h"
+#include "printer/described.h"
 #include "systemd/bus.h"
 
 enum { SYSTEMD_MS = 10000 };
@@ -51,6 +52,7 @@ int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const
 		  struct kf_batch *batch, struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
+	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
 	struct kf_registry registry = { 0 };
 	json_t *record;
 	size_t i;
@@ -62,8 +64,12 @@ int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const
 	r = kf_target_scan(&now, err);
 	if (r == 0)
 		r = kf_registry_load(&registry, err);
-	if (r < 0)
+	if (r == 0)
+		r = kf_printers_describe_records(records, &registry, &printers, err);
+	if (r < 0) {
+		kf_registry_close(&registry);
 		return r;
+	}
 	json_array_foreach(records, i, record)
 	{
 		struct kf_job *job = &batch->list[batch->count++];

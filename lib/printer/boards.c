@@ -37,8 +37,7 @@ static enum kf_wire wire_of(const struct kf_mcu *mcu)
 	return is_usb_port(mcu->serial) ? KF_WIRE_USB_SERIAL : KF_WIRE_UART;
 }
 
-/* Has the board the serial number that the MCU's by-id name ends in, and not the port itself? */
-static bool has_serial(const struct kf_mcu *mcu, const struct kf_board *board)
+bool kf_mcu_has_serial(const struct kf_mcu *mcu, const struct kf_board *board)
 {
 	struct kf_identity identity;
 
@@ -94,7 +93,7 @@ void kf_printers_name(const struct kf_printers *printers, struct kf_board *board
 	for (size_t i = 0; i < printers->count; i++)
 		for (size_t k = 0; k < printers->list[i].mcus.count; k++)
 			if (!board->printer.mcu[0] &&
-			    has_serial(&printers->list[i].mcus.list[k], board))
+			    kf_mcu_has_serial(&printers->list[i].mcus.list[k], board))
 				set_printer(board, &printers->list[i],
 					    &printers->list[i].mcus.list[k]);
 }
@@ -129,7 +128,7 @@ static struct kf_board *find_serial(struct kf_inventory *inventory, const struct
 	for (size_t i = 0; i < inventory->boards.count; i++) {
 		struct kf_board *board = &inventory->boards.list[i];
 
-		if (!board->connected || board->printer.mcu[0] || !has_serial(mcu, board))
+		if (!board->connected || board->printer.mcu[0] || !kf_mcu_has_serial(mcu, board))
 			continue;
 		if (ret)
 			return NULL;
@@ -143,7 +142,7 @@ static bool is_taken(const struct kf_inventory *inventory, const struct kf_mcu *
 {
 	for (size_t i = 0; i < inventory->boards.count; i++)
 		if (kf_mcu_has_port(mcu, &inventory->boards.list[i]) ||
-		    has_serial(mcu, &inventory->boards.list[i]))
+		    kf_mcu_has_serial(mcu, &inventory->boards.list[i]))
 			return true;
 	return false;
 }

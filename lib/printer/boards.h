@@ -9,6 +9,9 @@
 #include "printer/printer.h"
 #include "usb/inventory.h"
 
+/* Has the board the serial number that the MCU's by-id name ends in, whatever its port? */
+bool kf_mcu_has_serial(const struct kf_mcu *mcu, const struct kf_board *board);
+
 /*
  * Tell a connected board which printer's it is: its printer, baud and, where the Klippy that tells
  * it has the board now, version. What the registry says of a board stays. Several printers name one

@@ -153,8 +153,7 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 	*ret = e;
 }
 
-/* The method for a chip that has no Katapult (AVR, SAM); "": the default for all boards. */
-static const char *usual_method(const char *mcu)
+const char *kf_add_method(const char *mcu)
 {
 	return mcu[0] && !kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY))
 		       ? kf_method_name(KF_METHOD_MAKE_FLASH)
@@ -499,7 +498,7 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		propose_key(&registry, e.name, e.key);
 	r = ask_rest(request, &registry, &e, globals, err);
 	if (!e.flash_method[0])
-		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s", usual_method(e.mcu));
+		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s", kf_add_method(e.mcu));
 	if (r == 0)
 		r = save(&e, globals, &board, err);
 	if (r < 0)

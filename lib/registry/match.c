@@ -146,6 +146,10 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 			board->reason, sizeof(board->reason),
 			"known by USB port %s: its ROM bootloader does not say which chip it is",
 			board->usb.port);
+	} else if (fit == FIT_PLACE && device->described) {
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "known by USB port %s: it has no serial number of its own",
+			       board->usb.port);
 	} else if (fit == FIT_PLACE) {
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "known by USB port %s only: it is registered without a name",

@@ -129,6 +129,8 @@ void kf_registry_close(struct kf_registry *registry)
 	if (!registry->root)
 		return;
 	kf_json_decrefp(&registry->root);
+	kf_json_decrefp(&registry->described);
+	kf_json_decrefp(&registry->trees);
 	kf_closep(&registry->lock);
 	*registry = (struct kf_registry){ .lock = -1 };
 }
@@ -152,27 +154,38 @@ static void read_device(const char *key, const json_t *device, struct kf_device 
 	};
 }
 
+static bool find_device(json_t *devices, const char *key, bool described, struct kf_device *ret)
+{
+	json_t *device = json_object_get(devices, key);
+
+	if (!device)
+		return false;
+	/* The key in the object lives as long as the registry; the caller's may not. */
+	read_device(json_object_iter_key(json_object_iter_at(devices, key)), device, ret);
+	ret->described = described;
+	return true;
+}
+
 int kf_registry_device(const struct kf_registry *registry, const char *key, struct kf_device *ret,
 		       struct kf_error *err)
 {
-	json_t *devices = json_object_get(registry->root, "devices");
-	json_t *device = json_object_get(devices, key);
 	struct kf_suggestion meant = { .typed = key };
+	struct kf_device device;
 	char known[256] = "";
-	void *it;
 
-	if (device) {
-		/* The key in the file lives as long as the registry; the caller's may not. */
-		read_device(json_object_iter_key(json_object_iter_at(devices, key)), device, ret);
+	if (find_device(json_object_get(registry->root, "devices"), key, false, ret) ||
+	    find_device(registry->described, key, true, ret))
 		return 0;
-	}
 	kf_fail(err, KF_NOT_REGISTERED, "no board \"%s\" is registered", key);
-	for (it = json_object_iter(devices); it; it = json_object_iter_next(devices, it)) {
-		kf_text_add(known, sizeof(known), ", ", json_object_iter_key(it));
-		kf_suggestion_offer(&meant, json_object_iter_key(it));
+	for (void *at = NULL; kf_registry_next(registry, &at, &device);) {
+		kf_text_add(known, sizeof(known), ", ", device.key);
+		kf_suggestion_offer(&meant, device.key);
 	}
 	if (meant.word)
-		kf_error_hint(err, "did you mean %s? registered are: %s", meant.word, known);
+		kf_error_hint(err, "did you mean %s? %s: %s", meant.word,
+			      registry->described ? "there are" : "registered are", known);
+	else if (known[0] && registry->described)
+		kf_error_hint(err, "there are: %s", known);
 	else if (known[0])
 		kf_error_hint(err, "registered are: %s", known);
 	else
@@ -225,11 +238,21 @@ bool kf_registry_by_sudo(char *ret, size_t size)
 bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_device *ret)
 {
 	json_t *devices = json_object_get(registry->root, "devices");
+	bool described =
+		*at && json_object_iter_at(registry->described, json_object_iter_key(*at)) == *at;
 
-	*at = *at ? json_object_iter_next(devices, *at) : json_object_iter(devices);
+	if (described)
+		*at = json_object_iter_next(registry->described, *at);
+	else
+		*at = *at ? json_object_iter_next(devices, *at) : json_object_iter(devices);
+	if (!*at && !described) {
+		*at = json_object_iter(registry->described);
+		described = true;
+	}
 	if (!*at)
 		return false;
 	read_device(json_object_iter_key(*at), json_object_iter_value(*at), ret);
+	ret->described = described;
 	return true;
 }
 
@@ -257,10 +280,35 @@ static bool global_flag(const struct kf_registry *registry, const char *member)
 	return !json_is_false(json_object_get(json_object_get(registry->root, "global"), member));
 }
 
+bool kf_registry_names_tree(const struct kf_registry *registry, const struct kf_device *dev)
+{
+	return (dev && (dev->klipper_dir || dev->described)) ||
+	       global_text(registry, "klipper_dir", NULL);
+}
+
+/* ~/klipper, unless ~/kalico alone is there. */
+static const char *usual_tree(void)
+{
+	static const char *const dirs[] = { "~/klipper", "~/kalico" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(dirs); i++)
+		if (kf_path_expand(dirs[i], path, NULL) == 0 && access(path, F_OK) == 0)
+			return dirs[i];
+	return dirs[0];
+}
+
 const char *kf_registry_klipper_dir(const struct kf_registry *registry, const struct kf_device *dev)
 {
-	return dev && dev->klipper_dir ? dev->klipper_dir
-				       : global_text(registry, "klipper_dir", "~/klipper");
+	const char *global = global_text(registry, "klipper_dir", NULL);
+	const char *printers = dev ? text_of(registry->trees, dev->key) : NULL;
+
+	if (dev && dev->klipper_dir)
+		return dev->klipper_dir;
+	/* Of a board that nobody registered, its printer says more than what holds for all. */
+	if (printers && (dev->described || !global))
+		return printers;
+	return global ? global : usual_tree();
 }
 
 const char *kf_registry_katapult_dir(const struct kf_registry *registry)

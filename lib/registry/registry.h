@@ -14,6 +14,10 @@ struct kf_registry {
 	json_t *root;	     /* the whole file; {} if there is none */
 	char path[PATH_MAX]; /* where it came from */
 	int lock;	     /* the lock's descriptor while open for change, else -1 */
+	/* Never written to the file: boards that a printer describes and nobody registered, as
+	 * devices by their keys, and for the keys of both the source tree of the printer's Klippy
+	 * (printer/described.h). NULL: none. */
+	json_t *described, *trees;
 };
 
 /* A device's members, read out. Strings belong to the registry; NULL where absent. */
@@ -24,6 +28,7 @@ struct kf_device {
 	const char *klipper_dir;  /* this board's own tree; NULL: the global one */
 	const char *usb_port;	  /* where it was when registered: see kf_registry_identify */
 	bool flashable;
+	bool described; /* by a printer's configuration: nobody has registered it */
 };
 
 /*
@@ -52,7 +57,7 @@ void kf_registry_close(struct kf_registry *registry);
 _must_check_ int kf_registry_device(const struct kf_registry *registry, const char *key,
 				    struct kf_device *ret, struct kf_error *err);
 
-/* Is there a device of that key? */
+/* Is a device of that key registered? */
 bool kf_registry_has(const struct kf_registry *registry, const char *key);
 
 /* The hint about a board that is not registered: otherwise, or without sudo if sudo is the reason.
@@ -62,12 +67,19 @@ const char *kf_registry_advice(const char *otherwise);
 /* Under sudo: a clean sentence that says whose registry is used. False: no sudo. */
 bool kf_registry_by_sudo(char *ret, size_t size);
 
-/* The next device in the file's order; *at is NULL before the first. False: there are no more. */
+/*
+ * The next device in the file's order, then those that printers describe; *at is NULL before the
+ * first. False: there are no more.
+ */
 bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_device *ret);
 
+/* Is it said which tree this device (NULL: those without a word of their own) is built from? */
+bool kf_registry_names_tree(const struct kf_registry *registry, const struct kf_device *dev);
+
 /*
- * A member of "global", or its default: ~/klipper, ~/katapult, katapult, true, true. Paths are as
- * written ("~/klipper"). dev may be NULL.
+ * A member of "global", or its default: ~/katapult, katapult, true, true. Paths are as written
+ * ("~/klipper"). dev may be NULL. The source tree: the device's own, else that of "global", else
+ * that of its printer's Klippy, else ~/klipper, or ~/kalico where that alone is there.
  */
 const char *kf_registry_klipper_dir(const struct kf_registry *registry,
 				    const struct kf_device *dev);

@@ -189,20 +189,23 @@ static int add_absent(struct kf_inventory *inventory)
 	return r;
 }
 
-int kf_inventory_fill(struct kf_inventory *inventory, struct kf_error *err)
+int kf_inventory_fill(struct kf_inventory *inventory, const struct kf_boards *now,
+		      struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards found = { 0 };
 	struct kf_error problem;
-	int r;
+	int r = now ? 0 : kf_usb_scan(&found, err);
 
-	r = kf_usb_scan(&found, err);
 	if (r < 0)
 		return r;
-	inventory->found = found.count;
-	for (size_t i = 0; r == 0 && i < found.count; i++) {
-		identify(inventory, &found.list[i], &problem);
-		if (is_wanted(inventory, &found.list[i], &problem))
-			r = append(inventory, &found.list[i], &problem);
+	now = now ? now : &found;
+	inventory->found = now->count;
+	for (size_t i = 0; r == 0 && i < now->count; i++) {
+		struct kf_board board = now->list[i];
+
+		identify(inventory, &board, &problem);
+		if (is_wanted(inventory, &board, &problem))
+			r = append(inventory, &board, &problem);
 	}
 	kf_holders_find(inventory->boards.list, inventory->boards.count);
 	if (r == 0 && inventory->absent)

@@ -22,8 +22,12 @@ struct kf_inventory {
 /* Frees boards and errors; the registry is the caller's. */
 void kf_inventory_free(struct kf_inventory *inventory);
 
-/* Look once, into a fresh inventory. Errors as kf_usb_scan; a board's own are in errors. */
-_must_check_ int kf_inventory_fill(struct kf_inventory *inventory, struct kf_error *err);
+/*
+ * Look once, into a fresh inventory; now is what is plugged in, if that has just been looked up.
+ * Errors as kf_usb_scan; a board's own are in errors.
+ */
+_must_check_ int kf_inventory_fill(struct kf_inventory *inventory, const struct kf_boards *now,
+				   struct kf_error *err);
 
 /* Add a board that was found elsewhere, without an error. -ENOMEM. */
 _must_check_ int kf_inventory_add(struct kf_inventory *inventory, const struct kf_board *board);

@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; bash -c has $ of its own
+#
+# Boards that a printer names and nobody registered, from the scan to the flash.
+load helper
+load boards
+load printers
+
+setup_file() {
+	export IMAGES=${KF_IMAGES:-$BATS_FILE_TMPDIR/images} PYTHONDONTWRITEBYTECODE=1
+	{
+		image h723 "$H723_CONFIG"
+		image h723-kconfig "$H723_CONFIG
+CONFIG_LOW_LEVEL_OPTIONS=y
+CONFIG_INITIAL_PINS=\"!PC13\"
+CONFIG_SIM_BUILD_KCONFIG=y"
+	} >/dev/null
+}
+
+setup() {
+	setup_printers
+	cp -r "$KF_TESTS/sim/tree" tree
+}
+
+# asked FIRMWARE COMMAND: COMMAND beside a board that runs it.
+asked() {
+	mocked kf-sim --board="$H723,start=0x8020000,app=$IMAGES/$1/klipper.bin" -- bash -c "$2"
+}
+
+@test "a board that a stopped printer names goes through the pipe by the printer's name" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
+	run -0 --separate-stderr asked h723-kconfig 'kf-scan -q | tee scan | kf-config | tee config | kf-build | kf-flash --json'
+	valid_records <scan
+	[ "$(jq -c '[.board.key, .board.name, .board.mcu]' scan)" = '["mcu","mcu","stm32h723xx"]' ]
+	[ "$(jq -c '.config.start' config)" = 134348800 ]
+	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
+	echo "$output $stderr"
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	[ ! -e "$XDG_CONFIG_HOME/kalico-flash/devices.json" ]
+}
+
+@test "several printers: the printer's name comes before, and a registered key is not taken" {
+	stopped klipper-voron "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
+	run -0 --separate-stderr asked h723 'kf-scan -q'
+	[ "$(jq -r .board.key <<<"$output")" = mcu ]
+	registry <<<'{"devices": {"mcu": {"name": "x", "mcu": "rp2040", "serial_pattern": "usb-Klipper_rp2040_AAAA1111*"}}}'
+	run -0 --separate-stderr asked h723 'kf-scan -q'
+	[ "$(jq -r .board.key <<<"$output")" = voron-mcu ]
+	registry <<<'{"devices": {}}'
+	stopped klipper-ender "$PWD/tree" '[mcu EBB Can]' "serial: $RP2040_BY_ID"
+	run -0 --separate-stderr mocked kf-sim -b "$H723" -b "$RP2040" -- kf-scan -q
+	[ "$(jq -r .board.key <<<"$output")" = $'voron-mcu\nender-ebb-can' ]
+	# A board that is not plugged in keeps its key.
+	run -0 --separate-stderr mocked kf-sim -b "$H723" -- kf-scan -q --all
+	[ "$(jq -c '.board | [.key, .connected]' <<<"$output")" = $'["voron-mcu",true]\n["ender-ebb-can",false]' ]
+	run -0 --separate-stderr mocked kf-sim -b "$H723" -b "$RP2040" -- kf-scan -q --device ender-ebb-can
+	[ "$(jq -r .board.mcu <<<"$output")" = rp2040 ]
+}
+
+@test "what is excluded, another's firmware, or twice there, is not described" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu tool]' "serial: $RP2040_BY_ID" \
+		'[mcu probe]' 'serial: /dev/serial/by-id/usb-Cartographer_614e_16000E000943305239373420-if00'
+	registry <<-'END'
+		{"devices": {"octo": {"name": "Octopus", "mcu": "stm32h723", "flashable": false,
+		  "serial_pattern": "usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}
+	END
+	run -0 --separate-stderr mocked kf-sim -b "$H723" -b "${RP2040/1-1.3/1-1.4}" -b "$RP2040" \
+		-b mode=other,port=1-1.6,usb=1d50:614e,manufacturer=Cartographer,product=614e,serial=16000E000943305239373420 \
+		-- kf-scan -q --all
+	[ "$(jq -c '.board | [.key, .excluded]' <<<"$output" | sort | uniq -c | sed 's/^ *//')" = \
+		$'1 ["octo",true]\n3 [null,false]' ]
+}
+
+@test "a record that claims a printer's name for another board is refused" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
+	run -78 --separate-stderr mocked kf-sim -b "$H723" -b "$RP2040" -- bash -c '
+		kf-scan -q | jq -c "select(.board.mcu == \"rp2040\") | .board.key = \"mcu\"
+			| .board.printer = {unit: \"klipper.service\", name: \"klipper\", mcu: \"mcu\"}" >forged
+		kf-flash --check --json <forged >out; cat out; exit 78'
+	[[ $(jq -r .error.message out) == "the record calls it mcu, the registry unregistered" ]]
+	# And a name that no printer has.
+	run -78 --separate-stderr mocked kf-sim -b "$RP2040" -- bash -c '
+		kf-scan -q | jq -c ".board.key = \"head\"" | setsid -w kf-config --table'
+	[[ $stderr == *'no board "head" is registered'*"there are: mcu"* ]]
+}
+
+@test "without a Kconfig, what nothing tells is asked, with the tree's default marked" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
+	run -78 --separate-stderr asked h723 'kf-scan -q | tee in | setsid -w kf-config'
+	[ "$(jq -r .error.code <<<"$output")" = no_config ]
+	[[ $stderr == *"no configuration is saved for this board, and nothing tells its "*"kf config mcu on a terminal asks"* ]]
+	asked h723 '"$KF_TESTS/on-terminal" "kf-config <in >out" "Which.*leave. " "\r" "(Which.*leave. )?" "\r"' >text || true
+	grep -q "the tree's default" text
+	[ "$(jq -r .config.mcu out)" = stm32h723xx ]
+	run asked h723 'rm -r "$XDG_CONFIG_HOME"; "$KF_TESTS/on-terminal" "kf-config <in >out" "Which.*leave. " "q\r"'
+	[ "$(jq -r .error.code <out)" = not_saved ]
+}
