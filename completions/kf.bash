@@ -10,7 +10,13 @@ _kf_ask() { # TOOL ARGUMENT
 
 _kf_options() { # TOOL
 	local line
-	_kf_ask "$1" --help
+	if [ "$1" != kf ]; then
+		_kf_ask "$1" --help
+	elif [ "$COMP_CWORD" -gt 1 ] && [[ ${COMP_WORDS[1]} != -* ]]; then
+		_kf_ask kf "${COMP_WORDS[1]}" --help
+	else
+		_kf_ask kf help options
+	fi
 	set -- "${words[@]}"
 	words=()
 	for line; do
@@ -55,7 +61,7 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 			words=({klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}'=')
 		;;
 	kf-service:1:* | kf:2:service) words=(status hold) ;;
-	kf:2:help) words=(scan config build flash service doctor sim) ;;
+	kf:2:help) words=(options states add list flash build config show set remove export import scan service doctor sim) ;;
 	esac
 }
 

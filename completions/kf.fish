@@ -41,7 +41,15 @@ end
 
 function __kf_options
     set -l tool (__kf_tool)
-    $tool --help 2>/dev/null | string replace -rf '^ +(?:-[A-Za-z], )?(--[a-z-]+=?).*' '$1'
+    set -l words (commandline -opc)
+    set -l ask $tool --help
+    if test $tool = kf
+        set ask kf help options
+        if set -q words[2]; and not string match -q -- '-*' $words[2]
+            set ask kf $words[2] --help
+        end
+    end
+    $ask 2>/dev/null | string replace -rf '^ +(?:-[A-Za-z], )?(--[a-z-]+=?).*' '$1'
 end
 
 # "member=" and, behind that, the values that are known.
@@ -70,7 +78,7 @@ set -l methods 'katapult make_flash flashtool'
 complete -c kf -n $first -a 'add list flash build config show set remove export import scan service doctor sim help'
 complete -c kf -n '__kf_behind flash; or __kf_behind build; or __kf_behind config' -a '(__kf_keys)'
 complete -c kf -n '__kf_behind service 2' -a 'status hold'
-complete -c kf -n '__kf_behind help 2' -a 'scan config build flash service doctor sim'
+complete -c kf -n '__kf_behind help 2' -a 'options states add list flash build config show set remove export import scan service doctor sim'
 complete -c kf-config -n $first -a 'add list show set remove import export'
 complete -c kf-service -n $first -a 'status hold'
 for tool in kf kf-config

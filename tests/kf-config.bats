@@ -480,6 +480,7 @@ sudo apt-get install python3" ]
 	{ octopus && nitehawk; } >in
 	run terminal 'kf-config <in >out'
 	[ "$status" -eq 0 ]
+	output=$(tr -s ' \r\n' ' ' <<<"$output") # the terminal's lines are wrapped
 	[[ $output == *"nitehawk: menuconfig for"*"nitehawk: rp2040, application at 0x"*"; saved"* ]]
 	[[ $output == *"MACH_RPXXXX=y, from: the MCU's name"*"RPXXXX_USB=y, from: its USB strings"* ]]
 	[[ $output == *'choose the bootloader offset: nothing tells it; the tree'"'"'s default is "None"'* ]]

@@ -310,7 +310,7 @@ add" ]
 	[[ $output == "usage: kf "* ]]
 	[ "$stderr" = "" ]
 	[ "$(kf -h)" = "$(kf help)" ]
-	[ "$(kf flash -h)" = "$(kf help)" ]
+	[ "$(kf flash -h)" = "$(kf help flash)" ]
 	[ "$(kf help help)" = "$(kf help)" ]
 	alone kf help flash build
 	[ "$status" -eq 64 ]
@@ -319,12 +319,78 @@ add" ]
 	fake kf-scan 'echo "scan: $*"'
 	fake kf-flash 'echo "flash: $*"'
 	[ "$(kf help scan </dev/null)" = "scan: --help" ]
-	[ "$(kf help flash </dev/null)" = "flash: --help" ]
+	fake kf-config 'echo "config: $*"'
+	[ "$(kf help show </dev/null)" = "config: show --help" ]
 	alone kf help nothing
 	[ "$status" -eq 64 ]
 	run --separate-stderr bash -c 'kf --help >/dev/full'
 	[ "$status" -eq 74 ]
 	[[ $stderr == "kf: cannot write to standard output"* ]]
+}
+
+@test "kf --help fits 24 lines of 80 columns, and so does each line of other help" {
+	[ "$(kf --help | wc -l)" -le 24 ]
+	for words in --help "help options" "help states" "flash -h" "build -h" "config -h" ; do
+		# shellcheck disable=SC2086
+		kf $words >"$BATS_TEST_TMPDIR/help"
+		[ "$(awk 'length > 88' "$BATS_TEST_TMPDIR/help")" = "" ]
+	done
+}
+
+@test "the help of a command names its own options only" {
+	[[ $(kf build --help) == "usage: kf build "*--jobs*--clean* && $(kf build --help) != *--force* ]]
+	[[ $(kf flash --help) == "usage: kf flash "*--jobs*--force* ]]
+	[[ $(kf config --help) == "usage: kf config "*--from-board* && $(kf config --help) != *--jobs* ]]
+	[[ $("$KF_BUILD/kf" remove --help) == "usage: kf remove "*--delete-config*--quiet* && $("$KF_BUILD/kf" remove --help) != *--menuconfig* ]]
+	[[ $("$KF_BUILD/kf" set --help) == "usage: kf set "*--global* && $("$KF_BUILD/kf" show --help) != *--global* ]]
+}
+
+@test "a command may be shortened while one alone begins so" {
+	alone kf fl nitehawk
+	[ "$status" -eq 0 ]
+	[ "$(keys_in kf-flash)" = nitehawk ]
+	alone kf s
+	[ "$status" -eq 64 ]
+	[[ ${stderr_lines[0]} == 'kf: "s" begins several commands: show, set, '*scan* ]]
+	fake kf-s 'echo mine'
+	[ "$(kf s)" = mine ]
+	[ "$(kf he)" = "$(kf help)" ]
+}
+
+@test "a key may be shortened, and which board that is is said" {
+	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_1*"},
+		"octopus-max":{"name":"M","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_2*"},
+		"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"},
+		"beacon":{"name":"B","mcu":"rp2040","serial_pattern":"usb-Beacon*","flashable":false}}}'
+	alone kf flash nite
+	[ "$status" -eq 0 ]
+	[ "${stderr_lines[0]}" = '[Discovery] "nite" is nitehawk' ]
+	[ "$(keys_in kf-flash)" = nitehawk ]
+	rm "$note"/kf-*
+	alone kf flash octo
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = 'kf: "octo" begins several keys: octopus-pro, octopus-max' ]
+	alone kf build bea
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[0]}" = 'kf: "bea" begins only beacon, which is excluded' ]
+	run ! ran kf-scan
+	alone kf show nite
+	[ "$(cat "$note/kf-config.argv")" = "show nitehawk" ]
+	# What is removed is named whole.
+	alone kf remove nite
+	[ "$(tail -1 "$note/kf-config.argv")" = "remove nite" ]
+	alone kf nitehawk
+	[ "${stderr_lines[1]}" = "  nitehawk is a board: kf flash nitehawk" ]
+}
+
+@test "an option that is mistyped: which one was meant" {
+	alone kf flash --menuconfg
+	[ "$status" -eq 64 ]
+	[ "${stderr_lines[1]}" = "  did you mean --menuconfig? see kf flash --help" ]
+	alone kf flash --jobs
+	[ "${stderr_lines[1]}" = "  see kf flash --help" ]
+	run --separate-stderr "$KF_BUILD/kf-scan" --folow
+	[ "${stderr_lines[1]}" = "  did you mean --follow? see kf-scan --help" ] || { echo "$stderr"; false; }
 }
 
 @test "under sudo one message says whose registry is used" {

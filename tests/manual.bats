@@ -7,9 +7,18 @@ load helper
 tools='kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim'
 helpers='kf-leased' # nobody types them: no completion
 
+# All options of a tool; those of kf do not fit on its --help.
+help_of() { # TOOL
+	if [ "$1" = kf ]; then
+		kf help options
+	else
+		"$1" --help
+	fi
+}
+
 # "-x" and "--long" of --help's option lines, sorted.
 helped() { # TOOL
-	"$1" --help | sed -nE 's/^  +(-[A-Za-z], )?(--[a-z-]+).*/\1\2/p' | tr -s ', ' '\n' | sort
+	help_of "$1" | sed -nE 's/^  +(-[A-Za-z], )?(--[a-z-]+).*/\1\2/p' | tr -s ', ' '\n' | sort
 }
 
 # The options of the page's section OPTIONS, in the same form.
@@ -30,6 +39,14 @@ completed() { # TOOL
 		[ "$(wc -l <"$BATS_TEST_TMPDIR/helped")" -ge 6 ]
 		described "$tool" | diff "$BATS_TEST_TMPDIR/helped" -
 	done
+}
+
+@test "options: those of kf's commands are those of kf help options" {
+	for command in flash build config; do
+		kf "$command" --help
+	done | sed -nE 's/^  +(-[A-Za-z], )?(--[a-z-]+).*/\2/p' | sort -u >"$BATS_TEST_TMPDIR/own"
+	helped kf | grep -- -- | grep -vE -- '--(device|add-device|list-devices|remove-device)' | sort |
+		diff "$BATS_TEST_TMPDIR/own" -
 }
 
 @test "options: each is in the synopsis, by one of its names" {

@@ -66,7 +66,7 @@ static const char help[] =
 	"  -V, --version            the version\n";
 
 /* One option: -1 to go on, or the status to leave with. */
-static int take_option(int c, struct args *args)
+static int take_option(int c, struct args *args, char *const *argv)
 {
 	const char *name = kf_usage_option(options, c);
 	struct kf_error err;
@@ -97,7 +97,7 @@ static int take_option(int c, struct args *args)
 		args->quiet = true;
 		break;
 	default:
-		return kf_usage_see();
+		return kf_usage_see(options, argv);
 	}
 	return r < 0 ? kf_usage_error(&err) : -1;
 }
@@ -110,7 +110,7 @@ static int parse(int argc, char **argv, struct args *args)
 	while ((c = getopt_long(argc, argv, "j:qhV", options, NULL)) != -1) {
 		if (c == 'h' || c == 'V')
 			return kf_usage_print(c == 'h' ? help : "kf-build " KF_VERSION "\n");
-		status = take_option(c, args);
+		status = take_option(c, args, argv);
 		if (status >= 0)
 			return status;
 	}

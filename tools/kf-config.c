@@ -470,15 +470,33 @@ static const struct command {
 	int min, max;				       /* arguments */
 	const char *options;			       /* besides those that all take */
 	const char *wants;			       /* said where there are too few */
+	const char *help;			       /* what stands above its options */
 } commands[] = {
-	{ NULL, filter, 0, 0, "MSCADFBTw", NULL },
-	{ "add", add, 0, 0, "knmpPf", NULL },
-	{ "list", list, 0, 0, "", NULL },
-	{ "show", show, 0, 1, "", NULL },
-	{ "set", set, 1, 64, "g", "give KEY or --global, and MEMBER=VALUE" },
-	{ "remove", remove_device, 1, 1, "yKX", "give the key of the board" },
-	{ "import", import, 1, 1, "", "give the file or folder" },
-	{ "export", export, 0, 1, "", NULL },
+	{ NULL, filter, 0, 0, "MSCADFBTw", NULL, NULL },
+	{ "add", add, 0, 0, "knmpPf", NULL,
+	  "usage: kf add [OPTION]...\n\n"
+	  "Register the board that is plugged in. With key, name and MCU it asks nothing.\n\n" },
+	{ "list", list, 0, 0, "", NULL,
+	  "usage: kf-config list [OPTION]...\n\n"
+	  "The registered boards and their saved configurations. Nothing is looked for.\n\n" },
+	{ "show", show, 0, 1, "", NULL,
+	  "usage: kf show [OPTION]... [KEY]\n\n"
+	  "What is registered of a board; without KEY, the settings of all boards.\n\n" },
+	{ "set", set, 1, 64, "g", "give KEY or --global, and MEMBER=VALUE",
+	  "usage: kf set [OPTION]... KEY MEMBER=VALUE...\n"
+	  "       kf set --global MEMBER=VALUE...\n\n"
+	  "Change what is registered: of a board, its name, mcu, serial_pattern,\n"
+	  "flash_method, flashable, klipper_dir or usb_port.\n\n" },
+	{ "remove", remove_device, 1, 1, "yKX", "give the key of the board",
+	  "usage: kf remove [OPTION]... KEY\n\n"
+	  "Register a board no more. It asks, also for the saved configuration, unless\n"
+	  "options say what to do. KEY has to be whole.\n\n" },
+	{ "import", import, 1, 1, "", "give the file or folder",
+	  "usage: kf import [OPTION]... PATH\n\n"
+	  "Take over a devices.json, and the configurations beside it.\n\n" },
+	{ "export", export, 0, 1, "", NULL,
+	  "usage: kf export [OPTION]... [FILE]\n\n"
+	  "Write the registry, as a devices.json.\n\n" },
 };
 
 /* KF_USAGE if the option's argument is not one. */
@@ -505,22 +523,58 @@ static int set_option(int c, struct kf_error *err)
 	return 0;
 }
 
+static const struct command *find_command(const char *word)
+{
+	for (size_t i = 1; word && i < KF_ARRAY_SIZE(commands); i++)
+		if (strcmp(word, commands[i].name) == 0)
+			return &commands[i];
+	return commands;
+}
+
+/* Before getopt_long is through, options may stand before the command. */
+static const char *first_word(char *const *words)
+{
+	while (*words && **words == '-')
+		words++;
+	return *words;
+}
+
+static bool takes(const char *name, const void *arg)
+{
+	const struct command *command = arg;
+
+	for (const struct option *o = options; o->name; o++)
+		if (strcmp(o->name, name) == 0)
+			return strchr(command->options, o->val) || strchr("JtqhV", o->val);
+	return false;
+}
+
+static int show_help(const struct command *command)
+{
+	if (!command->help)
+		return kf_usage_print(help);
+	fputs(command->help, stdout);
+	return kf_usage_print_options(help, takes, command);
+}
+
 /* The command of the line and its arguments: -1 to go on, or the status to leave with. */
 static int parse(int argc, char **argv, const struct command **ret, char ***ret_args)
 {
 	const struct command *command = commands;
 	char used[KF_ARRAY_SIZE(options)] = "", *other;
-	size_t count = 0, i;
+	size_t count = 0;
 	struct kf_error err;
 	int c;
 
-	for (i = 0; i < KF_ARRAY_SIZE(all_options); i++)
+	for (size_t i = 0; i < KF_ARRAY_SIZE(all_options); i++)
 		options[i] = all_options[i].option;
 	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
-		if (c == 'h' || c == 'V')
-			return kf_usage_print(c == 'h' ? help : "kf-config " KF_VERSION "\n");
+		if (c == 'h')
+			return show_help(find_command(first_word(argv + 1)));
+		if (c == 'V')
+			return kf_usage_print("kf-config " KF_VERSION "\n");
 		if (c == '?')
-			return kf_usage_see();
+			return kf_usage_see(options, argv);
 		if (set_option(c, &err) < 0)
 			return kf_usage_error(&err);
 		if (!strchr("Jtq", c) && !strchr(used, c))
@@ -531,9 +585,7 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 	if (opt.from_board && (opt.menuconfig || opt.from[0]))
 		return kf_usage_mistake("--from-board goes with neither --from nor --menuconfig");
 	argv += optind;
-	for (i = 1; *argv && i < KF_ARRAY_SIZE(commands); i++)
-		if (strcmp(*argv, commands[i].name) == 0)
-			command = &commands[i];
+	command = find_command(*argv);
 	*ret = command;
 	*ret_args = argv + (command->name ? 1 : 0);
 	other = used + strspn(used, command->options);

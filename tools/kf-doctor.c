@@ -75,7 +75,7 @@ static int parse(int argc, char **argv)
 			opt.table = c == 't';
 			break;
 		default:
-			return kf_usage_see();
+			return kf_usage_see(options, argv);
 		}
 	}
 	return optind < argc ? kf_usage_mistake("%s: it takes no arguments", argv[optind]) : -1;

@@ -157,7 +157,7 @@ static int read_options(int argc, char **argv, struct args *args)
 					      LONG + i };
 	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
 		if (c == '?')
-			return kf_usage_see();
+			return kf_usage_see(options, argv);
 		for (setting = settings; c < LONG && setting->letter != c; setting++)
 			;
 		if (c >= LONG)

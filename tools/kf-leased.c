@@ -180,7 +180,7 @@ int main(int argc, char *argv[])
 		} else if (c == 'h' || c == 'V') {
 			return kf_usage_print(c == 'h' ? help : "kf-leased " KF_VERSION "\n");
 		} else {
-			return kf_usage_see();
+			return kf_usage_see(options, argv);
 		}
 	}
 	if (optind < argc)

@@ -335,7 +335,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 		case 'V':
 			return kf_usage_print("kf-scan " KF_VERSION "\n");
 		default:
-			return kf_usage_see();
+			return kf_usage_see(options, argv);
 		}
 	}
 	if (opt.keys && opt.ports)

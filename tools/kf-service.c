@@ -322,7 +322,7 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 		case 'V':
 			exit(kf_usage_print("kf-service " KF_VERSION "\n"));
 		default:
-			exit(kf_usage_see());
+			exit(kf_usage_see(options, argv));
 		}
 	}
 	request->command = (const char *const *)argv + optind;

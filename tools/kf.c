@@ -6,14 +6,15 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/suggestion.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "core/usage.h"
 #include "core/value.h"
 #include "registry/method.h"
 #include "registry/pipeline.h"
+#include "registry/prefix.h"
 #include "registry/registry.h"
-#include "registry/suggestion.h"
 
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
@@ -26,20 +27,39 @@ struct command {
 	const char *args[5]; /* it becomes this; or the tool with its manual and, then, ... */
 	unsigned stages;     /* ... a pipe of these behind kf-scan, args[1] on for kf-config */
 	const char *verb;    /* for its question */
+	const char *help;    /* what its help says above its options */
 };
 
 static const struct command commands[] = {
-	{ "flash", { "kf-flash" }, TO_ALL, "Flash" },
-	{ "build", { "kf-build" }, TO_CONFIG | TO_BUILD, "Build for" },
-	{ "config", { "kf-config" }, TO_CONFIG, "Configure" },
-	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL },
-	{ "list", { "kf-scan", "--all", "--table" }, 0, NULL },
-	{ "show", { "kf-config", "show" }, 0, NULL },
-	{ "set", { "kf-config", "set" }, 0, NULL },
-	{ "remove", { "kf-config", "remove" }, 0, NULL },
-	{ "export", { "kf-config", "export" }, 0, NULL },
-	{ "import", { "kf-config", "import" }, 0, NULL },
-	{ "help", { "kf" }, 0, NULL },
+	{ "flash",
+	  { "kf-flash" },
+	  TO_ALL,
+	  "Flash",
+	  "usage: kf flash [OPTION]... [KEY...]\n\n"
+	  "Configure, build and flash boards. Without KEY it asks which. Klipper is stopped\n"
+	  "meanwhile, unless it prints: then nothing is done.\n\n" },
+	{ "build",
+	  { "kf-build" },
+	  TO_CONFIG | TO_BUILD,
+	  "Build for",
+	  "usage: kf build [OPTION]... [KEY...]\n\n"
+	  "Configure and build, flash nothing. The boards need not be plugged in.\n\n" },
+	{ "config",
+	  { "kf-config" },
+	  TO_CONFIG,
+	  "Configure",
+	  "usage: kf config [OPTION]... [KEY...]\n\n"
+	  "Edit the configuration of boards in menuconfig. They need not be plugged in.\n\n" },
+	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL, NULL },
+	{ "list", { "kf-scan", "--all", "--table" }, 0, NULL, NULL },
+	{ "show", { "kf-config", "show" }, 0, NULL, NULL },
+	{ "set", { "kf-config", "set" }, 0, NULL, NULL },
+	{ "remove", { "kf-config", "remove" }, 0, NULL, NULL },
+	{ "export", { "kf-config", "export" }, 0, NULL, NULL },
+	{ "import", { "kf-config", "import" }, 0, NULL, NULL },
+	/* A table also in a pipe, as kf list. */
+	{ "doctor", { "kf-doctor", "--table" }, 0, NULL, NULL },
+	{ "help", { "kf" }, 0, NULL, NULL },
 };
 
 enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_METHOD, OPT_FROM, OPT_OTHERS };
@@ -101,20 +121,26 @@ static void fill_options(void)
 	}
 }
 
+/* At most 24 lines of 80 columns. */
 static const char help[] =
-	"usage: kf [OPTION]...                       ask which board, then flash it\n"
-	"       kf COMMAND [OPTION]... [KEY...]\n\n"
-	"Brings the firmware of USB-connected Klipper and Kalico boards up to date.\n\n"
-	"Commands, in the order in which they are needed:\n"
-	"  add             register the board that is plugged in (kf-config add)\n"
+	"usage: kf [COMMAND] [OPTION]... [KEY...]\n\n"
+	"Brings the firmware of USB-connected Klipper and Kalico boards up to date. Without\n"
+	"a command it asks which board to flash. In the order in which they are needed:\n\n"
+	"  add             register the board that is plugged in\n"
 	"  list            all boards: connected [OK], not [--], not registered [??]\n"
 	"  flash [KEY...]  configure, build and flash; --all for every registered board\n"
 	"  build [KEY...]  configure and build, flash nothing\n"
 	"  config [KEY...] edit the boards' configuration in menuconfig\n"
-	"  show, set, remove, export, import      the registry: see kf help set\n"
-	"  NAME [ARG]...   any other NAME runs kf-NAME: doctor, scan, ...\n"
-	"  help [NAME]     this text, or the manual of kf-NAME\n\n"
-	"Options of flash, build and config:\n"
+	"  show, set, remove, export, import   what is registered\n"
+	"  doctor          look for what would go wrong\n"
+	"  scan, service, sim   any other NAME runs kf-NAME\n"
+	"  help [NAME]     a command, options, states, or the manual of kf-NAME\n\n"
+	"Commands and keys may be shortened while one alone fits: kf fl octo\n\n"
+	"  -h, --help      this text; behind a command, that command's\n"
+	"  -V, --version   the version\n";
+
+/* All options, as kf help options shows them; of each command, its own. */
+static const char options_help[] =
 	"      --all                 every registered board\n"
 	"  -m, --menuconfig          edit the configuration first\n"
 	"  -j, --jobs=N              number of compilers that run at a time\n"
@@ -139,14 +165,32 @@ static const char help[] =
 	"      --return-timeout=S    seconds that a board has to come back\n"
 	"      --return-delay=S      seconds from their return to the start of the service\n"
 	"      --json                write records, also on a terminal\n"
-	"      --table               write a table, also into a pipe\n\n"
-	"The Python tool's options:\n"
-	"      --device=KEY          kf flash KEY\n"
-	"      --add-device          kf add\n"
-	"      --list-devices        kf list\n"
-	"      --remove-device=KEY   kf remove KEY\n\n"
+	"      --table               write a table, also into a pipe\n"
 	"  -h, --help                this text\n"
 	"  -V, --version             the version\n";
+
+static const char python_help[] = "\nThe Python tool's options, before a command's place:\n"
+				  "      --device=KEY          kf flash KEY\n"
+				  "      --add-device          kf add\n"
+				  "      --list-devices        kf list\n"
+				  "      --remove-device=KEY   kf remove KEY\n";
+
+static const char states_help[] =
+	"The marks and words of kf list:\n\n"
+	"  [OK]           connected, and registered or named by a printer\n"
+	"  [--]           not connected\n"
+	"  [??]           nobody has registered it: kf add\n\n"
+	"  katapult       in its bootloader; dfu, rp2boot: in its chip's\n"
+	"  other          no firmware of Klipper's or Kalico's\n"
+	"  incomplete     a flash was cut off: kf flash KEY\n"
+	"  excluded       never flashed: kf set KEY flashable=true includes it\n"
+	"  blocked        firmware of others, left alone\n"
+	"  duplicate      two boards fit its key\n"
+	"  UNIT           the service that has its port\n\n"
+	"The results of kf flash:\n\n"
+	"  flashed        written, read back, and running the new version\n"
+	"  current        it had this firmware already: nothing was written\n"
+	"  skipped, failed, dry_run   see the reason behind it\n";
 
 /* The words of the command line, sorted by stage. */
 struct plan {
@@ -156,7 +200,28 @@ struct plan {
 	const char **keys; /* NULL-terminated; the others are parts of its memory */
 	size_t key_count;
 	bool all, menuconfig, from; /* these options were given */
+	bool named;		    /* the command was; else all words are boards */
 };
+
+/* Is this option the command's? */
+static bool takes(const char *name, const void *arg)
+{
+	const struct command *command = arg;
+	char word[64];
+
+	kf_text_format(word, sizeof(word), "--%s", name);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(all_options); i++)
+		if (strcmp(all_options[i].name, word) == 0)
+			return all_options[i].stages == TO_LAST || !all_options[i].stages ||
+			       all_options[i].stages & command->stages;
+	return false;
+}
+
+static int show_command(const struct command *command)
+{
+	fputs(command->help, stdout);
+	return kf_usage_print_options(options_help, takes, command);
+}
 
 static int fail(const struct kf_error *err)
 {
@@ -325,11 +390,9 @@ static int read_option(struct plan *plan, int c)
 	case OPT_REMOVE:
 		return exec_tool(find_command("remove")->args, (char *[]){ optarg, NULL });
 	case 'h':
-		return kf_usage_print(help);
+		return plan->named ? show_command(plan->command) : kf_usage_print(help);
 	case 'V':
 		return kf_usage_print("kf " KF_VERSION "\n");
-	case '?':
-		return kf_usage_see();
 	case 'q':
 		kf_log_init("kf", true);
 		break;
@@ -344,17 +407,42 @@ static bool is_command(const char *word)
 	return find_command(word) || kf_tool_named("kf-", word, tool);
 }
 
+/*
+ * Keys that were not typed to their end become whole ones, and it is said which. The registry stays
+ * in memory, for the keys are its. Returns 0 or the exit status; what is wrong with the registry,
+ * or with another word, is told by who looks for the board.
+ */
+static int expand_keys(const char **keys)
+{
+	static struct kf_registry registry;
+	const char *key;
+	struct kf_error err;
+	bool cut;
+
+	if (!keys[0] || (!registry.root && kf_registry_load(&registry, &err) < 0))
+		return 0;
+	for (; *keys; keys++) {
+		if (kf_prefix_find(&registry, *keys, &key, &cut, &err) < 0)
+			return kf_usage_error(&err);
+		if (cut)
+			kf_log_phase("Discovery", NULL, "\"%s\" is %s", *keys, key);
+		*keys = key;
+	}
+	return 0;
+}
+
 /* named: the command was; else all words are boards. */
 static int run_stages(const struct command *command, bool named, int argc, char *argv[])
 {
-	_cleanup_(plan_free) struct plan plan = { 0 };
+	_cleanup_(plan_free) struct plan plan = { .named = named };
 	int c, status = plan_init(&plan, command, argv);
 
 	if (status != 0)
 		return status;
 	fill_options();
+	kf_usage_command(named ? command->name : "");
 	while ((c = getopt_long(argc, argv, "mj:nu:qhV", options, NULL)) != -1) {
-		status = read_option(&plan, c);
+		status = c == '?' ? kf_usage_see(options, argv) : read_option(&plan, c);
 		if (status >= 0)
 			return status;
 	}
@@ -366,39 +454,121 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 		return kf_usage_mistake("--all is every board: leave out %s", plan.keys[0]);
 	if (plan.menuconfig && plan.from)
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
-	return run(&plan);
+	status = expand_keys(plan.keys);
+	return status ? status : run(&plan);
+}
+
+static const char *const tool_names[] = { "scan", "service", "sim" };
+
+/* Every word that is a command, in turn; NULL: there are no more. */
+static const char *command_word(size_t i)
+{
+	if (i < KF_ARRAY_SIZE(commands))
+		return commands[i].name;
+	i -= KF_ARRAY_SIZE(commands);
+	return i < KF_ARRAY_SIZE(tool_names) ? tool_names[i] : NULL;
+}
+
+/*
+ * The command that word means: itself, or the only one that begins with it. NULL: it begins none.
+ * *ret_status is set, and the message written, if it begins several.
+ */
+static const char *whole_command(const char *word, int *ret_status)
+{
+	const char *found = NULL, *name;
+	char all[128] = "", tool[NAME_MAX + 1];
+	struct kf_error err;
+	size_t count = 0;
+
+	if (!word[0] || find_command(word) || kf_tool_named("kf-", word, tool))
+		return word;
+	for (size_t i = 0; (name = command_word(i)); i++) {
+		if (strncmp(name, word, strlen(word)) != 0)
+			continue;
+		kf_text_add(all, sizeof(all), ", ", name);
+		found = name;
+		count++;
+	}
+	if (count < 2)
+		return found;
+	kf_fail(&err, KF_USAGE, "\"%s\" begins several commands: %s", word, all);
+	*ret_status = kf_usage_error(&err);
+	return NULL;
+}
+
+/* It may be a key: then flash was forgotten. */
+static void hint_key(const char *name, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	const char *key;
+	bool cut;
+
+	if (kf_registry_load(&registry, NULL) == 0 &&
+	    kf_prefix_find(&registry, name, &key, &cut, NULL) == 0 &&
+	    kf_registry_has(&registry, key))
+		kf_error_hint(err, "%s is a board: kf flash %s", key, key);
 }
 
 /* kf NAME for a name that is no command of ours. */
 static int run_other(const char *name, char *const *rest)
 {
-	static const char *const tool_names[] = { "scan", "service", "doctor", "sim" };
 	struct kf_suggestion meant = { .typed = name };
 	struct kf_error err;
+	const char *word;
 
 	if (kf_tool_exec_named("kf-", name, rest, &err) >= 0)
 		return 0;
-	for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++)
-		kf_suggestion_offer(&meant, commands[i].name);
-	for (size_t i = 0; i < KF_ARRAY_SIZE(tool_names); i++)
-		kf_suggestion_offer(&meant, tool_names[i]);
+	for (size_t i = 0; (word = command_word(i)); i++)
+		kf_suggestion_offer(&meant, word);
 	if (err.code == KF_USAGE && meant.word)
 		kf_error_hint(&err, "did you mean kf %s? kf --help lists the commands", meant.word);
+	if (err.code == KF_USAGE)
+		hint_key(name, &err);
 	return fail(&err);
+}
+
+static bool any_option(const char *name, const void *arg)
+{
+	(void)arg;
+	return strcmp(name, "help") != 0 && strcmp(name, "version") != 0;
+}
+
+static int show_options(void)
+{
+	fputs("All options of kf flash, kf build and kf config; kf COMMAND --help has its own:\n\n",
+	      stdout);
+	kf_usage_print_options(options_help, any_option, NULL);
+	fputs(python_help, stdout);
+	return kf_usage_print("\n  -h, --help                the help of kf, or of a command\n"
+			      "  -V, --version             the version\n");
 }
 
 static int show_help(char *const *args)
 {
-	const struct command *command = args[0] ? find_command(args[0]) : NULL;
+	char *const only_help[] = { (char[]){ "--help" }, NULL };
 	int status = kf_usage_arguments("help", args, 0, 1, NULL);
+	const struct command *command;
 	char tool[NAME_MAX + 1];
 	struct kf_error err;
+	const char *name;
 
 	if (status >= 0)
 		return status;
-	if (!args[0])
+	if (args[0] && strcmp(args[0], "options") == 0)
+		return show_options();
+	if (args[0] && strcmp(args[0], "states") == 0)
+		return kf_usage_print(states_help);
+	name = args[0] ? whole_command(args[0], &status) : "help";
+	if (status >= 0)
+		return status;
+	command = name ? find_command(name) : NULL;
+	if (command && strcmp(name, "help") == 0)
 		return kf_usage_print(help);
-	if (!command && !kf_tool_named("kf-", args[0], tool))
+	if (command && command->help)
+		return show_command(command);
+	if (command && strcmp(command->args[0], "kf-config") == 0)
+		return exec_tool(command->args, only_help);
+	if (!command && (!name || !kf_tool_named("kf-", name, tool)))
 		return run_other(args[0], no_words);
 	return kf_tool_exec_help(command ? command->args[0] : tool, &err) < 0 ? fail(&err) : 0;
 }
@@ -418,23 +588,44 @@ static void report_sudo(char *const *args)
 		kf_log_phase("Registry", NULL, "%s", text);
 }
 
+/* kf show KEY and kf set KEY: the key may be cut, too. Elsewhere, it has to be whole. */
+static int run_tool(const struct command *command, char **args)
+{
+	bool keyed = strcmp(command->name, "show") == 0 || strcmp(command->name, "set") == 0;
+	const char *keys[] = { args[0], NULL };
+	int status = 0;
+
+	if (keyed && args[0] && args[0][0] != '-')
+		status = expand_keys(keys);
+	if (status != 0)
+		return status;
+	if (args[0])
+		args[0] = (char *)keys[0]; /* exec changes no word */
+	return exec_tool(command->args, args);
+}
+
 int main(int argc, char *argv[])
 {
 	const struct command *command;
+	int status = -1;
+	const char *name;
 
 	kf_log_init("kf", false);
 	report_sudo(argv + (argc > 0));
 	if (argc < 2 || argv[1][0] == '-')
 		return run_stages(find_command("flash"), false, argc, argv);
-	if (strcmp(argv[1], "help") == 0)
-		return show_help(argv + 2);
-	command = find_command(argv[1]);
+	name = whole_command(argv[1], &status);
+	if (status >= 0)
+		return status;
+	command = name ? find_command(name) : NULL;
 	if (!command)
-		return run_other(argv[1], argv + 2);
-	if (strcmp(command->name, "add") == 0)
+		return run_other(name ? name : argv[1], argv + 2);
+	if (strcmp(name, "help") == 0)
+		return show_help(argv + 2);
+	if (strcmp(name, "add") == 0)
 		return add(argv + 2);
 	if (!command->stages)
-		return exec_tool(command->args, argv + 2);
+		return run_tool(command, argv + 2);
 	argv[1] = argv[0]; /* for getopt's messages */
 	return run_stages(command, true, argc - 1, argv + 1);
 }

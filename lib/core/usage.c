@@ -6,8 +6,59 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/suggestion.h"
 #include "core/text.h"
 #include "core/usage.h"
+
+static const char *shown_command = "";
+
+void kf_usage_command(const char *command)
+{
+	shown_command = command;
+}
+
+/* "see kf flash --help" */
+static void see_help(char *ret, size_t size)
+{
+	kf_text_format(ret, size, "see %s%s%s --help", kf_log_tool(), *shown_command ? " " : "",
+		       shown_command);
+}
+
+/* The long name on a line of a help text; false: there is none. */
+static bool option_name(const char *line, size_t len, char *ret, size_t size)
+{
+	size_t at = strspn(line, " ");
+
+	if (at == 0 || at >= len)
+		return false;
+	if (line[at] == '-' && line[at + 1] != '-')
+		at += strlen("-q, ");
+	if (at >= len || strncmp(line + at, "--", 2) != 0)
+		return false;
+	at += 2;
+	kf_text_format(ret, size, "%.*s", (int)strcspn(line + at, " =[\n"), line + at);
+	return true;
+}
+
+int kf_usage_print_options(const char *text, bool (*wanted)(const char *name, const void *arg),
+			   const void *arg)
+{
+	bool show = false;
+	char name[64];
+	size_t len;
+
+	for (; *text; text += len) {
+		len = strcspn(text, "\n");
+		len += text[len] == '\n';
+		if (option_name(text, len, name, sizeof(name)))
+			show = wanted(name, arg);
+		else if (text[0] != ' ')
+			show = false;
+		if (show)
+			fwrite(text, 1, len, stdout);
+	}
+	return kf_usage_print("");
+}
 
 int kf_usage_print(const char *text)
 {
@@ -22,8 +73,11 @@ int kf_usage_print(const char *text)
 
 int kf_usage_error(struct kf_error *err)
 {
+	char see[96];
+
+	see_help(see, sizeof(see));
 	if (!err->hint[0])
-		kf_error_hint(err, "see %s --help", kf_log_tool());
+		kf_error_hint(err, "%s", see);
 	kf_log_error(NULL, err);
 	return kf_code_status(KF_USAGE);
 }
@@ -41,9 +95,23 @@ int kf_usage_mistake(const char *fmt, ...)
 	return kf_usage_error(&err);
 }
 
-int kf_usage_see(void)
+int kf_usage_see(const struct option *options, char *const *argv)
 {
-	fprintf(stderr, "  see %s --help\n", kf_log_tool());
+	const char *word = argv[optind - 1];
+	char see[96], typed[64];
+	struct kf_suggestion meant = { .typed = typed };
+
+	see_help(see, sizeof(see));
+	if (strncmp(word, "--", 2) == 0) {
+		kf_text_format(typed, sizeof(typed), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+		for (const struct option *o = options; o->name; o++)
+			kf_suggestion_offer(&meant, o->name);
+	}
+	/* One that is spelled right misses its argument, or has one too many. */
+	if (meant.word && meant.edits > 0)
+		fprintf(stderr, "  did you mean --%s? %s\n", meant.word, see);
+	else
+		fprintf(stderr, "  %s\n", see);
 	return kf_code_status(KF_USAGE);
 }
 

@@ -19,8 +19,19 @@ int kf_usage_mistake(const char *fmt, ...) _printf_(1, 2);
 /* The same when err has the message; a hint of its own stays. */
 int kf_usage_error(struct kf_error *err);
 
-/* The line below a message of getopt. */
-int kf_usage_see(void);
+/* The command that hints name behind the tool's name: "see kf flash --help". */
+void kf_usage_command(const char *command);
+
+/* The line below a message of getopt about argv[optind - 1]; it names the option that was meant. */
+int kf_usage_see(const struct option *options, char *const *argv);
+
+/*
+ * Of a help text, write the lines of the options that are wanted, and nothing else. A line of an
+ * option has its long name ("  -q, --quiet"); indented lines without one belong to the option
+ * above.
+ */
+int kf_usage_print_options(const char *text, bool (*wanted)(const char *name, const void *arg),
+			   const void *arg);
 
 /*
  * Check the arguments of a command, or (NULL) of none: min to max of them. wants is the message if

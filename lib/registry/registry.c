@@ -15,10 +15,10 @@
 #include "core/file.h"
 #include "core/lock.h"
 #include "core/paths.h"
+#include "core/suggestion.h"
 #include "core/text.h"
 #include "registry/registry.h"
 #include "registry/settings.h"
-#include "registry/suggestion.h"
 
 enum { LOCK_MS = 5000, FILE_MAX = 1 << 20 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The command or key that a person meant who mistyped it. */
-#ifndef KF_REGISTRY_SUGGESTION_H
-#define KF_REGISTRY_SUGGESTION_H
+/* The command, option or key that a person meant who mistyped it. */
+#ifndef KF_CORE_SUGGESTION_H
+#define KF_CORE_SUGGESTION_H
 
 #include "core/base.h"
 

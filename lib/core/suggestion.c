@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "registry/suggestion.h"
+#include "core/suggestion.h"
 
 enum { WORD_MAX = 32, EDITS_MAX = 2, LETTERS_AN_EDIT = 3 };
 
