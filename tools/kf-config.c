@@ -39,7 +39,8 @@ static struct {
 	struct kf_add request;
 	int64_t timeout_ms, wait_ms;
 	struct kf_remove remove;
-	bool table, quiet, menuconfig, saved, connected, accept_difference, global, from_board;
+	bool table, quiet, menuconfig, saved, connected, accept_difference, global, from_board,
+		prove;
 } opt = { .request.tty = -1, .timeout_ms = TIMEOUT_S * INT64_C(1000), .wait_ms = KF_WAIT_MS };
 
 /* All options: each sets a flag, or copies its argument to a text; the rest is set_option's. */
@@ -63,6 +64,7 @@ static const struct {
 	FLAG("accept-difference", 'A', accept_difference),
 	FLAG("accept-drift", 'A', accept_difference),
 	FLAG("from-board", 'B', from_board),
+	FLAG("prove", 'R', prove),
 	FLAG("global", 'g', global),
 	FLAG("yes", 'y', remove.yes),
 	FLAG("keep-config", 'K', remove.keep),
@@ -101,6 +103,7 @@ static const char help[] =
 	"      --connected            skip boards that are not plugged in\n"
 	"      --from=FILE            save this .config for the board, without menuconfig\n"
 	"      --from-board           save the configuration that its firmware carries\n"
+	"      --prove                find, and save, the one that made what the board runs\n"
 	"      --accept-difference    accept and save changes that the source tree makes\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
 	"      --timeout=SECONDS      time for make olddefconfig (60)\n"
@@ -308,6 +311,11 @@ static int tell(const struct kf_board *board, struct kf_board_told *ret, struct 
 	return r;
 }
 
+static void show_step(const char *key, const char *text)
+{
+	kf_log_phase(phase, key, "%s", text);
+}
+
 static void configure(struct kf_configure *c, json_t *record, const struct kf_board *board)
 {
 	struct kf_error failure = { 0 };
@@ -316,13 +324,18 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 
 	if (kf_configure_board(c, board, &done, &failure) < 0) {
 		kf_error_for(&failure, board->key);
-		if (failure.code != KF_INTERRUPTED)
+		if (failure.code != KF_INTERRUPTED && !c->told)
 			kf_log_error(board->key, &failure);
 		kf_record_set_error(record, kf_log_tool(), &failure);
 		return;
 	}
 	kf_kconfig_summary(&done.kconfig, summary, sizeof(summary));
 	kf_log_phase(phase, board->key, "%s%s", summary, done.saved);
+	if (done.proved)
+		kf_log_phase(phase, board->key,
+			     "proved %.10s: this configuration made %s, byte for byte as the board "
+			     "ran it",
+			     done.proof.time, done.proof.version);
 	if (done.lost[0])
 		kf_log_phase(phase, board->key,
 			     "saved, but not in this tree any more: %s; kf config %s shows what "
@@ -405,7 +418,7 @@ static int look_for_printers(const json_t *records, struct kf_registry *registry
 	json_array_foreach(records, i, record)
 	{
 		if (kf_record_board(record, &board, NULL) == 0 && board.printer.mcu[0] &&
-		    (opt.from_board || kf_saved_config_days(board.key) == -ENOENT))
+		    (opt.from_board || opt.prove || kf_saved_config_days(board.key) == -ENOENT))
 			wanted = true;
 	}
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
@@ -424,6 +437,8 @@ static int filter(char **args, struct kf_error *err)
 				  .klipper_dir = opt.klipper_dir[0] ? opt.klipper_dir : NULL,
 				  .from = opt.from[0] ? opt.from : NULL,
 				  .from_board = opt.from_board,
+				  .prove = opt.prove,
+				  .step = show_step,
 				  .tell = tell,
 				  .show = show_proposal,
 				  .opens = announce_menuconfig,
@@ -472,7 +487,7 @@ static const struct command {
 	const char *wants;			       /* said where there are too few */
 	const char *help;			       /* what stands above its options */
 } commands[] = {
-	{ NULL, filter, 0, 0, "MSCADFBTw", NULL, NULL },
+	{ NULL, filter, 0, 0, "MSCADFBRTw", NULL, NULL },
 	{ "add", add, 0, 0, "knmpPf", NULL,
 	  "usage: kf add [OPTION]...\n\n"
 	  "Register the board that is plugged in. With key, name and MCU it asks nothing.\n\n" },
@@ -584,6 +599,9 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
 	if (opt.from_board && (opt.menuconfig || opt.from[0]))
 		return kf_usage_mistake("--from-board goes with neither --from nor --menuconfig");
+	if (opt.prove && (opt.menuconfig || opt.from[0] || opt.from_board))
+		return kf_usage_mistake("--prove goes with neither --from, --from-board nor "
+					"--menuconfig");
 	argv += optind;
 	command = find_command(*argv);
 	*ret = command;

@@ -93,6 +93,7 @@ static const struct {
 	{ "--accept-drift", 0, no_argument, TO_CONFIG, "--accept-difference", KF_VALUE_ANY },
 	{ "--from", OPT_FROM, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
 	{ "--from-board", OPT_FROM, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--prove", OPT_FROM, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
 	{ "--no-service", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--while-unknown", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--flash-timeout", 0, required_argument, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
@@ -158,6 +159,7 @@ static const char options_help[] =
 	"      --clean               build from nothing\n"
 	"      --accept-difference   accept changes of a newer tree to a saved configuration\n"
 	"      --from-board          save the configuration that its firmware carries\n"
+	"      --prove               find the configuration that made what the board runs\n"
 	"      --from=FILE           save this .config for the board, without menuconfig\n"
 	"      --no-service          leave services alone\n"
 	"      --while-unknown       go on if nobody can say whether the printer prints\n"

@@ -6,6 +6,7 @@
 
 #include "build/configure.h"
 #include "build/kconfig-update.h"
+#include "build/prove.h"
 #include "core/file.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -19,7 +20,7 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 /* Does menuconfig open where a configuration is saved? */
 static bool edits(const struct kf_configure *c)
 {
-	return !c->from && !c->from_board &&
+	return !c->from && !c->from_board && !c->prove &&
 	       (c->menuconfig || (!c->saved && !kf_registry_skip_menuconfig(c->registry)));
 }
 
@@ -48,9 +49,11 @@ json_t *kf_configure_member(const struct kf_configured *done)
 	char sha256[KF_HEX_SIZE];
 
 	kf_sha256(done->kconfig.text, done->kconfig.len, sha256);
-	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "path", done->path, "sha256", sha256, "mcu",
-			 done->kconfig.mcu, "start", (json_int_t)done->kconfig.start, "comm",
-			 kf_comm_name(done->kconfig.comm));
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s*, s:s*}", "path", done->path, "sha256",
+			 sha256, "mcu", done->kconfig.mcu, "start", (json_int_t)done->kconfig.start,
+			 "comm", kf_comm_name(done->kconfig.comm), "proved_version",
+			 done->proved ? done->proof.version : NULL, "proved_time",
+			 done->proved ? done->proof.time : NULL);
 }
 
 /* The user left menuconfig without saving: 0 to go on with what was saved before. */
@@ -173,6 +176,76 @@ static int start_new(const struct kf_configure *c, const struct kf_board *board,
 	return propose(c, board, &told, ret, err);
 }
 
+/* Another configuration than the saved one made what it runs: 1 to save that, after .config.old. */
+static int replaces(const struct kf_configure *c, const char *key, const struct kf_proved *proved,
+		    const struct kf_kconfig *config, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig saved = { 0 };
+	char differences[384];
+	int r;
+
+	if (c->accept_difference)
+		return 1;
+	r = kf_kconfig_parse("the saved configuration", proved->before, strlen(proved->before),
+			     &saved, err);
+	if (r < 0)
+		return r;
+	if (!kf_kconfig_differences(&saved, config, "proved", differences, sizeof(differences)))
+		kf_text_format(differences, sizeof(differences), "they differ in symbols");
+	if (c->tty >= 0)
+		return kf_terminal_confirm(c->tty, err,
+					   "%s: not what is saved made what it runs, but %s: %s. "
+					   "Save that?",
+					   key, proved->from, differences);
+	kf_fail(err, KF_CONFIG_DIFFERENCE, "not what is saved made what it runs, but %s: %s",
+		proved->from, differences);
+	kf_error_hint(err, "to save that: kf config %s --prove --accept-difference", key);
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+}
+
+/* Save what was proved, if it is not saved, and the proof of it. */
+static int save_proved(const struct kf_configure *c, const char *key,
+		       const struct kf_proved *proved, const char **ret_saved, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	bool was_saved = proved->before;
+	int r = 1;
+
+	if (!proved->saved) {
+		r = kf_kconfig_parse("the proved configuration", proved->config,
+				     strlen(proved->config), &config, err);
+		if (r == 0)
+			r = was_saved ? replaces(c, key, proved, &config, err) : 1;
+		if (r > 0)
+			r = kf_saved_config_write(key, &config, err) < 0 ? -EIO : 1;
+		if (r > 0)
+			*ret_saved = was_saved ? "; saved; the configuration before it is kept as "
+						 ".config.old"
+					       : "; saved";
+	}
+	return r <= 0 ? r : kf_proof_save(key, proved->version, proved->image_sha256, err);
+}
+
+static int prove(struct kf_configure *c, const struct kf_board *board, const char **ret_saved,
+		 struct kf_error *err)
+{
+	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	_cleanup_(kf_proved_free) struct kf_proved proved = { 0 };
+	const struct kf_prove p = { .tree = &c->tree,
+				    .key = board->key,
+				    .board = board,
+				    .told = &told,
+				    .timeout_ms = c->timeout_ms,
+				    .wait_ms = c->wait_ms,
+				    .ret_told = &c->told,
+				    .step = c->step };
+	int r = ask(c, board, &told, err);
+
+	if (r == 0)
+		r = kf_prove_board(&p, &proved, err);
+	return r < 0 ? r : save_proved(c, board->key, &proved, ret_saved, err);
+}
+
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
@@ -192,15 +265,18 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 	char own[PATH_MAX];
 	int r;
 
+	c->told = false;
 	r = open_tree(c, board->key, &device, err);
 	if (r == 0 && c->from_board) {
 		r = take_from_board(c, board, own, err);
 		m.from = r > 0 ? own : NULL;
+	} else if (r == 0 && c->prove) {
+		r = prove(c, board, &done.saved, err);
 	} else if (r == 0 && new) {
 		r = start_new(c, board, &device, &m, own, &proposal, err);
 		m.proposal = proposal;
 	}
-	if (r >= 0 && c->tty >= 0 && !m.from && (new || edits(c)))
+	if (r >= 0 && c->tty >= 0 && !m.from && !c->prove && (new || edits(c)))
 		r = menuconfig(c, board, &m, &done.saved, err);
 	if (r < 0)
 		return r;
@@ -211,6 +287,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		done.saved = m.from ? "; saved"
 				    : "; saved; the configuration before it is kept as .config.old";
 	done.days = kf_saved_config_days(board->key);
+	done.proved = kf_proof_load(board->key, &done.proof);
 	*ret = done;
 	return 0;
 }

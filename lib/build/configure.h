@@ -7,6 +7,7 @@
 #include "build/tree.h"
 #include "firmware/kconfig-difference.h"
 #include "firmware/kconfig.h"
+#include "registry/proof.h"
 #include "registry/registry.h"
 
 struct kf_configure {
@@ -15,7 +16,11 @@ struct kf_configure {
 	int tty;		 /* for menuconfig, or -1 */
 	const char *from;	 /* save this file for the board; NULL: no */
 	bool from_board;	 /* save the Kconfig that its firmware carries */
-	kf_tell *tell;		 /* asks a board; NULL: none is asked */
+	bool prove;		 /* find the configuration that made what it runs */
+	/* What a proof is at, for people; NULL: nobody wants to know. */
+	void (*step)(const char *key, const char *text);
+	bool told;     /* ours: why it failed has been told already */
+	kf_tell *tell; /* asks a board; NULL: none is asked */
 	/* A proposal that menuconfig opens with, or that is asked about; NULL: nobody looks. */
 	void (*show)(const char *key, const struct kf_proposal *proposal);
 	void (*opens)(const struct kf_board *board); /* menuconfig does; NULL: nobody looks */
@@ -36,6 +41,8 @@ struct kf_configured {
 	const char *saved;	   /* what was saved just now, for people: "; saved", or "" */
 	char lost[KF_LOST_SIZE];   /* symbols that the tree no longer has, or "" */
 	int days;		   /* since it was saved */
+	bool proved;		   /* what is saved made the firmware that the board ran: */
+	struct kf_proof proof;
 };
 
 /* Is this board to be configured: registered, not excluded, and one of those that are wanted? */
@@ -47,7 +54,8 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
  *
  * KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
  * the user does not want to go on with that), and as
- * kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board.
+ * kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board; with prove kf_prove_board,
+ * and KF_CONFIG_DIFFERENCE: another configuration than the saved one was proved.
  */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);

@@ -49,6 +49,7 @@ static const struct {
 	[KF_CONFIG_DIFFERENCE] = { "config_difference", EINVAL, EX_CONFIG, "" },
 	[KF_NOT_SAVED] = { "not_saved", ECANCELED, EX_CONFIG,
 			   "run it again and save before leaving menuconfig" },
+	[KF_NOT_PROVED] = { "not_proved", EINVAL, STATUS_BOARD, "" },
 	[KF_NO_TREE] = { "no_tree", ENOENT, EX_CONFIG,
 			 "name it with kf set --global klipper_dir=DIR" },
 	[KF_NO_TOOLCHAIN] = { "no_toolchain", ENOENT, EX_CONFIG, "" },

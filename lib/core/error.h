@@ -34,6 +34,7 @@ enum kf_code {
 	KF_NO_CONFIG,	       /* the board has no saved Kconfig */
 	KF_CONFIG_DIFFERENCE,  /* the tree makes something else of a saved Kconfig */
 	KF_NOT_SAVED,	       /* the user left menuconfig without saving */
+	KF_NOT_PROVED,	       /* no configuration that was built made what the board runs */
 	KF_NO_TREE,	       /* the Klipper or Kalico directory is not one */
 	KF_NO_TOOLCHAIN,       /* a compiler or program that the build needs is missing */
 	KF_BUILD_FAILED,       /* make failed */

@@ -215,6 +215,17 @@ int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struct kf_error *e
 	return r < 0 ? kf_fail_sys(err, -r, "process %d: cannot wait", (int)pid) : 0;
 }
 
+void kf_process_wait_out(pid_t pid, int *ret)
+{
+	_cleanup_(kf_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd >= 0 && kf_wait(&pfd, 1, KF_FOREVER) == -EINTR)
+		kf_process_signal(pid, kf_stop_signal());
+	while (waitpid(pid, ret, 0) < 0 && errno == EINTR)
+		;
+}
+
 int kf_process_run(const struct kf_process *p, int64_t deadline_ms, int *ret, struct kf_error *err)
 {
 	pid_t pid;

@@ -34,6 +34,12 @@ _must_check_ int kf_process_start(const struct kf_process *p, pid_t *ret, struct
  */
 _must_check_ int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struct kf_error *err);
 
+/*
+ * Wait however long it takes. A stop signal is passed on to pid once, which ends in its own time:
+ * for one of our programs that has a board to bring back. *ret is wait(2)'s status.
+ */
+void kf_process_wait_out(pid_t pid, int *ret);
+
 /* Start and wait. A status other than 0 is not an error of this function: see *ret. */
 _must_check_ int kf_process_run(const struct kf_process *p, int64_t deadline_ms, int *ret,
 				struct kf_error *err);

@@ -184,8 +184,9 @@ static int not_found(const uint8_t *image, size_t len, struct kf_error *err)
 	return kf_fail(err, KF_BAD_IMAGE, "no data dictionary of Klipper or Kalico in it");
 }
 
-int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret, size_t *ret_len,
-			    struct kf_dictionary *ret_read, struct kf_error *err)
+int kf_dictionary_locate(const uint8_t *image, size_t len, size_t *ret_at, size_t *ret_used,
+			 char **ret, size_t *ret_len, struct kf_dictionary *ret_read,
+			 struct kf_error *err)
 {
 	_cleanup_(kf_freep) uint8_t *out = malloc(KF_DICTIONARY_MAX);
 	const uint8_t *end = image + len;
@@ -201,6 +202,8 @@ int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret, size_t
 			continue;
 		if (inflate_stream(p, (size_t)(end - p), out, &out_bytes, &used) == INFLATED &&
 		    kf_dictionary_parse((const char *)out, out_bytes, ret_read, NULL) == 0) {
+			*ret_at = (size_t)(p - image);
+			*ret_used = used;
 			*ret = (char *)TAKE_PTR(out);
 			*ret_len = out_bytes;
 			return 0;
@@ -210,6 +213,14 @@ int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret, size_t
 		budget -= out_bytes + FIND_SETUP;
 	}
 	return not_found(image, len, err);
+}
+
+int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret, size_t *ret_len,
+			    struct kf_dictionary *ret_read, struct kf_error *err)
+{
+	size_t at, used;
+
+	return kf_dictionary_locate(image, len, &at, &used, ret, ret_len, ret_read, err);
 }
 
 int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *ret,

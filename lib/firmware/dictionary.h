@@ -48,6 +48,11 @@ _must_check_ int kf_dictionary_find_json(const uint8_t *image, size_t len, char 
 					 size_t *ret_len, struct kf_dictionary *ret_read,
 					 struct kf_error *err);
 
+/* The same, and where in the image it is packed: *ret_used bytes from *ret_at on. */
+_must_check_ int kf_dictionary_locate(const uint8_t *image, size_t len, size_t *ret_at,
+				      size_t *ret_used, char **ret, size_t *ret_len,
+				      struct kf_dictionary *ret_read, struct kf_error *err);
+
 /*
  * The version without the build suffix (-YYYYMMDD_HHMMSS-host) that Klipper's build adds
  * to a dirty tree or a mixed toolchain: v0.13.0-730-g84104bbbd or ...-dirty. Two builds of

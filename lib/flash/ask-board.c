@@ -2,19 +2,27 @@
 #include "flash/ask-board.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "firmware/dictionary.h"
 #include "katapult/session.h"
 #include "link/serial.h"
 #include "mcu/identify.h"
 
 enum { BAUD = 250000, ASK_MS = 10000 };
 
-static int ask_klipper(int fd, struct kf_facts *ret, struct kf_error *err)
+static int ask_klipper(int fd, struct kf_board_told *ret, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *json = NULL;
+	struct kf_dictionary dictionary;
 	size_t len = 0;
 	int r = kf_klipper_dictionary(fd, kf_now_ms() + ASK_MS, &json, &len, err);
 
-	return r < 0 ? r : kf_facts_parse(json, len, ret, err);
+	if (r == 0)
+		r = kf_dictionary_parse(json, len, &dictionary, err);
+	if (r == 0)
+		r = kf_facts_parse(json, len, &ret->facts, err);
+	if (r == 0)
+		kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
+	return r;
 }
 
 static int ask_katapult(int fd, struct kf_board_told *ret, struct kf_error *err)
@@ -45,6 +53,6 @@ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct
 	r = kf_serial_open(board->tty, BAUD, &fd, err);
 	if (r < 0)
 		return r;
-	return board->mode == KF_MODE_KLIPPER ? ask_klipper(fd, &ret->facts, err)
+	return board->mode == KF_MODE_KLIPPER ? ask_klipper(fd, ret, err)
 					      : ask_katapult(fd, ret, err);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "klippy/printer-config.h"
 #include "printer/boards.h"
 #include "printer/described.h"
@@ -52,6 +53,7 @@ int kf_printers_tell(const struct kf_printers *printers, const struct kf_board *
 		r = kf_facts_from(mcu->constants, kconfig, NULL, &ret->facts, err);
 		if (r < 0)
 			return r;
+		kf_text_format(ret->version, sizeof(ret->version), "%s", mcu->version);
 	}
 	read_pins(printer, mcu, ret);
 	return ret->facts.constants ? 1 : 0;

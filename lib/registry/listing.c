@@ -6,6 +6,7 @@
 #include "board/record.h"
 #include "core/text.h"
 #include "registry/listing.h"
+#include "registry/proof.h"
 #include "registry/saved-config.h"
 #include "registry/settings.h"
 
@@ -25,6 +26,7 @@ json_t *kf_listing_device(const struct kf_registry *registry, const char *key)
 {
 	json_t *device = json_object_get(json_object_get(registry->root, "devices"), key);
 	json_t *object = json_pack("{s:s}", "key", key);
+	struct kf_proof proof;
 	int days = kf_saved_config_days(key);
 	char path[PATH_MAX];
 
@@ -32,6 +34,12 @@ json_t *kf_listing_device(const struct kf_registry *registry, const char *key)
 	if (days >= 0 && kf_saved_config_path(key, path, NULL) == 0)
 		json_object_set_new(object, "saved_config",
 				    json_pack("{s:s, s:i}", "path", path, "days", days));
+	if (kf_proof_load(key, &proof))
+		json_object_set_new(object, "proved",
+				    json_pack("{s:s, s:s, s:s, s:s}", "version", proof.version,
+					      "time", proof.time, "config_sha256",
+					      proof.config_sha256, "image_sha256",
+					      proof.image_sha256));
 	return object;
 }
 

@@ -97,6 +97,10 @@ def dictionary(config):
         "endstop_state oid=%c homing=%c next_clock=%u pin_value=%c", "starting",
     ]
     constants = {"MCU": mcu, "CLOCK_FREQ": config["CLOCK_FREQ"], "STATS_SUMSQ_BASE": 256}
+    if "MACH_STM32" in config and "STM32_CLOCK_REF_INTERNAL" not in config:
+        constants["RESERVE_PINS_crystal"] = "PH0,PH1"
+    if "STM32_USB_PA11_PA12" in config:
+        constants["RESERVE_PINS_USB"] = "PA11,PA12"
     if "USBCANBUS" in config:
         constants["CANBUS_BRIDGE"] = 1
     if "SERIAL_BAUD" in config:

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * All that takes long comes first: the printer is down only while its board is read. What is known
+ * (saved, carried) is tried before what is proposed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "board/identity.h"
+#include "board/record.h"
+#include "build/aside.h"
+#include "build/family.h"
+#include "build/olddefconfig.h"
+#include "build/prove.h"
+#include "build/toolchain.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/lock.h"
+#include "core/paths.h"
+#include "core/text.h"
+#include "core/toolpath.h"
+#include "firmware/image.h"
+#include "firmware/same-firmware.h"
+#include "registry/saved-config.h"
+
+enum {
+	GIT_MS = 60000,
+	BUILD_MS = 15 * 60 * 1000,
+	TOOLCHAIN_MS = 20000,
+	JOBS_MAX = 32,
+	DEPTH_MAX = 8,	  /* questions that are answered one after the other */
+	START_BYTES = 64, /* what is read to learn where Katapult starts the application */
+};
+
+struct candidate {
+	char from[KF_NAME_SIZE];
+	bool saved, judged;
+	struct kf_kconfig config; /* as the revision completes it */
+	struct kf_image image;
+	char why[256]; /* it is not the one */
+};
+
+struct run {
+	const struct kf_prove *prove;
+	struct kf_tree aside;
+	char dir[PATH_MAX]; /* of ours, below the cache */
+	struct kf_board_told told;
+	struct candidate list[KF_PROVE_MAX];
+	size_t count, left_out;
+	struct kf_error failed; /* of the last candidate that could not be built */
+	uint8_t *data;		/* what was read */
+	size_t data_bytes;
+	uint32_t start;
+	char build[KF_NAME_SIZE]; /* its build_versions */
+};
+
+void kf_proved_free(struct kf_proved *proved)
+{
+	free(proved->config);
+	free(proved->before);
+}
+
+static _printf_(2, 3) void step(const struct run *run, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!run->prove->step)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	run->prove->step(run->prove->key, text);
+}
+
+/* Why no build of this version can be the same, before anything is done; or its parts. */
+static int check_version(const char *version, struct kf_version *ret, struct kf_error *err)
+{
+	if (!version[0])
+		return kf_fail(err, KF_NOT_PROVED,
+			       "the board does not tell the version that it runs");
+	if (!kf_version_parse(version, ret))
+		return kf_fail(err, KF_NOT_PROVED,
+			       "it runs %s, which names no commit: it cannot be built again",
+			       version);
+	if (!ret->dirty)
+		return 0;
+	kf_fail(err, KF_NOT_PROVED,
+		"it runs %s, which was built from a changed source tree: it cannot be built again",
+		version);
+	kf_error_hint(err, "flash it with firmware of a clean tree first");
+	return kf_code_errno(KF_NOT_PROVED);
+}
+
+static int complete(const struct run *run, const char *text, size_t len, struct kf_kconfig *ret,
+		    struct kf_error *err)
+{
+	return kf_olddefconfig(&run->aside, run->dir, text, len, run->prove->wait_ms,
+			       kf_now_ms() + run->prove->timeout_ms, ret, err);
+}
+
+/* Add a configuration that the revision has completed, unless it is there already. */
+static void add(struct run *run, struct kf_kconfig *config, bool saved, const char *from)
+{
+	struct candidate *new = &run->list[run->count];
+
+	for (size_t i = 0; i < run->count; i++)
+		if (strcmp(run->list[i].config.text, config->text) == 0)
+			return;
+	if (run->count == KF_PROVE_MAX) {
+		run->left_out++;
+		return;
+	}
+	new->saved = saved;
+	kf_text_format(new->from, sizeof(new->from), "%s", from);
+	new->config = *config;
+	*config = (struct kf_kconfig){ 0 }; /* the candidate's now */
+	run->count++;
+}
+
+static int add_text(struct run *run, const char *text, size_t len, bool saved, const char *from,
+		    struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	int r = complete(run, text, len, &config, err);
+
+	if (r == 0)
+		add(run, &config, saved, from);
+	else
+		kf_error_prefix(err, "%s", from);
+	return r;
+}
+
+/* The saved configuration, and the one that the firmware carries. */
+static int add_known(struct run *run, struct kf_error *err)
+{
+	const struct kf_prove *prove = run->prove;
+	_cleanup_(kf_freep) char *text = NULL;
+	char path[PATH_MAX];
+	size_t len;
+	int r = kf_saved_config_path(prove->key, path, err);
+
+	if (r == 0 && access(path, F_OK) == 0) {
+		r = kf_file_read(path, KF_SAVED_CONFIG_MAX, &text, &len, err);
+		if (r == 0)
+			r = add_text(run, text, len, true, "the saved configuration", err);
+	}
+	if (r == 0 && run->told.facts.kconfig)
+		r = add_text(run, run->told.facts.kconfig, strlen(run->told.facts.kconfig), false,
+			     "the Kconfig that its firmware carries", err);
+	return r;
+}
+
+static struct kf_told known(const struct run *run)
+{
+	const struct kf_board *board = run->prove->board;
+	const struct kf_board_told *told = &run->told;
+
+	return (struct kf_told){
+		.facts = told->facts.constants ? &told->facts : NULL,
+		.mcu = told->mcu[0] ? told->mcu : board->mcu,
+		.usb = board->mode == KF_MODE_KLIPPER ? &board->usb : NULL,
+		.katapult = told->katapult,
+		.katapult_start = told->katapult_start,
+		.pins = told->has_pins ? &told->pins : NULL,
+	};
+}
+
+/* The first question that has something to choose from; count: none. */
+static size_t open_question(const struct kf_proposal *p)
+{
+	size_t i = 0;
+
+	while (i < p->question_count && p->questions[i].count == 0)
+		i++;
+	return i;
+}
+
+/*
+ * Complete the proposal and add it, with each choice of each question that then is open. One that
+ * the revision does not take is left out.
+ */
+static int add_choices(struct run *run, struct kf_proposal *p, const char *from, size_t depth,
+		       struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	const struct kf_told told = known(run);
+	char label[KF_NAME_SIZE];
+	size_t asked;
+	int r = kf_proposal_complete(p, &run->aside, &told, run->dir, run->prove->wait_ms,
+				     kf_now_ms() + run->prove->timeout_ms, &config, err);
+
+	if (r < 0)
+		return r;
+	asked = open_question(p);
+	if (asked == p->question_count || depth == DEPTH_MAX) {
+		add(run, &config, false, from);
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < p->questions[asked].count; i++) {
+		_cleanup_(kf_freep) struct kf_proposal *answered = malloc(sizeof(*answered));
+
+		if (run->count == KF_PROVE_MAX) {
+			run->left_out++;
+			continue;
+		}
+		if (!answered)
+			return kf_fail_sys(err, ENOMEM, "a proposal");
+		*answered = *p;
+		kf_text_format(label, sizeof(label), "%s, %s", from,
+			       p->questions[asked].choices[i].label);
+		if (kf_proposal_answer(answered, asked, i))
+			r = add_choices(run, answered, label, depth + 1, err);
+	}
+	return r;
+}
+
+static bool asks_offset(const struct kf_proposal *p)
+{
+	for (size_t i = 0; i < p->question_count; i++)
+		if (strcmp(p->questions[i].what, kf_subject_name(KF_SUBJECT_OFFSET)) == 0)
+			return true;
+	return false;
+}
+
+/* The record's "read" member of kf-flash's output, or its error. */
+static int take_record(int out, int status, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *records = NULL;
+	const json_t *error, *record;
+	const char *code, *message, *hint;
+	int r = kf_records_load(out, &records, err);
+
+	if (r < 0)
+		return r;
+	record = json_array_get(records, 0);
+	*ret = json_incref(json_object_get(record, "read"));
+	error = json_object_get(record, "error");
+	if (*ret && !json_is_object(error))
+		return 0;
+	code = json_string_value(json_object_get(error, "code"));
+	if (!code || kf_code_find(code) == KF_CODE_COUNT)
+		return kf_fail(err, KF_INTERNAL, "kf-flash --read ended with status %d",
+			       kf_process_status(status));
+	message = json_string_value(json_object_get(error, "message"));
+	hint = json_string_value(json_object_get(error, "hint"));
+	kf_fail(err, kf_code_find(code), "%s", message ? message : code);
+	kf_error_hint(err, "%s", hint ? hint : "");
+	return kf_code_errno(err->code);
+}
+
+/* Run kf-flash --read; config (may be NULL) says what is thought to run there. */
+static int run_flash(const struct run *run, const struct kf_kconfig *config, const char *path,
+		     size_t bytes, json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *records = json_array();
+	_cleanup_(kf_closep) int in = -1, out = -1;
+	json_t *record = kf_record_new(run->prove->board);
+	char program[PATH_MAX], file[PATH_MAX + 8], count[48];
+	const char *const argv[] = { program, "--json", file, count, NULL };
+	struct kf_process process = { .argv = argv, .err = STDERR_FILENO, .foreground = true };
+	int status = 0, r;
+	pid_t pid;
+
+	if (config)
+		json_object_set_new(record, "config",
+				    json_pack("{s:s, s:I}", "mcu", config->mcu, "start",
+					      (json_int_t)config->start));
+	json_array_append_new(records, record);
+	r = kf_tool_find("kf-flash", program, err);
+	if (r == 0)
+		r = kf_records_save(records, &in, err);
+	if (r == 0)
+		r = kf_records_file(&out, err);
+	if (r < 0)
+		return r;
+	kf_text_format(file, sizeof(file), "--read=%s", path);
+	kf_text_format(count, sizeof(count), "--bytes=%zu", bytes);
+	process.in = in;
+	process.out = out;
+	r = kf_process_start(&process, &pid, err);
+	if (r < 0)
+		return r;
+	kf_process_wait_out(pid, &status);
+	*run->prove->ret_told = true;
+	r = kf_stopped() ? kf_fail_stopped(err) : take_record(out, status, ret, err);
+	if (r == 0)
+		*run->prove->ret_told = false;
+	return r;
+}
+
+/* Read so many bytes of what the board runs. */
+static int read_board(struct run *run, const struct kf_kconfig *config, size_t bytes,
+		      struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *read = NULL;
+	char path[PATH_MAX], *data = NULL;
+	const char *mcu;
+	size_t len;
+	int r;
+
+	if (!kf_text_format(path, sizeof(path), "%s/read.bin", run->dir))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", run->dir);
+	r = run_flash(run, config, path, bytes, &read, err);
+	if (r == 0)
+		r = kf_file_read(path, bytes, &data, &len, err);
+	unlink(path);
+	if (r < 0)
+		return r;
+	free(run->data);
+	run->data = (uint8_t *)data;
+	run->data_bytes = len;
+	run->start = (uint32_t)json_integer_value(json_object_get(read, "start"));
+	run->told.katapult = true;
+	run->told.katapult_start = run->start;
+	mcu = json_string_value(json_object_get(read, "mcu"));
+	if (mcu)
+		kf_text_clean(run->told.mcu, sizeof(run->told.mcu), mcu, strlen(mcu));
+	return 0;
+}
+
+/*
+ * The proposal of that revision. Where nothing but Katapult tells where the firmware starts, it is
+ * asked that first: a read of a few bytes.
+ */
+static int add_proposed(struct run *run, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
+	struct kf_told told = known(run);
+	int r;
+
+	if (!p)
+		return kf_fail_sys(err, ENOMEM, "a proposal");
+	r = kf_proposal_make(&run->aside, &told, p, err);
+	if (r == 0)
+		r = kf_proposal_complete(p, &run->aside, &told, run->dir, run->prove->wait_ms,
+					 kf_now_ms() + run->prove->timeout_ms, &config, err);
+	if (r == 0 && !told.katapult && asks_offset(p)) {
+		step(run, "its Katapult is asked where the firmware starts");
+		r = read_board(run, NULL, START_BYTES, err);
+		told = known(run);
+		if (r == 0)
+			r = kf_proposal_make(&run->aside, &told, p, err);
+	}
+	return r < 0 ? r : add_choices(run, p, "the proposal", 0, err);
+}
+
+/* As many compilers as there are processors: GNU make takes its jobs from this pipe. */
+static int open_tokens(int ret[3], struct kf_error *err)
+{
+	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+
+	ret[2] = -1;
+	if (pipe2(ret, O_CLOEXEC) < 0)
+		return kf_fail_sys(err, errno, "cannot make a pipe");
+	for (long i = 1; i < jobs && i < JOBS_MAX; i++)
+		IGNORE_RESULT(write(ret[1], "+", 1));
+	return 0;
+}
+
+static int load_image(const char *out, struct kf_image *ret, struct kf_error *err)
+{
+	char path[PATH_MAX];
+
+	for (enum kf_format f = 0; f < KF_FORMAT_COUNT; f++)
+		if (kf_text_format(path, sizeof(path), "%sklipper.%s", out, kf_format_name(f)) &&
+		    access(path, F_OK) == 0)
+			return kf_image_load(path, ret, err);
+	return kf_fail(err, KF_BUILD_FAILED, "make succeeded, but left no firmware");
+}
+
+static int make_image(struct run *run, struct candidate *c, int log, const char *log_path,
+		      struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *compiler = NULL;
+	int tokens[3] = { -1, -1, -1 }, status = 0, r;
+	char out[PATH_MAX], config[PATH_MAX];
+	const struct kf_make make = { .tree = &run->aside,
+				      .out = out,
+				      .config = config,
+				      .tokens = tokens,
+				      .compile = true,
+				      .tty = -1,
+				      .log_fd = log,
+				      .wait_ms = run->prove->wait_ms,
+				      .deadline_ms = kf_now_ms() + BUILD_MS };
+
+	if (!kf_text_format(out, sizeof(out), "%s/out/", run->dir) ||
+	    !kf_text_format(config, sizeof(config), "%s/build.config", run->dir))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", run->dir);
+	r = kf_toolchain_check(&run->aside, &c->config, kf_now_ms() + TOOLCHAIN_MS, &compiler, err);
+	if (r == 0)
+		r = kf_dir_remove(out, err);
+	if (r == 0)
+		r = kf_file_write(config, c->config.text, c->config.len, err);
+	if (r == 0)
+		r = open_tokens(tokens, err);
+	if (r == 0)
+		r = kf_tree_make(&make, &status, err);
+	kf_closep(&tokens[0]);
+	kf_closep(&tokens[1]);
+	if (r == 0 && status)
+		r = kf_make_failed(&run->aside, "", status, "", out, log_path, err);
+	return r < 0 ? r : load_image(out, &c->image, err);
+}
+
+/* Build one candidate: 0, also where it cannot be built, which another one may. */
+static int build(struct run *run, struct candidate *c, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int log = -1;
+	char path[PATH_MAX];
+	int r = kf_path(KF_DIR_STATE, path, err, "logs/%s-prove.log", run->prove->key);
+
+	if (r == 0)
+		r = kf_dir_make_parent(path, err);
+	if (r < 0)
+		return r;
+	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (log < 0)
+		return kf_fail_sys(err, errno, "%s: cannot write", path);
+	step(run, "building %s at %s", c->from, run->told.version);
+	r = make_image(run, c, log, path, &run->failed);
+	if (r == -EINTR)
+		*err = run->failed;
+	else if (r < 0)
+		kf_text_format(c->why, sizeof(c->why), "it cannot be built: %s",
+			       run->failed.message);
+	return r == -EINTR ? r : 0;
+}
+
+/* Build what is not built; *ret_bytes is how much of the board has to be read. */
+static int build_all(struct run *run, size_t *ret_bytes, struct kf_error *err)
+{
+	size_t built = 0;
+
+	*ret_bytes = 0;
+	for (size_t i = 0; i < run->count; i++) {
+		struct candidate *c = &run->list[i];
+		int r = c->image.data || c->why[0] ? 0 : build(run, c, err);
+
+		if (r < 0)
+			return r;
+		built += c->image.data != NULL;
+		if (c->image.len > *ret_bytes)
+			*ret_bytes = c->image.len;
+	}
+	if (built || run->count == 0)
+		return 0;
+	*err = run->failed;
+	return kf_code_errno(err->code);
+}
+
+/* Is what was read what the board said that it runs? */
+static int check_read(struct run *run, struct kf_error *err)
+{
+	struct kf_dictionary dictionary;
+
+	if (kf_dictionary_find(run->data, run->data_bytes, &dictionary, NULL) < 0)
+		return 0; /* the candidates are shorter than what runs: none is it */
+	kf_text_format(run->build, sizeof(run->build), "%s", dictionary.build);
+	if (strcmp(dictionary.version, run->told.version) == 0)
+		return 0;
+	return kf_fail(err, KF_NOT_PROVED, "it says that it runs %s, and in its flash is %s",
+		       run->told.version, dictionary.version);
+}
+
+static bool judge(struct run *run, struct candidate *c, bool *ret_stamped)
+{
+	uint32_t start = c->image.start_known ? c->image.start : c->config.start;
+	enum kf_same same;
+
+	c->judged = true;
+	if (!c->image.data)
+		return false;
+	if (!kf_mcu_same(run->told.mcu, c->config.mcu) || start != run->start) {
+		kf_text_format(c->why, sizeof(c->why),
+			       "it is for %s at 0x%08x, Katapult is on %s "
+			       "and starts 0x%08x",
+			       c->config.mcu, start, run->told.mcu, run->start);
+		return false;
+	}
+	same = kf_firmware_same(c->image.data, c->image.len, run->data, run->data_bytes, start,
+				c->why, sizeof(c->why));
+	*ret_stamped = same == KF_SAME_STAMPED;
+	return same == KF_SAME || same == KF_SAME_STAMPED;
+}
+
+static int take(const struct run *run, const struct candidate *c, bool stamped,
+		struct kf_proved *ret, struct kf_error *err)
+{
+	struct kf_proved proved = { .saved = c->saved, .stamped = stamped };
+	const struct candidate *first = &run->list[0];
+
+	proved.config = strdup(c->config.text);
+	if (first->saved)
+		proved.before = strdup(first->config.text);
+	if (!proved.config || (first->saved && !proved.before)) {
+		kf_proved_free(&proved);
+		return kf_fail_sys(err, ENOMEM, "a configuration");
+	}
+	memcpy(proved.from, c->from, sizeof(proved.from));
+	memcpy(proved.image_sha256, c->image.sha256, sizeof(proved.image_sha256));
+	memcpy(proved.version, run->told.version, sizeof(proved.version));
+	*ret = proved;
+	return 1;
+}
+
+/* Compare each candidate that was not yet. 1: *ret is the one. */
+static int find(struct run *run, struct kf_proved *ret, struct kf_error *err)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		struct candidate *c = &run->list[i];
+		bool stamped = false;
+
+		if (c->judged || !judge(run, c, &stamped))
+			continue;
+		return take(run, c, stamped, ret, err);
+	}
+	return 0;
+}
+
+/* Build the candidates, read the board as far as they go, compare. */
+static int try_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
+{
+	const struct kf_kconfig *likely = NULL;
+	size_t bytes;
+	int r = build_all(run, &bytes, err);
+
+	for (size_t i = 0; i < run->count && !likely; i++)
+		if (run->list[i].image.data)
+			likely = &run->list[i].config;
+	if (r < 0 || bytes == 0)
+		return r;
+	if (bytes > run->data_bytes)
+		r = read_board(run, likely, bytes, err);
+	if (r == 0)
+		r = check_read(run, err);
+	return r < 0 ? r : find(run, ret, err);
+}
+
+/* None made it: why, of the first; and whether the compilers are others. */
+static int none(const struct run *run, struct kf_error *err)
+{
+	const struct candidate *first = &run->list[0];
+	const char *build = "";
+	char more[48] = "";
+
+	for (size_t i = 0; i < run->count && !build[0]; i++)
+		build = run->list[i].image.dictionary.build;
+	if (run->left_out)
+		kf_text_format(more, sizeof(more), ", and %zu more were not tried", run->left_out);
+	kf_fail(err, KF_NOT_PROVED, "none of %zu configurations made %s%s: %s: %s", run->count,
+		run->told.version, more, first->from, first->why);
+	if (run->build[0] && build[0] && strcmp(run->build, build) != 0)
+		kf_error_hint(err,
+			      "it was built by other compilers (%s) than there are here (%s): the "
+			      "same configuration makes other bytes with them",
+			      run->build, build);
+	else
+		kf_error_hint(err,
+			      "save what it was built with (kf config %s, or --from=FILE), "
+			      "then prove that",
+			      run->prove->key);
+	return kf_code_errno(KF_NOT_PROVED);
+}
+
+/* What is known; where that is not it, what is proposed. */
+static int prove_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
+{
+	int r = add_known(run, err);
+
+	if (r == 0)
+		r = try_all(run, ret, err);
+	if (r == 0)
+		r = add_proposed(run, err);
+	if (r == 0)
+		r = try_all(run, ret, err);
+	if (r > 0)
+		return 0;
+	return r < 0 ? r : none(run, err);
+}
+
+static int prepare(struct run *run, int *ret_lock, struct kf_error *err)
+{
+	const struct kf_prove *prove = run->prove;
+	struct kf_version version;
+	char path[PATH_MAX];
+	int r = check_version(prove->told->version, &version, err);
+
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, run->dir, err, "configs/%s/prove", prove->key);
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/prove.lock", prove->key);
+	if (r == 0)
+		r = kf_lock_take(path, kf_now_ms() + prove->wait_ms, ret_lock, err);
+	if (r == 0)
+		r = kf_dir_remove(run->dir, err); /* of one that was killed */
+	if (r < 0)
+		return r;
+	kf_text_format(path, sizeof(path), "%.*s/tree", PATH_MAX - 8, run->dir);
+	return kf_aside_open(prove->tree, &version, path, kf_now_ms() + GIT_MS, &run->aside, err);
+}
+
+int kf_prove_board(const struct kf_prove *prove, struct kf_proved *ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct run *run = calloc(1, sizeof(*run));
+	_cleanup_(kf_closep) int lock = -1;
+	int r;
+
+	if (!run)
+		return kf_fail_sys(err, ENOMEM, "a proof");
+	run->prove = prove;
+	run->told = *prove->told;
+	r = prepare(run, &lock, err);
+	if (r == 0)
+		r = prove_all(run, ret, err);
+	for (size_t i = 0; i < run->count; i++) {
+		kf_kconfig_free(&run->list[i].config);
+		kf_image_free(&run->list[i].image);
+	}
+	free(run->data);
+	if (lock >= 0)
+		IGNORE_RESULT(kf_dir_remove(run->dir, NULL)); /* else the next proof does */
+	return r;
+}

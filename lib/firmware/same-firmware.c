@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "core/text.h"
+#include "firmware/dictionary.h"
+#include "firmware/same-firmware.h"
+
+/* The dictionary of an image, and where it is packed. */
+struct packed {
+	size_t at, used;
+	json_t *json; /* without the stamps */
+	struct kf_dictionary read;
+};
+
+static void free_packed(struct packed *packed)
+{
+	json_decref(packed->json);
+}
+
+static bool find_packed(const uint8_t *image, size_t len, struct packed *ret)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	char version[KF_NAME_SIZE];
+	size_t text_bytes;
+
+	if (kf_dictionary_locate(image, len, &ret->at, &ret->used, &text, &text_bytes, &ret->read,
+				 NULL) < 0)
+		return false;
+	ret->json = json_loadb(text, text_bytes, 0, NULL);
+	kf_version_strip(ret->read.version, version);
+	json_object_set_new(ret->json, "version", json_string(version));
+	json_object_del(ret->json, "build_versions");
+	return ret->json != NULL;
+}
+
+/* The first member that is not in both, or not the same: "config.CLOCK_FREQ". */
+static void name_difference(const json_t *a, const json_t *b, char *ret, size_t size)
+{
+	const char *name, *inner;
+	json_t *value, *other;
+
+	kf_text_format(ret, size, "one has more members");
+	json_object_foreach((json_t *)a, name, value)
+	{
+		other = json_object_get(b, name);
+		if (json_equal(value, other))
+			continue;
+		kf_text_clean(ret, size, name, strlen(name));
+		if (!json_is_object(value) || strcmp(name, "config") != 0)
+			return;
+		json_object_foreach(value, inner, value)
+		{
+			if (json_equal(value, json_object_get(other, inner)))
+				continue;
+			kf_text_clean(ret, size, inner, strlen(inner));
+			return;
+		}
+		return;
+	}
+}
+
+/* The first byte that differs, of len; len: none. */
+static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && a[i] == b[i])
+		i++;
+	return i;
+}
+
+static enum kf_same differ_at(uint32_t address, char *ret_why, size_t size)
+{
+	kf_text_format(ret_why, size, "the first other byte is at 0x%08x", address);
+	return KF_SAME_NOT;
+}
+
+/* Both dictionaries are known: theirs first, for they say most; then the bytes around them. */
+static enum kf_same compare(const struct packed *a, const struct packed *b, const uint8_t *built,
+			    const uint8_t *read, size_t len, uint32_t start, char *ret_why,
+			    size_t size)
+{
+	size_t head = a->at < b->at ? a->at : b->at, at, end;
+	char name[KF_NAME_SIZE];
+
+	if (!json_equal(a->json, b->json)) {
+		name_difference(a->json, b->json, name, sizeof(name));
+		kf_text_format(ret_why, size, "its dictionary has another %s", name);
+		return KF_SAME_NOT;
+	}
+	at = first_difference(built, read, head);
+	if (at < head || a->at != b->at)
+		return differ_at(start + (uint32_t)at, ret_why, size);
+	if (a->used != b->used) {
+		kf_text_format(ret_why, size,
+			       "their versions (%s and %s) are packed into %zu and %zu bytes, so "
+			       "all behind them is elsewhere",
+			       a->read.version, b->read.version, a->used, b->used);
+		return KF_SAME_UNKNOWN;
+	}
+	end = a->at + a->used;
+	at = end + first_difference(built + end, read + end, len - end);
+	return at == len ? KF_SAME_STAMPED : differ_at(start + (uint32_t)at, ret_why, size);
+}
+
+enum kf_same kf_firmware_same(const uint8_t *built, size_t built_bytes, const uint8_t *read,
+			      size_t read_bytes, uint32_t start, char *ret_why, size_t size)
+{
+	_cleanup_(free_packed) struct packed a = { 0 }, b = { 0 };
+
+	if (size)
+		ret_why[0] = '\0';
+	if (built_bytes <= read_bytes && memcmp(built, read, built_bytes) == 0)
+		return KF_SAME;
+	if (!find_packed(built, built_bytes, &a) || !find_packed(read, read_bytes, &b)) {
+		kf_text_format(ret_why, size, "no dictionary of Klipper is at its place");
+		return KF_SAME_NOT;
+	}
+	if (built_bytes > read_bytes) {
+		kf_text_format(ret_why, size, "it is longer than what was read");
+		return KF_SAME_NOT;
+	}
+	return compare(&a, &b, built, read, built_bytes, start, ret_why, size);
+}

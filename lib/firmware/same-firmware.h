@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Are two images one firmware? Klipper's build stamps an image in its dictionary alone: the version
+ * ends in date and host where the tree was not clean or the compilers are of several versions, and
+ * build_versions names the compilers. All other bytes follow from source, configuration and
+ * compiler.
+ */
+#ifndef KF_FIRMWARE_SAME_FIRMWARE_H
+#define KF_FIRMWARE_SAME_FIRMWARE_H
+
+#include "core/error.h"
+
+enum kf_same {
+	KF_SAME,	 /* every byte */
+	KF_SAME_STAMPED, /* every byte but the stamps */
+	KF_SAME_NOT,	 /* two configurations, sources or compilers */
+	KF_SAME_UNKNOWN, /* the stamps differ in length, and what lies behind them is elsewhere */
+};
+
+/*
+ * Compare the image that make built with what was read from a board, which may be longer. Both may
+ * be hostile. why, for KF_SAME_NOT and _UNKNOWN, is a part of a sentence: the first difference.
+ */
+enum kf_same kf_firmware_same(const uint8_t *built, size_t built_bytes, const uint8_t *read,
+			      size_t read_bytes, uint32_t start, char *ret_why, size_t size);
+
+#endif

@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154,SC2016 # run sets stderr; bash -c has $ of its own
+#
+# kf config KEY --prove: which configuration made the firmware that a board runs?
+load helper
+load flash
+
+# The board runs what the tree's first commit makes with a 12 MHz crystal; the tree has moved on since.
+setup_file() {
+	export FAKE=$BATS_FILE_TMPDIR/fake PYTHONDONTWRITEBYTECODE=1 ORIGIN=$BATS_FILE_TMPDIR/klipper
+	export CONFIG_12M=$BATS_FILE_TMPDIR/config-12m RUNS=$BATS_FILE_TMPDIR/out
+	export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
+	mkdir "$FAKE"
+	start_systemd "$BATS_FILE_TMPDIR/bus"
+	cp -r "$KF_TESTS/sim/tree" "$ORIGIN"
+	git init -q "$ORIGIN"
+	printf '%s\n' .config out/ __pycache__ >"$ORIGIN/.gitignore"
+	git -C "$ORIGIN" add -A
+	git -C "$ORIGIN" commit -qm one
+	git -C "$ORIGIN" tag v0.13.0
+	built "$CONFIG_12M" "$RUNS" CONFIG_STM32_CLOCK_REF_12M=y
+	echo '/* later */' >>"$ORIGIN/src/sched.c"
+	git -C "$ORIGIN" commit -qam two
+}
+
+# built CONFIG OUT LINE...: what the tree makes of an STM32H723's configuration.
+built() {
+	local config=$1 out=$2
+	shift 2
+	printf '%s\n' CONFIG_LOW_LEVEL_OPTIONS=y "$H723_CONFIG" "$@" >"$config"
+	make -s -C "$ORIGIN" OUT="$out/" KCONFIG_CONFIG="$config" olddefconfig >/dev/null
+	make -s -C "$ORIGIN" OUT="$out/" KCONFIG_CONFIG="$config" >/dev/null
+}
+
+H723_CONFIG='CONFIG_MACH_STM32=y
+CONFIG_MACH_STM32H723=y
+CONFIG_STM32_FLASH_START_20000=y'
+
+setup() {
+	setup_flash
+	tree=$BATS_TEST_TMPDIR/klipper
+	cp -r "$ORIGIN" "$tree"
+	kf-config set --global klipper_dir="$tree" >/dev/null
+	saved=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config
+	version=$(jq -r .version <"$RUNS/klipper.dict")
+}
+
+save() { # LINE...
+	mkdir -p "${saved%/*}"
+	printf '%s\n' CONFIG_LOW_LEVEL_OPTIONS=y "$H723_CONFIG" "$@" >"$saved"
+}
+
+# beside SPEC COMMAND: COMMAND beside a board that runs $RUNS.
+beside() {
+	mocked timeout 60 kf-sim --board="$H723,start=0x8020000,app=$RUNS/klipper.bin$1" -- bash -c "$2"
+}
+
+prove='kf-scan -q | setsid -w kf-config --prove'
+
+@test "--prove: nothing is saved: the crystal is found among the choices, saved and proved" {
+	run -0 --separate-stderr beside "" "$prove; kf-scan -q | jq -r .board.mode; kf show octopus-pro"
+	valid_records <<<"${lines[0]}"
+	[ "$(jq -r .config.proved_version <<<"${lines[0]}")" = "$version" ]
+	[[ $(jq -r .config.proved_time <<<"${lines[0]}") == 20??-??-??T??:??:??Z ]]
+	grep -qx CONFIG_STM32_CLOCK_REF_12M=y "$saved"
+	[ "${lines[1]}" = klipper ]
+	[ "$(jq -r .proved.version <<<"${lines[2]}")" = "$version" ]
+	[[ $stderr == *"octopus-pro: building the proposal, 12 MHz at $version"* ]]
+	[[ $stderr == *"proved 20"*": this configuration made $version, byte for byte as the board ran it"* ]]
+	# The tree is as it was, and nothing big stays.
+	[ "$(git -C "$tree" status --porcelain)" = "" ]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/configs/octopus-pro/prove" ]
+}
+
+@test "--prove: the saved configuration is proved; with its next change the proof is lost" {
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	cp "$saved" before
+	run -0 --separate-stderr beside "" "$prove"
+	[ "$(jq -r .config.proved_version <<<"$output")" = "$version" ]
+	cmp before "$saved"
+	[[ $stderr != *"the proposal"* ]]
+	[ "$(jq -r .config_sha256 <"${saved%/*}/proof.json")" = "$(sha256sum <"$saved" | cut -c1-64)" ]
+	run -0 --separate-stderr beside "" "kf-scan -q | kf-config"
+	[ "$(jq -r .config.proved_version <<<"$output")" = "$version" ]
+	save CONFIG_STM32_CLOCK_REF_25M=y
+	run -0 --separate-stderr beside "" "kf-scan -q | kf-config"
+	[ "$(jq -r .config.proved_version <<<"$output")" = null ]
+	[[ $stderr != *proved* ]]
+	run -0 kf show octopus-pro --json
+	[ "$(jq -r .proved <<<"$output")" = null ]
+}
+
+@test "--prove: where another configuration than the saved one made it, the user chooses" {
+	save CONFIG_STM32_CLOCK_REF_25M=y
+	cp "$saved" before
+	run -78 --separate-stderr beside "" "$prove"
+	[ "$(jq -r .error.code <<<"$output")" = config_difference ]
+	[[ $stderr == *"not what is saved made what it runs, but the proposal, 12 MHz: crystal: saved 25000000, proved 12000000"* ]]
+	[[ $stderr == *"kf config octopus-pro --prove --accept-difference"* ]]
+	cmp before "$saved"
+	run -0 --separate-stderr beside "" "$prove --accept-difference"
+	grep -qx CONFIG_STM32_CLOCK_REF_12M=y "$saved"
+	cmp before "$saved.old"
+	[ "$(jq -r .config.proved_version <<<"$output")" = "$version" ]
+}
+
+@test "--prove: what no configuration made is told, with the first difference; nothing is saved" {
+	built "$BATS_TEST_TMPDIR/c" "$BATS_TEST_TMPDIR/other" CONFIG_STM32_CLOCK_REF_12M=y
+	cp "$RUNS/klipper.bin" patched
+	printf '\x5a\x5a\x5a\x5a' | dd of=patched bs=1 seek=1000 conv=notrunc 2>/dev/null
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	run -1 --separate-stderr mocked timeout 60 kf-sim --board="$H723,start=0x8020000,app=$PWD/patched" -- bash -c "$prove"
+	[ "$(jq -r .error.code <<<"$output")" = not_proved ]
+	[[ $stderr == *"none of "*" configurations made $version: the saved configuration: the first other byte is at 0x080203e8"* ]]
+	[ ! -e "${saved%/*}/proof.json" ]
+}
+
+@test "--prove: the service that holds the board is stopped once, while it is read" {
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	run -0 --separate-stderr beside "" "$prove"
+	[ "$(active)" = active ]
+}
+
+@test "--prove: a version that nobody can build again is refused before anything is done" {
+	local told
+	for told in v0.13.0-5-gabcdef123-dirty-20260101_120000-host:"was built from a changed source tree" \
+		'?-20260101_120000-host:names no commit' \
+		v0.13.0-5-gabcdef123:"does not know the commit abcdef123"; do
+		run -1 --separate-stderr mocked timeout 60 kf-sim --board="${H723%,version=*},start=0x8020000,version=${told%%:*}" -- bash -c "$prove"
+		[ "$(jq -r .error.code <<<"$output")" = not_proved ]
+		[[ $stderr == *"${told#*:}"* ]]
+		[[ $stderr != *Katapult* ]]
+	done
+	[[ $stderr == *"git -C $tree fetch --all --tags"* ]]
+	git clone -q --depth 1 "file://$tree" shallow
+	run -1 --separate-stderr mocked timeout 60 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$PWD/shallow"
+	[[ $stderr == *", a shallow clone, does not know the commit abcdef123"*"fetch --unshallow"* ]]
+	run -1 --separate-stderr mocked timeout 60 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$KF_TESTS/sim/tree"
+	[[ $stderr == *"has no git"* ]]
+}
+
+@test "--prove: a read that is cut, and a board that does not come back, are told once" {
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	run --separate-stderr beside ,nack=40 "$prove"
+	[ "$(jq -r .error.tool,.error.code <<<"$output" | xargs)" = "kf-config protocol" ]
+	[ "$(grep -c 'want ACK, got NACK' <<<"$stderr")" -eq 1 ]
+	run --separate-stderr beside ,return_as=never "timeout 50 sh -c '$prove'"
+	[ "$(jq -r .error.code <<<"$output")" = gone ]
+	[ ! -e "${saved%/*}/proof.json" ]
+}
+
+@test "--prove goes with no other way to a configuration" {
+	local other
+	for other in --menuconfig --from=x --from-board; do
+		run -64 --separate-stderr kf-config --prove "$other" </dev/null
+		[[ $stderr == *"--prove goes with neither"* ]]
+	done
+}
