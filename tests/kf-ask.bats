@@ -35,9 +35,12 @@ on_tty() {
 	[ "$status" -eq 0 ]
 	on_tty $'what\nno' kf
 	[ "$status" -eq 0 ]
-	[[ $output == *"Please answer y or n."* ]]
+	[[ $output == *"Please answer y or n, or q to leave."* ]]
 	on_tty $'\x04' kf
 	[ "$status" -eq 0 ]
+	on_tty q kf
+	[ "$status" -eq 0 ]
+	[[ $output != *kf:* ]]
 	run ! ran kf-config
 }
 

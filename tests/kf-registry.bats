@@ -171,9 +171,12 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[[ $output != *"source folder"* ]]
 	[ "$(jq -c '.devices.second | [.name, .mcu, .serial_pattern]' "$file")" = '["stm32h723","stm32h723","usb-Klipper_stm32h723xx_33CC4455*"]' ]
 	cp "$file" before
-	run terminal 'kf-config add <three >out' 'Name' '\x04'
-	[ "$status" -eq 1 ]
-	[[ $output == *"nothing was changed"* ]]
+	for leave in '\x04' 'q\r'; do
+		run terminal 'kf-config add <three >out; echo "status $?"; stty -a | tr " " "\n" | grep -x -e icanon -e echo' \
+			'Name' "$leave"
+		[[ $output == *"nothing was changed"*"status 0"*icanon*echo* ]]
+		cmp "$file" before
+	done
 	mkdir "$HOME/other"
 	rm "$file"
 	run terminal 'kf-config add <in >out' 'Name.*: ' '\x1b[A\r' 'control characters.*Name.*: ' 'Up\r' 'Key.*: ' '\r' \
@@ -251,7 +254,14 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run terminal 'kf-config remove octopus >out' 'Remove octopus\? \[y/N\] ' '\r'
 	[ "$status" -eq 0 ]
 	cmp "$file" before
-	run terminal 'kf-config remove octopus >out' 'Remove octopus' 'y\r' 'Delete also' '\x04'
+	for leave in '\x04' 'q\r'; do
+		run terminal 'kf-config remove octopus >out' 'Remove octopus' "$leave"
+		[ "$status" -eq 0 ]
+		run terminal 'kf-config remove octopus >out' 'Remove octopus' 'y\r' 'Delete also' "$leave"
+		[ "$status" -eq 0 ]
+		cmp "$file" before
+	done
+	run terminal 'kf-config remove octopus >out' 'Remove octopus' 'y\r' 'Delete also' 'n\r'
 	[ "$status" -eq 0 ]
 	[[ $output == *"removed; its saved configuration stays"* ]]
 	[ "$(jq -c '[.new, (.devices | keys)]' "$file")" = '[[1],["nitehawk"]]' ]

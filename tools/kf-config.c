@@ -249,6 +249,11 @@ static int add(char **args, struct kf_error *err)
 	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
 		request->tty = tty;
 	r = kf_add_board(request, records, &e, &board, err);
+	/* Left with q, as a "no" elsewhere: there is nothing wrong. */
+	if (r < 0 && err->code == KF_INTERRUPTED && !kf_stopped()) {
+		kf_log_phase(phase, NULL, "%s", err->message);
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	kf_log_phase(phase, e.key, "%s (%s) is %s", e.name, e.mcu, kf_add_result(&board));

@@ -71,7 +71,7 @@ static int left_unsaved(const struct kf_configure *c, const char *key, struct kf
 				"%s: menuconfig was left without saving. Go on with the "
 				"configuration as it was before?",
 				key);
-	if (r == 0)
+	if (r == 0 || r == -ECANCELED)
 		return kf_fail(err, KF_NOT_SAVED,
 			       "menuconfig was left without saving, so nothing is done");
 	return r < 0 ? r : 0;

@@ -103,6 +103,11 @@ static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 	return 1;
 }
 
+static bool leaves(const char *text)
+{
+	return strcasecmp(text, "q") == 0 || strcasecmp(text, "quit") == 0;
+}
+
 int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const char *fmt, ...)
 {
 	va_list ap;
@@ -115,7 +120,7 @@ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const
 		if (r == 0)
 			r = answer(tty, ret, size, err);
 	} while (r == AGAIN);
-	return r;
+	return r > 0 && leaves(ret) ? 0 : r;
 }
 
 int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
@@ -130,13 +135,17 @@ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 	for (;;) {
 		if (r == 0)
 			r = kf_terminal_ask(tty, text, sizeof(text), err, " [y/N] ");
-		if (r <= 0)
+		if (r == 0) {
+			kf_fail(err, KF_INTERRUPTED, "left without an answer");
+			return -ECANCELED;
+		}
+		if (r < 0)
 			return r;
 		if (strcasecmp(text, "y") == 0 || strcasecmp(text, "yes") == 0)
 			return 1;
 		if (!text[0] || strcasecmp(text, "n") == 0 || strcasecmp(text, "no") == 0)
 			return 0;
-		r = dprintf(tty, "Please answer y or n.") < 0 ? -EIO : 0;
+		r = dprintf(tty, "Please answer y or n, or q to leave.") < 0 ? -EIO : 0;
 	}
 }
 

@@ -16,13 +16,16 @@ _must_check_ int kf_terminal_open(int *ret, struct kf_error *err);
 
 /*
  * Show the text and wait for a line. Returns 1 with the answer, clean and without the
- * spaces around it (possibly empty), in ret; 0 at the end of input (Ctrl-D, hang-up); -EINTR
- * for a stop signal; -EIO. An answer with control characters is asked for again.
+ * spaces around it (possibly empty), in ret; 0 when the user leaves (q, quit, Ctrl-D, hang-up);
+ * -EINTR for a stop signal; -EIO. An answer with control characters is asked for again.
  */
 _must_check_ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err,
 				 const char *fmt, ...) _printf_(5, 6);
 
-/* Show the text and "[y/N] ". Returns 1 for yes; 0 for no, nothing or the end; or as above. */
+/*
+ * Show the text and "[y/N] ". Returns 1 for yes; 0 for no or an empty line; -ECANCELED
+ * (KF_INTERRUPTED) when the user leaves; or as above.
+ */
 _must_check_ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 	_printf_(3, 4);
 

@@ -193,6 +193,10 @@ int kf_choosing_ask(const json_t *boards, int tty, const char *verb, json_t **re
 		return kf_fail_sys(err, ENOMEM, "boards");
 	if (json_array_size(boards) == 1) {
 		r = kf_terminal_confirm(tty, err, "%s%s this board?", list, verb);
+		if (r == -ECANCELED) {
+			*err = (struct kf_error){ 0 };
+			r = 0;
+		}
 		return r <= 0 ? r : kf_choosing_read(boards, "all", ret, err);
 	}
 	for (;;) {

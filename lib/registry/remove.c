@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* First the registry, then the files: what fails in between leaves files that nobody reads. */
-#include "registry/remove.h"
+#include <errno.h>
+
 #include "core/terminal.h"
 #include "registry/device.h"
 #include "registry/listing.h"
+#include "registry/remove.h"
 #include "registry/saved-config.h"
 
 static int ask(const char *question, const char *key, struct kf_error *err)
@@ -35,10 +37,12 @@ int kf_remove_board(const struct kf_remove *how, const char *key, json_t **ret,
 		return r;
 	saved = json_object_get(gone, "saved_config");
 	r = how->yes ? 1 : ask("Remove", key, err);
+	if (r == 1 && saved && !how->drop && !how->keep && !how->yes)
+		drop = ask("Delete also the saved configuration of", key, err);
+	if (r == -ECANCELED || drop == -ECANCELED)
+		return 0;
 	if (r <= 0)
 		return r;
-	if (saved && !how->drop && !how->keep && !how->yes)
-		drop = ask("Delete also the saved configuration of", key, err);
 	r = drop < 0 ? drop : kf_device_remove(key, err);
 	if (r == 0)
 		r = kf_saved_config_remove(key, !drop, err);
