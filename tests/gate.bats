@@ -115,7 +115,7 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 	[[ $(jq -r .error.message <<<"${lines[0]}") == *"the bootloader starts applications at 0x08010000: \
 its reset vector 0x08020201 does not lie in the image, which goes from 0x08010000 to "* ]]
 	[[ $(jq -r .error.message <<<"${lines[1]}") == *"the firmware starts at 0x08020000, the bootloader starts applications at 0x08010000" ]]
-	[ "$(jq -r .error.hint <<<"${lines[0]}${lines[1]}" | sort -u)" = 'choose "Bootloader offset: 64KiB bootloader" in menuconfig: kf-scan --device octopus-pro | kf-config --menuconfig' ]
+	[ "$(jq -r .error.hint <<<"${lines[0]}${lines[1]}" | sort -u)" = 'choose "Bootloader offset: 64KiB bootloader" in menuconfig: kf config octopus-pro' ]
 	[ "$(jq -r .board.mode <<<"${lines[2]}")" = klipper ]
 }
 

@@ -243,7 +243,7 @@ static int add(char **args, struct kf_error *err)
 	if (!isatty(STDIN_FILENO))
 		r = kf_record_read_all(stdin, kf_log_error, records, err);
 	else if (!request->given.pattern[0] && !request->given.usb_port[0])
-		r = kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config add");
+		r = kf_fail(err, KF_USAGE, "boards come in a pipe; on a terminal: kf add");
 	if (r < 0)
 		return r;
 	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
@@ -459,7 +459,8 @@ static int filter(char **args, struct kf_error *err)
 
 	(void)args;
 	if (isatty(STDIN_FILENO))
-		return kf_fail(err, KF_USAGE, "boards come in a pipe: kf-scan | kf-config");
+		return kf_fail(err, KF_USAGE,
+			       "boards come in a pipe; on a terminal: kf config KEY");
 	r = kf_record_read_all(stdin, kf_log_error, records, err);
 	if (r < 0)
 		return r;

@@ -43,7 +43,7 @@ static int load_config(struct kf_build *b, struct kf_error *err)
 	if (strcmp(sha256, b->config_sha256) == 0)
 		return 0;
 	kf_fail(err, KF_CONFIG, "%s has changed since it was checked", b->config);
-	kf_error_hint(err, "run kf-config again");
+	kf_error_hint(err, "run the same command again");
 	return kf_code_errno(KF_CONFIG);
 }
 
@@ -246,7 +246,7 @@ static int check_output(const struct kf_build *b, const struct kf_image *image,
 			return r;
 		if (strcmp(sha256, b->config_sha256) != 0) {
 			kf_fail(err, KF_CONFIG, "%s changed during the build", files[i]);
-			kf_error_hint(err, "run kf-config again, then kf-build");
+			kf_error_hint(err, "run the same command again");
 			return kf_code_errno(KF_CONFIG);
 		}
 	}

@@ -75,7 +75,7 @@ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 	kf_text_format(tree.dir, sizeof(tree.dir), "%s", real);
 	r = check_path(tree.dir, KF_NO_TREE, err);
 	if (r < 0) {
-		kf_error_hint(err, "move the tree, then kf-config set --global klipper_dir=DIR");
+		kf_error_hint(err, "move the tree, then kf set --global klipper_dir=DIR");
 		return r;
 	}
 	r = check_member(&tree, "Makefile", err);

@@ -54,8 +54,7 @@ static const struct {
 			 "name it with kf set --global klipper_dir=DIR" },
 	[KF_NO_TOOLCHAIN] = { "no_toolchain", ENOENT, EX_CONFIG, "" },
 	[KF_BUILD_FAILED] = { "build_failed", EIO, STATUS_BOARD, "" },
-	[KF_NO_FIRMWARE] = { "no_firmware", ENOENT, EX_CONFIG,
-			     "build it first: kf build, or kf-scan | kf-config | kf-build" },
+	[KF_NO_FIRMWARE] = { "no_firmware", ENOENT, EX_CONFIG, "build it first: kf build" },
 	[KF_BAD_IMAGE] = { "bad_image", EBADMSG, EX_DATAERR,
 			   "give the klipper.bin, .uf2, .elf.hex or .elf of a Klipper build" },
 	[KF_MCU_MISMATCH] = { "mcu_mismatch", EINVAL, EX_CONFIG,
@@ -195,8 +194,7 @@ void kf_error_for(struct kf_error *err, const char *key)
 	if (!err || !key[0] || !cured_by_menuconfig(err->code) ||
 	    strcmp(err->hint, codes[err->code].hint) != 0)
 		return;
-	kf_text_format(err->hint, sizeof(err->hint),
-		       "%s: kf-scan --device %s | kf-config --menuconfig", codes[err->code].hint,
+	kf_text_format(err->hint, sizeof(err->hint), "%s: kf config %s", codes[err->code].hint,
 		       key);
 }
 

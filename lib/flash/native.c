@@ -34,9 +34,8 @@ static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 	char choose[KF_NAME_SIZE];
 
 	kf_chip_entry(kf_chip_find(k->mcu), k->start, choose);
-	kf_error_hint(err, "choose %s in menuconfig%s%s%s", choose,
-		      key[0] ? ": kf-scan --device " : "", key,
-		      key[0] ? " | kf-config --menuconfig" : "");
+	kf_error_hint(err, "choose %s in menuconfig%s%s", choose, key[0] ? ": kf config " : "",
+		      key);
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 

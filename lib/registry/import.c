@@ -58,9 +58,7 @@ static int take_devices(struct kf_registry *registry, const json_t *from, json_t
 	key = json_string_value(json_array_get(other, 0));
 	if (key) {
 		kf_fail(err, KF_CONFIG, "%s is registered here with other values", key);
-		kf_error_hint(err,
-			      "kf-config show %s; to take the file's: kf-config "
-			      "remove %s --keep-config",
+		kf_error_hint(err, "kf show %s; to take the file's: kf remove %s --keep-config",
 			      key, key);
 		return kf_code_errno(KF_CONFIG);
 	}

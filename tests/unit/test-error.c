@@ -137,10 +137,9 @@ TEST(for_a_board)
 
 	kf_fail(&err, KF_TOO_LARGE, "x");
 	kf_error_for(&err, "octopus-pro");
-	CHECK_STR(err.hint, "leave features out in menuconfig: kf-scan --device octopus-pro | "
-			    "kf-config --menuconfig");
+	CHECK_STR(err.hint, "leave features out in menuconfig: kf config octopus-pro");
 	kf_error_for(&err, "octopus-pro");
-	CHECK(!strstr(strstr(err.hint, "kf-scan") + 1, "kf-scan"));
+	CHECK(!strstr(strstr(err.hint, "kf config") + 1, "kf config"));
 	kf_error_hint(&err, "do this");
 	kf_error_for(&err, "octopus-pro");
 	CHECK_STR(err.hint, "do this");
