@@ -150,6 +150,14 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	[ ! -e "${saved%/*}/proof.json" ]
 }
 
+@test "kf config KEY --prove, and --from-board, are handed on" {
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	run -0 --separate-stderr beside "" "kf config octopus-pro --prove --json"
+	[ "$(jq -r .config.proved_version <<<"$output")" = "$version" ]
+	run -78 --separate-stderr beside "" "kf config octopus-pro --from-board --json"
+	[[ $stderr == *"octopus-pro: the firmware that it runs carries no Kconfig"* ]]
+}
+
 @test "--prove goes with no other way to a configuration" {
 	local other
 	for other in --menuconfig --from=x --from-board; do

@@ -62,7 +62,18 @@ static const struct command commands[] = {
 	{ "help", { "kf" }, 0, NULL, NULL },
 };
 
-enum { OPT_ALL = 256, OPT_DEVICE, OPT_ADD, OPT_LIST, OPT_REMOVE, OPT_METHOD, OPT_FROM, OPT_OTHERS };
+enum {
+	OPT_ALL = 256,
+	OPT_DEVICE,
+	OPT_ADD,
+	OPT_LIST,
+	OPT_REMOVE,
+	OPT_METHOD,
+	OPT_FROM,
+	OPT_FROM_BOARD,
+	OPT_PROVE,
+	OPT_OTHERS
+};
 
 /* All options. Those with stages are passed on to them. */
 static const struct {
@@ -92,8 +103,8 @@ static const struct {
 	{ "--accept-difference", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
 	{ "--accept-drift", 0, no_argument, TO_CONFIG, "--accept-difference", KF_VALUE_ANY },
 	{ "--from", OPT_FROM, required_argument, TO_CONFIG, NULL, KF_VALUE_TEXT },
-	{ "--from-board", OPT_FROM, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
-	{ "--prove", OPT_FROM, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--from-board", OPT_FROM_BOARD, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
+	{ "--prove", OPT_PROVE, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
 	{ "--no-service", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--while-unknown", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--flash-timeout", 0, required_argument, TO_FLASH, "--timeout", KF_VALUE_TIMEOUT },
@@ -380,6 +391,8 @@ static int read_option(struct plan *plan, int c)
 		plan->menuconfig = true;
 		return -1;
 	case OPT_FROM:
+	case OPT_FROM_BOARD:
+	case OPT_PROVE:
 		plan->from = true;
 		break;
 	case OPT_DEVICE:
