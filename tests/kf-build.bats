@@ -154,7 +154,7 @@ host linux elf 4194304 klipper.elf" ]
 	run -1 --separate-stderr kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 	[ "$(jq -r 'select(.error).board.key' <<<"$output" | xargs)" = "changed gone folder fifo" ]
 	jq -se '.[0].error | .code == "config" and (.message | contains("changed")) and
-		(.hint | contains("kf-config"))' <<<"$output"
+		(.hint | contains("run the same command again"))' <<<"$output"
 	[ ! -e "$state" ]
 	[ ! -e "$cache/build" ]
 }

@@ -91,3 +91,24 @@ seen() {
 		[ "$stderr" = "" ]
 	done
 }
+
+@test "boards that are built have a line each, and then one that stays" {
+	load builds
+	fresh_tree
+	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
+	config nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
+	{ record octopus && record nitehawk; } >r
+	run "$KF_TESTS/on-terminal" "stty cols 400 rows 40; kf-build --klipper-dir $tree <r"
+	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
+	echo "$shown"
+	[ "$status" -eq 0 ]
+	[[ $output == *"nitehawk: waiting"*"octopus: make -j"* ]]
+	[ "$(grep -c '^\[Build\] octopus: v.* bytes in .* s: /.*/klipper.bin$' <<<"$shown")" -eq 1 ]
+	[ "$(wc -l <<<"$shown")" -eq 2 ]
+}
+
+@test "while services are stopped, how long is shown, and told in the end" {
+	export KF_DOWN_SINCE=1
+	seen 80 "$H723,mode=katapult" -- 'records >r; kf-flash --no-service <r'
+	[[ $raw == *"the printer has been down for "*" s"* && $shown != *"has been down"* ]]
+}

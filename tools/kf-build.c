@@ -16,6 +16,7 @@
 #include "board/record.h"
 #include "build/builds.h"
 #include "core/clock.h"
+#include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/usage.h"
@@ -47,6 +48,8 @@ struct args {
 	int64_t jobs, timeout_ms, wait_ms;
 	const char *klipper_dir;
 	bool clean, table, quiet;
+	bool chosen; /* --table was given */
+	bool told;   /* the table would stand on the terminal where all has been said */
 };
 
 static const char help[] =
@@ -91,7 +94,7 @@ static int take_option(int c, struct args *args, char *const *argv)
 		break;
 	case OPT_JSON:
 	case OPT_TABLE:
-		args->table = c == OPT_TABLE;
+		args->table = args->chosen = c == OPT_TABLE;
 		break;
 	case 'q':
 		args->quiet = true;
@@ -203,15 +206,19 @@ static int collect(json_t *records, const struct kf_registry *registry, struct b
 	return 0;
 }
 
-static void report(const struct kf_built *built)
+/* told: this is all that is said of it, so the file is in it. */
+static void report(const struct kf_built *built, bool told)
 {
 	const json_t *firmware = built->firmware;
 
-	kf_log_phase(phase, built->key, "%s, %" JSON_INTEGER_FORMAT " bytes in %.1f s%s",
-		     json_string_value(json_object_get(firmware, "version")),
-		     json_integer_value(json_object_get(firmware, "bytes")),
-		     json_number_value(json_object_get(firmware, "seconds")),
-		     json_is_true(json_object_get(firmware, "reused")) ? ", nothing changed" : "");
+	kf_log_done(phase, built->key, KF_COLOUR_GOOD,
+		    "%s, %" JSON_INTEGER_FORMAT " bytes in %.1f s%s%s%s",
+		    json_string_value(json_object_get(firmware, "version")),
+		    json_integer_value(json_object_get(firmware, "bytes")),
+		    json_number_value(json_object_get(firmware, "seconds")),
+		    json_is_true(json_object_get(firmware, "reused")) ? ", nothing changed" : "",
+		    told ? ": " : "",
+		    told ? json_string_value(json_object_get(firmware, "path")) : "");
 }
 
 static void news(const struct kf_built *built, enum kf_build_event event, const char *text,
@@ -222,18 +229,31 @@ static void news(const struct kf_built *built, enum kf_build_event event, const 
 	if (event == KF_BUILD_STARTS)
 		kf_log_phase(phase, built->key, "make -j%u in %s", (unsigned)batch->args->jobs,
 			     text);
+	else if (event == KF_BUILD_RUNS)
+		kf_log_phase(phase, built->key, "%s", text);
 	else if (event == KF_BUILD_SHARES)
 		kf_log_phase(phase, built->key, "the same as %s, waiting for it", text);
 	else if (built->firmware)
-		report(built);
+		report(built, batch->args->told);
 	else if (built->err.code != KF_INTERRUPTED)
 		fail_record(batch->records[built - batch->list], built->key, &built->err);
+}
+
+/* On a terminal, a line for each board. */
+static bool start_lines(const struct batch *batch)
+{
+	_cleanup_(kf_freep) const char **keys = calloc(batch->count + 1, sizeof(*keys));
+
+	for (size_t i = 0; keys && i < batch->count; i++)
+		keys[i] = batch->list[i].key;
+	return keys && !batch->args->quiet && kf_live_start(phase, keys, batch->count);
 }
 
 static int build_batch(struct batch *batch, struct kf_error *err)
 {
 	const struct args *args = batch->args;
 	const struct kf_builds_options how = {
+		.tick_ms = start_lines(batch) ? KF_LIVE_TICK_MS : 0,
 		.jobs = (unsigned)args->jobs,
 		.timeout_ms = args->timeout_ms,
 		.wait_ms = args->wait_ms,
@@ -243,6 +263,7 @@ static int build_batch(struct batch *batch, struct kf_error *err)
 	};
 	int r = kf_builds_run(batch->list, batch->count, &how, err);
 
+	kf_live_end();
 	for (size_t i = 0; r == 0 && i < batch->count; i++)
 		if (batch->list[i].firmware)
 			r = json_object_set(batch->records[i], "firmware", batch->list[i].firmware);
@@ -274,8 +295,10 @@ static int build_all(json_t *records, const struct args *args, struct kf_error *
 	return r < 0 ? r : build_batch(&batch, err);
 }
 
-static void print_row(const json_t *record)
+/* told: what was built, and why not, stands on this terminal already. */
+static void print_row(const json_t *record, bool told)
 {
+	const struct kf_screen screen = kf_screen_of(stdout);
 	const json_t *firmware = json_object_get(record, "firmware");
 	const json_t *error = json_object_get(record, "error");
 	const char *mcu = json_string_value(json_object_get(firmware, "mcu"));
@@ -284,18 +307,27 @@ static void print_row(const json_t *record)
 	struct kf_error ignored;
 	struct kf_board board;
 
-	if (kf_record_board(record, &board, &ignored) < 0)
+	if (kf_record_board(record, &board, &ignored) < 0 || (told && path))
 		return;
-	if (error && !json_is_null(error))
-		printf("%-20s failed: %s\n", kf_board_label(&board),
-		       json_string_value(json_object_get(error, "message")));
-	else if (path)
+	if (error && !json_is_null(error)) {
+		const char *tool = json_string_value(json_object_get(error, "tool"));
+
+		if (told && tool && strcmp(tool, kf_log_tool()) == 0)
+			return;
+		printf("%-20s %sfailed%s: ", kf_board_label(&board),
+		       kf_screen_colour(&screen, KF_COLOUR_BAD),
+		       kf_screen_colour(&screen, KF_COLOUR_NONE));
+		kf_screen_wrap(&screen, json_string_value(json_object_get(error, "message")), 29,
+			       2);
+		putchar('\n');
+	} else if (path) {
 		printf("%-20s %-12s %-32s %s\n", kf_board_label(&board), mcu, version, path);
-	else
+	} else {
 		printf("%-20s not built\n", kf_board_label(&board));
+	}
 }
 
-static int write_all(const json_t *records, bool table, struct kf_error *err)
+static int write_all(const json_t *records, const struct args *args, struct kf_error *err)
 {
 	const json_t *record;
 	size_t i;
@@ -303,8 +335,8 @@ static int write_all(const json_t *records, bool table, struct kf_error *err)
 
 	json_array_foreach(records, i, record)
 	{
-		if (table)
-			print_row(record);
+		if (args->table)
+			print_row(record, args->told);
 		else if (r == 0)
 			r = kf_record_write(stdout, record, err);
 	}
@@ -329,11 +361,12 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	kf_log_init("kf-build", args.quiet);
+	args.told = args.table && !args.chosen && !args.quiet && isatty(STDERR_FILENO);
 	r = kf_record_read_all(stdin, kf_log_error, records, &err);
 	kf_stop_install();
 	if (r == 0)
 		r = build_all(records, &args, &err);
 	if (r == 0 && !kf_stop_signal())
-		r = write_all(records, args.table, &err);
+		r = write_all(records, &args, &err);
 	return kf_usage_end(r < 0 ? r : kf_record_status(records), &err);
 }

@@ -184,9 +184,38 @@ static int list_units(struct kf_error *err)
 	return r < 0 ? complain(err) : 0;
 }
 
+/* How long the units were down. */
+static struct {
+	int64_t since_ms; /* 0: none was stopped */
+	bool over;
+} down;
+
 static void tell_unit(const char *unit, const char *news)
 {
+	char since[24];
+
 	kf_log_phase("Service", unit, "%s", news);
+	if (strncmp(news, "started", strlen("started")) == 0)
+		down.over = true;
+	if (strcmp(news, "stopped") != 0 || down.since_ms)
+		return;
+	/* For COMMAND, which shows it while it works. */
+	down.since_ms = kf_now_ms();
+	kf_text_format(since, sizeof(since), "%lld", (long long)down.since_ms);
+	setenv("KF_DOWN_SINCE", since, 1);
+}
+
+static void tell_down(const struct request *request)
+{
+	char units[256] = "";
+
+	if (!down.since_ms || !down.over)
+		return;
+	for (size_t i = 0; i < request->hold.count; i++)
+		kf_text_add(units, sizeof(units), ", ", request->hold.units[i]);
+	kf_log_phase("Service", NULL, "%s %s down for %d s", units,
+		     request->hold.count > 1 ? "were" : "was",
+		     (int)((kf_now_ms() - down.since_ms + 500) / 1000));
 }
 
 static void tell_signal(int sig, bool killed)
@@ -247,6 +276,8 @@ static int hold(const struct request *request, struct kf_error *err)
 		r = complain(err);
 	else if (held && !kf_stop_signal())
 		tell_ready(request);
+	if (held)
+		tell_down(request);
 	return r;
 }
 

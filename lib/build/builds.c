@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "build/toolchain.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/text.h"
 
 enum {
 	TOOLCHAIN_MS = 20000,
@@ -317,7 +319,40 @@ static void start_some(struct run *run)
 			return;
 }
 
-/* Wait until a make ends, or the time of one is over. */
+/* The last whole line that make has written, without the blanks around it. */
+static bool last_line(const char *path, char *ret, size_t size)
+{
+	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[1024], *start, *end;
+	struct stat st;
+	ssize_t len;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	len = pread(fd, buf, sizeof(buf) - 1,
+		    st.st_size >= (off_t)sizeof(buf) ? st.st_size - (off_t)sizeof(buf) + 1 : 0);
+	buf[len > 0 ? len : 0] = '\0';
+	end = strrchr(buf, '\n');
+	if (!end)
+		return false;
+	*end = '\0';
+	start = strrchr(buf, '\n');
+	start = start ? start + 1 : buf;
+	start += strspn(start, " \t");
+	kf_text_clean(ret, size, start, strlen(start));
+	return ret[0];
+}
+
+static void tell_running(const struct run *run)
+{
+	char text[256];
+
+	for (struct item *i = run->items; i < run->items + run->count; i++)
+		if (i->stage == RUNNING && last_line(i->build.log, text, sizeof(text)))
+			tell(run, i, KF_BUILD_RUNS, text);
+}
+
+/* Wait until a make ends, or the time of one is over, or for the next tick. */
 static int wait_some(struct run *run, struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct pollfd *fds = calloc(run->running, sizeof(*fds));
@@ -334,9 +369,13 @@ static int wait_some(struct run *run, struct kf_error *err)
 		if (i->deadline_ms < first)
 			first = i->deadline_ms;
 	}
+	if (run->options->tick_ms && kf_now_ms() + run->options->tick_ms < first)
+		first = kf_now_ms() + run->options->tick_ms;
 	r = kf_wait(fds, n, first);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "make");
+	if (run->options->tick_ms)
+		tell_running(run);
 	n = 0;
 	for (struct item *i = run->items; i < run->items + run->count; i++)
 		if (i->stage == RUNNING && (fds[n++].revents || i->deadline_ms <= kf_now_ms()))

@@ -20,6 +20,7 @@ struct kf_built {
 
 enum kf_build_event {
 	KF_BUILD_STARTS, /* make runs; text is the tree */
+	KF_BUILD_RUNS,	 /* every tick_ms; text is the last line of its log, of one word or more */
 	KF_BUILD_SHARES, /* it waits for the build of another board; text is that board's key */
 	KF_BUILD_ENDS,	 /* built->firmware or built->err is there */
 };
@@ -28,6 +29,7 @@ struct kf_builds_options {
 	unsigned jobs;	    /* at least 1 */
 	int64_t timeout_ms; /* of each make */
 	int64_t wait_ms;    /* for another kalico-flash in a tree that only one make can use */
+	int64_t tick_ms;    /* 0: no KF_BUILD_RUNS */
 	bool clean;	    /* from nothing, whatever is there */
 	void (*event)(const struct kf_built *built, enum kf_build_event event, const char *text,
 		      void *data);

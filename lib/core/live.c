@@ -23,7 +23,9 @@ void kf_live_set_down(int64_t since_ms)
 
 static int seconds_since(int64_t since_ms)
 {
-	return (int)((kf_now_ms() - since_ms) / 1000);
+	int64_t ms = kf_now_ms() - since_ms;
+
+	return ms > 0 ? (int)(ms / 1000) : 0;
 }
 
 /* " [###   ]" in what is left of a line; empty where that is too little. */
