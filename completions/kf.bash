@@ -51,8 +51,8 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 	local all=" ${COMP_WORDS[*]} "
 
 	case $1:$2:$3 in
-	kf:1:*) words=(add list flash build config show set remove export import scan service doctor sim help) ;;
-	kf:*:flash | kf:*:build | kf:*:config | *:2:show | *:2:set | *:2:remove) _kf_ask kf-scan --keys ;;
+	kf:1:*) words=(status update add list flash build config show set remove export import scan service doctor sim help) ;;
+	kf:*:flash | kf:*:build | kf:*:config | kf:*:update | kf:*:status | kf-status:* | *:2:show | *:2:set | *:2:remove) _kf_ask kf-scan --keys ;;
 	kf-config:1:*) words=(add list show set remove import export) ;;
 	*:2:import | *:2:export) _kf_own -f "$cur" ;;
 	*:set)
@@ -61,7 +61,7 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 			words=({klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}'=')
 		;;
 	kf-service:1:* | kf:2:service) words=(status hold) ;;
-	kf:2:help) words=(options states add list flash build config show set remove export import scan service doctor sim) ;;
+	kf:2:help) words=(options states status update add list flash build config show set remove export import scan service doctor sim) ;;
 	esac
 }
 
@@ -101,7 +101,7 @@ _kf() {
 		case $command in
 		add | show | set | remove | export | import) asked=kf-config ;;
 		list | scan) asked=kf-scan ;;
-		service | sim | doctor) asked=kf-$command ;;
+		service | sim | doctor | status) asked=kf-$command ;;
 		esac
 	fi
 	case "$asked:$prev ${COMP_WORDS[*]:1:COMP_CWORD-1} " in
@@ -124,4 +124,4 @@ _kf() {
 	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }
 
-complete -F _kf kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim
+complete -F _kf kf kf-scan kf-status kf-config kf-build kf-flash kf-service kf-doctor kf-sim

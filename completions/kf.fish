@@ -21,7 +21,7 @@ function __kf_tool
                 set tool kf-config
             case list scan
                 set tool kf-scan
-            case service sim doctor
+            case service sim doctor status
                 set tool kf-$words[2]
         end
     end
@@ -69,16 +69,17 @@ function __kf_members
     end
 end
 
-for tool in kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim
+for tool in kf kf-scan kf-status kf-config kf-build kf-flash kf-service kf-doctor kf-sim
     complete -c $tool -f
     complete -c $tool -n 'string match -q -- "-*" (commandline -ct)' -a '(__kf_options)'
 end
 set -l first '__fish_is_nth_token 1'
 set -l methods 'katapult make_flash flashtool'
-complete -c kf -n $first -a 'add list flash build config show set remove export import scan service doctor sim help'
-complete -c kf -n '__kf_behind flash; or __kf_behind build; or __kf_behind config' -a '(__kf_keys)'
+complete -c kf -n $first -a 'status update add list flash build config show set remove export import scan service doctor sim help'
+complete -c kf -n '__kf_behind flash; or __kf_behind build; or __kf_behind config; or __kf_behind update; or __kf_behind status' -a '(__kf_keys)'
 complete -c kf -n '__kf_behind service 2' -a 'status hold'
-complete -c kf -n '__kf_behind help 2' -a 'options states add list flash build config show set remove export import scan service doctor sim'
+complete -c kf -n '__kf_behind help 2' -a 'options states status update add list flash build config show set remove export import scan service doctor sim'
+complete -c kf-status -a '(__kf_keys)'
 complete -c kf-config -n $first -a 'add list show set remove import export'
 complete -c kf-service -n $first -a 'status hold'
 for tool in kf kf-config

@@ -96,3 +96,64 @@ asked() {
 	run asked h723 'rm -r "$XDG_CONFIG_HOME"; "$KF_TESTS/on-terminal" "kf-config <in >out" "Which.*leave. " "q\r"'
 	[ "$(jq -r .error.code <out)" = not_saved ]
 }
+
+# beside COMMAND: COMMAND beside the H723, which runs version $old, and another board.
+beside() {
+	mocked kf-sim --board="${H723%,version=*},start=0x8020000,version=$old" -b "$RP2040" -- bash -c "$1"
+}
+
+behind() {
+	git_tree source 4
+	old=$(version_of source 3) new=$(version_of source)
+	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID" '[mcu head]' 'canbus_uuid: aabbccddeeff'
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mcu"
+	cp "$IMAGES/h723.config" "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
+}
+
+@test "kf update: what is behind is built and flashed, after one question" {
+	behind
+	run -64 --separate-stderr beside 'setsid -w kf update'
+	[[ $stderr == *"kf: "*"terminal"*"to go on without a question: kf update --yes"* ]]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "n\r"'
+	[ "$status" -eq 0 ]
+	[[ $output == *"mcu: v"*" -> $new"*"/dev/ttyACM0, about 20 s"*"Go on?"* ]]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+	run -0 --separate-stderr beside 'setsid -w kf update --yes --json'
+	echo "$output $stderr"
+	[ "$(jq -r '[.board.key, .flash.result, .flash.version_after] | join(" ")' <<<"$output")" = "mcu flashed $new" ]
+	[[ $stderr == *"head is left as it is: not asked: Klipper (klipper.service) does not run"* ]]
+	# Measured now.
+	jq -e '.took_ms > 0' "$XDG_STATE_HOME/kalico-flash/boards/mcu.json"
+	[ ! -e "$XDG_CONFIG_HOME/kalico-flash/devices.json" ]
+}
+
+@test "kf alone on a terminal: the boards and what to do, and no question where nothing is registered" {
+	behind
+	run beside '"$KF_TESTS/on-terminal" kf'
+	[ "$status" -eq 0 ]
+	[[ $output == *"klipper (klipper.service): stopped"*"mcu "*"not asked: Klipper (klipper.service) does not run"* ]]
+	[[ $output == *"kf add registers a board: only for a name of your own"* ]]
+	[[ $output != *"y/N"* ]]
+}
+
+@test "kf update: up to date is not touched; what differs only if it is named; excluded and unknown never" {
+	behind
+	old=$new
+	run -0 --separate-stderr beside 'setsid -w kf update --yes'
+	[ "$output" = "" ]
+	[[ $stderr == *"[Status] nothing is behind"* ]]
+	run -0 --separate-stderr beside 'setsid -w kf update --yes mcu'
+	[ "$stderr" = "[Status] mcu is up to date" ]
+	run -78 --separate-stderr beside 'setsid -w kf update --yes mcuu'
+	[[ $stderr == *'no board "mcuu" is registered'*"did you mean mcu?"* ]]
+	old=v0.11.0-122-ge6ef48cd
+	run -0 --separate-stderr beside 'setsid -w kf update --yes'
+	[[ $stderr == *"mcu is left as it is: differs: the source tree does not know its commit e6ef48cd"* ]]
+	run -0 --separate-stderr beside 'setsid -w kf update --yes --json mcu'
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
+	run -69 --separate-stderr beside 'setsid -w kf update --yes head'
+	registry <<<'{"devices":{"octo":{"name":"O","mcu":"stm32h723","flashable":false,"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
+	run -78 --separate-stderr beside 'setsid -w kf update --yes octo'
+	[[ $stderr == *"octo is left alone: flashable is false"* ]]
+}

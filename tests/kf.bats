@@ -330,7 +330,7 @@ add" ]
 
 @test "kf --help fits 24 lines of 80 columns, and so does each line of other help" {
 	[ "$(kf --help | wc -l)" -le 24 ]
-	for words in --help "help options" "help states" "flash -h" "build -h" "config -h" ; do
+	for words in --help "help options" "help states" "flash -h" "build -h" "config -h" "update -h" ; do
 		# shellcheck disable=SC2086
 		kf $words >"$BATS_TEST_TMPDIR/help"
 		[ "$(awk 'length > 88' "$BATS_TEST_TMPDIR/help")" = "" ]
@@ -351,7 +351,7 @@ add" ]
 	[ "$(keys_in kf-flash)" = nitehawk ]
 	alone kf s
 	[ "$status" -eq 64 ]
-	[[ ${stderr_lines[0]} == 'kf: "s" begins several commands: show, set, '*scan* ]]
+	[[ ${stderr_lines[0]} == 'kf: "s" begins several commands: status, show, set, '*scan* ]]
 	fake kf-s 'echo mine'
 	[ "$(kf s)" = mine ]
 	[ "$(kf he)" = "$(kf help)" ]

@@ -4,7 +4,7 @@
 # The help, the manual page and the completion of a tool name the same options.
 load helper
 
-tools='kf kf-scan kf-config kf-build kf-flash kf-service kf-doctor kf-sim'
+tools='kf kf-scan kf-status kf-config kf-build kf-flash kf-service kf-doctor kf-sim'
 helpers='kf-leased' # nobody types them: no completion
 
 # All options of a tool; those of kf do not fit on its --help.
@@ -42,7 +42,7 @@ completed() { # TOOL
 }
 
 @test "options: those of kf's commands are those of kf help options" {
-	for command in flash build config; do
+	for command in update flash build config; do
 		kf "$command" --help
 	done | sed -nE 's/^  +(-[A-Za-z], )?(--[a-z-]+).*/\2/p' | sort -u >"$BATS_TEST_TMPDIR/own"
 	helped kf | grep -- -- | grep -vE -- '--(device|add-device|list-devices|remove-device)' | sort |
@@ -50,7 +50,7 @@ completed() { # TOOL
 }
 
 @test "options: each is in the synopsis, by one of its names" {
-	for tool in kf-scan kf-build kf-flash kf-doctor; do
+	for tool in kf-scan kf-status kf-build kf-flash kf-doctor; do
 		sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$tests/../man/$tool.1" | grep -oE 'Fl [-a-zA-Z]+' >"$BATS_TEST_TMPDIR/synopsis"
 		while read -r short long; do
 			grep -qE -e "^Fl -$long\$" -e "^Fl [a-zA-Z]*$short" "$BATS_TEST_TMPDIR/synopsis" ||
@@ -113,7 +113,7 @@ completed() { # TOOL
 	"$KF_BUILD/tests/unit/test-error" | sed -nE 's/^# ([a-z_]+) \(([0-9]+)\)$/\2 \1/p' |
 		grep -vE '^(0|1|78) ' | sort >codes # for 1 and 78 the pages refer to the table
 	[ "$(wc -l <codes)" -gt 15 ]
-	for page in kf.1 kf-scan.1 kf-config.1 kf-build.1 kf-flash.1 kf-service.1 kf-doctor.1 kalico-flash.7; do
+	for page in kf.1 kf-status.1 kf-scan.1 kf-config.1 kf-build.1 kf-flash.1 kf-service.1 kf-doctor.1 kalico-flash.7; do
 		sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/p' "$tests/../man/$page" >status
 		for status in 0 1 64 65 69 70 71 74 75 76 77 78 128+N; do
 			grep -qxF ".It $status" status

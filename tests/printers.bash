@@ -28,3 +28,44 @@ stopped() {
 		>"root$data/systemd/klipper.env"
 	printf '%s\n' "${@:3}" >"$data/config/printer.cfg"
 }
+
+# running NAME STATE [ENV]...: a Klippy of ~/NAME_data that answers what was recorded, with these
+# variables of fake/klippy.py. Its pid is $klippy; ends with the test.
+running() {
+	local data=$PWD/$1_data
+	mkdir -p "$data/config" "$data/comms"
+	rm -f "$data/comms"/*
+	exec {ready}< <(exec env STATE="$2" "${@:3}" /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
+		"$data/config/printer.cfg" -a "$data/comms/klippy.sock" 3>&-)
+	klippy=$!
+	mkdir -p "root/proc/$klippy"
+	read -r _ <&"$ready"
+}
+
+end_klippies() {
+	local pid
+	for pid in root/proc/*; do
+		[ ! -e "$pid" ] || send_signal TERM "${pid##*/}" || true
+	done
+	rm -rf root/proc
+}
+
+# git_tree DIR COMMITS: a source tree of so many commits since tag v0.13.0; versions of it: version_of.
+git_tree() {
+	local i
+	cp -r "$KF_TESTS/sim/tree" "$1"
+	mkdir -p "$1/scripts"
+	echo "data['app'] = 'Klipper'" >>"$1/scripts/buildcommands.py"
+	git -C "$1" init -q
+	git -C "$1" config user.email x@example.org
+	git -C "$1" config user.name x
+	git -C "$1" add .
+	git -C "$1" commit -qm 0
+	git -C "$1" tag -am x v0.13.0
+	for ((i = 0; i < $2; i++)); do git -C "$1" commit -q --allow-empty -m "$i"; done
+}
+
+# version_of DIR [BACK]: as its build says, so many commits back.
+version_of() {
+	git -C "$1" describe --always --tags --long "HEAD~${2:-0}"
+}

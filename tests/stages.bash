@@ -13,6 +13,8 @@ setup() {
 	mkdir -p "$stages" "$note"
 	cp "$KF_BUILD/kf" "$stages"
 	PATH=$stages:$PATH
+	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_x_1*"}}}'
+	fake kf-status 'true'
 	fake kf-config 'cat'
 	fake kf-build 'cat'
 	fake kf-flash 'cat'

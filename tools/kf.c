@@ -4,8 +4,11 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
+#include "core/process.h"
 #include "core/suggestion.h"
 #include "core/text.h"
 #include "core/toolpath.h"
@@ -16,10 +19,12 @@
 #include "registry/prefix.h"
 #include "registry/registry.h"
 
+enum { STATUS_MS = 60000 };
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
 enum { TO_FLASH = 1 << FLASH, TO_LAST = 1 << STAGE_COUNT }; /* last: whichever stage it is */
 enum { TO_ALL = TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH };
+static const char update_name[] = "update";
 static const char *const tools[] = { "kf-scan", "kf-flash", "kf-config", "kf-build", "kf-flash" };
 
 struct command {
@@ -31,6 +36,15 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{ "status", { "kf-status" }, 0, NULL, NULL },
+	{ update_name,
+	  { "kf" },
+	  TO_ALL,
+	  "Update",
+	  "usage: kf update [OPTION]... [BOARD...]\n\n"
+	  "Build and flash the boards that are behind their source tree, after a question.\n"
+	  "Klipper is stopped once, unless it prints: then nothing is done. Boards that its\n"
+	  "configuration names need not be registered.\n\n" },
 	{ "flash",
 	  { "kf-flash" },
 	  TO_ALL,
@@ -72,6 +86,7 @@ enum {
 	OPT_FROM,
 	OPT_FROM_BOARD,
 	OPT_PROVE,
+	OPT_YES,
 	OPT_OTHERS
 };
 
@@ -112,6 +127,7 @@ static const struct {
 	{ "--return-delay", 0, required_argument, TO_FLASH, NULL, KF_VALUE_DELAY },
 	{ "--json", 0, no_argument, TO_LAST, NULL, KF_VALUE_ANY },
 	{ "--table", 0, no_argument, TO_LAST, NULL, KF_VALUE_ANY },
+	{ "--yes", OPT_YES, no_argument, 0, NULL, KF_VALUE_ANY },
 	{ "--device", OPT_DEVICE, required_argument, 0, NULL, KF_VALUE_ANY },
 	{ "--add-device", OPT_ADD, no_argument, 0, NULL, KF_VALUE_ANY },
 	{ "--list-devices", OPT_LIST, no_argument, 0, NULL, KF_VALUE_ANY },
@@ -136,8 +152,10 @@ static void fill_options(void)
 /* At most 24 lines of 80 columns. */
 static const char help[] =
 	"usage: kf [COMMAND] [OPTION]... [KEY...]\n\n"
-	"Brings the firmware of USB-connected Klipper and Kalico boards up to date. Without\n"
-	"a command it asks which board to flash. In the order in which they are needed:\n\n"
+	"Brings the firmware of Klipper and Kalico boards up to date. Without a command\n"
+	"it shows them and asks which to flash. In the order in which they are needed:\n\n"
+	"  status          each board: up to date, or behind by how much\n"
+	"  update [KEY...] build and flash what is behind, after one question\n"
 	"  add             register the board that is plugged in\n"
 	"  list            all boards: connected [OK], not [--], not registered [??]\n"
 	"  flash [KEY...]  configure, build and flash; --all for every registered board\n"
@@ -154,6 +172,7 @@ static const char help[] =
 /* All options, as kf help options shows them; of each command, its own. */
 static const char options_help[] =
 	"      --all                 every registered board\n"
+	"      --yes                 update: go on without the question\n"
 	"  -m, --menuconfig          edit the configuration first\n"
 	"  -j, --jobs=N              number of compilers that run at a time\n"
 	"  -n, --dry-run             build, but only say what would be flashed\n"
@@ -212,8 +231,8 @@ struct plan {
 	size_t argc[STAGE_COUNT];
 	const char **keys; /* NULL-terminated; the others are parts of its memory */
 	size_t key_count;
-	bool all, menuconfig, from; /* these options were given */
-	bool named;		    /* the command was; else all words are boards */
+	bool all, menuconfig, from, yes; /* these options were given */
+	bool named;			 /* the command was; else all words are boards */
 };
 
 /* Is this option the command's? */
@@ -222,6 +241,8 @@ static bool takes(const char *name, const void *arg)
 	const struct command *command = arg;
 	char word[64];
 
+	if (strcmp(name, "yes") == 0)
+		return command->name == update_name;
 	kf_text_format(word, sizeof(word), "--%s", name);
 	for (size_t i = 0; i < KF_ARRAY_SIZE(all_options); i++)
 		if (strcmp(all_options[i].name, word) == 0)
@@ -294,20 +315,29 @@ static void show_found(const char *boards)
 	kf_log_phase("Discovery", NULL, "%s", boards);
 }
 
+static void show_told(const char *line)
+{
+	kf_log_phase("Status", NULL, "%s", line);
+}
+
 /* Find the programs of all stages before the first one starts, then run them. */
 static int run(struct plan *plan)
 {
 	bool flash = plan->command->stages & TO_FLASH;
+	bool update = plan->command->name == update_name;
 	char path[STAGE_COUNT][PATH_MAX];
 	const char *const *stages[STAGE_COUNT + 1] = { NULL };
 	struct kf_pipeline pipeline = {
 		.command = plan->command->name,
 		.verb = plan->command->verb,
 		.all = plan->all,
+		.update = update,
+		.yes = plan->yes,
 		.absent = plan->command->verb && !flash,
 		.keys = plan->keys,
 		.stages = stages,
 		.found = show_found,
+		.told = show_told,
 	};
 	struct kf_error err;
 	size_t count = 0;
@@ -316,14 +346,14 @@ static int run(struct plan *plan)
 	if (plan->menuconfig ||
 	    (plan->command->stages == TO_CONFIG && plan->command->verb && !plan->from))
 		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--menuconfig";
-	if (plan->all)
+	if (plan->all || update)
 		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--saved";
 	if (plan->all && flash)
 		plan->argv[CONFIG][plan->argc[CONFIG]++] = "--connected";
 	for (enum stage s = SCAN; s < STAGE_COUNT; s++) {
 		if (s != SCAN && !(plan->command->stages & 1u << s))
 			continue;
-		if (kf_tool_find(tools[s], path[s], &err) < 0)
+		if (kf_tool_find(s == SCAN && update ? "kf-status" : tools[s], path[s], &err) < 0)
 			return fail(&err);
 		plan->argv[s][0] = path[s];
 		stages[count++] = plan->argv[s];
@@ -395,6 +425,9 @@ static int read_option(struct plan *plan, int c)
 	case OPT_PROVE:
 		plan->from = true;
 		break;
+	case OPT_YES:
+		plan->yes = true;
+		return -1;
 	case OPT_DEVICE:
 		plan->keys[plan->key_count++] = optarg;
 		return -1;
@@ -446,6 +479,35 @@ static int expand_keys(const char **keys)
 	return 0;
 }
 
+/*
+ * kf alone, on a terminal: what there is. True: nothing is registered, so there is nothing to ask;
+ * kf update needs no registration.
+ */
+static bool show_status(int *ret)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { .lock = -1 };
+	char path[PATH_MAX];
+	const char *const argv[] = { path, "--table", NULL };
+	const struct kf_process process = { .argv = argv,
+					    .in = -1,
+					    .out = STDOUT_FILENO,
+					    .err = STDERR_FILENO,
+					    .foreground = true };
+	bool none;
+	int status;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
+	    kf_tool_find("kf-status", path, NULL) < 0 || kf_registry_load(&registry, NULL) < 0)
+		return false;
+	none = json_object_size(json_object_get(registry.root, "devices")) == 0;
+	if (kf_process_run(&process, kf_now_ms() + STATUS_MS, &status, NULL) < 0)
+		return false;
+	*ret = kf_process_status(status);
+	if (none && *ret == 0)
+		puts("kf add registers a board: only for a name of your own, or to leave it alone");
+	return none;
+}
+
 /* named: the command was; else all words are boards. */
 static int run_stages(const struct command *command, bool named, int argc, char *argv[])
 {
@@ -467,6 +529,8 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 		return kf_usage_late(plan.keys[0], argv + 1);
 	if (plan.all && plan.key_count)
 		return kf_usage_mistake("--all is every board: leave out %s", plan.keys[0]);
+	if (plan.yes && command->name != update_name)
+		return kf_usage_mistake("%s takes no --yes", command->name);
 	if (plan.menuconfig && plan.from)
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
 	status = expand_keys(plan.keys);
@@ -550,7 +614,8 @@ static bool any_option(const char *name, const void *arg)
 
 static int show_options(void)
 {
-	fputs("All options of kf flash, kf build and kf config; kf COMMAND --help has its own:\n\n",
+	fputs("All options of update, flash, build and config; kf COMMAND --help has "
+	      "its own:\n\n",
 	      stdout);
 	kf_usage_print_options(options_help, any_option, NULL);
 	fputs(python_help, stdout);
@@ -627,6 +692,8 @@ int main(int argc, char *argv[])
 
 	kf_log_init("kf", false);
 	report_sudo(argv + (argc > 0));
+	if (argc < 2 && show_status(&status))
+		return status;
 	if (argc < 2 || argv[1][0] == '-')
 		return run_stages(find_command("flash"), false, argc, argv);
 	name = whole_command(argv[1], &status);

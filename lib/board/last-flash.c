@@ -42,6 +42,7 @@ void kf_last_flash_load(const char *key, struct kf_last_flash *ret)
 	member(obj, "port", ret->port, sizeof(ret->port));
 	member(obj, "incomplete", ret->incomplete, sizeof(ret->incomplete));
 	ret->time_s = json_integer_value(json_object_get(obj, "time"));
+	ret->took_ms = json_integer_value(json_object_get(obj, "took_ms"));
 }
 
 int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct kf_error *err)
@@ -57,6 +58,8 @@ int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct
 	obj = json_pack("{s:s, s:s, s:s, s:s, s:I}", "version", last->version, "sha256",
 			last->sha256, "serial", last->serial, "port", last->port, "time",
 			(json_int_t)last->time_s);
+	if (last->took_ms > 0)
+		json_object_set_new(obj, "took_ms", json_integer((json_int_t)last->took_ms));
 	if (last->incomplete[0])
 		json_object_set_new(obj, "incomplete", json_string(last->incomplete));
 	text = json_dumps(obj, JSON_INDENT(2));

@@ -16,6 +16,7 @@ struct kf_last_flash {
 	char serial[KF_NAME_SIZE];  /* of the chip that was flashed */
 	char port[64];		    /* the USB port that it was on */
 	int64_t time_s;		    /* Unix time of the flash */
+	int64_t took_ms;	    /* of the flash itself; 0: not measured */
 	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash
 				was begun that no later one has verified; empty: none */
 };

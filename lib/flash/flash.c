@@ -38,6 +38,7 @@ enum {
 };
 
 struct run {
+	int64_t t0_ms;
 	const struct kf_plan *plan;
 	const struct kf_progress *progress;
 	struct kf_monitor *monitor;
@@ -451,7 +452,7 @@ static int explain_busy(const struct run *run, struct kf_error *err)
 static void remember(const struct run *run, bool proved)
 {
 	const char *key = run->plan->board.key;
-	struct kf_last_flash state = { .time_s = time(NULL) };
+	struct kf_last_flash state = { .time_s = time(NULL), .took_ms = kf_now_ms() - run->t0_ms };
 
 	if (!key[0] || (!run->version[0] && !run->native.readback))
 		return;
@@ -517,8 +518,9 @@ static void explain_incomplete(const struct run *run, struct kf_error *err)
 int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress, json_t **ret,
 		   struct kf_error *err)
 {
-	int64_t t0_ms = kf_now_ms();
-	struct run run = { .plan = plan, .progress = progress, .board = plan->board };
+	struct run run = {
+		.plan = plan, .progress = progress, .board = plan->board, .t0_ms = kf_now_ms()
+	};
 	int r = 0;
 
 	run.flash = json_pack("{s:n, s:n, s:[], s:n, s:n, s:n, s:[]}", "result", "method",
@@ -532,7 +534,8 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progres
 		explain_incomplete(&run, err);
 	}
 	json_object_set_new(run.flash, "result", json_string(result_word(&run, r, err)));
-	json_object_set_new(run.flash, "seconds", json_real((double)(kf_now_ms() - t0_ms) / 1000));
+	json_object_set_new(run.flash, "seconds",
+			    json_real((double)(kf_now_ms() - run.t0_ms) / 1000));
 	*ret = run.flash;
 	return r;
 }

@@ -70,9 +70,9 @@ static bool is_ours(const struct kf_mcu *mcu, const struct kf_board *board)
 	       (board->mode != KF_MODE_OTHER || kf_identity_converter(&board->usb));
 }
 
-/* May make be run there? */
-static bool is_tree(const char *dir)
+bool kf_printer_tree_usable(const struct kf_printer *printer)
 {
+	const char *dir = printer->tree;
 	static const char *const members[] = { "Makefile", "src/Kconfig" };
 	char path[PATH_MAX];
 	struct stat st;
@@ -91,7 +91,8 @@ static bool is_tree(const char *dir)
 static void set_tree(struct kf_registry *registry, const char *key,
 		     const struct kf_printer *printer)
 {
-	if (!is_tree(printer->tree) || (json_object_get(registry->trees, key) && !printer->pid))
+	if (!kf_printer_tree_usable(printer) ||
+	    (json_object_get(registry->trees, key) && !printer->pid))
 		return;
 	json_object_set_new(registry->trees, key, json_string(printer->tree));
 }

@@ -35,7 +35,10 @@ _must_check_ int kf_printers_describe(const struct kf_printers *printers,
 _must_check_ int kf_printers_describe_records(const json_t *records, struct kf_registry *registry,
 					      struct kf_printers *ret, struct kf_error *err);
 
-/* The MCU that the device of this key is, and its printer; false: no printer names it. */
+/* Is there a source tree, and does it belong to this user or to root? */
+bool kf_printer_tree_usable(const struct kf_printer *printer);
+
+/* The MCU that board.printer names, and its printer; false: there is none. */
 bool kf_printers_mcu(const struct kf_printers *printers, const struct kf_board *board,
 		     const struct kf_printer **ret_printer, const struct kf_mcu **ret);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "board/last-flash.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "registry/choosing.h"
@@ -212,4 +213,184 @@ int kf_choosing_ask(const json_t *boards, int tty, const char *verb, json_t **re
 		problem = err->message;
 		mark = "\n";
 	}
+}
+
+/* Seconds from its bootloader to its version, where no flash of it was measured. */
+enum { USUAL_S = 20, SERVICE_S = 6 };
+
+static const char *text_of(const json_t *record, const char *member)
+{
+	const json_t *status = json_object_get(record, "status");
+	const char *text = json_string_value(json_object_get(status, member));
+
+	return text ? text : "";
+}
+
+static bool is_any(const char *state, const char *const *words)
+{
+	while (*words && strcmp(state, *words) != 0)
+		words++;
+	return *words;
+}
+
+static bool to_update(const json_t *record, const struct kf_board *board, bool named)
+{
+	static const char *const always[] = { "behind", "incomplete", "in its bootloader", NULL };
+	static const char *const if_named[] = { "differs", "ahead", "not asked", NULL };
+	const char *state = text_of(record, "state");
+
+	return board->key[0] && board->connected && !board->excluded && !kf_record_failed(record) &&
+	       (is_any(state, always) || (named && is_any(state, if_named)));
+}
+
+/* What to say of a board that is left; false: nothing, it is as it should be. */
+static bool why_left(const json_t *record, const struct kf_board *board, bool named, char *ret,
+		     size_t size)
+{
+	const char *state = text_of(record, "state"), *reason = text_of(record, "reason");
+	static const char *const quiet[] = { "up to date", "firmware of others", "not connected",
+					     NULL };
+	const char *wire = kf_wire_name(board->link.type);
+
+	if (!named &&
+	    (is_any(state, quiet) || board->excluded || (!board->key[0] && !board->printer.mcu[0])))
+		return false;
+	if (board->excluded)
+		kf_text_format(ret, size, "%s is left alone: %s", kf_board_label(board),
+			       board->reason[0] ? board->reason : "excluded");
+	else if (strcmp(state, "up to date") == 0)
+		kf_text_format(ret, size, "%s is up to date", kf_board_label(board));
+	else if (!board->key[0] && board->printer.mcu[0] && wire && strncmp(wire, "usb", 3) != 0 &&
+		 strcmp(state, "behind") == 0)
+		kf_text_format(ret, size, "%s is behind, but kf does not flash boards on %s",
+			       kf_board_label(board),
+			       board->link.type == KF_WIRE_PROCESS ? "the host itself" : wire);
+	else
+		kf_text_format(ret, size, "%s is left as it is: %s%s%s", kf_board_label(board),
+			       state, reason[0] ? ": " : "", reason);
+	return true;
+}
+
+static double expected_s(const char *key, bool *ret_measured)
+{
+	struct kf_last_flash last;
+
+	kf_last_flash_load(key, &last);
+	*ret_measured = last.took_ms > 0;
+	return last.took_ms > 0 ? (double)last.took_ms / 1000 : USUAL_S;
+}
+
+/* "  ebb  v0.13.0-2 -> v0.13.0-5 (3 commits), by USB, 12 s" */
+static void plan_board(FILE *f, const json_t *record, const struct kf_board *board, double *most_s)
+{
+	const char *state = text_of(record, "state"), *to = text_of(record, "tree_version");
+	json_int_t behind =
+		json_integer_value(json_object_get(json_object_get(record, "status"), "behind"));
+	bool measured;
+	double s = expected_s(board->key, &measured);
+
+	fprintf(f, "  %s: %s -> %s", board->key, board->version[0] ? board->version : state,
+		to[0] ? to : text_of(record, "tree"));
+	if (behind)
+		fprintf(f, " (%lld commit%s)", (long long)behind, behind == 1 ? "" : "s");
+	fprintf(f, ", %s, %s %.0f s\n", board->tty[0] ? board->tty : board->usb.port,
+		measured ? "last time" : "about", s < 1 ? 1 : s);
+	*most_s = s > *most_s ? s : *most_s;
+}
+
+/* Each Klippy once that does not run what its tree has. */
+static void tell_hosts(const json_t *found, void (*told)(const char *line))
+{
+	const char *last = "";
+	struct kf_board board;
+	char line[512];
+
+	for (size_t i = 0; board_at(found, i, &board); i++) {
+		const json_t *record = json_array_get(found, i);
+		const char *host = text_of(record, "host"), *unit = board.printer.unit;
+		const char *printer = json_string_value(json_object_get(
+			json_object_get(json_object_get(record, "board"), "printer"), "name"));
+
+		if ((strcmp(host, "behind") != 0 && strcmp(host, "ahead") != 0 &&
+		     strcmp(host, "differs") != 0) ||
+		    !printer || strcmp(printer, last) == 0)
+			continue;
+		kf_text_format(
+			line, sizeof(line),
+			"Klippy of %s runs %s, and its tree has %s: it takes that when it is "
+			"started again%s%s",
+			printer, text_of(record, "host_version"), text_of(record, "tree_version"),
+			unit[0] ? " (systemctl restart " : "", unit);
+		if (unit[0])
+			kf_text_add(line, sizeof(line), "", ")");
+		told(line);
+		last = printer;
+	}
+}
+
+/* What stops, once, and for how long. */
+static void plan_services(FILE *f, const json_t *boards, double most_s)
+{
+	char units[512] = "";
+	struct kf_board board;
+
+	for (size_t i = 0; board_at(boards, i, &board); i++)
+		if (board.holder.unit[0] && !strstr(units, board.holder.unit))
+			kf_text_add(units, sizeof(units), ", ", board.holder.unit);
+	if (units[0])
+		fprintf(f, "%s stops once for all of them, about %.0f s\n", units,
+			most_s + SERVICE_S);
+}
+
+/* A single board that was named and is not touched: an error, unless it is up to date. */
+static int none_left(const json_t *found, bool named, const char *why, struct kf_error *err)
+{
+	static const char *const fine[] = { "up to date", NULL };
+	struct kf_board board;
+
+	for (size_t i = 0; named && board_at(found, i, &board); i++) {
+		const json_t *record = json_array_get(found, i);
+
+		if (is_any(text_of(record, "state"), fine))
+			continue;
+		return kf_fail(err, board.connected ? KF_CONFIG : KF_NOT_CONNECTED, "%s", why);
+	}
+	return 0;
+}
+
+int kf_choosing_update(const json_t *found, bool named, void (*told)(const char *line),
+		       json_t **ret, char **ret_plan, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	struct kf_board board;
+	char line[1024] = "";
+	double most_s = 0;
+	char *plan = NULL;
+	size_t size;
+	FILE *f = open_memstream(&plan, &size);
+
+	if (!f || !list)
+		return kf_fail_sys(err, ENOMEM, "boards");
+	for (size_t i = 0; board_at(found, i, &board); i++) {
+		json_t *record = json_array_get(found, i);
+
+		if (to_update(record, &board, named)) {
+			plan_board(f, record, &board, &most_s);
+			json_array_append(list, record);
+		} else if (why_left(record, &board, named, line, sizeof(line))) {
+			told(line);
+		}
+	}
+	tell_hosts(found, told);
+	plan_services(f, list, most_s);
+	fclose(f);
+	if (json_array_size(list) > 0) {
+		*ret = TAKE_PTR(list);
+		*ret_plan = plan;
+		return 0;
+	}
+	free(plan);
+	if (!named)
+		told("nothing is behind");
+	return none_left(found, named, line, err);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -107,6 +108,67 @@ static int scan(const struct kf_pipeline *pipeline, const char *key, int out, bo
 	*ret_whole = stopped || (!wrote && status != 0 && status != absent);
 	/* The records that kf-scan wrote have the errors of the boards that failed. */
 	return wrote && !stopped ? 0 : status;
+}
+
+/* kf-status asks all boards at once, also those that no running Klippy tells of. */
+static int find_status(const struct kf_pipeline *pipeline, json_t **ret, struct kf_error *err)
+{
+	const char *fixed[] = { pipeline->stages[0][0], "--quiet", "--ask", "--json" };
+	_cleanup_(kf_closep) int out = -1;
+	size_t n = KF_ARRAY_SIZE(fixed), count = 0;
+	const char **argv;
+	bool stopped;
+	int status;
+
+	while (pipeline->keys[count])
+		count++;
+	argv = calloc(n + count + 1, sizeof(*argv));
+	if (!argv || kf_records_file(&out, err) < 0) {
+		free(argv);
+		return failed(err);
+	}
+	memcpy(argv, fixed, sizeof(fixed));
+	memcpy(argv + n, pipeline->keys, count * sizeof(*argv));
+	status = run_stage(argv, -1, out, &stopped, err);
+	free(argv);
+	if (status != 0)
+		return status;
+	if (kf_records_load(out, ret, err) == 0)
+		return 0;
+	kf_error_prefix(err, "kf-status's output");
+	return failed(err);
+}
+
+/* The same results as choose(); boards stays NULL where there is nothing to do. */
+static int choose_update(const struct kf_pipeline *pipeline, const json_t *found, json_t **ret,
+			 struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
+	_cleanup_(kf_freep) char *plan = NULL;
+	_cleanup_(kf_closep) int tty = -1;
+	int r = kf_choosing_update(found, pipeline->keys[0], pipeline->told, &boards, &plan, err);
+
+	if (r == 0 && !boards)
+		return 0;
+	if (r == 0 && !pipeline->yes) {
+		r = kf_terminal_open(&tty, err);
+		if (r < 0)
+			kf_error_hint(err,
+				      "to go on without a question: kf update --yes; kf status "
+				      "says what is behind");
+		else
+			r = kf_terminal_confirm(tty, err, "%sGo on?", plan);
+		if (r == 0)
+			return 0;
+	} else if (r == 0) {
+		for (char *rest, *line = strtok_r(plan, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest))
+			pipeline->told(line);
+	}
+	if (r < 0)
+		return failed(err);
+	*ret = TAKE_PTR(boards);
+	return 0;
 }
 
 static bool repeated(const char *const *keys, size_t i)
@@ -255,12 +317,15 @@ int kf_pipeline_run(const struct kf_pipeline *pipeline, struct kf_error *ret)
 	int status, missing = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	if (pipeline->verb && !pipeline->all && !pipeline->keys[0] &&
+	if (pipeline->verb && !pipeline->update && !pipeline->all && !pipeline->keys[0] &&
 	    open_terminal(pipeline, &tty, ret) < 0)
 		return failed(ret);
 	kf_stop_install();
-	status = discover(pipeline, &found, &missing, ret);
-	if (status == 0)
+	status = pipeline->update ? find_status(pipeline, &found, ret)
+				  : discover(pipeline, &found, &missing, ret);
+	if (status == 0 && pipeline->update)
+		status = choose_update(pipeline, found, &boards, ret);
+	else if (status == 0)
 		status = choose(pipeline, found, tty, &boards, ret);
 	if (boards)
 		status = status ? report_each(pipeline, boards, status)

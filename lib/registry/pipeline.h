@@ -12,12 +12,15 @@ struct kf_pipeline {
 	const char *command;	 /* as in "kf flash": to tell what to type instead */
 	const char *verb;	 /* asks "VERB this board?"; NULL: all boards, no question */
 	bool all;		 /* every registered board, no question */
+	bool update;		 /* the first stage is kf-status: only what is behind, asked once */
+	bool yes;		 /* update without the question */
 	bool absent;		 /* boards that are not connected are worked on like the others */
 	const char *const *keys; /* these boards, no question; NULL-terminated */
 	/* Each stage's argv, and a NULL; argv[0] is a path. Of the first, kf-scan, only that
 	 * counts. */
 	const char *const *const *stages;
 	void (*found)(const char *boards); /* called before the question: "1 board: octopus-pro" */
+	void (*told)(const char *line);	   /* update: what is to be known beforehand, a line each */
 };
 
 /*

@@ -9,7 +9,7 @@ device node of its own; $HANDED: the lock bears the number of its parent, which 
 any more), and answer on SOCKET. $HIDDEN: /proc/PID/fd is root's, as that of another
 user's process is not ours to read. With $MOONRAKER=http a Moonraker answers on a port of 127.0.0.1. $STATE names
 the line of tests/fixtures/klippy-api.jsonl or printers.jsonl, $EDIT (jq's paths, "idle_timeout.state=Printing") changes what
-objects say. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
+objects say, $TREE and $VERSION are its source folder and its version. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
 others' messages first), "deny" (an error), "late" (takes its time), "refuse" (leaves its socket file behind, as a stopped
 Klippy does). $THEN is the state after its first answer to a
 query. $PID is the process_id that is told. Writes "ready PORT" to standard output.
@@ -40,7 +40,8 @@ def load(state):
     with open(f"{HERE}/../fixtures/{name}.jsonl", encoding="utf-8") as f:
         recorded = next(r for r in map(json.loads, f) if r["state"] == state)
     text = json.dumps(recorded).replace('"process_id": 812', '"process_id": ' + pid())
-    return json.loads(text)
+    text = text.replace("/home/pi/klipper\"", ENV.get("TREE", "/home/pi/klipper") + "\"")
+    return json.loads(text.replace("v0.13.0-730-g84104bbbd", ENV.get("VERSION", "v0.13.0-730-g84104bbbd")))
 
 
 def pid():

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Boards and hosts of one tree are compared in one call: git is started once for each commit. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "board/identity.h"
+#include "core/text.h"
+#include "printer/described.h"
+#include "printer/status.h"
+
+/* One version that is compared with a tree: of a board, or of its printer's Klippy. */
+struct asked {
+	const char *dir; /* NULL: with none, or done already */
+	struct kf_running running;
+	struct kf_revision *ret;
+	struct kf_status *status;
+};
+
+const char *kf_status_name(enum kf_status_state state)
+{
+	static const char *const names[] = {
+		[KF_STATUS_CURRENT] = "up to date",
+		[KF_STATUS_BEHIND] = "behind",
+		[KF_STATUS_AHEAD] = "ahead",
+		[KF_STATUS_DIFFERS] = "differs",
+		[KF_STATUS_INCOMPLETE] = "incomplete",
+		[KF_STATUS_BOOTLOADER] = "in its bootloader",
+		[KF_STATUS_NOT_CONNECTED] = "not connected",
+		[KF_STATUS_FOREIGN] = "firmware of others",
+		[KF_STATUS_NOT_ASKED] = "not asked",
+	};
+
+	return names[state];
+}
+
+void kf_status_text(const struct kf_status *status, char *ret, size_t size)
+{
+	unsigned commits = status->behind ? status->behind : status->ahead;
+	const char *name = kf_status_name(status->state);
+
+	if (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_AHEAD)
+		kf_text_format(ret, size, "%s by %u commit%s", name, commits,
+			       commits == 1 ? "" : "s");
+	else
+		kf_text_format(ret, size, "%s%s%s", name, status->reason[0] ? ": " : "",
+			       status->reason);
+}
+
+static bool is_usb(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_USB_SERIAL || board->link.type == KF_WIRE_USB ||
+	       board->link.type == KF_WIRE_NONE;
+}
+
+static void set(struct kf_status *ret, enum kf_status_state state, const char *reason)
+{
+	ret->state = state;
+	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
+}
+
+/* Why nobody tells its version. */
+static void not_asked(const struct kf_board *board, struct kf_status *ret)
+{
+	const struct kf_printer *printer = ret->printer;
+	const char *reason = board->reason;
+
+	ret->state = KF_STATUS_NOT_ASKED;
+	if (strncmp(reason, "not asked: ", strlen("not asked: ")) == 0)
+		reason += strlen("not asked: ");
+	if (!printer && board->holder.pid)
+		kf_text_format(ret->reason, sizeof(ret->reason), "%.60s (process %d) has its port",
+			       board->holder.command, (int)board->holder.pid);
+	else if (!printer)
+		set(ret, KF_STATUS_NOT_ASKED, "no printer here names it");
+	else if (!is_usb(board) && reason[0])
+		set(ret, KF_STATUS_NOT_ASKED, reason);
+	else if (!printer->pid)
+		kf_text_format(ret->reason, sizeof(ret->reason), "Klipper (%.100s) does not run",
+			       printer->unit);
+	else if (printer->why.code != KF_OK)
+		set(ret, KF_STATUS_NOT_ASKED, printer->why.message);
+	else
+		kf_text_format(ret->reason, sizeof(ret->reason),
+			       "Klippy has no connection to it%s%.200s",
+			       printer->message[0] ? ": " : "", printer->message);
+}
+
+/* What needs no version. False: the versions tell. */
+static bool judge(const struct kf_board *board, const struct kf_error *problem,
+		  struct kf_status *ret)
+{
+	const char *foreign = kf_board_foreign(board);
+
+	if (problem->code != KF_OK)
+		set(ret, KF_STATUS_NOT_ASKED, problem->message);
+	else if (foreign)
+		set(ret, KF_STATUS_FOREIGN, foreign);
+	else if (board->mode == KF_MODE_OTHER && !board->key[0] && !board->printer.mcu[0])
+		set(ret, KF_STATUS_FOREIGN, "");
+	else if (board->incomplete[0])
+		set(ret, KF_STATUS_INCOMPLETE, "");
+	else if (!board->connected && is_usb(board))
+		set(ret, KF_STATUS_NOT_CONNECTED, board->reason);
+	else if (board->mode == KF_MODE_KATAPULT || board->mode == KF_MODE_DFU ||
+		 board->mode == KF_MODE_RP2BOOT)
+		set(ret, KF_STATUS_BOOTLOADER, kf_mode_name(board->mode));
+	else if (!board->version[0])
+		not_asked(board, ret);
+	else
+		return false;
+	return true;
+}
+
+/* The tree of a board that the registry knows, else its printer's; NULL: none can be named. */
+static const char *find_dir(const struct kf_registry *registry, const struct kf_board *board,
+			    const struct kf_printer *printer)
+{
+	struct kf_device device;
+
+	if (board->key[0] && kf_registry_device(registry, board->key, &device, NULL) == 0)
+		return kf_registry_klipper_dir(registry, &device);
+	if (printer && kf_printer_tree_usable(printer))
+		return printer->tree;
+	return printer ? kf_registry_klipper_dir(registry, NULL) : NULL;
+}
+
+static void take(const struct kf_revision *revision, struct kf_status *ret)
+{
+	static const enum kf_status_state states[] = {
+		[KF_REVISION_NOT_ASKED] = KF_STATUS_NOT_ASKED,
+		[KF_REVISION_CURRENT] = KF_STATUS_CURRENT,
+		[KF_REVISION_BEHIND] = KF_STATUS_BEHIND,
+		[KF_REVISION_AHEAD] = KF_STATUS_AHEAD,
+		[KF_REVISION_DIFFERS] = KF_STATUS_DIFFERS,
+	};
+
+	set(ret, states[revision->state], revision->reason);
+	ret->behind = revision->behind;
+	ret->ahead = revision->ahead;
+}
+
+/* All that is compared with one tree, at once. */
+static int compare(struct asked *list, size_t count, const char *dir, int64_t deadline_ms,
+		   struct kf_error *err)
+{
+	struct kf_running *running = calloc(count, sizeof(*running));
+	struct kf_revision *revisions = calloc(count, sizeof(*revisions));
+	struct kf_tree_head head = { 0 };
+	struct kf_error why = { 0 };
+	struct kf_tree tree;
+	size_t n = 0;
+	int r = running && revisions ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (list[i].dir && strcmp(list[i].dir, dir) == 0)
+			running[n++] = list[i].running;
+	if (r == 0 && kf_tree_open(dir, &tree, &why) == 0)
+		r = kf_revisions_compare(&tree, running, n, deadline_ms, revisions, &head, err);
+	else if (r == 0)
+		for (size_t i = 0; i < n; i++)
+			kf_text_format(revisions[i].reason, sizeof(revisions[i].reason), "%s",
+				       why.message);
+	n = 0;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (!list[i].dir || strcmp(list[i].dir, dir) != 0)
+			continue;
+		*list[i].ret = revisions[n++];
+		kf_text_format(list[i].status->tree_version, sizeof(head.text), "%s", head.text);
+		if (i > 0) /* the first one's dir is what dir points to */
+			list[i].dir = NULL;
+	}
+	free(running);
+	free(revisions);
+	return r == -ENOMEM ? kf_fail_sys(err, ENOMEM, "cannot compare the boards") : r;
+}
+
+static int compare_all(struct asked *list, size_t count, int64_t deadline_ms, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const char *dir = list[i].dir;
+
+		if (dir)
+			r = compare(list + i, count - i, dir, deadline_ms, err);
+	}
+	return r;
+}
+
+/* Begin with one board: which versions of it are to be compared? Returns how many. */
+static size_t begin(const struct kf_inventory *inventory, const struct kf_printers *printers,
+		    size_t i, struct kf_status *ret, struct kf_revision *revision, bool *ret_judged,
+		    struct asked *asked)
+{
+	const struct kf_board *board = &inventory->boards.list[i];
+	const struct kf_mcu *mcu = NULL;
+	const char *dir;
+	size_t n = 0;
+
+	*ret = (struct kf_status){ 0 };
+	if (!kf_printers_mcu(printers, board, &ret->printer, &mcu))
+		ret->printer = NULL;
+	*ret_judged = judge(board, &inventory->errors[i], ret);
+	dir = find_dir(inventory->registry, board, ret->printer);
+	kf_text_format(ret->tree, sizeof(ret->tree), "%s", dir ? dir : "");
+	if (!ret->tree[0])
+		return 0;
+	/* Also without a version: the tree's own is wanted. */
+	asked[n++] = (struct asked){
+		.dir = ret->tree,
+		.running = { mcu && mcu->version[0] ? mcu->app : "",
+			     *ret_judged ? "" : board->version },
+		.ret = revision,
+		.status = ret,
+	};
+	if (ret->printer && ret->printer->version[0])
+		asked[n++] =
+			(struct asked){ ret->tree, { "", ret->printer->version }, &ret->host, ret };
+	return n;
+}
+
+int kf_status_find(const struct kf_inventory *inventory, const struct kf_printers *printers,
+		   int64_t deadline_ms, struct kf_status *ret, struct kf_error *err)
+{
+	size_t count = inventory->boards.count, n = 0;
+	struct kf_revision *revisions = calloc(count + 1, sizeof(*revisions));
+	struct asked *asked = calloc(2 * count + 1, sizeof(*asked));
+	bool *judged = calloc(count + 1, sizeof(*judged));
+	int r;
+
+	if (!revisions || !asked || !judged) {
+		r = kf_fail_sys(err, ENOMEM, "cannot compare the boards");
+	} else {
+		for (size_t i = 0; i < count; i++)
+			n += begin(inventory, printers, i, &ret[i], &revisions[i], &judged[i],
+				   asked + n);
+		r = compare_all(asked, n, deadline_ms, err);
+		for (size_t i = 0; r == 0 && i < count; i++)
+			if (!judged[i] && ret[i].tree[0])
+				take(&revisions[i], &ret[i]);
+			else if (!judged[i])
+				set(&ret[i], KF_STATUS_NOT_ASKED, "no source tree is known for it");
+	}
+	free(revisions);
+	free(asked);
+	free(judged);
+	return r;
+}
+
+json_t *kf_status_to_json(const struct kf_board *board, const struct kf_status *status)
+{
+	const struct kf_printer *printer = status->printer;
+	bool told = printer && printer->version[0];
+
+#define OR_NULL(text) ((text)[0] ? (text) : NULL)
+	return json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:I}", "state",
+			 kf_status_name(status->state), "reason", OR_NULL(status->reason),
+			 "version", OR_NULL(board->version), "tree", OR_NULL(status->tree),
+			 "tree_version", OR_NULL(status->tree_version), "behind",
+			 (json_int_t)status->behind, "ahead", (json_int_t)status->ahead, "host",
+			 told ? kf_revision_name(status->host.state) : NULL, "host_version",
+			 told ? printer->version : NULL, "host_state",
+			 printer ? printer->state : NULL, "host_behind",
+			 (json_int_t)status->host.behind);
+#undef OR_NULL
+}

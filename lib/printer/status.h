@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * How each board, and each Klippy that runs, stands to the source tree that it is built from: by
+ * what they tell, the notes of the last flash, and git. Nothing is guessed.
+ */
+#ifndef KF_PRINTER_STATUS_H
+#define KF_PRINTER_STATUS_H
+
+#include "build/revision.h"
+#include "printer/printer.h"
+#include "registry/registry.h"
+#include "usb/inventory.h"
+
+enum kf_status_state {
+	KF_STATUS_CURRENT,
+	KF_STATUS_BEHIND,
+	KF_STATUS_AHEAD,
+	KF_STATUS_DIFFERS,
+	KF_STATUS_INCOMPLETE,	 /* a flash was begun that no later one has verified */
+	KF_STATUS_BOOTLOADER,	 /* it waits there for firmware */
+	KF_STATUS_NOT_CONNECTED, /* no such device on USB */
+	KF_STATUS_FOREIGN,	 /* firmware of others: left alone */
+	KF_STATUS_NOT_ASKED,	 /* nobody tells what it runs */
+};
+
+struct kf_status {
+	enum kf_status_state state;
+	char reason[KF_REASON_SIZE]; /* part of a sentence; empty: the state says all */
+	unsigned behind, ahead;	     /* commits */
+	char tree[PATH_MAX];	     /* that it is compared with; empty: none */
+	char tree_version[KF_NAME_SIZE];
+	/* Of the running Klippy against the same tree; without a printer: as zeroed. */
+	struct kf_revision host;
+	const struct kf_printer *printer; /* borrowed; NULL: none */
+};
+
+/*
+ * Compare all boards of the inventory; ret has as many. git has until deadline_ms. KF_INTERRUPTED,
+ * -ENOMEM; what else goes wrong is a reason of NOT_ASKED.
+ */
+_must_check_ int kf_status_find(const struct kf_inventory *inventory,
+				const struct kf_printers *printers, int64_t deadline_ms,
+				struct kf_status *ret, struct kf_error *err);
+
+/* "up to date", "behind", ... as in a record. */
+const char *kf_status_name(enum kf_status_state state);
+
+/* "behind by 12 commits", "not asked: Klipper does not run". */
+void kf_status_text(const struct kf_status *status, char *ret, size_t size);
+
+/* The record's "status" member; a new reference. */
+json_t *kf_status_to_json(const struct kf_board *board, const struct kf_status *status);
+
+#endif

@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154 # run sets stderr
+#
+# How boards and printers stand to their source trees.
+load helper
+load printers
+
+H723=mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2
+RP2040=mcu=rp2040,serial=E6605481DB318C34,port=1-1.3
+
+setup() {
+	setup_printers
+	git_tree tree 5
+	old=$(version_of tree 3) new=$(version_of tree)
+}
+
+teardown() {
+	end_klippies
+}
+
+# mcus [NAME SERIAL VERSION]...: for $MCUS.
+mcus() {
+	jq -nc '[$ARGS.positional | _nwise(3) | {(.[0]): [.[1], .[2]]}] | add' --args "$@"
+}
+
+# status [OPTION]...: kf-status beside both boards.
+status() {
+	run -0 --separate-stderr mocked kf-sim -b "$H723" -b "$RP2040" -- kf-status "$@"
+}
+
+@test "Klippy tells: a board is up to date, another is behind, by how much" {
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" \
+		MCUS="$(mcus mcu "$H723_BY_ID" "$old" 'mcu EBB' "$RP2040_BY_ID" "$new")"
+	status --json
+	valid_records <<<"$output"
+	[ "$(jq -c '[.board.key, .status.state, .status.behind, .status.version, .status.tree_version, .status.host]' <<<"$output")" = \
+		"[\"mcu\",\"behind\",3,\"$old\",\"$new\",\"up to date\"]
+[\"ebb\",\"up to date\",0,\"$new\",\"$new\",\"up to date\"]" ]
+	status --table
+	[ "${lines[0]}" = "voron: ready, $new" ]
+	[[ ${lines[1]} == "  mcu "*"stm32h723xx"*"behind by 3 commits  ($old; $PWD/tree has $new)" ]]
+	[[ ${lines[2]} == "  ebb "*"up to date  ($new)" ]]
+	[ "${lines[3]}" = "kf update builds and flashes what is behind" ]
+	status --json EBB
+	[ "$(jq -r .board.key <<<"$output")" = ebb ]
+	run -78 --separate-stderr mocked kf-sim -b "$H723" -b "$RP2040" -- kf-status ebbb
+	[[ $stderr == *'no board "ebbb" is registered'* ]]
+}
+
+@test "the tree was updated and Klippy not restarted: that is said, with the remedy" {
+	stopped klipper-ender "$PWD/tree" '[mcu]' "serial: $RP2040_BY_ID"
+	running voron "mcus protocol error" TREE="$PWD/tree" VERSION="$old" MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
+	status --table
+	[[ $output == "voron: error: MCU Protocol error, $old"*"Klippy runs another version than its tree has: behind by 3 commits"*"Restart it"* ]]
+	[[ $output == *"ender (klipper-ender.service): stopped"*"ender-mcu"*"not asked: Klipper (klipper-ender.service) does not run"* ]]
+	status --json
+	[ "$(jq -c '[.board.key, .status.state, .status.host, .status.host_behind]' <<<"$output")" = \
+		$'["voron-mcu","behind",null,0]\n["ender-mcu","not asked",null,0]' ] ||
+	[ "$(jq -c '[.board.key, .status.host, .status.host_behind]' <<<"$output")" = \
+		$'["voron-mcu","behind",3]\n["ender-mcu",null,0]' ]
+}
+
+@test "no printer runs: --ask asks the boards themselves" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu gone]' 'serial: /dev/serial/by-id/usb-Klipper_rp2040_AAAA1111BBBB-if00'
+	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -b mode=other,port=1-1.7,manufacturer=Beacon,product=Beacon,serial=FD24A6D44E53 -- \
+		kf-status --json
+	valid_records <<<"$output"
+	[ "$(jq -c '[.board.key, .status.state, .status.reason]' <<<"$output")" = \
+		'["mcu","not asked","Klipper (klipper.service) does not run"]
+[null,"firmware of others","Beacon"]
+["gone","not connected",null]' ]
+	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -- kf-status --ask --json mcu
+	[ "$(jq -c '[.status.state, .status.behind]' <<<"$output")" = '["behind",3]' ]
+}
+
+@test "other branch, changed tree, another firmware, ahead, in its bootloader" {
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" MCUS="$(jq -nc --arg p "$H723_BY_ID" --arg q "$RP2040_BY_ID" \
+		--arg v "$new" '{mcu: {config: {serial: $p}, object: {mcu_version: $v, app: "Kalico"}},
+			"mcu b": {config: {serial: $q}, object: {mcu_version: "\($v)-dirty-20261123_030726-host"}}}')"
+	status --json
+	[ "$(jq -c '[.status.state, .status.reason]' <<<"$output")" = \
+		'["differs","it is Kalico, and the source tree is Klipper"]
+["differs","it was built from a changed source tree"]' ]
+	git -C tree checkout -q HEAD~3
+	end_klippies
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" MCUS="$(mcus mcu "$H723_BY_ID" "$new")"
+	status --json mcu
+	[ "$(jq -c '[.status.state, .status.ahead]' <<<"$output")" = '["ahead",3]' ]
+	run -0 --separate-stderr mocked kf-sim -b "$H723,mode=katapult" -- kf-status --json
+	[ "$(jq -c '[.board.key, .status.state, .status.reason]' <<<"$output")" = '["mcu","in its bootloader","katapult"]' ]
+}
+
+@test "a Klippy that is silent is waited for at most two seconds" {
+	running voron "mcus ready" MODE=silent
+	local t0=${EPOCHREALTIME/./}
+	status --json
+	[ $((${EPOCHREALTIME/./} - t0)) -lt 5000000 ]
+	[ "$(jq -r .status.state <<<"$output")" = $'not asked\nnot asked' ]
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* kf-status: how each board stands to its source tree, and the Klippy of each printer to its own.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "board/record.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/screen.h"
+#include "core/text.h"
+#include "core/usage.h"
+#include "flash/print-guard.h"
+#include "link/serial.h"
+#include "mcu/identify.h"
+#include "printer/boards.h"
+#include "printer/described.h"
+#include "printer/status.h"
+
+enum { GIT_MS = 2000, ASK_MS = 3000, OPT_ASK = 256, OPT_JSON, OPT_TABLE };
+
+static const struct option options[] = {
+	{ "ask", no_argument, NULL, OPT_ASK },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
+};
+
+static const char help[] =
+	"usage: kf-status [OPTION]... [BOARD...]\n"
+	"\n"
+	"Say how the firmware of each board stands to its source tree, by printer.\n"
+	"\n"
+	"      --ask      ask also the boards whose printer does not run, at their ports\n"
+	"      --json     write records, also to a terminal\n"
+	"      --table    write text for people, also to a pipe\n"
+	"  -q, --quiet    only errors on standard error\n"
+	"  -h, --help     show this help\n"
+	"  -V, --version  show the version\n";
+
+struct look {
+	struct kf_registry registry;
+	struct kf_inventory inventory;
+	struct kf_printers printers;
+	struct kf_status *status; /* one for each of the inventory's boards */
+	char *const *names;	  /* the boards that are wanted; none: all */
+	bool ask, table, quiet;
+};
+
+static void free_look(struct look *look)
+{
+	kf_inventory_free(&look->inventory);
+	kf_printers_free(&look->printers);
+	kf_registry_close(&look->registry);
+	free(look->status);
+}
+
+/* By its key, or by the key that its printer's name for it would give. */
+static bool is_named(const struct kf_board *board, const char *name)
+{
+	char key[KF_KEY_SIZE];
+
+	return strcmp(kf_board_label(board), name) == 0 || strcmp(board->printer.mcu, name) == 0 ||
+	       (kf_key_from_printer(board, false, key) && strcmp(key, name) == 0) ||
+	       (kf_key_from_printer(board, true, key) && strcmp(key, name) == 0);
+}
+
+static bool is_wanted(const struct look *look, const struct kf_board *board)
+{
+	bool wanted = !look->names[0];
+
+	for (char *const *name = look->names; *name && !wanted; name++)
+		wanted = is_named(board, *name);
+	return wanted;
+}
+
+static int check_names(const struct look *look, struct kf_error *err)
+{
+	struct kf_device device;
+
+	for (char *const *name = look->names; *name; name++) {
+		bool found = false;
+
+		for (size_t i = 0; !found && i < look->inventory.boards.count; i++)
+			found = is_named(&look->inventory.boards.list[i], *name);
+		if (!found && kf_registry_device(&look->registry, *name, &device, err) < 0)
+			return -ENOENT;
+	}
+	return 0;
+}
+
+/*
+ * The board tells its version itself where nobody has its port. A converter is not opened: that
+ * resets the board.
+ */
+static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
+{
+	_cleanup_(kf_serial_closep) int fd = -1;
+	struct kf_dictionary told = { 0 };
+	struct kf_error err;
+	int r;
+
+	if (!board->key[0] || board->mode != KF_MODE_KLIPPER || board->version[0] ||
+	    board->holder.pid || !board->tty[0])
+		return 0;
+	r = kf_print_guard_port(guard, board, &err);
+	if (r == 0 && board->holder.pid)
+		return 0;
+	if (r == 0)
+		r = kf_serial_open(board->tty, KF_BAUD_DEFAULT, &fd, &err);
+	if (r == 0)
+		r = kf_klipper_identify(fd, kf_now_ms() + ASK_MS, &told, &err);
+	if (r == 0)
+		kf_text_format(board->version, sizeof(board->version), "%s", told.version);
+	return r == -EINTR ? r : 0;
+}
+
+static int ask_boards(struct look *look, struct kf_error *err)
+{
+	struct kf_print_guard guard = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < look->inventory.boards.count; i++)
+		if (is_wanted(look, &look->inventory.boards.list[i]) &&
+		    look->inventory.errors[i].code == KF_OK)
+			r = ask_board(&guard, &look->inventory.boards.list[i]);
+	kf_print_guard_free(&guard);
+	return r < 0 ? kf_fail_stopped(err) : 0;
+}
+
+static int find(struct look *look, struct kf_error *err)
+{
+	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
+	int r = kf_registry_load(&look->registry, err);
+
+	look->inventory.registry = &look->registry;
+	look->inventory.absent = true;
+	if (r == 0)
+		r = kf_usb_scan(&now, err);
+	if (r == 0)
+		r = kf_printers_find(&look->printers, err);
+	if (r == 0)
+		r = kf_printers_describe(&look->printers, &now, &look->registry, err);
+	if (r == 0)
+		r = kf_inventory_fill(&look->inventory, &now, err);
+	if (r == 0)
+		r = kf_printers_join(&look->printers, &look->inventory, err);
+	if (r == 0)
+		r = check_names(look, err);
+	if (r == 0 && look->ask)
+		r = ask_boards(look, err);
+	if (r < 0)
+		return r;
+	look->status = calloc(look->inventory.boards.count + 1, sizeof(*look->status));
+	if (!look->status)
+		return kf_fail_sys(err, ENOMEM, "cannot compare the boards");
+	return kf_status_find(&look->inventory, &look->printers, kf_now_ms() + GIT_MS, look->status,
+			      err);
+}
+
+static int write_records(const struct look *look, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < look->inventory.boards.count; i++) {
+		const struct kf_board *board = &look->inventory.boards.list[i];
+		_cleanup_(kf_json_decrefp) json_t *record = NULL;
+
+		if (!is_wanted(look, board))
+			continue;
+		record = kf_record_new(board);
+		json_object_set_new(record, "status", kf_status_to_json(board, &look->status[i]));
+		if (look->inventory.errors[i].code != KF_OK)
+			kf_record_set_error(record, kf_log_tool(), &look->inventory.errors[i]);
+		r = kf_record_write(stdout, record, err);
+	}
+	return r;
+}
+
+static enum kf_colour colour_of(enum kf_status_state state)
+{
+	switch (state) {
+	case KF_STATUS_CURRENT:
+		return KF_COLOUR_GOOD;
+	case KF_STATUS_INCOMPLETE:
+		return KF_COLOUR_BAD;
+	case KF_STATUS_FOREIGN:
+	case KF_STATUS_NOT_CONNECTED:
+		return KF_COLOUR_NONE;
+	default:
+		return KF_COLOUR_NOTE;
+	}
+}
+
+static void print_text(const struct kf_screen *screen, int indent, const char *text)
+{
+	printf("%*s", indent, "");
+	kf_screen_wrap(screen, text, indent, indent + 2);
+	putchar('\n');
+}
+
+static void print_board(const struct kf_screen *screen, const struct kf_board *board,
+			const struct kf_status *status, int width)
+{
+	char text[512], more[1024];
+	int at;
+
+	kf_status_text(status, text, sizeof(text));
+	at = printf("  %-*s  %-13s ", width, kf_board_label(board), board->mcu);
+	fputs(kf_screen_colour(screen, colour_of(status->state)), stdout);
+	at = kf_screen_wrap(screen, text, at, 6);
+	fputs(kf_screen_colour(screen, KF_COLOUR_NONE), stdout);
+	more[0] = '\0';
+	if (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_AHEAD ||
+	    status->state == KF_STATUS_DIFFERS)
+		kf_text_format(more, sizeof(more), "  (%s; %s has %s)", board->version,
+			       status->tree, status->tree_version);
+	else if (board->version[0])
+		kf_text_format(more, sizeof(more), "  (%s)", board->version);
+	if (board->excluded)
+		kf_text_format(more + strlen(more), sizeof(more) - strlen(more), "  excluded: %s",
+			       board->reason);
+	if (more[0])
+		kf_screen_wrap(screen, more, at, 6);
+	putchar('\n');
+}
+
+/* The printer, and whether its Klippy runs what is in its tree. */
+static void print_printer(const struct kf_screen *screen, const struct kf_printer *printer,
+			  const struct kf_status *status)
+{
+	char text[1024], how[300];
+
+	kf_text_format(text, sizeof(text), "%s%s%s%s: %s%s%s%s%s", printer->name,
+		       printer->unit[0] ? " (" : "", printer->unit, printer->unit[0] ? ")" : "",
+		       printer->state, printer->message[0] ? ": " : "", printer->message,
+		       printer->version[0] ? ", " : "", printer->version);
+	print_text(screen, 0, text);
+	if (!printer->version[0] || status->host.state == KF_REVISION_CURRENT ||
+	    status->host.state == KF_REVISION_NOT_ASKED)
+		return;
+	kf_revision_text(&status->host, how, sizeof(how));
+	kf_text_format(
+		text, sizeof(text),
+		"Klippy runs another version than its tree has: %s (%s has %s). Restart it%s%s",
+		how, status->tree, status->tree_version,
+		printer->unit[0] ? ": sudo systemctl restart " : "", printer->unit);
+	fputs(kf_screen_colour(screen, KF_COLOUR_NOTE), stdout);
+	print_text(screen, 2, text);
+	fputs(kf_screen_colour(screen, KF_COLOUR_NONE), stdout);
+}
+
+/* The boards of one printer, or (NULL) of none. Returns how many kf update would flash. */
+static size_t print_group(const struct look *look, const struct kf_screen *screen,
+			  const struct kf_printer *printer, bool title)
+{
+	const struct kf_boards *boards = &look->inventory.boards;
+	bool begun = false;
+	size_t todo = 0;
+	int width = 8;
+
+	for (size_t i = 0; i < boards->count; i++) {
+		int len = (int)strlen(kf_board_label(&boards->list[i]));
+
+		width = look->status[i].printer == printer && len > width && len < 24 ? len : width;
+	}
+	for (size_t i = 0; i < boards->count; i++) {
+		const struct kf_status *status = &look->status[i];
+
+		if (status->printer != printer || !is_wanted(look, &boards->list[i]))
+			continue;
+		if (!begun && printer)
+			print_printer(screen, printer, status);
+		else if (!begun && title)
+			puts("of no printer here");
+		begun = true;
+		print_board(screen, &boards->list[i], status, width);
+		todo += boards->list[i].key[0] && !boards->list[i].excluded &&
+			(status->state == KF_STATUS_BEHIND ||
+			 status->state == KF_STATUS_INCOMPLETE ||
+			 status->state == KF_STATUS_BOOTLOADER);
+	}
+	return todo;
+}
+
+static int print_table(const struct look *look, struct kf_error *err)
+{
+	struct kf_screen screen = kf_screen_of(stdout);
+	size_t todo = 0;
+
+	for (size_t i = 0; i < look->printers.count; i++)
+		todo += print_group(look, &screen, &look->printers.list[i], true);
+	todo += print_group(look, &screen, NULL, look->printers.count > 0);
+	if (todo > 0)
+		print_text(&screen, 0, "kf update builds and flashes what is behind");
+	errno = 0;
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
+	return 0;
+}
+
+static int run(struct look *look, struct kf_error *err)
+{
+	int r = find(look, err);
+
+	if (r < 0)
+		return r;
+	if (look->inventory.boards.count == 0) {
+		kf_fail(err, KF_NOTHING_CONNECTED, "no board is there, and no printer names one");
+		return kf_code_errno(err->code);
+	}
+	return look->table ? print_table(look, err) : write_records(look, err);
+}
+
+int main(int argc, char *argv[])
+{
+	_cleanup_(free_look) struct look look = { .table = isatty(STDOUT_FILENO) };
+	struct kf_error err = { 0 };
+	int c, r;
+
+	kf_log_init("kf-status", false);
+	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
+		if (c == 'h' || c == 'V')
+			return kf_usage_print(c == 'h' ? help : "kf-status " KF_VERSION "\n");
+		if (c == '?')
+			return kf_usage_see(options, argv);
+		look.ask = look.ask || c == OPT_ASK;
+		look.quiet = look.quiet || c == 'q';
+		if (c == OPT_JSON || c == OPT_TABLE)
+			look.table = c == OPT_TABLE;
+	}
+	look.names = argv + optind;
+	kf_log_init("kf-status", look.quiet);
+	kf_stop_install();
+	r = run(&look, &err);
+	kf_usage_unread(r);
+	return kf_usage_end(r, &err);
+}
