@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * All that takes long comes first: the printer is down only while its board is read. What is known
- * (saved, carried) is tried before what is proposed.
+ * The printer is down only while its board is read, never during a build. What is known (saved,
+ * carried) is tried before what is proposed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -201,9 +201,14 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 		add(run, &config, false, from);
 		return 0;
 	}
-	for (size_t i = 0; r == 0 && i < p->questions[asked].count; i++) {
+	/* The tree's default first: it is the most likely. */
+	for (size_t n = 0; r == 0 && n < 2 * p->questions[asked].count; n++) {
+		size_t i = n % p->questions[asked].count;
+		const struct kf_choice *choice = &p->questions[asked].choices[i];
 		_cleanup_(kf_freep) struct kf_proposal *answered = malloc(sizeof(*answered));
 
+		if (choice->tree_default != (n < p->questions[asked].count))
+			continue;
 		if (run->count == KF_PROVE_MAX) {
 			run->left_out++;
 			continue;
@@ -211,8 +216,7 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 		if (!answered)
 			return kf_fail_sys(err, ENOMEM, "a proposal");
 		*answered = *p;
-		kf_text_format(label, sizeof(label), "%s, %s", from,
-			       p->questions[asked].choices[i].label);
+		kf_text_format(label, sizeof(label), "%s, %s", from, choice->label);
 		if (kf_proposal_answer(answered, asked, i))
 			r = add_choices(run, answered, label, depth + 1, err);
 	}
@@ -433,28 +437,6 @@ static int build(struct run *run, struct candidate *c, struct kf_error *err)
 	return r == -EINTR ? r : 0;
 }
 
-/* Build what is not built; *ret_bytes is how much of the board has to be read. */
-static int build_all(struct run *run, size_t *ret_bytes, struct kf_error *err)
-{
-	size_t built = 0;
-
-	*ret_bytes = 0;
-	for (size_t i = 0; i < run->count; i++) {
-		struct candidate *c = &run->list[i];
-		int r = c->image.data || c->why[0] ? 0 : build(run, c, err);
-
-		if (r < 0)
-			return r;
-		built += c->image.data != NULL;
-		if (c->image.len > *ret_bytes)
-			*ret_bytes = c->image.len;
-	}
-	if (built || run->count == 0)
-		return 0;
-	*err = run->failed;
-	return kf_code_errno(err->code);
-}
-
 /* Is what was read what the board said that it runs? */
 static int check_read(struct run *run, struct kf_error *err)
 {
@@ -510,37 +492,53 @@ static int take(const struct run *run, const struct candidate *c, bool stamped,
 	return 1;
 }
 
-/* Compare each candidate that was not yet. 1: *ret is the one. */
-static int find(struct run *run, struct kf_proved *ret, struct kf_error *err)
+/* Read the board as far as this candidate goes, if that was not, and compare. 1: it is the one. */
+static int compare(struct run *run, struct candidate *c, size_t bytes, struct kf_proved *ret,
+		   struct kf_error *err)
 {
-	for (size_t i = 0; i < run->count; i++) {
-		struct candidate *c = &run->list[i];
-		bool stamped = false;
+	bool stamped = false;
+	int r = 0;
 
-		if (c->judged || !judge(run, c, &stamped))
-			continue;
-		return take(run, c, stamped, ret, err);
+	if (bytes > run->data_bytes) {
+		r = read_board(run, &c->config, bytes, err);
+		if (r == 0)
+			r = check_read(run, err);
 	}
-	return 0;
+	if (r < 0 || !judge(run, c, &stamped))
+		return r;
+	return take(run, c, stamped, ret, err);
 }
 
-/* Build the candidates, read the board as far as they go, compare. */
+/*
+ * Build and compare one after the other, until one is it. The board is read once the first is
+ * built; what is longer than that waits for the end, so that the printer is stopped twice at most.
+ */
 static int try_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
 {
-	const struct kf_kconfig *likely = NULL;
-	size_t bytes;
-	int r = build_all(run, &bytes, err);
+	size_t built = 0, longest = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < run->count && !likely; i++)
-		if (run->list[i].image.data)
-			likely = &run->list[i].config;
-	if (r < 0 || bytes == 0)
-		return r;
-	if (bytes > run->data_bytes)
-		r = read_board(run, likely, bytes, err);
-	if (r == 0)
-		r = check_read(run, err);
-	return r < 0 ? r : find(run, ret, err);
+	for (size_t i = 0; r == 0 && i < run->count; i++) {
+		struct candidate *c = &run->list[i];
+
+		if (c->judged || c->why[0])
+			continue;
+		r = build(run, c, err);
+		built += c->image.data != NULL;
+		if (c->image.len > longest)
+			longest = c->image.len;
+		if (r == 0 && c->image.data &&
+		    (run->data_bytes <= START_BYTES || c->image.len <= run->data_bytes))
+			r = compare(run, c, c->image.len, ret, err);
+	}
+	for (size_t i = 0; r == 0 && i < run->count; i++)
+		if (!run->list[i].judged && run->list[i].image.data)
+			r = compare(run, &run->list[i], longest, ret, err);
+	if (r == 0 && !built && run->failed.code != KF_OK && run->failed.code != KF_BUILD_FAILED) {
+		*err = run->failed;
+		r = kf_code_errno(err->code);
+	}
+	return r;
 }
 
 /* None made it: why, of the first; and whether the compilers are others. */
@@ -556,6 +554,7 @@ static int none(const struct run *run, struct kf_error *err)
 		kf_text_format(more, sizeof(more), ", and %zu more were not tried", run->left_out);
 	kf_fail(err, KF_NOT_PROVED, "none of %zu configurations made %s%s: %s: %s", run->count,
 		run->told.version, more, first->from, first->why);
+	kf_text_format(err->log, sizeof(err->log), "%s", run->failed.log);
 	if (run->build[0] && build[0] && strcmp(run->build, build) != 0)
 		kf_error_hint(err,
 			      "it was built by other compilers (%s) than there are here (%s): the "
