@@ -112,3 +112,19 @@ seen() {
 	seen 80 "$H723,mode=katapult" -- 'records >r; kf-flash --no-service <r'
 	[[ $raw == *"the printer has been down for "*" s"* && $shown != *"has been down"* ]]
 }
+
+@test "kf doctor fits 40 columns, with a colour for each mark; into a pipe it is as kf list" {
+	seen 40 "$H723" -- 'kf doctor'
+	[[ $raw == *$'\e[1;31m[!!]\e[0m'* && $raw == *$'\e[32m[OK]\e[0m'* ]]
+	# Only words that are longer than a line go over its end.
+	[ "$(awk 'length > 39 && NF > 1 && !/^ *[^ ]+$/' <<<"$shown")" = "" ]
+	run --separate-stderr sim "$H723" -- 'kf doctor | cat'
+	[[ ${lines[0]} == "["??"] "* && $output != *$'\e'* ]]
+}
+
+@test "a question is wrapped at words" {
+	run mocked timeout 30 kf-sim -b "$H723" -b "$RP2040" -- "$KF_TESTS/on-terminal" 'stty cols 36; kf; echo "status $?"; stty -a' 'none\]' 'q\r'
+	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
+	echo "$shown"
+	[[ $shown == *"Flash which? [numbers, a for all, q"$'\n'"  for none]"*"status 0"*" icanon"*" echo "* ]]
+}

@@ -8,8 +8,12 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/screen.h"
+#include "core/text.h"
 #include "core/usage.h"
 #include "doctor/doctor.h"
+
+enum { INDENT = 15, INDENT_NARROW = 5, WIDE = 60 };
 
 static struct {
 	bool table, quiet;
@@ -31,21 +35,40 @@ static const char help[] =
 	"  -h, --help                 this text\n"
 	"  -V, --version              the version\n";
 
+/* "[OK] tree      ~/klipper: message", and below the message what to do. */
+static void print_row(const struct kf_finding *finding)
+{
+	static const enum kf_colour colours[] = { [KF_HEALTH_OK] = KF_COLOUR_GOOD,
+						  [KF_HEALTH_NOTE] = KF_COLOUR_NOTE,
+						  [KF_HEALTH_WRONG] = KF_COLOUR_BAD };
+	static const char *const marks[] = { "[OK]", "[--]", "[!!]" };
+	const struct kf_screen screen = kf_screen_of(stdout);
+	int indent = screen.columns == 0 || screen.columns >= WIDE ? INDENT : INDENT_NARROW;
+	char text[2048];
+
+	kf_text_format(text, sizeof(text), "%s%s%s", finding->subject,
+		       *finding->subject ? ": " : "", finding->message);
+	printf("%s%s%s %-9s ", kf_screen_colour(&screen, colours[finding->health]),
+	       marks[finding->health], kf_screen_colour(&screen, KF_COLOUR_NONE), finding->check);
+	kf_screen_wrap(&screen, text, INDENT, indent);
+	putchar('\n');
+	if (!*finding->remedy)
+		return;
+	printf("%*s", indent, "");
+	kf_screen_wrap(&screen, finding->remedy, indent, indent);
+	putchar('\n');
+}
+
 /* A failed write is found once, at the end. */
 static void print_finding(const struct kf_finding *finding)
 {
-	static const char *const words[] = { "ok", "note", "wrong" }, *const marks[] = { "[OK]",
-											 "[--]",
-											 "[!!]" };
+	static const char *const words[] = { "ok", "note", "wrong" };
 	_cleanup_(kf_json_decrefp) json_t *json = NULL;
 
 	if (opt.quiet && finding->health != KF_HEALTH_WRONG)
 		return;
 	if (opt.table) {
-		printf("%s %-9s %s%s%s\n", marks[finding->health], finding->check, finding->subject,
-		       *finding->subject ? ": " : "", finding->message);
-		if (*finding->remedy)
-			printf("%*s%s\n", 15, "", finding->remedy);
+		print_row(finding);
 		return;
 	}
 	json = json_pack("{s:s, s:s*, s:s, s:s, s:s*}", "check", finding->check, "subject",

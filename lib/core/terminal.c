@@ -11,10 +11,11 @@
 
 #include "core/clock.h"
 #include "core/process.h"
+#include "core/screen.h"
 #include "core/terminal.h"
 #include "core/text.h"
 
-enum { LINE_SIZE = 1024, AGAIN = 2, TPUT_MS = 2000 };
+enum { LINE_SIZE = 1024, AGAIN = 2, TPUT_MS = 2000, INDENT = 2 };
 
 int kf_terminal_open(int *ret, struct kf_error *err)
 {
@@ -32,12 +33,35 @@ int kf_terminal_open(int *ret, struct kf_error *err)
 	return 0;
 }
 
+/* Each line is wrapped at its words. */
+static int write_lines(FILE *out, char *text)
+{
+	struct kf_screen screen = kf_screen_of(out);
+	const char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		kf_screen_wrap(&screen, line, 0, INDENT);
+		if (text)
+			fputc('\n', out);
+	}
+	return fflush(out) == EOF ? -errno : 0;
+}
+
 static _printf_(3, 0) int show(int tty, struct kf_error *err, const char *fmt, va_list ap)
 {
-	errno = 0;
-	if (vdprintf(tty, fmt, ap) < 0)
-		return kf_fail_sys(err, errno ? errno : EIO, "/dev/tty");
-	return 0;
+	_cleanup_(kf_freep) char *text = NULL;
+	int fd, r = vasprintf(&text, fmt, ap) < 0 ? -ENOMEM : 0;
+	_cleanup_(kf_fclosep) FILE *out = NULL;
+
+	if (r < 0)
+		text = NULL;
+	fd = dup(tty);
+	out = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!out && fd >= 0)
+		close(fd);
+	if (r == 0)
+		r = out ? write_lines(out, text) : -EIO;
+	return r < 0 ? kf_fail_sys(err, -r, "/dev/tty") : 0;
 }
 
 /* 1 and a line, cut if it is too long; 0 at the end; -EINTR, -EIO. */

@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "board/record.h"
+#include "core/screen.h"
 #include "core/text.h"
 #include "registry/listing.h"
 #include "registry/proof.h"
 #include "registry/saved-config.h"
 #include "registry/settings.h"
+
+enum { INDENT = 2, KEY_COLUMNS = 21 };
 
 static const char *text(const json_t *object, const char *member)
 {
@@ -78,12 +81,14 @@ void kf_listing_row(FILE *out, const json_t *device)
 static void member_line(FILE *out, const char *member, const json_t *value)
 {
 	_cleanup_(kf_freep) char *json = json_dumps(value, JSON_ENCODE_ANY);
+	const struct kf_screen screen = kf_screen_of(out);
 	const char *shown = json_is_string(value) ? json_string_value(value) : json ? json : "";
 	char name[KF_NAME_SIZE], text[1024];
 
 	kf_text_clean(name, sizeof(name), member, strlen(member));
 	kf_text_clean(text, sizeof(text), shown, strlen(shown));
-	fprintf(out, "%-20s %s\n", name, text);
+	kf_screen_wrap(&screen, text, fprintf(out, "%-20s ", name), INDENT);
+	fputc('\n', out);
 }
 
 void kf_listing_members(FILE *out, const json_t *object)
@@ -97,6 +102,17 @@ void kf_listing_members(FILE *out, const json_t *object)
 	}
 }
 
+static void fail_line(FILE *out, const char *error)
+{
+	const struct kf_screen screen = kf_screen_of(out);
+
+	fprintf(out, "%sfailed%s:", kf_screen_colour(&screen, KF_COLOUR_BAD),
+		kf_screen_colour(&screen, KF_COLOUR_NONE));
+	fputc(' ', out);
+	kf_screen_wrap(&screen, error, KEY_COLUMNS + (int)sizeof("failed:"), INDENT);
+	fputc('\n', out);
+}
+
 void kf_listing_record(FILE *out, const json_t *record)
 {
 	const json_t *config = json_object_get(record, "config");
@@ -107,7 +123,7 @@ void kf_listing_record(FILE *out, const json_t *record)
 		return;
 	fprintf(out, "%-20s ", kf_board_label(&board));
 	if (*error)
-		fprintf(out, "failed: %s\n", error);
+		fail_line(out, error);
 	else if (json_is_object(config))
 		fprintf(out, "%-14s 0x%08llx  %-7s %s\n", text(config, "mcu"),
 			number(config, "start"), text(config, "comm"), text(config, "path"));
