@@ -206,6 +206,22 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ ! -s "$FAKE/calls" ]
 }
 
+@test "--read: held as for a flash: refused while it prints, and the unit comes back from a cut read" {
+	run -75 --separate-stderr here '
+		klippy printing; main_process; kf-scan -q | kf-flash --read=x --bytes=4096 -u klipper'
+	[ "$(jq -r .error.code <<<"$output")" = printing ]
+	[ ! -s "$FAKE/calls" ]
+	local fault
+	for fault in "" ,nack=20; do
+		: >"$FAKE/calls"
+		run --separate-stderr mocked timeout 30 kf-sim \
+			--board "$H723,start=0x8020000,app=$IMAGES/h723/klipper.bin$fault" -- bash -uc '
+			klippy "ready, idle"; main_process; kf-scan -q | kf-flash --read=x --bytes=4096 -u klipper'
+		[ "$(jq -r .error.code <<<"$output")" = "$([ -z "$fault" ] && echo null || echo protocol)" ]
+		[ "$(grep -v ResetFailedUnit "$FAKE/calls")" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
+	done
+}
+
 @test "a unit named with -u prints: its board is elsewhere, nothing is stopped" {
 	run -75 --separate-stderr here '
 		PORT=/dev/null klippy printing; main_process; records | kf-flash -u klipper'
