@@ -64,6 +64,8 @@ built() {
 	built no_tree 'kf flash octopus-pro'
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	built no_firmware 'kf-scan -q | kf-flash'
+	# The board's commit is in no tree here.
+	caused not_proved sim "$H723" -- 'kf-scan -q | setsid -w kf-config --prove --klipper-dir "$KF_TESTS/sim/tree"'
 	H723_CONFIG='CONFIG_MACH_STM32=y
 CONFIG_MACH_STM32H723=y
 CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
