@@ -98,6 +98,7 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware klipper.bin --dry-run'
 }
 
+# bats test_tags=slow
 @test "Katapult gets an ELF, and a UF2 only if it starts where Katapult starts applications" {
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.elf"'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
@@ -107,6 +108,7 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 	[[ $(jq -r .error.hint <<<"$output") == 'choose "Bootloader offset: 16KiB bootloader" in menuconfig' ]]
 }
 
+# bats test_tags=slow
 @test "a wrong offset names both addresses and the entry of menuconfig" {
 	# By hand, a .bin does not say its start; in a record it does.
 	run -78 --separate-stderr sim "$H723,start=0x8010000" -- '
@@ -119,6 +121,7 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 	[ "$(jq -r .board.mode <<<"${lines[2]}")" = klipper ]
 }
 
+# bats test_tags=slow
 @test "an image that goes beyond the flash is refused before it is written" {
 	cp "$IMAGES/h723/klipper.bin" big.bin
 	edit big.bin 'b += bytes([255]) * (0xe0001 - len(b))'
@@ -234,6 +237,7 @@ unbuilt() {
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
 
+# bats test_tags=slow
 @test "a tree that git refuses is refused before make, with the command that mends it" {
 	CONFIG=$H723_CONFIG
 	builds

@@ -141,6 +141,7 @@ harmless() {
 	done
 }
 
+# bats test_tags=slow
 @test "what the tools write, only its owner may read" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	umask 000

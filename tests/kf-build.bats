@@ -31,6 +31,7 @@ checksums() {
 	done
 }
 
+# bats test_tags=slow
 @test "a board's firmware is built, kept and described" {
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	before=$(checksums)
@@ -76,6 +77,7 @@ avr atmega2560 elf.hex 0 klipper.elf.hex
 host linux elf 4194304 klipper.elf" ]
 }
 
+# bats test_tags=slow
 @test "a broken build shows its last lines, as clean text, and stops no other" {
 	config bad MACH_STM32 SIM_BUILD_FAIL
 	config good MACH_STM32
@@ -126,6 +128,7 @@ host linux elf 4194304 klipper.elf" ]
 	done
 }
 
+# bats test_tags=slow
 @test "firmware for another MCU, or of nobody, is refused and not kept" {
 	config wrong MACH_STM32 SIM_BUILD_WRONG_MCU
 	config blank MACH_STM32 SIM_BUILD_NO_DICTIONARY
@@ -285,6 +288,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "the tree is the option's, the device's or the global one" {
 	config octopus MACH_STM32
 	for name in a b c; do

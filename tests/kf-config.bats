@@ -489,6 +489,7 @@ sudo apt-get install python3" ]
 	[ ! -e "$tree/.config" ]
 }
 
+# bats test_tags=slow
 @test "left without saving: no configuration, or the one there was" {
 	need pty
 	two_boards
@@ -512,6 +513,7 @@ sudo apt-get install python3" ]
 	[[ $output != *y/N* ]]
 }
 
+# bats test_tags=slow
 @test "menuconfig saves for another MCU, or fails: what is saved stays" {
 	need pty
 	two_boards
@@ -551,6 +553,7 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "the real menuconfig: saved, not saved" {
 	need pty
 	two_boards

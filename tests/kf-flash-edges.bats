@@ -74,6 +74,7 @@ verified() {
 	ends 0 flashed
 }
 
+# bats test_tags=slow
 @test "a long erase; busy is asked again; an acknowledgement that comes twice is counted once" {
 	flash "$H723,erase_ms=800"
 	ends 0 flashed
@@ -85,6 +86,7 @@ verified() {
 	ends 0 flashed
 }
 
+# bats test_tags=slow
 @test "f2, NACK and a foreign acknowledgement: the block's address, what came, and what to do" {
 	for fault in "f2=tx:40 a command error (0xf2)" "nack=tx:40 NACK (0xf1)" "foreign=rx:40 ACK of 0x16"; do
 		flash "$H723,${fault%% *}"
@@ -117,6 +119,7 @@ verified() {
 	[ "$(verified)" = '["readback","identify"]' ]
 }
 
+# bats test_tags=slow
 @test "it comes back as its ROM's bootloader, or never" {
 	flash "$H723,return_as=dfu" -- --return-timeout 0.4
 	ends 1 left_in_bootloader
@@ -134,6 +137,7 @@ verified() {
 	[[ $stderr == *"nothing came back at USB port 1-1.2"* ]]
 }
 
+# bats test_tags=slow
 @test "it leaves and comes back under other names, on another port: it is the chip that counts" {
 	flash "$H723,leave_as=CanBoot,return_as=Kalico"
 	ends 0 flashed
@@ -142,6 +146,7 @@ verified() {
 	[ "$(jq -r .port "$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json")" = 1-1.3 ]
 }
 
+# bats test_tags=slow
 @test "it is back, and runs something else" {
 	idle_flash
 	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
@@ -152,6 +157,7 @@ verified() {
 	[[ $(hint) == *"run the same command again"* ]]
 }
 
+# bats test_tags=slow
 @test "another program complains, and the board runs the image: flashed, by the board's word" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	sed -i 's/^\t.*flash.py.*/&; exit 74/' "$HOME/klipper/Makefile"
@@ -180,6 +186,7 @@ untouched() {
 	[ "$(jq -s 'map(select(.flash.result == "flashed")) | length' <<<"$output")" = 0 ]
 }
 
+# bats test_tags=slow
 @test "flashable false, and blocked devices" {
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723"
@@ -196,6 +203,7 @@ untouched() {
 	untouched "skipped: not a Klipper board" "$CH340" -- 'IMAGE=h723; kf-scan | kf-flash'
 }
 
+# bats test_tags=slow
 @test "two boards of one serial: neither" {
 	untouched "two boards that fit octopus-pro are connected" "$H723" "$H723,port=1-1.4"
 	# A record from before the second one was plugged in.
@@ -204,6 +212,7 @@ untouched() {
 		kf-scan -q | jq -c ".board | [.mode, .usb.port]" >before; kf-flash <r'
 }
 
+# bats test_tags=slow
 @test "a board without a serial of its own, on another port than its own" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"Octopus","mcu":"stm32h723",
 		"serial_pattern":"usb-Klipper_stm32h723xx_12345*","usb_port":"1-1.2"}}}'
@@ -236,6 +245,7 @@ untouched() {
 	[ "$(jq -sr '.[0].flash | [.result, .method] | join(" ")' <<<"$output")" = "flashed make_flash" ]
 }
 
+# bats test_tags=slow
 @test "DFU: the port where it was last flashed, rather than where it was registered" {
 	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.2"' <<<"$OCTOPUS")
 	flash "$H723,port=1-1.3"
@@ -246,6 +256,7 @@ untouched() {
 	[ "$output" = null ]
 }
 
+# bats test_tags=slow
 @test "no Katapult: its ROM's bootloader is seen at once, and what now" {
 	flash "$H723,katapult=none"
 	ends 1 no_katapult

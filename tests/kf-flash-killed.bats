@@ -62,6 +62,7 @@ take_nothing() {
 }
 export -f take_nothing
 
+# bats test_tags=slow
 @test "killed while it writes: no frame is cut" {
 	run -0 --separate-stderr kills 4
 	[ "$output" = "" ]
@@ -126,6 +127,7 @@ stopped() {
 }
 export -f stopped
 
+# bats test_tags=slow
 @test "a board that takes nothing: Ctrl-C ends it at once, and the service runs again" {
 	run -0 sim "$H723,mode=katapult" -- 'records >r; stopped kf-flash --no-service'
 	[ "$output" = "status 130, waited: 0" ]

@@ -46,6 +46,7 @@ export -f took
 	[ $(($(cat four) * 10)) -le $(($(cat one) * 13)) ]
 }
 
+# bats test_tags=slow
 @test "-j 1: one after the other; records that have no error member are as good" {
 	run -0 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records | jq -c "del(.error)" | kf-flash -j 1 --no-service >out'
 	[ "$(jq -r .flash.result <out | sort | uniq -c | xargs)" = "2 flashed" ]
@@ -67,6 +68,7 @@ export -f took
 	grep -q '^kf-flash: b1: block ' <<<"$stderr"
 }
 
+# bats test_tags=slow
 @test "a process that is killed is an error of its board alone" {
 	run -1 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; mkfifo said
 		kf-flash --no-service <r >out 2>said & parent=$!
@@ -83,6 +85,7 @@ export -f took
 	[ "$(jq -r .error.code <out | xargs)" = "interrupted interrupted" ]
 }
 
+# bats test_tags=slow
 @test "two runs start another program one after the other" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"

@@ -46,6 +46,7 @@ export -f flash
 	[[ $stderr != *"cable"* ]]
 }
 
+# bats test_tags=slow
 @test "the command in the hint makes it the board, from Katapult and from Klipper" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	config=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
@@ -57,6 +58,7 @@ flashed" ]
 	[ "$(tail -n 1 <<<"$output" | jq -r '[.board.key, .board.mode, .board.usb.serial] | join(" ")')" = "octopus-pro klipper $FIRMWARE" ]
 }
 
+# bats test_tags=slow
 @test "new firmware under another serial number is told, and no proof: what the hint says to type proves it" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash; status=$?
 		{ bash -c "${BY_PORT%&&*}" >/dev/null && flash; } >proved; exit $status'
@@ -81,6 +83,7 @@ flashed" ]
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) $NOT, which cannot be asked over USB" ]
 }
 
+# bats test_tags=slow
 @test "a bridge that waits in Katapult after a double click is flashed over USB" {
 	run -0 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin" >/dev/null
 		kf-scan -q --device octopus-pro 2>told; by_hand button 1-1.2; flash'
@@ -95,6 +98,7 @@ flashed" ]
 	[[ $stderr == "kf-scan: no USB board found, but a USB-to-CAN bridge (1d50:606f) on USB port 1-1.2"*"kf does not flash over CAN"* ]]
 }
 
+# bats test_tags=slow
 @test "a plain device on its port is told" {
 	run -69 --separate-stderr sim "$H723,leave_as=device" -- 'records | kf-flash --no-service --no-fallback --timeout=1'
 	[[ $(jq -r .error.message <<<"$output") == *"on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]

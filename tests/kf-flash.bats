@@ -43,6 +43,7 @@ load flash
 	[ "$output" = "" ]
 }
 
+# bats test_tags=slow
 @test "from Klipper to Klipper: read back, seen again, asked; the record, the table and the history" {
 	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash <r; kf-scan; kf-scan --table
 		kf-flash --force --table -q <r 2>quiet'
@@ -217,6 +218,7 @@ due() {
 	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
 }
 
+# bats test_tags=slow
 @test "make flash is refused for an image that is not kept as it was built" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -78 --separate-stderr sim "$H723" -- 'config | kf-build >built; cp "$(jq -r .firmware.path built)" copy.bin
@@ -288,6 +290,7 @@ double-click reset, then python3 $HOME/klipper/lib/katapult/flashtool.py -d /dev
 make flash cannot flash it through a USB-to-serial chip" ]
 }
 
+# bats test_tags=slow
 @test "make flash proves nothing if the board ran this version before, or that is not known" {
 	idle_flash
 	sim "$H723" -- 'config | kf-build -q' >built
@@ -439,6 +442,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	flashed flashed
 }
 
+# bats test_tags=slow
 @test "SAM goes to make flash, which needs a compiler for bossac; a Katapult for it is not looked for" {
 	due
 	flash_target 'exit 1'

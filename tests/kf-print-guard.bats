@@ -90,6 +90,7 @@ emergency stop: 75 busy"
 	[[ $stderr == *"octopus-pro: Klippy (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
 }
 
+# bats test_tags=slow
 @test "each recorded state, asked of Moonraker over HTTP, at the port in moonraker.conf" {
 	export MOONRAKER=http
 	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
@@ -126,6 +127,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$(grep -c "is running G-code, but not of a file of its own" <<<"$stderr")" = 3 ]
 }
 
+# bats test_tags=slow
 @test "a stream that has paused is not idle, though no file is printed" {
 	run -0 --separate-stderr here '
 		for MOONRAKER in "" http; do
@@ -140,6 +142,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[[ $stderr == *CLEAR_PAUSE*"when nothing is printed, end it (kill "* ]]
 }
 
+# bats test_tags=slow
 @test "words and types that we do not know are never idle" {
 	run -0 --separate-stderr here 'args=(); edits "ready, idle" print_stats.state=resting idle_timeout.state=Napping \
 		print_stats.state=7 print_stats=null webhooks=gone "print_stats=[1]" \
