@@ -13,7 +13,7 @@ on_tty() {
 @test "without a terminal: an error with the options to use" {
 	alone kf
 	[ "$status" -eq 64 ]
-	[ "${stderr_lines[0]}" = "kf: there is no terminal to ask on" ]
+	[ "${stderr_lines[0]}" = "kf: there is no terminal for questions" ]
 	[ "${stderr_lines[1]}" = "  name the board (kf list shows their keys), or: kf flash --all" ]
 	run ! ran kf-scan
 }
@@ -56,14 +56,14 @@ on_tty() {
 	for answer in $'7\nq' $'7\n\x04'; do # an answer that was wrong is over by then
 		on_tty "$answer" kf
 		[ "$status" -eq 0 ]
-		[[ $output == *'"7" is none of them'* && $output != *kf:* ]]
+		[[ $output == *'"7" is not one of these boards'* && $output != *kf:* ]]
 	done
 }
 
 @test "an answer that names no board is asked again" {
 	on_tty $'7\na' kf flash --menuconfig
 	[ "$status" -eq 0 ]
-	[[ $output == *'"7" is none of them'* ]]
+	[[ $output == *'"7" is not one of these boards'* ]]
 	[ "$(keys_in kf-flash)" = "octopus-pro nitehawk" ]
 	[ "$(cat "$note/kf-config.argv")" = --menuconfig ]
 }

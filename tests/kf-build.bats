@@ -220,7 +220,7 @@ host linux elf 4194304 klipper.elf" ]
 	touch "$tree/src/extras/mine/Kconfig"
 	run -75 --separate-stderr flock "$tree/src/extras" kf-build --wait 0 --klipper-dir "$tree" \
 		<"$BATS_TEST_TMPDIR/in"
-	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build uses $tree/src/extras" ]]
+	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build is using $tree/src/extras" ]]
 }
 
 @test "a missing compiler or C library is told with its packages before make" {
@@ -346,7 +346,7 @@ host linux elf 4194304 klipper.elf" ]
 			kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 		[ "$(jq -r .error.code <<<"$output")" = build_failed ]
 		[[ $(jq -r .error.message <<<"$output") == "only "*" KiB are left on the disk of $1"*": make in $tree ended with status 2" ]]
-		[[ $(jq -r .error.hint <<<"$output") == "make room there: df -h $1"* ]]
+		[[ $(jq -r .error.hint <<<"$output") == "free some space: df -h $1"* ]]
 	}
 	full "$cache" 40
 	# The same where the log cannot be written, either: the disk itself tells.

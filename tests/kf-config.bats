@@ -31,7 +31,7 @@ fake_menuconfig() {
 		[[ $output == "" && $stderr == "kf-config: "* ]]
 	done
 	run -64 kf-config set octopus
-	[ "${lines[0]}" = "kf-config: set: it is not said what is to be set" ]
+	[ "${lines[0]}" = "kf-config: set: no member=value was given" ]
 	[ "${lines[1]}" = "  for example: kf set octopus name=\"Octopus Pro\"; man kf-config lists what can be set" ]
 	run kf-config import
 	[ "${lines[0]}" = "kf-config: import: give the file or folder" ]
@@ -133,7 +133,7 @@ rename_rp2040() {
 		[ "$status" -eq 78 ]
 		[ "$(jq -r '.error.code, .config' <<<"$output")" = "config_difference
 null" ]
-		[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: \
+		[ "$(jq -r .error.message <<<"$output")" = "the source tree would change the saved configuration: \
 MCU: saved rp2040, now atmega2560; architecture: saved MACH_RPXXXX, now MACH_AVR; \
 application address: saved 0x10004000, now none; clock: saved 12000000, now 16000000; \
 communication interface: saved RPXXXX_USB, now none; \
@@ -155,7 +155,7 @@ kind of communication: saved USBSERIAL, now none" ]
 	two_boards
 	saved nitehawk MACH_RP2040 # all that an old tree wrote
 	run -78 --separate-stderr filter < <(nitehawk)
-	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: architecture: saved MACH_RP2040, now MACH_AVR" ]
+	[ "$(jq -r .error.message <<<"$output")" = "the source tree would change the saved configuration: architecture: saved MACH_RP2040, now MACH_AVR" ]
 	hint=$(jq -r .error.hint <<<"$output")
 	[[ $hint == *"kf config nitehawk"* && $hint != *--accept-difference* ]]
 	# Nobody knows the board's MCU: a changed architecture may be another one.
@@ -175,7 +175,7 @@ differs() {
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.code <<<"$output")" = config_difference ]
-	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: $2" ]
+	[ "$(jq -r .error.message <<<"$output")" = "the source tree would change the saved configuration: $2" ]
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
 }
 
@@ -199,7 +199,7 @@ differs() {
 		WANT_DISPLAYS STEP_DELAY=2
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 0 ]
-	[[ $stderr == *"octopus: saved, but not in this tree any more: WANT_DISPLAYS, STEP_DELAY; kf config octopus shows"* ]]
+	[[ $stderr == *"octopus: saved, but no longer in this tree: WANT_DISPLAYS, STEP_DELAY; kf config octopus shows the entries of the tree"* ]]
 	saved octopus "${h723[@]:0:3}" STM32_USBCANBUS_PA11_PA12 CANSERIAL CANBUS_FREQUENCY=500000
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"CAN bus frequency: saved 500000, now 1000000"* ]]
@@ -215,8 +215,8 @@ differs() {
 	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"clock: saved 400000000, now 520000000" ]]
-	[ "$(jq -r .error.hint <<<"$output")" = "no entry of menuconfig does that, the tree itself has changed; to take it \
-as it is now: kf flash octopus --accept-difference" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "no entry of menuconfig changes it, the source tree does; to accept the change: \
+kf flash octopus --accept-difference" ]
 	run --separate-stderr filter --accept-drift < <(octopus) # its name before
 	[ "$status" -eq 0 ]
 }
@@ -303,8 +303,8 @@ as it is now: kf flash octopus --accept-difference" ]
 	mv "$ours/configs/octopus/.config" other.config
 	cp other.config before
 	run -78 --separate-stderr filter --from other.config < <(octopus)
-	[ "$(jq -r .error.message <<<"$output")" = "other.config: the source tree makes something else of what was saved: clock: saved 400000000, now 520000000" ]
-	[[ $(jq -r .error.hint <<<"$output") == *"to take it as it is now: the same command with --accept-difference" ]]
+	[ "$(jq -r .error.message <<<"$output")" = "other.config: the source tree would change the saved configuration: clock: saved 400000000, now 520000000" ]
+	[[ $(jq -r .error.hint <<<"$output") == *"to accept the change: the same command with --accept-difference" ]]
 	[ ! -e "$ours/configs/octopus/.config" ]
 	run -0 filter --accept-difference --from other.config < <(octopus)
 	grep -qx CONFIG_CLOCK_FREQ=520000000 "$ours/configs/octopus/.config"
@@ -315,7 +315,7 @@ as it is now: kf flash octopus --accept-difference" ]
 	cp "$cache/configs/octopus/.config" before
 	run -78 --separate-stderr filter --from uart.config < <(octopus)
 	cmp "$cache/configs/octopus/.config" before
-	[ "$(jq -r .error.hint <<<"$output")" = "to take it as it is: the same command with --accept-difference" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "or accept it: the same command with --accept-difference" ]
 	run -78 --separate-stderr filter --from other.config < <(nitehawk)
 	[ ! -e "$ours/configs/octopus/.config" ] && [ ! -e "$ours/configs/nitehawk/.config" ]
 }
@@ -350,9 +350,9 @@ as it is now: kf flash octopus --accept-difference" ]
 	done
 	[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
 	run -64 --separate-stderr filter --from before < <(octopus && nitehawk)
-	[ "$stderr" = "kf-config: --from gives a configuration to one registered board, and 2 came" ]
+	[ "$stderr" = "kf-config: --from needs one registered board on standard input, and there are 2" ]
 	run -64 --separate-stderr filter --from before < <(octopus '.board.key = null')
-	[[ $stderr == *"and 0 came" ]]
+	[[ $stderr == *"and there are 0" ]]
 	run -64 filter --from= < <(octopus)
 	run -64 --separate-stderr filter --menuconfig --from before < <(octopus)
 	[ "${stderr_lines[0]}" = "kf-config: --menuconfig and --from exclude each other" ]
@@ -365,7 +365,7 @@ as it is now: kf flash octopus --accept-difference" ]
 		echo "$line" >>"$ours/configs/octopus/.config"
 		run --separate-stderr filter < <(octopus)
 		[ "$status" -eq 78 ]
-		[[ $(jq -r '.error | .code + " " + .message' <<<"$output") == "config $ours/configs/octopus/.config: line 5 is none that Kconfig writes: "* ]]
+		[[ $(jq -r '.error | .code + " " + .message' <<<"$output") == "config $ours/configs/octopus/.config: Kconfig never writes such a line as line 5: "* ]]
 		[[ $stderr != *$'\e'* ]]
 		[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
 	done
@@ -395,7 +395,7 @@ as it is now: kf flash octopus --accept-difference" ]
 	saved octopus "${h723[@]}"
 	run -64 --separate-stderr filter --menuconfig < <(octopus)
 	[ "$output" = "" ]
-	[ "$stderr" = "kf-config: octopus: there is no terminal to ask on
+	[ "$stderr" = "kf-config: octopus: there is no terminal for questions
   type on a terminal: kf config octopus" ]
 }
 
@@ -523,7 +523,7 @@ sudo apt-get install python3" ]
 	run terminal 'kf-config --menuconfig <in >out'
 	[ "$status" -eq 78 ]
 	edited=$cache/configs/nitehawk/edit/.config
-	[ "$(jq -r .error.message <out)" = "$edited stays unsaved: the configuration is for atmega2560, the board is rp2040" ]
+	[ "$(jq -r .error.message <out)" = "$edited is not saved: the configuration is for atmega2560, the board is rp2040" ]
 	[ "$(<"$edited")" = CONFIG_MACH_AVR=y ]
 	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
 	fake_menuconfig <<<'printf "Traceback (most recent call last):\n  File x\nlocale.Error: unsupported\n" >&2; exit 1'
@@ -594,5 +594,5 @@ sudo apt-get install python3" ]
 	# It goes to make, which would run it.
 	echo '$(shell touch pwned)' >"$config"
 	run terminal 'kf-config --menuconfig <in >out'
-	[[ $(jq -r .error.message <out) == *"line 1 is none that Kconfig writes"* ]]
+	[[ $(jq -r .error.message <out) == *"Kconfig never writes such a line as line 1"* ]]
 }

@@ -153,7 +153,7 @@ verified() {
 	ends 1 wrong_version
 	[ "$(verified)" = '[]' ]
 	[ "$(jq -r .flash.version_after <<<"$output")" = v0.11.0-122-ge6ef48cd ]
-	[[ $stderr == *"the board runs v0.11.0-122-ge6ef48cd, the image is "* ]]
+	[[ $stderr == *"the board runs version v0.11.0-122-ge6ef48cd, the image has "* ]]
 	[[ $(hint) == *"run the same command again"* ]]
 }
 
@@ -193,7 +193,7 @@ untouched() {
 	registry < <(jq '.blocked_devices = [{pattern: "usb-Klipper_stm32h7*", reason: "mine"}]' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: mine" "$H723"
 	# Neither when somebody names it by hand.
-	untouched "it is not to be flashed: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	untouched "it must not be flashed: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	# Nor when it is in its bootloader under another name.
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723,mode=katapult"
@@ -207,7 +207,7 @@ untouched() {
 @test "two boards of one serial: neither" {
 	untouched "two boards that fit octopus-pro are connected" "$H723" "$H723,port=1-1.4"
 	# A record from before the second one was plugged in.
-	untouched "two boards with serial 29001A001151313531383332: at USB 1-1.2 and 1-1.4" "$H723" "$H723,port=1-1.4,off" -- '
+	untouched "two boards have serial number 29001A001151313531383332: on USB ports 1-1.2 and 1-1.4" "$H723" "$H723,port=1-1.4,off" -- '
 		records >r; by_hand plug 1-1.4
 		kf-scan -q | jq -c ".board | [.mode, .usb.port]" >before; kf-flash <r'
 }
@@ -239,7 +239,7 @@ untouched() {
 	run --separate-stderr sim "$H723,katapult=none" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- \
 		'config | kf-build | kf-flash --method make_flash; kf-scan -q'
 	[ "$(jq -sr '.[0].error.message, .[2].board.mode' <<<"$output")" = \
-		$'at USB 1-1.4 another board waits in its bootloader: make flash may not tell them apart\nklipper' ]
+		$'another board waits in its bootloader on USB port 1-1.4: make flash could take the wrong one\nklipper' ]
 	# A board that the first method has sent into Katapult has a name.
 	run --separate-stderr sim "$H723,f2=5" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- 'config | kf-build | kf-flash'
 	[ "$(jq -sr '.[0].flash | [.result, .method] | join(" ")' <<<"$output")" = "flashed make_flash" ]
@@ -261,11 +261,11 @@ untouched() {
 	flash "$H723,katapult=none"
 	ends 1 no_katapult
 	[ "$(jq '.flash.seconds < 5' <<<"$output")" = true ]
-	[[ $stderr == *"it came up in dfu mode"* && $(hint) == "power-cycle it"*flash_method=make_flash ]]
+	[[ $stderr == *"it came back in dfu mode"* && $(hint) == "power-cycle it"*flash_method=make_flash ]]
 	registry <<<"$BOTH"
 	IMAGE=rp2040 flash "$RP2040,katapult=none"
 	ends 1 no_katapult
-	[[ $stderr == *"it came up in rp2boot mode"* ]]
+	[[ $stderr == *"it came back in rp2boot mode"* ]]
 }
 
 @test "its note cannot be written: nothing is, and the board is back before anything else comes" {
@@ -279,5 +279,5 @@ untouched() {
 	run -0 --separate-stderr on_small_disk "$XDG_STATE_HOME" 4 bash -c 'sim "$H723" -- full'
 	[ "$(jq -rs '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "io klipper" ]
 	[ "$(jq -sc '.[0].flash.attempts | map(.method)' <<<"$output")" = '["katapult"]' ]
-	[[ $stderr == *"nothing was written to the board: the note of its last flash cannot be saved: "*"No space left"* ]]
+	[[ $stderr == *"nothing was written to the board: its last flash cannot be saved: "*"No space left"* ]]
 }

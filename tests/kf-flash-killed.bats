@@ -80,7 +80,7 @@ export -f take_nothing
 		killed_at worker "octopus-pro: writing 25%" kf-flash --force --no-service --no-fallback <r
 		answers /dev/ttyACM0 || echo wedged
 		jq -r ".error.message, .flash.result" out'
-	[ "$output" = "the process that flashed it died (signal 9); the firmware on it is incomplete
+	[ "$output" = "the process that flashed it ended (signal 9); the firmware on it is incomplete
 null
 null
 flashed" ]
@@ -97,7 +97,7 @@ flashed" ]
 		send_signal KILL $!
 		kf-flash --no-service --no-fallback <r | jq -r .error.code'
 	[ "$output" = timeout ]
-	[[ $stderr == *"octopus-pro: waiting for process "*", which is at this board"* ]]
+	[[ $stderr == *"octopus-pro: waiting for process "*", which is using this board"* ]]
 }
 
 # bats test_tags=slow

@@ -77,7 +77,7 @@ export -f took
 			echo "$line" >&2
 		done <said
 		wait $parent'
-	[ "$(jq -r '.flash.result // .error.message' <out | xargs)" = "the process that flashed it died (signal 9); the firmware on it is incomplete flashed" ]
+	[ "$(jq -r '.flash.result // .error.message' <out | xargs)" = "the process that flashed it ended (signal 9); the firmware on it is incomplete flashed" ]
 }
 
 @test "a stop signal to the one reaches all" {

@@ -36,8 +36,8 @@ export -f flash
 		by_hand replug 1-1.2; kf-scan -q --device octopus-pro >again; exit $status'
 	[ "$(jq -r .board.mode <again)" = klipper ]
 	[ "$(jq -r .error.code <<<"$output")" = gone ]
-	[[ $(jq -r .error.message <<<"$output") == *"left for its bootloader and on USB port 1-1.2 there is now Katapult (stm32h723xx) $NOT" ]]
-	[ "$(jq -r .error.hint <<<"$output")" = "nothing was written: power-cycle it to get its firmware back; if it is the same board: $BY_PORT" ]
+	[[ $(jq -r .error.message <<<"$output") == *"left its firmware, and on USB port 1-1.2 there is now Katapult (stm32h723xx) $NOT" ]]
+	[ "$(jq -r .error.hint <<<"$output")" = "nothing was written: power-cycle it, and its firmware starts; if it is the same board: $BY_PORT" ]
 	# It does not leave by itself: the wait ends at once, not after ten seconds.
 	[ "$(jq '.flash.seconds < 8' <<<"$output")" = true ]
 	[[ $stderr == *"octopus-pro: Octopus Pro (stm32h723)"*"not connected"*"on USB port 1-1.2, where it was, there is now Katapult (stm32h723xx) $NOT"* ]]
@@ -64,7 +64,7 @@ flashed" ]
 		{ bash -c "${BY_PORT%&&*}" >/dev/null && flash; } >proved; exit $status'
 	[ "$(jq -c '[.flash.result, .flash.verified]' <proved)" = '["current",["readback","identify"]]' ]
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
-	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now Klipper (stm32h723xx) $NOT, which is not taken for the board" ]
+	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now Klipper (stm32h723xx) $NOT, which is not this board" ]
 	[ "$(jq -r .error.hint <<<"$output")" = "if it is the same board: $BY_PORT" ]
 	[ "$(jq '.flash.seconds < 25' <<<"$output")" = true ]
 }
@@ -125,7 +125,7 @@ flashed" ]
 		echo "{\"port\":\"1-1.2\"}" >"$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json"
 		kf-flash --no-service <r'
 	[ "$(jq -r .error.code <<<"$output")" = not_connected ]
-	[[ $(jq -r .error.message <<<"$output") == *"no longer there"*"where it was, there is now Katapult (stm32h723xx) $NOT" ]]
+	[[ $(jq -r .error.message <<<"$output") == *"no longer connected"*"where it was, there is now Katapult (stm32h723xx) $NOT" ]]
 }
 
 # bats test_tags=slow
@@ -149,7 +149,7 @@ b 1-1.3" ]
 		[ "$(jq -r '[.board.key, .board.usb.port, .flash.result] | join(" ")' <<<"$output")" = "b 1-1.3 flashed
 a 1-1.2 flashed
 b 1-1.3 current" ]
-		[[ $stderr == *"leave it on USB port 1-1.3, by which it is known"* ]]
+		[[ $stderr == *"leave it on USB port 1-1.3, which identifies it"* ]]
 	done
 	[[ $(<twins) != *"register the other"* ]] # 12345 is known not to be one board's own
 }

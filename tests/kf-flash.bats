@@ -277,7 +277,7 @@ due() {
 	[ ! -e "$HOME/ran" ]
 	[ "$(jq -r .error.code out named | sort -u)" = no_katapult ]
 	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
-kf-flash does not speak to a Katapult behind a USB-to-serial chip yet; \
+kf-flash cannot use a Katapult behind a USB-to-serial chip yet; \
 make flash cannot flash it through a USB-to-serial chip" ]]
 	[ "$(jq -r .error.hint out)" = "flash the image as the board's maker says: from an SD card, or with a programmer" ]
 	mkdir -p "$HOME/klipper/lib/katapult"
@@ -368,9 +368,9 @@ make flash cannot flash it through a USB-to-serial chip" ]
 		s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[2].board.mode' <<<"$output")" = klipper ]
 	[ "$(jq -sr '.[0].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
-dfu-util is missing, which this board is flashed with: sudo apt-get install dfu-util" ]
+dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util" ]
 	[ "$(jq -sr '.[1].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
-if it has no Katapult: dfu-util is missing, which this board is flashed with: sudo apt-get install dfu-util; \
+if it has no Katapult: dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util; \
 or, if you know that it has Katapult: --no-fallback" ]
 	[ ! -s "$FAKE/calls" ]
 	# Katapult is there, and is known to be.
@@ -382,7 +382,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
 	run -78 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = \
-		"ambiguous: if it is the one at /dev/ttyACM0: kf set octopus-pro usb_port=1-1.6" ]
+		"ambiguous: if it is the board at /dev/ttyACM0: kf set octopus-pro usb_port=1-1.6" ]
 	run -0 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'kf set octopus-pro usb_port=1-1.6 && records | kf-flash'
 }
 

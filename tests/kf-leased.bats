@@ -109,7 +109,7 @@ comes_back() {
 	run -64 kf-leased -t 0
 	run -64 kf-leased --settle klipper
 	run -64 --separate-stderr kf-leased
-	[[ $stderr == *"standard input is no connection of a lease client"*"kalico-flash.socket"* ]]
+	[[ $stderr == *"standard input is not the connection of a lease client"*"kalico-flash.socket"* ]]
 }
 
 # bats test_tags=slow
@@ -319,7 +319,7 @@ comes_back() {
 	background kf-service hold -- true
 	read -r -t 20 _ <>event
 	run -75 --separate-stderr kf-service hold --wait=0 -- touch ran
-	[[ $stderr == *"klipper.service is just being started again, after another lease"* ]]
+	[[ $stderr == *"klipper.service is being started again, after another lease"* ]]
 	fake '.units["klipper.service"].start = {}'
 	echo >gate
 	run -0 --separate-stderr kf-service hold -- jq -r '.units[].active' "$FAKE/state.json"
@@ -494,7 +494,7 @@ killed_while() {
 @test "--check: a client that has no units yet" {
 	exec {client}> >("${client[@]}" keep >/dev/null 3>&-)
 	RUNTIME_DIRECTORY=$LEASED timeout 4 sh -c 'while kf-leased --check 2>said; do sleep 0.02; done'
-	grep "somebody is just connected to kf-leased" said
+	grep "a client is connected to kf-leased" said
 	exec {client}>&-
 }
 
@@ -510,7 +510,7 @@ killed_while() {
 	units klipper.service active
 	run -0 --separate-stderr kf-service hold -- \
 		sh -c 'jq ".units[].active = \"active\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
-	[[ $stderr == *"klipper.service: runs already: somebody has started it meanwhile"* ]]
+	[[ $stderr == *"klipper.service: runs already: somebody started it meanwhile"* ]]
 	[ "$(grep -c StartUnit "$FAKE/calls")" -eq 0 ]
 	[ "$(pending)" = "" ]
 }
@@ -534,7 +534,7 @@ package() {
 	exec {lock}>run/leases/1000.0
 	flock "$lock"
 	run -1 package prerm upgrade
-	[[ $output == *"somebody is just connected to kf-leased"*"has not ended: try again later"* ]]
+	[[ $output == *"a client is connected to kf-leased"*"has not ended: try again later"* ]]
 	[ "$(head -n 1 asked)" = "stop kalico-flash.socket" ]
 	[ "$(tail -n 1 asked)" = "start kalico-flash.socket" ]
 	exec {lock}>&-

@@ -103,7 +103,7 @@ emergency stop: 75 busy"
 		"klippy not running" "klippy stopped after running"
 	[ "$output" = "klippy not running: 75 printer_unknown
 klippy stopped after running: 75 printer_unknown" ]
-	[[ $stderr == *"pd/comms/klippy.sock: nobody listens there; http://127.0.0.1:"* ]]
+	[[ $stderr == *"pd/comms/klippy.sock: no process listens there; http://127.0.0.1:"* ]]
 	[[ $stderr == *"Klippy Host not connected"* ]]
 }
 
@@ -124,7 +124,7 @@ klippy stopped after running: 75 printer_unknown" ]
 		for state in "ready, idle" cancelled; do edits "$state" idle_timeout.state=Printing; done
 		edits "ready, idle" idle_timeout.state=Printing,print_stats=gone,virtual_sdcard=gone'
 	[ "$output" = $'ready, idle: 75 printing\ncancelled: 75 printing\nready, idle: 75 printing' ]
-	[ "$(grep -c "is running G-code, but not of a file of its own" <<<"$stderr")" = 3 ]
+	[ "$(grep -c "is running G-code that does not come from a file" <<<"$stderr")" = 3 ]
 }
 
 # bats test_tags=slow
@@ -138,7 +138,7 @@ klippy stopped after running: 75 printer_unknown" ]
 		MOONRAKER= args=(); edits "ready, idle" pause_resume.is_paused=false'
 	echo "$output $stderr"
 	[ "$(cut -d: -f2 <<<"$output" | uniq -c | xargs)" = "4 75 printing 1 75 busy" ]
-	[ "$(grep -c " has paused, but not a file of its own" <<<"$stderr")" = 4 ]
+	[ "$(grep -c " has paused, but not a print of a file" <<<"$stderr")" = 4 ]
 	[[ $stderr == *CLEAR_PAUSE*"when nothing is printed, end it (kill "* ]]
 }
 
@@ -179,7 +179,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	# Its Moonraker is found in our place, and says idle.
 	MOONRAKER=http PID=812 run -0 --separate-stderr here 'klippy "ready, idle" -v; check'
 	[ "$output" = "75 printer_unknown" ]
-	[[ $stderr == *"speaks of another Klippy, process 812"* ]]
+	[[ $stderr == *"is of another Klippy, process 812"* ]]
 	# Another Klippy has taken our socket's name.
 	run -0 --separate-stderr here '
 		klippy printing; mine=$klippy
@@ -461,10 +461,10 @@ can_hide() {
 		read -r line <&"$said"; echo "$line"'
 	jq -e 'select(.error.code == "busy")' <<<"${lines[0]}"
 	[ "${lines[1]}" = 75 ]
-	[[ ${lines[2]} == "[Flash] octopus-pro: waiting for process "*", which is at this board" ]]
+	[[ ${lines[2]} == "[Flash] octopus-pro: waiting for process "*", which is using this board" ]]
 	[ "$(jq -r .flash.result <<<"${lines[3]}")" = flashed ]
 	[[ ${lines[-1]} == "[Flash] octopus-pro: would leave it alone"* ]]
-	[[ $stderr == *"another kf-flash is at it: process "* ]]
+	[[ $stderr == *"another kf-flash is using the board: process "* ]]
 }
 
 # Root's and a user's have folders of their own; both of this board's ports are one board.
@@ -473,9 +473,9 @@ can_hide() {
 		records >r; jq -c ".board.tty = \"/dev/ttyACM1\"" r >>r
 		exec 9</sys/bus/usb/devices/1-1:1.0/1-1-port2; flock 9
 		XDG_STATE_HOME=$PWD/root kf-flash --wait 0.1 <r 9<&-'
-	[[ $(jq -r .error.message <<<"$output" | uniq -c) == *" 2 another kf-flash is at it: process "* ]]
-	[ "$(grep -c "octopus-pro: another kf-flash is at it" <<<"$stderr")" = 2 ]
-	[[ $stderr == *"octopus-pro: waiting for process "*", which is at this board"* ]]
+	[[ $(jq -r .error.message <<<"$output" | uniq -c) == *" 2 another kf-flash is using the board: process "* ]]
+	[ "$(grep -c "octopus-pro: another kf-flash is using the board" <<<"$stderr")" = 2 ]
+	[[ $stderr == *"octopus-pro: waiting for process "*", which is using this board"* ]]
 }
 
 @test "--return-delay: the service comes back so much later than the board" {
@@ -499,7 +499,7 @@ can_hide() {
 	done <<-'END'
 		ModemManager|sudo systemctl mask --now ModemManager
 		brltty|sudo apt remove brltty
-		kf-drain|an earlier kf-flash still gives the board the rest of its data, and ends within 5 seconds
+		kf-drain|an earlier kf-flash still sends the board the rest of its data, and ends within 5 seconds
 	END
-	[ "$(jq -r .error.hint <<<"$output")" = "wait for these 5 seconds, then run the same command again" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "wait for 5 seconds, then run the same command again" ]
 }

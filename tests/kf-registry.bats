@@ -14,7 +14,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run -78 --separate-stderr "${root[@]}" kf-config show octopus
 	[[ $stderr == *"nothing is registered yet: kf add" ]]
 	SUDO_USER=pi run -78 --separate-stderr "${root[@]}" kf-config show octopus
-	[[ $stderr == *"this is root's registry: without sudo, yours is used" ]]
+	[[ $stderr == *"this is the registry of root: without sudo, yours is used" ]]
 	SUDO_USER=root run -78 --separate-stderr "${root[@]}" kf-config show octopus
 	[[ $stderr == *"nothing is registered yet: kf add" ]]
 }
@@ -69,19 +69,19 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		cmp "$file" before
 	}
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
-	refused 78 "every board that is there is registered: octopus" --key=x < <(octopus)
+	refused 78 "all connected boards are registered: octopus" --key=x < <(octopus)
 	refused 78 "the key octopus is registered already" --key=octopus < <(seen rp2040 AAAA1111 1-1)
 	refused 64 "not a valid key" --key='../x' < <(seen rp2040 AAAA1111 1-1)
-	refused 78 "x would be the same board as nitehawk" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
-	refused 78 "x would be the same board as nitehawk" --key=x \
+	refused 78 "x and nitehawk would be the same board" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
+	refused 78 "x and nitehawk would be the same board" --key=x \
 		--pattern='usb-CanBoot_rp2040_e661ac8863389c27*' </dev/null
-	refused 78 "2 boards could be meant, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
+	refused 78 "2 boards can be registered, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
 	refused 64 "usb_port: \"7\" is not a USB port" --key=x --port=7 </dev/null
 	refused 64 "flash_method: \"dfu\" is not" --key=x --flash-method=dfu < <(seen rp2040 AAAA1111 1-1)
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
-	refused 78 "would not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
+	refused 78 "could not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
 	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
@@ -111,10 +111,10 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run --separate-stderr three b 1-1.3 < <(seen stm32h723xx AAAA1111 1-1.3)
 	[ "$status" -eq 78 ]
 	[ "$stderr" = "kf-config: the board on USB port 1-1.3 is a, registered already
-  for another board on that port, first: kf remove a" ]
+  to register another board on that port, first: kf remove a" ]
 	run --separate-stderr three b 1-1.3 </dev/null
 	[ "$status" -eq 78 ]
-	[ "$stderr" = "kf-config: b would be the same board as a (USB port 1-1.3)
+	[ "$stderr" = "kf-config: b and a would be the same board (USB port 1-1.3)
   if a is plugged in elsewhere now: kf set a usb_port=PORT" ]
 	cmp "$file" before
 	run --separate-stderr three b 1-9 </dev/null
@@ -122,7 +122,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$stderr" = "[Config] b: N (stm32h723) is registered for later: it is not plugged in" ]
 	run --separate-stderr kf-config set a usb_port=1-9
 	[ "$status" -eq 78 ]
-	[[ $stderr == *"a would be the same board as b (USB port 1-9)"* ]]
+	[[ $stderr == *"a and b would be the same board (USB port 1-9)"* ]]
 }
 
 @test "add one of several, one that is away, one without a serial, one in DFU" {
@@ -138,7 +138,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"right: it shows no serial number: leave it on USB port 2-2"* ]]
 	run -0 --separate-stderr filter add --key=shared --name=N --mcu=stm32f446 --port=2-3 < <(seen stm32f446xx 12345 2-3)
-	[[ $stderr == *"shared: the serial number that it shows is not its own: leave it on USB port 2-3"* ]]
+	[[ $stderr == *"shared: it has no serial number of its own: leave it on USB port 2-3"* ]]
 	kf-config remove --yes shared >/dev/null
 	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
 		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
@@ -177,7 +177,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	mkdir "$HOME/other"
 	rm "$file"
 	run terminal 'kf-config add <in >out' 'Name.*: ' '\x1b[A\r' 'control characters.*Name.*: ' 'Up\r' 'Key.*: ' '\r' \
-		'MCU \[stm32h723\]: ' 'rp2040\r' 'it is stm32h723.*MCU \[stm32h723\]: ' '\r' \
+		'MCU \[stm32h723\]: ' 'rp2040\r' 'says stm32h723.*MCU \[stm32h723\]: ' '\r' \
 		'source folder.*: ' "$HOME/other\r" 'no src/Kconfig' '' 'Katapult.*: ' '\r' 'method.*: ' '\r'
 	[ "$status" -eq 0 ]
 	[ "$(jq -c '.devices.up | [.name, .mcu]' "$file")" = '["Up","stm32h723"]' ]
@@ -216,7 +216,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run --separate-stderr kf-config set octopus flash_method= flashable= usb_port= klipper_dir=
 	[ "$(jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
 	run -78 --separate-stderr kf-config show octopsu
-	[ "${stderr_lines[1]}" = "  did you mean octopus? registered are: octopus, nitehawk" ]
+	[ "${stderr_lines[1]}" = "  did you mean octopus? the registered boards: octopus, nitehawk" ]
 	run --separate-stderr kf-config show octopus --table
 	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
 	cp "$file" before
@@ -245,7 +245,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		# shellcheck disable=SC2086
 		run --separate-stderr kf-config remove octopus --yes $both
 		[ "$status" -eq 64 ]
-		[ "${stderr_lines[0]}" = "kf-config: --keep-config and --delete-config exclude each other" ]
+		[ "${stderr_lines[0]}" = "kf-config: --keep-config and --delete-config cannot be used together" ]
 	done
 	[ -e "$ours/configs/octopus/.config" ]
 	run terminal 'kf-config remove octopus >out' 'Remove octopus\? \[y/N\] ' '\r'
@@ -285,10 +285,10 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	cp "$file" before
 	run --separate-stderr kf-config import "$HOME/usb/devices.json"
 	[ "$status" -eq 78 ]
-	[[ $stderr == *"octopus is registered here with other values"* ]]
+	[[ $stderr == *"octopus is registered here already, with other values"* ]]
 	echo '{"devices": {"twin": {"mcu": "rp2040", "serial_pattern": "usb-katapult_rp2040_E661*"}}}' >twin
 	run --separate-stderr kf-config import twin
-	[[ $status -eq 78 && $stderr == *"twin would be the same board as nitehawk"* ]]
+	[[ $status -eq 78 && $stderr == *"twin and nitehawk would be the same board"* ]]
 	run --separate-stderr kf-config import nonesuch
 	[ "$status" -eq 74 ]
 	cmp "$file" before

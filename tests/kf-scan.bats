@@ -267,7 +267,7 @@ field() {
 	scan octopus-klipper -- --wait=0 --device nitehawk
 	[ "$status" -eq 75 ]
 	[ "$output" = "" ]
-	[[ "$stderr" == *"nitehawk has not appeared within 0 s"* ]]
+	[[ "$stderr" == *"nitehawk was not connected within 0 s"* ]]
 }
 
 @test "--wait returns when the board is plugged in" {

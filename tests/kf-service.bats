@@ -156,19 +156,19 @@ wait_status() {
 @test "no kf-leased: 77, the command that starts it, and nothing runs" {
 	export KF_LEASE_SOCKET=$PWD/nothing
 	run -77 --separate-stderr kf-service hold -- touch ran
-	[[ $stderr == *"services cannot be held: kf-leased is not there ($PWD/nothing: No such file or directory)"* ]]
+	[[ $stderr == *"services cannot be held: kf-leased does not run ($PWD/nothing: No such file or directory)"* ]]
 	[[ $stderr == *"sudo systemctl enable --now kalico-flash.socket"*"sudo make install"*"--no-service"* ]]
 	[ ! -e ran ]
 	[ "$(active)" = active ]
 	run -0 kf-service status
 	/usr/bin/python3 "$KF_TESTS/schema.py" "$KF_TESTS/../lib/systemd/kf-service.schema.json" <<<"$output"
-	[ "$(jq -r .refused <<<"$output")" = "services cannot be held: kf-leased is not there ($PWD/nothing: No such file or directory)" ]
+	[ "$(jq -r .refused <<<"$output")" = "services cannot be held: kf-leased does not run ($PWD/nothing: No such file or directory)" ]
 }
 
 @test "no systemd at all: said, and nothing runs" {
 	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
 	run -1 --separate-stderr kf-service status
-	[[ $stderr == *"no systemd to talk to: the system bus cannot be reached: No such file"*"--no-service"* ]]
+	[[ $stderr == *"cannot connect to systemd: the system bus cannot be reached: No such file"*"--no-service"* ]]
 }
 
 # bats test_tags=slow

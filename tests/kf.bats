@@ -98,7 +98,7 @@ toolhead             skipped    not connected" ]
 	board '' '.board.key = null | .board.by_id = "/dev/serial/by-id/usb-Klipper_x-if00"' >"$note/records.jsonl"
 	alone kf flash --all
 	[ "$status" -eq 78 ]
-	[ "${stderr_lines[0]}" = "kf: usb-Klipper_x-if00 is connected, but no registered board is" ]
+	[ "${stderr_lines[0]}" = "kf: usb-Klipper_x-if00 is connected, but it is not registered" ]
 	[ "${stderr_lines[1]}" = "  register it with kf add" ]
 	run ! ran kf-config
 }
@@ -275,7 +275,7 @@ add" ]
 	fake kf-other ''
 	alone kf --json list
 	[ "$status" -eq 64 ]
-	[ "${stderr_lines[0]}" = "kf: list is a command: it comes first" ]
+	[ "${stderr_lines[0]}" = "kf: list is a command: put it before all options" ]
 	[ "${stderr_lines[1]}" = "  kf list --json" ]
 	alone kf -n build octopus-pro
 	[ "${stderr_lines[1]}" = "  kf build -n octopus-pro" ]
@@ -334,7 +334,7 @@ add" ]
 	registry <<<'{}'
 	file=$XDG_CONFIG_HOME/kalico-flash/devices.json
 	SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" kf show
-	[ "$stderr" = "[Registry] with sudo, this is root's registry, $file: without it, that of nobody is used" ]
+	[ "$stderr" = "[Registry] with sudo, this is the registry of root, $file: without sudo, that of nobody is used" ]
 	for quiet in 'kf show -q' 'kf -h' 'kf help'; do
 		# shellcheck disable=SC2086
 		SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" $quiet

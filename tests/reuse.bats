@@ -264,7 +264,7 @@ compiler() {
 	config other MACH_RPXXXX
 	build octopus spider other
 	[ "$(makes)" -eq 2 ]
-	[[ $stderr == *"[Build] spider: the same as octopus, waiting for it"* ]]
+	[[ $stderr == *"[Build] spider: has the build key of octopus: waiting for that build"* ]]
 	[ "$(jq -r '.board.key + " " + .firmware.mcu' <<<"$output" | xargs)" = \
 		"octopus stm32f446xx spider stm32f446xx other rp2040" ]
 	for key in octopus spider; do

@@ -359,8 +359,8 @@ int main(int argc, char *argv[])
 		return verbs[i].run(&request, &err);
 	}
 	if (!verb)
-		kf_fail(&err, KF_USAGE, "what is to be done: status or hold?");
+		kf_fail(&err, KF_USAGE, "give a command: status or hold");
 	else
-		kf_fail(&err, KF_USAGE, "%s: neither status nor hold", verb);
+		kf_fail(&err, KF_USAGE, "%s: the commands are status and hold", verb);
 	return kf_usage_error(&err);
 }

@@ -172,7 +172,7 @@ static void note_lost(const struct kf_reader *reader, json_t *record, const char
 	if (!number[0] || kf_record_failed(record))
 		return;
 	kf_fail(&err, KF_BAD_RECORD,
-		"line %u of standard input: the number %s cannot be kept: it is null now",
+		"line %u of standard input: the number %s is too large: it is null now",
 		reader->line, number);
 	kf_error_hint(&err, "integers have 64 bits, other numbers are doubles");
 	kf_record_set_error(record, kf_log_tool(), &err);

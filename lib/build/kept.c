@@ -390,14 +390,14 @@ int kf_kept_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
 	if (r < 0)
 		return r;
 	if (access(folder, F_OK) < 0)
-		return kf_fail(err, KF_NO_FIRMWARE, "the image is none that was built for %s", key);
+		return kf_fail(err, KF_NO_FIRMWARE, "the image was not built for %s", key);
 	r = check_build(folder, ret_image, &obj, err);
 	if (r < 0)
 		return r;
 	kept = json_string_value(json_object_get(obj, "sha256"));
 	config = json_string_value(json_object_get(obj, "config_sha256"));
 	if (strcmp(kept, sha256) != 0 || !config)
-		return kf_fail(err, KF_NO_FIRMWARE, "%s holds another image", folder);
+		return kf_fail(err, KF_NO_FIRMWARE, "%s has another image", folder);
 	r = kf_file_sha256(ret_config, is, err);
 	if (r == 0 && strcmp(is, config) != 0)
 		r = kf_fail(err, KF_NO_FIRMWARE, "%s has changed since it was built", ret_config);

@@ -60,7 +60,7 @@ bool kf_cross_prefix(const char *makefile, char *ret, size_t size)
 
 static int missing(const char *what, const char *mcu, const char *names, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which firmware for %s is built with", what,
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to build firmware for %s", what,
 		mcu);
 	if (names)
 		kf_error_hint(err, "sudo apt-get install %s", names);

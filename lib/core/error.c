@@ -28,7 +28,7 @@ static const struct {
 				   "data "
 				   "(lsusb lists it)" },
 	[KF_NOT_CONNECTED] = { "not_connected", ENODEV, EX_UNAVAILABLE,
-			       "plug it in, or see what is there with kf list" },
+			       "plug it in, or see which boards are connected with kf list" },
 	[KF_GONE] = { "gone", ENODEV, EX_UNAVAILABLE,
 		      "check cable and power, then look with kf list" },
 	[KF_INTERNAL] = { "internal", ENOTRECOVERABLE, EX_SOFTWARE, "please report this" },
@@ -124,7 +124,7 @@ static const struct system_error {
 	{ EROFS, KF_IO,
 	  "mount that file system writable; if it became read-only by itself, sudo dmesg says "
 	  "why" },
-	{ ENOSPC, KF_IO, "make room on that file system: df -h" },
+	{ ENOSPC, KF_IO, "free some space on that file system: df -h" },
 	{ 0, KF_IO, "" },
 };
 

@@ -83,7 +83,7 @@ int kf_dir_remove(const char *path, struct kf_error *err)
 static int fail_no_file(const char *path, struct kf_error *err)
 {
 	kf_fail(err, KF_IO, "%s: not a regular file", path);
-	kf_error_hint(err, "name another file, or move this out of the way");
+	kf_error_hint(err, "name another file, or move this one away");
 	return kf_code_errno(KF_IO);
 }
 
@@ -195,7 +195,7 @@ int kf_file_write(const char *path, const void *data, size_t len, struct kf_erro
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
 	fd = mkostemp(temp, O_CLOEXEC); /* 0600, O_EXCL */
 	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s: cannot write in its folder", path);
+		return kf_fail_sys(err, errno, "%s: cannot write to its folder", path);
 	r = fchmod(fd, (mode_t)mode) < 0 ? -errno : write_all(fd, data, len);
 	if (r == 0 && rename(temp, path) < 0)
 		r = -errno;

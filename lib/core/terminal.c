@@ -21,11 +21,11 @@ int kf_terminal_open(int *ret, struct kf_error *err)
 	_cleanup_(kf_closep) int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
-		kf_fail(err, KF_USAGE, "there is no terminal to ask on");
+		kf_fail(err, KF_USAGE, "there is no terminal for questions");
 		return -ENXIO;
 	}
 	if (tcgetpgrp(fd) != getpgrp()) {
-		kf_fail(err, KF_USAGE, "a background job cannot ask on the terminal");
+		kf_fail(err, KF_USAGE, "a background job cannot use the terminal");
 		return -ENXIO;
 	}
 	*ret = TAKE_FD(fd);

@@ -172,7 +172,7 @@ int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *r
 			break;
 		budget -= out_bytes + FIND_SETUP;
 	}
-	return kf_fail(err, KF_BAD_IMAGE, "no data dictionary of Klipper or Kalico in it");
+	return kf_fail(err, KF_BAD_IMAGE, "it has no data dictionary of Klipper or Kalico");
 }
 
 /* "-20261123_030726-", as the build's strftime(3) writes it. */

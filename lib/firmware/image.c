@@ -67,7 +67,7 @@ static int check_name(const char *path, enum kf_format format, struct kf_error *
 
 	for (size_t f = 0; suffix && f < KF_FORMAT_COUNT; f++)
 		if (f != format && strcasecmp(suffix, formats[f].suffix) == 0)
-			return kf_fail(err, KF_BAD_IMAGE, "its name promises %s, but it is %s",
+			return kf_fail(err, KF_BAD_IMAGE, "its name ends in %s, but it is %s",
 				       formats[f].name,
 				       format == KF_FORMAT_BIN ? "not" : formats[format].name);
 	return 0;

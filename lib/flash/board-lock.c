@@ -126,7 +126,7 @@ static int lock_board(struct kf_board_locks *locks, const struct kf_board *board
 		r = kf_lock_fd(fd, deadline_ms);
 	}
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "another kf-flash is at it: %s",
+		return kf_fail(err, KF_BUSY, "another kf-flash is using the board: %s",
 			       name_other(path, other));
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: cannot lock", path);

@@ -171,7 +171,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	json_object_set_new(run->flash, "version_after", json_string(dictionary.version));
 	kf_text_format(run->version, sizeof(run->version), "%s", dictionary.version);
 	if (strcmp(dictionary.version, want) != 0)
-		return kf_fail(err, KF_WRONG_VERSION, "the board runs %s, the image is %s",
+		return kf_fail(err, KF_WRONG_VERSION, "the board runs version %s, the image has %s",
 			       dictionary.version, want);
 	verified(run, "identify");
 	return 0;
@@ -257,11 +257,11 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 
 	if (run->before[0] && strcmp(run->before, version) != 0)
 		return 0;
-	kf_fail(err, KF_UNVERIFIED,
-		"the board runs %s, %s: nobody can tell whether it was written anew", version,
+	kf_fail(err, KF_UNVERIFIED, "the board runs %s, %s: nothing proves that it was written",
+		version,
 		run->before[0] ? "as it did before" : "and what it ran before is not known");
-	kf_error_hint(err, "look whether Klipper connects to it; where there is a Katapult, "
-			   "--method=katapult reads back what it has written");
+	kf_error_hint(err, "check that Klipper connects to it; if it has Katapult, "
+			   "--method=katapult reads back every byte");
 	return kf_code_errno(KF_UNVERIFIED);
 }
 

@@ -92,7 +92,7 @@ static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_e
 	n->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
 	if (!n->sent_back)
 		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
-			      whole ? ": power-cycle it" : ", for it has no whole firmware");
+			      whole ? ": power-cycle it" : ", because its firmware is incomplete");
 	return r;
 }
 
@@ -121,7 +121,7 @@ static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 
 	if (r < 0 && why.code != KF_INTERRUPTED)
 		return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
-			       "the firmware is on the board, but it stays in Katapult: %s",
+			       "the firmware was written, but the board stays in Katapult: %s",
 			       why.message);
 	if (r < 0)
 		*err = why;

@@ -144,10 +144,10 @@ static void finish(struct run *run, size_t i)
 		if (json_is_object(flash))
 			json_object_set(job->record, "flash", flash);
 	} else {
-		kf_fail(&err, KF_INTERNAL, "the process that flashed it died (%s %d)",
+		kf_fail(&err, KF_INTERNAL, "the process that flashed it ended (%s %d)",
 			WIFSIGNALED(status) ? "signal" : "status",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		kf_error_hint(&err, "run it again: what a board has already is left as it is");
+		kf_error_hint(&err, "run the same command again: boards that are done are skipped");
 		kf_last_flash_explain(job->board.key, &err);
 		run->p->lost(job, &err);
 	}

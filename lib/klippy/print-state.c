@@ -150,10 +150,10 @@ static int check_process(const struct source *source, const json_t *info, struct
 		return 0;
 	if (!json_is_integer(pid))
 		return kf_fail(err, KF_PRINTER_UNKNOWN,
-			       "http://127.0.0.1:%u does not tell of which process it speaks",
+			       "http://127.0.0.1:%u does not say the process of its Klippy",
 			       source->port);
 	return kf_fail(err, KF_PRINTER_UNKNOWN,
-		       "http://127.0.0.1:%u speaks of another Klippy, process %lld", source->port,
+		       "http://127.0.0.1:%u is of another Klippy, process %lld", source->port,
 		       (long long)json_integer_value(pid));
 }
 
@@ -265,7 +265,7 @@ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 	if (!kf_print_state_read_info(info, &print))
 		kf_print_state_read(status, &print);
 	if (print.state == KF_PRINT_UNCLEAR)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "an answer without a print state");
 	*ret = print;
 	return 0;
 }

@@ -33,7 +33,7 @@ static int open_failed(const char *path, int errnum, struct kf_error *err)
 	case EBUSY:
 	case EWOULDBLOCK:
 		kf_fail(err, KF_BUSY, "%s: another program has it open", path);
-		kf_error_hint(err, "sudo fuser -v %s names it; end it, then try again", path);
+		kf_error_hint(err, "sudo fuser -v %s shows it; end it, then try again", path);
 		return -EBUSY;
 	case EACCES:
 		kf_fail_sys(err, errnum, "%s", path);
@@ -91,7 +91,7 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 	if (tcflush(fd, TCIOFLUSH) < 0 && !unsupported(errno))
 		return kf_fail_sys(err, errno, "%s: cannot be flushed", path);
 	if (ioctl(fd, TIOCEXCL) < 0 && !unsupported(errno))
-		return kf_fail_sys(err, errno, "%s: cannot be opened for this program alone", path);
+		return kf_fail_sys(err, errno, "%s: cannot be opened exclusively", path);
 	*ret = TAKE_FD(fd);
 	return 0;
 }

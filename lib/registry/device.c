@@ -101,7 +101,7 @@ static int check_serial(const struct kf_registry *registry, const struct kf_new_
 			continue;
 		kf_identity_parse(other.pattern, &id);
 		if (strcasecmp(id.serial, wanted.serial) == 0)
-			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+			return kf_fail(err, KF_AMBIGUOUS, "%s and %s would be the same board (%s)",
 				       e->key, other.key, other.pattern);
 	}
 	return 0;
@@ -119,11 +119,12 @@ int kf_device_check_unique(const struct kf_registry *registry, const char *key,
 		if (strcmp(other.key, device.key) == 0)
 			continue;
 		if (clash_by_name(&device, &other))
-			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+			return kf_fail(err, KF_AMBIGUOUS, "%s and %s would be the same board (%s)",
 				       key, other.key, other.pattern);
 		if (clash_on_port(&device, &other)) {
-			kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (USB port %s)",
-				key, other.key, other.usb_port);
+			kf_fail(err, KF_AMBIGUOUS,
+				"%s and %s would be the same board (USB port %s)", key, other.key,
+				other.usb_port);
 			kf_error_hint(err,
 				      "if %s is plugged in elsewhere now: kf set %s usb_port=PORT",
 				      other.key, other.key);
@@ -182,8 +183,7 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	if (r < 0)
 		return r;
 	if (!new->pattern[0] && !new->usb_port[0])
-		return kf_fail(err, KF_USAGE,
-			       "%s: it needs a pattern or a USB port to find the board by",
+		return kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a USB port",
 			       new->key);
 	r = check_serial(registry, new, err);
 	if (r < 0)

@@ -57,10 +57,10 @@ static int take_devices(struct kf_registry *registry, const json_t *from, json_t
 		     taken, json_object_get(report, "unchanged"), other);
 	key = json_string_value(json_array_get(other, 0));
 	if (key) {
-		kf_fail(err, KF_CONFIG, "%s is registered here with other values", key);
+		kf_fail(err, KF_CONFIG, "%s is registered here already, with other values", key);
 		kf_error_hint(err,
-			      "kf-config show %s; to take the file's: kf-config "
-			      "remove %s --keep-config",
+			      "kf-config show %s; to import it anyway, first: kf-config remove %s "
+			      "--keep-config",
 			      key, key);
 		return kf_code_errno(KF_CONFIG);
 	}

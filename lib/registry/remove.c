@@ -13,7 +13,7 @@ static int ask(const char *question, const char *key, struct kf_error *err)
 
 	if (r == 0)
 		return kf_terminal_confirm(tty, err, "%s %s?", question, key);
-	kf_error_hint(err, "--yes removes it unasked; with --delete-config its saved "
+	kf_error_hint(err, "--yes removes it without a question; --delete-config removes its saved "
 			   "configuration too");
 	return r;
 }
@@ -26,8 +26,8 @@ int kf_remove_board(const struct kf_remove *how, const char *key, json_t **ret,
 	int r, drop = how->drop;
 
 	if (how->keep && how->drop) {
-		kf_fail(err, KF_USAGE, "--keep-config and --delete-config exclude each other");
-		kf_error_hint(err, "leave one of them out");
+		kf_fail(err, KF_USAGE, "--keep-config and --delete-config cannot be used together");
+		kf_error_hint(err, "give only one of them");
 		return kf_code_errno(KF_USAGE);
 	}
 	r = kf_listing_load(key, &gone, err);

@@ -299,10 +299,9 @@ int kf_bus_open(const struct kf_deadline *deadline, struct kf_bus **ret, struct 
 	free(bus);
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted while connecting to systemd");
-	kf_fail(err, KF_SERVICE, "no systemd to talk to: %s", why.message);
-	kf_error_hint(err,
-		      "services are stopped and started only where systemd runs; elsewhere, end "
-		      "what uses the board by hand, then use --no-service");
+	kf_fail(err, KF_SERVICE, "cannot connect to systemd: %s", why.message);
+	kf_error_hint(err, "without systemd, end the program that uses the board yourself, then "
+			   "use --no-service");
 	return r;
 }
 
@@ -413,7 +412,8 @@ static int watch(struct kf_bus *bus, const char *unit,
 		r = sd_bus_match_signal_async(bus->bus, &slot, SD_NAME, path, SD_PROPERTIES,
 					      "PropertiesChanged", note_change, NULL, &changed);
 	if (r < 0)
-		return kf_fail(err, KF_SERVICE, "%s cannot be watched: %s", unit, strerror(-r));
+		return kf_fail(err, KF_SERVICE, "events of %s cannot be received: %s", unit,
+			       strerror(-r));
 	do {
 		changed = false;
 		r = kf_bus_state(bus, unit, deadline, &state, err);

@@ -79,7 +79,7 @@ int kf_pending_lock(const char *dir, const char *unit, const struct kf_deadline 
 		close(fd);
 	} while (r == 0);
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "%s is just being started again, after another lease",
+		return kf_fail(err, KF_BUSY, "%s is being started again, after another lease",
 			       unit);
 	return r == -ECANCELED ? r : kf_fail_sys(err, -r, "%s", path);
 }

@@ -159,11 +159,9 @@ static int check_return(const struct lease *lease, size_t i, struct kf_error *er
 	if (!why)
 		return 0;
 	r = kf_fail(err, KF_SERVICE,
-		    "%s runs%s but is %s: once stopped it could not be started again", unit,
+		    "%s runs%s but is %s: it could not be started again after a stop", unit,
 		    i >= lease->request.count ? " and would stop along" : "", why);
-	kf_error_hint(err,
-		      "stop it yourself first (sudo systemctl stop %s) if you can do without it",
-		      unit);
+	kf_error_hint(err, "if you do not need it, stop it first: sudo systemctl stop %s", unit);
 	return r;
 }
 
@@ -474,7 +472,7 @@ static int identify(struct lease *lease, struct kf_error *err)
 
 	if (getsockopt(lease->server->connection, SOL_SOCKET, SO_PEERCRED, &lease->client, &len) <
 	    0)
-		return kf_fail_sys(err, errno, "the client is not known");
+		return kf_fail_sys(err, errno, "cannot identify the client");
 	if (lease->client.pid > 0 && sd_pid_get_unit(lease->client.pid, &unit) >= 0)
 		kf_text_format(lease->client_unit, sizeof(lease->client_unit), "%s", unit);
 	return 0;

@@ -180,5 +180,5 @@ const char *kf_unit_stuck(const struct kf_unit_state *state)
 		return state->load;
 	if (state->transient)
 		return "transient";
-	return state->can_start ? NULL : "not to be started by hand (RefuseManualStart=)";
+	return state->can_start ? NULL : "it cannot be started by hand (RefuseManualStart=)";
 }

@@ -11,7 +11,7 @@
 
 struct kf_grabber {
 	const char *name;      /* of its process, and the beginning of its units' names */
-	const char *takes_for; /* "a modem": what it takes a board for */
+	const char *opens_as;  /* it opens a board as this: "a modem" */
 	const char *mark;      /* the udev property that keeps it away; NULL: it wants converters */
 	const char *remedy[2]; /* the board's USB vendor stands between */
 };

@@ -109,7 +109,7 @@ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg
 	while ((r = find_wanted(monitor, want, arg, ret, err)) == 0) {
 		r = kf_wait(&fd, 1, deadline_ms);
 		if (r == 0)
-			return kf_fail(err, KF_TIMEOUT, "no such board has appeared");
+			return kf_fail(err, KF_TIMEOUT, "no such board was connected");
 		if (r < 0)
 			return kf_fail_sys(err, -r, "stopped waiting for a board");
 		while ((r = receive(monitor, &dev)) > 0)

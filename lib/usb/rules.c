@@ -137,8 +137,8 @@ static int refuse(const char *vendor, const char *product, const char *group, st
 		kf_group_remedy(found->gr_gid, group, remedy, sizeof(remedy));
 		kf_error_hint(err, "%s", remedy);
 	} else {
-		kf_error_hint(err, "install kalico-flash's udev rules (60-kalico-flash.rules), "
-				   "then: sudo udevadm control --reload");
+		kf_error_hint(err, "install the udev rules of kalico-flash "
+				   "(60-kalico-flash.rules), then: sudo udevadm control --reload");
 	}
 	return kf_code_errno(KF_PERMISSION);
 }

@@ -207,7 +207,7 @@ hold_signals() {
 	[ "$(state klipper)" = "inactive " ]
 	systemctl start klipper
 	run -0 kf-service hold --while-unknown -- systemctl start klipper
-	[[ $output == *"klipper.service: runs already: somebody has started it meanwhile"* ]]
+	[[ $output == *"klipper.service: runs already: somebody started it meanwhile"* ]]
 	[ "$(state klipper)" = "active " ]
 }
 
