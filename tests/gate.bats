@@ -122,7 +122,7 @@ its reset vector 0x08020201 is not in the image, which goes from 0x08010000 to "
 }
 
 # bats test_tags=slow
-@test "an image that goes beyond the flash is refused before it is written" {
+@test "an image that is larger than the flash is refused before it is written" {
 	cp "$IMAGES/h723/klipper.bin" big.bin
 	edit big.bin 'b += bytes([255]) * (0xe0001 - len(b))'
 	run -65 --separate-stderr sim "$H723" -- 'records "$PWD/big.bin" | kf-flash; s=$?; kf-scan -q; exit $s'
@@ -154,7 +154,7 @@ its reset vector 0x08020201 is not in the image, which goes from 0x08010000 to "
 }
 
 # bats test_tags=slow
-@test "a record that says something false of its firmware is refused" {
+@test "a record with a wrong value for its firmware is refused" {
 	for claim in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
 		'.path = "/dev/zero"' '.path = "/etc"' '.path = "/nonesuch"'; do
 		claim=$claim run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash; s=$?; kf-scan -q; exit $s'
@@ -238,7 +238,7 @@ unbuilt() {
 }
 
 # bats test_tags=slow
-@test "a tree that git refuses is refused before make, with the command that mends it" {
+@test "a tree that git refuses is refused before make, with the command that repairs it" {
 	CONFIG=$H723_CONFIG
 	builds
 	[ "$status" -eq 0 ]

@@ -18,7 +18,7 @@ on_tty() {
 	run ! ran kf-scan
 }
 
-@test "kf asks about the one board" {
+@test "one board is connected: kf asks whether to flash it" {
 	boards octopus-pro
 	on_tty y kf
 	[ "$status" -eq 0 ]
@@ -27,7 +27,7 @@ on_tty() {
 	[ "$(keys_in kf-flash)" = octopus-pro ]
 }
 
-@test "anything but a yes flashes nothing" {
+@test "any answer except yes flashes nothing" {
 	boards octopus-pro
 	on_tty n kf
 	[ "$status" -eq 0 ]
@@ -41,7 +41,7 @@ on_tty() {
 	run ! ran kf-config
 }
 
-@test "kf asks which of several" {
+@test "several boards are connected: kf asks which" {
 	on_tty 2 kf
 	[ "$status" -eq 0 ]
 	[ "$(keys_in kf-flash)" = nitehawk ]

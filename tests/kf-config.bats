@@ -68,7 +68,7 @@ fake_menuconfig() {
 	[ "$(stat -c %i "$path")" = "$inode" ]
 }
 
-@test "a board that is not plugged in gets its configuration too, unless only the others are wanted" {
+@test "a board that is not plugged in gets its configuration too, unless --connected is given" {
 	two_boards
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
 	run -0 --separate-stderr filter --connected <in
@@ -80,7 +80,7 @@ fake_menuconfig() {
 	[ "$(jq -r .config.mcu <<<"$output")" = stm32h723xx ]
 }
 
-@test "records that are not for us pass as they came" {
+@test "records of other boards are passed on unchanged" {
 	two_boards
 	{
 		seen rp2040 1234ABCD 1-4
@@ -93,7 +93,7 @@ fake_menuconfig() {
 	[[ $output == "$(<in)" && $stderr == "" ]]
 }
 
-@test "one board's failure is its own" {
+@test "one board fails: the others do not" {
 	two_boards
 	saved octopus MACH_RPXXXX
 	saved nitehawk MACH_RPXXXX
@@ -119,7 +119,7 @@ rename_rp2040() {
 	sed -i 's/\bMACH_RPXXXX\b/MACH_PICO/g; s/\bRPXXXX_/PICO_/g' "$tree"/src/Kconfig "$tree"/src/rp2040/*
 }
 
-@test "a symbol that the tree renamed does not become another board" {
+@test "a symbol that the tree renamed does not change the MCU" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
 	rename_rp2040
@@ -151,7 +151,7 @@ kind of communication: saved USBSERIAL, now none" ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
 }
 
-@test "accepting a difference is offered only where the MCU stays the board's" {
+@test "--accept-difference is offered only if the MCU is still that of the board" {
 	two_boards
 	saved nitehawk MACH_RP2040 # all that an old tree wrote
 	run -78 --separate-stderr filter < <(nitehawk)
@@ -192,7 +192,7 @@ differs() {
 	differs '' "CAN bus frequency: saved 500000, now none"
 }
 
-@test "CAN speed and pins count where they are used, and what is lost else is told" {
+@test "CAN speed and pins count if they are used; other lost settings are listed" {
 	two_boards
 	# As Klipper v0.11.0 writes them, also without CAN.
 	saved octopus "${h723[@]}" CANBUS_FREQUENCY=500000 SERIAL_BOOTLOADER_SIDECHANNEL HAVE_GPIO_BITBANGING \
@@ -209,7 +209,7 @@ differs() {
 	[[ $(jq -r .error.message <<<"$output") == *": pins: saved STM32F042_PIN_SWAP, now none" ]]
 }
 
-@test "a difference that no entry of menuconfig causes is said to be the tree's" {
+@test "a difference without an entry in menuconfig: the hint says that the tree changed" {
 	two_boards
 	# Klipper 554ae78d8: the H723 runs at 520 MHz.
 	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
@@ -221,7 +221,7 @@ kf flash octopus --accept-difference" ]
 	[ "$status" -eq 0 ]
 }
 
-@test "a tree that says FLASH_START is understood" {
+@test "a tree with FLASH_START as the application address is understood" {
 	two_boards
 	saved octopus "${h723[@]}" FLASH_APPLICATION_ADDRESS=0x8020000
 	sed -i 's/FLASH_APPLICATION_ADDRESS/FLASH_START/' "$tree"/src/*/Kconfig
@@ -245,7 +245,7 @@ kf flash octopus --accept-difference" ]
 	grep -q '^CONFIG_WANT_LASERS=y' "$cache/configs/octopus/.config"
 }
 
-@test "a difference that is accepted is saved, and what it was is kept" {
+@test "an accepted difference is saved, and the old configuration is kept" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
 	config=$ours/configs/octopus/.config
@@ -263,7 +263,7 @@ kf flash octopus --accept-difference" ]
 	cmp "$config.old" before
 }
 
-@test "a board that runs Klipper over USB is not made to talk over something else unsaid" {
+@test "a board on USB gets a configuration without USB only with --accept-difference" {
 	two_boards
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
 	run --separate-stderr filter < <(octopus)
@@ -297,7 +297,7 @@ kf flash octopus --accept-difference" ]
 	[ -e "$ours/configs/octopus/.config" ]
 }
 
-@test "--from: a file of which the tree makes something else is not saved" {
+@test "--from: a file that the tree would change is not saved" {
 	two_boards
 	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
 	mv "$ours/configs/octopus/.config" other.config
@@ -374,14 +374,14 @@ kf flash octopus --accept-difference" ]
 	[ "$status" -eq 0 ]
 }
 
-@test "an interface that the configuration does not say is not named" {
+@test "a configuration without an interface: the record names none" {
 	registry <<<'{"devices": {"mega": {"name": "Mega", "mcu": "atmega2560", "usb_port": "1-5"}}}'
 	saved mega MACH_AVR
 	run -0 --separate-stderr filter < <(seen atmega2560 "" 1-5 '.board += {key: "mega", mode: "other"}')
 	[[ $stderr == *"[Config] mega: atmega2560, application at 0x00000000" ]]
 }
 
-@test "no configuration and no terminal: says what to run" {
+@test "no configuration and no terminal: the hint has the command" {
 	two_boards
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 78 ]
@@ -399,7 +399,7 @@ kf flash octopus --accept-difference" ]
   type on a terminal: kf config octopus" ]
 }
 
-@test "an old configuration is to be reviewed" {
+@test "an old configuration: a message says to review it" {
 	two_boards
 	saved octopus "${h723[@]}"
 	touch -d '89 days ago' "$ours/configs/octopus/.config"
@@ -436,7 +436,7 @@ python3 is not installed
 sudo apt-get install python3" ]
 }
 
-@test "olddefconfig that fails or hangs: its last words, and no leftovers" {
+@test "olddefconfig fails or hangs: its last lines are shown, and no file is left" {
 	two_boards
 	saved octopus "${h723[@]}"
 	echo nonsense >>"$tree/src/Kconfig"
@@ -452,7 +452,7 @@ sudo apt-get install python3" ]
 	timeout 10 tail --pid="$(<"$cache/configs/octopus/work/out/pid")" -f /dev/null
 }
 
-@test "stopped: 128 + N, and nothing is handed on" {
+@test "a stop signal: status 128 + N, and no record is written" {
 	two_boards
 	saved octopus "${h723[@]}"
 	mkfifo fifo
@@ -469,7 +469,7 @@ sudo apt-get install python3" ]
 	run ! grep "by a signal" err
 }
 
-@test "menuconfig starts from nothing, and what was saved is kept" {
+@test "menuconfig starts with defaults, and saves its configuration" {
 	need pty
 	two_boards
 	fake_menuconfig <<-'END'
@@ -490,7 +490,7 @@ sudo apt-get install python3" ]
 }
 
 # bats test_tags=slow
-@test "left without saving: no configuration, or the one there was" {
+@test "menuconfig left without saving: no configuration, or the old one" {
 	need pty
 	two_boards
 	fake_menuconfig </dev/null
@@ -514,7 +514,7 @@ sudo apt-get install python3" ]
 }
 
 # bats test_tags=slow
-@test "menuconfig saves for another MCU, or fails: what is saved stays" {
+@test "menuconfig saves for another MCU, or fails: the saved configuration stays" {
 	need pty
 	two_boards
 	fake_menuconfig <<<'echo CONFIG_MACH_AVR=y >"$KCONFIG_CONFIG"'
@@ -534,7 +534,7 @@ sudo apt-get install python3" ]
 	grep -q Traceback "$(jq -r .error.log <out)"
 }
 
-@test "menuconfig each time, where skip_menuconfig is false; its failure is the board's" {
+@test "skip_menuconfig is false: menuconfig opens each time; if it fails, the board fails" {
 	need pty
 	two_boards
 	kf-config set --global skip_menuconfig=false >/dev/null
@@ -568,7 +568,7 @@ sudo apt-get install python3" ]
 }
 
 # bats test_tags=slow
-@test "the real menuconfig opens whatever locale and TERM ssh brought" {
+@test "the real menuconfig opens with any locale and TERM" {
 	need pty
 	two_boards
 	nitehawk >in
@@ -579,7 +579,7 @@ sudo apt-get install python3" ]
 	done
 }
 
-@test "a byte order mark before a saved configuration is passed over, also by menuconfig" {
+@test "a byte order mark before a saved configuration is ignored, also by menuconfig" {
 	need pty
 	two_boards
 	saved octopus "${h723[@]}"

@@ -56,7 +56,7 @@ checksums() {
 	find "$HOME" -type f -exec sha256sum {} + | sort
 }
 
-@test "it changes nothing, and every check has a finding" {
+@test "kf-doctor changes nothing, and every check has a finding" {
 	need pty
 	octopus
 	before=$(checksums)
@@ -260,7 +260,7 @@ as_nobody() {
 	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" "/proc/self/fd/$doctor" --json
 }
 
-@test "a port of a group that one is not in: the group is named" {
+@test "a port whose group the user is not in: the group is named" {
 	[ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
 	as_nobody HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent
 	[[ $(found rights) == "wrong: you are not in the group dialout, which owns the serial ports | sudo usermod -aG dialout nobody, then log in again" ]]
@@ -298,7 +298,7 @@ beside() {
 	[[ ${said[1]} == "wrong: it runs"*" as a Braille display | it opens boards (USB vendor 1a86) as Braille displays: sudo apt remove brltty, or "* ]]
 }
 
-@test "a service that cannot be held is said with the reason and the remedy" {
+@test "a service that cannot be held: the reason and the remedy are shown" {
 	export FAKE=$BATS_TEST_TMPDIR/fake
 	local user=(env)
 	[ "$(id -u)" -ne 0 ] || user=(unshare -U)

@@ -39,7 +39,7 @@ verified() {
 # Katapult
 
 # bats test_tags=slow
-@test "a bad frame wedges it: told with the remedy, again as long as it lasts, and over after a power-cycle" {
+@test "a bad frame wedges Katapult: each run says what to do, and after a power-cycle the board is flashed" {
 	run --separate-stderr sim "$H723,corrupt=tx:40" -- '
 		records | kf-flash --no-fallback
 		records | kf-flash --no-fallback
@@ -52,7 +52,7 @@ verified() {
 	[[ $stderr == *"CONNECT: no answer in time; the firmware on it is incomplete"* ]]
 }
 
-@test "CONNECT: an answer of 64 bytes, one that is late by one, one without a version" {
+@test "CONNECT: an answer of 64 bytes, an answer one request late, an answer without a version" {
 	flash "$H723,katapult=v0.0.1-109-g902f335ab"
 	ends 0 flashed
 	[[ $stderr == *"Katapult v0.0.1-109-g902f335ab on stm32h723xx"* ]]
@@ -87,7 +87,7 @@ verified() {
 }
 
 # bats test_tags=slow
-@test "f2, NACK and a foreign acknowledgement: the block's address, what came, and what to do" {
+@test "f2, NACK and an ACK of another command: the error has the block's address, the answer, and what to do" {
 	for fault in "f2=tx:40 a command error (0xf2)" "nack=tx:40 NACK (0xf1)" "foreign=rx:40 ACK of 0x16"; do
 		flash "$H723,${fault%% *}"
 		ends 76 protocol
@@ -105,7 +105,7 @@ verified() {
 # The way back
 
 # bats test_tags=slow
-@test "it does not let go: left in its bootloader, with all of the image" {
+@test "the board does not leave Katapult: left_in_bootloader, with the whole image" {
 	# CONNECT, EOF, each block twice, EOF, COMPLETE.
 	local bytes frames
 	bytes=$(stat -c %s "$IMAGES/h723/klipper.bin")
@@ -120,7 +120,7 @@ verified() {
 }
 
 # bats test_tags=slow
-@test "it comes back as its ROM's bootloader, or never" {
+@test "the board comes back in its ROM bootloader, or never" {
 	flash "$H723,return_as=dfu" -- --return-timeout 0.4
 	ends 1 left_in_bootloader
 	[[ $stderr == *"it is in dfu mode"* ]]
@@ -131,14 +131,14 @@ verified() {
 	[[ $stderr == *"it did not come back at USB port 1-1.2"* && $(hint) == *"cable and power"* ]]
 }
 
-@test "it never comes to its bootloader" {
+@test "the board never comes back in its bootloader" {
 	flash "$H723,leave_as=never" -- --timeout 0.5
 	ends 69 gone
 	[[ $stderr == *"nothing came back at USB port 1-1.2"* ]]
 }
 
 # bats test_tags=slow
-@test "it leaves and comes back under other names, on another port: it is the chip that counts" {
+@test "the board comes back under other names, on another port: it is known by its chip" {
 	flash "$H723,leave_as=CanBoot,return_as=Kalico"
 	ends 0 flashed
 	flash "$H723,leave_port=1-1.4,return_port=1-1.3"
@@ -147,7 +147,7 @@ verified() {
 }
 
 # bats test_tags=slow
-@test "it is back, and runs something else" {
+@test "the board comes back with another version" {
 	idle_flash
 	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
 	ends 1 wrong_version
@@ -158,7 +158,7 @@ verified() {
 }
 
 # bats test_tags=slow
-@test "another program complains, and the board runs the image: flashed, by the board's word" {
+@test "another program fails, but the board reports the version of the image: flashed" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	sed -i 's/^\t.*flash.py.*/&; exit 74/' "$HOME/klipper/Makefile"
 	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
@@ -204,7 +204,7 @@ untouched() {
 }
 
 # bats test_tags=slow
-@test "two boards of one serial: neither" {
+@test "two boards with one serial number: neither is flashed" {
 	untouched "two boards that fit octopus-pro are connected" "$H723" "$H723,port=1-1.4"
 	# A record from before the second one was plugged in.
 	untouched "two boards have serial number 29001A001151313531383332: on USB ports 1-1.2 and 1-1.4" "$H723" "$H723,port=1-1.4,off" -- '
@@ -213,7 +213,7 @@ untouched() {
 }
 
 # bats test_tags=slow
-@test "a board without a serial of its own, on another port than its own" {
+@test "a board without a serial number of its own is on another port: it is not flashed" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"Octopus","mcu":"stm32h723",
 		"serial_pattern":"usb-Klipper_stm32h723xx_12345*","usb_port":"1-1.2"}}}'
 	untouched "that one belongs on USB port 1-1.2" mcu=stm32h723xx,serial=12345,port=1-1.3
@@ -257,7 +257,7 @@ untouched() {
 }
 
 # bats test_tags=slow
-@test "no Katapult: its ROM's bootloader is seen at once, and what now" {
+@test "no Katapult: the ROM bootloader is found at once, and the hint says what to do" {
 	flash "$H723,katapult=none"
 	ends 1 no_katapult
 	[ "$(jq '.flash.seconds < 5' <<<"$output")" = true ]
@@ -268,7 +268,7 @@ untouched() {
 	[[ $stderr == *"it came back in rp2boot mode"* ]]
 }
 
-@test "its note cannot be written: nothing is, and the board is back before anything else comes" {
+@test "the last flash cannot be saved: nothing is written, and the board is back before the next step" {
 	full() { # by bash -c below: there is room for the lock, and not for the note
 		records >"$HOME/r"
 		kf-flash --force <"$HOME/r" && return 1

@@ -88,7 +88,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "killed while the board takes nothing: its port is let go after 5 s, and another kf-flash waits for it" {
+@test "killed while the board reads nothing: its port is closed after 5 s, and another kf-flash waits for that" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- '
 		records >r
 		take_nothing /dev/ttyACM0
@@ -101,7 +101,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "a board that takes nothing: the result comes within its own deadline" {
+@test "a board that reads nothing: the result comes within its own deadline" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- '
 		records >r
 		take_nothing /dev/ttyACM0
@@ -128,7 +128,7 @@ stopped() {
 export -f stopped
 
 # bats test_tags=slow
-@test "a board that takes nothing: Ctrl-C ends it at once, and the service runs again" {
+@test "a board that reads nothing: Ctrl-C ends kf-flash at once, and the service runs again" {
 	run -0 sim "$H723,mode=katapult" -- 'records >r; stopped kf-flash --no-service'
 	[ "$output" = "status 130, waited: 0" ]
 	units klipper.service active

@@ -30,7 +30,7 @@ flash() {
 }
 export -f flash
 
-@test "Katapult under another serial number is told, and not written" {
+@test "Katapult with another serial number is reported, and not written" {
 	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash; status=$?
 		kf list >&2; kf-scan --device octopus-pro
 		by_hand replug 1-1.2; kf-scan -q --device octopus-pro >again; exit $status'
@@ -47,7 +47,7 @@ export -f flash
 }
 
 # bats test_tags=slow
-@test "the command in the hint makes it the board, from Katapult and from Klipper" {
+@test "the command in the hint registers the device as the board, from Katapult and from Klipper" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	config=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
 	mkdir -p "$config" && echo "$H723_CONFIG" >"$config/.config"
@@ -59,7 +59,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "new firmware under another serial number is told, and no proof: what the hint says to type proves it" {
+@test "firmware with another serial number is unverified; the command in the hint verifies it" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash; status=$?
 		{ bash -c "${BY_PORT%&&*}" >/dev/null && flash; } >proved; exit $status'
 	[ "$(jq -c '[.flash.result, .flash.verified]' <proved)" = '["current",["readback","identify"]]' ]
@@ -69,7 +69,7 @@ flashed" ]
 	[ "$(jq '.flash.seconds < 25' <<<"$output")" = true ]
 }
 
-@test "a board that comes back as a USB-to-CAN bridge is written, and cannot be asked" {
+@test "a board that comes back as a USB-to-CAN bridge: written, but unverified" {
 	run -1 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"; status=$?; kf list >&2; exit $status'
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) with its serial number, $FIRMWARE: the same chip, which cannot be asked over USB" ]
@@ -78,7 +78,7 @@ flashed" ]
 	[[ $stderr != *"cable"* ]]
 }
 
-@test "a bridge under another serial number: both are said" {
+@test "a bridge with another serial number: the message has both" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"'
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) $NOT, which cannot be asked over USB" ]
 }
@@ -99,7 +99,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "a plain device on its port is told" {
+@test "another USB device on the board's port is reported" {
 	run -69 --separate-stderr sim "$H723,leave_as=device" -- 'records | kf-flash --no-service --no-fallback --timeout=1'
 	[[ $(jq -r .error.message <<<"$output") == *"on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]
 	run -69 --separate-stderr sim "$H723,return_as=device" -- 'records | kf-flash --no-service --no-fallback --return-timeout=1'
@@ -108,7 +108,7 @@ flashed" ]
 	[[ $stderr != *"cable"* ]]
 }
 
-@test "another registered board on its port is called by its key" {
+@test "another registered board on the board's port: the message has its key" {
 	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.3"' <<<"$BOTH")
 	run -69 --separate-stderr sim "$RP2040" -- 'kf list
 		kf-scan --all -q | jq -c "select(.board.key == \"octopus-pro\")" | kf-flash >&2
@@ -118,7 +118,7 @@ flashed" ]
 	[[ $stderr == *"octopus-pro is not connected: on USB port 1-1.3, where it was, there is now nitehawk"* ]]
 }
 
-@test "gone between scan and flash: what is there instead is told" {
+@test "the board is gone between scan and flash: the message names the device on its port" {
 	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'records >r
 		by_hand button 1-1.2
 		mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
@@ -129,7 +129,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "two boards with one serial number: both are added, told apart by port, and flashed" {
+@test "two boards with one serial number: both are added, known by their ports, and flashed" {
 	registry <<<'{}'
 	local serial
 	for serial in "$FIRMWARE" 12345; do

@@ -97,7 +97,7 @@ emergency stop: 75 busy"
 	[ "$output" = "$EXPECTED" ]
 }
 
-@test "a Moonraker without its Klippy cannot vouch for one that holds the port" {
+@test "a Moonraker without its Klippy does not answer for another Klippy that has the port" {
 	export MOONRAKER=http
 	run -0 --separate-stderr here 'args=(); MODE=refuse each "$@"' \
 		"klippy not running" "klippy stopped after running"
@@ -107,7 +107,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[[ $stderr == *"Klippy Host not connected"* ]]
 }
 
-@test "a Klippy that has stopped is no reason to wait" {
+@test "a Klippy in shutdown does not refuse the flash" {
 	run -0 --separate-stderr here '
 		MODE=refuse klippy "klippy stopped after running"; end; check'
 	[ "$output" = "0 fine" ]
@@ -128,7 +128,7 @@ klippy stopped after running: 75 printer_unknown" ]
 }
 
 # bats test_tags=slow
-@test "a stream that has paused is not idle, though no file is printed" {
+@test "a paused stream is not idle, although no file is printed" {
 	run -0 --separate-stderr here '
 		for MOONRAKER in "" http; do
 			export MOONRAKER
@@ -143,7 +143,7 @@ klippy stopped after running: 75 printer_unknown" ]
 }
 
 # bats test_tags=slow
-@test "words and types that we do not know are never idle" {
+@test "unknown states and types are never idle" {
 	run -0 --separate-stderr here 'args=(); edits "ready, idle" print_stats.state=resting idle_timeout.state=Napping \
 		print_stats.state=7 print_stats=null webhooks=gone "print_stats=[1]" \
 		print_stats=gone,virtual_sdcard=gone,idle_timeout=gone'
@@ -161,7 +161,7 @@ klippy stopped after running: 75 printer_unknown" ]
 }
 
 # bats test_tags=slow
-@test "no answer: refused, unless the user's word is --while-unknown" {
+@test "no answer: refused, unless --while-unknown is given" {
 	MODE=silent run -0 --separate-stderr here 'klippy "ready, idle"; check'
 	[ "$output" = "75 printer_unknown" ]
 	[[ $stderr == *"Klippy (process "*") cannot be asked whether it prints: "*"klippy.sock: no answer in time"* ]]
@@ -197,7 +197,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$(grep -v ResetFailedUnit "$FAKE/calls")" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
-@test "printing: nothing is stopped or written, whatever the options; a dry run says it" {
+@test "printing: nothing is stopped or written, whatever the options; --dry-run says so too" {
 	run -75 --separate-stderr here '
 		klippy printing; main_process; check --while-unknown
 		records >r; kf-flash -u klipper --dry-run <r | jq -r .error.code
@@ -209,7 +209,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ ! -s "$FAKE/calls" ]
 }
 
-@test "a unit named with -u prints: its board is elsewhere, nothing is stopped" {
+@test "a unit that is named with -u prints on another board: nothing is stopped" {
 	run -75 --separate-stderr here '
 		PORT=/dev/null klippy printing; main_process; records | kf-flash -u klipper'
 	[ "$(jq -r .error.code <<<"$output")" = printing ]
@@ -278,7 +278,7 @@ can_hide() {
 
 # Outside of containers all use our /dev, where the Klippy that prints has the port's lock.
 # bats test_tags=slow
-@test "hidden Klippy without the port's lock: its configuration tells, else it has not the port" {
+@test "hidden Klippy without the port's lock: its configuration says whether it has the port" {
 	can_hide
 	export UNLOCKED=1
 	MCUS='{"mcu":["/dev/ttyACM0","v1"]}' run -0 --separate-stderr hidden "$H723" -- '
@@ -296,7 +296,7 @@ can_hide() {
 }
 
 # bats test_tags=slow
-@test "hidden Klippies that do not answer: all of them have three seconds" {
+@test "hidden Klippies that do not answer: three seconds for all together" {
 	can_hide
 	export UNLOCKED=1
 	PORT=/dev/null MODE=silent run -0 --separate-stderr hidden "$H723" -- '
@@ -310,7 +310,7 @@ can_hide() {
 }
 
 # The number at the lock is that of a process that has the port no more.
-@test "hidden Klippy: the port's lock is taken and does not tell by whom" {
+@test "hidden Klippy: the port is locked, and /proc does not say by which process" {
 	can_hide
 	HANDED=1 run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check'
 	[ "$output" = "75 printer_unknown" ]
@@ -321,7 +321,7 @@ can_hide() {
 
 # A container may have a device node of its own: no lock of its meets ours.
 # bats test_tags=slow
-@test "hidden Klippy in a container: unknown, unless it has other ports" {
+@test "hidden Klippy in a container: unknown, unless its configuration has other ports" {
 	local top=/sys/fs/cgroup group id=0123456789abcdef0123456789abcdef
 	can_hide
 	[ ! -d "$top/systemd" ] || top+=/systemd
@@ -351,14 +351,14 @@ can_hide() {
 	rmdir --ignore-fail-on-non-empty "$top/docker"
 }
 
-@test "hidden Klippy with the locks of other ports: another printer, which stops nobody" {
+@test "hidden Klippy with the locks of other ports: it is another printer and refuses nothing" {
 	can_hide
 	PORT=/dev/ttyACM1 KEY=octopus-pro run -0 --separate-stderr hidden "$H723" "$RP2040" -- '
 		klippy printing -v; check; records | kf-flash | jq -r .flash.result'
 	[ "$output" = $'0 fine\nflashed' ]
 }
 
-@test "hidden Klippy: nothing that only names klippy.py is taken for one" {
+@test "hidden Klippy: a process that only names klippy.py is not a Klippy" {
 	can_hide
 	cat >editor.py <<-'END'
 		import ctypes, signal
@@ -374,7 +374,7 @@ can_hide() {
 }
 
 # bats test_tags=slow
-@test "hidden Klippy: kf-doctor says what it does, and which process it is" {
+@test "hidden Klippy: kf-doctor shows its print state and its process" {
 	can_hide
 	run --separate-stderr hidden "$H723" -- 'klippy printing; echo "$klippy"; kf-doctor --json'
 	[[ $output == *"process ${lines[0]}"*" says that it prints, at $PWD/pd/comms/klippy.sock"* ]]
@@ -385,7 +385,7 @@ can_hide() {
 	[[ $output == *"its boards are not flashed while it cannot be asked"* ]]
 }
 
-@test "hidden program that is no Klippy: the port's lock tells, with its process" {
+@test "hidden program that is not Klippy: the port's lock names its process" {
 	can_hide
 	cat >other.py <<-'END'
 		import ctypes, fcntl, os, signal
@@ -403,7 +403,7 @@ can_hide() {
 }
 
 # bats test_tags=slow
-@test "the port's lock is ours while make flash works; flashtool.py has it free" {
+@test "we lock the port while make flash works, and unlock it for flashtool.py" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	# shellcheck disable=SC2016
 	printf 'flash:\n\t@flock -n $(FLASH_DEVICE) true && echo free >%s || echo held >%s; exit 1\n' \
@@ -444,7 +444,7 @@ can_hide() {
 }
 
 # The first kf-flash holds klipper.service and is at the board; the second waits for all of that.
-@test "two kf-flash at once on one board: the second waits for the first, restore included" {
+@test "two kf-flash on one board: the second waits until the first has restored the service" {
 	mkfifo event gate
 	jq ".units[\"klipper.service\"].start = {event: \"$PWD/event\", gate: \"$PWD/gate\"}" \
 		"$FAKE/state.json" >state.new && mv state.new "$FAKE/state.json"
@@ -468,7 +468,7 @@ can_hide() {
 }
 
 # Root's and a user's have folders of their own; both of this board's ports are one board.
-@test "two kf-flash of two users at one board: the second says that it is busy, for each of its ports" {
+@test "two kf-flash of two users on one board: the second says that it is busy, for each of its ports" {
 	run -75 --separate-stderr sim "$H723" -- '
 		records >r; jq -c ".board.tty = \"/dev/ttyACM1\"" r >>r
 		exec 9</sys/bus/usb/devices/1-1:1.0/1-1-port2; flock 9
@@ -478,7 +478,7 @@ can_hide() {
 	[[ $stderr == *"octopus-pro: waiting for process "*", which is using this board"* ]]
 }
 
-@test "--return-delay: the service comes back so much later than the board" {
+@test "--return-delay: the service starts so many seconds after the board is back" {
 	run -0 --separate-stderr here 'records | kf-flash -u klipper --return-delay 0.5'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 	[[ $stderr =~ again\ after\ ([0-9]+)\.([0-9])\ s ]]

@@ -7,7 +7,7 @@ load two-boards
 
 pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 
-@test "under sudo an empty registry is root's, and it is said" {
+@test "with sudo the empty registry is that of root, and a message says so" {
 	local root=(env)
 	[ "$(id -u)" -eq 0 ] || root=(unshare --map-root-user)
 	"${root[@]}" true 2>/dev/null || skip "not root, and unshare does not work here"
@@ -19,7 +19,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[[ $stderr == *"nothing is registered yet: kf add" ]]
 }
 
-@test "set refuses an MCU that the pattern denies, as add does, and has a way for firmware that lies" {
+@test "set and add refuse an MCU that the pattern contradicts; the hint has a command for a wrong USB name" {
 	two_boards
 	cp "$file" before
 	run -78 --separate-stderr kf-config set octopus mcu=rp2040
@@ -31,7 +31,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run -0 --separate-stderr kf-config set octopus name=Other
 }
 
-@test "set says what a source folder lacks, and keeps it" {
+@test "set saves an incomplete source folder with a warning" {
 	two_boards
 	mkdir -p tree/src && touch tree/src/Kconfig && mkdir empty
 	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/nonesuch"
@@ -91,7 +91,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	refused 78 "$file: line 2, column 0" --key=x < <(seen rp2040 AAAA1111 1-1)
 }
 
-@test "add without a terminal proposes what it would propose on one" {
+@test "add without a terminal: the error has the values that it would propose" {
 	run -64 --separate-stderr filter add --port=1-1.2 --name=Têtière < <(seen stm32h723xx AAAA1111 1-1.2)
 	[[ $stderr == *"give them: --key=tetiere --name=\"Têtière\" --mcu=stm32h723" ]]
 	run -64 --separate-stderr filter add < <(seen stm32h723xx AAAA1111 1-1.2)
@@ -104,7 +104,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ ! -e "$file" ]
 }
 
-@test "add makes no twin on a USB port, and says what is registered for later" {
+@test "add refuses a second board on a USB port, and says if a board is registered for later" {
 	three() { filter add --key="$1" --name=N --mcu=stm32h723 --port="$2"; }
 	seen stm32h723xx AAAA1111 1-1.3 | filter add -q --key=a --name=A --mcu=stm32h723 >/dev/null
 	cp "$file" before
@@ -125,7 +125,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[[ $stderr == *"a and b would be the same board (USB port 1-9)"* ]]
 }
 
-@test "add one of several, one that is away, one without a serial, one in DFU" {
+@test "add: one of several boards, one that is unplugged, one without a serial number, one in DFU" {
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
 	quiet() { filter add -q --name=N "$@" >/dev/null; }
 	two | quiet --key=b --mcu=rp2040 --port=1-2
@@ -153,7 +153,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 [null,"3-1"]' ]
 }
 
-@test "add asks, the first time also where things are" {
+@test "add asks for values, the first time also for the source folders" {
 	need pty
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
 	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
@@ -187,7 +187,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	cmp "$file" before
 }
 
-@test "nobody reads any more: ended by SIGPIPE, without a word" {
+@test "the reader closes the pipe: ended by SIGPIPE, without a message" {
 	two_boards
 	for command in list "list --table" "show octopus" export; do
 		# shellcheck disable=SC2086
@@ -264,7 +264,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$status" -eq 78 ]
 }
 
-@test "export and import carry boards and configurations" {
+@test "export writes the boards; import reads boards and configurations" {
 	two_boards
 	saved octopus "${h723[@]}"
 	run --separate-stderr kf-config export
@@ -299,7 +299,7 @@ kconfig() { # FILE MCU
 	printf '# Automatically generated\nCONFIG_LOW_LEVEL_OPTIONS=y\nCONFIG_MCU="%s"\n# CONFIG_CAN is not set\n' "$2" >"$1"
 }
 
-@test "the Python tool's registry is found where it lies, below its checkout" {
+@test "the Python tool's registry is found below its checkout" {
 	need pty
 	mkdir -p "$HOME/kalico-flash/kflash"
 	echo '{"global": {}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
@@ -316,7 +316,7 @@ kconfig() { # FILE MCU
 	[[ $output != *"~/kalico-flash"* ]]
 }
 
-@test "the Python tool's folder: its configurations are where ours are" {
+@test "the Python tool's folder is ours: its configurations are used" {
 	mkdir kalico-flash
 	echo '{"global": {"klipper_dir": "~/kalico"}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
 		"serial_pattern": "'$pattern'*", "flash_method": null}}}' >kalico-flash/devices.json
@@ -328,14 +328,14 @@ kconfig() { # FILE MCU
 	[ "$(jq -r .saved_config.path <<<"$output")" = "$ours/configs/octopus-pro/.config" ]
 }
 
-@test "a byte order mark is no part of a list" {
+@test "a byte order mark before devices.json is ignored" {
 	printf '\xef\xbb\xbf{"devices": {"octopus-pro": {"name": "O", "mcu": "stm32h723", "serial_pattern": "%s*"}}}' \
 		"$pattern" >devices.json
 	run -0 kf import devices.json
 	[ "$(jq -c .devices <<<"$output")" = '["octopus-pro"]' ]
 }
 
-@test "a file that is no devices.json is refused, and nothing is written" {
+@test "import refuses a file that is not a devices.json, and writes nothing" {
 	refused() { # STATUS PATH MESSAGE
 		run "-$1" --separate-stderr kf import "$2"
 		[[ $output == "" && $stderr == *"$3"* ]]
