@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2016,SC2154
-# What kf makes of stages that fail, are missing or are stopped.
+# Stages of kf that fail, are missing or are stopped.
 load stages
 
 # stage NAME STATUS: reads its input, complains, ends with STATUS.

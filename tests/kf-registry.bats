@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2016,SC2030,SC2031 # run sets stderr; jq has $ of its own; each test has its own output
 #
-# What kf-config does with the registry: add, list, set, remove, import, export.
+# kf-config's commands for the registry: add, list, set, remove, import, export.
 load two-boards
 
 pattern=usb-Klipper_stm32h723xx_29001A001151313531383332

@@ -31,7 +31,7 @@ fake() {
 	mv state.new "$FAKE/state.json"
 }
 
-# What was asked of systemd.
+# The calls that systemd got.
 calls() {
 	cat "$FAKE/calls"
 }

@@ -35,7 +35,7 @@ makes() {
 	wc -l <"$BATS_TEST_TMPDIR/makes"
 }
 
-# What make did for octopus: the objects that it compiled, sorted.
+# The objects that make compiled for octopus, sorted.
 compiled() {
 	sed -n 's,^  Compiling .*/out/src/,,p' "$state/logs/octopus-build.log" | sort | xargs
 }

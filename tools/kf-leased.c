@@ -120,7 +120,7 @@ static int settle(const struct kf_lease_server *server, int64_t timeout_ms, stru
 	struct kf_pending list[KF_PENDINGS_MAX];
 	int count, r = 0;
 
-	/* What it could not start is tried again below, and told there. */
+	/* A unit that did not start is tried again below, which also reports it. */
 	if (server->connection >= 0 && was_killed())
 		IGNORE_RESULT(kf_lease_resume(server, timeout_ms, err));
 	count = kf_pending_list(server->restarts, list, err);

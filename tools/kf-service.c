@@ -126,7 +126,7 @@ static int print_unit(const struct request *request, const char *unit,
 	return line ? kf_record_write(stdout, line, err) : kf_fail_sys(err, ENOMEM, "%s", unit);
 }
 
-/* What the lease server says of each unit; where it cannot be asked, why, for all of them. */
+/* The lease server's answer for each unit; if it cannot be asked, the reason for all of them. */
 static json_t *ask_server(const struct request *request)
 {
 	struct kf_error err;

@@ -18,7 +18,7 @@ typedef void kf_record_lost(const char *key, const struct kf_error *why);
 
 struct kf_reader {
 	FILE *in;
-	kf_record_lost *lost; /* called for each such line; or NULL */
+	kf_record_lost *lost; /* called for each line that is an error; or NULL */
 	unsigned line;	      /* the number of the line read last */
 };
 

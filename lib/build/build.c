@@ -80,7 +80,7 @@ static double seconds(int64_t ms)
 	return (double)tenths / 10;
 }
 
-/* Keep an image. firmware is its record's member, which gets what else is kept of it. */
+/* Keep an image. firmware is the member of its record; its path and hash are added to it. */
 static int keep(const struct kf_build *b, const char *image, json_t *firmware, bool reusable,
 		json_t **ret, struct kf_error *err)
 {
@@ -276,7 +276,7 @@ static json_t *describe(const struct kf_build *b, const struct kf_image *image)
 			 0);
 }
 
-/* Did the tree stay the same while make ran? Else nobody can say what the firmware is made from. */
+/* Did the tree stay the same while make ran? Else the build key does not fit the firmware. */
 static bool undisturbed(const struct kf_build *b)
 {
 	char now[KF_HEX_SIZE];

@@ -28,7 +28,7 @@ struct kf_builds_options {
 	unsigned jobs;	    /* at least 1 */
 	int64_t timeout_ms; /* of each make */
 	int64_t wait_ms;    /* for another kalico-flash in a tree that only one make can use */
-	bool clean;	    /* from nothing, whatever is there */
+	bool clean;	    /* from nothing, even if nothing changed */
 	void (*event)(const struct kf_built *built, enum kf_build_event event, const char *text,
 		      void *data);
 	void *data;

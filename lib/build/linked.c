@@ -39,7 +39,7 @@ static bool is_own(const char *name)
 	return false;
 }
 
-/* Object files, and lists of their headers: a build in the tree left them, they are no source. */
+/* Object files and lists of their headers: a build in the tree left them; they are not source. */
 static bool is_object(const char *name)
 {
 	const char *suffix = strrchr(name, '.');

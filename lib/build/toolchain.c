@@ -187,7 +187,7 @@ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *conf
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	/* One that only make can work out is not ours to judge: the image will tell. */
+	/* Only make can expand this value: it is not checked here, but in the image. */
 	if (known)
 		r = check_prefix(out, prefix, config->mcu, deadline_ms, err);
 	else if (kf_process_exists("gcc"))

@@ -203,7 +203,7 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 	kf_text_format(config, sizeof(config), "KCONFIG_CONFIG=%s", make->config);
 	argv[argc++] = out;
 	argv[argc++] = config;
-	/* Expanded where it is used, when the board's Makefile has set the prefix. */
+	/* make expands it at its use, after the board's Makefile has set the prefix. */
 	if (make->compile && kf_process_exists("ccache"))
 		argv[argc++] = "CC=ccache $(CROSS_PREFIX)gcc";
 	r = fill_argv(make, argv, argc, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one table of what can go wrong: word, errno, exit status (sysexits.h) and remedy. */
+/* The table of all error codes: name, errno, exit status (sysexits.h) and hint. */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -183,7 +183,7 @@ void kf_error_hint(struct kf_error *err, const char *fmt, ...)
 	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
 }
 
-/* Does the table's hint end with what to do in menuconfig? */
+/* Does the table's hint end with "in menuconfig"? */
 static bool cured_by_menuconfig(enum kf_code code)
 {
 	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_TOO_LARGE;

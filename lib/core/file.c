@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A file of ours is either as it was or as it shall be: never in between. */
+/* A write changes a file completely or not at all. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -79,7 +79,7 @@ int kf_dir_remove(const char *path, struct kf_error *err)
 	return r < 0 ? kf_fail_sys(err, -r, "%s: cannot remove", path) : 0;
 }
 
-/* A folder, a pipe or a device stands where a file should. */
+/* The path is a folder, a pipe or a device, not a file. */
 static int fail_no_file(const char *path, struct kf_error *err)
 {
 	kf_fail(err, KF_IO, "%s: not a regular file", path);

@@ -12,7 +12,7 @@
 /* mkdir -p with mode 0700 for what is missing. */
 _must_check_ int kf_dir_make(const char *path, struct kf_error *err);
 
-/* mkdir -p of the folder that path lies in. */
+/* mkdir -p of the folder of path. */
 _must_check_ int kf_dir_make_parent(const char *path, struct kf_error *err);
 
 /* Remove a tree; a path that does not exist is success. Symbolic links are not followed. */

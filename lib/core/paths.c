@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* XDG folders, and who may write there. Nothing is created here. */
+/* Finds the XDG folders and checks their owner and mode. Creates nothing. */
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>

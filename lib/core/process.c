@@ -183,7 +183,7 @@ static void end(pid_t pid, int pidfd)
 	if (!ended_within(pidfd, kf_now_ms() + GRACE_MS))
 		send_signal(pid, SIGKILL);
 	else if (getpgid(pid) == pid)
-		kf_group_signal(pid, SIGKILL); /* whatever it left behind */
+		kf_group_signal(pid, SIGKILL); /* also the processes that it left behind */
 }
 
 /* End and reap it, and the processes that it left in its group, also if it has ended itself. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Lines are read a byte at a time: what follows the newline is another program's to read. */
+/* Reads lines a byte at a time: bytes after the newline are for the next program. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -86,7 +86,7 @@ static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 
 	r = read_line(tty, line, err);
 	if (r <= 0) {
-		/* The cursor still stands behind the question. */
+		/* The cursor is still after the question. */
 		if (write(tty, "\n", 1) < 0)
 			errno = 0;
 		return r;

@@ -15,7 +15,7 @@
 
 enum { QUERY_MS = 10000, PRINT_STATE_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
-/* Would a flash be able to stop it, and what would stop along with it? */
+/* Can a flash stop it, and which units would stop along with it? */
 static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
 		       const char (*unit)[KF_NAME_SIZE])
 {

@@ -18,7 +18,7 @@
 
 enum { TOOLCHAIN_MS = 10000, VERSION_MAX = 4096 };
 
-/* klippy/.version: what Klipper's build takes where git has no version; "" without it. */
+/* klippy/.version: the version for Klipper's build if git has none; "" without the file. */
 static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
 {
 	_cleanup_(kf_freep) char *text = NULL;
@@ -160,7 +160,7 @@ void kf_doctor_trees(struct kf_doctor *doctor)
 	check_katapult(doctor);
 }
 
-/* By what the tree and the saved configuration say, else by the MCU's name. */
+/* From the tree and the saved configuration, else from the MCU's name. */
 static int check_compiler(const struct kf_doctor *doctor, const struct kf_device *device,
 			  struct kf_error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Our folders: room in them, and nothing there that another user (root, by sudo) has left. */
+/* Checks our folders for free space and for files of another user (root, by sudo). */
 #include <errno.h>
 #include <fts.h>
 #include <string.h>

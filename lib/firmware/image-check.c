@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each refusal has both values: what the image says, and what its MCU or its place demand. */
+/* Each refusal has both values: that of the image, and that of its MCU or address. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>

@@ -142,7 +142,7 @@ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t d
 	size_t count = 0;
 	int r;
 
-	/* Our parent's locks come to us open; what we start is not to keep them. */
+	/* We inherit the open locks of our parent; programs that we start must not. */
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	r = list_boards(records, &list, &count, err);
 	if (r < 0)

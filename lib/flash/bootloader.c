@@ -44,7 +44,7 @@ static bool same_in_klipper(const struct kf_board *board, const struct kf_board 
 	       kf_board_same(board, want);
 }
 
-/* A board that has left, and as what it is waited for. */
+/* A board that has left, and the mode in which it must come back. */
 struct awaited {
 	const struct kf_board *board;
 	bool (*is_it)(const struct kf_board *board, const struct kf_board *want);
@@ -81,7 +81,7 @@ static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret
 
 /* How a wait ended: *ret of wait_for is set but for NOTHING. */
 enum seen {
-	SEEN_IT,      /* as it was waited for, with the registry's word about it */
+	SEEN_IT,      /* in the mode that was waited for, with its registered key */
 	SEEN_OTHER,   /* the board, in another mode, when the deadline passed */
 	SEEN_INSTEAD, /* another device on its port */
 	SEEN_NOTHING,
@@ -109,7 +109,7 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 	return 0;
 }
 
-/* "nothing came back at USB port 1-1.2", or what did. */
+/* "nothing came back at USB port 1-1.2", or the name of the device that did. */
 static void describe_port(const struct kf_board *board, const struct kf_board *now,
 			  const char *nothing, char *ret, size_t size)
 {
@@ -123,7 +123,7 @@ static void describe_port(const struct kf_board *board, const struct kf_board *n
 	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, occupant);
 }
 
-/* It left Klipper and is not to be seen: now is what is on its port, NULL: nothing. */
+/* It left Klipper and is not on the bus. now: the device on its port; NULL: none. */
 static int not_entered(const struct kf_board *board, const struct kf_board *now,
 		       struct kf_error *err)
 {

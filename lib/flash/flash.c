@@ -32,7 +32,7 @@ enum {
 	IDENTIFY_MS = 5000,
 	/* for a board to leave Katapult after another program: COMPLETE takes 100 ms to work */
 	LEAVING_MS = 500,
-	/* other boards' methods that may run before ours */
+	/* boards whose method may run before that of this board */
 	METHODS_AHEAD = 4,
 	REENUMERATION_MS = 3000
 };
@@ -265,7 +265,7 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/* Into the bootloader: Katapult, or for make flash whatever comes. */
+/* Enter the bootloader: Katapult, or for make flash any bootloader. */
 static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
 {
 	int r;
@@ -391,7 +391,7 @@ static bool is_final(enum kf_code code)
 	}
 }
 
-/* The methods in turn. When all fail, the first failure leads: the others came of it. */
+/* Try the methods in turn. If all fail, the error is that of the first. */
 static int try_methods(struct run *run, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
@@ -426,7 +426,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
 		kf_text_format(first.message, sizeof(first.message), "%s", both);
-		if (first.code == KF_NO_KATAPULT) /* its remedy is what has just failed */
+		if (first.code == KF_NO_KATAPULT) /* its hint is the method that has just failed */
 			kf_text_format(first.hint, sizeof(first.hint), "%s", err->hint);
 		if (!first.log[0])
 			kf_text_format(first.log, sizeof(first.log), "%s", err->log);
@@ -460,7 +460,7 @@ static void remember(const struct run *run, bool proved)
 		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
 	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
-	/* A note only: the flash stands, whether or not it can be noted. */
+	/* Not an error: the board is flashed even if its last flash cannot be saved. */
 	if (kf_last_flash_save(key, &state, NULL) < 0)
 		kf_progress_step(run->progress, "the board's state could not be saved");
 }
@@ -494,13 +494,13 @@ static bool is_waiting(const struct run *run, const struct kf_error *err)
 {
 	struct kf_board now;
 
-	/* One that has just left may still be listed. */
+	/* A board that has just left may still be listed. */
 	return err->code != KF_TIMEOUT && err->code != KF_PROTOCOL && err->code != KF_GONE &&
 	       kf_target_look(&run->plan->board, &now) &&
 	       (now.mode == KF_MODE_KATAPULT || kf_board_in_rom(&now));
 }
 
-/* The note says so for whoever asks later; this board may have none. */
+/* The last flash tells later runs; this board may have none. */
 static void explain_incomplete(const struct run *run, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };

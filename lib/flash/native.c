@@ -57,7 +57,7 @@ static int check(const struct kf_native *n, const struct kf_katapult *k, struct 
 			plan->start, k->start);
 		return wrong_offset(plan, k, err);
 	}
-	/* A .bin by hand does not say where it starts; its vectors do. */
+	/* A .bin that the user gives has no start address; its vectors show it. */
 	r = kf_image_check(image, &k->start, err);
 	if (r < 0)
 		kf_error_prefix(err, "the bootloader starts applications at 0x%08x", k->start);
@@ -79,7 +79,7 @@ static int compare(struct kf_native *n, struct kf_katapult *k, struct kf_error *
 	return r < 0 ? r : 1;
 }
 
-/* Nothing was written: the board may go back to what it ran, if that is whole. */
+/* Nothing was written: the board may start its old firmware, if that is complete. */
 static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };
@@ -170,7 +170,7 @@ int kf_native_flash(struct kf_native *n, struct kf_error *err)
 		return r;
 	k.fd = drain.port;
 	r = converse(n, &k, err);
-	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
+	/* Only CONNECT was sent, and no close cuts it; or the board has read nothing for long. */
 	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }

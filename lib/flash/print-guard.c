@@ -147,7 +147,7 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 	return true;
 }
 
-/* Each has its share of the time that is left; one that answers leaves the rest of its own. */
+/* Each gets its share of the remaining time; unused time goes to the next ones. */
 static void request_settings(struct kf_print_guard *guard, int64_t deadline_ms)
 {
 	size_t left = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each run's output goes to a log of the board's and the method's; the error names it. */
+/* The output of each run goes to a log of the board and the method; the error names it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -150,7 +150,7 @@ static int check_waiting(const struct kf_board *board, const char *mcu, struct k
 	return r;
 }
 
-/* A ROM loader is named by its USB id alone, so there must be only this one. */
+/* make flash finds a ROM bootloader by its USB id, so only this one may be connected. */
 static int check_alone(const struct kf_board *board, struct kf_error *err)
 {
 	struct kf_boards now = { 0 };
@@ -346,7 +346,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	return r;
 }
 
-/* flashtool.py looks at the MCU only of what is called klipper.bin. */
+/* flashtool.py checks the MCU only of a file that is called klipper.bin. */
 static int copy_image(const struct kf_plan *plan, const struct kf_image *image, char ret[PATH_MAX],
 		      struct kf_error *err)
 {

@@ -152,7 +152,7 @@ static int receive_piece(struct talk *t, size_t *ret_bytes)
 	}
 }
 
-/* Everything up to the piece that is empty. */
+/* Read all pieces up to the empty one. */
 static int receive_all(struct talk *t)
 {
 	int r = PIECE, refusals = 0;

@@ -24,7 +24,7 @@ static bool wanted(const json_t *record, const struct kf_board *board, bool all,
 	       !kf_record_failed(record);
 }
 
-/* Nothing to choose from: what is there that the user may have meant? */
+/* No board can be chosen: say which connected boards there are, and why. */
 static int nothing(const json_t *found, struct kf_error *err)
 {
 	struct kf_board board;

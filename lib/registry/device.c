@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Two devices of which one pattern fits the other's board are refused when they are made. */
+/* A device is refused if its pattern fits the board of another device. */
 #include <string.h>
 #include <strings.h>
 
@@ -39,7 +39,7 @@ int kf_device_check_mcu(const char *key, const char *pattern, const char *mcu, s
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-/* Can a board fit both patterns? Each is tried on a name that fits the other one. */
+/* Can a board fit both patterns? Each is compared with a name that fits the other. */
 static bool overlap(const char *a, const char *b)
 {
 	char plain_a[KF_DEV_SIZE], plain_b[KF_DEV_SIZE];
@@ -59,7 +59,7 @@ static bool same_port(const struct kf_device *a, const struct kf_device *b)
 	return a->usb_port && b->usb_port && strcmp(a->usb_port, b->usb_port) == 0;
 }
 
-/* If one of two is known by its port alone, the other must not be on it: in DFU they look alike. */
+/* A device that is known by its port must be the only one there: in DFU all look alike. */
 static bool clash_on_port(const struct kf_device *a, const struct kf_device *b)
 {
 	return (!a->pattern || !b->pattern) && same_port(a, b);

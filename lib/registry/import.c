@@ -16,7 +16,7 @@
 /* Ours, and the Python tool's in its checkout. */
 static const char *const file_names[] = { "devices.json", "kflash/devices.json" };
 
-/* The lists of other tools, which have no boards in our sense. */
+/* The lists of other tools; their entries are not boards as we register them. */
 static const char *const other_names[] = { "mcus.ini", "fleet.json" };
 
 static const char wanted[] = "name a devices.json, or the folder that it is in";
@@ -85,7 +85,7 @@ static bool contains(const json_t *list, const json_t *entry)
 	return false;
 }
 
-/* Returns how many were taken. */
+/* Returns the number of imported boards. */
 static size_t take_blocked(json_t *root, const json_t *from)
 {
 	json_t *ours = json_object_get(root, "blocked_devices"), *entry;
@@ -166,7 +166,7 @@ static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	return r;
 }
 
-/* path was refused. If it is the list of another tool, or a folder with one: what to do instead. */
+/* path was refused. If it has the list of another tool, the hint says what to do instead. */
 static void hint_other(const char *path, struct kf_error *err)
 {
 	char file[PATH_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* First the registry, then the files: what fails in between leaves files that nobody reads. */
+/* First the registry, then the files: a failure in between only leaves unused files. */
 #include "registry/remove.h"
 #include "core/terminal.h"
 #include "registry/device.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The command or key that a person meant who mistyped it. */
+/* Finds the command or key that a mistyped word is most like. */
 #ifndef KF_REGISTRY_SUGGESTION_H
 #define KF_REGISTRY_SUGGESTION_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Signals only end a wait early: what counts is the state of the unit, asked for anew. */
+/* D-Bus signals only end a wait early: then the unit is asked for its state again. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +109,7 @@ static int fail_reply(sd_bus_message *reply, struct kf_error *err)
 	char text[256];
 
 	kf_text_clean(text, sizeof(text), said, strlen(said));
-	if (text[0] && text[strlen(text) - 1] == '.') /* it goes into a sentence of ours */
+	if (text[0] && text[strlen(text) - 1] == '.') /* it becomes a part of our sentence */
 		text[strlen(text) - 1] = '\0';
 	if (sd_bus_error_has_names(e, SD_BUS_ERROR_ACCESS_DENIED,
 				   SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
@@ -406,7 +406,7 @@ static int watch(struct kf_bus *bus, const char *unit,
 	bool changed = true;
 	int r;
 
-	/* The bus keeps the order: what changes after the look that follows is told. */
+	/* The bus keeps the order: a change after the following query sends a signal. */
 	r = sd_bus_path_encode(SD_PATH "/unit", unit, &path);
 	if (r >= 0 && bus->bus)
 		r = sd_bus_match_signal_async(bus->bus, &slot, SD_NAME, path, SD_PROPERTIES,

@@ -15,7 +15,7 @@
 
 struct kf_bus;
 
-/* How long to wait, and what else ends a wait. */
+/* The end of a wait: a deadline or an event. */
 struct kf_deadline {
 	int64_t ms;   /* on the clock of kf_now_ms */
 	bool through; /* a stop signal does not end it: for a pending restart */
@@ -27,7 +27,7 @@ _must_check_ int kf_bus_open(const struct kf_deadline *deadline, struct kf_bus *
 			     struct kf_error *err);
 void kf_bus_close(struct kf_bus **bus);
 
-/* A unit that systemd does not know is no error here: its load state is not-found. */
+/* A unit that systemd does not know is not an error here: its load state is not-found. */
 _must_check_ int kf_bus_state(struct kf_bus *bus, const char *unit,
 			      const struct kf_deadline *deadline, struct kf_unit_state *ret,
 			      struct kf_error *err);

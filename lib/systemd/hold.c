@@ -19,7 +19,7 @@ enum { CONNECT_S = 5, STATUS_MS = 20000, MARGIN_MS = 60000 };
 struct kf_lease {
 	struct kf_hold_request request;
 	int fd;
-	json_t *units;	  /* what the server said when all were stopped; NULL: they were not */
+	json_t *units;	  /* the server's answer after the stop; NULL: nothing was stopped */
 	int64_t since_ms; /* when they were asked to stop */
 };
 
@@ -60,7 +60,7 @@ static int connect_server(int *ret, struct kf_error *err)
 		return kf_fail_sys(err, errno, "a socket");
 	if (!kf_text_format(addr.sun_path, sizeof(addr.sun_path), "%s", kf_lease_socket()))
 		return fail_missing(ENAMETOOLONG, err);
-	/* Also how long it may take to be accepted, when many want to be. */
+	/* It limits the wait for accept too, if there are many clients. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof(brief));
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return errno == EAGAIN ? kf_fail(err, KF_BUSY, "kf-leased has too many clients")
@@ -69,7 +69,7 @@ static int connect_server(int *ret, struct kf_error *err)
 	return 0;
 }
 
-/* Send a request; takes it. A server that hung up may have said why before. */
+/* Send a request and free it. A server may send an error before it closes the connection. */
 static int send_request(int fd, json_t *request, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -126,7 +126,7 @@ static json_t *name_units(const char (*units)[KF_NAME_SIZE], size_t count)
 	return names;
 }
 
-/* Whole seconds, as many as the server takes. */
+/* Whole seconds, at most the server's limit. */
 static json_int_t seconds(int64_t ms)
 {
 	int64_t s = (ms + 999) / 1000;
@@ -228,7 +228,7 @@ int kf_lease_run(struct kf_lease *lease, const struct kf_command *command,
 	return kf_command_run(&with_lease, ret, err);
 }
 
-/* What became of a unit. */
+/* Tell the result for a unit. */
 static void tell_end(const struct kf_lease *lease, const json_t *unit)
 {
 	const char *state = text_of(unit, "state");

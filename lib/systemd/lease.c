@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Strict: what a request does not say in so many words is refused, and nothing is guessed. */
+/* Strict: a request with an unknown or missing member is refused. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -24,7 +24,7 @@ _must_check_ int kf_leases_enter(const char *dir, uid_t uid, int *ret, struct kf
 _must_check_ int kf_leases_write(int fd, const struct ucred *client, const json_t *units,
 				 char *name, size_t size, struct kf_error *err);
 
-/* What a lease says of itself: "process 812 of pi (kf-service hold -- true)". */
+/* The client of a lease: "process 812 of pi (kf-service hold -- true)". */
 void kf_leases_name(const json_t *lease, char *ret, size_t size);
 
 /*

@@ -19,7 +19,7 @@
 enum kf_settled {
 	KF_SETTLED_INACTIVE, /* nothing was to be done for it */
 	KF_SETTLED_STARTED,
-	KF_SETTLED_RUNNING, /* it ran already: it was not stopped, or somebody has started it */
+	KF_SETTLED_RUNNING, /* it ran already: it was not stopped, or somebody started it */
 	KF_SETTLED_HELD,    /* another lease keeps it, or what its start would start, stopped, or
 			       restores it at this moment */
 	KF_SETTLED_LEFT,    /* it was masked, disabled or removed meanwhile, or has run and was

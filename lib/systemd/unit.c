@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One table says where each property goes; values are cleaned when they are set. */
+/* A table has the member for each property; values are cleaned when they are set. */
 #include <stdlib.h>
 #include <string.h>
 

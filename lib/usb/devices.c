@@ -315,7 +315,7 @@ static int scan(struct udev *udev, bool settled, struct kf_boards *ret, struct k
 	if (boards.count > 0)
 		qsort(boards.list, boards.count, sizeof(*boards.list), by_port);
 	*ret = boards;
-	boards = (struct kf_boards){ 0 }; /* the caller's now */
+	boards = (struct kf_boards){ 0 }; /* ret owns the list */
 	return 0;
 }
 

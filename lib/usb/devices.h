@@ -33,7 +33,7 @@ _must_check_ int kf_boards_add(struct kf_boards *boards, const struct kf_board *
 struct udev;
 struct udev_device;
 
-/* For the monitor: a scan that leaves out what udev has not finished with. */
+/* For the monitor: a scan without devices that udev has not finished. */
 _must_check_ int kf_usb_scan_settled(struct udev *udev, struct kf_boards *ret,
 				     struct kf_error *err);
 

@@ -14,7 +14,7 @@
  */
 void kf_holders_find(struct kf_board *boards, size_t count);
 
-/* Does this process not let us see what it has open? True also where /proc hides all of it. */
+/* Are the open files of this process hidden? True also if /proc hides the process. */
 bool kf_holder_hidden(pid_t pid);
 
 /*
@@ -42,7 +42,7 @@ struct kf_holder_facts {
 	char stop[KF_STOP_SIZE];  /* the command that stops it: that of its place, else kill */
 };
 
-/* Look for what a message says of a holder, as it is now. */
+/* Get the facts about a holder for a message, as they are now. */
 void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts *ret);
 
 #endif

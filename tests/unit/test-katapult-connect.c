@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Katapult's CONNECT: who answers, what, when, and in how many pieces. */
+/* Katapult's CONNECT: right, wrong, late and split answers. */
 #include "unit/katapult-talk.h"
 
 static void be_silent(int board)

@@ -278,7 +278,7 @@ TEST(the_status_of_a_run_over_boards)
 	CHECK(status_of("stranger gone excluded skipped") == 69);
 	/* Trying again is all it takes. */
 	CHECK(status_of("busy printing timeout fine") == 75);
-	/* A later version's word, and none of ours. */
+	/* A code of a later version, not known here. */
 	CHECK(status_of("from_the_future") == 1 && status_of("ok") == 1);
 }
 

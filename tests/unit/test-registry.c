@@ -28,7 +28,7 @@ static char *got(void)
 	return text;
 }
 
-/* What reading the text says. */
+/* The error of reading the text. */
 static const char *refusal(const char *text)
 {
 	static struct kf_error err;
