@@ -155,14 +155,14 @@ its reset vector 0x08020201 is not in the image, which goes from 0x08010000 to "
 
 # bats test_tags=slow
 @test "a record with a wrong value for its firmware is refused" {
-	for claim in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
+	for change in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
 		'.path = "/dev/zero"' '.path = "/etc"' '.path = "/nonesuch"'; do
-		claim=$claim run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash; s=$?; kf-scan -q; exit $s'
+		change=$change run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $change)" | kf-flash; s=$?; kf-scan -q; exit $s'
 		[ "$(jq -r .flash <<<"${lines[0]}")" = null ]
 		[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
 		[ "$status" -eq "$(status_of "$(jq -r .error.code <<<"${lines[0]}")")" ]
 	done
-	claim='.version = "v9.9.9"' run -65 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash'
+	change='.version = "v9.9.9"' run -65 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $change)" | kf-flash'
 	[[ $(jq -r .error.message <<<"$output") == *"the record says version v9.9.9, the image says v1.0.0-"* ]]
 }
 

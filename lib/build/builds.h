@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Many boards' builds at once, with never more compilers than jobs. Each tree is looked at once;
- * what did not change is not built; boards with the same tree, configuration and compiler share
- * one build, and each keeps its own firmware.
+ * Many boards' builds at once, with never more compilers than jobs. Each tree is examined once;
+ * firmware whose build key did not change is not built; boards with the same tree, configuration
+ * and compiler share one build, and each keeps its own firmware.
  */
 #ifndef KF_BUILD_BUILDS_H
 #define KF_BUILD_BUILDS_H
@@ -36,8 +36,8 @@ struct kf_builds_options {
 
 /*
  * Every board of the list ends with firmware or err (errors as build/build.h and build/tree.h,
- * and KF_NO_TOOLCHAIN); one that fails stops no other. Fails itself only where nothing can go on:
- * memory, -EINTR after a stop signal (then all makes are gone).
+ * and KF_NO_TOOLCHAIN); a board that fails does not stop the others. Fails itself only where
+ * nothing can go on: memory, -EINTR after a stop signal (then all makes are gone).
  */
 _must_check_ int kf_builds_run(struct kf_built *list, size_t count,
 			       const struct kf_builds_options *options, struct kf_error *err);

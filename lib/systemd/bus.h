@@ -4,9 +4,9 @@
  * asynchronous underneath, so that a deadline or a stop signal ends it; nothing here ever
  * makes polkit ask for a password.
  *
- * Where the connection is lost, or systemd starts anew, the call is made again until the deadline.
- * Besides what a function names it returns -ETIMEDOUT (KF_TIMEOUT), -EINTR (KF_INTERRUPTED), or
- * -ECANCELED: the lease client of the deadline has hung up or shut down its side.
+ * If the connection is lost, or systemd restarts, the call is repeated until the deadline. Besides
+ * what a function names it returns -ETIMEDOUT (KF_TIMEOUT), -EINTR (KF_INTERRUPTED), or -ECANCELED:
+ * the lease client of the deadline has hung up or shut down its side.
  */
 #ifndef KF_SYSTEMD_BUS_H
 #define KF_SYSTEMD_BUS_H
@@ -44,8 +44,8 @@ _must_check_ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 
 /*
  * Stop all of these units: the stop of each is asked for first, and then the end of each is waited
- * for. Inactive already is success. KF_PERMISSION: polkit says no. KF_SERVICE: systemd does, or
- * the job failed: its result, and where to look.
+ * for. Inactive already is success. KF_PERMISSION: polkit refuses. KF_SERVICE: systemd refuses, or
+ * the job failed: the message has its result.
  */
 _must_check_ int kf_bus_stop(struct kf_bus *bus, const char *const *units, size_t count,
 			     const struct kf_deadline *deadline, struct kf_error *err);

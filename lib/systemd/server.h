@@ -20,8 +20,8 @@ struct kf_lease_server {
 
 /*
  * Serve the connection to its end, and restore what was stopped. A stop signal ends the lease.
- * KF_SERVICE_LOST: not all run again, and their restart stays pending. What was answered to the
- * lease client is no error here.
+ * KF_SERVICE_LOST: not all run again, and their restart stays pending. An error that was sent to
+ * the lease client is not an error here.
  */
 _must_check_ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err);
 

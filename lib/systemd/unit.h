@@ -66,8 +66,8 @@ bool kf_unit_is_down(const struct kf_unit_state *state);
 bool kf_unit_has_ended(const struct kf_unit_state *state);
 
 /*
- * Is nothing under way with it? A unit that crashed and waits for its next try is settled too: a
- * crash-looping unit may never get further.
+ * Is the unit neither starting nor stopping? A unit that crashed and waits for its next try is
+ * settled too: a crash-looping unit may never get further.
  */
 bool kf_unit_is_settled(const struct kf_unit_state *state);
 

@@ -116,7 +116,7 @@ static int leads_to(int dir, const char *link, const char *tty)
 
 /*
  * The link in a folder that udev's DEVLINKS names. All converters without a serial
- * claim one name and one of them has it, so a link that leads elsewhere is not ours.
+ * share one name and one of them has it, so a link that leads elsewhere is not ours.
  */
 static void link_named(const char *links, const char *dir, const char *tty, char dst[KF_DEV_SIZE])
 {

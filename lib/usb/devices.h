@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * USB devices through libudev: what is there. Serial ports (subsystem tty below USB),
- * DFU and BOOTSEL devices (no tty). The registry is not read here, nor is holder
- * filled: see registry/registry.h and usb/holder.h. What comes and goes: usb/monitor.h.
+ * Connected USB devices, through libudev. Serial ports (subsystem tty below USB), DFU and BOOTSEL
+ * devices (no tty). The registry is not read here, nor is holder filled: see registry/registry.h
+ * and usb/holder.h. Changes: usb/monitor.h.
  */
 #ifndef KF_USB_DEVICES_H
 #define KF_USB_DEVICES_H

@@ -19,7 +19,7 @@ bool kf_holder_hidden(pid_t pid);
 
 /*
  * Does this process have the flock(2) of another port (another file in the same /dev as tty), and
- * not that of tty? That of a program that locks all of its ports: it has not this one.
+ * not that of tty? A program that locks all its ports does not have this one then.
  */
 bool kf_holder_elsewhere(pid_t pid, const char *tty);
 
@@ -31,7 +31,7 @@ struct kf_holder kf_holder_of(pid_t pid);
 
 /*
  * The process that took the flock(2) of path (a port, by our device node, or a folder), if that is
- * another one; 0: nobody. The lock may be another process's by now, which it was handed to.
+ * another one; 0: nobody. Another process may have inherited the lock since then.
  */
 pid_t kf_holder_locked(const char *path);
 
