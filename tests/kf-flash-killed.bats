@@ -97,7 +97,7 @@ flashed" ]
 		send_signal KILL $!
 		kf-flash --no-service --no-fallback <r | jq -r .error.code'
 	[ "$output" = timeout ]
-	[[ $stderr == *"octopus-pro: waiting for process "*", which is using this board"* ]]
+	[[ $stderr == *"octopus-pro: waiting for another kf-flash (process "*"), which is using this board"* ]]
 }
 
 # bats test_tags=slow

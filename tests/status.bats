@@ -141,7 +141,7 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 }
 
 @test "statuses: services" {
-	caused service kf-service hold -u nonesuch -- true
+	caused service kf-service hold -u klipper-nonesuch -- true
 	jq '.units["klipper.service"].start = {"result": "failed", "then": "failed"}' "$FAKE/state.json" >n
 	mv n "$FAKE/state.json"
 	caused service_lost kf-service hold -- true

@@ -151,7 +151,7 @@ static json_t *load(char *line, size_t len, char *first, size_t size, json_error
 		if (record || json_error_code(je) != json_error_numeric_overflow)
 			break;
 		at = (size_t)je->position;
-		while (at > 0 && memchr(number, line[at - 1], strlen(number)))
+		while (at > 0 && line[at - 1] && strchr(number, line[at - 1]))
 			at--;
 		n = (size_t)je->position - at;
 		if (!first[0])

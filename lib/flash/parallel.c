@@ -117,11 +117,13 @@ static void start_more(struct run *run)
 	for (size_t i = 0; i < run->batch->count; i++) {
 		if (run->list[i].over || run->list[i].pid)
 			continue;
-		if (run->alone || !needs_process(&run->batch->list[i]))
+		bool here = run->alone || !needs_process(&run->batch->list[i]);
+
+		if (!here && (run->running == run->limit || port_is_taken(run, i)))
+			continue;
+		/* If no process can be started, and none will end, it is done here. */
+		if (here || (start(run, i) < 0 && run->running == 0))
 			run_here(run, i);
-		else if (run->running < run->limit && !port_is_taken(run, i) && start(run, i) < 0 &&
-			 run->running == 0)
-			run_here(run, i); /* no process can be started */
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* D-Bus signals only end a wait early: then the unit is asked for its state again. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -43,7 +44,7 @@ static int read_variant(sd_bus_message *m, char *ret, size_t size)
 	else if (r >= 0)
 		r = sd_bus_message_skip(m, "v");
 	if (narrow || number)
-		kf_text_format(ret, size, "%llu", (unsigned long long)(number + narrow));
+		kf_text_format(ret, size, "%" PRIu64, number ? number : narrow);
 	else
 		kf_text_format(ret, size, "%s", flag ? "yes" : text);
 	return r;

@@ -226,7 +226,7 @@ static int look_at(struct lease *lease, size_t i, struct kf_error *err)
 static int add_named(struct lease *lease, const char *name, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, QUERY_MS);
-	struct kf_unit_state state;
+	struct kf_unit_state state = { 0 };
 	int r = kf_lease_may(name, lease->client.uid, err);
 
 	if (r == 0)
@@ -500,7 +500,7 @@ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err)
 	struct kf_error why;
 	int r = new_lease(server, &lease, err);
 
-	if (r < 0)
+	if (!lease)
 		return r;
 	r = identify(lease, &why);
 	if (r == 0)
@@ -545,8 +545,9 @@ int kf_lease_resume(const struct kf_lease_server *server, int64_t timeout_ms, st
 	struct kf_error why;
 	int r = new_lease(server, &lease, err);
 
-	if (r == 0)
-		r = lock_pending(lease, err);
+	if (!lease)
+		return r;
+	r = lock_pending(lease, err);
 	if (r < 0 || lease->count == 0)
 		return r;
 	/* Without a file this lease is not listed. */
