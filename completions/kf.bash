@@ -3,7 +3,7 @@
 #
 # Completion for kf and all kf-* tools. Options, keys, ports and units come from the tools themselves.
 
-# The lines that a tool says, in "words" of _kf: it is the one process that a completion starts.
+# The output lines of a tool, in "words" of _kf. The tool is the only process that a completion starts.
 _kf_ask() { # TOOL ARGUMENT
 	mapfile -t words < <(exec "$@" 2>/dev/null)
 }
@@ -24,7 +24,7 @@ _kf_options() { # TOOL
 	done
 }
 
-# Of each port that has a board, the USB port for kf-config, and for others the device and the by-id path.
+# The ports that have a board: for kf-config the USB port, for other tools the device and the by-id path.
 _kf_ports() { # TOOL
 	local tool=$1 line
 	_kf_ask kf-scan --ports
@@ -40,13 +40,13 @@ _kf_ports() { # TOOL
 	done
 }
 
-# The same with what bash knows itself: files (-f) or commands (-c).
+# The same with names that bash finds itself: files (-f) or commands (-c).
 _kf_own() { # ACTION WORD
 	[ "$1" != -f ] || compopt -o filenames
 	mapfile -t words < <(compgen "$1" -- "$2")
 }
 
-# What stands after "tool word ..." when it is no option.
+# Offers the words after "tool word ..." that are not options.
 _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 	local all=" ${COMP_WORDS[*]} "
 
@@ -65,7 +65,7 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 	esac
 }
 
-# What an option, or a member with its "=", takes; false if nothing is known of it.
+# Offers the values of an option, or of a member with its "="; false if it is not known.
 _kf_values() { # OPTION TOOL
 	case $2:$1 in
 	*:--device | *:--remove-device | *:-d) _kf_ask kf-scan --keys ;;

@@ -11,7 +11,7 @@ function __kf_ports
     kf-scan --ports 2>/dev/null | string split --fields $argv \t
 end
 
-# The tool that the line is about, of "kf COMMAND" that which COMMAND becomes.
+# The tool of this command line; for "kf COMMAND" the tool that COMMAND runs.
 function __kf_tool
     set -l words (commandline -opc)
     set -l tool (string replace -r '.*/' '' -- $words[1])
@@ -52,7 +52,7 @@ function __kf_options
     $ask 2>/dev/null | string replace -rf '^ +(?:-[A-Za-z], )?(--[a-z-]+=?).*' '$1'
 end
 
-# "member=" and, behind that, the values that are known.
+# "member=", and after that its known values.
 function __kf_members
     set -l methods {flash_method,default_flash_method}={katapult,make_flash,flashtool}
     set -l flags {flashable,allow_flash_fallback,skip_menuconfig}={true,false}
@@ -91,7 +91,7 @@ for tool in kf kf-service kf-sim
     complete -c $tool -n '__kf_is kf-service kf-sim; and contains -- -- (commandline -opc)' -F -a '(__fish_complete_command)'
 end
 
-# Options with an argument that is known; of kf's, each goes on to the tool that takes it.
+# Options whose values are known; kf passes each of its options to a tool.
 for tool in kf kf-scan
     complete -c $tool -n '__kf_is kf kf-scan' -l device -x -a '(__kf_keys)'
 end

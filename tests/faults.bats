@@ -32,7 +32,7 @@ export -f kill_at
 	[[ ${lines[-1]} == "120 runs, seed ${SEED:-1}: 0 broken" ]]
 }
 
-@test "killed in the middle: the service is back, and the next plain run ends flashed" {
+@test "killed in the middle: the service runs again, and the next run flashes the board" {
 	local texts=("entering Katapult" "Katapult v" "writing 25%" "writing 75%" "writing 100%"
 		"reading back 50%" "reading back 100%" "waiting for the board") text signal
 	[ "${KF_FAULTS-}" = all ] || texts=("writing 25%" "reading back 50%")

@@ -71,7 +71,7 @@ spoiled() {
 	spoiled 'b[4] &= 0xfe' bad_image "its reset vector 0x08020200 is even"
 	spoiled 'b[4:8] = struct.pack("<I", 0x20000001)' bad_image \
 		"its reset vector is 0x20000001, the flash of stm32h723xx is from 0x08000000 to 0x08100000"
-	spoiled 'replace(b, b"Klipper", b"Marlin")' bad_image "it is Marlin's firmware, neither Klipper's nor Kalico's"
+	spoiled 'replace(b, b"Klipper", b"Marlin")' bad_image "it is firmware of Marlin, not of Klipper or Kalico"
 	spoiled 'at, size, _ = dictionary(b); del b[at + size // 2:]' bad_image "no data dictionary"
 	spoiled 'at, size, _ = dictionary(b); b[at:at + size] = bytes(size)
 b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' bad_image "no data dictionary"
@@ -79,9 +79,9 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 
 @test "a UF2 for the family of another MCU is refused" {
 	spoiled 'for at in range(0, len(b), 512): b[at + 28:at + 32] = struct.pack("<I", 0x57755a57)' mcu_mismatch \
-		"the UF2 is for family 0x57755a57, the firmware in it for rp2040 (family 0xe48bff56)" uf2/klipper.uf2 "$RP2040"
+		"the UF2 is for family 0x57755a57, but its firmware is for rp2040 (family 0xe48bff56)" uf2/klipper.uf2 "$RP2040"
 	spoiled 'for at in range(0, len(b), 512): b[at + 8:at + 12] = bytes(4)' bad_image \
-		"the UF2 does not say for which family it is" uf2/klipper.uf2 "$RP2040"
+		"the UF2 has no family" uf2/klipper.uf2 "$RP2040"
 }
 
 @test "firmware for a similar chip is refused" {
@@ -91,13 +91,14 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 
 @test "a klipper.dict of another build beside the image is refused" {
 	cp "$IMAGES/f446/klipper.dict" .
-	spoiled '' bad_image "$PWD/klipper.dict is of another build: it says Klipper v1.0.0-"
-	[[ $stderr == *" for stm32f446xx, the image Klipper v1.0.0-"*" for stm32h723xx"* ]]
+	spoiled '' bad_image "$PWD/klipper.dict is of another build: it has Klipper v1.0.0-"
+	[[ $stderr == *" for stm32f446xx, the image has Klipper v1.0.0-"*" for stm32h723xx"* ]]
 	cp "$IMAGES/h723/klipper.dict" .
 	cp "$IMAGES/h723/klipper.bin" .
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware klipper.bin --dry-run'
 }
 
+# bats test_tags=slow
 @test "Katapult gets an ELF, and a UF2 only if it starts where Katapult starts applications" {
 	run -0 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.elf"'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
@@ -107,24 +108,26 @@ b += zlib.compress(b"{\"version\":\"" + bytes([32]) * (256 << 20) + b"\"}", 9)' 
 	[[ $(jq -r .error.hint <<<"$output") == 'choose "Bootloader offset: 16KiB bootloader" in menuconfig' ]]
 }
 
+# bats test_tags=slow
 @test "a wrong offset names both addresses and the entry of menuconfig" {
 	# By hand, a .bin does not say its start; in a record it does.
 	run -78 --separate-stderr sim "$H723,start=0x8010000" -- '
 		kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"; records start | kf-flash; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -r '.error.code, .flash.verified' <<<"${lines[0]}${lines[1]}" | xargs)" = "wrong_offset [] wrong_offset []" ]
 	[[ $(jq -r .error.message <<<"${lines[0]}") == *"the bootloader starts applications at 0x08010000: \
-its reset vector 0x08020201 does not lie in the image, which goes from 0x08010000 to "* ]]
+its reset vector 0x08020201 is not in the image, which goes from 0x08010000 to "* ]]
 	[[ $(jq -r .error.message <<<"${lines[1]}") == *"the firmware starts at 0x08020000, the bootloader starts applications at 0x08010000" ]]
 	[ "$(jq -r .error.hint <<<"${lines[0]}${lines[1]}" | sort -u)" = 'choose "Bootloader offset: 64KiB bootloader" in menuconfig: kf config octopus-pro' ]
 	[ "$(jq -r .board.mode <<<"${lines[2]}")" = klipper ]
 }
 
-@test "an image that goes beyond the flash is refused before it is written" {
+# bats test_tags=slow
+@test "an image that is larger than the flash is refused before it is written" {
 	cp "$IMAGES/h723/klipper.bin" big.bin
 	edit big.bin 'b += bytes([255]) * (0xe0001 - len(b))'
 	run -65 --separate-stderr sim "$H723" -- 'records "$PWD/big.bin" | kf-flash; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -r .error.code <<<"${lines[0]}")" = too_large ]
-	[[ $(jq -r .error.message <<<"${lines[0]}") == *"it ends at 0x08100001, the flash of the largest stm32h723xx at 0x08100000" ]]
+	[[ $(jq -r .error.message <<<"${lines[0]}") == *"it ends at 0x08100001, but the flash of the largest stm32h723xx ends at 0x08100000" ]]
 	[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
 	edit big.bin 'del b[-1]'
 	run -0 --separate-stderr sim "$H723" -- 'records "$PWD/big.bin" | kf-flash --dry-run'
@@ -146,21 +149,21 @@ its reset vector 0x08020201 does not lie in the image, which goes from 0x0801000
 	[[ $stderr == *"by katapult at /dev/ttyACM0"* ]]
 	run -78 --separate-stderr sim "$lie" -- "$with"' | kf-flash --method make_flash'
 	[ "$(jq -r .error.message <<<"$output")" = \
-		"the firmware is for stm32h723xx, as is registered, but USB calls the board a stm32f446xx" ]
+		"the firmware and the registry say stm32h723xx, but the board's USB name says stm32f446xx" ]
 	[[ $(jq -r .error.hint <<<"$output") == *--method=katapult* ]]
 }
 
 # bats test_tags=slow
-@test "a record that says something false of its firmware is refused" {
-	for claim in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
+@test "a record with a wrong value for its firmware is refused" {
+	for change in '.version = "v9.9.9"' '.mcu = "stm32f446xx"' '.sha256 = "0" * 64' '.start = 134217728' \
 		'.path = "/dev/zero"' '.path = "/etc"' '.path = "/nonesuch"'; do
-		claim=$claim run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash; s=$?; kf-scan -q; exit $s'
+		change=$change run --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $change)" | kf-flash; s=$?; kf-scan -q; exit $s'
 		[ "$(jq -r .flash <<<"${lines[0]}")" = null ]
 		[ "$(jq -r .board.mode <<<"${lines[1]}")" = klipper ]
 		[ "$status" -eq "$(status_of "$(jq -r .error.code <<<"${lines[0]}")")" ]
 	done
-	claim='.version = "v9.9.9"' run -65 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $claim)" | kf-flash'
-	[[ $(jq -r .error.message <<<"$output") == *"the record says that its version is v9.9.9, the image says v1.0.0-"* ]]
+	change='.version = "v9.9.9"' run -65 --separate-stderr sim "$H723" -- 'records | jq -c ".firmware |= (. | $change)" | kf-flash'
+	[[ $(jq -r .error.message <<<"$output") == *"the record says version v9.9.9, the image says v1.0.0-"* ]]
 }
 
 # builds [SED FILE]...: change FILEs of the tree with sed, then have kf-build build octopus-pro from it.
@@ -199,9 +202,9 @@ unbuilt() {
 	unbuilt bad_image "it is Marlin's firmware" 's/"app": "Klipper"/"app": "Marlin"/' scripts/image.py
 	unbuilt bad_image "its stack starts at 0x08000000, the RAM of stm32h723xx" \
 		's/vectors = \[.*\]$/vectors = [0x8000000]/' scripts/image.py
-	unbuilt wrong_offset "its reset vector 0x08000201 does not lie in the image, which goes from 0x08020000 to " \
+	unbuilt wrong_offset "its reset vector 0x08000201 is not in the image, which goes from 0x08020000 to " \
 		's/start + 0x200 +/0x8000200 +/' scripts/image.py
-	unbuilt bad_image "/klipper.dict is of another build: it says Klipper v1.0.0-" \
+	unbuilt bad_image "/klipper.dict is of another build: it has Klipper v1.0.0-" \
 		's/f.write(text)/f.write(text + " ")/' scripts/image.py
 	CONFIG='CONFIG_MACH_RPXXXX=y'
 	unbuilt mcu_mismatch "the UF2 is for family 0x57755a57" 's/0xE48BFF56/0x57755A57/' scripts/image.py
@@ -234,7 +237,8 @@ unbuilt() {
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
 
-@test "a tree that git refuses is refused before make, with the command that mends it" {
+# bats test_tags=slow
+@test "a tree that git refuses is refused before make, with the command that repairs it" {
 	CONFIG=$H723_CONFIG
 	builds
 	[ "$status" -eq 0 ]
@@ -253,7 +257,7 @@ unbuilt() {
 }
 
 @test "firmware without a version is flashed only with --accept-unknown-version" {
-	spoiled 'replace(b, b"v1.0.0-7-g5e1fca5e0", b"?")' config "its version is ?"
+	spoiled 'replace(b, b"v1.0.0-7-g5e1fca5e0", b"?")' config "the version of the firmware is ?"
 	[[ $stderr == *"--accept-unknown-version"* ]]
 	FILE=$PWD/klipper.bin run --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$FILE" --json \
 		--accept-unknown-version'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
 #
-# What every bats file loads: the built tools first on PATH, a fresh home for each test. A file
+# Every bats file loads this: the built tools first on PATH, a fresh home for each test. A file
 # with a setup of its own calls fresh_home there.
 bats_require_minimum_version 1.5.0
 

@@ -13,12 +13,12 @@ on_tty() {
 @test "without a terminal: an error with the options to use" {
 	alone kf
 	[ "$status" -eq 64 ]
-	[ "${stderr_lines[0]}" = "kf: there is no terminal to ask on" ]
+	[ "${stderr_lines[0]}" = "kf: there is no terminal for questions" ]
 	[ "${stderr_lines[1]}" = "  name the board (kf list shows their keys), or: kf flash --all" ]
 	run ! ran kf-scan
 }
 
-@test "kf asks about the one board" {
+@test "one board is connected: kf asks whether to flash it" {
 	boards octopus-pro
 	on_tty y kf
 	[ "$status" -eq 0 ]
@@ -27,7 +27,7 @@ on_tty() {
 	[ "$(keys_in kf-flash)" = octopus-pro ]
 }
 
-@test "anything but a yes flashes nothing" {
+@test "any answer except yes flashes nothing" {
 	boards octopus-pro
 	on_tty n kf
 	[ "$status" -eq 0 ]
@@ -44,7 +44,7 @@ on_tty() {
 	run ! ran kf-config
 }
 
-@test "kf asks which of several" {
+@test "several boards are connected: kf asks which" {
 	on_tty 2 kf
 	[ "$status" -eq 0 ]
 	[ "$(keys_in kf-flash)" = nitehawk ]
@@ -59,14 +59,14 @@ on_tty() {
 	for answer in $'7\nq' $'7\n\x04'; do # an answer that was wrong is over by then
 		on_tty "$answer" kf
 		[ "$status" -eq 0 ]
-		[[ $output == *'"7" is none of them'* && $output != *kf:* ]]
+		[[ $output == *'"7" is not one of these boards'* && $output != *kf:* ]]
 	done
 }
 
 @test "an answer that names no board is asked again" {
 	on_tty $'7\na' kf flash --menuconfig
 	[ "$status" -eq 0 ]
-	[[ $output == *'"7" is none of them'* ]]
+	[[ $output == *'"7" is not one of these boards'* ]]
 	[ "$(keys_in kf-flash)" = "octopus-pro nitehawk" ]
 	[ "$(cat "$note/kf-config.argv")" = --menuconfig ]
 }

@@ -31,6 +31,7 @@ checksums() {
 	done
 }
 
+# bats test_tags=slow
 @test "a board's firmware is built, kept and described" {
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	before=$(checksums)
@@ -76,7 +77,8 @@ avr atmega2560 elf.hex 0 klipper.elf.hex
 host linux elf 4194304 klipper.elf" ]
 }
 
-@test "a broken build shows its last lines, as clean text, and stops no other" {
+# bats test_tags=slow
+@test "a failed build: its last lines are shown as clean text, other boards are built" {
 	config bad MACH_STM32 SIM_BUILD_FAIL
 	config good MACH_STM32
 	sed -i 's/error: step/\x1b]0;title\x07error: step/' "$tree/Makefile"
@@ -106,7 +108,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware/slow" ]
 }
 
-@test "a stop signal ends it, and nothing is handed on" {
+@test "a stop signal ends the build, and no record is written" {
 	config good MACH_STM32
 	config slow MACH_STM32 SIM_BUILD_SECONDS=7392
 	(record good && record slow) >"$BATS_TEST_TMPDIR/in"
@@ -126,7 +128,8 @@ host linux elf 4194304 klipper.elf" ]
 	done
 }
 
-@test "firmware for another MCU, or of nobody, is refused and not kept" {
+# bats test_tags=slow
+@test "firmware for another MCU, or without a dictionary, is refused and not kept" {
 	config wrong MACH_STM32 SIM_BUILD_WRONG_MCU
 	config blank MACH_STM32 SIM_BUILD_NO_DICTIONARY
 	config renamed MACH_STM32
@@ -141,7 +144,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware" ]
 }
 
-@test "a configuration that is not the checked one is refused before make" {
+@test "a configuration that changed since its check is refused before make" {
 	for key in changed gone folder fifo; do
 		config $key MACH_STM32
 		record $key
@@ -174,7 +177,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$state/firmware" ]
 }
 
-@test "a tree or cache that make cannot take is refused before make" {
+@test "a tree or cache whose path make cannot use is refused before make" {
 	config octopus MACH_STM32
 	cp -r "$tree" "$BATS_TEST_TMPDIR/my tree"
 	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/my tree" < <(record octopus)
@@ -191,7 +194,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$tree/out" ]
 }
 
-@test "what Kalico's Makefile writes into the tree does not stay there" {
+@test "files that Kalico's Makefile writes into the tree are removed" {
 	config octopus MACH_STM32
 	mkdir "$tree/src/extras"
 	# Like Kalico's scripts/find-firmware-extras.sh: at every start, before any rule.
@@ -217,10 +220,10 @@ host linux elf 4194304 klipper.elf" ]
 	touch "$tree/src/extras/mine/Kconfig"
 	run -75 --separate-stderr flock "$tree/src/extras" kf-build --wait 0 --klipper-dir "$tree" \
 		<"$BATS_TEST_TMPDIR/in"
-	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build uses $tree/src/extras" ]]
+	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy another build is using $tree/src/extras" ]]
 }
 
-@test "a missing compiler or C library is told with its packages before make" {
+@test "a missing compiler or C library: the error names its packages, before make runs" {
 	config octopus MACH_STM32
 	config other MACH_AVR
 	echo 'CROSS_PREFIX=arm-none-eabi-' >>"$tree/src/stm32/Makefile"
@@ -247,7 +250,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
-@test "a git that does not answer is told with the time that it had" {
+@test "git does not answer: the error says how long it had" {
 	config octopus MACH_STM32
 	mkdir "$tree/.git" "$BATS_TEST_TMPDIR/bin"
 	printf '#!/bin/sh\nexec sleep 7393\n' >"$BATS_TEST_TMPDIR/bin/git"
@@ -260,7 +263,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 1 ]
 }
 
-@test "two builds of one board do not meet" {
+@test "two builds of one board do not disturb each other" {
 	config octopus MACH_STM32
 	mkdir -p "$cache/build/octopus"
 	record octopus >"$BATS_TEST_TMPDIR/in"
@@ -268,7 +271,7 @@ host linux elf 4194304 klipper.elf" ]
 	jq -e '.error.code == "busy"' <<<"$output"
 }
 
-@test "boards that are not ours to build pass through untouched" {
+@test "records of excluded and unregistered boards are passed on unchanged" {
 	config octopus MACH_STM32
 	{
 		record octopus '.error = {tool: "kf-config", code: "no_config", message: "none"}'
@@ -285,6 +288,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "the tree is the option's, the device's or the global one" {
 	config octopus MACH_STM32
 	for name in a b c; do
@@ -333,7 +337,7 @@ host linux elf 4194304 klipper.elf" ]
 	[[ ${lines[2]} == good*"not built" ]]
 }
 
-@test "a full disk is said where that is why make failed" {
+@test "make fails because the disk is full: the error says so" {
 	cd "$BATS_TEST_TMPDIR" || return
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
 	record octopus >"$BATS_TEST_TMPDIR/in"
@@ -342,7 +346,7 @@ host linux elf 4194304 klipper.elf" ]
 			kf-build --klipper-dir "$tree" <"$BATS_TEST_TMPDIR/in"
 		[ "$(jq -r .error.code <<<"$output")" = build_failed ]
 		[[ $(jq -r .error.message <<<"$output") == "only "*" KiB are left on the disk of $1"*": make in $tree ended with status 2" ]]
-		[[ $(jq -r .error.hint <<<"$output") == "make room there: df -h $1"* ]]
+		[[ $(jq -r .error.hint <<<"$output") == "free some space: df -h $1"* ]]
 	}
 	full "$cache" 40
 	# The same where the log cannot be written, either: the disk itself tells.

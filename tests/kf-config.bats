@@ -31,7 +31,7 @@ fake_menuconfig() {
 		[[ $output == "" && $stderr == "kf-config: "* ]]
 	done
 	run -64 kf-config set octopus
-	[ "${lines[0]}" = "kf-config: set: it is not said what is to be set" ]
+	[ "${lines[0]}" = "kf-config: set: no member=value was given" ]
 	[ "${lines[1]}" = "  for example: kf set octopus name=\"Octopus Pro\"; man kf-config lists what can be set" ]
 	run kf-config import
 	[ "${lines[0]}" = "kf-config: import: give the file or folder" ]
@@ -68,7 +68,7 @@ fake_menuconfig() {
 	[ "$(stat -c %i "$path")" = "$inode" ]
 }
 
-@test "a board that is not plugged in gets its configuration too, unless only the others are wanted" {
+@test "a board that is not plugged in gets its configuration too, unless --connected is given" {
 	two_boards
 	octopus '.board.connected = false | .board.mode = null | .board.tty = null' >in
 	run -0 --separate-stderr filter --connected <in
@@ -80,7 +80,7 @@ fake_menuconfig() {
 	[ "$(jq -r .config.mcu <<<"$output")" = stm32h723xx ]
 }
 
-@test "records that are not for us pass as they came" {
+@test "records of other boards are passed on unchanged" {
 	two_boards
 	{
 		seen rp2040 1234ABCD 1-4
@@ -93,7 +93,7 @@ fake_menuconfig() {
 	[[ $output == "$(<in)" && $stderr == "" ]]
 }
 
-@test "one board's failure is its own" {
+@test "one board fails: the others do not" {
 	two_boards
 	saved octopus MACH_RPXXXX
 	saved nitehawk MACH_RPXXXX
@@ -119,7 +119,7 @@ rename_rp2040() {
 	sed -i 's/\bMACH_RPXXXX\b/MACH_PICO/g; s/\bRPXXXX_/PICO_/g' "$tree"/src/Kconfig "$tree"/src/rp2040/*
 }
 
-@test "a symbol that the tree renamed does not become another board" {
+@test "a symbol that the tree renamed does not change the MCU" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
 	rename_rp2040
@@ -133,7 +133,7 @@ rename_rp2040() {
 		[ "$status" -eq 78 ]
 		[ "$(jq -r '.error.code, .config' <<<"$output")" = "config_difference
 null" ]
-		[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: \
+		[ "$(jq -r .error.message <<<"$output")" = "the source tree would change the saved configuration: \
 MCU: saved rp2040, now atmega2560; architecture: saved MACH_RPXXXX, now MACH_AVR; \
 application address: saved 0x10004000, now none; clock: saved 12000000, now 16000000; \
 communication interface: saved RPXXXX_USB, now none; \
@@ -151,11 +151,11 @@ kind of communication: saved USBSERIAL, now none" ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
 }
 
-@test "accepting a difference is offered only where the MCU stays the board's" {
+@test "--accept-difference is offered only if the MCU is still that of the board" {
 	two_boards
 	saved nitehawk MACH_RP2040 # all that an old tree wrote
 	run -78 --separate-stderr filter < <(nitehawk)
-	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: architecture: saved MACH_RP2040, now MACH_AVR" ]
+	[ "$(jq -r .error.message <<<"$output")" = "the source tree would change the saved configuration: architecture: saved MACH_RP2040, now MACH_AVR" ]
 	hint=$(jq -r .error.hint <<<"$output")
 	[[ $hint == *"kf config nitehawk"* && $hint != *--accept-difference* ]]
 	# Nobody knows the board's MCU: a changed architecture may be another one.
@@ -175,7 +175,7 @@ differs() {
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.code <<<"$output")" = config_difference ]
-	[ "$(jq -r .error.message <<<"$output")" = "the source tree makes something else of what was saved: $2" ]
+	[ "$(jq -r .error.message <<<"$output")" = "the source tree would change the saved configuration: $2" ]
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
 }
 
@@ -192,14 +192,14 @@ differs() {
 	differs '' "CAN bus frequency: saved 500000, now none"
 }
 
-@test "CAN speed and pins count where they are used, and what is lost else is told" {
+@test "CAN speed and pins count if they are used; other lost settings are listed" {
 	two_boards
 	# As Klipper v0.11.0 writes them, also without CAN.
 	saved octopus "${h723[@]}" CANBUS_FREQUENCY=500000 SERIAL_BOOTLOADER_SIDECHANNEL HAVE_GPIO_BITBANGING \
 		WANT_DISPLAYS STEP_DELAY=2
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 0 ]
-	[[ $stderr == *"octopus: saved, but not in this tree any more: WANT_DISPLAYS, STEP_DELAY; kf config octopus shows"* ]]
+	[[ $stderr == *"octopus: saved, but no longer in this tree: WANT_DISPLAYS, STEP_DELAY; kf config octopus shows the entries of the tree"* ]]
 	saved octopus "${h723[@]:0:3}" STM32_USBCANBUS_PA11_PA12 CANSERIAL CANBUS_FREQUENCY=500000
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"CAN bus frequency: saved 500000, now 1000000"* ]]
@@ -209,19 +209,19 @@ differs() {
 	[[ $(jq -r .error.message <<<"$output") == *": pins: saved STM32F042_PIN_SWAP, now none" ]]
 }
 
-@test "a difference that no entry of menuconfig causes is said to be the tree's" {
+@test "a difference without an entry in menuconfig: the hint says that the tree changed" {
 	two_boards
 	# Klipper 554ae78d8: the H723 runs at 520 MHz.
 	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
 	run --separate-stderr filter < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"clock: saved 400000000, now 520000000" ]]
-	[ "$(jq -r .error.hint <<<"$output")" = "no entry of menuconfig does that, the tree itself has changed; to take it \
-as it is now: kf flash octopus --accept-difference" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "no entry of menuconfig changes it, the source tree does; to accept the change: \
+kf flash octopus --accept-difference" ]
 	run --separate-stderr filter --accept-drift < <(octopus) # its name before
 	[ "$status" -eq 0 ]
 }
 
-@test "a tree that says FLASH_START is understood" {
+@test "a tree with FLASH_START as the application address is understood" {
 	two_boards
 	saved octopus "${h723[@]}" FLASH_APPLICATION_ADDRESS=0x8020000
 	sed -i 's/FLASH_APPLICATION_ADDRESS/FLASH_START/' "$tree"/src/*/Kconfig
@@ -245,7 +245,7 @@ as it is now: kf flash octopus --accept-difference" ]
 	grep -q '^CONFIG_WANT_LASERS=y' "$cache/configs/octopus/.config"
 }
 
-@test "a difference that is accepted is saved, and what it was is kept" {
+@test "an accepted difference is saved, and the old configuration is kept" {
 	two_boards
 	saved_whole octopus "${h723[@]}"
 	config=$ours/configs/octopus/.config
@@ -263,7 +263,7 @@ as it is now: kf flash octopus --accept-difference" ]
 	cmp "$config.old" before
 }
 
-@test "a board that runs Klipper over USB is not made to talk over something else unsaid" {
+@test "a board on USB gets a configuration without USB only with --accept-difference" {
 	two_boards
 	saved octopus "${h723[@]:0:3}" STM32_SERIAL_USART1
 	run --separate-stderr filter < <(octopus)
@@ -297,14 +297,14 @@ as it is now: kf flash octopus --accept-difference" ]
 	[ -e "$ours/configs/octopus/.config" ]
 }
 
-@test "--from: a file of which the tree makes something else is not saved" {
+@test "--from: a file that the tree would change is not saved" {
 	two_boards
 	saved octopus "${h723[@]}" CLOCK_FREQ=400000000
 	mv "$ours/configs/octopus/.config" other.config
 	cp other.config before
 	run -78 --separate-stderr filter --from other.config < <(octopus)
-	[ "$(jq -r .error.message <<<"$output")" = "other.config: the source tree makes something else of what was saved: clock: saved 400000000, now 520000000" ]
-	[[ $(jq -r .error.hint <<<"$output") == *"to take it as it is now: the same command with --accept-difference" ]]
+	[ "$(jq -r .error.message <<<"$output")" = "other.config: the source tree would change the saved configuration: clock: saved 400000000, now 520000000" ]
+	[[ $(jq -r .error.hint <<<"$output") == *"to accept the change: the same command with --accept-difference" ]]
 	[ ! -e "$ours/configs/octopus/.config" ]
 	run -0 filter --accept-difference --from other.config < <(octopus)
 	grep -qx CONFIG_CLOCK_FREQ=520000000 "$ours/configs/octopus/.config"
@@ -315,7 +315,7 @@ as it is now: kf flash octopus --accept-difference" ]
 	cp "$cache/configs/octopus/.config" before
 	run -78 --separate-stderr filter --from uart.config < <(octopus)
 	cmp "$cache/configs/octopus/.config" before
-	[ "$(jq -r .error.hint <<<"$output")" = "to take it as it is: the same command with --accept-difference" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "or accept it: the same command with --accept-difference" ]
 	run -78 --separate-stderr filter --from other.config < <(nitehawk)
 	[ ! -e "$ours/configs/octopus/.config" ] && [ ! -e "$ours/configs/nitehawk/.config" ]
 }
@@ -350,9 +350,9 @@ as it is now: kf flash octopus --accept-difference" ]
 	done
 	[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
 	run -64 --separate-stderr filter --from before < <(octopus && nitehawk)
-	[ "$stderr" = "kf-config: --from gives a configuration to one registered board, and 2 came" ]
+	[ "$stderr" = "kf-config: --from needs one registered board on standard input, and there are 2" ]
 	run -64 --separate-stderr filter --from before < <(octopus '.board.key = null')
-	[[ $stderr == *"and 0 came" ]]
+	[[ $stderr == *"and there are 0" ]]
 	run -64 filter --from= < <(octopus)
 	run -64 --separate-stderr filter --menuconfig --from before < <(octopus)
 	[ "${stderr_lines[0]}" = "kf-config: --menuconfig and --from exclude each other" ]
@@ -365,7 +365,7 @@ as it is now: kf flash octopus --accept-difference" ]
 		echo "$line" >>"$ours/configs/octopus/.config"
 		run --separate-stderr filter < <(octopus)
 		[ "$status" -eq 78 ]
-		[[ $(jq -r '.error | .code + " " + .message' <<<"$output") == "config $ours/configs/octopus/.config: line 5 is none that Kconfig writes: "* ]]
+		[[ $(jq -r '.error | .code + " " + .message' <<<"$output") == "config $ours/configs/octopus/.config: Kconfig never writes such a line as line 5: "* ]]
 		[[ $stderr != *$'\e'* ]]
 		[ ! -e pwned ] && [ ! -e "$tree/pwned" ]
 	done
@@ -374,14 +374,14 @@ as it is now: kf flash octopus --accept-difference" ]
 	[ "$status" -eq 0 ]
 }
 
-@test "an interface that the configuration does not say is not named" {
+@test "a configuration without an interface: the record names none" {
 	registry <<<'{"devices": {"mega": {"name": "Mega", "mcu": "atmega2560", "usb_port": "1-5"}}}'
 	saved mega MACH_AVR
 	run -0 --separate-stderr filter < <(seen atmega2560 "" 1-5 '.board += {key: "mega", mode: "other"}')
 	[[ $stderr == *"[Config] mega: atmega2560, application at 0x00000000" ]]
 }
 
-@test "no configuration and no terminal: says what to run" {
+@test "no configuration and no terminal: the hint has the command" {
 	two_boards
 	run --separate-stderr filter < <(octopus)
 	[ "$status" -eq 78 ]
@@ -395,11 +395,11 @@ as it is now: kf flash octopus --accept-difference" ]
 	saved octopus "${h723[@]}"
 	run -64 --separate-stderr filter --menuconfig < <(octopus)
 	[ "$output" = "" ]
-	[ "$stderr" = "kf-config: octopus: there is no terminal to ask on
+	[ "$stderr" = "kf-config: octopus: there is no terminal for questions
   type on a terminal: kf config octopus" ]
 }
 
-@test "an old configuration is to be reviewed" {
+@test "an old configuration: a message says to review it" {
 	two_boards
 	saved octopus "${h723[@]}"
 	touch -d '89 days ago' "$ours/configs/octopus/.config"
@@ -436,7 +436,7 @@ python3 is not installed
 sudo apt-get install python3" ]
 }
 
-@test "olddefconfig that fails or hangs: its last words, and no leftovers" {
+@test "olddefconfig fails or hangs: its last lines are shown, and no file is left" {
 	two_boards
 	saved octopus "${h723[@]}"
 	echo nonsense >>"$tree/src/Kconfig"
@@ -452,7 +452,7 @@ sudo apt-get install python3" ]
 	timeout 10 tail --pid="$(<"$cache/configs/octopus/work/out/pid")" -f /dev/null
 }
 
-@test "stopped: 128 + N, and nothing is handed on" {
+@test "a stop signal: status 128 + N, and no record is written" {
 	two_boards
 	saved octopus "${h723[@]}"
 	mkfifo fifo
@@ -469,7 +469,7 @@ sudo apt-get install python3" ]
 	run ! grep "by a signal" err
 }
 
-@test "menuconfig starts from a proposal, and what was saved is kept" {
+@test "menuconfig starts with a proposal, and saves its configuration" {
 	need pty
 	two_boards
 	fake_menuconfig <<-'END'
@@ -492,7 +492,8 @@ sudo apt-get install python3" ]
 	[ ! -e "$tree/.config" ]
 }
 
-@test "left without saving: no configuration, or the one there was" {
+# bats test_tags=slow
+@test "menuconfig left without saving: no configuration, or the old one" {
 	need pty
 	two_boards
 	fake_menuconfig </dev/null
@@ -515,7 +516,8 @@ sudo apt-get install python3" ]
 	[[ $output != *y/N* ]]
 }
 
-@test "menuconfig saves for another MCU, or fails: what is saved stays" {
+# bats test_tags=slow
+@test "menuconfig saves for another MCU, or fails: the saved configuration stays" {
 	need pty
 	two_boards
 	fake_menuconfig <<<'echo CONFIG_MACH_AVR=y >"$KCONFIG_CONFIG"'
@@ -524,7 +526,7 @@ sudo apt-get install python3" ]
 	run terminal 'kf-config --menuconfig <in >out'
 	[ "$status" -eq 78 ]
 	edited=$cache/configs/nitehawk/edit/.config
-	[ "$(jq -r .error.message <out)" = "$edited stays unsaved: the configuration is for atmega2560, the board is rp2040" ]
+	[ "$(jq -r .error.message <out)" = "$edited is not saved: the configuration is for atmega2560, the board is rp2040" ]
 	[ "$(<"$edited")" = CONFIG_MACH_AVR=y ]
 	[ "$(<"$ours/configs/nitehawk/.config")" = CONFIG_MACH_RPXXXX=y ]
 	fake_menuconfig <<<'printf "Traceback (most recent call last):\n  File x\nlocale.Error: unsupported\n" >&2; exit 1'
@@ -535,7 +537,7 @@ sudo apt-get install python3" ]
 	grep -q Traceback "$(jq -r .error.log <out)"
 }
 
-@test "menuconfig each time, where skip_menuconfig is false; its failure is the board's" {
+@test "skip_menuconfig is false: menuconfig opens each time; if it fails, the board fails" {
 	need pty
 	two_boards
 	kf-config set --global skip_menuconfig=false >/dev/null
@@ -554,6 +556,7 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "the real menuconfig: saved, not saved" {
 	need pty
 	two_boards
@@ -569,7 +572,7 @@ sudo apt-get install python3" ]
 }
 
 # bats test_tags=slow
-@test "the real menuconfig opens whatever locale and TERM ssh brought" {
+@test "the real menuconfig opens with any locale and TERM" {
 	need pty
 	two_boards
 	nitehawk >in
@@ -580,7 +583,7 @@ sudo apt-get install python3" ]
 	done
 }
 
-@test "a byte order mark before a saved configuration is passed over, also by menuconfig" {
+@test "a byte order mark before a saved configuration is ignored, also by menuconfig" {
 	need pty
 	two_boards
 	saved octopus "${h723[@]}"
@@ -595,5 +598,5 @@ sudo apt-get install python3" ]
 	# It goes to make, which would run it.
 	echo '$(shell touch pwned)' >"$config"
 	run terminal 'kf-config --menuconfig <in >out'
-	[[ $(jq -r .error.message <out) == *"line 1 is none that Kconfig writes"* ]]
+	[[ $(jq -r .error.message <out) == *"Kconfig never writes such a line as line 1"* ]]
 }

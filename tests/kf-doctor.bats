@@ -56,7 +56,7 @@ checksums() {
 	find "$HOME" -type f -exec sha256sum {} + | sort
 }
 
-@test "it changes nothing, and every check has a finding" {
+@test "kf-doctor changes nothing, and every check has a finding" {
 	need pty
 	octopus
 	before=$(checksums)
@@ -90,7 +90,7 @@ checksums() {
 	: >"$FAKE/calls"
 	run --separate-stderr umock -- kf doctor --table
 	stop_systemd
-	[[ $output == *"[OK] service   klipper.service: what stops it for a flash starts it again, whatever is killed meanwhile"* ]]
+	[[ $output == *"[OK] service   klipper.service: a flash can stop it and starts it again, also if programs are killed meanwhile"* ]]
 	[[ $output != *"[!!]"* || $output == *"[!!] grabber"* || $output == *"[!!] rights"* ]]
 	[[ $output == *"[!!]"* || $status -eq 0 ]]
 	[ "$(jq -r '.units["klipper.service"].active' "$FAKE/state.json")" = active ]
@@ -107,10 +107,10 @@ checksums() {
 	rm -r "$HOME/klipper/klippy"
 	in_git "$HOME/klipper"
 	doctor
-	[[ $(found tree Klipper) == "ok: $HOME/klipper: v0.13.0-0-g"*", not changed by hand" ]]
+	[[ $(found tree Klipper) == "ok: $HOME/klipper: v0.13.0-0-g"*", without changes" ]]
 	echo >>"$HOME/klipper/Makefile"
 	doctor
-	[[ $(found tree Klipper) == "note: $HOME/klipper: v0.13.0-0-g"*"-dirty: changed by hand | git status"* ]]
+	[[ $(found tree Klipper) == "note: $HOME/klipper: v0.13.0-0-g"*"-dirty, with changes that are not committed | git status"* ]]
 	mkdir "$HOME/klipper/klippy"
 	touch "$HOME/klipper/klippy/__init__.py"
 	mkdir -p "$HOME/katapult/src" "$HOME/katapult/scripts"
@@ -151,12 +151,12 @@ checksums() {
 	mkdir -p "$HOME/bin" "$HOME/klipper/lib/bossac" "$HOME/rules"
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD/kf-doctor" "$HOME/bin"
 	doctor -- PATH="$HOME/bin"
-	[ "$(found method octopus)" = "wrong: if it has no Katapult: dfu-util is missing, which this board is flashed with | \
-sudo apt-get install dfu-util; or, if you know that it has Katapult: --no-fallback" ]
-	[ "$(found method due)" = "wrong: g++ is missing, which this board is flashed with | sudo apt-get install g++" ]
-	[ "$(found method mega)" = "wrong: avrdude is missing, which this board is flashed with | sudo apt-get install avrdude" ]
+	[ "$(found method octopus)" = "wrong: if it has no Katapult: dfu-util is missing; it is needed to flash this board | \
+sudo apt-get install dfu-util; or, if the board has Katapult: --no-fallback" ]
+	[ "$(found method due)" = "wrong: g++ is missing; it is needed to flash this board | sudo apt-get install g++" ]
+	[ "$(found method mega)" = "wrong: avrdude is missing; it is needed to flash this board | sudo apt-get install avrdude" ]
 	[ "$(found method sd)" = "note: nothing here can flash this hc32f460: there is no Katapult for it; \
-make flash does not know it | from an SD card, or with a programmer, as the board's maker says" ]
+make flash does not know this chip | from an SD card, or with a programmer, as the board's maker says" ]
 	for program in dfu-util avrdude g++; do ln -s /bin/true "$HOME/bin/$program"; done
 	doctor -- PATH="$HOME/bin"
 	[ "$(found method octopus)" = "ok: by katapult, else make_flash" ]
@@ -178,7 +178,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	mkdir "$bin"
 	for program in make python3 env git; do ln -s "$(type -P $program)" "$bin"; done
 	doctor -- PATH="$bin:$KF_BUILD"
-	[ "$(found toolchain atmega2560)" = "wrong: avr-ld is missing, which firmware for atmega2560 is built with | sudo apt-get install gcc-avr binutils-avr avr-libc" ]
+	[ "$(found toolchain atmega2560)" = "wrong: avr-ld is missing; it is needed to build firmware for atmega2560 | sudo apt-get install gcc-avr binutils-avr avr-libc" ]
 	[ "$(found toolchain make)" = "ok: installed" ]
 	rm "$bin/make"
 	doctor -- PATH="$bin:$KF_BUILD"
@@ -199,7 +199,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[ "$(found registry octopus)" = "wrong: it is registered as rp2040, but usb-Klipper_stm32h723xx_29001A001151313531383332* is stm32h723 | kf set octopus mcu=stm32h723" ]
 	octopus
 	doctor
-	[[ $(found config octopus) == "note: none is saved"* ]]
+	[[ $(found config octopus) == "note: no configuration is saved"* ]]
 	mkdir -p "$saved"
 	printf 'CONFIG_MCU="stm32h723xx"\nCONFIG_FLASH_APPLICATION_ADDRESS=0x8020000\nCONFIG_USB=y\n' >"$saved/.config"
 	doctor
@@ -209,7 +209,7 @@ make flash does not know it | from an SD card, or with a programmer, as the boar
 	[ "$(found config octopus)" = "wrong: the board is stm32h723, its saved configuration is for rp2040: choose the board's own MCU | kf config octopus" ]
 	echo 'CONFIG_MACH_STM32=y' >"$saved/.config"
 	doctor
-	[ "$(found config octopus)" = "note: what is saved names no MCU: it is completed, and checked, when it is built | kf config octopus" ]
+	[ "$(found config octopus)" = "note: the saved configuration has no MCU: it is completed and checked when it is built | kf config octopus" ]
 	# shellcheck disable=SC2016 # that is what is in the file
 	echo 'CONFIG_MCU=$(shell id)' >"$saved/.config"
 	doctor
@@ -260,10 +260,10 @@ as_nobody() {
 	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" "/proc/self/fd/$doctor" --json
 }
 
-@test "a port of a group that one is not in: the group is named" {
+@test "a port whose group the user is not in: the group is named" {
 	[ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
 	as_nobody HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent
-	[[ $(found rights) == "wrong: you are not in the group dialout, to which serial ports belong | sudo usermod -aG dialout nobody, then log in again" ]]
+	[[ $(found rights) == "wrong: you are not in the group dialout, which owns the serial ports | sudo usermod -aG dialout nobody, then log in again" ]]
 }
 
 # beside NAME FIXTURE...: what the check says of a program of that name that runs, a line for each fixture.
@@ -287,18 +287,18 @@ beside() {
 	octopus
 	sed 's/^E: PRODUCT=.*/&\nE: ID_MM_DEVICE_IGNORE=1/' octopus-klipper.umockdev >"$BATS_TEST_TMPDIR/marked.umockdev"
 	beside ModemManager octopus-klipper "$BATS_TEST_TMPDIR/marked"
-	[[ ${said[0]} == "wrong: it runs (process "*") and may take octopus for a modem | it takes boards for modems: sudo systemctl mask --now ModemManager; or keep it, "* ]]
-	[[ ${said[1]} == "ok: it runs (process "*"), and leaves all boards alone"* ]]
+	[[ ${said[0]} == "wrong: it runs (process "*") and may open octopus as a modem | it opens boards as modems: sudo systemctl mask --now ModemManager; or keep it, "* ]]
+	[[ ${said[1]} == "ok: it runs (process "*"), and does not open the boards"* ]]
 }
 
 @test "brltty is wrong if a converter is connected" {
 	need pty
 	beside brltty octopus-klipper ch340
 	[[ ${said[0]} == "note: it runs"* ]]
-	[[ ${said[1]} == "wrong: it runs"*" for a Braille display | it takes boards (USB vendor 1a86) for Braille displays: sudo apt remove brltty, or "* ]]
+	[[ ${said[1]} == "wrong: it runs"*" as a Braille display | it opens boards (USB vendor 1a86) as Braille displays: sudo apt remove brltty, or "* ]]
 }
 
-@test "a service that cannot be held is said with the reason and the remedy" {
+@test "a service that cannot be held: the reason and the remedy are shown" {
 	export FAKE=$BATS_TEST_TMPDIR/fake
 	local user=(env)
 	[ "$(id -u)" -ne 0 ] || user=(unshare -U)
@@ -319,13 +319,13 @@ beside() {
 	run --separate-stderr "${user[@]}" kf-doctor --json
 	stop_systemd
 	[[ $odd == "wrong: screen.service runs and would stop along but is transient"* ]]
-	[[ $without == "wrong: services cannot be held: kf-leased is not there"*"sudo systemctl enable --now kalico-flash.socket"* ]]
+	[[ $without == "wrong: services cannot be held: kf-leased does not run"*"sudo systemctl enable --now kalico-flash.socket"* ]]
 	[[ $(found service klipper.service) == "wrong: services cannot be held: "* ]]
 }
 
 @test "without systemd nothing is wrong with services" {
 	doctor -- DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent PATH="$KF_BUILD"
-	[[ $(found service systemd) == "note: no systemd to talk to: "* ]]
+	[[ $(found service systemd) == "note: cannot connect to systemd: "* ]]
 }
 
 @test "space and a folder that cannot be written" {
@@ -344,7 +344,7 @@ beside() {
 	touch "$home/.cache/kalico-flash/configs/a/.config"
 	look() { as_nobody -u XDG_CONFIG_HOME -u XDG_CACHE_HOME -u XDG_STATE_HOME HOME="$home"; }
 	look
-	[[ $(found space cache) == "wrong: $home/.cache/kalico-flash/configs/a/.config cannot be written: Permission denied | take over all that is there: sudo chown -R \$USER $home/.cache/kalico-flash" ]]
+	[[ $(found space cache) == "wrong: $home/.cache/kalico-flash/configs/a/.config cannot be written: Permission denied | make all its files yours: sudo chown -R \$USER $home/.cache/kalico-flash" ]]
 	[[ $(found space state) == "ok: "* ]]
 	[[ $(found space config) == "ok: "* ]]
 	chown -R 65534 "$home"
@@ -371,6 +371,6 @@ beside() {
 	[[ $(found clock) == "ok: 20"* ]]
 	touch -d 2099-01-01 "$XDG_CONFIG_HOME/kalico-flash/devices.json"
 	doctor
-	[[ $(found clock) == "wrong: 20"*": devices.json was written later than that | "*"timedatectl"* ]]
+	[[ $(found clock) == "wrong: 20"*": it is before the date of devices.json | "*"timedatectl"* ]]
 }
 

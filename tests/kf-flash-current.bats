@@ -33,13 +33,13 @@ results() { # of records on stdin, those of kf-flash
 	[[ $stderr != *comparing* && $stderr == *"writing 100%"* ]]
 }
 
-@test "--force writes it all the same, any number of times: Katapult is never wedged" {
+@test "--force writes the image again, any number of times: Katapult is never wedged" {
 	run -0 --separate-stderr sim "$has" -- 'for i in 1 2 3; do records | kf-flash --force; done'
 	[ "$(results <<<"$output" | uniq -c | xargs)" = '3 [flashed,katapult,[readback,identify]]' ]
 	[[ $stderr != *comparing* && $stderr == *"writing 100%"* ]]
 }
 
-@test "noted and on the port's word: not even the bootloader is entered" {
+@test "the last flash and the board's version fit: the bootloader is not entered" {
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash -u klipper'
 	[ "$(results <<<"$output")" = '["flashed","katapult",["readback","identify"]]' ]
 	: >"$FAKE/calls"
@@ -68,7 +68,7 @@ held() {
 export -f held
 
 # bats test_tags=slow
-@test "noted, and its port is in use: its Klippy says what it runs, and nobody is disturbed" {
+@test "the last flash fits, and a Klippy has the port: Klippy tells the version, and no service is stopped" {
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records >r
 		kf-flash <r | jq -r .flash.version_after >v; held "$(<v)" "records | kf-flash"'
 	valid_records <<<"$output"
@@ -86,7 +86,7 @@ export -f held
 	[ "$(jq -r .error.code <<<"$output")" = busy ]
 }
 
-@test "kf list: the version is what the board told its Klippy, never what was noted" {
+@test "kf list: the version is that which the board told its Klippy, never that of the last flash" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash -q >/dev/null
 		kf list
 		held v0.11.0-9-gfeedbeef "kf list; kf-scan -q | jq -r .board.version"'
@@ -103,7 +103,7 @@ export -f held
 	[[ ${lines[1]} == "octopus-pro "*" current "*"it runs this version"* ]]
 }
 
-@test "notes that the board contradicts are not believed" {
+@test "a last flash that the board contradicts is ignored" {
 	run -0 --separate-stderr sim "$H723" -- 'records | kf-flash'
 	[ -s "$note" ]
 	# Flashed since by other means: a new simulation has the old firmware again.
@@ -111,7 +111,7 @@ export -f held
 	[ "$(results <<<"$output")" = '["flashed","katapult",["readback","identify"]]' ]
 }
 
-@test "notes of another chip, another image or another version are not believed" {
+@test "a last flash of another chip, image or version is ignored" {
 	run -0 --separate-stderr sim "$has" -- 'records >r; kf-flash <r >/dev/null; cp '"$note"' noted
 		exec 9<>/dev/ttyACM0
 		for edit in ".serial = \"29001A001151313531383333\"" ".sha256 = (\"0\" * 64)" ".version = \"v1\""; do
@@ -121,7 +121,7 @@ export -f held
 	[ "$(jq -r .error.code <<<"$output" | xargs)" = "busy busy busy" ]
 }
 
-@test "a flash that fails strikes the hash out first" {
+@test "a flash that fails has removed the hash of the last flash first" {
 	run -0 --separate-stderr sim "$H723,state=board" -- 'records | kf-flash'
 	[ "$(jq -r .sha256 "$note")" != "" ]
 	run -76 --separate-stderr sim "$H723,state=board,f2=tx:9" -- 'records | kf-flash --force --no-fallback'

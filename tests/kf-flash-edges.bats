@@ -39,7 +39,7 @@ verified() {
 # Katapult
 
 # bats test_tags=slow
-@test "a bad frame wedges it: told with the remedy, again as long as it lasts, and over after a power-cycle" {
+@test "a bad frame wedges Katapult: each run says what to do, and after a power-cycle the board is flashed" {
 	run --separate-stderr sim "$H723,corrupt=tx:40" -- '
 		records | kf-flash --no-fallback
 		records | kf-flash --no-fallback
@@ -52,7 +52,7 @@ verified() {
 	[[ $stderr == *"CONNECT: no answer in time; the firmware on it is incomplete"* ]]
 }
 
-@test "CONNECT: an answer of 64 bytes, one that is late by one, one without a version" {
+@test "CONNECT: an answer of 64 bytes, an answer one request late, an answer without a version" {
 	flash "$H723,katapult=v0.0.1-109-g902f335ab"
 	ends 0 flashed
 	[[ $stderr == *"Katapult v0.0.1-109-g902f335ab on stm32h723xx"* ]]
@@ -74,6 +74,7 @@ verified() {
 	ends 0 flashed
 }
 
+# bats test_tags=slow
 @test "a long erase; busy is asked again; an acknowledgement that comes twice is counted once" {
 	flash "$H723,erase_ms=800"
 	ends 0 flashed
@@ -85,7 +86,8 @@ verified() {
 	ends 0 flashed
 }
 
-@test "f2, NACK and a foreign acknowledgement: the block's address, what came, and what to do" {
+# bats test_tags=slow
+@test "f2, NACK and an ACK of another command: the error has the block's address, the answer, and what to do" {
 	for fault in "f2=tx:40 a command error (0xf2)" "nack=tx:40 NACK (0xf1)" "foreign=rx:40 ACK of 0x16"; do
 		flash "$H723,${fault%% *}"
 		ends 76 protocol
@@ -103,7 +105,7 @@ verified() {
 # The way back
 
 # bats test_tags=slow
-@test "it does not let go: left in its bootloader, with all of the image" {
+@test "the board does not leave Katapult: left_in_bootloader, with the whole image" {
 	# CONNECT, EOF, each block twice, EOF, COMPLETE.
 	local bytes frames
 	bytes=$(stat -c %s "$IMAGES/h723/klipper.bin")
@@ -117,7 +119,8 @@ verified() {
 	[ "$(verified)" = '["readback","identify"]' ]
 }
 
-@test "it comes back as its ROM's bootloader, or never" {
+# bats test_tags=slow
+@test "the board comes back in its ROM bootloader, or never" {
 	flash "$H723,return_as=dfu" -- --return-timeout 0.4
 	ends 1 left_in_bootloader
 	[[ $stderr == *"it is in dfu mode"* ]]
@@ -128,13 +131,14 @@ verified() {
 	[[ $stderr == *"it did not come back at USB port 1-1.2"* && $(hint) == *"cable and power"* ]]
 }
 
-@test "it never comes to its bootloader" {
+@test "the board never comes back in its bootloader" {
 	flash "$H723,leave_as=never" -- --timeout 0.5
 	ends 69 gone
 	[[ $stderr == *"nothing came back at USB port 1-1.2"* ]]
 }
 
-@test "it leaves and comes back under other names, on another port: it is the chip that counts" {
+# bats test_tags=slow
+@test "the board comes back under other names, on another port: it is known by its chip" {
 	flash "$H723,leave_as=CanBoot,return_as=Kalico"
 	ends 0 flashed
 	flash "$H723,leave_port=1-1.4,return_port=1-1.3"
@@ -142,17 +146,19 @@ verified() {
 	[ "$(jq -r .port "$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json")" = 1-1.3 ]
 }
 
-@test "it is back, and runs something else" {
+# bats test_tags=slow
+@test "the board comes back with another version" {
 	idle_flash
 	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
 	ends 1 wrong_version
 	[ "$(verified)" = '[]' ]
 	[ "$(jq -r .flash.version_after <<<"$output")" = v0.11.0-122-ge6ef48cd ]
-	[[ $stderr == *"the board runs v0.11.0-122-ge6ef48cd, the image is "* ]]
+	[[ $stderr == *"the board runs version v0.11.0-122-ge6ef48cd, the image has "* ]]
 	[[ $(hint) == *"run the same command again"* ]]
 }
 
-@test "another program complains, and the board runs the image: flashed, by the board's word" {
+# bats test_tags=slow
+@test "another program fails, but the board reports the version of the image: flashed" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	sed -i 's/^\t.*flash.py.*/&; exit 74/' "$HOME/klipper/Makefile"
 	run --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'
@@ -180,13 +186,14 @@ untouched() {
 	[ "$(jq -s 'map(select(.flash.result == "flashed")) | length' <<<"$output")" = 0 ]
 }
 
+# bats test_tags=slow
 @test "flashable false, and blocked devices" {
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723"
 	registry < <(jq '.blocked_devices = [{pattern: "usb-Klipper_stm32h7*", reason: "mine"}]' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: mine" "$H723"
 	# Neither when somebody names it by hand.
-	untouched "it is not to be flashed: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
+	untouched "it must not be flashed: mine" "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/h723/klipper.bin"'
 	# Nor when it is in its bootloader under another name.
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723,mode=katapult"
@@ -196,15 +203,17 @@ untouched() {
 	untouched "skipped: not a Klipper board" "$CH340" -- 'IMAGE=h723; kf-scan | kf-flash'
 }
 
-@test "two boards of one serial: neither" {
+# bats test_tags=slow
+@test "two boards with one serial number: neither is flashed" {
 	untouched "two boards that fit octopus-pro are connected" "$H723" "$H723,port=1-1.4"
 	# A record from before the second one was plugged in.
-	untouched "two boards with serial 29001A001151313531383332: at USB 1-1.2 and 1-1.4" "$H723" "$H723,port=1-1.4,off" -- '
+	untouched "two boards have serial number 29001A001151313531383332: on USB ports 1-1.2 and 1-1.4" "$H723" "$H723,port=1-1.4,off" -- '
 		records >r; by_hand plug 1-1.4
 		kf-scan -q | jq -c ".board | [.mode, .usb.port]" >before; kf-flash <r'
 }
 
-@test "a board without a serial of its own, on another port than its own" {
+# bats test_tags=slow
+@test "a board without a serial number of its own is on another port: it is not flashed" {
 	registry <<<'{"devices":{"octopus-pro":{"name":"Octopus","mcu":"stm32h723",
 		"serial_pattern":"usb-Klipper_stm32h723xx_12345*","usb_port":"1-1.2"}}}'
 	untouched "that one belongs on USB port 1-1.2" mcu=stm32h723xx,serial=12345,port=1-1.3
@@ -230,12 +239,13 @@ untouched() {
 	run --separate-stderr sim "$H723,katapult=none" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- \
 		'config | kf-build | kf-flash --method make_flash; kf-scan -q'
 	[ "$(jq -sr '.[0].error.message, .[2].board.mode' <<<"$output")" = \
-		$'at USB 1-1.4 another board waits in its bootloader: make flash may not tell them apart\nklipper' ]
+		$'another board waits in its bootloader on USB port 1-1.4: make flash could take the wrong one\nklipper' ]
 	# A board that the first method has sent into Katapult has a name.
 	run --separate-stderr sim "$H723,f2=5" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- 'config | kf-build | kf-flash'
 	[ "$(jq -sr '.[0].flash | [.result, .method] | join(" ")' <<<"$output")" = "flashed make_flash" ]
 }
 
+# bats test_tags=slow
 @test "DFU: the port where it was last flashed, rather than where it was registered" {
 	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.2"' <<<"$OCTOPUS")
 	flash "$H723,port=1-1.3"
@@ -246,18 +256,19 @@ untouched() {
 	[ "$output" = null ]
 }
 
-@test "no Katapult: its ROM's bootloader is seen at once, and what now" {
+# bats test_tags=slow
+@test "no Katapult: the ROM bootloader is found at once, and the hint says what to do" {
 	flash "$H723,katapult=none"
 	ends 1 no_katapult
 	[ "$(jq '.flash.seconds < 5' <<<"$output")" = true ]
-	[[ $stderr == *"it came up in dfu mode"* && $(hint) == "power-cycle it"*flash_method=make_flash ]]
+	[[ $stderr == *"it came back in dfu mode"* && $(hint) == "power-cycle it"*flash_method=make_flash ]]
 	registry <<<"$BOTH"
 	IMAGE=rp2040 flash "$RP2040,katapult=none"
 	ends 1 no_katapult
-	[[ $stderr == *"it came up in rp2boot mode"* ]]
+	[[ $stderr == *"it came back in rp2boot mode"* ]]
 }
 
-@test "its note cannot be written: nothing is, and the board is back before anything else comes" {
+@test "the last flash cannot be saved: nothing is written, and the board is back before the next step" {
 	full() { # by bash -c below: there is room for the lock, and not for the note
 		records >"$HOME/r"
 		kf-flash --force <"$HOME/r" && return 1
@@ -268,5 +279,5 @@ untouched() {
 	run -0 --separate-stderr on_small_disk "$XDG_STATE_HOME" 4 bash -c 'sim "$H723" -- full'
 	[ "$(jq -rs '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "io klipper" ]
 	[ "$(jq -sc '.[0].flash.attempts | map(.method)' <<<"$output")" = '["katapult"]' ]
-	[[ $stderr == *"nothing was written to the board: the note of its last flash cannot be saved: "*"No space left"* ]]
+	[[ $stderr == *"nothing was written to the board: its last flash cannot be saved: "*"No space left"* ]]
 }

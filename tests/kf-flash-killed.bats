@@ -62,6 +62,7 @@ take_nothing() {
 }
 export -f take_nothing
 
+# bats test_tags=slow
 @test "killed while it writes: no frame is cut" {
 	run -0 --separate-stderr kills 4
 	[ "$output" = "" ]
@@ -79,7 +80,7 @@ export -f take_nothing
 		killed_at worker "octopus-pro: writing 25%" kf-flash --force --no-service --no-fallback <r
 		answers /dev/ttyACM0 || echo wedged
 		jq -r ".error.message, .flash.result" out'
-	[ "$output" = "the process that flashed it died (signal 9); the firmware on it is incomplete
+	[ "$output" = "the process that flashed it ended (signal 9); the firmware on it is incomplete
 null
 null
 flashed" ]
@@ -87,7 +88,7 @@ flashed" ]
 }
 
 # bats test_tags=slow
-@test "killed while the board takes nothing: its port is let go after 5 s, and another kf-flash waits for it" {
+@test "killed while the board reads nothing: its port is closed after 5 s, and another kf-flash waits for that" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- '
 		records >r
 		take_nothing /dev/ttyACM0
@@ -96,11 +97,11 @@ flashed" ]
 		send_signal KILL $!
 		kf-flash --no-service --no-fallback <r | jq -r .error.code'
 	[ "$output" = timeout ]
-	[[ $stderr == *"octopus-pro: waiting for process "*", which is at this board"* ]]
+	[[ $stderr == *"octopus-pro: waiting for another kf-flash (process "*"), which is using this board"* ]]
 }
 
 # bats test_tags=slow
-@test "a board that takes nothing: the result comes within its own deadline" {
+@test "a board that reads nothing: the result comes within its own deadline" {
 	run -0 --separate-stderr sim "$H723,mode=katapult" -- '
 		records >r
 		take_nothing /dev/ttyACM0
@@ -126,7 +127,8 @@ stopped() {
 }
 export -f stopped
 
-@test "a board that takes nothing: Ctrl-C ends it at once, and the service runs again" {
+# bats test_tags=slow
+@test "a board that reads nothing: Ctrl-C ends kf-flash at once, and the service runs again" {
 	run -0 sim "$H723,mode=katapult" -- 'records >r; stopped kf-flash --no-service'
 	[ "$output" = "status 130, waited: 0" ]
 	units klipper.service active

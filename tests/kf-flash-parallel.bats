@@ -46,7 +46,8 @@ export -f took
 	[ $(($(cat four) * 10)) -le $(($(cat one) * 13)) ]
 }
 
-@test "-j 1: one after the other; records that have no error member are as good" {
+# bats test_tags=slow
+@test "-j 1: one after the other, also for records without an error member" {
 	run -0 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records | jq -c "del(.error)" | kf-flash -j 1 --no-service >out'
 	[ "$(jq -r .flash.result <out | sort | uniq -c | xargs)" = "2 flashed" ]
 	# The second is not begun before the first is done.
@@ -61,13 +62,14 @@ export -f took
 	run -64 kf-flash -j ''
 }
 
-@test "one board's failure is its own; its process is looked after" {
+@test "one board fails: the others are flashed, and its process is ended" {
 	run -1 --separate-stderr sim "${FOUR[0]},nack=60" "${FOUR[1]}" -- 'records >r; kf-flash --no-fallback --no-service <r >out'
 	[ "$(jq -r '.flash.result + " " + (.error.code // "-")' <out | xargs)" = "protocol protocol flashed -" ]
 	grep -q '^kf-flash: b1: block ' <<<"$stderr"
 }
 
-@test "a process that is killed is an error of its board alone" {
+# bats test_tags=slow
+@test "the process of a board is killed: only that board fails" {
 	run -1 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; mkfifo said
 		kf-flash --no-service <r >out 2>said & parent=$!
 		while read -r line; do
@@ -75,15 +77,16 @@ export -f took
 			echo "$line" >&2
 		done <said
 		wait $parent'
-	[ "$(jq -r '.flash.result // .error.message' <out | xargs)" = "the process that flashed it died (signal 9); the firmware on it is incomplete flashed" ]
+	[ "$(jq -r '.flash.result // .error.message' <out | xargs)" = "the process that flashed it ended (signal 9); the firmware on it is incomplete flashed" ]
 }
 
-@test "a stop signal to the one reaches all" {
+@test "a stop signal to kf-flash reaches the processes of all boards" {
 	run -130 --separate-stderr sim "${FOUR[0]}" "${FOUR[1]}" -- 'records >r; interrupt_at "b1: Katapult" kf-flash --no-service <r >out'
 	[ "$(jq -r .error.code <out | xargs)" = "interrupted interrupted" ]
 }
 
-@test "two runs start another program one after the other" {
+# bats test_tags=slow
+@test "two kf-flash run flashtool one after the other" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	lock=$XDG_STATE_HOME/kalico-flash/locks/flash-programs.lock
@@ -94,7 +97,7 @@ export -f took
 }
 
 # bats test_tags=slow
-@test "make flash builds tools of its own: one at a time for a tree" {
+@test "make flash builds its own tools: one make flash at a time in a tree" {
 	registry <<<"$BOTH"
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash:\n\tmkdir lib/turn && sleep 0.3 && rmdir lib/turn && false\n' >>"$HOME/klipper/Makefile"

@@ -30,14 +30,14 @@ flash() {
 }
 export -f flash
 
-@test "Katapult under another serial number is told, and not written" {
+@test "Katapult with another serial number is reported, and not written" {
 	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'flash; status=$?
 		kf list >&2; kf-scan --device octopus-pro
 		by_hand replug 1-1.2; kf-scan -q --device octopus-pro >again; exit $status'
 	[ "$(jq -r .board.mode <again)" = klipper ]
 	[ "$(jq -r .error.code <<<"$output")" = gone ]
-	[[ $(jq -r .error.message <<<"$output") == *"left for its bootloader and on USB port 1-1.2 there is now Katapult (stm32h723xx) $NOT" ]]
-	[ "$(jq -r .error.hint <<<"$output")" = "nothing was written: power-cycle it to get its firmware back; if it is the same board: $BY_PORT" ]
+	[[ $(jq -r .error.message <<<"$output") == *"left its firmware, and on USB port 1-1.2 there is now Katapult (stm32h723xx) $NOT" ]]
+	[ "$(jq -r .error.hint <<<"$output")" = "nothing was written: power-cycle it, and its firmware starts; if it is the same board: $BY_PORT" ]
 	# It does not leave by itself: the wait ends at once, not after ten seconds.
 	[ "$(jq '.flash.seconds < 8' <<<"$output")" = true ]
 	[[ $stderr == *"octopus-pro: Octopus Pro (stm32h723)"*"not connected"*"on USB port 1-1.2, where it was, there is now Katapult (stm32h723xx) $NOT"* ]]
@@ -46,7 +46,8 @@ export -f flash
 	[[ $stderr != *"cable"* ]]
 }
 
-@test "the command in the hint makes it the board, from Katapult and from Klipper" {
+# bats test_tags=slow
+@test "the command in the hint registers the device as the board, from Katapult and from Klipper" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	config=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
 	mkdir -p "$config" && echo "$H723_CONFIG" >"$config/.config"
@@ -57,17 +58,18 @@ flashed" ]
 	[ "$(tail -n 1 <<<"$output" | jq -r '[.board.key, .board.mode, .board.usb.serial] | join(" ")')" = "octopus-pro klipper $FIRMWARE" ]
 }
 
-@test "new firmware under another serial number is told, and no proof: what the hint says to type proves it" {
+# bats test_tags=slow
+@test "firmware with another serial number is unverified; the command in the hint verifies it" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash; status=$?
 		{ bash -c "${BY_PORT%&&*}" >/dev/null && flash; } >proved; exit $status'
 	[ "$(jq -c '[.flash.result, .flash.verified]' <proved)" = '["current",["readback","identify"]]' ]
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
-	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now Klipper (stm32h723xx) $NOT, which is not taken for the board" ]
+	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now Klipper (stm32h723xx) $NOT, which is not this board" ]
 	[ "$(jq -r .error.hint <<<"$output")" = "if it is the same board: $BY_PORT" ]
 	[ "$(jq '.flash.seconds < 25' <<<"$output")" = true ]
 }
 
-@test "a board that comes back as a USB-to-CAN bridge is written, and cannot be asked" {
+@test "a board that comes back as a USB-to-CAN bridge: written, but unverified" {
 	run -1 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"; status=$?; kf list >&2; exit $status'
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) with its serial number, $FIRMWARE: the same chip, which cannot be asked over USB" ]
@@ -76,11 +78,12 @@ flashed" ]
 	[[ $stderr != *"cable"* ]]
 }
 
-@test "a bridge under another serial number: both are said" {
+@test "a bridge with another serial number: the message has both" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"'
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) $NOT, which cannot be asked over USB" ]
 }
 
+# bats test_tags=slow
 @test "a bridge that waits in Katapult after a double click is flashed over USB" {
 	run -0 --separate-stderr sim "$H723" -- 'flash "$KF_CAN_BRIDGE/klipper.bin" >/dev/null
 		kf-scan -q --device octopus-pro 2>told; by_hand button 1-1.2; flash'
@@ -95,7 +98,8 @@ flashed" ]
 	[[ $stderr == "kf-scan: no USB board found, but a USB-to-CAN bridge (1d50:606f) on USB port 1-1.2"*"kf does not flash over CAN"* ]]
 }
 
-@test "a plain device on its port is told" {
+# bats test_tags=slow
+@test "another USB device on the board's port is reported" {
 	run -69 --separate-stderr sim "$H723,leave_as=device" -- 'records | kf-flash --no-service --no-fallback --timeout=1'
 	[[ $(jq -r .error.message <<<"$output") == *"on USB port 1-1.2 there is now another device (046d:c077 Logitech USB Optical Mouse)" ]]
 	run -69 --separate-stderr sim "$H723,return_as=device" -- 'records | kf-flash --no-service --no-fallback --return-timeout=1'
@@ -104,7 +108,7 @@ flashed" ]
 	[[ $stderr != *"cable"* ]]
 }
 
-@test "another registered board on its port is called by its key" {
+@test "another registered board on the board's port: the message has its key" {
 	registry < <(jq '.devices["octopus-pro"].usb_port = "1-1.3"' <<<"$BOTH")
 	run -69 --separate-stderr sim "$RP2040" -- 'kf list
 		kf-scan --all -q | jq -c "select(.board.key == \"octopus-pro\")" | kf-flash >&2
@@ -114,18 +118,18 @@ flashed" ]
 	[[ $stderr == *"octopus-pro is not connected: on USB port 1-1.3, where it was, there is now nitehawk"* ]]
 }
 
-@test "gone between scan and flash: what is there instead is told" {
+@test "the board is gone between scan and flash: the message names the device on its port" {
 	run -69 --separate-stderr sim "$H723,boot_serial=$CHIP" -- 'records >r
 		by_hand button 1-1.2
 		mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
 		echo "{\"port\":\"1-1.2\"}" >"$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json"
 		kf-flash --no-service <r'
 	[ "$(jq -r .error.code <<<"$output")" = not_connected ]
-	[[ $(jq -r .error.message <<<"$output") == *"no longer there"*"where it was, there is now Katapult (stm32h723xx) $NOT" ]]
+	[[ $(jq -r .error.message <<<"$output") == *"no longer connected"*"where it was, there is now Katapult (stm32h723xx) $NOT" ]]
 }
 
 # bats test_tags=slow
-@test "two boards with one serial number: both are added, told apart by port, and flashed" {
+@test "two boards with one serial number: both are added, known by their ports, and flashed" {
 	registry <<<'{}'
 	local serial
 	for serial in "$FIRMWARE" 12345; do
@@ -145,7 +149,7 @@ b 1-1.3" ]
 		[ "$(jq -r '[.board.key, .board.usb.port, .flash.result] | join(" ")' <<<"$output")" = "b 1-1.3 flashed
 a 1-1.2 flashed
 b 1-1.3 current" ]
-		[[ $stderr == *"leave it on USB port 1-1.3, by which it is known"* ]]
+		[[ $stderr == *"leave it on USB port 1-1.3, which identifies it"* ]]
 	done
 	[[ $(<twins) != *"register the other"* ]] # 12345 is known not to be one board's own
 }

@@ -29,7 +29,7 @@ load flash
 	[[ $stderr == *"cannot write to standard output"* ]]
 }
 
-@test "Ctrl-C in a pipe: the empty input that comes of it is not complained of" {
+@test "Ctrl-C in a pipe: empty input is not an error then" {
 	run -130 --separate-stderr env --default-signal=INT --block-signal=INT \
 		bash -c 'kill -INT $$; exec kf-flash' </dev/null
 	[ "$output$stderr" = "" ]
@@ -43,7 +43,8 @@ load flash
 	[ "$output" = "" ]
 }
 
-@test "from Klipper to Klipper: read back, seen again, asked; the record, the table and the history" {
+# bats test_tags=slow
+@test "from Klipper to Klipper: read back, found again, asked; the record, the table and the history" {
 	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash <r; kf-scan; kf-scan --table
 		kf-flash --force --table -q <r 2>quiet'
 	valid_records <<<"${lines[0]}"
@@ -86,7 +87,7 @@ load flash
 	[[ $stderr == *"/dev/null is not the port of a USB board"* ]]
 }
 
-@test "unregistered, excluded, disconnected and foreign boards are skipped, and it says so" {
+@test "unregistered, excluded, disconnected and foreign boards are skipped, with the reason" {
 	run -0 --separate-stderr sim "$H723" mcu=rp2040,serial=AA,port=1-1.4 "$CH340" -- \
 		'kf-config set octopus-pro flashable=false -q >/dev/null; kf-scan | kf-flash'
 	valid_records <<<"$output"
@@ -156,7 +157,7 @@ load flash
 	[ "$(jq -r '.flash.result' <<<"$output")" = flashed ]
 }
 
-@test "no Katapult: make flash takes over, with the port that the board has then" {
+@test "no Katapult: make flash is used, with the port that the board has then" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,drop=rx:1" -- 'config | kf-build | kf-flash --method make_flash'
 	[ "$(jq -c '.flash | [.result, .method, .verified]' <<<"$output")" = '["flashed","make_flash",["identify"]]' ]
@@ -203,7 +204,7 @@ due() {
 }
 
 # bats test_tags=slow
-@test "both methods fail: the first failure leads; each has a log of its own, and the first one's is named" {
+@test "both methods fail: the error is that of the first; each has a log, and the first log is named" {
 	flash_target '@echo no luck; exit 3'
 	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | tee built | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
@@ -217,6 +218,7 @@ due() {
 	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in Katapult: "*--method=katapult ]]
 }
 
+# bats test_tags=slow
 @test "make flash is refused for an image that is not kept as it was built" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -78 --separate-stderr sim "$H723" -- 'config | kf-build >built; cp "$(jq -r .firmware.path built)" copy.bin
@@ -232,7 +234,7 @@ due() {
 }
 
 # bats test_tags=slow
-@test "make flash makes nothing anew, however new the tree is" {
+@test "make flash builds nothing again, even if the tree is newer" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	printf 'flash: seen\nseen: ; @cp $(KCONFIG_CONFIG) %s\n' "$PWD/seen" >>"$HOME/klipper/Makefile"
 	run -0 --separate-stderr sim "$H723" -- 'config | kf-build >r; cp "$(jq -r .firmware.path r)" planned
@@ -262,7 +264,7 @@ due() {
 	[[ $stderr == *"--method=katapult is not for this atmega2560: there is no Katapult for it"* ]]
 }
 
-@test "behind a converter there may be a Katapult: it is sent nothing that wedges it" {
+@test "a Katapult behind a USB-to-serial chip gets no bytes that wedge it" {
 	PORT=1-1.6 configured uart stm32h723 "usb-1a86_USB_Serial*" "$H723_CONFIG" CONFIG_STM32_SERIAL_USART1=y
 	flash_target 'touch "$(HOME)/ran"'
 	# CONNECT, and what it answers: an acknowledgement.
@@ -275,7 +277,7 @@ due() {
 	[ ! -e "$HOME/ran" ]
 	[ "$(jq -r .error.code out named | sort -u)" = no_katapult ]
 	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
-kf-flash does not speak to a Katapult behind a USB-to-serial chip yet; \
+kf-flash cannot use a Katapult behind a USB-to-serial chip yet; \
 make flash cannot flash it through a USB-to-serial chip" ]]
 	[ "$(jq -r .error.hint out)" = "flash the image as the board's maker says: from an SD card, or with a programmer" ]
 	mkdir -p "$HOME/klipper/lib/katapult"
@@ -288,7 +290,8 @@ double-click reset, then python3 $HOME/klipper/lib/katapult/flashtool.py -d /dev
 make flash cannot flash it through a USB-to-serial chip" ]
 }
 
-@test "make flash proves nothing if the board ran this version before, or that is not known" {
+# bats test_tags=slow
+@test "make flash proves nothing if the board ran this version before, or its version is not known" {
 	idle_flash
 	sim "$H723" -- 'config | kf-build -q' >built
 	same=${H723%,version=*},version=$(jq -r .firmware.version built)
@@ -301,7 +304,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 }
 
 # bats test_tags=slow
-@test "a registered board under names of its own: its Katapult is asked all the same" {
+@test "a registered board with USB names of its own: its Katapult is asked too" {
 	flash_target 'touch "$(HOME)/ran"'
 	own=usb=1209:0001,manufacturer=Marlin,product=Printer
 	sim "$H723,$own" -- 'config | kf-build -q' >built
@@ -314,7 +317,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[ ! -e "$HOME/ran" ]
 }
 
-@test "the bootloader is asked before another's program writes" {
+@test "the bootloader is asked before another program writes" {
 	flashtool 'open("ran", "w")'
 	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'records start |
 		kf-flash --method flashtool --no-fallback --katapult-dir katapult || s=$?; kf-scan -q; exit $s'
@@ -322,7 +325,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[ ! -e ran ]
 }
 
-@test "make flash too: from Klipper the bootloader is entered for it, asked, and what does not fit goes back" {
+@test "make flash from Klipper: the bootloader is entered and asked first; if the image does not fit, Klipper starts again" {
 	flash_target 'touch "$(HOME)/ran"'
 	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |
 		kf-flash --method make_flash --no-fallback || s=$?; client identify /dev/ttyACM*; exit $s'
@@ -333,7 +336,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 }
 
 # bats test_tags=slow
-@test "make flash takes another bootloader by its USB id; which one waits is said when it fails" {
+@test "make flash finds its bootloader by USB id; if it fails, the error says which board waits" {
 	flash_target 'echo $(FLASH_DEVICE) >"$(HOME)/ran"; exit 1'
 	mkdir bin
 	ln -s /bin/true bin/dfu-util
@@ -365,9 +368,9 @@ make flash cannot flash it through a USB-to-serial chip" ]
 		s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sr '.[2].board.mode' <<<"$output")" = klipper ]
 	[ "$(jq -sr '.[0].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
-dfu-util is missing, which this board is flashed with: sudo apt-get install dfu-util" ]
+dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util" ]
 	[ "$(jq -sr '.[1].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
-if it has no Katapult: dfu-util is missing, which this board is flashed with: sudo apt-get install dfu-util; \
+if it has no Katapult: dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util; \
 or, if you know that it has Katapult: --no-fallback" ]
 	[ ! -s "$FAKE/calls" ]
 	# Katapult is there, and is known to be.
@@ -379,12 +382,12 @@ or, if you know that it has Katapult: --no-fallback" ]
 	registry <<<'{"devices":{"octopus-pro":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_12345*"}}}'
 	run -78 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'records | kf-flash'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = \
-		"ambiguous: if it is the one at /dev/ttyACM0: kf set octopus-pro usb_port=1-1.6" ]
+		"ambiguous: if it is the board at /dev/ttyACM0: kf set octopus-pro usb_port=1-1.6" ]
 	run -0 --separate-stderr sim mcu=stm32h723xx,serial=12345,port=1-1.6 -- 'kf set octopus-pro usb_port=1-1.6 && records | kf-flash'
 }
 
 # bats test_tags=slow
-@test "the programs of a method are installed, or nothing is touched" {
+@test "a program of the method is missing: no board is touched" {
 	flashed_by() { # METHOD [OPTION...]
 		run -1 --separate-stderr sim "$H723" -- "records | kf-flash --no-fallback --method $* || s=\$?; kf-scan -q; exit \$s"
 		jq -sr '.[0].error.code + " " + .[1].board.mode' <<<"$output"
@@ -439,7 +442,8 @@ or, if you know that it has Katapult: --no-fallback" ]
 	flashed flashed
 }
 
-@test "SAM goes to make flash, which needs a compiler for bossac; a Katapult for it is not looked for" {
+# bats test_tags=slow
+@test "SAM is flashed with make flash, which needs a compiler for bossac; Katapult is not tried" {
 	due
 	flash_target 'exit 1'
 	mkdir -p "$HOME/klipper/lib/bossac" bin
@@ -472,7 +476,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 }
 
 # bats test_tags=slow
-@test "make flash leaves nothing behind in the tree: the tools that it builds lie in our cache" {
+@test "make flash leaves no file in the tree: the tools that it builds are in our cache" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir -p "$HOME/klipper/lib/hidflash/src" "$HOME/klipper/lib/other"
 	printf 'hid-flash: main.o\n\tcp main.o $@; chmod +x $@; echo built >>$(HOME)/built\nmain.o: src/main.c\n\tcp $< $@\n' \
@@ -514,7 +518,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[ "$(<"$HOME/built")" = built ]
 }
 
-@test "files that are closed are not those that are opened next" {
+@test "closed files: their numbers are not used for the next files" {
 	registry <<<"$OCTOPUS"
 	run -74 bash -c 'kf-config list >&-'
 	run -74 bash -c 'kf-config list >&- 2>&-'
@@ -548,7 +552,7 @@ or, if you know that it has Katapult: --no-fallback" ]
 	[[ ${lines[10]} == *"[OK] octopus-pro"* && ${lines[*]:9} != *incomplete* ]]
 }
 
-@test "Ctrl-C between two blocks: told, and the next run succeeds" {
+@test "Ctrl-C between two blocks: an error, and the next run succeeds" {
 	run -130 --separate-stderr sim "$H723,rtt_us=2000,state=board" -- \
 		'records >r; interrupt_at "writing 25%" kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = interrupted ]

@@ -68,7 +68,7 @@ comes_back() {
 		[ ! -e "$LEASED/restarts/$1" ]; do sleep 0.02; done' - klipper.service
 }
 
-@test "a lease: stopped, pending meanwhile, and back; one line in the journal says who" {
+@test "a lease: the unit is stopped, has a pending restart, and comes back; one journal line names the client" {
 	: >"$FAKE/leased.log"
 	run -3 --separate-stderr kf-service hold -- bash -c \
 		'jq -r ".units[].active" "$FAKE/state.json"; ls "$LEASED/restarts"; cat; exit 3' <<<hello
@@ -81,7 +81,7 @@ comes_back() {
 	[[ $(<"$FAKE/leased.log") == "[Lease] process "*" (kf-service hold -- bash -c "*") holds klipper.service" ]]
 }
 
-@test "status: who holds what; it holds nothing itself" {
+@test "status: shows the leases of each unit, and takes none itself" {
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
 	run -0 --separate-stderr kf-service status
@@ -109,11 +109,11 @@ comes_back() {
 	run -64 kf-leased -t 0
 	run -64 kf-leased --settle klipper
 	run -64 --separate-stderr kf-leased
-	[[ $stderr == *"standard input is no connection of a lease client"*"kalico-flash.socket"* ]]
+	[[ $stderr == *"standard input is not the connection of a lease client"*"kalico-flash.socket"* ]]
 }
 
 # bats test_tags=slow
-@test "the print guard is kf-leased's own: printing refuses whatever is asked, unknown unless by name" {
+@test "kf-leased asks Klippy itself: printing always refuses, unknown refuses unless while_unknown is given" {
 	mkdir comms config
 	for state in "printing" "ready, idle"; do
 		rm -f comms/*
@@ -158,7 +158,7 @@ comes_back() {
 }
 
 # bats test_tags=slow
-@test "what stops along is found by kf-leased, held, and comes back" {
+@test "units that stop along are found by kf-leased, held, and started again" {
 	units klipper.service active screen.service active moonraker.service inactive
 	fake '.units["klipper.service"].RequiredBy = ["screen.service", "moonraker.service"]'
 	run -0 lease say '{"hold":["klipper"]}'
@@ -188,7 +188,7 @@ comes_back() {
 	done
 }
 
-@test "what does not run is left alone, and nothing is pending for it" {
+@test "a unit that does not run is left alone, and has no pending restart" {
 	units klipper.service inactive klipper-2.service failed moonraker.service active
 	run -0 --separate-stderr kf-service hold -u klipper -u klipper-2 -u moonraker -- \
 		sh -c 'find "$LEASED/restarts" -type f -size +0 -printf "%f\n"'
@@ -215,7 +215,7 @@ comes_back() {
 	[ "$(active)" = active ]
 }
 
-@test "both are killed: the connection closes, the unit comes back" {
+@test "kf-service and COMMAND are killed: the connection closes, the unit comes back" {
 	background kf-service hold -- sh -c 'echo $PPID $$ >up; exec sleep infinity'
 	read -r -t 20 service command <>up
 	send_signal KILL "$service" "$command"
@@ -234,7 +234,7 @@ comes_back() {
 	[ "$(active moonraker.service)" = active ]
 }
 
-@test "systemd refuses: its words, and nothing is lost" {
+@test "systemd refuses: the error has its message, and every unit runs again" {
 	fake '.deny = ["StopUnit"] | .deny_error = "org.freedesktop.DBus.Error.AccessDenied"'
 	run -77 --separate-stderr kf-service hold -- touch ran
 	[[ $stderr == *"klipper.service cannot be stopped: polkit says: Interactive authentication required"* ]]
@@ -244,7 +244,7 @@ comes_back() {
 }
 
 # bats test_tags=slow
-@test "NoReply and its like: asked again until systemd is there" {
+@test "NoReply and similar errors: the request is sent again until systemd answers" {
 	for name in org.freedesktop.DBus.Error.NoReply org.freedesktop.DBus.Error.ServiceUnknown \
 		org.freedesktop.DBus.Error.Spawn.ChildExited; do
 		units klipper.service active
@@ -256,7 +256,7 @@ comes_back() {
 	done
 }
 
-@test "a job that fails: the state is told, the command does not run, the unit is back" {
+@test "a job fails: the error has the unit's state, the command does not run, the unit is back" {
 	fake '.units["klipper.service"].stop = {"result": "failed", "then": "active"}'
 	run -1 --separate-stderr kf-service hold -- touch ran
 	[[ $stderr == *"klipper.service cannot be stopped: it is active (running)"*"journalctl -u klipper.service"* ]]
@@ -319,7 +319,7 @@ comes_back() {
 	background kf-service hold -- true
 	read -r -t 20 _ <>event
 	run -75 --separate-stderr kf-service hold --wait=0 -- touch ran
-	[[ $stderr == *"klipper.service is just being started again, after another lease"* ]]
+	[[ $stderr == *"klipper.service is being started again, after another lease"* ]]
 	fake '.units["klipper.service"].start = {}'
 	echo >gate
 	run -0 --separate-stderr kf-service hold -- jq -r '.units[].active' "$FAKE/state.json"
@@ -330,7 +330,7 @@ comes_back() {
 	[ ! -e ran ]
 }
 
-@test "kf-service is killed: the unit stays down as long as COMMAND lives" {
+@test "kf-service is killed: the unit stays stopped until COMMAND ends" {
 	background kf-service hold -- sh -c 'echo $PPID >up; read -r _ <down'
 	read -r -t 20 service <>up
 	send_signal KILL "$service"
@@ -344,7 +344,7 @@ comes_back() {
 	[ "$(calls)" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
-@test "COMMAND may write into the connection; what it leaves behind does not prolong the lease" {
+@test "COMMAND may write into the connection; processes that it leaves behind do not prolong the lease" {
 	run -0 kf-service hold -- bash -c 'trap "" PIPE; for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || { [ -S "/proc/self/fd/$fd" ] && echo x >&"$fd"; }; done 2>/dev/null
 		sleep 0.3; jq -r ".units[].active" "$FAKE/state.json"; sleep 30 >/dev/null 2>&1 & echo $! >left'
 	[[ $output == *$'\ninactive\n'* ]]
@@ -352,7 +352,7 @@ comes_back() {
 	send_signal KILL "$(<left)"
 }
 
-@test "a client that hangs up while the unit stops gives it back" {
+@test "the client closes the connection while the unit stops: the unit is started again" {
 	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"} |
 		.units["klipper.service"].forget = true'
 	background "${client[@]}" keep '{"hold":["klipper"]}'
@@ -387,7 +387,7 @@ killed_while() {
 	[ "$(pending)" = "" ]
 }
 
-@test "kf-leased is killed, and so is what goes on for it: started at once, and all that is told" {
+@test "kf-leased and its successor are killed: the units are started at once, and messages say so" {
 	units klipper.service active moonraker.service active klipper-2.service inactive
 	fake '.units["klipper.service"].RequiredBy = ["moonraker.service"]'
 	touch "$KF_LEASE_SOCKET.lost"
@@ -405,7 +405,7 @@ killed_while() {
 }
 
 # bats test_tags=slow
-@test "kf-leased is killed before it answers: told, and the unit comes back" {
+@test "kf-leased is killed before it answers: an error, and the unit comes back" {
 	for lost in "" lost; do
 		units klipper.service active
 		[ ! "$lost" ] || touch "$KF_LEASE_SOCKET.lost"
@@ -432,7 +432,7 @@ killed_while() {
 	[ "$status" -eq 0 ]
 }
 
-@test "--settle: what is leased is left, what is not is started, what cannot stays pending" {
+@test "--settle: leased units stay stopped, others are started; a failed start stays pending" {
 	export RUNTIME_DIRECTORY=$PWD/run
 	run -0 kf-leased --settle
 	[ "$output" = "" ]
@@ -452,7 +452,7 @@ killed_while() {
 	[ "$(ls run/restarts)" = "" ]
 }
 
-@test "--settle: what ran again and was stopped by hand stays stopped" {
+@test "--settle: a unit that ran again and was stopped by hand stays stopped" {
 	export RUNTIME_DIRECTORY=$PWD/run
 	mkdir -p run/restarts
 	units klipper.service inactive
@@ -470,7 +470,7 @@ killed_while() {
 	[ "$(ls run/restarts)" = "" ]
 }
 
-@test "started by hand and held again: stopped, and told so" {
+@test "a unit that was started by hand is held again: it is stopped, and a message says so" {
 	background kf-service hold -- sh -c 'echo up >up; read -r _ <down'
 	read -r -t 20 _ <>up
 	units klipper.service active
@@ -483,7 +483,7 @@ killed_while() {
 }
 
 # bats test_tags=slow
-@test "a lease on many units is known of each" {
+@test "a lease on many units is shown for each of them" {
 	names=(klipper-{10..40}-a-name-that-is-rather-long-for-a-unit.service)
 	# shellcheck disable=SC2046
 	units $(printf '%s active ' "${names[@]}")
@@ -494,11 +494,11 @@ killed_while() {
 @test "--check: a client that has no units yet" {
 	exec {client}> >("${client[@]}" keep >/dev/null 3>&-)
 	RUNTIME_DIRECTORY=$LEASED timeout 4 sh -c 'while kf-leased --check 2>said; do sleep 0.02; done'
-	grep "somebody is just connected to kf-leased" said
+	grep "a client is connected to kf-leased" said
 	exec {client}>&-
 }
 
-@test "masked, disabled or started meanwhile: told as it is" {
+@test "a unit is masked, disabled or started meanwhile: the message says which" {
 	fake '.units["klipper.service"].enabled = "enabled"'
 	run -0 --separate-stderr kf-service hold -- \
 		sh -c 'jq ".units[].enabled = \"disabled\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
@@ -510,7 +510,7 @@ killed_while() {
 	units klipper.service active
 	run -0 --separate-stderr kf-service hold -- \
 		sh -c 'jq ".units[].active = \"active\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
-	[[ $stderr == *"klipper.service: runs already: somebody has started it meanwhile"* ]]
+	[[ $stderr == *"klipper.service: runs already: somebody started it meanwhile"* ]]
 	[ "$(grep -c StartUnit "$FAKE/calls")" -eq 0 ]
 	[ "$(pending)" = "" ]
 }
@@ -528,19 +528,19 @@ package() {
 }
 
 # bats test_tags=slow
-@test "package: no lease begins while it is replaced, and one that stands refuses that" {
+@test "package: no lease begins during an upgrade, and a lease refuses an upgrade" {
 	echo "kalico-flash@1.service loaded active running" >connected
 	mkdir -p run/leases
 	exec {lock}>run/leases/1000.0
 	flock "$lock"
 	run -1 package prerm upgrade
-	[[ $output == *"somebody is just connected to kf-leased"*"has not ended: try again later"* ]]
+	[[ $output == *"a client is connected to kf-leased"*"has not ended: try again later"* ]]
 	[ "$(head -n 1 asked)" = "stop kalico-flash.socket" ]
 	[ "$(tail -n 1 asked)" = "start kalico-flash.socket" ]
 	exec {lock}>&-
 }
 
-@test "package: what could not be started is tried once more before it is removed" {
+@test "package: a unit that could not be started is tried once more before the package is removed" {
 	: >connected
 	units klipper.service inactive
 	mkdir -p run/restarts
@@ -552,7 +552,7 @@ package() {
 	[ "$(ls run/restarts)" = "" ]
 }
 
-@test "package: what a kf-leased from before there were leases left stopped is started" {
+@test "package: units that an older kf-leased left stopped are started" {
 	units klipper.service inactive
 	mkdir -p run/owed
 	echo active >run/owed/klipper.service
@@ -561,7 +561,7 @@ package() {
 	[ ! -e run/owed ]
 }
 
-@test "nonsense is refused, and changes nothing" {
+@test "malformed requests are refused, and change nothing" {
 	run -0 lease noise 1 150
 	[ "$output" = "['protocol', 'usage']" ]
 	[ "$(calls)" = "" ]
@@ -570,7 +570,7 @@ package() {
 }
 
 # bats test_tags=slow
-@test "a thousand clients: some wait, the others are told, and then everybody is served" {
+@test "a thousand clients: some wait, others get an error, and later all are served" {
 	run -0 lease crowd 1000
 	[[ $output == '{"busy": '*'"held": '* || $output == '{"closed": '* ]]
 	comes_back
@@ -579,7 +579,7 @@ package() {
 }
 
 # bats test_tags=slow
-@test "clients that say nothing are closed" {
+@test "connections of clients that send nothing are closed" {
 	run -0 lease mute 3
 	[ "$output" = "all closed" ]
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2016,SC2154
-# What kf makes of stages that fail, are missing or are stopped.
+# Stages of kf that fail, are missing or are stopped.
 load stages
 
 # stage NAME STATUS: reads its input, complains, ends with STATUS.
@@ -9,7 +9,7 @@ stage() {
 	fake "$1" 'cat >/dev/null; echo "'"$1"': story" >&2; exit '"$2"
 }
 
-@test "a stage fails as a whole: its status is returned, and no later stage starts" {
+@test "a stage fails for all boards: its status is returned, and no later stage starts" {
 	stage kf-config 78
 	alone kf flash --all
 	[ "$status" -eq 78 ]
@@ -31,7 +31,7 @@ kf-config: story" ]
 	[ "${#stderr_lines[@]}" -eq 1 ]
 }
 
-@test "a stage that loses a record has failed, whatever its status" {
+@test "a stage that drops a record has failed, whatever its status" {
 	fake kf-build 'head -n 1'
 	alone kf flash --all
 	[ "$status" -eq 70 ]
@@ -168,7 +168,7 @@ stopped_by() {
 	[ "$(cat "$note/stderr")" = "kf-scan: restored after TERM" ]
 }
 
-@test "a board that the check fails is not built, the others are" {
+@test "a board that fails in kf-flash --check is not built; the others are" {
 	fake kf-check 'jq -c "if .board.key == \"nitehawk\" then .error = {tool: \"kf-flash\",
 		code: \"printing\", message: \"prints\"} else . end"; exit 75'
 	alone kf flash --all

@@ -90,23 +90,24 @@ emergency stop: 75 busy"
 	[[ $stderr == *"octopus-pro: Klippy (process "*") has paused its print of dwell.gcode, 0 % done"* ]]
 }
 
+# bats test_tags=slow
 @test "each recorded state, asked of Moonraker over HTTP, at the port in moonraker.conf" {
 	export MOONRAKER=http
 	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
 	[ "$output" = "$EXPECTED" ]
 }
 
-@test "a Moonraker without its Klippy cannot vouch for one that holds the port" {
+@test "a Moonraker without its Klippy does not answer for another Klippy that has the port" {
 	export MOONRAKER=http
 	run -0 --separate-stderr here 'args=(); MODE=refuse each "$@"' \
 		"klippy not running" "klippy stopped after running"
 	[ "$output" = "klippy not running: 75 printer_unknown
 klippy stopped after running: 75 printer_unknown" ]
-	[[ $stderr == *"pd/comms/klippy.sock: nobody listens there; http://127.0.0.1:"* ]]
+	[[ $stderr == *"pd/comms/klippy.sock: no process listens there; http://127.0.0.1:"* ]]
 	[[ $stderr == *"Klippy Host not connected"* ]]
 }
 
-@test "a Klippy that has stopped is no reason to wait" {
+@test "a Klippy in shutdown does not refuse the flash" {
 	run -0 --separate-stderr here '
 		MODE=refuse klippy "klippy stopped after running"; end; check'
 	[ "$output" = "0 fine" ]
@@ -123,10 +124,11 @@ klippy stopped after running: 75 printer_unknown" ]
 		for state in "ready, idle" cancelled; do edits "$state" idle_timeout.state=Printing; done
 		edits "ready, idle" idle_timeout.state=Printing,print_stats=gone,virtual_sdcard=gone'
 	[ "$output" = $'ready, idle: 75 printing\ncancelled: 75 printing\nready, idle: 75 printing' ]
-	[ "$(grep -c "is running G-code, but not of a file of its own" <<<"$stderr")" = 3 ]
+	[ "$(grep -c "is running G-code that does not come from a file" <<<"$stderr")" = 3 ]
 }
 
-@test "a stream that has paused is not idle, though no file is printed" {
+# bats test_tags=slow
+@test "a paused stream is not idle, although no file is printed" {
 	run -0 --separate-stderr here '
 		for MOONRAKER in "" http; do
 			export MOONRAKER
@@ -136,11 +138,12 @@ klippy stopped after running: 75 printer_unknown" ]
 		MOONRAKER= args=(); edits "ready, idle" pause_resume.is_paused=false'
 	echo "$output $stderr"
 	[ "$(cut -d: -f2 <<<"$output" | uniq -c | xargs)" = "4 75 printing 1 75 busy" ]
-	[ "$(grep -c " has paused, but not a file of its own" <<<"$stderr")" = 4 ]
+	[ "$(grep -c " has paused, but not a print of a file" <<<"$stderr")" = 4 ]
 	[[ $stderr == *CLEAR_PAUSE*"when nothing is printed, end it (kill "* ]]
 }
 
-@test "words and types that we do not know are never idle" {
+# bats test_tags=slow
+@test "unknown states and types are never idle" {
 	run -0 --separate-stderr here 'args=(); edits "ready, idle" print_stats.state=resting idle_timeout.state=Napping \
 		print_stats.state=7 print_stats=null webhooks=gone "print_stats=[1]" \
 		print_stats=gone,virtual_sdcard=gone,idle_timeout=gone'
@@ -158,7 +161,7 @@ klippy stopped after running: 75 printer_unknown" ]
 }
 
 # bats test_tags=slow
-@test "no answer: refused, unless the user's word is --while-unknown" {
+@test "no answer: refused, unless --while-unknown is given" {
 	MODE=silent run -0 --separate-stderr here 'klippy "ready, idle"; check'
 	[ "$output" = "75 printer_unknown" ]
 	[[ $stderr == *"Klippy (process "*") cannot be asked whether it prints: "*"klippy.sock: no answer in time"* ]]
@@ -176,7 +179,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	# Its Moonraker is found in our place, and says idle.
 	MOONRAKER=http PID=812 run -0 --separate-stderr here 'klippy "ready, idle" -v; check'
 	[ "$output" = "75 printer_unknown" ]
-	[[ $stderr == *"speaks of another Klippy, process 812"* ]]
+	[[ $stderr == *"is of another Klippy, process 812"* ]]
 	# Another Klippy has taken our socket's name.
 	run -0 --separate-stderr here '
 		klippy printing; mine=$klippy
@@ -194,7 +197,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$(grep -v ResetFailedUnit "$FAKE/calls")" = $'StopUnit klipper.service replace\nStartUnit klipper.service replace' ]
 }
 
-@test "printing: nothing is stopped or written, whatever the options; a dry run says it" {
+@test "printing: nothing is stopped or written, whatever the options; --dry-run says so too" {
 	run -75 --separate-stderr here '
 		klippy printing; main_process; check --while-unknown
 		records >r; kf-flash -u klipper --dry-run <r | jq -r .error.code
@@ -222,7 +225,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	done
 }
 
-@test "a unit named with -u prints: its board is elsewhere, nothing is stopped" {
+@test "a unit that is named with -u prints on another board: nothing is stopped" {
 	run -75 --separate-stderr here '
 		PORT=/dev/null klippy printing; main_process; records | kf-flash -u klipper'
 	[ "$(jq -r .error.code <<<"$output")" = printing ]
@@ -286,12 +289,12 @@ can_hide() {
 	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check; check --while-unknown; records | kf-flash --while-unknown >out; jq -r .error.code out'
 	[ "$output" = $'75 printer_unknown\n75 busy\nbusy' ]
 	[[ $stderr == *"Klippy (process "*") cannot be asked whether it prints: "*"end it ("*"kill "* ]]
-	[[ $stderr != *"--while-unknown goes on"* ]]
+	[[ $stderr != *"go on with --while-unknown"* ]]
 }
 
 # Outside of containers all use our /dev, where the Klippy that prints has the port's lock.
 # bats test_tags=slow
-@test "hidden Klippy without the port's lock: its configuration tells, else it has not the port" {
+@test "hidden Klippy without the port's lock: its configuration says whether it has the port" {
 	can_hide
 	export UNLOCKED=1
 	MCUS='{"mcu":["/dev/ttyACM0","v1"]}' run -0 --separate-stderr hidden "$H723" -- '
@@ -305,11 +308,11 @@ can_hide() {
 	[ "$output" = $'0 fine\nflashed' ]
 	PORT=/dev/null MODE=silent run -0 --separate-stderr hidden "$H723" -- 'klippy printing; check; check -q'
 	[ "$output" = $'0 fine\n0 fine' ]
-	[ "$(grep -c "asking Klippy (process .*), of another user" <<<"$stderr")" = 1 ]
+	[ "$(grep -c "asking Klippy (process .*), which belongs to another user" <<<"$stderr")" = 1 ]
 }
 
 # bats test_tags=slow
-@test "hidden Klippies that do not answer: all of them have three seconds" {
+@test "hidden Klippies that do not answer: three seconds for all together" {
 	can_hide
 	export UNLOCKED=1
 	PORT=/dev/null MODE=silent run -0 --separate-stderr hidden "$H723" -- '
@@ -323,7 +326,7 @@ can_hide() {
 }
 
 # The number at the lock is that of a process that has the port no more.
-@test "hidden Klippy: the port's lock is taken and does not tell by whom" {
+@test "hidden Klippy: the port is locked, and /proc does not say by which process" {
 	can_hide
 	HANDED=1 run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; check'
 	[ "$output" = "75 printer_unknown" ]
@@ -334,7 +337,7 @@ can_hide() {
 
 # A container may have a device node of its own: no lock of its meets ours.
 # bats test_tags=slow
-@test "hidden Klippy in a container: unknown, unless it has other ports" {
+@test "hidden Klippy in a container: unknown, unless its configuration has other ports" {
 	local top=/sys/fs/cgroup group id=0123456789abcdef0123456789abcdef
 	can_hide
 	[ ! -d "$top/systemd" ] || top+=/systemd
@@ -346,7 +349,7 @@ can_hide() {
 	run -0 --separate-stderr hidden "$H723" -- 'klippy printing -v; enter; check; check --while-unknown; end'
 	[ "$output" = $'75 printer_unknown\n0 fine' ]
 	[[ $stderr == *"/dev/ttyACM0 may be in use by Klippy (Docker container 0123456789ab, process "* ]]
-	[[ $stderr == *"stop it (docker stop 0123456789ab), then try again; --while-unknown goes on"* ]]
+	[[ $stderr == *"stop it (docker stop 0123456789ab), then try again; or go on with --while-unknown"* ]]
 	# Klippy may call the port by any name in there. A link of udev's means the same for all.
 	for name in /dev/ttyACM7 /dev/printer /dev/serial/by-id/usb-Klipper_rp2040_gone-if00; do
 		MCUS="{\"mcu\":[\"$name\",\"v1\"]}" run -0 --separate-stderr hidden "$H723" -- 'klippy printing; enter; check; end'
@@ -364,14 +367,14 @@ can_hide() {
 	rmdir --ignore-fail-on-non-empty "$top/docker"
 }
 
-@test "hidden Klippy with the locks of other ports: another printer, which stops nobody" {
+@test "hidden Klippy with the locks of other ports: it is another printer and refuses nothing" {
 	can_hide
 	PORT=/dev/ttyACM1 KEY=octopus-pro run -0 --separate-stderr hidden "$H723" "$RP2040" -- '
 		klippy printing -v; check; records | kf-flash | jq -r .flash.result'
 	[ "$output" = $'0 fine\nflashed' ]
 }
 
-@test "hidden Klippy: nothing that only names klippy.py is taken for one" {
+@test "hidden Klippy: a process that only names klippy.py is not a Klippy" {
 	can_hide
 	cat >editor.py <<-'END'
 		import ctypes, signal
@@ -387,7 +390,7 @@ can_hide() {
 }
 
 # bats test_tags=slow
-@test "hidden Klippy: kf-doctor says what it does, and which process it is" {
+@test "hidden Klippy: kf-doctor shows its print state and its process" {
 	can_hide
 	run --separate-stderr hidden "$H723" -- 'klippy printing; echo "$klippy"; kf-doctor --json'
 	[[ $output == *"process ${lines[0]}"*" says that it prints, at $PWD/pd/comms/klippy.sock"* ]]
@@ -395,10 +398,10 @@ can_hide() {
 	[[ $output == *"process ${lines[0]}"*": http://127.0.0.1:"*"start klippy with -a"* ]]
 	MODE=silent run --separate-stderr hidden "$H723" -- 'klippy printing; kf-doctor --json'
 	[[ $output != *"start klippy with -a"* ]]
-	[[ $output == *"its boards are not flashed while it cannot be asked"* ]]
+	[[ $output == *"its boards are not flashed while it does not say whether it prints"* ]]
 }
 
-@test "hidden program that is no Klippy: the port's lock tells, with its process" {
+@test "hidden program that is not Klippy: the port's lock names its process" {
 	can_hide
 	cat >other.py <<-'END'
 		import ctypes, fcntl, os, signal
@@ -416,7 +419,7 @@ can_hide() {
 }
 
 # bats test_tags=slow
-@test "the port's lock is ours while make flash works; flashtool.py has it free" {
+@test "we lock the port while make flash works, and unlock it for flashtool.py" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	# shellcheck disable=SC2016
 	printf 'flash:\n\t@flock -n $(FLASH_DEVICE) true && echo free >%s || echo held >%s; exit 1\n' \
@@ -457,7 +460,7 @@ can_hide() {
 }
 
 # The first kf-flash holds klipper.service and is at the board; the second waits for all of that.
-@test "two kf-flash at once on one board: the second waits for the first, restore included" {
+@test "two kf-flash on one board: the second waits until the first has restored the service" {
 	mkfifo event gate
 	jq ".units[\"klipper.service\"].start = {event: \"$PWD/event\", gate: \"$PWD/gate\"}" \
 		"$FAKE/state.json" >state.new && mv state.new "$FAKE/state.json"
@@ -474,24 +477,24 @@ can_hide() {
 		read -r line <&"$said"; echo "$line"'
 	jq -e 'select(.error.code == "busy")' <<<"${lines[0]}"
 	[ "${lines[1]}" = 75 ]
-	[[ ${lines[2]} == "[Flash] octopus-pro: waiting for process "*", which is at this board" ]]
+	[[ ${lines[2]} == "[Flash] octopus-pro: waiting for another kf-flash (process "*"), which is using this board" ]]
 	[ "$(jq -r .flash.result <<<"${lines[3]}")" = flashed ]
 	[[ ${lines[-1]} == "[Flash] octopus-pro: would leave it alone"* ]]
-	[[ $stderr == *"another kf-flash is at it: process "* ]]
+	[[ $stderr == *"another kf-flash (process "*") is using the board"* ]]
 }
 
 # Root's and a user's have folders of their own; both of this board's ports are one board.
-@test "two kf-flash of two users at one board: the second says that it is busy, for each of its ports" {
+@test "two kf-flash of two users on one board: the second says that it is busy, for each of its ports" {
 	run -75 --separate-stderr sim "$H723" -- '
 		records >r; jq -c ".board.tty = \"/dev/ttyACM1\"" r >>r
 		exec 9</sys/bus/usb/devices/1-1:1.0/1-1-port2; flock 9
 		XDG_STATE_HOME=$PWD/root kf-flash --wait 0.1 <r 9<&-'
-	[[ $(jq -r .error.message <<<"$output" | uniq -c) == *" 2 another kf-flash is at it: process "* ]]
-	[ "$(grep -c "octopus-pro: another kf-flash is at it" <<<"$stderr")" = 2 ]
-	[[ $stderr == *"octopus-pro: waiting for process "*", which is at this board"* ]]
+	[[ $(jq -r .error.message <<<"$output" | uniq -c) == *" 2 another kf-flash"*" is using the board"* ]]
+	[ "$(grep -c "octopus-pro: another kf-flash.* is using the board" <<<"$stderr")" = 2 ]
+	[[ $stderr == *"octopus-pro: waiting for "*", which is using this board"* ]] # in a container no PID
 }
 
-@test "--return-delay: the service comes back so much later than the board" {
+@test "--return-delay: the service starts so many seconds after the board is back" {
 	run -0 --separate-stderr here 'records | kf-flash -u klipper --return-delay 0.5'
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 	[[ $stderr =~ again\ after\ ([0-9]+)\.([0-9])\ s ]]
@@ -512,7 +515,7 @@ can_hide() {
 	done <<-'END'
 		ModemManager|sudo systemctl mask --now ModemManager
 		brltty|sudo apt remove brltty
-		kf-drain|an earlier kf-flash still gives the board the rest of its data, and ends within 5 seconds
+		kf-drain|an earlier kf-flash still sends the board the rest of its data, and ends within 5 seconds
 	END
-	[ "$(jq -r .error.hint <<<"$output")" = "wait for these 5 seconds, then run the same command again" ]
+	[ "$(jq -r .error.hint <<<"$output")" = "wait for 5 seconds, then run the same command again" ]
 }

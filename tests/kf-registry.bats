@@ -2,24 +2,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2016,SC2030,SC2031 # run sets stderr; jq has $ of its own; each test has its own output
 #
-# What kf-config does with the registry: add, list, set, remove, import, export.
+# kf-config's commands for the registry: add, list, set, remove, import, export.
 load two-boards
 
 pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 
-@test "under sudo an empty registry is root's, and it is said" {
+@test "with sudo the empty registry is that of root, and a message says so" {
 	local root=(env)
 	[ "$(id -u)" -eq 0 ] || root=(unshare --map-root-user)
 	"${root[@]}" true 2>/dev/null || skip "not root, and unshare does not work here"
 	run -78 --separate-stderr "${root[@]}" kf-config show octopus
 	[[ $stderr == *"nothing is registered yet: kf add" ]]
 	SUDO_USER=pi run -78 --separate-stderr "${root[@]}" kf-config show octopus
-	[[ $stderr == *"this is root's registry: without sudo, yours is used" ]]
+	[[ $stderr == *"this is the registry of root: without sudo, yours is used" ]]
 	SUDO_USER=root run -78 --separate-stderr "${root[@]}" kf-config show octopus
 	[[ $stderr == *"nothing is registered yet: kf add" ]]
 }
 
-@test "set refuses an MCU that the pattern denies, as add does, and has a way for firmware that lies" {
+@test "set and add refuse an MCU that the pattern contradicts; the hint has a command for a wrong USB name" {
 	two_boards
 	cp "$file" before
 	run -78 --separate-stderr kf-config set octopus mcu=rp2040
@@ -31,7 +31,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run -0 --separate-stderr kf-config set octopus name=Other
 }
 
-@test "set says what a source folder lacks, and keeps it" {
+@test "set saves an incomplete source folder with a warning" {
 	two_boards
 	mkdir -p tree/src && touch tree/src/Kconfig && mkdir empty
 	run -0 --separate-stderr kf-config set octopus klipper_dir="$PWD/nonesuch"
@@ -69,19 +69,19 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		cmp "$file" before
 	}
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
-	refused 78 "every board that is there is registered: octopus" --key=x < <(octopus)
+	refused 78 "all connected boards are registered: octopus" --key=x < <(octopus)
 	refused 78 "the key octopus is registered already" --key=octopus < <(seen rp2040 AAAA1111 1-1)
 	refused 64 "not a valid key" --key='../x' < <(seen rp2040 AAAA1111 1-1)
-	refused 78 "x would be the same board as nitehawk" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
-	refused 78 "x would be the same board as nitehawk" --key=x \
+	refused 78 "x and nitehawk would be the same board" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
+	refused 78 "x and nitehawk would be the same board" --key=x \
 		--pattern='usb-CanBoot_rp2040_e661ac8863389c27*' </dev/null
-	refused 78 "2 boards could be meant, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
+	refused 78 "2 boards can be registered, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
 	refused 64 "usb_port: \"7\" is not a USB port" --key=x --port=7 </dev/null
 	refused 64 "flash_method: \"dfu\" is not" --key=x --flash-method=dfu < <(seen rp2040 AAAA1111 1-1)
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
-	refused 78 "would not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
+	refused 78 "could not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
 	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
@@ -91,7 +91,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	refused 78 "$file: line 2, column 0" --key=x < <(seen rp2040 AAAA1111 1-1)
 }
 
-@test "add without a terminal proposes what it would propose on one" {
+@test "add without a terminal: the error has the values that it would propose" {
 	run -64 --separate-stderr filter add --port=1-1.2 --name=Têtière < <(seen stm32h723xx AAAA1111 1-1.2)
 	[[ $stderr == *"give them: --key=tetiere --name=\"Têtière\" --mcu=stm32h723" ]]
 	run -64 --separate-stderr filter add < <(seen stm32h723xx AAAA1111 1-1.2)
@@ -104,17 +104,17 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ ! -e "$file" ]
 }
 
-@test "add makes no twin on a USB port, and says what is registered for later" {
+@test "add refuses a second board on a USB port, and says if a board is registered for later" {
 	three() { filter add --key="$1" --name=N --mcu=stm32h723 --port="$2"; }
 	seen stm32h723xx AAAA1111 1-1.3 | filter add -q --key=a --name=A --mcu=stm32h723 >/dev/null
 	cp "$file" before
 	run --separate-stderr three b 1-1.3 < <(seen stm32h723xx AAAA1111 1-1.3)
 	[ "$status" -eq 78 ]
 	[ "$stderr" = "kf-config: the board on USB port 1-1.3 is a, registered already
-  for another board on that port, first: kf remove a" ]
+  to register another board on that port, first: kf remove a" ]
 	run --separate-stderr three b 1-1.3 </dev/null
 	[ "$status" -eq 78 ]
-	[ "$stderr" = "kf-config: b would be the same board as a (USB port 1-1.3)
+	[ "$stderr" = "kf-config: b and a would be the same board (USB port 1-1.3)
   if a is plugged in elsewhere now: kf set a usb_port=PORT" ]
 	cmp "$file" before
 	run --separate-stderr three b 1-9 </dev/null
@@ -122,10 +122,10 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$stderr" = "[Config] b: N (stm32h723) is registered for later: it is not plugged in" ]
 	run --separate-stderr kf-config set a usb_port=1-9
 	[ "$status" -eq 78 ]
-	[[ $stderr == *"a would be the same board as b (USB port 1-9)"* ]]
+	[[ $stderr == *"a and b would be the same board (USB port 1-9)"* ]]
 }
 
-@test "add one of several, one that is away, one without a serial, one in DFU" {
+@test "add: one of several boards, one that is unplugged, one without a serial number, one in DFU" {
 	two() { seen rp2040 AAAA1111 1-1 && seen rp2040 BBBB2222 1-2; }
 	quiet() { filter add -q --name=N "$@" >/dev/null; }
 	two | quiet --key=b --mcu=rp2040 --port=1-2
@@ -138,7 +138,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$status" -eq 0 ]
 	[[ $stderr == *"right: it shows no serial number: leave it on USB port 2-2"* ]]
 	run -0 --separate-stderr filter add --key=shared --name=N --mcu=stm32f446 --port=2-3 < <(seen stm32f446xx 12345 2-3)
-	[[ $stderr == *"shared: the serial number that it shows is not its own: leave it on USB port 2-3"* ]]
+	[[ $stderr == *"shared: it has no serial number of its own: leave it on USB port 2-3"* ]]
 	kf-config remove --yes shared >/dev/null
 	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
 		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
@@ -153,7 +153,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 [null,"3-1"]' ]
 }
 
-@test "add asks, the first time also where things are" {
+@test "add asks for values, the first time also for the source folders" {
 	need pty
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
 	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
@@ -180,7 +180,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	mkdir "$HOME/other"
 	rm "$file"
 	run terminal 'kf-config add <in >out' 'Name.*: ' '\x1b[A\r' 'control characters.*Name.*: ' 'Up\r' 'Key.*: ' '\r' \
-		'MCU \[stm32h723\]: ' 'rp2040\r' 'it is stm32h723.*MCU \[stm32h723\]: ' '\r' \
+		'MCU \[stm32h723\]: ' 'rp2040\r' 'says stm32h723.*MCU \[stm32h723\]: ' '\r' \
 		'source folder.*: ' "$HOME/other\r" 'no src/Kconfig' '' 'Katapult.*: ' '\r' 'method.*: ' '\r'
 	[ "$status" -eq 0 ]
 	[ "$(jq -c '.devices.up | [.name, .mcu]' "$file")" = '["Up","stm32h723"]' ]
@@ -190,7 +190,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	cmp "$file" before
 }
 
-@test "nobody reads any more: ended by SIGPIPE, without a word" {
+@test "the reader closes the pipe: ended by SIGPIPE, without a message" {
 	two_boards
 	for command in list "list --table" "show octopus" export; do
 		# shellcheck disable=SC2086
@@ -219,7 +219,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run --separate-stderr kf-config set octopus flash_method= flashable= usb_port= klipper_dir=
 	[ "$(jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
 	run -78 --separate-stderr kf-config show octopsu
-	[ "${stderr_lines[1]}" = "  did you mean octopus? registered are: octopus, nitehawk" ]
+	[ "${stderr_lines[1]}" = "  did you mean octopus? the registered boards: octopus, nitehawk" ]
 	run --separate-stderr kf-config show octopus --table
 	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
 	cp "$file" before
@@ -248,7 +248,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		# shellcheck disable=SC2086
 		run --separate-stderr kf-config remove octopus --yes $both
 		[ "$status" -eq 64 ]
-		[ "${stderr_lines[0]}" = "kf-config: --keep-config and --delete-config exclude each other" ]
+		[ "${stderr_lines[0]}" = "kf-config: --keep-config and --delete-config cannot be used together" ]
 	done
 	[ -e "$ours/configs/octopus/.config" ]
 	run terminal 'kf-config remove octopus >out' 'Remove octopus\? \[y/N\] ' '\r'
@@ -274,7 +274,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$status" -eq 78 ]
 }
 
-@test "export and import carry boards and configurations" {
+@test "export writes the boards; import reads boards and configurations" {
 	two_boards
 	saved octopus "${h723[@]}"
 	run --separate-stderr kf-config export
@@ -295,10 +295,10 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	cp "$file" before
 	run --separate-stderr kf-config import "$HOME/usb/devices.json"
 	[ "$status" -eq 78 ]
-	[[ $stderr == *"octopus is registered here with other values"* ]]
+	[[ $stderr == *"octopus is registered here already, with other values"* ]]
 	echo '{"devices": {"twin": {"mcu": "rp2040", "serial_pattern": "usb-katapult_rp2040_E661*"}}}' >twin
 	run --separate-stderr kf-config import twin
-	[[ $status -eq 78 && $stderr == *"twin would be the same board as nitehawk"* ]]
+	[[ $status -eq 78 && $stderr == *"twin and nitehawk would be the same board"* ]]
 	run --separate-stderr kf-config import nonesuch
 	[ "$status" -eq 74 ]
 	cmp "$file" before
@@ -309,7 +309,7 @@ kconfig() { # FILE MCU
 	printf '# Automatically generated\nCONFIG_LOW_LEVEL_OPTIONS=y\nCONFIG_MCU="%s"\n# CONFIG_CAN is not set\n' "$2" >"$1"
 }
 
-@test "the Python tool's registry is found where it lies, below its checkout" {
+@test "the Python tool's registry is found below its checkout" {
 	need pty
 	mkdir -p "$HOME/kalico-flash/kflash"
 	echo '{"global": {}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
@@ -326,7 +326,7 @@ kconfig() { # FILE MCU
 	[[ $output != *"~/kalico-flash"* ]]
 }
 
-@test "the Python tool's folder: its configurations are where ours are" {
+@test "the Python tool's folder is ours: its configurations are used" {
 	mkdir kalico-flash
 	echo '{"global": {"klipper_dir": "~/kalico"}, "devices": {"octopus-pro": {"name": "Octopus Pro v1.1", "mcu": "stm32h723",
 		"serial_pattern": "'$pattern'*", "flash_method": null}}}' >kalico-flash/devices.json
@@ -338,14 +338,14 @@ kconfig() { # FILE MCU
 	[ "$(jq -r .saved_config.path <<<"$output")" = "$ours/configs/octopus-pro/.config" ]
 }
 
-@test "a byte order mark is no part of a list" {
+@test "a byte order mark before devices.json is ignored" {
 	printf '\xef\xbb\xbf{"devices": {"octopus-pro": {"name": "O", "mcu": "stm32h723", "serial_pattern": "%s*"}}}' \
 		"$pattern" >devices.json
 	run -0 kf import devices.json
 	[ "$(jq -c .devices <<<"$output")" = '["octopus-pro"]' ]
 }
 
-@test "a file that is no devices.json is refused, and nothing is written" {
+@test "import refuses a file that is not a devices.json, and writes nothing" {
 	refused() { # STATUS PATH MESSAGE
 		run "-$1" --separate-stderr kf import "$2"
 		[[ $output == "" && $stderr == *"$3"* ]]

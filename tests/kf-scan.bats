@@ -84,7 +84,7 @@ field() {
 	[ "$(field '.board | .key, .mode, .mcu')" = "null rp2boot rp2040" ]
 }
 
-@test "a bootloader without a tty is the board that was last on its port, if the MCU fits" {
+@test "a bootloader without a tty is taken for the board that was last on its port, if the MCU fits" {
 	registry <<<'{"devices": {"octopus-pro": {"mcu": "stm32h723", "usb_port": "1-1.2"}}}'
 	rom() { # IDS PORT
 		mocked kf-sim --board "rom=$1,mode=dfu,port=$2" -- kf-scan -q |
@@ -100,7 +100,7 @@ field() {
 	[ "$(jq -r 'select(.board.connected).board | [.mode, .tty] | join(" ")' <<<"$output")" = "other /dev/ttyACM0" ]
 }
 
-@test "the USB names of every firmware are read; other devices are no boards" {
+@test "the USB names of every firmware are known; other devices are not boards" {
 	scan names -- --json
 	[ "$status" -eq 0 ]
 	valid_records <<<"$output"
@@ -125,7 +125,7 @@ field() {
 		"toolhead rp2040 stm32f446xx /dev/ttyACM11 null null" ]
 }
 
-@test "converters without a serial are told apart by their ports; the link belongs to one of them" {
+@test "two converters without a serial number: each is known by its port, one has the by-id link" {
 	registry <<<'{"devices": {
 		"left": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.2"},
 		"right": {"serial_pattern": "usb-1a86_USB_Serial-if00-port0*", "usb_port": "1-4.1"}}}'
@@ -205,7 +205,7 @@ field() {
 		"[null,null] [null,null] [${lines[0]},\"bash\"] [null,null]" ]
 }
 
-@test "--all adds the registered boards that are not there" {
+@test "--all adds the registered boards that are not connected" {
 	scan octopus-klipper -- --all
 	[ "$status" -eq 0 ]
 	valid_records <<<"$output"
@@ -272,7 +272,7 @@ field() {
 	scan octopus-klipper -- --wait=0 --device nitehawk
 	[ "$status" -eq 75 ]
 	[ "$output" = "" ]
-	[[ "$stderr" == *"nitehawk has not appeared within 0 s"* ]]
+	[[ "$stderr" == *"nitehawk was not connected within 0 s"* ]]
 }
 
 @test "--wait returns when the board is plugged in" {
@@ -281,7 +281,7 @@ field() {
 	[ "$(field '.board | .key, .mode')" = "nitehawk katapult" ]
 }
 
-@test "--follow reports boards that come and go, until a signal" {
+@test "--follow reports boards that are plugged in or unplugged, until a signal" {
 	run -143 --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
 		-octopus-klipper.umockdev out +octopus-katapult.umockdev out \
 		-octopus-katapult.umockdev out +octopus-dfu.umockdev out -octopus-dfu.umockdev out \
@@ -305,7 +305,7 @@ field() {
 	[ "$(field '.board.tty, .error.code')" = "/dev/ttyACM1 null /dev/ttyACM8 ambiguous" ]
 }
 
-@test "--follow ends when nobody reads any more" {
+@test "--follow ends when the reader closes the pipe" {
 	run -0 --separate-stderr hotplug octopus-klipper.umockdev out close -- kf-scan --follow -q
 	[ "$stderr" = "" ]
 }
@@ -356,7 +356,7 @@ field() {
 	[ "$status" -ne 0 ]
 }
 
-@test "--ports lists where boards are, registry or not" {
+@test "--ports lists the ports of all boards, registered or not" {
 	registry <<<'{'
 	run --separate-stderr mocked kf-sim --board mcu=rp2040,serial=E6605481DB318C34,port=1-1.3 \
 		--board mode=dfu,port=1-1.4 -- kf-scan --ports
@@ -395,7 +395,7 @@ field() {
 
 # shellcheck disable=SC2016 # the inner shell has $ of its own
 # The kernel removes the attributes of a device that leaves one by one. strace makes each open(2) slow.
-@test "a board that leaves while it is read is shown whole or not at all" {
+@test "a board that is unplugged during the scan is shown with all members or not at all" {
 	case $KF_BUILD in *address*) skip "a sanitizer refuses strace" ;; esac
 	need pty
 	run -0 --separate-stderr kf-sim -b mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2,reenum_ms=100 \

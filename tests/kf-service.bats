@@ -31,7 +31,7 @@ fake() {
 	mv state.new "$FAKE/state.json"
 }
 
-# What was asked of systemd.
+# The calls that systemd got.
 calls() {
 	cat "$FAKE/calls"
 }
@@ -67,7 +67,7 @@ wait_status() {
 	[ "$(calls)" = "" ]
 }
 
-@test "status: JSON Lines in a pipe, a table when asked for" {
+@test "status: JSON Lines in a pipe, a table with --table" {
 	units klipper.service active klipper@2.service inactive
 	fake '.units["klipper.service"] += {"pid": 812, "enabled": "enabled"}'
 	run -0 --separate-stderr kf-service status -u klipper -u klipper@2 -u klipper-nothing
@@ -96,7 +96,7 @@ wait_status() {
 }
 
 # bats test_tags=slow
-@test "hold: that Klippy is ready is Klippy's word" {
+@test "hold: the message that Klippy is ready comes from Klippy" {
 	mkdir comms config
 	said() { # STATE [EDIT]: at the end of a hold of a unit whose process is such a Klippy
 		local klippy
@@ -125,7 +125,7 @@ wait_status() {
 	[ "$(active)" = active ]
 }
 
-@test "hold: started means active, whatever the job says" {
+@test "hold: started means that the unit is active, whatever the result of the job" {
 	fake '.units["klipper.service"].start = {"then": "failed"}'
 	run -71 --separate-stderr kf-service hold -- true
 	[[ $stderr == *"klipper.service cannot be started: it is failed"* ]]
@@ -139,7 +139,7 @@ wait_status() {
 	grep "ResetFailedUnit klipper.service" "$FAKE/calls"
 }
 
-@test "no such unit: said before anything is stopped, with those there are" {
+@test "no such unit: an error before anything is stopped, with the units that exist" {
 	units klipper-1.service active moonraker.service inactive other.service active
 	run -1 --separate-stderr kf-service hold -u klipper-1 -u klipper touch ran
 	[[ $stderr == *"klipper.service: there is no such unit"*"klipper-1.service, moonraker.service"* ]]
@@ -154,26 +154,26 @@ wait_status() {
 	[ ! -e ran ]
 }
 
-@test "no kf-leased: 77, the command that starts it, and nothing runs" {
+@test "no kf-leased: status 77, the command that starts it; COMMAND does not run" {
 	export KF_LEASE_SOCKET=$PWD/nothing
 	run -77 --separate-stderr kf-service hold -- touch ran
-	[[ $stderr == *"services cannot be held: kf-leased is not there ($PWD/nothing: No such file or directory)"* ]]
+	[[ $stderr == *"services cannot be held: kf-leased does not run ($PWD/nothing: No such file or directory)"* ]]
 	[[ $stderr == *"sudo systemctl enable --now kalico-flash.socket"*"sudo make install"*"--no-service"* ]]
 	[ ! -e ran ]
 	[ "$(active)" = active ]
 	run -0 kf-service status
 	/usr/bin/python3 "$KF_TESTS/schema.py" "$KF_TESTS/../lib/systemd/kf-service.schema.json" <<<"$output"
-	[ "$(jq -r .refused <<<"$output")" = "services cannot be held: kf-leased is not there ($PWD/nothing: No such file or directory)" ]
+	[ "$(jq -r .refused <<<"$output")" = "services cannot be held: kf-leased does not run ($PWD/nothing: No such file or directory)" ]
 }
 
-@test "no systemd at all: said, and nothing runs" {
+@test "no systemd: an error, and COMMAND does not run" {
 	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent
 	run -1 --separate-stderr kf-service status
-	[[ $stderr == *"no systemd to talk to: the system bus cannot be reached: No such file"*"--no-service"* ]]
+	[[ $stderr == *"cannot connect to systemd: the system bus cannot be reached: No such file"*"--no-service"* ]]
 }
 
 # bats test_tags=slow
-@test "systemd does not answer: 75 at the deadline, the unit is given back" {
+@test "systemd does not answer: 75 at the deadline, the unit is started again" {
 	fake '.silent = ["StopUnit"]'
 	run -75 --separate-stderr kf-service hold -t 1 -- touch ran
 	[ ! -e ran ]
@@ -200,13 +200,13 @@ wait_status() {
 	[ "$(active)" = active ]
 }
 
-@test "hold -q: nothing but the command's own" {
+@test "hold -q: only the output of the command" {
 	run -0 --separate-stderr kf-service hold -q -- echo hello
 	[ "$output" = hello ]
 	[ "$stderr" = "" ]
 }
 
-@test "hold: two units in order, one named twice once" {
+@test "hold: two units in order; a unit that is named twice is stopped once" {
 	units klipper.service active moonraker.service reloading
 	run -0 --separate-stderr kf-service hold -u klipper -u moonraker -u klipper.service true
 	[ "$(calls)" = "StopUnit klipper.service replace
@@ -215,7 +215,7 @@ StartUnit klipper.service replace
 StartUnit moonraker.service replace" ]
 }
 
-@test "hold: what did not run is left alone" {
+@test "hold: a unit that did not run is left alone" {
 	units klipper.service inactive klipper-2.service failed moonraker.service active
 	run -0 --separate-stderr kf-service hold -u klipper -u klipper-2 -u moonraker -- true
 	[ "$(calls)" = $'StopUnit moonraker.service replace\nStartUnit moonraker.service replace' ]
@@ -225,7 +225,7 @@ StartUnit moonraker.service replace" ]
 }
 
 # bats test_tags=slow
-@test "hold: a unit on its way down is waited for, not given back; one on its way up is, once it runs" {
+@test "hold: a stopping unit is waited for and stays stopped; a starting unit is waited for and comes back" {
 	units klipper.service deactivating
 	background kf-service hold -- true
 	ends_by_itself klipper.service
@@ -245,7 +245,7 @@ StartUnit moonraker.service replace" ]
 	[ ! -e ran ]
 }
 
-@test "hold: a unit that has crashed and is about to run again is given back" {
+@test "hold: a crashed unit that systemd will restart is started again" {
 	units klipper.service deactivating
 	background kf-service hold -- true
 	ends_by_itself klipper.service active
@@ -255,7 +255,7 @@ StartUnit moonraker.service replace" ]
 }
 
 # bats test_tags=slow
-@test "hold: what could not be started again is not stopped" {
+@test "hold: a unit that could not be started again is not stopped" {
 	for odd in '.load = "masked"' '.load = "not-found"' '.transient = true' '.can_start = false'; do
 		units klipper-2.service active klipper.service active
 		fake ".units[\"klipper.service\"]$odd"
@@ -266,7 +266,7 @@ StartUnit moonraker.service replace" ]
 	[ "$(calls)" = "" ]
 }
 
-@test "hold: stopping the second fails, the first is started again" {
+@test "hold: the second unit cannot be stopped, the first is started again" {
 	units klipper.service active moonraker.service active
 	fake '.units["moonraker.service"].stop = {"result": "failed", "then": "active"}'
 	run -1 --separate-stderr kf-service hold -u klipper -u moonraker -- touch ran
@@ -276,7 +276,7 @@ StartUnit moonraker.service replace" ]
 	[ "$(active moonraker.service)" = active ]
 }
 
-@test "hold: started by somebody else in between" {
+@test "hold: somebody else starts the unit meanwhile" {
 	run -0 kf-service hold -- bash -c \
 		'jq ".units[].active = \"active\"" "$FAKE/state.json" >n; mv n "$FAKE/state.json"'
 	[ "$(active)" = active ]
@@ -284,7 +284,7 @@ StartUnit moonraker.service replace" ]
 }
 
 # bats test_tags=slow
-@test "hold: not started again is 71 whatever the command did, the last line says what to type" {
+@test "hold: a unit is not started again: status 71 whatever the command did; the last line has the command to type" {
 	units klipper.service active moonraker.service active
 	fake '.units[].start = {"result": "failed", "then": "failed"}'
 	for command in true false "sh -c 'kill -9 \$\$'"; do
@@ -306,7 +306,7 @@ StartUnit moonraker.service replace" ]
 	[ "$(calls)" = "" ]
 }
 
-@test "hold: the program cannot be executed, the unit is given back" {
+@test "hold: the program cannot be executed, the unit is started again" {
 	printf '#!/nonexistent/interpreter\n' >script
 	chmod +x script
 	run -74 --separate-stderr kf-service hold -- ./script
@@ -320,7 +320,7 @@ StartUnit moonraker.service replace" ]
 }
 
 # bats test_tags=slow
-@test "hold: INT, TERM, HUP and QUIT reach the command, then all is as before" {
+@test "hold: INT, TERM, HUP and QUIT reach the command, then the units are started again" {
 	for sig in INT TERM HUP QUIT; do
 		background kf-service hold -- sh -c 'echo up >up; exec sleep infinity'
 		read -r -t 20 _ <>up
@@ -332,7 +332,7 @@ StartUnit moonraker.service replace" ]
 	done
 }
 
-@test "hold: a command that ends well after a signal, it was a signal all the same" {
+@test "hold: a command gets a signal and ends with 0: the status is that of the signal" {
 	background kf-service hold -- bash -c 'trap "echo bye; exit 0" TERM; echo up >up; read -r <>down'
 	read -r -t 20 _ <>up
 	send_signal TERM "$pid"
@@ -353,7 +353,7 @@ StartUnit moonraker.service replace" ]
 	[ "$(active)" = active ]
 }
 
-@test "hold: what the caller ignores is ignored" {
+@test "hold: a signal that the caller ignores is ignored" {
 	(
 		trap "" HUP
 		exec kf-service hold -- sh -c 'echo up >up; read -r _ <down' 3>&-
@@ -366,7 +366,7 @@ StartUnit moonraker.service replace" ]
 	[ "$status" -eq 0 ]
 }
 
-@test "hold: a signal while the unit stops, no command, the unit is started again" {
+@test "hold: a signal while the unit stops: the command does not run, the unit is started again" {
 	fake '.units["klipper.service"].stop |= {"event": "'"$PWD/event"'", "gate": "'"$PWD/gate"'"}'
 	background kf-service hold -- touch ran
 	read -r -t 20 _ <>event
@@ -420,7 +420,7 @@ StartUnit moonraker.service replace" ]
 	[ "$(active)" = active ]
 }
 
-@test "hold: the terminal is closed, the command hears of it" {
+@test "hold: the terminal is closed: the command gets SIGHUP" {
 	need pty
 	run -0 /usr/bin/python3 - <<-'END'
 		import os, pty, signal
@@ -449,7 +449,7 @@ hold_over_lost_bus() {
 	wait_status
 }
 
-@test "hold: the bus is lost and comes back meanwhile" {
+@test "hold: the D-Bus connection is lost meanwhile, and comes back" {
 	hold_over_lost_bus start_systemd "$PWD/bus"
 	stop_systemd
 	[ "$status" -eq 0 ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154 # run sets stderr
 #
 # The simulated board as a client sees it, through /dev, /sys and udev's events. The client
 # (tests/sim/client.py) is Python and knows nothing of our library.
@@ -45,13 +46,13 @@ teardown() {
 	[ "$status" -eq 143 ]
 }
 
-@test "a command that is not there" {
+@test "a command that does not exist" {
 	run -127 --separate-stderr kf-sim -- kf-no-such-command
 	[ "$status" -eq 127 ]
 	[[ $stderr == *kf-no-such-command* ]]
 }
 
-@test "a signal is passed on, and the board goes with the command" {
+@test "a signal is passed on, and the board is removed when the command ends" {
 	mkfifo "$BATS_TEST_TMPDIR/ready"
 	kf-sim --board mcu=rp2040 -- bash -c '
 		trap "exit 7" TERM
@@ -79,7 +80,7 @@ teardown() {
 	[ "$status" -eq 74 ]
 }
 
-@test "two boards cannot be on one port" {
+@test "two boards on one port are an error" {
 	run --separate-stderr kf-sim --board port=1-1 --board port=1-1 -- true
 	[ "$status" -ne 0 ]
 	[[ $stderr == *"USB port 1-1 has a device already"* ]]
@@ -132,7 +133,7 @@ pci-0000:00:14.0-usb-0:4:1.0-port0" ]
 Klipper stm32h723xx v1.2.3-4-gabcdef0" ]
 }
 
-@test "1200 baud, Katapult, and back" {
+@test "1200 baud starts Katapult, and Katapult starts the firmware" {
 	run sim mcu=stm32h723xx -- '
 		client touch /dev/ttyACM0
 		client wait $katapult
@@ -146,7 +147,7 @@ Klipper stm32h723xx v1.2.3-4-gabcdef0" ]
 	[ "${lines[2]}" = "Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 }
 
-@test "a client that has the port open sees the board leave" {
+@test "a client that has the port open notices that the board leaves" {
 	run sim mcu=stm32h723xx,mode=katapult -- '
 		coproc client gone /dev/ttyACM0
 		exec {from}<&${COPROC[0]}
@@ -195,7 +196,7 @@ katapult rp2040 /dev/ttyACM1 1-1.4" ]
 ../../ttyACM1" ]
 }
 
-@test "no bootloader: the ROM's, or nothing" {
+@test "no Katapult: the ROM bootloader, or no device" {
 	run sim mcu=stm32f446xx,katapult=none,port=1-1 mcu=lpc1768,katapult=none,port=1-2 -- '
 		client touch /dev/ttyACM1
 		client touch /dev/ttyACM0
@@ -217,7 +218,7 @@ katapult rp2040 /dev/ttyACM1 1-1.4" ]
 	[ "${lines[2]}" = silence ]
 }
 
-@test "a frame in two parts, a wedge, and no way out but a reset" {
+@test "a frame in two parts wedges Katapult until a reset" {
 	run sim mode=katapult -- 'client send /dev/ttyACM0 01881100f1 7c9903 0188110000009903 $CONNECT'
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = silence ]
@@ -226,7 +227,7 @@ katapult rp2040 /dev/ttyACM1 1-1.4" ]
 	[ "${lines[3]}" = silence ]
 }
 
-@test "ModemManager's kind of probe wedges Katapult, not Klipper" {
+@test "a probe such as ModemManager's wedges Katapult, not Klipper" {
 	run sim mode=katapult -- 'client send /dev/ttyACM0 08100100285e9f7e $CONNECT'
 	[ "$output" = "0188f10068959903
 silence" ]
@@ -235,7 +236,7 @@ silence" ]
 	[ "$output" = "Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 }
 
-@test "a CONNECT reply of 64 bytes waits for the next" {
+@test "a CONNECT answer of 64 bytes is sent with the next answer" {
 	run sim mode=katapult,katapult=v0.0.1-109-g902f335ab -- 'client send /dev/ttyACM0 $CONNECT $CONNECT'
 	[ "${lines[0]}" = silence ]
 	[ "${#lines[1]}" -eq 256 ]
@@ -257,13 +258,13 @@ Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 	[[ $stderr == *"$state"* ]]
 }
 
-@test "nobody but the client holds the port" {
+@test "only the client has the port open" {
 	run sim mcu=stm32h723xx -- '
 		for fd in /proc/$PPID/fd/*; do readlink $fd; done | grep "/dev/pts/[0-9]" || echo none' # not its own end, /dev/pts/ptmx in a container
 	[ "$output" = none ]
 }
 
-@test "plugged and pulled by hand" {
+@test "COMMAND can plug and unplug a board" {
 	run sim mcu=stm32h723xx,off port=1-1.4,mode=katapult -- '
 		hand() {
 			echo "$*" >$KF_SIM_CONTROL
@@ -316,7 +317,7 @@ Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 	[ "$output" = "1d50 606f Klipper stm32h723xx $SERIAL" ]
 }
 
-@test "it leaves as a device without a serial port" {
+@test "the board leaves its firmware as a device without a serial port" {
 	run sim mcu=stm32h723xx,leave_as=device -- '
 		client touch /dev/ttyACM0
 		cd /sys/bus/usb/devices

@@ -33,7 +33,7 @@ load stages
 	[ "$(keys_in kf-flash)" = "nitehawk octopus-pro" ]
 }
 
-@test "a key that is not registered stops all" {
+@test "a key that is not registered: no board is flashed" {
 	fake kf-scan '[[ $* == *octopus-pro ]] && cat "$note/records.jsonl" && exit
 		echo "kf-scan: nitehwk: not registered" >&2; exit 78'
 	alone kf flash octopus-pro nitehwk
@@ -94,11 +94,11 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-config
 }
 
-@test "only boards that are not registered: the hint is kf add" {
+@test "only unregistered boards are connected: the hint is kf add" {
 	board '' '.board.key = null | .board.by_id = "/dev/serial/by-id/usb-Klipper_x-if00"' >"$note/records.jsonl"
 	alone kf flash --all
 	[ "$status" -eq 78 ]
-	[ "${stderr_lines[0]}" = "kf: usb-Klipper_x-if00 is connected, but no registered board is" ]
+	[ "${stderr_lines[0]}" = "kf: usb-Klipper_x-if00 is connected, but it is not registered" ]
 	[ "${stderr_lines[1]}" = "  register it with kf add" ]
 	run ! ran kf-config
 }
@@ -111,7 +111,7 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-config
 }
 
-@test "options go to the stages that take them" {
+@test "options are passed to the stages that know them" {
 	alone kf flash octopus-pro --menuconfig -j4 --klipper-dir /k --build-timeout=9 --method make_flash \
 		--no-fallback --no-service -n -u a -u b --flash-timeout 7 --json -q --katapult-dir /c \
 		--return-timeout 5 --while-unknown --accept-drift
@@ -123,7 +123,7 @@ toolhead             skipped    not connected" ]
 	[ "$(cat "$note/kf-check.argv")" = "--check --json --method make_flash --no-service --unit a --unit b --quiet --while-unknown" ]
 }
 
-@test "an option that no stage of the command takes is a mistake" {
+@test "an option that no stage of the command knows is an error" {
 	alone kf build octopus-pro --no-service
 	[ "$status" -eq 64 ]
 	[ "${stderr_lines[0]}" = "kf: build takes no --no-service" ]
@@ -147,7 +147,7 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-scan
 }
 
-@test "a word of very many letters" {
+@test "a very long word on the command line" {
 	alone kf flash octopus-pro "-$(printf 'q%.0s' {1..500})"
 	[ "$status" -eq 0 ]
 	[ "$(wc -w <"$note/kf-flash.argv")" -eq 500 ]
@@ -208,7 +208,7 @@ toolhead             skipped    not connected" ]
 	[ "$status" -eq 69 ]
 }
 
-@test "with --all menuconfig opens for no board that has a configuration" {
+@test "--all: menuconfig does not open for boards that have a configuration" {
 	for words in "flash --all" "build --all"; do
 		rm -f "$note"/kf-*
 		# shellcheck disable=SC2086
@@ -218,7 +218,7 @@ toolhead             skipped    not connected" ]
 	[ "$(cat "$note/kf-config.argv")" = --saved ]
 }
 
-@test "kf add gives the connected boards to kf-config" {
+@test "kf add passes the connected boards to kf-config" {
 	board '' '.board.key = null' >"$note/records.jsonl"
 	alone kf add --key nitehawk --name 'My board'
 	[ "$status" -eq 0 ]
@@ -227,7 +227,7 @@ toolhead             skipped    not connected" ]
 	[ "$(keys_in kf-config)" = null ]
 }
 
-@test "kf add needs no board for its help, or where the pattern is given" {
+@test "kf add needs no board for --help, or with --pattern" {
 	alone kf add --key a --help </dev/null
 	alone kf add --key a --pattern='usb-Klipper_*' </dev/null
 	[ "$status" -eq 0 ]
@@ -275,7 +275,7 @@ add" ]
 	fake kf-other ''
 	alone kf --json list
 	[ "$status" -eq 64 ]
-	[ "${stderr_lines[0]}" = "kf: list is a command: it comes first" ]
+	[ "${stderr_lines[0]}" = "kf: list is a command: put it before all options" ]
 	[ "${stderr_lines[1]}" = "  kf list --json" ]
 	alone kf -n build octopus-pro
 	[ "${stderr_lines[1]}" = "  kf build -n octopus-pro" ]
@@ -400,7 +400,7 @@ add" ]
 	registry <<<'{}'
 	file=$XDG_CONFIG_HOME/kalico-flash/devices.json
 	SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" kf show
-	[ "$stderr" = "[Registry] with sudo, this is root's registry, $file: without it, that of nobody is used" ]
+	[ "$stderr" = "[Registry] with sudo, this is the registry of root, $file: without sudo, that of nobody is used" ]
 	for quiet in 'kf show -q' 'kf -h' 'kf help'; do
 		# shellcheck disable=SC2086
 		SUDO_USER=nobody run -0 --separate-stderr "${root[@]}" $quiet

@@ -9,7 +9,7 @@ setup() {
 	cp "$BATS_TEST_DIRNAME/lint" tests
 }
 
-@test "lint refuses an include of a folder above, of a folder that is not in its list, and a circle" {
+@test "lint refuses an include upwards, of a folder that is not in its list, and a circle" {
 	touch lib/core/text.h
 	echo '#include "core/text.h"' >lib/flash/flash.c
 	run -0 tests/lint rooms lib/*/*.[ch]

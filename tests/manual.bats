@@ -99,7 +99,7 @@ completed() { # TOOL
 	done
 }
 
-@test "no word of the troubleshooting's headings is taken for a macro" {
+@test "no word in the headings of TROUBLESHOOTING is taken for a macro" {
 	groff -mandoc -Tascii -P-cbou "$tests/../man/kalico-flash.7" | tr -s ' ' >"$BATS_TEST_TMPDIR/page"
 	sed -n '/^\.Sh TROUBLESHOOTING/,/^\.El/s/^\.It \(\\&\)\{0,1\}//p' "$tests/../man/kalico-flash.7" >"$BATS_TEST_TMPDIR/headings"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/headings")" -ge 5 ]

@@ -35,7 +35,7 @@ makes() {
 	wc -l <"$BATS_TEST_TMPDIR/makes"
 }
 
-# What make did for octopus: the objects that it compiled, sorted.
+# The objects that make compiled for octopus, sorted.
 compiled() {
 	sed -n 's,^  Compiling .*/out/src/,,p' "$state/logs/octopus-build.log" | sort | xargs
 }
@@ -62,7 +62,7 @@ all="command.o generic/crc16.o sched.o stepper.o stm32/main.o"
 		"$(jq -S 'del(.firmware.reused, .firmware.seconds)' <<<"$first")" ]
 }
 
-@test "--clean builds from nothing, and of a build only what flashing needs is kept" {
+@test "--clean builds from nothing; only the files that flashing needs are kept" {
 	config octopus MACH_STM32
 	build octopus
 	mkdir "$cache/build/octopus/out" # of a build that was killed
@@ -147,7 +147,7 @@ committed() {
 	jq -e .firmware.reused <<<"$output"
 }
 
-@test "a change in klippy/ counts once, as a dirty tree; any other change counts" {
+@test "a change in klippy/ counts only as a dirty tree; every other change counts" {
 	config octopus MACH_STM32
 	committed
 	build octopus
@@ -170,7 +170,7 @@ committed() {
 }
 
 # bats test_tags=slow
-@test "files that git does not know count where make may read them" {
+@test "files that git does not know count if make may read them" {
 	config octopus MACH_STM32
 	committed
 	build octopus
@@ -239,7 +239,7 @@ compiler() {
 	[ "$(makes)" -eq 3 ]
 }
 
-@test "firmware of a source that changed while make ran is not reused, by no board" {
+@test "the source changes while make runs: no board reuses that firmware" {
 	config octopus MACH_STM32
 	config spider MACH_STM32
 	cp "$tree/src/command.c" "$BATS_TEST_TMPDIR/command.c"
@@ -258,13 +258,13 @@ compiler() {
 	[ "$(makes)" -eq 3 ]
 }
 
-@test "boards made from the same share one build, and keep their own firmware" {
+@test "boards with the same build key share one build, and each keeps its firmware" {
 	config octopus MACH_STM32
 	config spider MACH_STM32
 	config other MACH_RPXXXX
 	build octopus spider other
 	[ "$(makes)" -eq 2 ]
-	[[ $stderr == *"[Build] spider: the same as octopus, waiting for it"* ]]
+	[[ $stderr == *"[Build] spider: has the build key of octopus: waiting for that build"* ]]
 	[ "$(jq -r '.board.key + " " + .firmware.mcu' <<<"$output" | xargs)" = \
 		"octopus stm32f446xx spider stm32f446xx other rp2040" ]
 	for key in octopus spider; do
@@ -282,7 +282,7 @@ compiler() {
 }
 
 # bats test_tags=slow
-@test "several boards at once never run more compilers than -j" {
+@test "several boards at once: never more compilers than -j says" {
 	config a MACH_STM32
 	config b MACH_RPXXXX
 	config c MACH_AVR
@@ -315,7 +315,7 @@ compiler() {
 	[ "$(cat "$state"/logs/*-build.log | grep -c jobserver)" -eq 0 ]
 }
 
-@test "a tree with extras, under two names too, is built in by one make at a time" {
+@test "a tree with extras, also under two names: one make at a time" {
 	config a MACH_STM32
 	config b MACH_RPXXXX
 	mkdir -p "$tree/src/extras/thing"
@@ -336,7 +336,7 @@ compiler() {
 	[ "$(ls "$tree/src/extras")" = thing ]
 }
 
-@test "ccache compiles where it is installed" {
+@test "make uses ccache if it is installed" {
 	config octopus MACH_STM32
 	printf '#!/bin/sh\nexec "$@"\n' >"$BATS_TEST_TMPDIR/bin/ccache"
 	chmod +x "$BATS_TEST_TMPDIR/bin/ccache"

@@ -20,13 +20,13 @@ beside_bystander() {
 		head -n 1 <&"${COPROC[0]}"' - "$@"
 }
 
-@test "no pty: the test of who holds a port says so, and ends nobody" {
+@test "no pty: the test of port holders says so, and ends no process" {
 	beside_bystander "$KF_BUILD/tests/unit/test-holder"
 	[ "${lines[-1]}" = alive ]
 	[[ $output == *"finds_the_process_that_holds_a_port # SKIP no pty can be opened here"* ]]
 }
 
-@test "a script signals what is a process, and nothing else" {
+@test "a script sends signals only to processes" {
 	beside_bystander bash -c '
 		. "$1"
 		for wrong in "" -1 0 1 -7 +7 "2 3" 0x2 4294967295 pid; do
@@ -40,7 +40,7 @@ beside_bystander() {
 	[ "$(grep -v '^no process has the number' <<<"$output")" = $'one was wrong\nstatus 143\nalive' ]
 }
 
-@test "lint finds whoever signals without these" {
+@test "lint finds scripts that send signals without these functions" {
 	cd "$BATS_TEST_TMPDIR"
 	local call=kill send=send_signal n=0
 	local wrong=("$call \$pid" "true && $call -KILL \"\$pid\"" "$call -- -\$pid" "$call 0" "bash -c '$call \$1'"

@@ -32,7 +32,7 @@ built() {
 	caused "$1" sim "$H723" -- "config >r; $2"
 }
 
-@test "what is wrong before a board is looked for" {
+@test "statuses: errors before the scan" {
 	caused usage kf-flash --bogus
 	caused bad_record kf-flash <<<'{"kf":1,'
 	caused newer_record kf-build <<<'{"kf":99,"board":{}}'
@@ -45,7 +45,7 @@ built() {
 	done
 }
 
-@test "boards that are not there" {
+@test "statuses: boards that are not connected" {
 	caused nothing_connected sim "$H723,off" -- 'kf flash --all >rows'
 	[ "$(jq -c '[.board.key, .error, .flash.result]' rows)" = '["octopus-pro",null,"skipped"]' ]
 	caused nothing_connected sim "$H723,off" -- 'kf-scan'
@@ -58,7 +58,7 @@ built() {
 }
 
 # bats test_tags=slow
-@test "what is not ready to build" {
+@test "statuses: boards that cannot be built" {
 	caused no_config sim "$H723" -- 'setsid -w kf flash octopus-pro --klipper-dir "$KF_TESTS/sim/tree"'
 	built no_tree 'kf-scan -q | kf-config'
 	built no_tree 'kf flash octopus-pro'
@@ -77,7 +77,7 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 }
 
 # bats test_tags=slow
-@test "images that are not for this board" {
+@test "statuses: images for another board" {
 	echo junk >junk.bin
 	caused bad_image sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware junk.bin'
 	caused mcu_mismatch sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware "$IMAGES/f446/klipper.bin"'
@@ -88,7 +88,7 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 }
 
 # bats test_tags=slow
-@test "flashes that fail" {
+@test "statuses: flashes that fail" {
 	flashed gone "$H723,return_as=never"
 	flashed timeout "$H723,stall=tx:40" --timeout 0.5
 	flashed protocol "$H723,f2=tx:40"
@@ -104,7 +104,7 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 }
 
 # bats test_tags=slow
-@test "who is in the way" {
+@test "statuses: ports, trees and files that another process uses" {
 	local lock=/sys/bus/usb/devices/1-1:1.0/1-1-port2
 	mkdir -p pd/comms pd/config pd/logs
 	caused busy sim "$H723" -- "flock -o $lock bash -c 'records | kf-flash --wait 0'"
@@ -122,7 +122,7 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 }
 
 # bats test_tags=slow
-@test "--wait=0: whoever is in the way, no stage waits" {
+@test "--wait=0: no stage waits for another process" {
 	local lock=/sys/bus/usb/devices/1-1:1.0/1-1-port2
 	local board=$XDG_CACHE_HOME/kalico-flash/configs/octopus-pro/lock
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -142,15 +142,15 @@ CONFIG_STM32_SERIAL_USART1=y' built config_difference 'kf-scan -q | kf-config'
 	caused busy timeout 10 flock "$LEASED/restarts/klipper.service" kf-service hold --wait=0 -- true
 }
 
-@test "services" {
-	caused service kf-service hold -u nonesuch -- true
+@test "statuses: services" {
+	caused service kf-service hold -u klipper-nonesuch -- true
 	jq '.units["klipper.service"].start = {"result": "failed", "then": "failed"}' "$FAKE/state.json" >n
 	mv n "$FAKE/state.json"
 	caused service_lost kf-service hold -- true
 }
 
 # bats test_tags=slow
-@test "every code of the page was caused, or has its reason to be left out" {
+@test "every code of the page was tested above, or is listed here with a reason" {
 	{
 		cat "$BATS_FILE_TMPDIR/caused"
 		tr ' ' '\n' <<<"$elsewhere"

@@ -77,7 +77,7 @@ planned() {
 	done
 }
 
-@test "real trees: each target is built and planned" {
+@test "real source trees: each target is built, and its flash planned" {
 	local part tree
 	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"
 	for tree in $KF_TREES; do

@@ -36,7 +36,7 @@ mcu() {
 	[ ! -e "$out" ]
 }
 
-@test "no configuration, or unknown symbols, build AVR without a word" {
+@test "no configuration, or unknown symbols: AVR is built without an error" {
 	build
 	[ "$(mcu)" = atmega2560 ]
 	rm -r "$out"
@@ -47,7 +47,7 @@ mcu() {
 	grep -q '^CONFIG_MCU="atmega2560"' "$config" # older than src/Kconfig: rewritten in place
 }
 
-@test "equal input gives equal bytes, a changed part others" {
+@test "equal input gives equal bytes, changed input gives others" {
 	export SOURCE_DATE_EPOCH=1700000000
 	choose MACH_RPXXXX
 	build

@@ -25,7 +25,7 @@ ruled() {
 		"$BATS_TEST_TMPDIR/said" | sort | paste -sd ' '
 }
 
-@test "udev finds no mistake in the rules" {
+@test "udev finds no error in the rules" {
 	"$udevadm" verify --help >/dev/null 2>&1 || skip "this udev cannot verify rules (before 254)"
 	"$udevadm" verify "$rules/60-kalico-flash.rules"
 }
@@ -50,7 +50,7 @@ ruled() {
 	[ "$(ruled ch340 1-4.1)" = "" ]
 }
 
-@test "bootloaders in ROM belong to dialout, and to who sits there" {
+@test "ROM bootloaders belong to dialout, and to the user at the machine" {
 	unshare -rm true 2>/dev/null || skip "unshare -rm does not work here"
 	local gid
 	gid=$(getent group dialout | cut -d : -f 3)

@@ -232,7 +232,8 @@ static void news(const struct kf_built *built, enum kf_build_event event, const 
 	else if (event == KF_BUILD_RUNS)
 		kf_log_phase(phase, built->key, "%s", text);
 	else if (event == KF_BUILD_SHARES)
-		kf_log_phase(phase, built->key, "the same as %s, waiting for it", text);
+		kf_log_phase(phase, built->key, "has the build key of %s: waiting for that build",
+			     text);
 	else if (built->firmware)
 		report(built, batch->args->told);
 	else if (built->err.code != KF_INTERRUPTED)

@@ -185,7 +185,7 @@ static void warn_dirs(const char *key, char *const *assignments)
 
 static int nothing_to_set(const char *key, struct kf_error *err)
 {
-	kf_fail(err, KF_USAGE, "set: it is not said what is to be set");
+	kf_fail(err, KF_USAGE, "set: no member=value was given");
 	kf_error_hint(err, "for example: kf set %s%s; man kf-config lists what can be set",
 		      key ? key : "--global ",
 		      key ? " name=\"Octopus Pro\"" : "klipper_dir=~/klipper");
@@ -243,7 +243,8 @@ static int add(char **args, struct kf_error *err)
 	if (!isatty(STDIN_FILENO))
 		r = kf_record_read_all(stdin, kf_log_error, records, err);
 	else if (!request->given.pattern[0] && !request->given.usb_port[0])
-		r = kf_fail(err, KF_USAGE, "boards come in a pipe; on a terminal: kf add");
+		r = kf_fail(err, KF_USAGE,
+			    "pipe boards in: kf-scan | kf-config add; on a terminal: kf add");
 	if (r < 0)
 		return r;
 	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
@@ -258,10 +259,10 @@ static int add(char **args, struct kf_error *err)
 		return r;
 	kf_log_phase(phase, e.key, "%s (%s) is %s", e.name, e.mcu, kf_add_result(&board));
 	if (e.by_port)
-		kf_log_warn(e.key, "%s: leave it on USB port %s, by which it is known",
+		kf_log_warn(e.key, "%s: leave it on USB port %s, which identifies it",
 			    kf_board_has_serial(&board) ? "another board shows its serial number"
-			    : board.usb.serial[0] ? "the serial number that it shows is not its own"
-						  : "it shows no serial number",
+			    : board.usb.serial[0]	? "it has no serial number of its own"
+							: "it shows no serial number",
 			    e.usb_port);
 	record = kf_record_new(&board);
 	return opt.table ? 0 : kf_record_write(stdout, record, err);
@@ -343,8 +344,8 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 			     done.proof.time, done.proof.version);
 	if (done.lost[0])
 		kf_log_phase(phase, board->key,
-			     "saved, but not in this tree any more: %s; kf config %s shows what "
-			     "there is",
+			     "saved, but no longer in this tree: %s; kf config %s shows the "
+			     "entries of the tree",
 			     done.lost, board->key);
 	if (done.days >= REVIEW_DAYS)
 		kf_log_phase(phase, board->key, "saved %d days ago: review it with --menuconfig",
@@ -465,10 +466,10 @@ static int filter(char **args, struct kf_error *err)
 	if (r < 0)
 		return r;
 	if (c.from && count_wanted(&c, records) != 1)
-		return kf_fail(err, KF_USAGE,
-			       "--from gives a configuration to one registered "
-			       "board, and %zu came",
-			       count_wanted(&c, records));
+		return kf_fail(
+			err, KF_USAGE,
+			"--from needs one registered board on standard input, and there are %zu",
+			count_wanted(&c, records));
 	if (kf_terminal_open(&tty, &no_terminal) < 0 && c.menuconfig) {
 		*err = no_terminal;
 		return no_menuconfig(&c, records, err);

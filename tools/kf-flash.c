@@ -333,7 +333,7 @@ static void show_result(const struct kf_job *job, const json_t *flash)
 
 	if (strcmp(text(flash, "result"), "current") == 0)
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "current: %s: %s", version,
-			    reason[0] ? reason : "its flash has this image; nothing was written");
+			    reason[0] ? reason : "it has this image; nothing was written");
 	else
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "flashed: runs %s now, %.1f s", version,
 			    json_number_value(json_object_get(flash, "seconds")));
@@ -347,7 +347,7 @@ static void flash_job(struct kf_job *job, const struct args *args)
 	int r;
 
 	if (kf_stop_signal())
-		r = kf_fail(&err, KF_INTERRUPTED, "not begun: stopped by the user's signal");
+		r = kf_fail(&err, KF_INTERRUPTED, "not started: stopped by the user's signal");
 	else
 		r = kf_flash_board(&job->plan, &progress, &flash, &err);
 	if (flash)
@@ -474,12 +474,14 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 
 static void show_wait(const struct kf_board *board, const char *other)
 {
-	kf_log_phase(phase, kf_board_label(board), "waiting for %s, which is at this board", other);
+	kf_log_phase(phase, kf_board_label(board), "waiting for %s, which is using this board",
+		     other);
 }
 
 static void show_slow(const char *klippy)
 {
-	kf_log_phase(phase, NULL, "asking %s, of another user, for its boards", klippy);
+	kf_log_phase(phase, NULL, "asking %s, which belongs to another user, for its boards",
+		     klippy);
 }
 
 /* Then the boards have their time before whoever waits for us starts their service again. */

@@ -69,7 +69,7 @@ static int may_stop(const char *unit, pid_t main_pid, bool while_unknown, struct
 	struct kf_holder holder = { .pid = main_pid };
 
 	if (!kf_klippy_each(check_klippy, &search) && search.r == 0)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not tell which programs run");
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not show which programs run");
 	if (!search.found) {
 		kf_text_format(holder.unit, sizeof(holder.unit), "%s", unit);
 		search.r = kf_print_guard_holder(&search.guard, &holder, err);
@@ -102,7 +102,7 @@ static int serve(const struct kf_lease_server *server, struct kf_error *err)
 
 	if (server->connection >= 0)
 		return kf_lease_serve(server, err);
-	r = kf_fail(err, KF_USAGE, "standard input is no connection of a lease client");
+	r = kf_fail(err, KF_USAGE, "standard input is not the connection of a lease client");
 	kf_error_hint(err, "it is started by systemd: systemctl status kalico-flash.socket");
 	return r;
 }
@@ -120,7 +120,7 @@ static int settle(const struct kf_lease_server *server, int64_t timeout_ms, stru
 	struct kf_pending list[KF_PENDINGS_MAX];
 	int count, r = 0;
 
-	/* What it could not start is tried again below, and told there. */
+	/* A unit that did not start is tried again below, which also reports it. */
 	if (server->connection >= 0 && was_killed())
 		IGNORE_RESULT(kf_lease_resume(server, timeout_ms, err));
 	count = kf_pending_list(server->restarts, list, err);
@@ -129,7 +129,7 @@ static int settle(const struct kf_lease_server *server, int64_t timeout_ms, stru
 	r = kf_pending_settle(server->restarts, list, (size_t)count, timeout_ms, err);
 	for (int i = 0; i < count; i++) {
 		if (list[i].settled == KF_SETTLED_STARTED)
-			kf_log_phase("Lease", list[i].unit, "started: its lease had ended");
+			kf_log_phase("Lease", list[i].unit, "started: its lease has ended");
 		else if (list[i].settled == KF_SETTLED_LEFT)
 			kf_log_phase("Lease", list[i].unit, "stays stopped: %s",
 				     list[i].err.message);
@@ -150,7 +150,7 @@ static int check(const struct kf_lease_server *server, struct kf_error *err)
 	r = units ? kf_fail(err, KF_BUSY, "%s holds %s%s stopped", name,
 			    json_string_value(json_array_get(units, 0)),
 			    json_array_size(units) > 1 ? " and more" : "")
-		  : kf_fail(err, KF_BUSY, "somebody is just connected to kf-leased");
+		  : kf_fail(err, KF_BUSY, "a client is connected to kf-leased");
 	kf_error_hint(err, "wait until it has ended, then try again");
 	return r;
 }

@@ -140,7 +140,7 @@ static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error
 		if (r < 0)
 			return kf_fail_sys(err, -r, "stopped following the boards");
 		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-			return kf_fail_sys(err, EPIPE, "nobody reads standard output");
+			return kf_fail_sys(err, EPIPE, "standard output was closed");
 	}
 }
 
@@ -155,7 +155,7 @@ static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_err
 	r = kf_monitor_wait(monitor, kf_inventory_wants, &scan->inventory,
 			    kf_now_ms() + scan->wait_ms, &board, err);
 	if (r == -ETIMEDOUT) {
-		r = kf_fail(err, KF_TIMEOUT, "%s has not appeared within %g s",
+		r = kf_fail(err, KF_TIMEOUT, "%s was not connected within %g s",
 			    key ? key : "a board", (double)scan->wait_ms / 1000);
 		kf_error_hint(err, "check that it has power and a USB cable that carries data "
 				   "(lsusb lists it)");

@@ -126,7 +126,7 @@ static int print_unit(const struct request *request, const char *unit,
 	return line ? kf_record_write(stdout, line, err) : kf_fail_sys(err, ENOMEM, "%s", unit);
 }
 
-/* What the lease server says of each unit; where it cannot be asked, why, for all of them. */
+/* The lease server's answer for each unit; if it cannot be asked, the reason for all of them. */
 static json_t *ask_server(const struct request *request)
 {
 	struct kf_error err;
@@ -390,8 +390,8 @@ int main(int argc, char *argv[])
 		return verbs[i].run(&request, &err);
 	}
 	if (!verb)
-		kf_fail(&err, KF_USAGE, "what is to be done: status or hold?");
+		kf_fail(&err, KF_USAGE, "give a command: status or hold");
 	else
-		kf_fail(&err, KF_USAGE, "%s: neither status nor hold", verb);
+		kf_fail(&err, KF_USAGE, "%s: the commands are status and hold", verb);
 	return kf_usage_error(&err);
 }

@@ -76,7 +76,7 @@ const char *kf_holder_remark(const struct kf_holder *holder)
 {
 	if (strcmp(holder->command, KF_DRAIN_COMMAND) != 0)
 		return "";
-	return "an earlier kf-flash still gives the board the rest of its data, and ends within "
+	return "an earlier kf-flash still sends the board the rest of its data, and ends within "
 	       "5 seconds";
 }
 
@@ -237,7 +237,7 @@ static int get_string(const json_t *obj, const char *name, char *dst, size_t siz
 		return kf_fail(err, KF_BAD_RECORD, "board.%s is not a string", name);
 	if (!kf_text_clean(dst, size, json_string_value(value), json_string_length(value)))
 		return kf_fail(err, KF_BAD_RECORD,
-			       "board.%s is too long or has characters that no name has", name);
+			       "board.%s is too long or has a character that is not allowed", name);
 	return 0;
 }
 

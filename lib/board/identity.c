@@ -107,7 +107,7 @@ static size_t port_at(const char *name)
 	return at >= 5 && at < len && memcmp(name + at - 5, "-port", 5) == 0 ? at - 5 : len;
 }
 
-/* Is the last word of a name, whose parts nobody marked, a serial? "Controller" is not. */
+/* Is the last word of a by-id name a serial number? "Controller" is not. */
 static bool serial_like(const char *word)
 {
 	for (const char *p = word; *p; p++)

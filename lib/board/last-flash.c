@@ -83,8 +83,7 @@ int kf_last_flash_begin(const struct kf_board *board, struct kf_error *err)
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", board->key);
 	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
-		r = kf_fail_sys(err, errno, "%s: the note of the last flash cannot be removed",
-				path);
+		r = kf_fail_sys(err, errno, "%s: the last flash cannot be removed", path);
 	return r;
 }
 
@@ -100,8 +99,8 @@ int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *e
 	kf_text_format(last.incomplete, sizeof(last.incomplete), "%s", in);
 	r = kf_last_flash_save(key, &last, err);
 	if (r < 0)
-		kf_error_prefix(err, "nothing was written to the board: the note of its last flash "
-				     "cannot be saved");
+		kf_error_prefix(err,
+				"nothing was written to the board: its last flash cannot be saved");
 	return r;
 }
 

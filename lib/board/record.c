@@ -184,7 +184,7 @@ static json_t *load(char *line, size_t len, char *first, size_t size, json_error
 		if (record || json_error_code(je) != json_error_numeric_overflow)
 			break;
 		at = (size_t)je->position;
-		while (at > 0 && memchr(number, line[at - 1], strlen(number)))
+		while (at > 0 && line[at - 1] && strchr(number, line[at - 1]))
 			at--;
 		n = (size_t)je->position - at;
 		if (!first[0])
@@ -205,7 +205,7 @@ static void note_lost(const struct kf_reader *reader, json_t *record, const char
 	if (!number[0] || kf_record_failed(record))
 		return;
 	kf_fail(&err, KF_BAD_RECORD,
-		"line %u of standard input: the number %s cannot be kept: it is null now",
+		"line %u of standard input: the number %s is too large: it is null now",
 		reader->line, number);
 	kf_error_hint(&err, "integers have 64 bits, other numbers are doubles");
 	kf_record_set_error(record, kf_log_tool(), &err);

@@ -18,7 +18,7 @@ typedef void kf_record_lost(const char *key, const struct kf_error *why);
 
 struct kf_reader {
 	FILE *in;
-	kf_record_lost *lost; /* called for each such line; or NULL */
+	kf_record_lost *lost; /* called for each line that is an error; or NULL */
 	unsigned line;	      /* the number of the line read last */
 };
 
@@ -32,8 +32,8 @@ struct kf_reader {
 _must_check_ int kf_record_read(struct kf_reader *reader, json_t **ret, struct kf_error *err);
 
 /*
- * All records to the end of input, appended to the JSON array records. Nothing is to be
- * acted on when it fails. KF_USAGE if in is a terminal: records come from a pipe.
+ * All records to the end of input, appended to the JSON array records. If it fails, the caller must
+ * not work on any record. KF_USAGE if in is a terminal: records come from a pipe.
  */
 _must_check_ int kf_record_read_all(FILE *in, kf_record_lost *lost, json_t *records,
 				    struct kf_error *err);
@@ -74,7 +74,7 @@ void kf_record_set_error(json_t *record, const char *tool, const struct kf_error
 /*
  * The exit status of a run over boards (kalico-flash(7), EXIT STATUS): that of their errors, if the
  * boards failed for reasons of one status and no other board did well; 75 (busy, printing, timeout)
- * also if others did, for trying again is all it takes; else 1 if a board failed, or 0.
+ * also if others did, because a second try is enough; else 1 if a board failed, or 0.
  */
 struct kf_tally {
 	int status; /* of the errors so far; 1 if they differ */

@@ -80,7 +80,7 @@ static double seconds(int64_t ms)
 	return (double)tenths / 10;
 }
 
-/* Keep an image. firmware is its record's member, which gets what else is kept of it. */
+/* Keep an image. firmware is the member of its record; its path and hash are added to it. */
 static int keep(const struct kf_build *b, const char *image, json_t *firmware, bool reusable,
 		json_t **ret, struct kf_error *err)
 {
@@ -185,7 +185,7 @@ static int load_image(struct kf_build *b, struct kf_image *image, struct kf_erro
 	if (find_image(b))
 		r = kf_image_load(b->image, image, err);
 	else
-		r = kf_fail(err, KF_BUILD_FAILED, "make succeeded, but left no firmware in %s",
+		r = kf_fail(err, KF_BUILD_FAILED, "make succeeded, but there is no firmware in %s",
 			    b->out);
 	if (r < 0 && err) {
 		kf_error_hint(err, "is %s a Klipper or Kalico tree?", b->tree->dir);
@@ -222,7 +222,7 @@ static int check_version(const struct kf_build *b, const struct kf_image *image,
 	kf_version_strip(image->dictionary.version, built);
 	if (!tree[0] || strcmp(built, tree) == 0)
 		return 0;
-	kf_fail(err, KF_WRONG_VERSION, "make built version %s, but %s is at %s", built,
+	kf_fail(err, KF_WRONG_VERSION, "make built version %s, but the version of %s is %s", built,
 		b->tree->dir, tree);
 	kf_error_hint(err, "if the tree was updated meanwhile, run kf-build again");
 	return kf_code_errno(KF_WRONG_VERSION);
@@ -276,7 +276,7 @@ static json_t *describe(const struct kf_build *b, const struct kf_image *image)
 			 0);
 }
 
-/* Did the tree stay the same while make ran? Else nobody can say what the firmware is made from. */
+/* Did the tree stay the same while make ran? Else the build key does not fit the firmware. */
 static bool undisturbed(const struct kf_build *b)
 {
 	char now[KF_HEX_SIZE];
@@ -297,7 +297,7 @@ int kf_build_finish(struct kf_build *b, int waited, int status, json_t **ret, st
 	if (r == 0) {
 		firmware = describe(b, &image);
 		r = firmware ? keep(b, b->image, firmware, undisturbed(b), ret, err)
-			     : kf_fail(err, KF_INTERNAL, "%s cannot be described", b->image);
+			     : kf_fail(err, KF_INTERNAL, "%s: no record can be made", b->image);
 	}
 	IGNORE_RESULT(kf_dir_remove(b->out, NULL)); /* else the next build does */
 	return r;

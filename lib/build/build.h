@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * One board's build, from a checked configuration to kept firmware, in steps, so that several run
- * side by side (build/builds.h). The source tree is used without touching it: everything is written
- * below $XDG_CACHE_HOME/kalico-flash/build/KEY.
+ * side by side (build/builds.h). The source tree is only read: everything is written below
+ * $XDG_CACHE_HOME/kalico-flash/build/KEY.
  */
 #ifndef KF_BUILD_BUILD_H
 #define KF_BUILD_BUILD_H

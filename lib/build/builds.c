@@ -67,7 +67,7 @@ struct run {
 	unsigned running;
 };
 
-/* Find the tree in dir, whatever its name; at its first use it is looked at. */
+/* Find the tree in dir, also under another path; open it at its first use. */
 static int find_tree(struct run *run, const char *dir, struct tree_use **ret, struct kf_error *err)
 {
 	struct tree_use *use;
@@ -125,7 +125,7 @@ static int find_compiler(struct tree_use *use, const struct kf_kconfig *config,
 	return 0;
 }
 
-/* Before a make: find the version that it will write, and what is to be removed in the end. */
+/* Before a make: find the version that it will write, and note the files to remove in the end. */
 static int enter_tree(struct tree_use *use, int64_t wait_ms, struct kf_error *err)
 {
 	int r = use->tree.version[0] ? 0 : kf_tree_describe(&use->tree, err);
@@ -177,7 +177,7 @@ static bool is_shared(const struct item *item)
 	       code == KF_TIMEOUT || code == KF_INTERRUPTED;
 }
 
-/* A board before this one whose result will be, or is, this one's too. */
+/* An earlier board with the same build key: its result is also the result of this one. */
 static struct item *find_twin(const struct run *run, const struct item *item)
 {
 	for (struct item *i = run->items; i < item; i++)
@@ -282,7 +282,7 @@ static void finish(struct run *run, struct item *item, int64_t deadline_ms)
 
 	run->running--;
 	item->use->running--;
-	run->slots++; /* tokens that make died with are lost: the others go on with fewer jobs */
+	run->slots++; /* a killed make keeps its tokens: the others have fewer jobs */
 	if (kf_build_finish(&item->build, r, status, &built->firmware, &built->err) < 0)
 		built->firmware = NULL;
 	end_item(run, item);
@@ -297,7 +297,7 @@ static bool must_wait(const struct item *item)
 	return item->use->running > 0 && kf_extras_any(item->use->tree.dir);
 }
 
-/* Start the makes that there are slots for; the slots that are left go to those that run. */
+/* Start a make for each free slot; the slots that remain go to the makes that run. */
 static void start_some(struct run *run)
 {
 	const struct item *twin;

@@ -73,7 +73,7 @@ static int left_unsaved(const struct kf_configure *c, const char *key, struct kf
 				key);
 	if (r == 0 || r == -ECANCELED)
 		return kf_fail(err, KF_NOT_SAVED,
-			       "menuconfig was left without saving, so nothing is done");
+			       "menuconfig was left without saving, so nothing was changed");
 	return r < 0 ? r : 0;
 }
 

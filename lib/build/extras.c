@@ -67,7 +67,7 @@ int kf_extras_note(const char *tree_dir, int64_t deadline_ms, struct kf_extras *
 	kf_closep(&ret->dir);
 	ret->dir = -1;
 	return r == -EINTR ? kf_fail_sys(err, EINTR, "%s", path)
-			   : kf_fail(err, KF_BUSY, "another build uses %s", path);
+			   : kf_fail(err, KF_BUSY, "another build is using %s", path);
 }
 
 void kf_extras_restore(struct kf_extras *extras)

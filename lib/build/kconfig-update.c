@@ -122,16 +122,15 @@ static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE,
 		"communication interface: the configuration says %s, the board is on USB (%s) and "
-		"would not come back there",
+		"would not come back on USB",
 		kf_comm_name(config->comm), m->usb_tty);
 	if (m->from)
-		kf_error_hint(err,
-			      "to take it as it is: the same command with --accept-difference");
+		kf_error_hint(err, "or accept it: the same command with --accept-difference");
 	else
-		kf_error_hint(err,
-			      "choose USB: kf config %s; to take it as it is: kf flash %s "
-			      "--accept-difference",
-			      m->key, m->key);
+		kf_error_hint(
+			err,
+			"choose USB: kf config %s; or accept it: kf flash %s --accept-difference",
+			m->key, m->key);
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
@@ -299,7 +298,7 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	if (r == 0)
 		r = update(m, edit.config, true, path, &config, lost, err);
 	if (r < 0) {
-		kf_error_prefix(err, "%s stays unsaved", edit.config);
+		kf_error_prefix(err, "%s is not saved", edit.config);
 		return r;
 	}
 	differs = r > 0;

@@ -54,7 +54,7 @@ static bool image_name(const json_t *firmware, char *ret, size_t size)
 	return false;
 }
 
-/* A copy of what firmware.json has, with only what a record says, and the path. */
+/* A copy of firmware.json with the members that a record has, and the path. */
 static int for_record(const json_t *firmware, const char *path, json_t **ret, struct kf_error *err)
 {
 	static const char *const ours[] = { "path", "time", "tree", "config_sha256", "build" };
@@ -295,7 +295,7 @@ static int read_json(const char *folder, json_t **ret, struct kf_error *err)
 	return 0;
 }
 
-/* The firmware.json of one build, whose image is what it says, and the image's path. */
+/* The firmware.json of one build, after a check of its image, and the path of the image. */
 static int check_build(const char *folder, char path[PATH_MAX], json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
@@ -322,7 +322,7 @@ static int check_build(const char *folder, char path[PATH_MAX], json_t **ret, st
 	return 0;
 }
 
-/* The newest build, if its bytes are what was kept, and if its build key is this (NULL: any). */
+/* The newest build, if its bytes are unchanged and it has this build key (NULL: any). */
 static int load_latest(const char *key, const char *build, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
@@ -390,14 +390,14 @@ int kf_kept_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
 	if (r < 0)
 		return r;
 	if (access(folder, F_OK) < 0)
-		return kf_fail(err, KF_NO_FIRMWARE, "the image is none that was built for %s", key);
+		return kf_fail(err, KF_NO_FIRMWARE, "the image was not built for %s", key);
 	r = check_build(folder, ret_image, &obj, err);
 	if (r < 0)
 		return r;
 	kept = json_string_value(json_object_get(obj, "sha256"));
 	config = json_string_value(json_object_get(obj, "config_sha256"));
 	if (strcmp(kept, sha256) != 0 || !config)
-		return kf_fail(err, KF_NO_FIRMWARE, "%s holds another image", folder);
+		return kf_fail(err, KF_NO_FIRMWARE, "%s has another image", folder);
 	r = kf_file_sha256(ret_config, is, err);
 	if (r == 0 && strcmp(is, config) != 0)
 		r = kf_fail(err, KF_NO_FIRMWARE, "%s has changed since it was built", ret_config);

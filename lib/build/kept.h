@@ -39,7 +39,7 @@ _must_check_ int kf_kept_latest(const char *key, json_t **ret, struct kf_error *
 
 /*
  * The same if that build has this build key. Returns 1; 0: there is none, it has another build key,
- * or it is damaged, which make can mend. Never fails.
+ * or it is damaged (a new build replaces it). Never fails.
  */
 int kf_kept_reuse(const char *key, const char *build, json_t **ret);
 

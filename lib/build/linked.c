@@ -39,7 +39,7 @@ static bool is_own(const char *name)
 	return false;
 }
 
-/* Object files, and lists of their headers: a build in the tree left them, they are no source. */
+/* Object files and lists of their headers: a build in the tree left them; they are not source. */
 static bool is_object(const char *name)
 {
 	const char *suffix = strrchr(name, '.');
@@ -113,7 +113,7 @@ int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms, struct kf_tr
 		return kf_fail_sys(err, errno, "%s", linked.dir);
 	r = kf_lock_fd(fd, deadline_ms);
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "another make flash uses %s", tree->dir);
+		return kf_fail(err, KF_BUSY, "another make flash is using %s", tree->dir);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s", linked.dir);
 	r = link_all(tree, linked.dir, err);

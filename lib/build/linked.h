@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A folder of links to a source tree, for `make flash`: it builds rp2040_flash, hid-flash and
- * bossac in the tree's lib/, and has no variable to put them elsewhere. Here these land beside the
- * links, below our cache, and the user's tree stays as it is.
+ * bossac in the tree's lib/, and has no variable to put them elsewhere. Here these files are
+ * written beside the links, below our cache, and the user's tree does not change.
  */
 #ifndef KF_BUILD_LINKED_H
 #define KF_BUILD_LINKED_H

@@ -60,7 +60,7 @@ bool kf_cross_prefix(const char *makefile, char *ret, size_t size)
 
 static int missing(const char *what, const char *mcu, const char *names, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which firmware for %s is built with", what,
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to build firmware for %s", what,
 		mcu);
 	if (names)
 		kf_error_hint(err, "sudo apt-get install %s", names);
@@ -187,7 +187,7 @@ int kf_toolchain_check(const struct kf_tree *tree, const struct kf_kconfig *conf
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "%s", tree->dir);
-	/* One that only make can work out is not ours to judge: the image will tell. */
+	/* Only make can expand this value: it is not checked here, but in the image. */
 	if (known)
 		r = check_prefix(out, prefix, config->mcu, deadline_ms, err);
 	else if (kf_process_exists("gcc"))

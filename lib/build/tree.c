@@ -52,7 +52,7 @@ static int check_member(const struct kf_tree *tree, const char *member, struct k
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", tree->dir);
 	if (access(path, R_OK) < 0)
 		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
-			       "%s is no Klipper source tree: no %s that can be read", tree->dir,
+			       "%s is not a Klipper source tree: cannot read %s", tree->dir,
 			       member);
 	return 0;
 }
@@ -203,7 +203,7 @@ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *
 	kf_text_format(config, sizeof(config), "KCONFIG_CONFIG=%s", make->config);
 	argv[argc++] = out;
 	argv[argc++] = config;
-	/* Expanded where it is used, when the board's Makefile has set the prefix. */
+	/* make expands it at its use, after the board's Makefile has set the prefix. */
 	if (make->compile && kf_process_exists("ccache"))
 		argv[argc++] = "CC=ccache $(CROSS_PREFIX)gcc";
 	r = fill_argv(make, argv, argc, err);
@@ -285,7 +285,7 @@ static void note_full_disk(const char *out, const char *log, struct kf_error *er
 		kf_text_format(err->message, sizeof(err->message),
 			       "%s are left on the disk of %s: %s", inodes ? "no inodes" : left,
 			       folder, message);
-		kf_error_hint(err, "make room there: df %s %s", inodes ? "-i" : "-h", folder);
+		kf_error_hint(err, "free some space: df %s %s", inodes ? "-i" : "-h", folder);
 		return;
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A Klipper or Kalico source tree, used without touching it: every make is given
- * OUT= and KCONFIG_CONFIG= on its command line (protocols.md, "The build").
+ * A Klipper or Kalico source tree, only read: every make is given OUT= and KCONFIG_CONFIG= on its
+ * command line (protocols.md, "The build").
  */
 #ifndef KF_BUILD_TREE_H
 #define KF_BUILD_TREE_H

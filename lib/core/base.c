@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Destructors for _cleanup_. They leave errno alone: a cleanup must not hide the failure. */
+/* Destructors for _cleanup_. They keep errno: a cleanup must not hide the failure. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>

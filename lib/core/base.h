@@ -29,7 +29,7 @@
 /* Call a function that must be checked, where its failure changes nothing. */
 #define IGNORE_RESULT(call) ((void)!(call))
 
-/* Sizes, in bytes with the NUL, of what the kernel, udev and our own files name. */
+/* Sizes, in bytes with the NUL, of names of the kernel, of udev and in our own files. */
 #define KF_NAME_SIZE 128 /* a USB string (126 UTF-16 units at most), a unit, a board's name */
 #define KF_DEV_SIZE  512 /* a path below /dev; by-id names carry three USB strings */
 #define KF_HEX_SIZE  65	 /* a SHA-256 in lower-case hex */

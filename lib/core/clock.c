@@ -46,7 +46,7 @@ void kf_stop_install(void)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(stop_signals); i++)
 		sigdelset(&outside, stop_signals[i]);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL); /* whoever ignores it never hears how a child ended */
+	signal(SIGCHLD, SIG_DFL); /* ignored, the status of a child would be lost */
 	installed = true;
 }
 

@@ -17,7 +17,7 @@ int64_t kf_now_ms(void);
 
 /*
  * From here on SIGINT, SIGTERM, SIGHUP and SIGQUIT do not kill: they are blocked
- * but for kf_wait(), and are remembered. SIGPIPE is ignored: a failed write says so.
+ * but for kf_wait(), and are remembered. SIGPIPE is ignored: a failed write returns an error.
  */
 void kf_stop_install(void);
 
@@ -28,8 +28,8 @@ int kf_stop_signal(void);
 bool kf_stopped(void);
 
 /*
- * True: as if no stop signal had come, until false. For the few frames that a board is owed when a
- * conversation with it is broken off.
+ * True: as if no stop signal had come, until false. For the few frames that a board must still get
+ * when its conversation is cancelled.
  */
 void kf_stop_defer(bool defer);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one table of what can go wrong: word, errno, exit status (sysexits.h) and remedy. */
+/* The table of all error codes: name, errno, exit status (sysexits.h) and hint. */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static const struct {
 				   "data "
 				   "(lsusb lists it)" },
 	[KF_NOT_CONNECTED] = { "not_connected", ENODEV, EX_UNAVAILABLE,
-			       "plug it in, or see what is there with kf list" },
+			       "plug it in, or see which boards are connected with kf list" },
 	[KF_GONE] = { "gone", ENODEV, EX_UNAVAILABLE,
 		      "check cable and power, then look with kf list" },
 	[KF_INTERNAL] = { "internal", ENOTRECOVERABLE, EX_SOFTWARE, "please report this" },
@@ -124,7 +124,7 @@ static const struct system_error {
 	{ EROFS, KF_IO,
 	  "mount that file system writable; if it became read-only by itself, sudo dmesg says "
 	  "why" },
-	{ ENOSPC, KF_IO, "make room on that file system: df -h" },
+	{ ENOSPC, KF_IO, "free some space on that file system: df -h" },
 	{ 0, KF_IO, "" },
 };
 
@@ -183,7 +183,7 @@ void kf_error_hint(struct kf_error *err, const char *fmt, ...)
 	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
 }
 
-/* Does the table's hint end with what to do in menuconfig? */
+/* Does the table's hint end with "in menuconfig"? */
 static bool cured_by_menuconfig(enum kf_code code)
 {
 	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_TOO_LARGE;

@@ -19,12 +19,12 @@ enum kf_code {
 	KF_NEWER_RECORD,       /* a record of a later version than ours */
 	KF_NOTHING_CONNECTED,  /* no board at all */
 	KF_NOT_CONNECTED,      /* this board is not there */
-	KF_GONE,	       /* the board was there and left in the middle */
-	KF_INTERNAL,	       /* a mistake of ours */
+	KF_GONE,	       /* the board was disconnected meanwhile */
+	KF_INTERNAL,	       /* a fault of kalico-flash */
 	KF_SERVICE_LOST,       /* a unit that we stopped could not be started again */
 	KF_SERVICE,	       /* a unit could not be queried, stopped or started */
 	KF_IO,		       /* reading or writing failed */
-	KF_BUSY,	       /* somebody else holds it */
+	KF_BUSY,	       /* another process has it */
 	KF_TIMEOUT,	       /* it took too long */
 	KF_PROTOCOL,	       /* an answer that the protocol does not allow */
 	KF_PERMISSION,	       /* not allowed */
@@ -43,9 +43,9 @@ enum kf_code {
 	KF_MCU_MISMATCH,       /* two of board, config, image, bootloader disagree */
 	KF_WRONG_OFFSET,       /* image and bootloader disagree on the application address */
 	KF_TOO_LARGE,	       /* the image goes beyond the end of the flash */
-	KF_NO_KATAPULT,	       /* the board left for another bootloader, or stayed */
+	KF_NO_KATAPULT,	       /* the board started another bootloader, or none */
 	KF_FLASH_FAILED,       /* every method was tried */
-	KF_VERIFY_FAILED,      /* what was read back is not what was written */
+	KF_VERIFY_FAILED,      /* the bytes read back are not those written */
 	KF_LEFT_IN_BOOTLOADER, /* written, but the board did not come back as Klipper */
 	KF_WRONG_VERSION,      /* the board is back with another version */
 	KF_UNVERIFIED,	       /* written, but the board could not be asked what it runs */
@@ -57,7 +57,7 @@ enum kf_code {
 
 struct kf_error {
 	enum kf_code code;
-	char message[768]; /* one sentence: what, where, why; no full stop, no newline */
+	char message[768]; /* one sentence: what failed, where and why; no full stop, no newline */
 	char hint[384];	   /* what to do next; empty: nothing to add */
 	char log[512];	   /* path of a log that tells more, or empty */
 };
@@ -68,7 +68,7 @@ struct kf_error {
  */
 int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...) _printf_(3, 4);
 
-/* KF_INTERRUPTED: a stop signal ended a wait. The message does not name what was waited for. */
+/* KF_INTERRUPTED: a stop signal ended a wait. The message does not name the wait. */
 int kf_fail_stopped(struct kf_error *err);
 
 /*
@@ -91,10 +91,10 @@ void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
  */
 void kf_error_for(struct kf_error *err, const char *key);
 
-/* The code of a record's word ("busy"); KF_CODE_COUNT: none of ours. */
+/* The code of a name in a record ("busy"); KF_CODE_COUNT: the name is not known. */
 enum kf_code kf_code_find(const char *name);
 
-/* The code's word in a record, its exit status, its negative errno. */
+/* The code's name in a record, its exit status, its negative errno. */
 const char *kf_code_name(enum kf_code code);
 int kf_code_status(enum kf_code code);
 int kf_code_errno(enum kf_code code);

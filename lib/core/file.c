@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A file of ours is either as it was or as it shall be: never in between. */
+/* A write changes a file completely or not at all. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -79,11 +79,11 @@ int kf_dir_remove(const char *path, struct kf_error *err)
 	return r < 0 ? kf_fail_sys(err, -r, "%s: cannot remove", path) : 0;
 }
 
-/* A folder, a pipe or a device stands where a file should. */
+/* The path is a folder, a pipe or a device, not a file. */
 static int fail_no_file(const char *path, struct kf_error *err)
 {
 	kf_fail(err, KF_IO, "%s: not a regular file", path);
-	kf_error_hint(err, "name another file, or move this out of the way");
+	kf_error_hint(err, "name another file, or move this one away");
 	return kf_code_errno(KF_IO);
 }
 
@@ -195,7 +195,7 @@ int kf_file_write(const char *path, const void *data, size_t len, struct kf_erro
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
 	fd = mkostemp(temp, O_CLOEXEC); /* 0600, O_EXCL */
 	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s: cannot write in its folder", path);
+		return kf_fail_sys(err, errno, "%s: cannot write to its folder", path);
 	r = fchmod(fd, (mode_t)mode) < 0 ? -errno : write_all(fd, data, len);
 	if (r == 0 && rename(temp, path) < 0)
 		r = -errno;

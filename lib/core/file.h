@@ -12,7 +12,7 @@
 /* mkdir -p with mode 0700 for what is missing. */
 _must_check_ int kf_dir_make(const char *path, struct kf_error *err);
 
-/* mkdir -p of the folder that path lies in. */
+/* mkdir -p of the folder of path. */
 _must_check_ int kf_dir_make_parent(const char *path, struct kf_error *err);
 
 /* Remove a tree; a path that does not exist is success. Symbolic links are not followed. */
@@ -33,8 +33,7 @@ _must_check_ int kf_file_read(const char *path, size_t max_bytes, char **ret, si
 /*
  * Replace path by data: temporary file in the same folder (made 0700 if missing),
  * mode 0600, or as the file had it, fsync, rename, fsync of the folder. On failure the old file
- * stands. What is there and neither a regular file nor a link (which is replaced, not followed)
- * stays: KF_IO.
+ * stays. A link is replaced, not followed. KF_IO: path is something else, and stays.
  */
 _must_check_ int kf_file_write(const char *path, const void *data, size_t len,
 			       struct kf_error *err);

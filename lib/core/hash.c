@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The part of core/file.h that needs libmd: apart, so that who hashes nothing does not load it. */
+/* The part of core/file.h that needs libmd: a program that hashes nothing does not load it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sha2.h>

@@ -20,7 +20,7 @@ static int fail_open(const char *path, int errnum, struct kf_error *err)
 {
 	kf_fail_sys(err, errnum, "%s: cannot lock", path);
 	if (errnum == EISDIR || errnum == ELOOP)
-		kf_error_hint(err, "move it out of the way: only a file of its own can be a lock");
+		kf_error_hint(err, "move it away: a lock must be a regular file");
 	return -errnum;
 }
 

@@ -24,7 +24,7 @@ _must_check_ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret,
  */
 _must_check_ int kf_lock_fd(int fd, int64_t deadline_ms);
 
-/* The process that took the lock on path last, by its own note there; 0: nobody noted. */
+/* The process that locked path last and wrote its number into it; 0: no number is there. */
 pid_t kf_lock_holder(const char *path);
 
 #endif

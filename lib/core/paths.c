@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* XDG folders, and who may write there. Nothing is created here. */
+/* Finds the XDG folders and checks their owner and mode. Creates nothing. */
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -87,7 +87,7 @@ static int fail_owner(const char *what, const struct stat *st, struct kf_error *
 	if (geteuid() == 0)
 		kf_error_hint(err, "run it as that user, without sudo");
 	else
-		kf_error_hint(err, "take it over (sudo chown -R $USER %s) or remove it", what);
+		kf_error_hint(err, "make it yours (sudo chown -R $USER %s) or remove it", what);
 	return kf_code_errno(KF_PERMISSION);
 }
 
@@ -108,7 +108,7 @@ static int check_step(const char *path, struct kf_error *err)
 		return fail_owner(path, &st, err);
 	if ((S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) && st.st_mode & S_IWOTH) {
 		kf_fail(err, KF_PERMISSION, "everybody may write to %s", path);
-		kf_error_hint(err, "look what is in it, then: chmod o-w %s", path);
+		kf_error_hint(err, "check its files, then: chmod o-w %s", path);
 		return kf_code_errno(KF_PERMISSION);
 	}
 	return 0;

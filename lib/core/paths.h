@@ -27,11 +27,11 @@ _must_check_ int kf_path(enum kf_dir dir, char ret[PATH_MAX], struct kf_error *e
 _must_check_ int kf_path_expand(const char *path, char ret[PATH_MAX], struct kf_error *err);
 
 /*
- * Check owner and mode of our folders: what is in them decides what is built and flashed, so nobody
- * else may write there. Each of our folders on the way to path, and path itself if it exists, must
- * be the user's own and not writable by everybody. No symbolic link on the way may be another
- * user's: one of the user's own is fine (dotfiles). KF_PERMISSION names the owner, and what to do.
- * 0 for a path that is in none of our folders.
+ * Check owner and mode of our folders: their files decide which firmware is built and flashed, so
+ * no other user may write there. Each of our folders on the way to path, and path itself if it
+ * exists, must be the user's own and not writable by everybody. No symbolic link on the way may be
+ * another user's: one of the user's own is fine (dotfiles). KF_PERMISSION names the owner, and what
+ * to do. 0 for a path that is in none of our folders.
  */
 _must_check_ int kf_path_check(const char *path, struct kf_error *err);
 

@@ -183,7 +183,7 @@ static void end(pid_t pid, int pidfd)
 	if (!ended_within(pidfd, kf_now_ms() + GRACE_MS))
 		send_signal(pid, SIGKILL);
 	else if (getpgid(pid) == pid)
-		kf_group_signal(pid, SIGKILL); /* whatever it left behind */
+		kf_group_signal(pid, SIGKILL); /* also the processes that it left behind */
 }
 
 /* End and reap it, and the processes that it left in its group, also if it has ended itself. */
@@ -211,7 +211,7 @@ int kf_process_wait(pid_t pid, int64_t deadline_ms, int *ret, struct kf_error *e
 	if (n < 0)
 		return kf_fail_sys(err, -n, "process %d", (int)pid);
 	if (n == 0)
-		return kf_fail(err, KF_TIMEOUT, "process %d was ended: it took too long", (int)pid);
+		return kf_fail(err, KF_TIMEOUT, "process %d took too long and was ended", (int)pid);
 	return r < 0 ? kf_fail_sys(err, -r, "process %d: cannot wait", (int)pid) : 0;
 }
 

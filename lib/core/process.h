@@ -17,7 +17,7 @@ struct kf_process {
 	const char *const *env;	 /* "NAME=value" sets, "NAME" unsets; NULL-terminated, or NULL */
 	int in, out, err;	 /* descriptors for 0, 1, 2; -1: /dev/null. Stay open here */
 	const int *keep;	 /* descriptors that survive the exec, -1-terminated, or NULL */
-	bool private;		 /* what it writes is for nobody else to read: umask 077 */
+	bool private;		 /* no other user may read its files: umask 077 */
 	bool foreground; /* stay in our process group: a terminal program, or a pipe's stage */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The command, option or key that a person meant who mistyped it. */
+/* Finds the command, option or key that a mistyped word is most like. */
 #ifndef KF_CORE_SUGGESTION_H
 #define KF_CORE_SUGGESTION_H
 
@@ -12,9 +12,9 @@ struct kf_suggestion {
 };
 
 /*
- * word is one that could have been meant; the suggestion keeps the pointer. It is likely after one
- * edit: a letter is missing, too many, another one, or has changed places with the next one. In
- * words of six letters or more it is likely after two edits, in words of one or two never.
+ * word is a candidate; the suggestion keeps the pointer. It is likely after one edit: a letter is
+ * missing, too many, another one, or has changed places with the next one. In words of six letters
+ * or more it is likely after two edits, in words of one or two never.
  */
 void kf_suggestion_offer(struct kf_suggestion *suggestion, const char *word);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Lines are read a byte at a time: what follows the newline is another program's to read. */
+/* Reads lines a byte at a time: bytes after the newline are for the next program. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -22,11 +22,11 @@ int kf_terminal_open(int *ret, struct kf_error *err)
 	_cleanup_(kf_closep) int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
-		kf_fail(err, KF_USAGE, "there is no terminal to ask on");
+		kf_fail(err, KF_USAGE, "there is no terminal for questions");
 		return -ENXIO;
 	}
 	if (tcgetpgrp(fd) != getpgrp()) {
-		kf_fail(err, KF_USAGE, "a background job cannot ask on the terminal");
+		kf_fail(err, KF_USAGE, "a background job cannot use the terminal");
 		return -ENXIO;
 	}
 	*ret = TAKE_FD(fd);
@@ -110,7 +110,7 @@ static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 
 	r = read_line(tty, line, err);
 	if (r <= 0) {
-		/* The cursor still stands behind the question. */
+		/* The cursor is still after the question. */
 		if (write(tty, "\n", 1) < 0)
 			errno = 0;
 		return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one place where outside strings become safe. Everything here always ends in a NUL. */
+/* Cleans strings from outside. Every result ends in a NUL. */
 #include <stdarg.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Strings from outside (USB, a board, a file, a pipe) become safe here, and only here. */
+/* Cleans strings from outside (USB, a board, a file, a pipe); no other file does. */
 #ifndef KF_CORE_TEXT_H
 #define KF_CORE_TEXT_H
 

@@ -37,7 +37,7 @@ int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_error *err)
 		return 0;
 	}
 	kf_fail(err, KF_CONFIG, "%s is neither in %s nor on PATH", name, own);
-	kf_error_hint(err, "install all of kalico-flash");
+	kf_error_hint(err, "reinstall kalico-flash");
 	return -ENOENT;
 }
 

@@ -138,7 +138,7 @@ int kf_usage_late(const char *command, char *const *args)
 	for (; *args; args++)
 		if (*args != command)
 			kf_text_add(rest, sizeof(rest), " ", *args);
-	kf_fail(&err, KF_USAGE, "%s is a command: it comes first", command);
+	kf_fail(&err, KF_USAGE, "%s is a command: put it before all options", command);
 	kf_error_hint(&err, "%s %s %s", kf_log_tool(), command, rest);
 	return kf_usage_error(&err);
 }

@@ -94,13 +94,14 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 		r = kf_kconfig_load(path, &config, &err);
 	if (r == -ENOENT)
 		kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key,
-				 "kf flash opens menuconfig the first time", "none is saved");
+				 "kf flash opens menuconfig the first time",
+				 "no configuration is saved");
 	else if (r < 0)
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	else if (!config.mcu[0])
 		kf_doctor_report(
 			doctor, KF_HEALTH_NOTE, device->key, remedy,
-			"what is saved names no MCU: it is completed, and checked, when it "
+			"the saved configuration has no MCU: it is completed and checked when it "
 			"is built");
 	else if (device->mcu && !kf_mcu_same(device->mcu, config.mcu))
 		kf_doctor_report(doctor, KF_HEALTH_WRONG, device->key, remedy,
@@ -169,8 +170,9 @@ void kf_doctor_clock(struct kf_doctor *doctor)
 	if (tm.tm_year + 1900 < KF_YEAR)
 		fault = "it is before this program was built";
 	else if (stat(doctor->registry.path, &st) == 0 && st.st_mtime > now + SLACK_S)
-		fault = "devices.json was written later than that";
+		fault = "it is before the date of devices.json";
 	kf_doctor_report(doctor, fault ? KF_HEALTH_WRONG : KF_HEALTH_OK, NULL,
-			 fault ? "make reads ages off files: sudo timedatectl set-ntp true" : NULL,
+			 fault ? "make compares the times of files: sudo timedatectl set-ntp true"
+			       : NULL,
 			 "%s%s%s", text, fault ? ": " : "", fault ? fault : "");
 }

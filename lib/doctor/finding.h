@@ -13,7 +13,7 @@ enum kf_health {
 
 struct kf_finding {
 	const char *check;	    /* "registry", "tree", "toolchain" ...: see doctor.c */
-	char subject[KF_NAME_SIZE]; /* what was looked at: a key, a service; may be empty */
+	char subject[KF_NAME_SIZE]; /* the checked thing: a key, a service; may be empty */
 	enum kf_health health;
 	char message[768]; /* one sentence, clean */
 	char remedy[384];  /* what to do; empty: nothing */

@@ -19,15 +19,15 @@ static void check_grabber(struct kf_doctor *doctor, const struct kf_grabber *gra
 		kf_text_format(remedy, sizeof(remedy), "%s%s%s", grabber->remedy[0],
 			       board->usb.vendor, grabber->remedy[1]);
 		kf_doctor_report(doctor, KF_HEALTH_WRONG, grabber->name, remedy,
-				 "it runs (process %d) and may take %s for %s", pid,
-				 kf_board_label(board), grabber->takes_for);
+				 "it runs (process %d) and may open %s as %s", pid,
+				 kf_board_label(board), grabber->opens_as);
 	}
 	if (!pid)
 		kf_doctor_report(doctor, KF_HEALTH_OK, grabber->name, NULL, "it does not run");
 	else if (!wanted)
 		kf_doctor_report(doctor, grabber->mark ? KF_HEALTH_OK : KF_HEALTH_NOTE,
 				 grabber->name, NULL,
-				 "it runs (process %d), and leaves all boards alone that are "
+				 "it runs (process %d), and does not open the boards that are "
 				 "plugged in",
 				 pid);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* By which method each registered board is flashed, and what is missing for that. */
+/* Finds the flash method of each registered board, and the programs that it lacks. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

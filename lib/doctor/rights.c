@@ -41,7 +41,7 @@ static void check_node(struct kf_doctor *doctor, const char *subject, const char
 		kf_text_format(remedy, sizeof(remedy),
 			       "install kalico-flash's udev rules, then plug the board in again");
 	kf_doctor_report(doctor, KF_HEALTH_WRONG, subject, remedy,
-			 "%s may not be opened: it belongs to %s", path, name);
+			 "you may not open %s: it belongs to %s", path, name);
 }
 
 static bool ours(const struct kf_board *board)
@@ -58,7 +58,7 @@ static void check_membership(struct kf_doctor *doctor)
 		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL, "root may open every port");
 	} else if (!group) {
 		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL,
-				 "there is no group %s here: plug a board in, and look again",
+				 "there is no group %s here: plug a board in, and run this again",
 				 ports_group);
 	} else if (kf_in_group(group->gr_gid)) {
 		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL, "you are in the group %s",
@@ -66,7 +66,7 @@ static void check_membership(struct kf_doctor *doctor)
 	} else {
 		kf_group_remedy(group->gr_gid, ports_group, remedy, sizeof(remedy));
 		kf_doctor_report(doctor, KF_HEALTH_WRONG, NULL, remedy,
-				 "you are not in the group %s, to which serial ports belong",
+				 "you are not in the group %s, which owns the serial ports",
 				 ports_group);
 	}
 }

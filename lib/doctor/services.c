@@ -15,7 +15,7 @@
 
 enum { QUERY_MS = 10000, PRINT_STATE_MS = 4000, UNITS_MAX = 16, KLIPPIES_MAX = 8 };
 
-/* Would a flash be able to stop it, and what would stop along with it? */
+/* Can a flash stop it, and which units would stop along with it? */
 static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
 		       const char (*unit)[KF_NAME_SIZE])
 {
@@ -45,10 +45,10 @@ static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
 		if (!kf_text_add(along, sizeof(along), ", ", json_string_value(name)))
 			break; /* enough to know it by */
 	}
-	kf_doctor_report(
-		doctor, KF_HEALTH_OK, *unit, NULL,
-		"what stops it for a flash starts it again, whatever is killed meanwhile%s%s",
-		along[0] ? "; so it does with what stops along: " : "", along);
+	kf_doctor_report(doctor, KF_HEALTH_OK, *unit, NULL,
+			 "a flash can stop it and starts it again, also if programs are killed "
+			 "meanwhile%s%s",
+			 along[0] ? "; so it does with what stops along: " : "", along);
 }
 
 static size_t add_unit(char (*units)[KF_NAME_SIZE], size_t count, const char *unit)
@@ -109,7 +109,7 @@ static void name_process(pid_t pid, char *ret, size_t size)
 static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klippy)
 {
 	static const char *const doing[] = {
-		[KF_PRINT_UNCLEAR] = "does something that it does not tell",
+		[KF_PRINT_UNCLEAR] = "does not say whether it prints",
 		[KF_PRINT_IDLE] = "is idle",
 		[KF_PRINT_DOWN] = "is down",
 		[KF_PRINT_FILE] = "prints",
@@ -128,13 +128,12 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 		kf_error_prefix(&err, "%s", who);
 		kf_error_hint(
 			&err,
-			"%s: its boards are not flashed while it cannot be asked whether it "
-			"prints",
+			"%s: its boards are not flashed while it does not say whether it prints",
 			!klippy->api[0] ? "start klippy with -a "
 					  "~/printer_data/comms/klippy.sock"
 			: geteuid() != 0 && kf_holder_hidden(klippy->pid)
 				? "run this as its user, or as root"
-				: "look into its log, and restart it when nothing is printed");
+				: "read its log, and restart it when it does not print");
 		kf_doctor_report_error(doctor, ours ? KF_HEALTH_WRONG : KF_HEALTH_NOTE, "Klippy",
 				       &err);
 	} else {
@@ -170,5 +169,5 @@ void kf_doctor_printers(struct kf_doctor *doctor)
 			"another user is known only by the lock on its board's port");
 	else if (!printers.count)
 		kf_doctor_report(doctor, KF_HEALTH_NOTE, "Klippy", NULL,
-				 "none runs: no print can be disturbed");
+				 "none runs, so no print can be disturbed");
 }

@@ -18,7 +18,7 @@
 
 enum { TOOLCHAIN_MS = 10000, VERSION_MAX = 4096 };
 
-/* klippy/.version: what Klipper's build takes where git has no version; "" without it. */
+/* klippy/.version: the version for Klipper's build if git has none; "" without the file. */
 static void version_of_file(const struct kf_tree *tree, char ret[KF_NAME_SIZE])
 {
 	_cleanup_(kf_freep) char *text = NULL;
@@ -46,8 +46,8 @@ static void report_unversioned(struct kf_doctor *doctor, const char *kind,
 			doctor, unfit, kind,
 			"clone it with git; firmware without a version is flashed only with "
 			"--accept-unknown-version",
-			"%s: its firmware would have no version, and nobody could tell what "
-			"it is: the tree has neither a .git nor a klippy/.version",
+			"%s: its firmware would have no version, because "
+			"the tree has neither a .git nor a klippy/.version",
 			tree->dir);
 }
 
@@ -67,11 +67,12 @@ static void report_tree(struct kf_doctor *doctor, const char *kind, struct kf_tr
 	if (!len)
 		report_unversioned(doctor, kind, tree, unfit);
 	else if (len > tail && strcmp(tree->version + len - tail, dirty) == 0)
-		kf_doctor_report(doctor, KF_HEALTH_NOTE, kind,
-				 "git status there shows the changes; firmware is built with them",
-				 "%s: %s: changed by hand", tree->dir, tree->version);
+		kf_doctor_report(
+			doctor, KF_HEALTH_NOTE, kind,
+			"git status in the tree shows the changes; firmware is built with them",
+			"%s: %s, with changes that are not committed", tree->dir, tree->version);
 	else
-		kf_doctor_report(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, not changed by hand",
+		kf_doctor_report(doctor, KF_HEALTH_OK, kind, NULL, "%s: %s, without changes",
 				 tree->dir, tree->version);
 }
 
@@ -120,11 +121,11 @@ static void check_katapult(struct kf_doctor *doctor)
 	}
 	if (!kf_text_format(tool, sizeof(tool), "%s/scripts/flashtool.py", path) ||
 	    access(tool, R_OK) < 0 || kf_tree_open(path, &tree, NULL) < 0)
-		kf_doctor_report(
-			doctor, health, "Katapult", "name it with kf set --global katapult_dir=DIR",
-			"%s is no source tree of Katapult; %s", path,
-			used ? "flashtool, which boards are to be flashed with, is a part of it"
-			     : "only flashtool and building a bootloader need one");
+		kf_doctor_report(doctor, health, "Katapult",
+				 "name it with kf set --global katapult_dir=DIR",
+				 "%s is not a source tree of Katapult; %s", path,
+				 used ? "flashtool, which some boards need, is a part of it"
+				      : "only flashtool and building a bootloader need one");
 	else
 		report_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
 }
@@ -159,7 +160,7 @@ void kf_doctor_trees(struct kf_doctor *doctor)
 	check_katapult(doctor);
 }
 
-/* By what the tree and the saved configuration say, else by the MCU's name. */
+/* From the tree and the saved configuration, else from the MCU's name. */
 static int check_compiler(const struct kf_doctor *doctor, const struct kf_device *device,
 			  struct kf_error *err)
 {
@@ -204,6 +205,6 @@ void kf_doctor_toolchain(struct kf_doctor *doctor)
 			kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device.mcu, &err);
 		else
 			kf_doctor_report(doctor, KF_HEALTH_OK, device.mcu, NULL,
-					 "all that its firmware is built with is installed");
+					 "all programs that build its firmware are installed");
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Our folders: room in them, and nothing there that another user (root, by sudo) has left. */
+/* Checks our folders for free space and for files of another user (root, by sudo). */
 #include <errno.h>
 #include <fts.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static int check_entry(const char *folder, const FTSENT *entry, struct kf_error 
 	if (r == 0 && (is_folder || foreign) && access(entry->fts_path, R_OK | W_OK) < 0)
 		r = kf_fail_sys(err, errno, "%s cannot be written", entry->fts_path);
 	if (r < 0 && foreign && geteuid() != 0)
-		kf_error_hint(err, "take over all that is there: sudo chown -R $USER %s", folder);
+		kf_error_hint(err, "make all its files yours: sudo chown -R $USER %s", folder);
 	return r;
 }
 
@@ -77,8 +77,8 @@ static void check_space(struct kf_doctor *doctor, const char *name, const char *
 				 "%s cannot be written: %s", path, strerror(errno));
 	else if (free_mb < need_mb)
 		kf_doctor_report(
-			doctor, KF_HEALTH_WRONG, name, "make room on that file system: df -h",
-			"%llu MB are free at %s, of %u that are needed", free_mb, path, need_mb);
+			doctor, KF_HEALTH_WRONG, name, "free some space on that file system: df -h",
+			"%llu MB are free at %s; %u MB are needed", free_mb, path, need_mb);
 	else
 		kf_doctor_report(doctor, KF_HEALTH_OK, name, NULL, "%llu MB are free at %s",
 				 free_mb, path);

@@ -16,14 +16,14 @@
 #define STM_AT	0x08000000u
 #define RAM_AT	0x20000000u
 #define XIP_AT	0x10000000u
-#define UF2_RP2 0xe48bff56u /* also what Klipper's elf2uf2 writes for an RP2350 */
+#define UF2_RP2 0xe48bff56u /* Klipper's elf2uf2 writes it for an RP2350 too */
 
 /* The first that fits counts. */
 static const struct kf_chip chips[] = {
 	{ "stm32f03*", STM_AT, KIB(256), RAM_AT, KIB(32), .families = { 0x647824b6 } },
 	{ "stm32f04*", STM_AT, KIB(32), RAM_AT, KIB(6), .families = { 0x647824b6 } },
 	{ "stm32f07*", STM_AT, KIB(128), RAM_AT, KIB(16), .families = { 0x647824b6 } },
-	/* N32G45x goes by the name of stm32f103 and has 144 KiB of RAM. */
+	/* N32G45x has the name stm32f103 too, and 144 KiB of RAM. */
 	{ "stm32f1*", STM_AT, MIB(1), RAM_AT, KIB(144), .families = { 0x5ee21072 } },
 	{ "stm32f2*", STM_AT, MIB(1), RAM_AT, KIB(128), .families = { 0x5d1a0a2e } },
 	{ "stm32f401*", STM_AT, KIB(512), RAM_AT, KIB(96), .families = { 0x57755a57 } },

@@ -50,7 +50,7 @@ static int read_record(const uint8_t *text, size_t len, struct record *ret, stru
 	int b;
 
 	if (len % 2 != 0 || len < 10 || len / 2 > RECORD_MAX)
-		return kf_fail(err, KF_BAD_IMAGE, "%zu digits cannot be a record", len);
+		return kf_fail(err, KF_BAD_IMAGE, "a record cannot have %zu digits", len);
 	for (size_t i = 0; i < len / 2; i++) {
 		b = hex_byte(text + 2 * i);
 		if (b < 0)
@@ -62,8 +62,8 @@ static int read_record(const uint8_t *text, size_t len, struct record *ret, stru
 	ret->offset = (uint16_t)(ret->bytes[1] << 8 | ret->bytes[2]);
 	ret->type = ret->bytes[3];
 	if (len / 2 != ret->count + 5u)
-		return kf_fail(err, KF_BAD_IMAGE, "%zu bytes where %u are announced", len / 2 - 5,
-			       ret->count);
+		return kf_fail(err, KF_BAD_IMAGE, "it has %zu bytes, but its length says %u",
+			       len / 2 - 5, ret->count);
 	if (sum != 0)
 		return kf_fail(err, KF_BAD_IMAGE, "wrong checksum");
 	return 0;
@@ -86,7 +86,7 @@ static int add_record(struct reader *reader, const struct record *rec, struct kf
 	switch (rec->type) {
 	case DATA:
 		if (rec->offset + rec->count > 0x10000)
-			return kf_fail(err, KF_BAD_IMAGE, "data over the end of its 64 KiB");
+			return kf_fail(err, KF_BAD_IMAGE, "its data goes beyond 64 KiB");
 		memcpy(copy, data, rec->count);
 		reader->used += rec->count;
 		return kf_segments_add(reader->segments, reader->base + rec->offset, copy,
@@ -97,14 +97,15 @@ static int add_record(struct reader *reader, const struct record *rec, struct kf
 	case SEGMENT:
 	case LINEAR:
 		if (rec->count != 2)
-			return kf_fail(err, KF_BAD_IMAGE, "an address of %u bytes", rec->count);
+			return kf_fail(err, KF_BAD_IMAGE, "an address cannot have %u bytes",
+				       rec->count);
 		reader->base = (uint64_t)(data[0] << 8 | data[1]) << (rec->type == LINEAR ? 16 : 4);
 		return 0;
 	case SEGMENT_START:
 	case LINEAR_START:
 		return 0; /* a start address for a PC: a microcontroller does not use it */
 	default:
-		return kf_fail(err, KF_BAD_IMAGE, "record type %u", rec->type);
+		return kf_fail(err, KF_BAD_IMAGE, "record type %u is not known", rec->type);
 	}
 }
 
@@ -153,7 +154,7 @@ static int check_gaps(const struct kf_segments *sorted, struct kf_error *err)
 		if (gap >= ALIGNMENT && (gap < REGION || p->address % REGION != 0))
 			return kf_fail(err, KF_BAD_IMAGE,
 				       "HEX without 0x%08" PRIx64 " to 0x%08" PRIx64
-				       ": lines of it are missing",
+				       ": its lines are missing",
 				       end, p->address);
 	}
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each refusal has both values: what the image says, and what its MCU or its place demand. */
+/* Each refusal has both values: that of the image, and that of its MCU or address. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -20,7 +20,7 @@ static int check_app(const struct kf_image *image, struct kf_error *err)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(apps); i++)
 		if (strcmp(image->dictionary.app, apps[i]) == 0)
 			return 0;
-	return kf_fail(err, KF_BAD_IMAGE, "it is %s's firmware, neither Klipper's nor Kalico's",
+	return kf_fail(err, KF_BAD_IMAGE, "it is firmware of %s, not of Klipper or Kalico",
 		       image->dictionary.app);
 }
 
@@ -33,16 +33,17 @@ static int check_family(const struct kf_image *image, const struct kf_chip *chip
 		if (chip->families[i] == image->family)
 			return 0;
 	if (!image->family)
-		return kf_fail(err, KF_BAD_IMAGE, "the UF2 does not say for which family it is");
+		return kf_fail(err, KF_BAD_IMAGE, "the UF2 has no family");
 	return kf_fail(err, KF_MCU_MISMATCH,
-		       "the UF2 is for family 0x%08x, the firmware in it for %s (family 0x%08x)",
+		       "the UF2 is for family 0x%08x, but its firmware is for %s (family 0x%08x)",
 		       image->family, image->dictionary.mcu, chip->families[0]);
 }
 
 /* The vectors are damaged: the build made them well. */
 static int bad_vector(struct kf_error *err)
 {
-	kf_error_hint(err, "the file is damaged, or something was put before it: build it again");
+	kf_error_hint(err,
+		      "the file is damaged, or it has extra bytes at its start: build it again");
 	return kf_code_errno(KF_BAD_IMAGE);
 }
 
@@ -127,8 +128,8 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 	size_t len = start ? image->len : chip->flash_bytes;
 
 	if (!(reset & 1)) {
-		kf_fail(err, KF_BAD_IMAGE, "its reset vector 0x%08x is even, Thumb code's is odd",
-			reset);
+		kf_fail(err, KF_BAD_IMAGE,
+			"its reset vector 0x%08x is even; in Thumb code it is odd", reset);
 		return bad_vector(err);
 	}
 	if (within(entry, from, len) ||
@@ -141,8 +142,8 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 		return bad_vector(err);
 	}
 	kf_fail(err, KF_WRONG_OFFSET,
-		"its reset vector 0x%08x does not lie in the image, which goes from 0x%08x to "
-		"0x%08x: it was linked for another start",
+		"its reset vector 0x%08x is not in the image, which goes from 0x%08x to 0x%08x: it "
+		"was linked for another address",
 		reset, from, from + (uint32_t)len);
 	propose_entry(chip, from, err);
 	return kf_code_errno(KF_WRONG_OFFSET);
@@ -160,7 +161,8 @@ static int check_end(const struct kf_image *image, const struct kf_chip *chip, u
 	if (end <= limit)
 		return 0;
 	return kf_fail(err, KF_TOO_LARGE,
-		       "it ends at 0x%08" PRIx64 ", the flash of the largest %s at 0x%08" PRIx64,
+		       "it ends at 0x%08" PRIx64
+		       ", but the flash of the largest %s ends at 0x%08" PRIx64,
 		       end, image->dictionary.mcu, limit);
 }
 
@@ -179,7 +181,7 @@ int kf_image_check(const struct kf_image *image, const uint32_t *start, struct k
 	if (r < 0)
 		return r;
 	if (image->len < at + 8)
-		return kf_fail(err, KF_BAD_IMAGE, "%zu bytes have no room for a vector table",
+		return kf_fail(err, KF_BAD_IMAGE, "%zu bytes are too few for a vector table",
 			       image->len);
 	r = check_stack(kf_get_le32(image->data + at), image, chip, err);
 	if (r == 0)
@@ -217,7 +219,7 @@ int kf_image_check_dictionary(const char *path, const struct kf_image *image, st
 	if (strcmp(beside.sha256, in->sha256) == 0)
 		return 0;
 	kf_fail(err, KF_BAD_IMAGE,
-		"%s is of another build: it says %s %s for %s, the image %s %s for %s", dict,
+		"%s is of another build: it has %s %s for %s, the image has %s %s for %s", dict,
 		beside.app, beside.version, beside.mcu, in->app, in->version, in->mcu);
 	kf_error_hint(err, "%s", again);
 	return kf_code_errno(KF_BAD_IMAGE);

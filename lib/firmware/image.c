@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A firmware file of any kind: which one it is, its bytes, and what they say of themselves. */
+/* Reads a firmware file of any format: its format, its bytes and its dictionary. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static int parse_bin(const uint8_t *file, size_t len, struct kf_segments *ret, s
 	return kf_segments_add(ret, 0, file, len, err);
 }
 
-/* Raw bytes are what no other format claims. suffixes: names that promise the format. */
+/* A file of no other format is raw bytes. suffixes: file names of the format. */
 static const struct {
 	const char *name;
 	const char *suffix;
@@ -67,7 +67,7 @@ static int check_name(const char *path, enum kf_format format, struct kf_error *
 
 	for (size_t f = 0; suffix && f < KF_FORMAT_COUNT; f++)
 		if (f != format && strcasecmp(suffix, formats[f].suffix) == 0)
-			return kf_fail(err, KF_BAD_IMAGE, "its name promises %s, but it is %s",
+			return kf_fail(err, KF_BAD_IMAGE, "its name ends in %s, but it is %s",
 				       formats[f].name,
 				       format == KF_FORMAT_BIN ? "not" : formats[format].name);
 	return 0;

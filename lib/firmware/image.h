@@ -43,7 +43,7 @@ _must_check_ int kf_image_parse(const uint8_t *file, size_t len, struct kf_image
 /* Accepts a zeroed image. */
 void kf_image_free(struct kf_image *image);
 
-/* Free the bytes alone: what is known of them stays. */
+/* Free only the bytes; all other members stay. */
 void kf_image_drop(struct kf_image *image);
 
 /* "bin", "uf2", "elf.hex", "elf": also what follows "klipper." in the name of the build's file. */

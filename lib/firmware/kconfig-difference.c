@@ -157,18 +157,18 @@ static void hint(struct kf_error *err, const char *key, const char *command, boo
 {
 	if (other_mcu)
 		kf_error_hint(err,
-			      "this tree calls it something else: choose the board's MCU and "
-			      "all that is listed again with kf config %s",
+			      "this tree has another name for it: choose the MCU and all that is "
+			      "listed again with kf config %s",
 			      key);
 	else if (by_choice)
 		kf_error_hint(err,
-			      "choose it again with kf config %s; to take it as it is now: %s "
+			      "choose it again with kf config %s; or accept the change: %s "
 			      "--accept-difference",
 			      key, command);
 	else
 		kf_error_hint(err,
-			      "no entry of menuconfig does that, the tree itself has changed; to "
-			      "take it as it is now: %s --accept-difference",
+			      "no entry of menuconfig changes it, the source tree does; to accept "
+			      "the change: %s --accept-difference",
 			      command);
 }
 
@@ -192,7 +192,7 @@ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *
 	if (!used)
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE,
-		"the source tree makes something else of what was saved: %s", all);
+		"the source tree would change the saved configuration: %s", all);
 	hint(err, key, command, other_mcu, by_choice);
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }

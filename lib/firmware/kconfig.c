@@ -118,8 +118,8 @@ static int read_start(const char *path, struct kf_kconfig *config, struct kf_err
 	errno = 0;
 	start = strtoul(value, &end, 0);
 	if (errno || end == value || *end || value[0] == '-' || start > UINT32_MAX)
-		return kf_fail(err, KF_CONFIG,
-			       "%s: its application address is \"%s\", which is none", path, value);
+		return kf_fail(err, KF_CONFIG, "%s: its application address \"%s\" is not a number",
+			       path, value);
 	config->start = (uint32_t)start;
 	return 0;
 }
@@ -174,9 +174,9 @@ static int check_lines(const char *path, const char *text, struct kf_error *err)
 		end = strchrnul(text, '\n');
 		if (is_line(text, (size_t)(end - text)))
 			continue;
-		kf_fail(err, KF_CONFIG, "%s: line %u is none that Kconfig writes: %.*s", path,
-			number, (int)(end - text > 60 ? 60 : end - text), text);
-		kf_error_hint(err, "make would run what stands there: do not use this file");
+		kf_fail(err, KF_CONFIG, "%s: Kconfig never writes such a line as line %u: %.*s",
+			path, number, (int)(end - text > 60 ? 60 : end - text), text);
+		kf_error_hint(err, "make would run this line: do not use this file");
 		return kf_code_errno(KF_CONFIG);
 	}
 	return 0;

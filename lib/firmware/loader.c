@@ -46,7 +46,7 @@ static const struct kf_loader loaders[] = {
 	{ "same5*", 0, SAM, false },
 	{ "samd*", ANY, SAM, true },
 	{ "same5*", ANY, SAM, true },
-	/* avrdude resets the chip itself, or talks to what answers on the port. */
+	/* avrdude resets the chip itself, or uses the bootloader that answers on the port. */
 	{ "atmega*", ANY, AVR },
 	{ "at90*", ANY, AVR },
 	{ "lgt8f*", ANY, AVR },

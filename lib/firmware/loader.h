@@ -25,7 +25,7 @@ struct kf_loader {
 	enum kf_program program;
 	/* its USB ids where it has no serial port, and so no serial of the chip's; else NULL */
 	const char *vendor, *product;
-	bool entered; /* Klipper goes there when it is asked; else only a person brings it there */
+	bool entered; /* Klipper enters it on request; else only the user can start it */
 };
 
 #define KF_LOADER_ANY UINT32_MAX

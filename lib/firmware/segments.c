@@ -52,7 +52,7 @@ int kf_segments_sort(struct kf_segments *segments, struct kf_error *err)
 	uint64_t start, end = 0;
 
 	if (segments->count == 0)
-		return kf_fail(err, KF_BAD_IMAGE, "nothing in it is for the flash");
+		return kf_fail(err, KF_BAD_IMAGE, "it has no bytes for the flash");
 	qsort(segments->list, segments->count, sizeof(*segments->list), by_address);
 	start = segments->list[0].address;
 	for (size_t i = 0; i < segments->count; i++) {
@@ -62,7 +62,7 @@ int kf_segments_sort(struct kf_segments *segments, struct kf_error *err)
 			return kf_fail(err, KF_BAD_IMAGE, "0x%08" PRIx64 " is beyond 32 bits",
 				       p->address);
 		if (i > 0 && p->address < end)
-			return kf_fail(err, KF_BAD_IMAGE, "0x%08" PRIx64 " is in it twice",
+			return kf_fail(err, KF_BAD_IMAGE, "0x%08" PRIx64 " occurs twice",
 				       p->address);
 		end = p->address + p->len;
 		if (end - start > KF_IMAGE_MAX)

@@ -52,7 +52,7 @@ static int read_block(const uint8_t *p, size_t index, struct block *ret, struct 
 	return 0;
 }
 
-/* Every block says how many there are and which it is: one that is lost must be seen. */
+/* Every block has its number and their count: a missing block is an error. */
 static int check_sequence(const struct block *block, size_t index, size_t count, uint32_t family,
 			  struct kf_error *err)
 {

@@ -20,7 +20,7 @@ struct kf_batch {
 	struct kf_job *list;
 	size_t count;
 	struct kf_print_guard guard;
-	struct kf_hold hold; /* the units that hold the ports of what is to be flashed */
+	struct kf_hold hold; /* the units that have the ports of the boards to flash */
 };
 
 /*

@@ -105,7 +105,7 @@ static const char *name_other(const char *path, char ret[KF_NAME_SIZE])
 
 	kf_text_format(ret, KF_NAME_SIZE, "another kf-flash");
 	if (pid)
-		kf_text_format(ret, KF_NAME_SIZE, "process %d", (int)pid);
+		kf_text_format(ret, KF_NAME_SIZE, "another kf-flash (process %d)", (int)pid);
 	return ret;
 }
 
@@ -126,8 +126,7 @@ static int lock_board(struct kf_board_locks *locks, const struct kf_board *board
 		r = kf_lock_fd(fd, deadline_ms);
 	}
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "another kf-flash is at it: %s",
-			       name_other(path, other));
+		return kf_fail(err, KF_BUSY, "%s is using the board", name_other(path, other));
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: cannot lock", path);
 	locks->fds[locks->count++] = TAKE_FD(fd);
@@ -142,7 +141,7 @@ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t d
 	size_t count = 0;
 	int r;
 
-	/* Our parent's locks come to us open; what we start is not to keep them. */
+	/* We inherit the open locks of our parent; programs that we start must not. */
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	r = list_boards(records, &list, &count, err);
 	if (r < 0)

@@ -11,7 +11,7 @@
 #include "board/board.h"
 
 struct kf_board_locks {
-	const char *tool; /* whose errors they are in the records */
+	const char *tool; /* the tool of the errors in the records */
 	/* Another ("process 12") has locked this board, and is waited for; a board failed. */
 	void (*waits)(const struct kf_board *board, const char *other);
 	void (*failed)(const struct kf_board *board, const struct kf_error *err);

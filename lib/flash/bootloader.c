@@ -44,7 +44,7 @@ static bool same_in_klipper(const struct kf_board *board, const struct kf_board 
 	       kf_board_same(board, want);
 }
 
-/* A board that has left, and as what it is waited for. */
+/* A board that has left, and the mode in which it must come back. */
 struct awaited {
 	const struct kf_board *board;
 	bool (*is_it)(const struct kf_board *board, const struct kf_board *want);
@@ -81,7 +81,7 @@ static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret
 
 /* How a wait ended: *ret of wait_for is set but for NOTHING. */
 enum seen {
-	SEEN_IT,      /* as it was waited for, with the registry's word about it */
+	SEEN_IT,      /* in the mode that was waited for, with its registered key */
 	SEEN_OTHER,   /* the board, in another mode, when the deadline passed */
 	SEEN_INSTEAD, /* another device on its port */
 	SEEN_NOTHING,
@@ -109,7 +109,7 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 	return 0;
 }
 
-/* "nothing came back at USB port 1-1.2", or what did. */
+/* "nothing came back at USB port 1-1.2", or the name of the device that did. */
 static void describe_port(const struct kf_board *board, const struct kf_board *now,
 			  const char *nothing, char *ret, size_t size)
 {
@@ -123,18 +123,18 @@ static void describe_port(const struct kf_board *board, const struct kf_board *n
 	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, occupant);
 }
 
-/* It left Klipper and is not to be seen: now is what is on its port, NULL: nothing. */
+/* It left Klipper and is not on the bus. now: the device on its port; NULL: none. */
 static int not_entered(const struct kf_board *board, const struct kf_board *now,
 		       struct kf_error *err)
 {
 	char occupant[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
 
 	describe_port(board, now, "nothing came back", occupant, sizeof(occupant));
-	kf_fail(err, KF_GONE, "it left for its bootloader and %s", occupant);
+	kf_fail(err, KF_GONE, "it left its firmware, and %s", occupant);
 	if (!now)
 		return kf_code_errno(KF_GONE);
 	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
-	kf_error_hint(err, "nothing was written: power-cycle it to get its firmware back%s%s",
+	kf_error_hint(err, "nothing was written: power-cycle it, and its firmware starts%s%s",
 		      remedy[0] ? "; " : "", remedy);
 	return kf_code_errno(KF_GONE);
 }
@@ -153,15 +153,17 @@ static int not_back(const struct kf_board *board, const struct kf_board *now, st
 		kf_fail(err, KF_GONE, "%s", occupant);
 	else
 		kf_fail(err, KF_UNVERIFIED, "%s, which %s", occupant,
-			bridge ? "cannot be asked over USB" : "is not taken for the board");
+			bridge ? "cannot be asked over USB" : "is not this board");
 	if (!now)
 		return kf_code_errno(KF_GONE);
 	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
 	if (bridge)
-		kf_error_hint(err, "look whether Klipper connects to it over CAN; to flash it over "
-				   "USB again, start its Katapult: double-click the reset button");
+		kf_error_hint(err,
+			      "check that Klipper connects to it over CAN; to flash it over USB "
+			      "again, double-click its reset button: that starts Katapult");
 	else
-		kf_error_hint(err, "%s", remedy[0] ? remedy : "see what is there with kf list");
+		kf_error_hint(err, "%s",
+			      remedy[0] ? remedy : "see which boards are connected with kf list");
 	return kf_code_errno(err ? err->code : KF_GONE);
 }
 
@@ -178,10 +180,10 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 		return 0;
 	}
 	if (!has_own_usb(board))
-		return kf_fail(err, KF_NO_KATAPULT,
-			       "%s is a USB-to-serial chip: kf-flash does not speak to a Katapult "
-			       "behind one yet",
-			       board->tty);
+		return kf_fail(
+			err, KF_NO_KATAPULT,
+			"%s is a USB-to-serial chip: kf-flash cannot use a Katapult behind one yet",
+			board->tty);
 	r = kf_serial_touch_1200(board->tty, err);
 	if (r == 0)
 		r = wait_for(monitor, &awaited, deadline_ms, &now, &seen, err);
@@ -190,7 +192,7 @@ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board
 	if (seen == SEEN_INSTEAD || seen == SEEN_NOTHING)
 		return not_entered(board, seen == SEEN_INSTEAD ? &now : NULL, err);
 	if (seen == SEEN_OTHER && !is_bootloader(&now))
-		return kf_fail(err, KF_NO_KATAPULT, "it did not leave for its bootloader at %s",
+		return kf_fail(err, KF_NO_KATAPULT, "it did not start its bootloader at %s",
 			       board->tty);
 	/* SEEN_OTHER: we may not open it (yet). The function that opens it reports that. */
 	*ret = now;
@@ -224,11 +226,11 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_KATAPULT, "there is no Katapult on it: it came up in %s mode",
+	kf_fail(err, KF_NO_KATAPULT, "it has no Katapult: it came back in %s mode",
 		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
-	kf_error_hint(err, "power-cycle it to get its firmware back; then install Katapult%s%s%s",
-		      board->key[0] ? ", or let it be flashed with make flash: kf set " : "",
-		      board->key, board->key[0] ? " flash_method=make_flash" : "");
+	kf_error_hint(err, "power-cycle it, and its firmware starts; then install Katapult%s%s%s",
+		      board->key[0] ? ", or use make flash: kf set " : "", board->key,
+		      board->key[0] ? " flash_method=make_flash" : "");
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
@@ -258,15 +260,14 @@ void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *bo
 			       "%s; the board is not there any more: on USB port %s %s", before,
 			       board->usb.port, occupant);
 	} else if (!there)
-		kf_error_hint(err, "%sthe board is not there any more: check cable and power",
+		kf_error_hint(err, "%sthe board is no longer connected: check cable and power",
 			      so_far);
 	else if (now.mode == KF_MODE_KATAPULT)
 		kf_error_hint(err, "%sthe board waits in Katapult: flash it with --method=katapult",
 			      so_far);
 	else if (kf_board_in_rom(&now))
-		kf_error_hint(
-			err,
-			"%sthe board waits in its bootloader (USB %s:%s): flash it again, or, "
-			"if nothing was written, power-cycle it to get its firmware back",
-			so_far, now.usb.vendor, now.usb.product);
+		kf_error_hint(err,
+			      "%sthe board waits in its bootloader (USB %s:%s): flash it again; "
+			      "or, if nothing was written, power-cycle it and its firmware starts",
+			      so_far, now.usb.vendor, now.usb.product);
 }

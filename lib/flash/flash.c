@@ -32,7 +32,7 @@ enum {
 	IDENTIFY_MS = 5000,
 	/* for a board to leave Katapult after another program: COMPLETE takes 100 ms to work */
 	LEAVING_MS = 500,
-	/* other boards' methods that may run before ours */
+	/* boards whose method may run before that of this board */
 	METHODS_AHEAD = 4,
 	REENUMERATION_MS = 3000
 };
@@ -172,7 +172,7 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	json_object_set_new(run->flash, "version_after", json_string(dictionary.version));
 	kf_text_format(run->version, sizeof(run->version), "%s", dictionary.version);
 	if (strcmp(dictionary.version, want) != 0)
-		return kf_fail(err, KF_WRONG_VERSION, "the board runs %s, the image is %s",
+		return kf_fail(err, KF_WRONG_VERSION, "the board runs version %s, the image has %s",
 			       dictionary.version, want);
 	verified(run, "identify");
 	return 0;
@@ -258,15 +258,15 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 
 	if (run->before[0] && strcmp(run->before, version) != 0)
 		return 0;
-	kf_fail(err, KF_UNVERIFIED,
-		"the board runs %s, %s: nobody can tell whether it was written anew", version,
+	kf_fail(err, KF_UNVERIFIED, "the board runs %s, %s: nothing proves that it was written",
+		version,
 		run->before[0] ? "as it did before" : "and what it ran before is not known");
-	kf_error_hint(err, "look whether Klipper connects to it; where there is a Katapult, "
-			   "--method=katapult reads back what it has written");
+	kf_error_hint(err, "check that Klipper connects to it; if it has Katapult, "
+			   "--method=katapult reads back every byte");
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/* Into the bootloader: Katapult, or for make flash whatever comes. */
+/* Enter the bootloader: Katapult, or for make flash any bootloader. */
 static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
 {
 	int r;
@@ -392,7 +392,7 @@ static bool is_final(enum kf_code code)
 	}
 }
 
-/* The methods in turn. When all fail, the first failure leads: the others came of it. */
+/* Try the methods in turn. If all fail, the error is that of the first. */
 static int try_methods(struct run *run, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
@@ -427,7 +427,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
 		kf_text_format(first.message, sizeof(first.message), "%s", both);
-		if (first.code == KF_NO_KATAPULT) /* its remedy is what has just failed */
+		if (first.code == KF_NO_KATAPULT) /* its hint is the method that has just failed */
 			kf_text_format(first.hint, sizeof(first.hint), "%s", err->hint);
 		if (!first.log[0])
 			kf_text_format(first.log, sizeof(first.log), "%s", err->log);
@@ -461,7 +461,7 @@ static void remember(const struct run *run, bool proved)
 		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
 	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
-	/* A note only: the flash stands, whether or not it can be noted. */
+	/* Not an error: the board is flashed even if its last flash cannot be saved. */
 	if (kf_last_flash_save(key, &state, NULL) < 0)
 		kf_progress_step(run->progress, "the board's state could not be saved");
 }
@@ -495,13 +495,13 @@ static bool is_waiting(const struct run *run, const struct kf_error *err)
 {
 	struct kf_board now;
 
-	/* One that has just left may still be listed. */
+	/* A board that has just left may still be listed. */
 	return err->code != KF_TIMEOUT && err->code != KF_PROTOCOL && err->code != KF_GONE &&
 	       kf_target_look(&run->plan->board, &now) &&
 	       (now.mode == KF_MODE_KATAPULT || kf_board_in_rom(&now));
 }
 
-/* The note says so for whoever asks later; this board may have none. */
+/* The last flash tells later runs; this board may have none. */
 static void explain_incomplete(const struct run *run, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };

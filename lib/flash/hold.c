@@ -45,7 +45,7 @@ static void name_process(const struct kf_holder *holder, const struct kf_holder_
 
 	kf_text_format(ret, size, "%d%s%s (%s%s%s)", (int)holder->pid,
 		       facts->owner[0] ? " of " : "", facts->owner,
-		       holder->command[0] || facts->place[0] ? holder->command : "hidden by /proc",
+		       holder->command[0] || facts->place[0] ? holder->command : "hidden",
 		       both ? ", " : "", facts->place);
 }
 
@@ -69,7 +69,7 @@ static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *
 	if (kf_holder_remark(holder)[0]) {
 		kf_fail(err, KF_BUSY, "%s is open in process %s: %s", board->tty, process,
 			kf_holder_remark(holder));
-		kf_error_hint(err, "wait for these 5 seconds, then run the same command again");
+		kf_error_hint(err, "wait for 5 seconds, then run the same command again");
 		return -EBUSY;
 	}
 	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";

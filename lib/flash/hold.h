@@ -27,10 +27,10 @@ _must_check_ int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_
 _must_check_ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board,
 				struct kf_error *err);
 
-/* Is what holds a port a unit that would be stopped for it? */
+/* Is the holder of the port in a unit that would be stopped for it? */
 bool kf_hold_stops(const struct kf_hold *hold, const struct kf_holder *holder);
 
-/* KF_BUSY: who holds the board's port, and what to do about this one. */
+/* KF_BUSY: names the process that has the board's port, and how to end it. */
 _must_check_ int kf_hold_busy(const struct kf_board *board, struct kf_error *err);
 
 /*

@@ -71,13 +71,13 @@ static const char *no_katapult(const struct kf_methods_for *with, bool insist)
 	if (in_mode(with, KF_MODE_KATAPULT))
 		return NULL;
 	if (in_rom(with) && !insist)
-		return "it waits in another bootloader than Katapult";
+		return "it waits in a bootloader other than Katapult";
 	if (!kf_loader_beside_katapult(loader) || (!insist && !kf_chip_katapult(with->mcu)))
 		return "there is no Katapult for it";
 	if (is_bare(with->mcu, with->start))
 		return "its firmware leaves no room for Katapult";
 	if (with->by_uart)
-		return "kf-flash does not speak to a Katapult behind a USB-to-serial chip yet";
+		return "kf-flash cannot use a Katapult behind a USB-to-serial chip yet";
 	return NULL;
 }
 
@@ -87,15 +87,15 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
 
 	if (with->file)
-		return "make flash takes what was built for a registered board, not a file";
+		return "make flash can flash only a build of a registered board, not a file";
 	if (in_mode(with, KF_MODE_KATAPULT) || !loader)
 		return NULL;
 	if (loader->program == KF_PROGRAM_NONE)
-		return "make flash does not know it";
+		return "make flash does not know this chip";
 	if (with->by_uart && !kf_loader_by_uart(loader))
 		return "make flash cannot flash it through a USB-to-serial chip";
 	if (!loader->entered && !in_rom(with))
-		return "its Klipper does not go to a bootloader for make flash";
+		return "its Klipper cannot start a bootloader for make flash";
 	return NULL;
 }
 
@@ -147,7 +147,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 
 static int missing(const char *what, const char *package, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing, which this board is flashed with", what);
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to flash this board", what);
 	kf_error_hint(err, "sudo apt-get install %s", package);
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
@@ -252,7 +252,7 @@ static void explain_katapult(struct kf_error *err)
 		return;
 	kf_error_prefix(err, "if it has no Katapult");
 	kf_text_format(hint, sizeof(hint), "%s", err->hint);
-	kf_error_hint(err, "%s; or, if you know that it has Katapult: --no-fallback", hint);
+	kf_error_hint(err, "%s; or, if the board has Katapult: --no-fallback", hint);
 }
 
 int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods *methods,

@@ -56,7 +56,7 @@ static int check(const struct kf_native *n, const struct kf_katapult *k, struct 
 			plan->start, k->start);
 		return wrong_offset(plan, k, err);
 	}
-	/* A .bin by hand does not say where it starts; its vectors do. */
+	/* A .bin that the user gives has no start address; its vectors show it. */
 	r = kf_image_check(image, &k->start, err);
 	if (r < 0)
 		kf_error_prefix(err, "the bootloader starts applications at 0x%08x", k->start);
@@ -78,7 +78,7 @@ static int compare(struct kf_native *n, struct kf_katapult *k, struct kf_error *
 	return r < 0 ? r : 1;
 }
 
-/* Nothing was written: the board may go back to what it ran, if that is whole. */
+/* Nothing was written: the board may start its old firmware, if that is complete. */
 static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };
@@ -91,7 +91,7 @@ static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_e
 	n->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
 	if (!n->sent_back)
 		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
-			      whole ? ": power-cycle it" : ", for it has no whole firmware");
+			      whole ? ": power-cycle it" : ", because its firmware is incomplete");
 	return r;
 }
 
@@ -120,7 +120,7 @@ static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 
 	if (r < 0 && why.code != KF_INTERRUPTED)
 		return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
-			       "the firmware is on the board, but it stays in Katapult: %s",
+			       "the firmware was written, but the board stays in Katapult: %s",
 			       why.message);
 	if (r < 0)
 		*err = why;
@@ -169,7 +169,7 @@ int kf_native_flash(struct kf_native *n, struct kf_error *err)
 		return r;
 	k.fd = drain.port;
 	r = converse(n, &k, err);
-	/* Only CONNECT, which no close cuts, was sent; or the board has not taken more for long. */
+	/* Only CONNECT was sent, and no close cuts it; or the board has read nothing for long. */
 	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }

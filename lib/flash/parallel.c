@@ -118,11 +118,13 @@ static void start_more(struct run *run)
 	for (size_t i = 0; i < run->batch->count; i++) {
 		if (run->list[i].over || run->list[i].pid)
 			continue;
-		if (run->alone || !needs_process(&run->batch->list[i]))
+		bool here = run->alone || !needs_process(&run->batch->list[i]);
+
+		if (!here && (run->running == run->limit || port_is_taken(run, i)))
+			continue;
+		/* If no process can be started, and none will end, it is done here. */
+		if (here || (start(run, i) < 0 && run->running == 0))
 			run_here(run, i);
-		else if (run->running < run->limit && !port_is_taken(run, i) && start(run, i) < 0 &&
-			 run->running == 0)
-			run_here(run, i); /* no process can be started */
 	}
 }
 
@@ -147,10 +149,10 @@ static void finish(struct run *run, size_t i)
 		if (json_is_object(read))
 			json_object_set(job->record, "read", read);
 	} else {
-		kf_fail(&err, KF_INTERNAL, "the process that flashed it died (%s %d)",
+		kf_fail(&err, KF_INTERNAL, "the process that flashed it ended (%s %d)",
 			WIFSIGNALED(status) ? "signal" : "status",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		kf_error_hint(&err, "run it again: what a board has already is left as it is");
+		kf_error_hint(&err, "run the same command again: boards that are done are skipped");
 		kf_last_flash_explain(job->board.key, &err);
 		run->p->lost(job, &err);
 	}

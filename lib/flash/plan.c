@@ -57,7 +57,7 @@ static int check_recorded(const json_t *firmware, const struct kf_plan *plan, st
 
 		if (!recorded || strcmp(recorded, stated[i].is) == 0)
 			continue;
-		kf_fail(err, KF_BAD_IMAGE, "the record says that its %s is %s, the image says %s",
+		kf_fail(err, KF_BAD_IMAGE, "the record says %s %s, the image says %s",
 			stated[i].name, recorded, stated[i].is);
 		kf_error_hint(err, "build it again: kf build");
 		return -EBADMSG;
@@ -73,9 +73,9 @@ static int check_version(const struct kf_plan *plan, struct kf_error *err)
 	if (version[0] != '?' || plan->options.unknown_version)
 		return 0;
 	kf_fail(err, KF_CONFIG,
-		"the firmware says that its version is %s: nobody can tell what it is", version);
+		"the version of the firmware is %s: it does not tell what was built", version);
 	kf_error_hint(err,
-		      "build it in a tree that git can read; to flash it all the same: "
+		      "build it in a tree that git can read; to flash it anyway: "
 		      "%s%s%s--accept-unknown-version",
 		      key[0] ? "kf flash " : "", key, key[0] ? " " : "");
 	return kf_code_errno(KF_CONFIG);
@@ -169,11 +169,11 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 		return 0;
 	}
 	kf_fail(err, KF_MCU_MISMATCH,
-		"the firmware is for %s, as is registered, but USB calls the board a %s", image,
+		"the firmware and the registry say %s, but the board's USB name says %s", image,
 		usb);
 	kf_error_hint(err,
-		      "if it is a %s, register it so (kf set %s mcu=%s); else flash it with "
-		      "--method=katapult, which asks the bootloader what it is",
+		      "if it is a %s, register that (kf set %s mcu=%s); else flash it with "
+		      "--method=katapult, which asks the bootloader for its MCU",
 		      usb, plan->board.key, usb);
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
@@ -207,12 +207,11 @@ static int refuse_skipped(const struct kf_registry *registry, const struct kf_pl
 	bool left_alone =
 		key[0] && kf_registry_device(registry, key, &dev, NULL) == 0 && !dev.flashable;
 
-	kf_fail(err, KF_CONFIG, "it is not to be flashed: %s", plan->skip);
+	kf_fail(err, KF_CONFIG, "it must not be flashed: %s", plan->skip);
 	if (left_alone)
-		kf_error_hint(err, "if it shall be: kf set %s flashable=true", key);
+		kf_error_hint(err, "to allow it: kf set %s flashable=true", key);
 	else
-		kf_error_hint(err, "if it shall be, take it out of blocked_devices in "
-				   "devices.json");
+		kf_error_hint(err, "to allow it, remove it from blocked_devices in devices.json");
 	return kf_code_errno(KF_CONFIG);
 }
 
@@ -267,7 +266,8 @@ static int find_board(const struct kf_registry *registry, const struct kf_boards
 	if (r < 0)
 		return r;
 	if (strcmp(ret->key, recorded->key) != 0 && !by_hand)
-		return kf_fail(err, KF_BAD_RECORD, "the record calls it %s, the registry %s",
+		return kf_fail(err, KF_BAD_RECORD,
+			       "the key in the record is %s, in the registry %s",
 			       recorded->key[0] ? recorded->key : "unregistered",
 			       ret->key[0] ? ret->key : "unregistered");
 	return 0;
@@ -283,9 +283,9 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 	    kf_serial_unique(board->usb.serial))
 		return 0;
 	kf_fail(err, KF_AMBIGUOUS,
-		"it has no serial number of its own, and is registered without its USB port");
-	kf_error_hint(err, "if it is the one at %s: kf set %s usb_port=%s", board->tty, board->key,
-		      board->usb.port);
+		"it has no serial number of its own, and no USB port is registered for it");
+	kf_error_hint(err, "if it is the board at %s: kf set %s usb_port=%s", board->tty,
+		      board->key, board->usb.port);
 	return -ENOTUNIQ;
 }
 

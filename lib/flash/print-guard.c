@@ -31,14 +31,14 @@ static const struct {
 } printing[] = {
 	[KF_PRINT_FILE] = { "is printing", "", true },
 	[KF_PRINT_FILE_PAUSED] = { "has paused its print of", "let it end, or cancel it", true },
-	[KF_PRINT_STREAM] = { "is running G-code, but not of a file of its own",
-			      "a program streams a print to it, or a command still runs: wait "
+	[KF_PRINT_STREAM] = { "is running G-code that does not come from a file",
+			      "a program sends G-code to it, or a command still runs: wait "
 			      "until "
 			      "it is idle",
 			      false },
-	[KF_PRINT_STREAM_PAUSED] = { "has paused, but not a file of its own",
-				     "if a program streams a print to it, let that end; if nothing "
-				     "prints, CLEAR_PAUSE says so",
+	[KF_PRINT_STREAM_PAUSED] = { "has paused, but not a print of a file",
+				     "if a program sends G-code to it, let that end; if nothing "
+				     "prints, CLEAR_PAUSE ends the pause",
 				     false },
 };
 
@@ -147,7 +147,7 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 	return true;
 }
 
-/* Each has its share of the time that is left; one that answers leaves the rest of its own. */
+/* Each gets its share of the remaining time; unused time goes to the next ones. */
 static void request_settings(struct kf_print_guard *guard, int64_t deadline_ms)
 {
 	size_t left = 0;
@@ -197,7 +197,7 @@ static int find_hidden(struct kf_print_guard *guard, struct kf_error *err)
 		return 0;
 	return kf_stop_signal()
 		       ? kf_fail_stopped(err)
-		       : kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not tell which programs run");
+		       : kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not show which programs run");
 }
 
 /*
@@ -233,7 +233,7 @@ static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *b
 	kf_error_hint(err,
 		      "look at the printer: if it does not print, %s it (%s), then try again%s",
 		      facts.place[0] ? "stop" : "end", facts.stop,
-		      locked ? "" : "; --while-unknown goes on without that");
+		      locked ? "" : "; or go on with --while-unknown");
 	return r;
 }
 

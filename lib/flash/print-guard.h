@@ -10,7 +10,7 @@
 #include "board/board.h"
 #include "flash/hold.h"
 
-/* A Klippy that does not let us see what it has open: another user's, or a container's. */
+/* A Klippy whose open files we cannot see: it belongs to another user, or runs in a container. */
 struct kf_hidden;
 
 /* All zero is a new one. */

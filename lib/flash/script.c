@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each run's output goes to a log of the board's and the method's; the error names it. */
+/* The output of each run goes to a log of the board and the method; the error names it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -79,7 +79,7 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 		kf_text_format(ret, KF_DEV_SIZE + 16, "FLASH_DEVICE=%s", paths[i]);
 		return 0;
 	}
-	return kf_fail(err, KF_IO, "%s is no name that make flash could be given", board->tty);
+	return kf_fail(err, KF_IO, "make flash cannot use the name %s", board->tty);
 }
 
 /* A program while it works on a board. */
@@ -141,16 +141,16 @@ static int check_waiting(const struct kf_board *board, const char *mcu, struct k
 		if (!kf_board_in_rom(&now.list[i]) || strncasecmp(mcu, family, strlen(family)) != 0)
 			continue;
 		r = kf_fail(err, KF_AMBIGUOUS,
-			    "at USB %s another board waits in its bootloader: make flash may not "
-			    "tell them apart",
+			    "another board waits in its bootloader on USB port %s: make flash "
+			    "could take the wrong one",
 			    now.list[i].usb.port);
-		kf_error_hint(err, "unplug that one, or power-cycle it");
+		kf_error_hint(err, "unplug that board, or power-cycle it");
 	}
 	kf_boards_free(&now);
 	return r;
 }
 
-/* A ROM loader is named by its USB id alone, so there must be only this one. */
+/* make flash finds a ROM bootloader by its USB id, so only this one may be connected. */
 static int check_alone(const struct kf_board *board, struct kf_error *err)
 {
 	struct kf_boards now = { 0 };
@@ -169,8 +169,8 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	if (alike == 1)
 		return 0;
 	kf_fail(err, KF_AMBIGUOUS,
-		"%zu bootloaders are called %s:%s: make flash cannot tell them apart", alike,
-		board->usb.vendor, board->usb.product);
+		"%zu bootloaders have the USB id %s:%s: make flash cannot choose the right one",
+		alike, board->usb.vendor, board->usb.product);
 	kf_error_hint(err, "unplug the others");
 	return -ENOTUNIQ;
 }
@@ -184,10 +184,10 @@ static int find_kept(const struct kf_plan *plan, char image[PATH_MAX], char conf
 	if (!plan->board.key[0])
 		return kf_fail(
 			err, KF_NO_FIRMWARE,
-			"make flash takes what was built for a registered board, not a file");
+			"make flash can flash only a build of a registered board, not a file");
 	r = kf_kept_find(plan->board.key, plan->image.sha256, image, config, err);
 	if (r == kf_code_errno(KF_NO_FIRMWARE)) {
-		kf_error_prefix(err, "make flash needs what was built");
+		kf_error_prefix(err, "make flash needs the files of the build");
 		kf_error_hint(err, "build it from nothing: kf build %s --clean", plan->board.key);
 	}
 	return r;
@@ -256,7 +256,7 @@ static int build_tool(const struct kf_plan *plan, const struct kf_flash_tool *to
 	r = kf_process_run(&p, deadline_ms, &status, err);
 	if (r == 0 && status != 0)
 		r = kf_fail(err, KF_NO_TOOLCHAIN,
-			    "%s/%s could not be built, which make flash needs for this board",
+			    "make flash needs %s/%s for this board, and it could not be built",
 			    tool->folder, tool->file);
 	if (r < 0)
 		kf_text_format(err->log, sizeof(err->log), "%s", path);
@@ -339,14 +339,14 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 			 &status, err);
 	if (r != -EINTR && !is_planned(plan, &build))
 		r = kf_fail(err, KF_UNVERIFIED,
-			    "%s was made anew meanwhile: nobody has checked what was written",
+			    "%s was built again meanwhile: the written image was not checked",
 			    build.image);
 	r = program_check(&program, "make flash", r, status, err);
 	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next one does */
 	return r;
 }
 
-/* flashtool.py looks at the MCU only of what is called klipper.bin. */
+/* flashtool.py checks the MCU only of a file that is called klipper.bin. */
 static int copy_image(const struct kf_plan *plan, const struct kf_image *image, char ret[PATH_MAX],
 		      struct kf_error *err)
 {

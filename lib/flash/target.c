@@ -46,7 +46,7 @@ int kf_target_find(const struct kf_boards *now, const struct kf_board *board, st
 			continue;
 		if (found && strcmp(found->usb.port, now->list[i].usb.port) != 0)
 			return kf_fail(err, KF_AMBIGUOUS,
-				       "two boards with serial %s: at USB %s and %s",
+				       "two boards have serial number %s: on USB ports %s and %s",
 				       board->usb.serial, found->usb.port, now->list[i].usb.port);
 		/* A composite device has several ports: the record names one of them. */
 		if (found && board->tty[0] && strcmp(found->tty, board->tty) == 0)
@@ -56,7 +56,7 @@ int kf_target_find(const struct kf_boards *now, const struct kf_board *board, st
 	}
 	if (!found)
 		return kf_fail(err, KF_NOT_CONNECTED,
-			       "no longer there: it was at %s (USB %s, serial %s)",
+			       "no longer connected: it was at %s (USB port %s, serial number %s)",
 			       board->tty[0] ? board->tty : "no port", board->usb.port,
 			       board->usb.serial[0] ? board->usb.serial : "none");
 	*ret = *found;

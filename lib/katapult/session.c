@@ -98,9 +98,9 @@ static const char *command_name(uint8_t command)
 static int port_failed(int r, struct kf_error *err)
 {
 	if (r == -ENODEV)
-		return kf_fail(err, KF_GONE, "the board left in the middle");
+		return kf_fail(err, KF_GONE, "the board was disconnected meanwhile");
 	if (r == -EPROTO)
-		return kf_fail(err, KF_PROTOCOL, "what answers is not Katapult");
+		return kf_fail(err, KF_PROTOCOL, "the answer is not from Katapult");
 	if (r != -ETIMEDOUT)
 		return kf_fail_sys(err, -r, "the port");
 	kf_fail(err, KF_TIMEOUT, "no answer in time");
@@ -552,7 +552,7 @@ static int request_all(const struct requests *q, struct kf_error *err)
 
 static int wrong_length(const struct kf_katapult_frame *frame, struct kf_error *err)
 {
-	return kf_fail(err, KF_PROTOCOL, "an ACK of %u bytes is not its answer",
+	return kf_fail(err, KF_PROTOCOL, "an ACK of %u bytes does not fit this command",
 		       frame->payload_bytes);
 }
 
@@ -576,7 +576,7 @@ static int answer_address(const struct requests *q, size_t i, const struct kf_ka
 		return wrong_length(frame, err);
 	address = kf_get_le32(frame->payload + 4);
 	if (address != block_address(q, i))
-		return kf_fail(err, KF_PROTOCOL, "got the answer for 0x%08x", address);
+		return kf_fail(err, KF_PROTOCOL, "got the answer of address 0x%08x", address);
 	return 0;
 }
 
@@ -628,15 +628,15 @@ static int parse_connect(struct kf_katapult *k, const struct kf_katapult_frame *
 	start = kf_get_le32(p + 8);
 	block_bytes = kf_get_le32(p + 12);
 	if (protocol >> 16 != 1)
-		return kf_fail(err, KF_PROTOCOL, "protocol %u.%u.%u is not one that we know",
+		return kf_fail(err, KF_PROTOCOL, "protocol %u.%u.%u is not known here",
 			       protocol >> 16, protocol >> 8 & 0xff, protocol & 0xff);
 	if (block_bytes != 64 && block_bytes != 128 && block_bytes != 256 &&
 	    block_bytes != BLOCK_MAX)
 		return kf_fail(err, KF_PROTOCOL, "a block size of %u bytes is not allowed",
 			       block_bytes);
 	if (start % block_bytes != 0)
-		return kf_fail(err, KF_PROTOCOL, "application start 0x%08x is inside of a block",
-			       start);
+		return kf_fail(err, KF_PROTOCOL,
+			       "application start 0x%08x is not the start of a block", start);
 	k->counts_pages = false;
 	k->protocol = protocol;
 	k->start = start;
@@ -675,9 +675,9 @@ static int await_connect(struct kf_katapult *k, struct connect *c, int64_t deadl
 static int no_connect(const struct kf_katapult *k, const struct connect *c, struct kf_error *err)
 {
 	if (c->nacked)
-		return kf_fail(err, KF_PROTOCOL, "the bootloader takes no more commands (NACK)");
+		return kf_fail(err, KF_PROTOCOL, "the bootloader accepts no more commands (NACK)");
 	if (c->answered || k->link.garbage > 0)
-		return kf_fail(err, KF_PROTOCOL, "what answers is not Katapult");
+		return kf_fail(err, KF_PROTOCOL, "the answer is not from Katapult");
 	port_failed(-ETIMEDOUT, err);
 	kf_error_hint(err, "the bootloader may be stuck: power-cycle the board, then try again");
 	return -ETIMEDOUT;

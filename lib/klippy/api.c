@@ -175,10 +175,10 @@ static int unknown(struct kf_error *err, const char *whom, int r)
 		return kf_fail_sys(err, EINTR, "%s", whom);
 	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s: %s", whom,
 		       r == -ETIMEDOUT	    ? "no answer in time"
-		       : r == -EBADMSG	    ? "an answer that is no JSON of its kind"
-		       : r == -EMSGSIZE	    ? "an answer without end"
-		       : r == -ECONNREFUSED ? "nobody listens there"
-		       : r == -ECONNRESET   ? "it hung up without an answer"
+		       : r == -EBADMSG	    ? "an answer that is not the expected JSON"
+		       : r == -EMSGSIZE	    ? "an endless answer"
+		       : r == -ECONNREFUSED ? "no process listens there"
+		       : r == -ECONNRESET   ? "it closed the connection without an answer"
 					    : strerror(-r));
 }
 

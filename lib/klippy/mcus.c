@@ -390,7 +390,7 @@ int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *boa
 	name = find_section(json_object_get(json_object_get(status, "configfile"), "settings"),
 			    board);
 	if (!name)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "no MCU of Klippy's has the serial: %s",
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "no MCU of Klippy has the serial port %s",
 			       board->tty);
 	r = query(klippy, name, "mcu_version", deadline_ms, &answer, err);
 	if (r < 0)

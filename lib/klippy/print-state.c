@@ -128,7 +128,7 @@ static int ask_print(struct kf_source *source, const json_t *info, void *arg, st
 		kf_print_state_read(status, ret);
 	}
 	if (ret->state == KF_PRINT_UNCLEAR)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "an answer that does not tell");
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "an answer without a print state");
 	return 0;
 }
 

@@ -139,8 +139,8 @@ static int check_subject(const struct search *search, const struct kf_source *so
 	    (json_is_integer(pid) && json_integer_value(pid) == search->klippy->pid))
 		return 0;
 	if (!json_is_integer(pid))
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell of which process it speaks");
-	return kf_fail(err, KF_PRINTER_UNKNOWN, "speaks of another Klippy, process %lld",
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not say the process of its Klippy");
+	return kf_fail(err, KF_PRINTER_UNKNOWN, "is of another Klippy, process %lld",
 		       (long long)json_integer_value(pid));
 }
 

@@ -17,7 +17,7 @@
 
 struct kf_drain {
 	int port;     /* closed by kf_drain_endp */
-	bool discard; /* set by the caller: what the board has not taken is not to go out */
+	bool discard; /* set by the caller: drop bytes that the board has not read */
 	pid_t pid;    /* 0: none */
 	int link;     /* its end of file tells that process that we are gone */
 };

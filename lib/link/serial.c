@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A serial port: opened for us alone, read and written against deadlines, never half a frame. */
+/* A serial port: opened exclusively, read and written with deadlines, never half a frame. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,7 +33,7 @@ static int open_failed(const char *path, int errnum, struct kf_error *err)
 	case EBUSY:
 	case EWOULDBLOCK:
 		kf_fail(err, KF_BUSY, "%s: another program has it open", path);
-		kf_error_hint(err, "sudo fuser -v %s names it; end it, then try again", path);
+		kf_error_hint(err, "sudo fuser -v %s shows it; end it, then try again", path);
 		return -EBUSY;
 	case EACCES:
 		kf_fail_sys(err, errnum, "%s", path);
@@ -50,7 +50,7 @@ int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 	_cleanup_(kf_closep) int fd = -1;
 
 	fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	/* A lock on what is no port, as /dev/null, could be anybody's. */
+	/* A lock on a file that is not a port, such as /dev/null, says nothing. */
 	if (fd >= 0 && !isatty(fd) && errno == ENOTTY)
 		return kf_fail(err, KF_CONFIG, "%s: not a serial port", path);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -91,7 +91,7 @@ int kf_serial_open(const char *path, unsigned baud, int *ret, struct kf_error *e
 	if (tcflush(fd, TCIOFLUSH) < 0 && !unsupported(errno))
 		return kf_fail_sys(err, errno, "%s: cannot be flushed", path);
 	if (ioctl(fd, TIOCEXCL) < 0 && !unsupported(errno))
-		return kf_fail_sys(err, errno, "%s: cannot be opened for this program alone", path);
+		return kf_fail_sys(err, errno, "%s: cannot be opened exclusively", path);
 	*ret = TAKE_FD(fd);
 	return 0;
 }
@@ -133,7 +133,7 @@ ssize_t kf_serial_read(int fd, void *buf, size_t size, int64_t deadline_ms)
 	}
 }
 
-/* Wait until fd takes bytes. Once a write has begun, a stop signal has to wait for its end. */
+/* Wait until fd accepts bytes. Once a write has begun, a stop signal waits for its end. */
 static int wait_writable(int fd, bool begun, int64_t deadline_ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -155,7 +155,7 @@ static int wait_writable(int fd, bool begun, int64_t deadline_ms)
 	return n > 0 && (pfd.revents & (POLLHUP | POLLERR)) ? -ENODEV : n;
 }
 
-/* The driver nearly always has room: it is waited for only where it had none. */
+/* The driver nearly always has room: wait only if a write found none. */
 int kf_serial_write(int fd, const void *buf, size_t len, int64_t deadline_ms)
 {
 	const uint8_t *p = buf, *end = p + len;

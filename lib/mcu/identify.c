@@ -152,7 +152,7 @@ static int receive_piece(struct talk *t, size_t *ret_bytes)
 	}
 }
 
-/* Everything up to the piece that is empty. */
+/* Read all pieces up to the empty one. */
 static int receive_all(struct talk *t)
 {
 	int r = PIECE, refusals = 0;
@@ -197,10 +197,10 @@ static int explain(const struct talk *t, int r, struct kf_error *err)
 {
 	switch (r) {
 	case -ETIMEDOUT:
-		return t->answered ? kf_fail(err, KF_TIMEOUT, "no answer of Klipper's in time")
+		return t->answered ? kf_fail(err, KF_TIMEOUT, "no answer from Klipper in time")
 				   : kf_fail(err, KF_TIMEOUT, "no answer in time");
 	case -ENODEV:
-		return kf_fail(err, KF_GONE, "the board left in the middle");
+		return kf_fail(err, KF_GONE, "the board was disconnected meanwhile");
 	case -EPROTO:
 		return kf_fail(err, KF_PROTOCOL, "the board refuses every sequence number");
 	case -EFBIG:

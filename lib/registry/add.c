@@ -203,7 +203,7 @@ static int check_member(void *arg, const char *answer, struct kf_error *why)
 	char assignment[ANSWER_SIZE + 64], named[64];
 
 	if (kf_device_other_mcu(member->pattern, answer, named))
-		return kf_fail(why, KF_MCU_MISMATCH, "the board says that it is %s", named);
+		return kf_fail(why, KF_MCU_MISMATCH, "the USB name of the board says %s", named);
 	kf_text_format(assignment, sizeof(assignment), "%s=%s", member->name, answer);
 	return kf_settings_assign(member->members, member->scope, assignment, why);
 }
@@ -328,8 +328,7 @@ static int fail_none(const struct kf_board *boards, size_t count, struct kf_erro
 		if (boards[i].key[0])
 			kf_text_add(known, sizeof(known), ", ", boards[i].key);
 	if (known[0])
-		return kf_fail(err, KF_CONFIG, "every board that is there is registered: %s",
-			       known);
+		return kf_fail(err, KF_CONFIG, "all connected boards are registered: %s", known);
 	kf_fail(err, KF_NOTHING_CONNECTED, "there is no board to register");
 	for (size_t i = 0; i < count; i++) {
 		if (boards[i].tty[0] && !boards[i].excluded)
@@ -351,8 +350,9 @@ static int fail_several(const struct kf_board *boards, size_t count, struct kf_e
 			break;
 		used = strlen(ports);
 	}
-	kf_fail(err, KF_AMBIGUOUS, "%zu boards could be meant, on the USB ports %s", count, ports);
-	kf_error_hint(err, "say which: --port=%s", boards[0].usb.port);
+	kf_fail(err, KF_AMBIGUOUS, "%zu boards can be registered, on the USB ports %s", count,
+		ports);
+	kf_error_hint(err, "choose one: --port=%s", boards[0].usb.port);
 	return kf_code_errno(KF_AMBIGUOUS);
 }
 
@@ -366,7 +366,7 @@ static int check_away(const char *port, const struct kf_board *boards, size_t co
 			continue;
 		kf_fail(err, KF_CONFIG, "the board on USB port %s is %s, registered already", port,
 			boards[i].key);
-		kf_error_hint(err, "for another board on that port, first: kf remove %s",
+		kf_error_hint(err, "to register another board on that port, first: kf remove %s",
 			      boards[i].key);
 		return kf_code_errno(KF_CONFIG);
 	}
@@ -424,7 +424,7 @@ static int check_found(const struct kf_registry *registry, const struct kf_new_d
 	if (r < 0 || strcmp(again.key, e->key) == 0)
 		return r;
 	return kf_fail(err, KF_CONFIG,
-		       "the board on USB port %s would not be found again as %s: %s%s",
+		       "the board on USB port %s could not be found again as %s: %s%s",
 		       board->usb.port, e->key, e->pattern[0] ? e->pattern : "no pattern, MCU ",
 		       e->pattern[0] ? " does not fit it" : e->mcu);
 }
@@ -456,8 +456,7 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 		return 0;
 	if (request->tty < 0) {
 		kf_fail(err, KF_USAGE,
-			"there is no terminal to ask on for the board's key, name "
-			"and MCU");
+			"there is no terminal to ask for the key, name and MCU of the board");
 		kf_error_hint(err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key,
 			      e->name[0] ? e->name : e->key,
 			      e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");

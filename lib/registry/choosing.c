@@ -25,7 +25,7 @@ static bool wanted(const json_t *record, const struct kf_board *board, bool all,
 	       !kf_record_failed(record);
 }
 
-/* Nothing to choose from: what is there that the user may have meant? */
+/* No board can be chosen: say which connected boards there are, and why. */
 static int nothing(const json_t *found, struct kf_error *err)
 {
 	struct kf_board board;
@@ -37,12 +37,12 @@ static int nothing(const json_t *found, struct kf_error *err)
 		/* kf-scan has said why. */
 		if (kf_record_failed(json_array_get(found, i)))
 			return kf_fail(err, KF_AMBIGUOUS,
-				       "the board at %s does not fit exactly one key",
+				       "the board at %s does not fit exactly one registered board",
 				       board.tty[0] ? board.tty : board.usb.port);
 		if (board.key[0] || board.excluded || board.mode == KF_MODE_OTHER ||
 		    !board.connected)
 			continue;
-		kf_fail(err, KF_NOT_REGISTERED, "%s is connected, but no registered board is",
+		kf_fail(err, KF_NOT_REGISTERED, "%s is connected, but it is not registered",
 			kf_board_label(&board));
 		kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
 		return -ENOENT;
@@ -170,7 +170,7 @@ int kf_choosing_read(const json_t *boards, const char *answer, json_t **ret, str
 	for (word = strtok_r(copy, " ,", &rest); word; word = strtok_r(NULL, " ,", &rest)) {
 		i = find(word, boards, count);
 		if (i == count)
-			return kf_fail(err, KF_USAGE, "\"%s\" is none of them", word);
+			return kf_fail(err, KF_USAGE, "\"%s\" is not one of these boards", word);
 		json_array_set(list, i, json_array_get(boards, i));
 	}
 	for (i = count; i-- > 0;)

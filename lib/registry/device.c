@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Two devices of which one pattern fits the other's board are refused when they are made. */
+/* A device is refused if its pattern fits the board of another device. */
 #include <string.h>
 #include <strings.h>
 
@@ -39,7 +39,7 @@ int kf_device_check_mcu(const char *key, const char *pattern, const char *mcu, s
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-/* Can a board fit both patterns? Each is tried on a name that fits the other one. */
+/* Can a board fit both patterns? Each is compared with a name that fits the other. */
 static bool overlap(const char *a, const char *b)
 {
 	char plain_a[KF_DEV_SIZE], plain_b[KF_DEV_SIZE];
@@ -59,7 +59,7 @@ static bool same_port(const struct kf_device *a, const struct kf_device *b)
 	return a->usb_port && b->usb_port && strcmp(a->usb_port, b->usb_port) == 0;
 }
 
-/* If one of two is known by its port alone, the other must not be on it: in DFU they look alike. */
+/* A device that is known by its port must be the only one there: in DFU all look alike. */
 static bool clash_on_port(const struct kf_device *a, const struct kf_device *b)
 {
 	return (!a->pattern || !b->pattern) && same_port(a, b);
@@ -101,7 +101,7 @@ static int check_serial(const struct kf_registry *registry, const struct kf_new_
 			continue;
 		kf_identity_parse(other.pattern, &id);
 		if (strcasecmp(id.serial, wanted.serial) == 0)
-			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+			return kf_fail(err, KF_AMBIGUOUS, "%s and %s would be the same board (%s)",
 				       e->key, other.key, other.pattern);
 	}
 	return 0;
@@ -119,11 +119,12 @@ int kf_device_check_unique(const struct kf_registry *registry, const char *key,
 		if (strcmp(other.key, device.key) == 0)
 			continue;
 		if (clash_by_name(&device, &other))
-			return kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (%s)",
+			return kf_fail(err, KF_AMBIGUOUS, "%s and %s would be the same board (%s)",
 				       key, other.key, other.pattern);
 		if (clash_on_port(&device, &other)) {
-			kf_fail(err, KF_AMBIGUOUS, "%s would be the same board as %s (USB port %s)",
-				key, other.key, other.usb_port);
+			kf_fail(err, KF_AMBIGUOUS,
+				"%s and %s would be the same board (USB port %s)", key, other.key,
+				other.usb_port);
 			kf_error_hint(err,
 				      "if %s is plugged in elsewhere now: kf set %s usb_port=PORT",
 				      other.key, other.key);
@@ -182,8 +183,7 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	if (r < 0)
 		return r;
 	if (!new->pattern[0] && !new->usb_port[0])
-		return kf_fail(err, KF_USAGE,
-			       "%s: it needs a pattern or a USB port to find the board by",
+		return kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a USB port",
 			       new->key);
 	r = check_serial(registry, new, err);
 	if (r < 0)

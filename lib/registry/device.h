@@ -14,8 +14,8 @@ struct kf_new_device {
 };
 
 /*
- * Does the pattern, as a name that a firmware gives itself, say another MCU than mcu? Then named is
- * that other one. False where the pattern leaves the MCU open, or nothing is known of mcu.
+ * Does the pattern, read as the USB name of firmware, name another MCU than mcu? Then named is that
+ * other one. False if the pattern names no MCU, or mcu is not known.
  */
 bool kf_device_other_mcu(const char *pattern, const char *mcu, char named[64]);
 

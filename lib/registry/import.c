@@ -16,7 +16,7 @@
 /* Ours, and the Python tool's in its checkout. */
 static const char *const file_names[] = { "devices.json", "kflash/devices.json" };
 
-/* The lists of other tools, which have no boards in our sense. */
+/* The lists of other tools; their entries are not boards as we register them. */
 static const char *const other_names[] = { "mcus.ini", "fleet.json" };
 
 static const char wanted[] = "name a devices.json, or the folder that it is in";
@@ -57,8 +57,9 @@ static int take_devices(struct kf_registry *registry, const json_t *from, json_t
 		     taken, json_object_get(report, "unchanged"), other);
 	key = json_string_value(json_array_get(other, 0));
 	if (key) {
-		kf_fail(err, KF_CONFIG, "%s is registered here with other values", key);
-		kf_error_hint(err, "kf show %s; to take the file's: kf remove %s --keep-config",
+		kf_fail(err, KF_CONFIG, "%s is registered here already, with other values", key);
+		kf_error_hint(err,
+			      "kf show %s; to import it anyway, first: kf remove %s --keep-config",
 			      key, key);
 		return kf_code_errno(KF_CONFIG);
 	}
@@ -83,7 +84,7 @@ static bool contains(const json_t *list, const json_t *entry)
 	return false;
 }
 
-/* Returns how many were taken. */
+/* Returns the number of imported boards. */
 static size_t take_blocked(json_t *root, const json_t *from)
 {
 	json_t *ours = json_object_get(root, "blocked_devices"), *entry;
@@ -164,7 +165,7 @@ static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	return r;
 }
 
-/* path was refused. If it is the list of another tool, or a folder with one: what to do instead. */
+/* path was refused. If it has the list of another tool, the hint says what to do instead. */
 static void hint_other(const char *path, struct kf_error *err)
 {
 	char file[PATH_MAX];

@@ -12,10 +12,10 @@
  * path is a devices.json, ours or the Python tool's, or the folder that it is in (also the folder
  * of that tool's checkout, where it is kflash/devices.json).
  *
- * Take what it has and ours has not, save it, and copy the configurations that are not here yet.
- * Nothing that is here is replaced. *ret is a new reference: {"devices":[keys taken],
- * "unchanged":[keys],"global":[members taken],"kept":[members that differ and stay as they are
- * here],"blocked_devices":number,"configs":[keys]}.
+ * Add the devices that our registry does not have, save it, and copy the configurations that are
+ * not here yet. Existing devices and configurations are not replaced. *ret is a new reference:
+ * {"devices":[keys taken], "unchanged":[keys],"global":[members taken],"kept":[members that differ
+ * and stay as they are here],"blocked_devices":number,"configs":[keys]}.
  *
  * KF_CONFIG: file is not such a file, or has a device that is here with other values.
  * KF_AMBIGUOUS: it has one that would be the same board as another. Nothing is written then.

@@ -77,7 +77,7 @@ void kf_listing_row(FILE *out, const json_t *device)
 	fprintf(out, "%s\n", pattern ? pattern : text(device, "usb_port"));
 }
 
-/* Members that we do not know are shown too, and nobody has cleaned them. */
+/* Members that we do not know are shown too, so they are cleaned here. */
 static void member_line(FILE *out, const char *member, const json_t *value)
 {
 	_cleanup_(kf_freep) char *json = json_dumps(value, JSON_ENCODE_ANY);

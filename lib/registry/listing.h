@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Registered devices for people and programs. It formats; whose stream it is checks for errors. */
+/* Formats registered devices for people and programs. The caller checks its stream for errors. */
 #ifndef KF_REGISTRY_LISTING_H
 #define KF_REGISTRY_LISTING_H
 

@@ -152,7 +152,7 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 			       board->usb.port);
 	} else if (fit == FIT_PLACE) {
 		kf_text_format(board->reason, sizeof(board->reason),
-			       "known by USB port %s only: it is registered without a name",
+			       "known by USB port %s only: no pattern is registered",
 			       board->usb.port);
 	} else if (board->by_port) {
 		kf_text_format(board->reason, sizeof(board->reason), "known by USB port %s: %s",
@@ -200,18 +200,16 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 	if (other.key) {
 		kf_fail(err, KF_AMBIGUOUS, "the board fits both %s and %s", other.key, found.key);
 		if (best == FIT_SERIAL)
-			kf_error_hint(
-				err,
-				"both have this serial number and are told apart by USB port: "
-				"if it is %s: kf set %s usb_port=%s",
-				found.key, found.key, board->usb.port);
+			kf_error_hint(err,
+				      "both have this serial number, so the USB port must identify "
+				      "them: if it is %s: kf set %s usb_port=%s",
+				      found.key, found.key, board->usb.port);
 		if (kf_board_in_rom(board))
-			kf_error_hint(
-				err,
-				"in that mode it is known by its USB port alone: reset it into its "
-				"firmware; if %s is on another USB port than %s now: kf set %s "
-				"usb_port=PORT",
-				other.key, board->usb.port, other.key);
+			kf_error_hint(err,
+				      "in that mode only its USB port identifies it: reset it, so "
+				      "that its firmware starts; if %s is on another USB port than "
+				      "%s now: kf set %s usb_port=PORT",
+				      other.key, board->usb.port, other.key);
 		return kf_code_errno(KF_AMBIGUOUS);
 	}
 	set_device(board, &found, best, same_serial > 1);

@@ -9,7 +9,7 @@
 #include "core/error.h"
 
 struct kf_pipeline {
-	const char *command;	 /* as in "kf flash": to tell what to type instead */
+	const char *command;	 /* such as "flash" in "kf flash", for the hint */
 	const char *verb;	 /* asks "VERB this board?"; NULL: all boards, no question */
 	bool all;		 /* every registered board, no question */
 	bool update;		 /* the first stage is kf-status: only what is behind, asked once */

@@ -37,7 +37,7 @@ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err)
 	json = kf_text_without_bom(text, &len);
 	if (!json[strspn(json, " \t\r\n")]) {
 		r = kf_fail(err, KF_CONFIG, "%s: the file is empty", path);
-		kf_error_hint(err, "put a copy back if there is one, or remove it: rm %s", path);
+		kf_error_hint(err, "restore a backup, or remove it: rm %s", path);
 		return r;
 	}
 	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &je);
@@ -183,11 +183,11 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 	}
 	if (meant.word)
 		kf_error_hint(err, "did you mean %s? %s: %s", meant.word,
-			      registry->described ? "there are" : "registered are", known);
+			      registry->described ? "the boards" : "the registered boards", known);
 	else if (known[0] && registry->described)
-		kf_error_hint(err, "there are: %s", known);
+		kf_error_hint(err, "the boards: %s", known);
 	else if (known[0])
-		kf_error_hint(err, "registered are: %s", known);
+		kf_error_hint(err, "the registered boards: %s", known);
 	else
 		kf_error_hint(err, "%s", kf_registry_advice("nothing is registered yet: kf add"));
 	return kf_code_errno(KF_NOT_REGISTERED);
@@ -208,7 +208,8 @@ static const char *sudo_user(void)
 
 const char *kf_registry_advice(const char *otherwise)
 {
-	return sudo_user() ? "this is root's registry: without sudo, yours is used" : otherwise;
+	return sudo_user() ? "this is the registry of root: without sudo, yours is used"
+			   : otherwise;
 }
 
 bool kf_registry_by_sudo(char *ret, size_t size)
@@ -225,13 +226,13 @@ bool kf_registry_by_sudo(char *ret, size_t size)
 	if (len > 1 && strncmp(path, pw->pw_dir, len) == 0 && path[len] == '/')
 		kf_text_format(
 			ret, size,
-			"with sudo, root changes the registry of %s, %s: better without sudo", name,
+			"with sudo, root changes the registry of %s, %s: run it without sudo", name,
 			path);
 	else
-		kf_text_format(
-			ret, size,
-			"with sudo, this is root's registry, %s: without it, that of %s is used",
-			path, name);
+		kf_text_format(ret, size,
+			       "with sudo, this is the registry of root, %s: without sudo, that of "
+			       "%s is used",
+			       path, name);
 	return true;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* First the registry, then the files: what fails in between leaves files that nobody reads. */
+/* First the registry, then the files: a failure in between only leaves unused files. */
 #include <errno.h>
 
 #include "core/terminal.h"
@@ -15,7 +15,7 @@ static int ask(const char *question, const char *key, struct kf_error *err)
 
 	if (r == 0)
 		return kf_terminal_confirm(tty, err, "%s %s?", question, key);
-	kf_error_hint(err, "--yes removes it unasked; with --delete-config its saved "
+	kf_error_hint(err, "--yes removes it without a question; --delete-config removes its saved "
 			   "configuration too");
 	return r;
 }
@@ -28,8 +28,8 @@ int kf_remove_board(const struct kf_remove *how, const char *key, json_t **ret,
 	int r, drop = how->drop;
 
 	if (how->keep && how->drop) {
-		kf_fail(err, KF_USAGE, "--keep-config and --delete-config exclude each other");
-		kf_error_hint(err, "leave one of them out");
+		kf_fail(err, KF_USAGE, "--keep-config and --delete-config cannot be used together");
+		kf_error_hint(err, "give only one of them");
 		return kf_code_errno(KF_USAGE);
 	}
 	r = kf_listing_load(key, &gone, err);

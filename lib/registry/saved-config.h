@@ -21,10 +21,10 @@ int kf_saved_config_days(const char *key);
 _must_check_ int kf_saved_config_write(const char *key, const struct kf_kconfig *config,
 				       struct kf_error *err);
 
-/* KF_NO_CONFIG, with what makes one. */
+/* KF_NO_CONFIG; the hint has the command that makes one. */
 int kf_saved_config_missing(const char *key, struct kf_error *err);
 
-/* Remove what is in the cache for this board and, unless keep, what is saved. */
+/* Remove the board's files in the cache and, unless keep, its saved configuration. */
 _must_check_ int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err);
 
 #endif

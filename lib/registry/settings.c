@@ -213,7 +213,7 @@ int kf_settings_check(const json_t *root, struct kf_error *err)
 	int r;
 
 	if (!json_is_object(root))
-		return kf_fail(err, KF_CONFIG, "the file holds %s, not an object", type_name(root));
+		return kf_fail(err, KF_CONFIG, "the file has %s, not an object", type_name(root));
 	section = json_object_get(root, "global");
 	r = section && !json_is_null(section) ? check_members(NULL, section, err) : 0;
 	if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The members of devices.json that we know: their types and what they may say. A
- * file that passed kf_settings_check has only clean, bounded strings in them, so
- * nobody who reads the registry has to look again. Unknown members are no concern of ours.
+ * file that passed kf_settings_check has only clean, bounded strings in them, so readers of the
+ * registry need not check them again. Unknown members are not checked.
  */
 #ifndef KF_REGISTRY_SETTINGS_H
 #define KF_REGISTRY_SETTINGS_H

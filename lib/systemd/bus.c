@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Signals only end a wait early: what counts is the state of the unit, asked for anew. */
+/* D-Bus signals only end a wait early: then the unit is asked for its state again. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -43,7 +44,7 @@ static int read_variant(sd_bus_message *m, char *ret, size_t size)
 	else if (r >= 0)
 		r = sd_bus_message_skip(m, "v");
 	if (narrow || number)
-		kf_text_format(ret, size, "%llu", (unsigned long long)(number + narrow));
+		kf_text_format(ret, size, "%" PRIu64, number ? number : narrow);
 	else
 		kf_text_format(ret, size, "%s", flag ? "yes" : text);
 	return r;
@@ -109,7 +110,7 @@ static int fail_reply(sd_bus_message *reply, struct kf_error *err)
 	char text[256];
 
 	kf_text_clean(text, sizeof(text), said, strlen(said));
-	if (text[0] && text[strlen(text) - 1] == '.') /* it goes into a sentence of ours */
+	if (text[0] && text[strlen(text) - 1] == '.') /* it becomes a part of our sentence */
 		text[strlen(text) - 1] = '\0';
 	if (sd_bus_error_has_names(e, SD_BUS_ERROR_ACCESS_DENIED,
 				   SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
@@ -299,10 +300,9 @@ int kf_bus_open(const struct kf_deadline *deadline, struct kf_bus **ret, struct 
 	free(bus);
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted while connecting to systemd");
-	kf_fail(err, KF_SERVICE, "no systemd to talk to: %s", why.message);
-	kf_error_hint(err,
-		      "services are stopped and started only where systemd runs; elsewhere, end "
-		      "what uses the board by hand, then use --no-service");
+	kf_fail(err, KF_SERVICE, "cannot connect to systemd: %s", why.message);
+	kf_error_hint(err, "without systemd, end the program that uses the board yourself, then "
+			   "use --no-service");
 	return r;
 }
 
@@ -407,13 +407,14 @@ static int watch(struct kf_bus *bus, const char *unit,
 	bool changed = true;
 	int r;
 
-	/* The bus keeps the order: what changes after the look that follows is told. */
+	/* The bus keeps the order: a change after the following query sends a signal. */
 	r = sd_bus_path_encode(SD_PATH "/unit", unit, &path);
 	if (r >= 0 && bus->bus)
 		r = sd_bus_match_signal_async(bus->bus, &slot, SD_NAME, path, SD_PROPERTIES,
 					      "PropertiesChanged", note_change, NULL, &changed);
 	if (r < 0)
-		return kf_fail(err, KF_SERVICE, "%s cannot be watched: %s", unit, strerror(-r));
+		return kf_fail(err, KF_SERVICE, "events of %s cannot be received: %s", unit,
+			       strerror(-r));
 	do {
 		changed = false;
 		r = kf_bus_state(bus, unit, deadline, &state, err);

@@ -4,9 +4,9 @@
  * asynchronous underneath, so that a deadline or a stop signal ends it; nothing here ever
  * makes polkit ask for a password.
  *
- * Where the connection is lost, or systemd starts anew, the call is made again until the deadline.
- * Besides what a function names it returns -ETIMEDOUT (KF_TIMEOUT), -EINTR (KF_INTERRUPTED), or
- * -ECANCELED: the lease client of the deadline has hung up or shut down its side.
+ * If the connection is lost, or systemd restarts, the call is repeated until the deadline. Besides
+ * what a function names it returns -ETIMEDOUT (KF_TIMEOUT), -EINTR (KF_INTERRUPTED), or -ECANCELED:
+ * the lease client of the deadline has hung up or shut down its side.
  */
 #ifndef KF_SYSTEMD_BUS_H
 #define KF_SYSTEMD_BUS_H
@@ -15,7 +15,7 @@
 
 struct kf_bus;
 
-/* How long to wait, and what else ends a wait. */
+/* The end of a wait: a deadline or an event. */
 struct kf_deadline {
 	int64_t ms;   /* on the clock of kf_now_ms */
 	bool through; /* a stop signal does not end it: for a pending restart */
@@ -27,7 +27,7 @@ _must_check_ int kf_bus_open(const struct kf_deadline *deadline, struct kf_bus *
 			     struct kf_error *err);
 void kf_bus_close(struct kf_bus **bus);
 
-/* A unit that systemd does not know is no error here: its load state is not-found. */
+/* A unit that systemd does not know is not an error here: its load state is not-found. */
 _must_check_ int kf_bus_state(struct kf_bus *bus, const char *unit,
 			      const struct kf_deadline *deadline, struct kf_unit_state *ret,
 			      struct kf_error *err);
@@ -44,8 +44,8 @@ _must_check_ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 
 /*
  * Stop all of these units: the stop of each is asked for first, and then the end of each is waited
- * for. Inactive already is success. KF_PERMISSION: polkit says no. KF_SERVICE: systemd does, or
- * the job failed: its result, and where to look.
+ * for. Inactive already is success. KF_PERMISSION: polkit refuses. KF_SERVICE: systemd refuses, or
+ * the job failed: the message has its result.
  */
 _must_check_ int kf_bus_stop(struct kf_bus *bus, const char *const *units, size_t count,
 			     const struct kf_deadline *deadline, struct kf_error *err);

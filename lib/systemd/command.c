@@ -14,7 +14,7 @@
 #include "core/clock.h"
 #include "systemd/command.h"
 
-/* Those that kf_stop_install() blocked: what our caller ignores is none of ours. */
+/* The signals that kf_stop_install() blocked; signals that our caller ignores stay ignored. */
 static int open_signals(void)
 {
 	static const int all[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -38,7 +38,7 @@ static bool from_keyboard(const struct signalfd_siginfo *info)
 	       (info->ssi_signo == SIGINT || info->ssi_signo == SIGQUIT);
 }
 
-/* Take what has come: the first is remembered, each is passed on. Was there any? */
+/* Receive pending signals: remember the first, pass on each. Returns whether there was one. */
 static bool take_signals(int fd, pid_t pid, const struct kf_command *command,
 			 struct kf_command_end *end)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A command that runs in our place, on our descriptors and in our process group, while we
- * wait to clean up behind it: what is meant for us is passed on to it.
+ * Runs a command on our descriptors and in our process group, and waits for its end to clean up.
+ * Signals that we get are passed on to it.
  */
 #ifndef KF_SYSTEMD_COMMAND_H
 #define KF_SYSTEMD_COMMAND_H

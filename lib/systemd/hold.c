@@ -19,7 +19,7 @@ enum { CONNECT_S = 5, STATUS_MS = 20000, MARGIN_MS = 60000 };
 struct kf_lease {
 	struct kf_hold_request request;
 	int fd;
-	json_t *units;	  /* what the server said when all were stopped; NULL: they were not */
+	json_t *units;	  /* the server's answer after the stop; NULL: nothing was stopped */
 	int64_t since_ms; /* when they were asked to stop */
 };
 
@@ -32,12 +32,12 @@ static int fail_missing(int errnum, struct kf_error *err)
 
 	if (errnum == EACCES && stat(path, &st) == 0)
 		group = getgrgid(st.st_gid);
-	r = kf_fail(err, KF_PERMISSION, "services cannot be held: kf-leased is not there (%s: %s)",
+	r = kf_fail(err, KF_PERMISSION, "services cannot be held: kf-leased does not run (%s: %s)",
 		    path, strerror(errnum));
 	if (group && group->gr_gid) {
 		kf_fail(err, KF_PERMISSION, "services cannot be held: you are not in the group %s",
 			group->gr_name);
-		kf_error_hint(err, "sudo usermod -aG %s $USER, then log in anew", group->gr_name);
+		kf_error_hint(err, "sudo usermod -aG %s $USER, then log in again", group->gr_name);
 	} else if (errnum == EACCES) {
 		kf_error_hint(err, "run the same command with sudo");
 	} else {
@@ -60,16 +60,16 @@ static int connect_server(int *ret, struct kf_error *err)
 		return kf_fail_sys(err, errno, "a socket");
 	if (!kf_text_format(addr.sun_path, sizeof(addr.sun_path), "%s", kf_lease_socket()))
 		return fail_missing(ENAMETOOLONG, err);
-	/* Also how long it may take to be accepted, when many want to be. */
+	/* It limits the wait for accept too, if there are many clients. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof(brief));
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return errno == EAGAIN ? kf_fail(err, KF_BUSY, "kf-leased has too much to do")
+		return errno == EAGAIN ? kf_fail(err, KF_BUSY, "kf-leased has too many clients")
 				       : fail_missing(errno, err);
 	*ret = TAKE_FD(fd);
 	return 0;
 }
 
-/* Send a request; takes it. A server that hung up may have said why before. */
+/* Send a request and free it. A server may send an error before it closes the connection. */
 static int send_request(int fd, json_t *request, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -112,7 +112,7 @@ static int fail_receive(int r, struct kf_error *err)
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted while the units were stopped");
 	r = kf_fail(err, KF_BUSY, "kf-leased closed the connection without an answer");
-	kf_error_hint(err, "it was killed, or too many are connected: try again; journalctl -t "
+	kf_error_hint(err, "it was killed, or it has too many clients: try again; journalctl -t "
 			   "kf-leased says more");
 	return r;
 }
@@ -126,7 +126,7 @@ static json_t *name_units(const char (*units)[KF_NAME_SIZE], size_t count)
 	return names;
 }
 
-/* Whole seconds, as many as the server takes. */
+/* Whole seconds, at most the server's limit. */
 static json_int_t seconds(int64_t ms)
 {
 	int64_t s = (ms + 999) / 1000;
@@ -228,7 +228,7 @@ int kf_lease_run(struct kf_lease *lease, const struct kf_command *command,
 	return kf_command_run(&with_lease, ret, err);
 }
 
-/* What became of a unit. */
+/* Tell the result for a unit. */
 static void tell_end(const struct kf_lease *lease, const json_t *unit)
 {
 	const char *state = text_of(unit, "state");
@@ -240,7 +240,7 @@ static void tell_end(const struct kf_lease *lease, const json_t *unit)
 			       (double)(kf_now_ms() - lease->since_ms) / 1000);
 	else if (strcmp(state, "running") == 0)
 		kf_text_format(news, sizeof(news), "%s",
-			       lease->units ? "runs already: somebody has started it meanwhile"
+			       lease->units ? "runs already: somebody started it meanwhile"
 					    : "runs: it was not stopped");
 	else if (strcmp(state, "held") == 0)
 		kf_text_format(news, sizeof(news), "stays stopped: another lease holds it");
@@ -318,11 +318,11 @@ static int recover(const struct kf_lease *lease, struct kf_error *err)
 			lease->request.told(units[i], "no restart is pending");
 		else if ((bus || kf_bus_open(&deadline, &bus, NULL) == 0) &&
 			 kf_bus_wait(bus, units[i], kf_unit_runs, &deadline, NULL) == 0)
-			lease->request.told(units[i], "runs again, though kf-leased was lost");
+			lease->request.told(units[i], "runs again, although kf-leased was killed");
 		else
 			kf_text_add(lost, sizeof(lost), " ", units[i]);
 	}
-	return lost[0] ? fail_lost("kf-leased was lost, and not all units run again", lost, err)
+	return lost[0] ? fail_lost("kf-leased was killed, and not all units run again", lost, err)
 		       : 0;
 }
 

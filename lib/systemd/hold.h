@@ -14,7 +14,7 @@ struct kf_hold_request {
 	size_t count;
 	int64_t timeout_ms; /* for units to stop, and for each to start; rounded up to seconds */
 	int64_t wait_ms;    /* for another lease to end its restart; likewise */
-	bool while_unknown; /* stop a Klippy also where nobody can say whether it prints */
+	bool while_unknown; /* stop a Klippy also if it does not say whether it prints */
 	/* News of one unit ("stopped"), for a phase line. */
 	void (*told)(const char *unit, const char *news);
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Strict: what a request does not say in so many words is refused, and nothing is guessed. */
+/* Strict: a request with an unknown or missing member is refused. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +22,8 @@ int kf_lease_may(const char *unit, uid_t uid, struct kf_error *err)
 	if (uid == 0 || kf_unit_name_is_printers(unit))
 		return 0;
 	r = kf_fail(err, KF_PERMISSION,
-		    "%s cannot be leased: only klipper* and moonraker* services can, and what "
-		    "stops along with them",
+		    "%s cannot be leased: only klipper* and moonraker* services can, and the units "
+		    "that stop along with them",
 		    unit);
 	kf_error_hint(err, "root may lease any unit: run the same command with sudo");
 	return r;

@@ -49,10 +49,10 @@ struct kf_lease_request {
 	char units[KF_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_unit_name, each once */
 };
 
-/* Where it is: KF_LEASE_SOCKET, or what the environment says in a variable of that name. */
+/* Its path: KF_LEASE_SOCKET, or the environment variable of that name. */
 const char *kf_lease_socket(void);
 
-/* May this user lease it by its name? KF_PERMISSION: only root may, or only what is a printer's. */
+/* May this user lease a unit of this name? KF_PERMISSION: only root may. */
 _must_check_ int kf_lease_may(const char *unit, uid_t uid, struct kf_error *err);
 
 /* Read a packet of a lease client's. KF_PROTOCOL, or the errors of kf_unit_name. */

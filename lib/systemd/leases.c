@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The files stay, empty when nobody uses them: only their locks tell. */
+/* The files stay, empty when they are not used: the lock of a file says whether it is used. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ int kf_leases_enter(const char *dir, uid_t uid, int *ret, struct kf_error *err)
 	}
 	kf_fail(err, KF_BUSY, "user %u has %u connections to kf-leased already", (unsigned)uid,
 		slots);
-	kf_error_hint(err, "kf-service status shows who holds what: end one of these first");
+	kf_error_hint(err, "kf-service status shows the leases: end one of them first");
 	return kf_code_errno(KF_BUSY);
 }
 
@@ -102,7 +102,7 @@ static bool names_unit(const json_t *lease, const char *unit)
 	return false;
 }
 
-/* The lease of one file, empty if it is not written yet; NULL: nobody uses the file. */
+/* The lease of one file, empty if it is not written yet; NULL: the file is not used. */
 static json_t *read_lease(int folder, const char *name)
 {
 	_cleanup_(kf_closep) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

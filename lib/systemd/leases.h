@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Who has a lease: a folder of root's with a file for each connection that a user may have, locked
- * (flock(2)) by the lease server that uses it. So there is a limit for each user, and a server's
- * death ends what it wrote.
+ * The leases: a folder of root with a file for each connection that a user may have, locked
+ * (flock(2)) by the lease server that uses it. So each user has a limit, and the lease of a killed
+ * server is no longer listed.
  */
 #ifndef KF_SYSTEMD_LEASES_H
 #define KF_SYSTEMD_LEASES_H
@@ -18,13 +18,13 @@ enum { KF_LEASES_EACH = 16, KF_LEASES_ROOT = 64 };
 _must_check_ int kf_leases_enter(const char *dir, uid_t uid, int *ret, struct kf_error *err);
 
 /*
- * Write what others are told of this lease: {"since", "uid", "user", "pid", "command", "units"}.
- * The command is as the kernel shows it in /proc. In name what kf_leases_name says of it.
+ * Write the description of this lease: {"since", "uid", "user", "pid", "command", "units"}. The
+ * command is as the kernel shows it in /proc. name gets the text of kf_leases_name.
  */
 _must_check_ int kf_leases_write(int fd, const struct ucred *client, const json_t *units,
 				 char *name, size_t size, struct kf_error *err);
 
-/* What a lease says of itself: "process 812 of pi (kf-service hold -- true)". */
+/* The client of a lease: "process 812 of pi (kf-service hold -- true)". */
 void kf_leases_name(const json_t *lease, char *ret, size_t size);
 
 /*

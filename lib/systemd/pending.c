@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A file that was removed while somebody waited for its lock is opened anew by its name. */
+/* If a file was removed while we waited for its lock, it is opened again by its name. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static bool locate(const char *dir, const char *unit, char ret[PATH_SIZE])
 	return kf_text_format(ret, PATH_SIZE, "%s/%s", dir, unit);
 }
 
-/* Is what fd has open still the file of that name? */
+/* Is the open file still the file of that name? */
 static bool is_named(int fd, const char *path)
 {
 	struct stat open_file, named;
@@ -79,7 +79,7 @@ int kf_pending_lock(const char *dir, const char *unit, const struct kf_deadline 
 		close(fd);
 	} while (r == 0);
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "%s is just being started again, after another lease",
+		return kf_fail(err, KF_BUSY, "%s is being started again, after another lease",
 			       unit);
 	return r == -ECANCELED ? r : kf_fail_sys(err, -r, "%s", path);
 }
@@ -137,7 +137,7 @@ int kf_pending_list(const char *dir, struct kf_pending ret[KF_PENDINGS_MAX], str
 	return n;
 }
 
-/* Take the exclusive lock, of a file that is still there; else it is not ours to restore. */
+/* Get the exclusive lock of a file that still exists; else another process restores the unit. */
 static bool lock_exclusive(const char *path, struct kf_pending *pending)
 {
 	if (pending->fd < 0)
@@ -166,7 +166,7 @@ static const char *unwanted(const struct kf_unit_state *before, const struct kf_
 	return NULL;
 }
 
-/* What is to be done for it? Before any is started: that may start others. */
+/* Decide what to do for it, before any unit is started: a start may start others. */
 static void look(const char *path, struct kf_pending *pending, struct kf_bus **bus,
 		 const struct kf_deadline *deadline)
 {
@@ -235,7 +235,7 @@ static void start(const char *path, struct kf_pending *pending, struct kf_bus *b
 
 	if (r < 0 && kf_pending_read(pending->fd, &before) &&
 	    kf_bus_state(bus, pending->unit, &brief, &now, NULL) == 0) {
-		/* What restarts for ever does so again: that is as it was. */
+		/* A crash-looping unit crash-loops again: it is as it was. */
 		if (kf_unit_is_up(&now) && strcmp(now.active, before.active) == 0)
 			r = 0;
 		/* That it was active during our start does not count. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Pending restarts: units that were stopped and have to run again. Each has a file in a folder of
- * root's, named as the unit. Whoever holds a lease on the unit has a shared flock(2) on the file;
- * what the unit was before ("active") is written there before it is stopped. Whoever gets the
- * exclusive lock starts the unit and removes the file: kf_pending_settle, the only code that
- * restores. So a unit returns with its last lease, and no death of any process loses it.
+ * root's, named as the unit. Each lease on the unit has a shared flock(2) on the file; the unit's
+ * state ("active") is written there before it is stopped. The process that gets the exclusive lock
+ * starts the unit and removes the file: kf_pending_settle, the only code that restores. So a unit
+ * is started again at the end of its last lease, also if any process is killed.
  *
- * A restart is pending until the unit has been active again, whoever started it: what it does after
- * that is its owner's will. Only a start of ours that fails leaves it pending.
+ * A restart is pending until the unit has been active again, whoever started it: after that only
+ * its owner starts and stops it. If our own start fails, it stays pending.
  */
 #ifndef KF_SYSTEMD_PENDING_H
 #define KF_SYSTEMD_PENDING_H
@@ -19,7 +19,7 @@
 enum kf_settled {
 	KF_SETTLED_INACTIVE, /* nothing was to be done for it */
 	KF_SETTLED_STARTED,
-	KF_SETTLED_RUNNING, /* it ran already: it was not stopped, or somebody has started it */
+	KF_SETTLED_RUNNING, /* it ran already: it was not stopped, or somebody started it */
 	KF_SETTLED_HELD,    /* another lease keeps it, or what its start would start, stopped, or
 			       restores it at this moment */
 	KF_SETTLED_LEFT,    /* it was masked, disabled or removed meanwhile, or has run and was
@@ -47,7 +47,7 @@ _must_check_ int kf_pending_lock(const char *dir, const char *unit,
 
 /*
  * Is a restart pending by this file, or (false also where there is no such file) by this unit's?
- * *ret has of the unit before what a file keeps: active, unit_file and since.
+ * *ret gets the members of the unit's state before that a file keeps: active, unit_file and since.
  */
 bool kf_pending_read(int fd, struct kf_unit_state *ret);
 bool kf_pending_exists(const char *dir, const char *unit);
@@ -60,8 +60,8 @@ _must_check_ int kf_pending_list(const char *dir, struct kf_pending ret[KF_PENDI
 				 struct kf_error *err);
 
 /*
- * Restore: of each unit whose exclusive lock is to be had, start it, wait until it runs, and remove
- * its file. timeout_ms is for each. Closes the files; what came of each is in it. Returns 0, or
+ * Restore each unit whose exclusive lock is free: start it, wait until it runs, and remove its
+ * file. timeout_ms is for each. Closes the files; each has its result. Returns 0, or
  * KF_SERVICE_LOST of those that did not start; the hint is the command to type. Stop signals wait.
  */
 int kf_pending_settle(const char *dir, struct kf_pending *list, size_t count, int64_t timeout_ms,

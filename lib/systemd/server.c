@@ -20,7 +20,7 @@
 #include "systemd/pending.h"
 #include "systemd/server.h"
 
-/* FRESH_MS: an answer of the print guard that is older is asked for again before the stop. */
+/* FRESH_MS: if the print guard's answer is older, it asks again before the stop. */
 enum { REQUEST_MS = 5000, QUERY_MS = 10000, FRESH_MS = 500 };
 
 struct lease {
@@ -118,7 +118,7 @@ static bool any_is_listed(const struct lease *lease, const char *names)
 	return false;
 }
 
-/* Add those whose pending restart would start one of ours: they stay stopped as long. */
+/* Add units whose pending restart would start one of ours: they stay stopped too. */
 static int add_pending(struct lease *lease, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, QUERY_MS);
@@ -150,7 +150,7 @@ static int check_client(const struct lease *lease, const char *unit, struct kf_e
 	return r;
 }
 
-/* What is stopped has to start again. */
+/* Refuse a unit that could not start again. */
 static int check_return(const struct lease *lease, size_t i, struct kf_error *err)
 {
 	const char *unit = lease->files[i].unit, *why = kf_unit_stuck(&lease->held[i].before);
@@ -159,15 +159,13 @@ static int check_return(const struct lease *lease, size_t i, struct kf_error *er
 	if (!why)
 		return 0;
 	r = kf_fail(err, KF_SERVICE,
-		    "%s runs%s but is %s: once stopped it could not be started again", unit,
+		    "%s runs%s but is %s: it could not be started again after a stop", unit,
 		    i >= lease->request.count ? " and would stop along" : "", why);
-	kf_error_hint(err,
-		      "stop it yourself first (sudo systemctl stop %s) if you can do without it",
-		      unit);
+	kf_error_hint(err, "if you do not need it, stop it first: sudo systemctl stop %s", unit);
 	return r;
 }
 
-/* Wait for the end of what is under way with a unit that no other lease holds. */
+/* Wait until a unit that no other lease holds is neither starting nor stopping. */
 static int await_settled(struct lease *lease, size_t i, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, lease->request.timeout_ms);
@@ -185,7 +183,7 @@ static int await_settled(struct lease *lease, size_t i, struct kf_error *err)
 	return r < 0 ? r : kf_bus_state(lease->bus, unit, &deadline, &held->before, err);
 }
 
-/* Lock a unit's file; nobody restores the unit from here on. */
+/* Lock a unit's file; from here on no process restores the unit. */
 static int lock_unit(struct lease *lease, size_t i, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, lease->request.wait_ms);
@@ -197,7 +195,7 @@ static int lock_unit(struct lease *lease, size_t i, struct kf_error *err)
 	return r;
 }
 
-/* Look at one unit, by its own name, and add to the list what stops along with it. */
+/* Check one unit, by its own name, and add the units that stop along with it to the list. */
 static int look_at(struct lease *lease, size_t i, struct kf_error *err)
 {
 	const bool status = lease->request.status;
@@ -228,7 +226,7 @@ static int look_at(struct lease *lease, size_t i, struct kf_error *err)
 static int add_named(struct lease *lease, const char *name, struct kf_error *err)
 {
 	const struct kf_deadline deadline = until(lease, QUERY_MS);
-	struct kf_unit_state state;
+	struct kf_unit_state state = { 0 };
 	int r = kf_lease_may(name, lease->client.uid, err);
 
 	if (r == 0)
@@ -325,7 +323,7 @@ static int check_prints(struct lease *lease, struct kf_error *err)
 	return r;
 }
 
-/* Make it known who holds what. */
+/* Write the lease's file, and the line in the journal. */
 static int publish(struct lease *lease, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *units = json_array();
@@ -388,7 +386,7 @@ static int stop_units(struct lease *lease, struct kf_error *err)
 	return r;
 }
 
-/* What of each unit is told, and why (or NULL). */
+/* Tell the result for each unit, with the reason (or NULL). */
 static json_t *tell_units(const struct lease *lease, bool settled)
 {
 	json_t *units = json_array();
@@ -474,7 +472,7 @@ static int identify(struct lease *lease, struct kf_error *err)
 
 	if (getsockopt(lease->server->connection, SOL_SOCKET, SO_PEERCRED, &lease->client, &len) <
 	    0)
-		return kf_fail_sys(err, errno, "the client is not known");
+		return kf_fail_sys(err, errno, "cannot identify the client");
 	if (lease->client.pid > 0 && sd_pid_get_unit(lease->client.pid, &unit) >= 0)
 		kf_text_format(lease->client_unit, sizeof(lease->client_unit), "%s", unit);
 	return 0;
@@ -502,7 +500,7 @@ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err)
 	struct kf_error why;
 	int r = new_lease(server, &lease, err);
 
-	if (r < 0)
+	if (!lease)
 		return r;
 	r = identify(lease, &why);
 	if (r == 0)
@@ -519,7 +517,7 @@ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err)
 	return r;
 }
 
-/* All that is pending: nobody knows any more which of it was stopped for this lease. */
+/* Lock all pending restarts: it is no longer known which belong to this lease. */
 static int lock_pending(struct lease *lease, struct kf_error *err)
 {
 	const struct kf_deadline now = { .ms = kf_now_ms() };
@@ -547,11 +545,12 @@ int kf_lease_resume(const struct kf_lease_server *server, int64_t timeout_ms, st
 	struct kf_error why;
 	int r = new_lease(server, &lease, err);
 
-	if (r == 0)
-		r = lock_pending(lease, err);
+	if (!lease)
+		return r;
+	r = lock_pending(lease, err);
 	if (r < 0 || lease->count == 0)
 		return r;
-	/* Without a file among the leases nobody is told of this one. */
+	/* Without a file this lease is not listed. */
 	if (identify(lease, &why) == 0 &&
 	    kf_leases_enter(server->leases, lease->client.uid, &lease->slot, &why) == 0)
 		IGNORE_RESULT(publish(lease, &why));

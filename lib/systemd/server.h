@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The lease server's side of one connection: lease.h. It waits for one thing after the other. */
+/* The lease server's side of one connection (lease.h). It waits for one event at a time. */
 #ifndef KF_SYSTEMD_SERVER_H
 #define KF_SYSTEMD_SERVER_H
 
@@ -14,14 +14,14 @@ struct kf_lease_server {
 	 * KF_PRINTING, or KF_PRINTER_UNKNOWN unless while_unknown.
 	 */
 	int (*may_stop)(const char *unit, pid_t main_pid, bool while_unknown, struct kf_error *err);
-	/* Who holds what; called once, before anything is stopped. */
+	/* Called once, with the client and the units, before a unit is stopped. */
 	void (*told)(const char *client, const char *units);
 };
 
 /*
  * Serve the connection to its end, and restore what was stopped. A stop signal ends the lease.
- * KF_SERVICE_LOST: not all run again, and their restart stays pending. What was answered to the
- * lease client is no error here.
+ * KF_SERVICE_LOST: not all run again, and their restart stays pending. An error that was sent to
+ * the lease client is not an error here.
  */
 _must_check_ int kf_lease_serve(const struct kf_lease_server *server, struct kf_error *err);
 

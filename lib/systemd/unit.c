@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One table says where each property goes; values are cleaned when they are set. */
+/* A table has the member for each property; values are cleaned when they are set. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,5 +180,5 @@ const char *kf_unit_stuck(const struct kf_unit_state *state)
 		return state->load;
 	if (state->transient)
 		return "transient";
-	return state->can_start ? NULL : "not to be started by hand (RefuseManualStart=)";
+	return state->can_start ? NULL : "it cannot be started by hand (RefuseManualStart=)";
 }

@@ -44,7 +44,7 @@ _must_check_ int kf_unit_add(char (*units)[KF_NAME_SIZE], size_t *count, const c
 /* Is it one of a printer's services: klipper* or moonraker*, and a service? */
 bool kf_unit_name_is_printers(const char *unit);
 
-/* Take the next name of a list with a space between; false: there is none any more. */
+/* Get the next name of a list that is separated by spaces; false: the list has ended. */
 bool kf_unit_next(const char **list, char ret[KF_NAME_SIZE]);
 
 /* Set one property from text; others are ignored. A list grows. */
@@ -66,8 +66,8 @@ bool kf_unit_is_down(const struct kf_unit_state *state);
 bool kf_unit_has_ended(const struct kf_unit_state *state);
 
 /*
- * Is nothing under way with it? A unit that crashed and waits for its next try is settled too: a
- * crash-looping unit may never get further.
+ * Is the unit neither starting nor stopping? A unit that crashed and waits for its next try is
+ * settled too: a crash-looping unit may never get further.
  */
 bool kf_unit_is_settled(const struct kf_unit_state *state);
 

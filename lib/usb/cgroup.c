@@ -16,7 +16,7 @@ enum { ID_LEN = 64, SHORT_ID_LEN = 12 };
 static const struct engine {
 	const char *prefix; /* of its group's name; "docker/": of the name in the group docker */
 	bool id;	    /* 64 digits follow, else a name */
-	bool root;	    /* only root stops what root has started */
+	bool root;	    /* only root can stop it */
 	const char *name, *stop; /* NULL: the container has no name of its own */
 } engines[] = {
 	{ "docker-", true, false, "Docker", "docker stop" },
@@ -38,7 +38,7 @@ struct place {
 	bool user; /* below the manager of the user uid */
 };
 
-/* Any user may give a group below his own manager any name. */
+/* Any user may give a group below their own manager any name. */
 static bool harmless(const char *name)
 {
 	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -69,7 +69,7 @@ static void read_service(const struct place *place, const char *unit, struct kf_
 	char user[KF_NAME_SIZE], manager[KF_NAME_SIZE + 32] = "sudo systemctl";
 	const char *quote = strchr(unit, '\\') ? "'" : "";
 
-	unit += *unit == '_'; /* how systemd escapes a name that the kernel would take */
+	unit += *unit == '_'; /* systemd escapes a name that is one of the kernel's */
 	if (!harmless(unit) || strlen(unit) >= KF_NAME_SIZE)
 		return;
 	name_user(place->uid, user);
@@ -147,7 +147,8 @@ static void walk(char *path, uid_t me, struct kf_cgroup *ret)
 			continue;
 		if (!place.user && sscanf(group, "user@%u.service%n", &place.uid, &end) == 1 &&
 		    end && !group[end])
-			place.user = true; /* what is below it is none of the system's */
+			place.user =
+				true; /* units below it do not belong to the system's manager */
 		else if (is_service(group))
 			read_service(&place, group, ret);
 	}

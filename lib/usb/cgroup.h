@@ -19,9 +19,9 @@ struct kf_cgroup {
 
 /*
  * Read the text of a /proc/PID/cgroup (cgroups(7)), which this cuts up, as systemd and the
- * container engines name their groups. The outermost of them decides: what runs in a container is
- * none of the system's services. me is the user who would type stop. False: the process is in no
- * service and no container that we can name; *ret is empty then, but for container.
+ * container engines name their groups. The outermost of them decides: a process in a container
+ * belongs to no service of the system. me is the user who would stop it. False: the process is in
+ * no service and no container that we can name; *ret is empty then, but for container.
  */
 bool kf_cgroup_read(char *text, uid_t me, struct kf_cgroup *ret);
 

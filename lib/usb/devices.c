@@ -116,7 +116,7 @@ static int leads_to(int dir, const char *link, const char *tty)
 
 /*
  * The link in a folder that udev's DEVLINKS names. All converters without a serial
- * claim one name and one of them has it, so a link that leads elsewhere is not ours.
+ * share one name and one of them has it, so a link that leads elsewhere is not ours.
  */
 static void link_named(const char *links, const char *dir, const char *tty, char dst[KF_DEV_SIZE])
 {
@@ -318,7 +318,7 @@ static int scan(struct udev *udev, bool settled, struct kf_boards *ret, struct k
 	if (boards.count > 0)
 		qsort(boards.list, boards.count, sizeof(*boards.list), by_port);
 	*ret = boards;
-	boards = (struct kf_boards){ 0 }; /* the caller's now */
+	boards = (struct kf_boards){ 0 }; /* ret owns the list */
 	return 0;
 }
 

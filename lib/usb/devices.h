@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * USB devices through libudev: what is there. Serial ports (subsystem tty below USB),
- * DFU and BOOTSEL devices (no tty). The registry is not read here, nor is holder
- * filled: see registry/registry.h and usb/holder.h. What comes and goes: usb/monitor.h.
+ * Connected USB devices, through libudev. Serial ports (subsystem tty below USB), DFU and BOOTSEL
+ * devices (no tty). The registry is not read here, nor is holder filled: see registry/registry.h
+ * and usb/holder.h. Changes: usb/monitor.h.
  */
 #ifndef KF_USB_DEVICES_H
 #define KF_USB_DEVICES_H
@@ -33,7 +33,7 @@ _must_check_ int kf_boards_add(struct kf_boards *boards, const struct kf_board *
 struct udev;
 struct udev_device;
 
-/* For the monitor: a scan that leaves out what udev has not finished with. */
+/* For the monitor: a scan without devices that udev has not finished. */
 _must_check_ int kf_usb_scan_settled(struct udev *udev, struct kf_boards *ret,
 				     struct kf_error *err);
 

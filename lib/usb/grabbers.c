@@ -10,15 +10,15 @@ const struct kf_grabber kf_grabbers[KF_GRABBERS] = {
 	{ "ModemManager",
 	  "a modem",
 	  "ID_MM_DEVICE_IGNORE",
-	  { "it takes boards for modems: sudo systemctl mask --now ModemManager; or keep it, with "
+	  { "it opens boards as modems: sudo systemctl mask --now ModemManager; or keep it, with "
 	    "a line ATTRS{idVendor}==\"",
 	    "\", ENV{ID_MM_DEVICE_IGNORE}=\"1\" in /etc/udev/rules.d/60-printer-boards.rules, "
 	    "then sudo udevadm control --reload, and plug the board in again" } },
 	{ "brltty",
 	  "a Braille display",
 	  NULL,
-	  { "it takes boards (USB vendor ",
-	    ") for Braille displays: sudo apt remove brltty, or sudo systemctl mask --now "
+	  { "it opens boards (USB vendor ",
+	    ") as Braille displays: sudo apt remove brltty, or sudo systemctl mask --now "
 	    "brltty.service brltty-udev.service; then plug the board in again" } },
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Port grabbers: programs that open every new serial port, and have no business with a printer's
- * board. ModemManager leaves alone what udev's rules mark (ID_MM_DEVICE_IGNORE). brltty takes
- * USB serial converters, for some Braille displays have the same ids.
+ * Port grabbers: programs that open every new serial port, although a printer's board is not meant
+ * for them. ModemManager does not open devices that udev's rules mark (ID_MM_DEVICE_IGNORE). brltty
+ * opens USB serial converters, because some Braille displays have the same ids.
  */
 #ifndef KF_USB_GRABBERS_H
 #define KF_USB_GRABBERS_H
@@ -11,7 +11,7 @@
 
 struct kf_grabber {
 	const char *name;      /* of its process, and the beginning of its units' names */
-	const char *takes_for; /* "a modem": what it takes a board for */
+	const char *opens_as;  /* it opens a board as this: "a modem" */
 	const char *mark;      /* the udev property that keeps it away; NULL: it wants converters */
 	const char *remedy[2]; /* the board's USB vendor stands between */
 };

@@ -105,7 +105,7 @@ static void set_holder(const struct ports *ports, const struct stat *st, pid_t p
 	}
 }
 
-/* Has the process one of the ports open? False: it does not let us see what it has open. */
+/* Has the process one of the ports open? False: we cannot see its open files. */
 static bool check_process(const struct ports *ports, pid_t pid)
 {
 	_cleanup_(kf_closedirp) DIR *fds = NULL;
@@ -166,7 +166,7 @@ static bool is_lock_of(const struct lock *lock, const struct stat *st)
 	return lock->ino == st->st_ino && lock->dev == st->st_dev;
 }
 
-/* Only what is hidden is known by its lock: the number of a process that has ended is reused. */
+/* Only a hidden process is found by its lock: the number of an ended process is reused. */
 static void check_locks(const struct ports *ports)
 {
 	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");

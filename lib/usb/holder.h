@@ -14,12 +14,12 @@
  */
 void kf_holders_find(struct kf_board *boards, size_t count);
 
-/* Does this process not let us see what it has open? True also where /proc hides all of it. */
+/* Are the open files of this process hidden? True also if /proc hides the process. */
 bool kf_holder_hidden(pid_t pid);
 
 /*
  * Does this process have the flock(2) of another port (another file in the same /dev as tty), and
- * not that of tty? That of a program that locks all of its ports: it has not this one.
+ * not that of tty? A program that locks all its ports does not have this one then.
  */
 bool kf_holder_elsewhere(pid_t pid, const char *tty);
 
@@ -31,7 +31,7 @@ struct kf_holder kf_holder_of(pid_t pid);
 
 /*
  * The process that took the flock(2) of path (a port, by our device node, or a folder), if that is
- * another one; 0: nobody. The lock may be another process's by now, which it was handed to.
+ * another one; 0: nobody. Another process may have inherited the lock since then.
  */
 pid_t kf_holder_locked(const char *path);
 
@@ -42,7 +42,7 @@ struct kf_holder_facts {
 	char stop[KF_STOP_SIZE];  /* the command that stops it: that of its place, else kill */
 };
 
-/* Look for what a message says of a holder, as it is now. */
+/* Get the facts about a holder for a message, as they are now. */
 void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts *ret);
 
 #endif

@@ -36,18 +36,18 @@ int kf_monitor_new(struct kf_monitor **ret, struct kf_error *err)
 	int r;
 
 	if (!monitor)
-		return kf_fail_sys(err, ENOMEM, "cannot watch USB devices");
+		return kf_fail_sys(err, ENOMEM, "cannot receive events of USB devices");
 	monitor->udev = udev_new();
 	if (monitor->udev)
 		monitor->events = udev_monitor_new_from_netlink(monitor->udev, "udev");
 	events = monitor->events;
 	if (!events)
-		return kf_fail_sys(err, errno, "cannot watch USB devices");
+		return kf_fail_sys(err, errno, "cannot receive events of USB devices");
 	if ((r = udev_monitor_filter_add_match_subsystem_devtype(events, "tty", NULL)) < 0 ||
 	    (r = udev_monitor_filter_add_match_subsystem_devtype(events, "usb", "usb_device")) <
 		    0 ||
 	    (r = udev_monitor_enable_receiving(events)) < 0)
-		return kf_fail_sys(err, -r, "cannot watch USB devices");
+		return kf_fail_sys(err, -r, "cannot receive events of USB devices");
 	*ret = TAKE_PTR(monitor);
 	return 0;
 }
@@ -109,7 +109,7 @@ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg
 	while ((r = find_wanted(monitor, want, arg, ret, err)) == 0) {
 		r = kf_wait(&fd, 1, deadline_ms);
 		if (r == 0)
-			return kf_fail(err, KF_TIMEOUT, "no such board has appeared");
+			return kf_fail(err, KF_TIMEOUT, "no such board was connected");
 		if (r < 0)
 			return kf_fail_sys(err, -r, "stopped waiting for a board");
 		while ((r = receive(monitor, &dev)) > 0)

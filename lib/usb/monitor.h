@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* USB devices through libudev: what comes and goes, once udev has finished with it. */
+/* USB devices that are plugged in or unplugged, through libudev, once udev has finished. */
 #ifndef KF_USB_MONITOR_H
 #define KF_USB_MONITOR_H
 
@@ -7,7 +7,7 @@
 
 struct kf_monitor;
 
-/* Watch for changes from now on. Open it before the act whose effect is waited for. */
+/* Receive changes from now on. Open it before the act whose effect you wait for. */
 _must_check_ int kf_monitor_new(struct kf_monitor **ret, struct kf_error *err);
 void kf_monitor_free(struct kf_monitor **monitor);
 

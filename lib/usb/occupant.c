@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A USB port has one device at a time: what is there now came in the board's place. */
+/* A USB port has one device at a time: the device there now replaced the board. */
 #include <string.h>
 #include <strings.h>
 
@@ -142,7 +142,7 @@ static void hint_for(const struct kf_board *was, const struct kf_board *now,
 		kf_text_format(ret, KF_REASON_SIZE, "%s", remedy);
 }
 
-/* Data of a registered board that is not connected; its pattern stands for its name. */
+/* Data of a registered board that is not connected; its pattern is used as its name. */
 static struct kf_board remembered(const struct kf_device *device)
 {
 	struct kf_identity id = { .mode = KF_MODE_OTHER };

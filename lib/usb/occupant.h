@@ -12,8 +12,8 @@
 bool kf_occupant_find(const char *port, struct kf_board *ret);
 
 /*
- * Does now run for good, so that waiting for another device on its port is of no use? So are
- * Klipper, Katapult (it has no idle timeout) and a USB-to-CAN bridge.
+ * Does now stay on its port, so that it is useless to wait for another device there? Klipper,
+ * Katapult (it has no idle timeout) and a USB-to-CAN bridge do.
  */
 bool kf_occupant_stays(const struct kf_board *now);
 

@@ -83,7 +83,7 @@ static bool is_about(const char *line, const char *vendor, const char *product)
 	       (!strstr(line, "{idProduct}==") || strcasestr(line, product));
 }
 
-/* Does it let this user in? Else, the group that it lets in goes to group. */
+/* Does it allow this user? If not, group gets the group that it allows. */
 static bool admits(const char *line, char group[KF_NAME_SIZE])
 {
 	char mode[16] = "0664", tag[32] = ""; /* udev's default for a USB device */
@@ -137,8 +137,8 @@ static int refuse(const char *vendor, const char *product, const char *group, st
 		kf_group_remedy(found->gr_gid, group, remedy, sizeof(remedy));
 		kf_error_hint(err, "%s", remedy);
 	} else {
-		kf_error_hint(err, "install kalico-flash's udev rules (60-kalico-flash.rules), "
-				   "then: sudo udevadm control --reload");
+		kf_error_hint(err, "install the udev rules of kalico-flash "
+				   "(60-kalico-flash.rules), then: sudo udevadm control --reload");
 	}
 	return kf_code_errno(KF_PERMISSION);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * May this user open a USB device that is not there yet? Told by udev's rules (udev(7)): who may is
- * known before a board is sent into a bootloader that only shows itself to libusb.
+ * May this user open a USB device that is not there yet? The answer comes from udev's rules
+ * (udev(7)), before a board is sent into a bootloader that only libusb can see.
  */
 #ifndef KF_USB_RULES_H
 #define KF_USB_RULES_H

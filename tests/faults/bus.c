@@ -177,7 +177,7 @@ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg
 	while (!is_there(want, arg, ret)) {
 		r = kf_wait(&pfd, 1, deadline_ms);
 		if (r == 0)
-			return kf_fail(err, KF_TIMEOUT, "no such board has appeared");
+			return kf_fail(err, KF_TIMEOUT, "no such board was connected");
 		if (r < 0)
 			return kf_fail_sys(err, -r, "stopped waiting for a board");
 		IGNORE_RESULT(read(events, &count, sizeof(count)));

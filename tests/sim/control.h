@@ -33,7 +33,7 @@ _must_check_ int sim_control_open(struct sim_control *control, const char *folde
 				  struct kf_error *err);
 void sim_control_close(struct sim_control *control);
 
-/* The next line, in two words; an answer is owed for it. False: none is waiting. A line that is not
+/* The next line, in two words; it has to be answered. False: there is none. A line that is not
  * one is passed over. */
 bool sim_control_next(struct sim_control *control, char verb[32], char port[64]);
 

@@ -30,7 +30,7 @@ static void usb_strings(struct sim_identity *id, const char *manufacturer, const
 	kf_text_format(id->serial, sizeof(id->serial), "%s", serial);
 }
 
-/* Where it shows another serial number than the chip's, or no serial port. */
+/* A board that shows another serial number than the chip's, or no serial port. */
 static void change(const struct sim_board *b, struct sim_identity *id)
 {
 	const struct sim_spec *s = &b->spec;

@@ -44,7 +44,7 @@ struct sim_spec {
 /* KF_USAGE: names what is wrong. */
 _must_check_ int sim_spec_parse(const char *text, struct sim_spec *ret, struct kf_error *err);
 
-/* Where Katapult expects the application on mcu, unless told otherwise. */
+/* The address at which Katapult expects the application on mcu, unless start= is given. */
 uint32_t sim_spec_default_start(const char *mcu);
 
 /* For --help: one line each. */

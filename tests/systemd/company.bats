@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2154 # run sets stderr
 #
 # Holds that are not alone: units that stop along with others, units with two names, other holds.
 # Inside the container of tests/systemd/run.
@@ -76,18 +77,18 @@ stops_along() {
 	systemctl stop 'klipper*' 'moonraker*'
 }
 
-@test "what stops along comes back too, and what did not run does not" {
+@test "units that stop along come back; units that did not run are not started" {
 	each_way stops_along
 }
 
-@test "named by the user besides: the same" {
+@test "a unit that stops along and is also named by the user: the same" {
 	systemctl start klipper-base moonraker-{requires,part}
 	by_lease
 	hold -u klipper-base -u moonraker-part -u moonraker-requires -- true
 	[ "$(active 'klipper*' 'moonraker*')" = "klipper-base.service moonraker-part.service moonraker-requires.service " ]
 }
 
-@test "what stops along and bears another name comes back too, also for who speaks to the socket" {
+@test "a unit with another name that stops along comes back, also for a client of the socket" {
 	systemctl start klipper-base screen-requires
 	by_lease
 	hold -u klipper-base -- systemctl show -P ActiveState screen-requires >during
@@ -97,7 +98,7 @@ stops_along() {
 	[ ! -e ran ]
 }
 
-@test "what stops along and could not be started again: refused, and status says so" {
+@test "a unit that stops along and could not be started again: refused, and status says so" {
 	systemctl start klipper-base
 	systemd-run --unit=moonraker-odd --property=BindsTo=klipper-base.service sleep infinity
 	by_lease
@@ -110,7 +111,7 @@ stops_along() {
 	systemctl stop moonraker-odd # its teardown might find it no more loaded
 }
 
-@test "from inside a unit that would stop along it is refused" {
+@test "a hold from inside a unit that would stop along is refused" {
 	unit moonraker-inside BindsTo=klipper-base.service After=klipper-base.service '[Service]' Type=oneshot \
 		RemainAfterExit=yes 'ExecStart=/bin/sh -c "kf-service hold --while-unknown -u klipper-base -- touch /run/kf/ran 2>/run/kf/said || true"'
 	systemctl daemon-reload
@@ -136,7 +137,7 @@ two_names() {
 	systemctl stop klipper-late
 }
 
-@test "a unit with two names is one" {
+@test "a unit with two names is stopped once" {
 	each_way two_names
 }
 
@@ -159,7 +160,7 @@ ordered() {
 	[ "$(active klipper-base klipper-slowly)" = "klipper-base.service klipper-slowly.service " ]
 }
 
-@test "ended while one waits for the stop of another: both run again" {
+@test "hold ends while one unit waits for the stop of another: both run again" {
 	each_way ordered TERM
 	ordered INT
 }
@@ -176,7 +177,7 @@ ordered() {
 	[ "$(active klipper-base klipper-slowly)" = "klipper-base.service klipper-slowly.service " ]
 }
 
-@test "kf-leased killed, and what pays for it too: it is paid all the same" {
+@test "kf-leased and its --settle are killed: the units are started all the same" {
 	systemctl start klipper-heavy@{1,2}
 	by_lease
 	hold -u klipper-heavy@1 -u klipper-heavy@2 -- sh -c 'echo $$ >up; exec sleep infinity' 3>&- &
@@ -197,7 +198,7 @@ many_stop_along() {
 	[ "$(systemctl is-active "${dependents[@]}" | grep -c '^active')" -eq ${#dependents[@]} ]
 }
 
-@test "many with long names stop along: all come back; more than can be held: refused" {
+@test "many units with long names stop along: all come back; too many units are refused" {
 	local dependents=() n
 	for n in {1..34}; do
 		unit "moonraker-with-a-rather-long-name-for-a-display-$n" PartOf=klipper-base.service "[Service]" "ExecStart=/bin/sleep infinity"
@@ -227,18 +228,18 @@ start_limit() {
 	systemctl stop klipper-once
 }
 
-@test "what may be started but once in a while comes back, whatever was killed" {
+@test "a unit with a start limit comes back, whatever was killed" {
 	each_way start_limit
 }
 
-@test "what a stop is queued for is not given back" {
+@test "a unit that has a queued stop is not started again" {
 	systemctl start klipper-base klipper-slowly
 	systemctl stop --no-block klipper-base klipper-slowly
 	hold -u klipper-base -- true
 	[ "$(active klipper-base klipper-slowly)" = "" ]
 }
 
-@test "what a command writes into the lease is passed over; that it failed is told" {
+@test "bytes that a command writes into the lease are ignored; its failure is reported" {
 	systemctl start klipper
 	by_lease
 	run -0 hold -- bash -c 'for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || echo x >&"$fd"; done 2>/dev/null
@@ -248,7 +249,7 @@ start_limit() {
 	[ "$(active klipper)" = "klipper.service " ]
 }
 
-@test "two at the same moment: never does one see the unit run" {
+@test "two holds at the same moment: the unit runs during neither" {
 	systemctl start klipper
 	for _ in {1..8}; do
 		for n in 1 2; do
@@ -262,7 +263,7 @@ start_limit() {
 	done
 }
 
-@test "three holds, each in the other" {
+@test "three holds, one inside the other" {
 	systemctl start klipper moonraker
 	run -0 kf-service hold --while-unknown -u klipper -- kf-service hold --while-unknown -u moonraker -- kf-service hold --while-unknown -u klipper -u moonraker -- \
 		sh -c 'systemctl is-active klipper moonraker || true'
@@ -270,7 +271,7 @@ start_limit() {
 	[ "$(active klipper moonraker)" = "klipper.service moonraker.service " ]
 }
 
-@test "started while another was being stopped: refused, and everything is as it was" {
+@test "a unit is started while another is being stopped: refused, and all units run" {
 	systemctl start klipper-late
 	hold -u klipper-late -u klipper -- touch ran 2>said 3>&- &
 	timeout 10 sh -c 'until systemctl show -P ActiveState klipper-late | grep -q deactivating; do sleep 0.02; done'
@@ -293,11 +294,11 @@ crashed() {
 	systemctl stop klipper-crash
 }
 
-@test "a unit that has just crashed, and is about to run again, does so afterwards" {
+@test "a crashed unit that systemd will restart is started again afterwards" {
 	each_way crashed
 }
 
-@test "--timeout holds for a lease too" {
+@test "--timeout limits a lease too" {
 	systemctl start klipper-later
 	by_lease
 	run -75 --separate-stderr hold -t 3 -u klipper-later -- touch ran
@@ -330,7 +331,7 @@ crashed() {
 	[ "$(active klipper-base moonraker-requires)" = "klipper-base.service moonraker-requires.service " ]
 }
 
-@test "one journal line a lease, and nobody fills the journal" {
+@test "one journal line a lease; no client can fill the journal" {
 	systemctl start klipper
 	by_lease
 	since=$(date '+%F %T')

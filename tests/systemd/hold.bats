@@ -54,7 +54,7 @@ every_way() { # FUNCTION: as root, and as a member of dialout
 	done
 }
 
-@test "status touches nothing, and says what would be refused and why" {
+@test "status changes nothing, and says which units would be refused and why" {
 	run -0 --separate-stderr runuser -u lessee -- kf-service status -u klipper
 	[ "$(jq -c '[.active, .along, .refused, .leases]' <<<"$output")" = '["active",[],null,[]]' ]
 	run -0 --separate-stderr runuser -u pi -- kf-service status -u klipper
@@ -73,7 +73,7 @@ hold_ends() {
 	done
 }
 
-@test "hold: the command ends well or not; what ran runs, what did not does not" {
+@test "hold: the command succeeds or fails; units that ran run again, others do not" {
 	systemctl start klipper@1
 	every_way hold_ends
 }
@@ -111,7 +111,7 @@ hold_signals() {
 	grep -F "a unit of its own" said
 }
 
-@test "hold: not of the group, or no socket: 77 before anything stops" {
+@test "hold: user not in the group, or no socket: status 77 before anything stops" {
 	run -77 --separate-stderr runuser -u pi -- kf-service hold --while-unknown -- touch ran
 	[[ $stderr == *"you are not in the group dialout"*"usermod -aG dialout"* ]]
 	systemctl stop kalico-flash.socket
@@ -121,7 +121,7 @@ hold_signals() {
 	[ "$(state klipper)" = "active " ]
 }
 
-@test "hold: nobody can say whether a Klippy prints: refused, also to root and to who speaks to the socket" {
+@test "hold: a Klippy does not say whether it prints: refused, also for root and for a client of the socket" {
 	run -75 --separate-stderr kf-service hold -- touch ran
 	[[ $stderr == *"cannot be asked whether it prints"* ]]
 	[ ! -e ran ]
@@ -136,7 +136,7 @@ hold_signals() {
 	[ "$(state klipper-limited)" = "active " ]
 }
 
-@test "hold: a unit that always restarts stays down meanwhile" {
+@test "hold: a unit with Restart=always stays stopped meanwhile" {
 	systemctl start klipper-always
 	run -3 kf-service hold --while-unknown -u klipper-always -- systemctl is-active klipper-always
 	[[ $output == *inactive* ]] || false
@@ -149,7 +149,7 @@ hold_signals() {
 	[ "$(state klipper-failed)" = "failed " ]
 }
 
-@test "hold: a unit that starts is waited for, not killed; one between two tries tries again afterwards" {
+@test "hold: a starting unit is waited for, not killed; a unit that waits for its restart is started afterwards" {
 	systemctl start --no-block klipper-notify klipper-again
 	until [ "$(state klipper-again)" = "activating " ]; do :; done
 	pid=$(systemctl show -P MainPID klipper-notify)
@@ -162,7 +162,7 @@ hold_signals() {
 	[ "$(state klipper-again)" = "activating " ]
 }
 
-@test "hold: D-Bus starts anew, systemd executes itself anew meanwhile" {
+@test "hold: D-Bus restarts, and systemd re-executes itself meanwhile" {
 	run -0 kf-service hold --while-unknown -- systemctl restart dbus
 	[ "$(state klipper)" = "active " ]
 	run -0 kf-service hold --while-unknown -- systemctl daemon-reexec
@@ -180,7 +180,7 @@ hold_signals() {
 	[[ $output == *"is masked"* ]]
 }
 
-@test "hold: two at once; one in the other" {
+@test "hold: two at once; one inside the other" {
 	kf-service hold --while-unknown -- sh -c 'echo up >up; exec sleep infinity' 3>&- &
 	read -r -t 20 _ <>up
 	run -3 kf-service hold --while-unknown -- systemctl is-active klipper
@@ -193,7 +193,7 @@ hold_signals() {
 	[ "$(state klipper)" = "active " ]
 }
 
-@test "hold: masked, disabled or started meanwhile: the user is told, and the owner's will is done" {
+@test "hold: a unit is masked, disabled or started meanwhile: it stays so, and a message says so" {
 	run -0 kf-service hold --while-unknown -- systemctl disable --now klipper
 	[[ $output == *"klipper.service: stays stopped: it was disabled meanwhile"* ]]
 	[ "$(state klipper)" = "inactive " ]
@@ -207,17 +207,17 @@ hold_signals() {
 	[ "$(state klipper)" = "inactive " ]
 	systemctl start klipper
 	run -0 kf-service hold --while-unknown -- systemctl start klipper
-	[[ $output == *"klipper.service: runs already: somebody has started it meanwhile"* ]]
+	[[ $output == *"klipper.service: runs already: somebody started it meanwhile"* ]]
 	[ "$(state klipper)" = "active " ]
 }
 
-@test "the sandbox: below 2.0" {
+@test "the sandbox of kf-leased: systemd-analyze security is below 2.0" {
 	for unit in kalico-flash@1.service kalico-flash-settle.service; do
 		run -0 systemd-analyze security --no-pager --threshold=19 "$unit"
 	done
 }
 
-@test "status names who holds what, and --check fails as long" {
+@test "status shows the leases, and --check fails while there is one" {
 	/usr/libexec/kalico-flash/kf-leased --check
 	runuser -u lessee -- kf-service hold --while-unknown -- sh -c 'echo up >up; exec sleep infinity' 3>&- &
 	read -r -t 20 _ <>up

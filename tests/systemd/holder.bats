@@ -79,7 +79,7 @@ here() {
 
 flash='kf-flash -q --while-unknown'
 
-@test "one board: the other printer's Klipper goes on" {
+@test "one board: the Klipper of the other printer keeps running" {
 	run -0 --separate-stderr here '
 		open_port klipper /dev/ttyACM0; open_port klipper-2 /dev/ttyACM1; pids
 		records | jq -c "select(.board.key == \"octopus-pro\")" | '"$flash"' | jq -r .flash.result; pids'
@@ -100,7 +100,7 @@ flash='kf-flash -q --while-unknown'
 	started_is klipper,klipper-2
 }
 
-@test "a template's instance holds the port" {
+@test "an instance of a template has the port" {
 	run -0 --separate-stderr here '
 		open_port klipper@2 /dev/ttyACM0
 		records | jq -c "select(.board.key == \"octopus-pro\")" | '"$flash"' | jq -r .flash.result
@@ -109,7 +109,7 @@ flash='kf-flash -q --while-unknown'
 	started_is klipper@2
 }
 
-@test "nothing holds the port: nothing is stopped, nothing started" {
+@test "no process has the port: nothing is stopped, nothing started" {
 	systemctl start klipper moonraker
 	started_is klipper,moonraker
 	before=$(systemctl show --property=MainPID klipper klipper-2 moonraker)
@@ -120,7 +120,7 @@ flash='kf-flash -q --while-unknown'
 	run ! more
 }
 
-@test "a Klippy that is no unit: refused, with its pid; nothing is stopped" {
+@test "a Klippy outside of any unit: refused, with its pid; nothing is stopped" {
 	systemctl start klipper
 	before=$(systemctl show --property=MainPID klipper)
 	run -75 --separate-stderr here '

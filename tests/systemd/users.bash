@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # used by those that load this
 #
-# Who may hold units, inside the container of tests/systemd/run.
+# Users that may and may not hold units, inside the container of tests/systemd/run.
 
 way=()
 users=(root dialout)

@@ -166,7 +166,7 @@ TEST(kf_drain_is_explained)
 
 	board.holder = (struct kf_holder){ .pid = 7, .command = KF_DRAIN_COMMAND };
 	remark_is(&board, NULL,
-		  "an earlier kf-flash still gives the board the rest of its data, and ends within "
+		  "an earlier kf-flash still sends the board the rest of its data, and ends within "
 		  "5 seconds");
 	board.holder = full.holder;
 	remark_is(&board, NULL, "");

@@ -55,11 +55,12 @@ TEST(answers)
 
 TEST(not_understood)
 {
-	CHECK_STR(choose("0"), "\"0\" is none of them");
-	CHECK_STR(choose("4"), "\"4\" is none of them");
-	CHECK_STR(choose("1 x"), "\"x\" is none of them");
-	CHECK_STR(choose("-1"), "\"-1\" is none of them");
-	CHECK_STR(choose("18446744073709551617"), "\"18446744073709551617\" is none of them");
+	CHECK_STR(choose("0"), "\"0\" is not one of these boards");
+	CHECK_STR(choose("4"), "\"4\" is not one of these boards");
+	CHECK_STR(choose("1 x"), "\"x\" is not one of these boards");
+	CHECK_STR(choose("-1"), "\"-1\" is not one of these boards");
+	CHECK_STR(choose("18446744073709551617"),
+		  "\"18446744073709551617\" is not one of these boards");
 }
 
 TEST(tools_are_beside_us_or_on_path)

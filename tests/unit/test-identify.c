@@ -239,9 +239,9 @@ TEST(each_failure_has_its_message)
 	      "identify: no answer in time");
 	CHECK(kf_now_ms() - begin >= 300);
 	fails((struct firmware){ .lost_requests = 1000, .before = "Marlin 2.1" }, 300, -ETIMEDOUT,
-	      "identify: no answer of Klipper's in time");
+	      "identify: no answer from Klipper in time");
 	fails((struct firmware){ .leave_at = 400 }, KF_FOREVER / 2, -ENODEV,
-	      "identify: the board left in the middle");
+	      "identify: the board was disconnected meanwhile");
 	fails((struct firmware){ .wrong_sequence = true }, LONG_MS, -EPROTO,
 	      "identify: the board refuses every sequence number");
 	fails((struct firmware){ .dictionary = (const uint8_t *)"rubbish", .len = 7 }, LONG_MS,

@@ -151,7 +151,7 @@ TEST(uf2_hostile)
 	CHECK(refused(&f, "block 1 of 2 says that it is number 0"));
 	f = two_blocks();
 	put(&f, 512 + 12, 0x10000102, 4);
-	CHECK(refused(&f, "0x10000102 is in it twice"));
+	CHECK(refused(&f, "0x10000102 occurs twice"));
 	f = two_blocks();
 	put(&f, 512 + 12, 0xf0000000, 4);
 	CHECK(refused(&f, "over 16 MiB"));
@@ -167,7 +167,7 @@ TEST(uf2_hostile)
 	f = two_blocks();
 	put(&f, 8, 0x2001, 4);
 	put(&f, 512 + 8, 0x2001, 4);
-	CHECK(refused(&f, "nothing in it is for the flash"));
+	CHECK(refused(&f, "it has no bytes for the flash"));
 }
 
 TEST(hex_with_bases)
@@ -187,7 +187,7 @@ TEST(hex_without_a_line)
 	struct file f =
 		text(":020000040001F9\n:0400000001020304F2\n:0400200005060708C2\n:00000001FF\n");
 
-	CHECK(refused(&f, "HEX without 0x00010004 to 0x00010020: lines of it are missing"));
+	CHECK(refused(&f, "HEX without 0x00010004 to 0x00010020: its lines are missing"));
 }
 
 TEST(hex_hostile)
@@ -198,18 +198,20 @@ TEST(hex_hostile)
 		{ ":0400000001020304F3\n:00000001FF\n", "line 1: wrong checksum" },
 		{ ":0400000001020304F2\n", "without an end record" },
 		{ ":0400000001020304F2\n:00000001FF\n:0400000001020304F2\n", "after the end" },
-		{ ":0500000001020304F1\n:00000001FF\n", "4 bytes where 5 are announced" },
+		{ ":0500000001020304F1\n:00000001FF\n", "it has 4 bytes, but its length says 5" },
 		{ ":0400000001020304F2\n0400040001020304EE\n", "line 2: no ':'" },
-		{ ":0400000001020304F2\n:0400040001\n", "line 2: 0 bytes where 4" },
-		{ ":0400000001020304F2\n:04000400010\n", "line 2: 11 digits" },
-		{ ":0400000001020304F2\n:0400020001020304F0\n:00000001FF\n", "0x00000002 is in" },
+		{ ":0400000001020304F2\n:0400040001\n",
+		  "line 2: it has 0 bytes, but its length says 4" },
+		{ ":0400000001020304F2\n:04000400010\n", "cannot have 11 digits" },
+		{ ":0400000001020304F2\n:0400020001020304F0\n:00000001FF\n",
+		  "0x00000002 occurs twice" },
 		{ ":0400000001020304F2\n:02000004FFFFFC\n:01FFFF0055AC\n:00000001FF\n",
 		  "over 16 MiB" },
-		{ ":04FFFE0001020304F5\n:00000001FF\n", "over the end of its 64 KiB" },
-		{ ":03000004080000F1\n:00000001FF\n", "an address of 3 bytes" },
+		{ ":04FFFE0001020304F5\n:00000001FF\n", "goes beyond 64 KiB" },
+		{ ":03000004080000F1\n:00000001FF\n", "an address cannot have 3 bytes" },
 		{ ":04000007010203 4EB\n:00000001FF\n", "not a hexadecimal digit" },
 		{ ":0400000701020304EB\n:00000001FF\n", "record type 7" },
-		{ ":00000001FF\n", "nothing in it" },
+		{ ":00000001FF\n", "no bytes for the flash" },
 	};
 	struct file f;
 
@@ -278,7 +280,7 @@ TEST(elf_hostile)
 	CHECK(refused(&f, "beyond 32 bits"));
 	f = elf(false, NULL, 0);
 	f.len = 52;
-	CHECK(refused(&f, "nothing in it"));
+	CHECK(refused(&f, "no bytes for the flash"));
 }
 
 TEST(every_cut_is_survived)

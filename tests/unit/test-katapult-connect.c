@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Katapult's CONNECT: who answers, what, when, and in how many pieces. */
+/* Katapult's CONNECT: right, wrong, late and split answers. */
 #include "unit/katapult-talk.h"
 
 static void be_silent(int board)
@@ -115,7 +115,7 @@ TEST(a_board_that_leaves_is_noticed_at_once)
 
 	CHECK(talk_connect(&t, leave_in_the_middle_of_an_answer, KF_FOREVER / 2) == -ENODEV);
 	CHECK(t.err.code == KF_GONE);
-	CHECK_STR(t.err.message, "CONNECT: the board left in the middle");
+	CHECK_STR(t.err.message, "CONNECT: the board was disconnected meanwhile");
 	talk_end(&t);
 }
 
@@ -203,16 +203,16 @@ TEST(a_wedged_katapult_and_other_programs_are_told_apart)
 	int64_t begin;
 
 	CHECK(talk_connect(&t, be_wedged, 300) == -EPROTO);
-	CHECK_STR(t.err.message, "CONNECT: the bootloader takes no more commands (NACK)");
+	CHECK_STR(t.err.message, "CONNECT: the bootloader accepts no more commands (NACK)");
 	CHECK(strstr(t.err.hint, "power-cycle") != NULL);
 	talk_end(&t);
 	CHECK(talk_connect(&t, be_klipper, 300) == -EPROTO);
-	CHECK_STR(t.err.message, "CONNECT: what answers is not Katapult");
+	CHECK_STR(t.err.message, "CONNECT: the answer is not from Katapult");
 	talk_end(&t);
 	begin = kf_now_ms();
 	CHECK(talk_connect(&t, flood, KF_FOREVER / 2) == -EPROTO);
 	CHECK(kf_now_ms() - begin < 4000); /* silence would be waited for longer */
-	CHECK_STR(t.err.message, "CONNECT: what answers is not Katapult");
+	CHECK_STR(t.err.message, "CONNECT: the answer is not from Katapult");
 	talk_end(&t);
 }
 
@@ -233,7 +233,8 @@ TEST(impossible_answers_to_connect_are_refused)
 	refuse_greeting(GREETING(0x10100, START, 1024, "rp2040\0\0"), "block size of 1024 bytes");
 	refuse_greeting(GREETING(0x10100, START, 0, "rp2040\0\0"), "block size of 0 bytes");
 	refuse_greeting(GREETING(0x20000, START, 64, "rp2040\0\0"), "protocol 2.0.0");
-	refuse_greeting(GREETING(0x10100, START + 4, 64, "rp2040\0\0"), "inside of a block");
+	refuse_greeting(GREETING(0x10100, START + 4, 64, "rp2040\0\0"),
+			"is not the start of a block");
 	refuse_greeting(GREETING(0x10100, START, 64, ""), "names no MCU");
 	refuse_greeting(GREETING(0x10100, START, 64, "\0\0\0\0v1\0\0"), "names no MCU");
 }

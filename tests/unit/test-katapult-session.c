@@ -138,9 +138,9 @@ TEST(every_wrong_answer_to_a_block_is_an_error_of_its_own)
 	fail_at_second_block(KF_KATAPULT_ACK, "\x14\0\0\0\x40\0\2\10", 8,
 			     "block 0x08020040: want ACK of SEND_BLOCK, got ACK of 0x14");
 	fail_at_second_block(KF_KATAPULT_ACK, "\x12\0\0\0\x80\0\2\10", 8,
-			     "block 0x08020040: got the answer for 0x08020080");
+			     "block 0x08020040: got the answer of address 0x08020080");
 	fail_at_second_block(KF_KATAPULT_ACK, "\x12\0\0\0", 4,
-			     "block 0x08020040: an ACK of 4 bytes is not its answer");
+			     "block 0x08020040: an ACK of 4 bytes does not fit this command");
 	fail_at_second_block(KF_KATAPULT_ACK, NULL, 0,
 			     "block 0x08020040: want ACK of SEND_BLOCK, got ACK of 0x00");
 }
@@ -223,7 +223,7 @@ TEST(a_board_that_leaves_in_the_middle_is_gone)
 
 	CHECK(talk_write(&t, leave_at_the_first_block, KF_FOREVER / 2, 64) == -ENODEV);
 	CHECK(t.err.code == KF_GONE);
-	CHECK_STR(t.err.message, "block 0x08020000: the board left in the middle");
+	CHECK_STR(t.err.message, "block 0x08020000: the board was disconnected meanwhile");
 	talk_end(&t);
 }
 

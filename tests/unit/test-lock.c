@@ -61,7 +61,7 @@ TEST(a_folder_is_no_lock)
 	CHECK(mkdir(path, 0700) == 0);
 	CHECK(kf_lock_take(path, 0, &fd, &err) == -EISDIR);
 	CHECK(strstr(err.message, "folder: cannot lock: Is a directory") != NULL);
-	CHECK(strstr(err.hint, "move it out of the way") != NULL);
+	CHECK(strstr(err.hint, "move it away") != NULL);
 }
 
 TEST(busy_without_a_pid_in_the_file)
@@ -124,7 +124,7 @@ TEST(a_foreign_link_is_not_followed)
 	CHECK(symlink(temp_path("victim"), path) == 0);
 	CHECK(kf_lock_take(path, 0, &fd, &err) == -ELOOP);
 	CHECK(access(temp_path("victim"), F_OK) < 0);
-	CHECK(strstr(err.hint, "move it out of the way") != NULL);
+	CHECK(strstr(err.hint, "move it away") != NULL);
 }
 
 TEST_MAIN(T(lock_and_unlock), T(a_folder_is_no_lock), T(busy_without_a_pid_in_the_file),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What people see on standard error: on a terminal, and in a file. */
+/* The output on standard error: on a terminal, and in a file. */
 #include <fcntl.h>
 #include <pty.h>
 

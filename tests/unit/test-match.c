@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Boards told apart by the registry. */
+/* The registry finds the device of each board. */
 #include "board/board.h"
 #include "core/text.h"
 #include "registry/registry.h"

@@ -173,7 +173,7 @@ TEST(a_number_that_cannot_be_kept_fails_its_line)
 		snprintf(line, sizeof(line), "%s%s}", head, lost[i]);
 		CHECK(strstr(kept(line, error, sizeof(error)), "null"));
 		CHECK(strstr(error, "line 1 of standard input: the number "));
-		CHECK(strstr(error, "cannot be kept: it is null now"));
+		CHECK(strstr(error, "is too large: it is null now"));
 	}
 	for (size_t i = 0; i < KF_ARRAY_SIZE(fine); i++) {
 		snprintf(line, sizeof(line), "%s%s}", head, fine[i]);
@@ -278,7 +278,7 @@ TEST(the_status_of_a_run_over_boards)
 	CHECK(status_of("stranger gone excluded skipped") == 69);
 	/* Trying again is all it takes. */
 	CHECK(status_of("busy printing timeout fine") == 75);
-	/* A later version's word, and none of ours. */
+	/* A code of a later version, not known here. */
 	CHECK(status_of("from_the_future") == 1 && status_of("ok") == 1);
 }
 

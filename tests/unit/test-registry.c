@@ -28,7 +28,7 @@ static char *got(void)
 	return text;
 }
 
-/* What reading the text says. */
+/* The error of reading the text. */
 static const char *refusal(const char *text)
 {
 	static struct kf_error err;
@@ -86,7 +86,7 @@ TEST(corrupt_names_line_and_column)
 
 TEST(wrong_types_name_device_and_member)
 {
-	CHECK_STR(refusal("[]"), "the file holds an array, not an object");
+	CHECK_STR(refusal("[]"), "the file has an array, not an object");
 	CHECK_STR(refusal("{\"global\":{\"klipper_dir\":3}}"),
 		  "\"global\": \"klipper_dir\" is a number, not a string");
 	CHECK_STR(refusal("{\"devices\":[]}"), "\"devices\" is an array, not an object");
@@ -230,7 +230,7 @@ TEST(devices_are_read_out)
 	CHECK_STR(kf_registry_flash_method(&reg, &dev), "flashtool");
 	CHECK(!kf_registry_allow_fallback(&reg) && !kf_registry_skip_menuconfig(&reg));
 	CHECK(kf_registry_device(&reg, "c", &dev, &err) < 0);
-	CHECK_STR(err.hint, "registered are: b, a");
+	CHECK_STR(err.hint, "the registered boards: b, a");
 	kf_registry_close(&reg);
 }
 

@@ -40,7 +40,7 @@ static struct pair pair_new(void)
 
 #define PAIR(pair)                                                                                 \
 	_cleanup_(pair_close) struct pair pair = pair_new();                                       \
-	if (pair.board < 0)                                                                        \
+	if ((pair).board < 0)                                                                      \
 	SKIP("no pty can be opened here")
 
 static void connect_pair(struct pair *pair)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What options take, and what is said of the rest. */
+/* Values of options, and the errors for wrong ones. */
 #include <errno.h>
 
 #include "core/value.h"
