@@ -116,6 +116,7 @@ behind() {
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "n\r"'
 	[ "$status" -eq 0 ]
+	output=$(tr -s '\r\n ' ' ' <<<"$output") # wrapped
 	[[ $output == *"mcu: v"*" -> $new"*"/dev/ttyACM0, about 20 s"*"Go on?"* ]]
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run -0 --separate-stderr beside 'setsid -w kf update --yes --json'
