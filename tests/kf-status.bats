@@ -98,3 +98,20 @@ status() {
 	[ $((${EPOCHREALTIME/./} - t0)) -lt 5000000 ]
 	[ "$(jq -r .status.state <<<"$output")" = $'not asked\nnot asked' ]
 }
+
+@test "a new commit, a new tag and a change in the tree show at once" {
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" MCUS="$(mcus mcu "$H723_BY_ID" "$new")"
+	status --json mcu
+	status --json mcu
+	[ "$(jq -r '.status | [.state, .tree_version] | join(" ")' <<<"$output")" = "up to date $new" ]
+	git -C tree tag -am x v0.14.0
+	status --json mcu
+	[[ $(jq -r '.status | [.state, .tree_version] | join(" ")' <<<"$output") == "up to date v0.14.0-0-g"* ]]
+	git -C tree commit -q --allow-empty -m x
+	status --json mcu
+	[[ $(jq -r '.status | [.state, .tree_version] | join(" ")' <<<"$output") == "behind v0.14.0-1-g"* ]]
+	git -C tree checkout -q HEAD~1
+	echo >>tree/Makefile
+	status --json mcu
+	[[ $(jq -r '.status | [.state, .tree_version] | join(" ")' <<<"$output") == "differs v0.14.0-0-g"*-dirty ]]
+}

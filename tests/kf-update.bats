@@ -35,7 +35,6 @@ asked() {
 	[ "$(jq -c '[.board.key, .board.name, .board.mcu]' scan)" = '["mcu","mcu","stm32h723xx"]' ]
 	[ "$(jq -c '.config.start' config)" = 134348800 ]
 	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
-	echo "$output $stderr"
 	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 	[ ! -e "$XDG_CONFIG_HOME/kalico-flash/devices.json" ]
 }
@@ -117,10 +116,10 @@ behind() {
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "n\r"'
 	[ "$status" -eq 0 ]
+	output=$(tr -s '\r\n ' ' ' <<<"$output") # wrapped
 	[[ $output == *"mcu: v"*" -> $new"*"/dev/ttyACM0, about 20 s"*"Go on?"* ]]
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run -0 --separate-stderr beside 'setsid -w kf update --yes --json'
-	echo "$output $stderr"
 	[ "$(jq -r '[.board.key, .flash.result, .flash.version_after] | join(" ")' <<<"$output")" = "mcu flashed $new" ]
 	[[ $stderr == *"head is left as it is: not asked: Klipper (klipper.service) does not run"* ]]
 	# Measured now.

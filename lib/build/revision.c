@@ -4,14 +4,17 @@
  * that begins with "HEAD...".
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "build/revision.h"
 #include "build/source.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/paths.h"
 #include "core/text.h"
 
 enum { ASKED_MAX = 32, ANSWER_MAX = 4096, SCRIPT_MAX = 1 << 20 };
@@ -120,16 +123,110 @@ static void find_app(const struct kf_tree *tree, char *ret, size_t size)
 	}
 }
 
+/*
+ * git describe walks to the nearest tag, which takes longer than all else. What it said stays true
+ * for the same commit and tags: stamp has both.
+ */
+static bool make_stamp(const struct kf_tree *tree, const char *commit, char *ret, size_t size)
+{
+	static const char *const places[] = { "packed-refs", "refs/tags" };
+	int64_t changed[KF_ARRAY_SIZE(places)] = { 0 };
+	char path[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(places); i++) {
+		if (!kf_text_format(path, sizeof(path), "%s/.git/%s", tree->dir, places[i]))
+			return false;
+		if (stat(path, &st) == 0)
+			changed[i] = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+		else if (errno != ENOENT)
+			return false; /* .git is a file: a worktree's */
+	}
+	return kf_text_format(ret, size, "%.64s %" PRId64 " %" PRId64, commit, changed[0],
+			      changed[1]);
+}
+
+/* One file for each tree. */
+static int noted_path(const struct kf_tree *tree, char ret[PATH_MAX])
+{
+	char name[KF_HEX_SIZE];
+
+	kf_sha256(tree->dir, strlen(tree->dir), name);
+	return kf_path(KF_DIR_CACHE, ret, NULL, "describe/%.16s", name);
+}
+
+/* "STAMP\nVERSION" of the file, if it has this stamp. */
+static bool read_noted(const struct kf_tree *tree, const char *stamp, char ret[KF_NAME_SIZE])
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	size_t len, stamped = strlen(stamp);
+	char path[PATH_MAX];
+
+	if (noted_path(tree, path) < 0 || kf_file_read(path, ANSWER_MAX, &text, &len, NULL) < 0 ||
+	    strncmp(text, stamp, stamped) != 0 || text[stamped] != '\n')
+		return false;
+	kf_text_clean(ret, KF_NAME_SIZE, text + stamped + 1, len - stamped - 1);
+	return ret[0];
+}
+
+/* A note only. */
+static void note(const struct kf_tree *tree, const char *stamp, const char *version)
+{
+	char path[PATH_MAX], text[KF_NAME_SIZE + 256];
+
+	if (noted_path(tree, path) == 0 &&
+	    kf_text_format(text, sizeof(text), "%s\n%s", stamp, version))
+		IGNORE_RESULT(kf_file_write(path, text, strlen(text), NULL));
+}
+
+/*
+ * Is the tree clean, and the version of its commit noted? -EINTR. ret_stamp is "" where nothing
+ * can be noted.
+ */
+static int find_noted(const struct kf_tree *tree, int64_t deadline_ms, char ret_stamp[256],
+		      char ret[KF_NAME_SIZE], struct kf_error *err)
+{
+	static const char *const which[] = { "git", "rev-parse", "HEAD", NULL };
+	static const char *const clean[] = { "git", "diff-index", "--quiet", "HEAD", "--", NULL };
+	_cleanup_(kf_output_cancel) struct kf_output head = { 0 }, diff = { 0 };
+	_cleanup_(kf_freep) char *commit = NULL, *nothing = NULL;
+	int r, same = -EIO;
+
+	ret[0] = ret_stamp[0] = '\0';
+	start_git(tree, which, &head);
+	start_git(tree, clean, &diff);
+	r = head.pid ? kf_output_read(&head, deadline_ms, ANSWER_MAX, &commit, err) : -EIO;
+	if (r != -EINTR && diff.pid)
+		same = kf_output_read(&diff, deadline_ms, ANSWER_MAX, &nothing, err);
+	if (r == -EINTR || same == -EINTR)
+		return -EINTR;
+	if (r < 0)
+		return 0;
+	commit[strcspn(commit, "\n")] = '\0';
+	if (!make_stamp(tree, commit, ret_stamp, 256))
+		ret_stamp[0] = '\0';
+	else if (same == 0 && !read_noted(tree, ret_stamp, ret))
+		ret[0] = '\0';
+	return 0;
+}
+
 /* The tree's own version. ret_why: why git does not tell it. */
 static int find_head(const struct kf_tree *tree, int64_t deadline_ms, struct kf_tree_head *ret,
 		     struct kf_error *ret_why)
 {
 	struct kf_tree asked = *tree;
+	char stamp[256];
 	int r;
 
 	find_app(tree, ret->app, sizeof(ret->app));
 	asked.git_ms = deadline_ms - kf_now_ms();
-	r = kf_tree_describe(&asked, ret_why);
+	r = find_noted(tree, deadline_ms, stamp, asked.version, ret_why);
+	if (r == 0 && !asked.version[0]) {
+		r = kf_tree_describe(&asked, ret_why);
+		if (r == 0 && stamp[0] && kf_version_parse(asked.version, &ret->version) &&
+		    !ret->version.dirty)
+			note(tree, stamp, asked.version);
+	}
 	if (r == 0 && !asked.version[0])
 		kf_fail(ret_why, KF_NO_TREE, "the source tree has no git");
 	if (r == 0 && kf_version_parse(asked.version, &ret->version))

@@ -206,14 +206,16 @@ static size_t begin(const struct kf_inventory *inventory, const struct kf_printe
 	kf_text_format(ret->tree, sizeof(ret->tree), "%s", dir ? dir : "");
 	if (!ret->tree[0])
 		return 0;
-	/* Also without a version: the tree's own is wanted. */
-	asked[n++] = (struct asked){
-		.dir = ret->tree,
-		.running = { mcu && mcu->version[0] ? mcu->app : "",
-			     *ret_judged ? "" : board->version },
-		.ret = revision,
-		.status = ret,
-	};
+	/* Also of one that waits for firmware: the tree's own version is wanted then. */
+	if (!*ret_judged || ret->state == KF_STATUS_INCOMPLETE ||
+	    ret->state == KF_STATUS_BOOTLOADER)
+		asked[n++] = (struct asked){
+			.dir = ret->tree,
+			.running = { mcu && mcu->version[0] ? mcu->app : "",
+				     *ret_judged ? "" : board->version },
+			.ret = revision,
+			.status = ret,
+		};
 	if (ret->printer && ret->printer->version[0])
 		asked[n++] =
 			(struct asked){ ret->tree, { "", ret->printer->version }, &ret->host, ret };

@@ -163,7 +163,7 @@ static int choose_update(const struct kf_pipeline *pipeline, const json_t *found
 	} else if (r == 0) {
 		for (char *rest, *line = strtok_r(plan, "\n", &rest); line;
 		     line = strtok_r(NULL, "\n", &rest))
-			pipeline->told(line);
+			pipeline->told(line + strspn(line, " "));
 	}
 	if (r < 0)
 		return failed(err);
