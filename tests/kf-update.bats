@@ -77,11 +77,11 @@ asked() {
 		kf-scan -q | jq -c "select(.board.mcu == \"rp2040\") | .board.key = \"mcu\"
 			| .board.printer = {unit: \"klipper.service\", name: \"klipper\", mcu: \"mcu\"}" >forged
 		kf-flash --check --json <forged >out; cat out; exit 78'
-	[[ $(jq -r .error.message out) == "the record calls it mcu, the registry unregistered" ]]
+	[[ $(jq -r .error.message out) == "the key in the record is mcu, in the registry unregistered" ]]
 	# And a name that no printer has.
 	run -78 --separate-stderr mocked kf-sim -b "$RP2040" -- bash -c '
 		kf-scan -q | jq -c ".board.key = \"head\"" | setsid -w kf-config --table'
-	[[ $stderr == *'no board "head" is registered'*"there are: mcu"* ]]
+	[[ $stderr == *'no board "head" is registered'*"the boards: mcu"* ]]
 }
 
 @test "without a Kconfig, what nothing tells is asked, with the tree's default marked" {

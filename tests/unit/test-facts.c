@@ -69,9 +69,10 @@ static void refused(const char *json, enum kf_code code, const char *want)
 TEST(a_kconfig_that_make_would_run_is_refused)
 {
 	refused("{\"version\":\"v1\",\"kconfig\":\"CONFIG_MACH_STM32=y\\n$(shell reboot)\\n\"}",
-		KF_CONFIG, "the Kconfig in the firmware: line 2 is none that Kconfig writes");
+		KF_CONFIG,
+		"the Kconfig in the firmware: Kconfig never writes such a line as line 2");
 	refused("{\"version\":\"v1\",\"kconfig\":\"CONFIG_MCU=\\\"`reboot`\\\"\"}", KF_CONFIG,
-		"line 1 is none");
+		"such a line as line 1");
 	refused("{\"version\":\"v1\",\"kconfig\":7}", KF_CONFIG, "is no text");
 	refused("{\"kconfig\":\"\"}", KF_PROTOCOL, "has no version");
 }
