@@ -128,3 +128,12 @@ seen() {
 	echo "$shown"
 	[[ $shown == *"Flash which? [numbers, a for all, q"$'\n'"  for none]"*"status 0"*" icanon"*" echo "* ]]
 }
+
+@test "kf status, kf list and kf doctor write tables into a pipe, and records with --json" {
+	for command in status list doctor; do
+		run --separate-stderr sim "$H723" -- "kf $command | cat"
+		[[ $output != "{"* && $output != *$'\e'* && $output != "" ]]
+		run --separate-stderr sim "$H723" -- "kf $command --json | cat"
+		[[ ${lines[0]} == "{"* ]]
+	done
+}
