@@ -137,3 +137,11 @@ seen() {
 		[[ ${lines[0]} == "{"* ]]
 	done
 }
+
+@test "the registry's listing is wrapped on a terminal, and a line a board in a pipe" {
+	seen 50 "$H723" -- 'kf-config list'
+	[[ $shown == *"octopus-pro"*$'\n'"  stm32h723      no configuration"$'\n'* ]]
+	[ "$(awk 'length > 49 && NF > 1' <<<"$shown")" = "" ]
+	run -0 --separate-stderr sim "$H723" -- 'kf-config list --table'
+	[ "${#lines[@]}" -eq 2 ]
+}
