@@ -52,7 +52,7 @@ status() {
 	stopped klipper-ender "$PWD/tree" '[mcu]' "serial: $RP2040_BY_ID"
 	running voron "mcus protocol error" TREE="$PWD/tree" VERSION="$old" MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
 	status --table
-	[[ $output == "voron: error: MCU Protocol error, $old"*"Klippy runs another version than its tree has: behind by 3 commits"*"Restart it"* ]]
+	[[ $output == "voron: error: MCU Protocol error, $old"*"Klippy runs another version than its tree has: behind by 3 commits"*"; restart it"* ]]
 	[[ $output == *"ender (klipper-ender.service): stopped"*"ender-mcu"*"not asked: Klipper (klipper-ender.service) does not run"* ]]
 	status --json
 	[ "$(jq -c '[.board.key, .status.state, .status.host, .status.host_behind]' <<<"$output")" = \

@@ -155,6 +155,20 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	[[ $stderr == *"but the proposal, 12 MHz: crystal: saved 25000000, proved 12000000"* ]]
 }
 
+@test "--prove: firmware of other compilers is told as that" {
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	cp -r "$ORIGIN" gcc13
+	git -C gcc13 checkout -q v0.13.0
+	sed -i 's/(Simulated) 12.0 binutils/(Simulated) 13.0 binutils/' gcc13/scripts/image.py
+	echo '/* as gcc 13 does it */' >>gcc13/src/sched.c
+	git -C gcc13 update-index --assume-unchanged scripts/image.py src/sched.c
+	make -s -C gcc13 OUT="$PWD/made/" KCONFIG_CONFIG="$CONFIG_12M" >/dev/null
+	RUNS=$PWD/made
+	run -1 --separate-stderr beside "" "$prove"
+	[ "$(jq -r .error.code <<<"$output")" = not_proved ]
+	[[ $stderr == *"it was built by other compilers (gcc: (Simulated) 13.0 binutils: (Simulated) 2.40) than there are here (gcc: (Simulated) 12.0"* ]]
+}
+
 @test "kf config KEY --prove, and --from-board, are handed on" {
 	save CONFIG_STM32_CLOCK_REF_12M=y
 	run -0 --separate-stderr beside "" "kf config octopus-pro --prove --json"

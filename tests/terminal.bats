@@ -128,3 +128,20 @@ seen() {
 	echo "$shown"
 	[[ $shown == *"Flash which? [numbers, a for all, q"$'\n'"  for none]"*"status 0"*" icanon"*" echo "* ]]
 }
+
+@test "kf status, kf list and kf doctor write tables into a pipe, and records with --json" {
+	for command in status list doctor; do
+		run --separate-stderr sim "$H723" -- "kf $command | cat"
+		[[ $output != "{"* && $output != *$'\e'* && $output != "" ]]
+		run --separate-stderr sim "$H723" -- "kf $command --json | cat"
+		[[ ${lines[0]} == "{"* ]]
+	done
+}
+
+@test "the registry's listing is wrapped on a terminal, and a line a board in a pipe" {
+	seen 50 "$H723" -- 'kf-config list'
+	[[ $shown == *"octopus-pro"*$'\n'"  stm32h723      no configuration"$'\n'* ]]
+	[ "$(awk 'length > 49 && NF > 1' <<<"$shown")" = "" ]
+	run -0 --separate-stderr sim "$H723" -- 'kf-config list --table'
+	[ "${#lines[@]}" -eq 2 ]
+}

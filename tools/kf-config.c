@@ -339,9 +339,10 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 	kf_log_phase(phase, board->key, "%s%s", summary, done.saved);
 	if (done.proved)
 		kf_log_phase(phase, board->key,
-			     "proved %.10s: this configuration made %s, byte for byte as the board "
-			     "ran it",
-			     done.proof.time, done.proof.version);
+			     "proved %.10s: this configuration made %s, %s as the board ran it",
+			     done.proof.time, done.proof.version,
+			     done.proof.stamped ? "but for the stamps of the build"
+						: "byte for byte");
 	if (done.lost[0])
 		kf_log_phase(phase, board->key,
 			     "saved, but no longer in this tree: %s; kf config %s shows the "

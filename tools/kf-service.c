@@ -70,8 +70,28 @@ static json_t *text_or_null(const char *text)
 	return text[0] ? json_string(text) : json_null();
 }
 
-/* UNIT STATE ENABLED PID HOLD */
-static const char row[] = "%-28s %-22s %-10s %7s  %s\n";
+enum { WIDE = 80, INDENT = 2 };
+
+/* UNIT STATE ENABLED PID STOPS-ALONG; on a narrow terminal, a unit's cells stand below it. */
+static void print_cells(const char *const cells[5])
+{
+	const struct kf_screen screen = kf_screen_of(stdout);
+	bool narrow = screen.columns > 0 && screen.columns < WIDE;
+	char text[1024];
+
+	if (narrow) {
+		printf("%s\n%*s", cells[0], INDENT, "");
+		kf_text_format(text, sizeof(text), "%s, %s, %s: %s", cells[1], cells[2], cells[3],
+			       cells[4]);
+		kf_screen_wrap(&screen, text, INDENT, INDENT);
+	} else {
+		kf_screen_wrap(
+			&screen, cells[4],
+			printf("%-28s %-22s %-10s %7s  ", cells[0], cells[1], cells[2], cells[3]),
+			INDENT);
+	}
+	putchar('\n');
+}
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -94,11 +114,12 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 		if (!kf_text_add(with, sizeof(with), ", ", json_string_value(item)))
 			break; /* the row is long enough */
 	}
-	printf(row, unit, strcmp(state->load, "loaded") == 0 ? state->active : state->load,
-	       state->unit_file[0] ? state->unit_file : "-", pid,
-	       !json_is_array(along) ? text_of(lease_status, "message")
-	       : with[0]	     ? with
-				     : "alone");
+	print_cells((const char *[]){
+		unit, strcmp(state->load, "loaded") == 0 ? state->active : state->load,
+		state->unit_file[0] ? state->unit_file : "-", pid,
+		!json_is_array(along) ? text_of(lease_status, "message")
+		: with[0]	      ? with
+				      : "alone" });
 	json_array_foreach(json_object_get(lease_status, "leases"), i, item)
 	{
 		kf_leases_name(item, who, sizeof(who));
@@ -152,7 +173,7 @@ static int status(const struct request *request, struct kf_error *err)
 	if (r == 0)
 		units = ask_server(request);
 	if (r == 0 && request->table)
-		printf(row, "UNIT", "STATE", "ENABLED", "PID", "STOPS ALONG");
+		print_cells((const char *[]){ "UNIT", "STATE", "ENABLED", "PID", "STOPS ALONG" });
 	for (size_t i = 0; r == 0 && i < request->hold.count; i++) {
 		r = kf_bus_state(bus, request->hold.units[i], &deadline, &state, err);
 		if (r == 0)

@@ -248,7 +248,7 @@ static void print_printer(const struct kf_screen *screen, const struct kf_printe
 	kf_revision_text(&status->host, how, sizeof(how));
 	kf_text_format(
 		text, sizeof(text),
-		"Klippy runs another version than its tree has: %s (%s has %s). Restart it%s%s",
+		"Klippy runs another version than its tree has: %s (%s has %s); restart it%s%s",
 		how, status->tree, status->tree_version,
 		printer->unit[0] ? ": sudo systemctl restart " : "", printer->unit);
 	fputs(kf_screen_colour(screen, KF_COLOUR_NOTE), stdout);

@@ -36,7 +36,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "status", { "kf-status" }, 0, NULL, NULL },
+	{ "status", { "kf-status", "--table" }, 0, NULL, NULL },
 	{ update_name,
 	  { "kf" },
 	  TO_ALL,

@@ -223,7 +223,9 @@ static int save_proved(const struct kf_configure *c, const char *key,
 						 ".config.old"
 					       : "; saved";
 	}
-	return r <= 0 ? r : kf_proof_save(key, proved->version, proved->image_sha256, err);
+	return r <= 0 ? r
+		      : kf_proof_save(key, proved->version, proved->image_sha256, proved->stamped,
+				      err);
 }
 
 static int prove(struct kf_configure *c, const struct kf_board *board, const char **ret_saved,

@@ -92,10 +92,11 @@ static enum kf_same compare(const struct packed *a, const struct packed *b, cons
 	if (at < head || a->at != b->at)
 		return differ_at(start + (uint32_t)at, ret_why, size);
 	if (a->used != b->used) {
-		kf_text_format(ret_why, size,
-			       "their versions (%s and %s) are packed into %zu and %zu bytes, so "
-			       "all behind them is elsewhere",
-			       a->read.version, b->read.version, a->used, b->used);
+		kf_text_format(
+			ret_why, size,
+			"the stamps of their builds are packed into %zu and %zu bytes, so all "
+			"behind them is elsewhere",
+			a->used, b->used);
 		return KF_SAME_UNKNOWN;
 	}
 	end = a->at + a->used;

@@ -251,6 +251,7 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	static const char *const quiet[] = { "up to date", "firmware of others", "not connected",
 					     NULL };
 	const char *wire = kf_wire_name(board->link.type);
+	bool host = board->link.type == KF_WIRE_PROCESS || strcmp(board->mcu, "linux") == 0;
 
 	if (!named &&
 	    (is_any(state, quiet) || board->excluded || (!board->key[0] && !board->printer.mcu[0])))
@@ -262,9 +263,9 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 		kf_text_format(ret, size, "%s is up to date", kf_board_label(board));
 	else if (!board->key[0] && board->printer.mcu[0] && wire && strncmp(wire, "usb", 3) != 0 &&
 		 strcmp(state, "behind") == 0)
-		kf_text_format(ret, size, "%s is behind, but kf does not flash boards on %s",
-			       kf_board_label(board),
-			       board->link.type == KF_WIRE_PROCESS ? "the host itself" : wire);
+		kf_text_format(ret, size, "%s is behind, but kf does not flash %s%s",
+			       kf_board_label(board), host ? "the host's own MCU" : "boards on ",
+			       host ? "" : wire);
 	else
 		kf_text_format(ret, size, "%s is left as it is: %s%s%s", kf_board_label(board),
 			       state, reason[0] ? ": " : "", reason);

@@ -65,16 +65,19 @@ void kf_listing_row(FILE *out, const json_t *device)
 {
 	const json_t *saved = json_object_get(device, "saved_config");
 	const char *pattern = kf_settings_pattern(device);
+	const struct kf_screen screen = kf_screen_of(out);
+	char days[40], row[1024];
 
-	fprintf(out, "%-20s %-24s %-14s ", text(device, "key"), text(device, "name"),
-		text(device, "mcu"));
 	if (saved)
-		fprintf(out, "saved %3lld days ago  ", number(saved, "days"));
+		kf_text_format(days, sizeof(days), "saved %3lld days ago  ", number(saved, "days"));
 	else
-		fprintf(out, "%-20s", "no configuration");
-	if (json_is_false(json_object_get(device, "flashable")))
-		fputs("left alone  ", out);
-	fprintf(out, "%s\n", pattern ? pattern : text(device, "usb_port"));
+		kf_text_format(days, sizeof(days), "%-20s", "no configuration");
+	kf_text_format(row, sizeof(row), "%-20s %-24s %-14s %s%s%s", text(device, "key"),
+		       text(device, "name"), text(device, "mcu"), days,
+		       json_is_false(json_object_get(device, "flashable")) ? "left alone  " : "",
+		       pattern ? pattern : text(device, "usb_port"));
+	kf_screen_wrap(&screen, row, 0, INDENT);
+	fputc('\n', out);
 }
 
 /* Members that we do not know are shown too, so they are cleaned here. */

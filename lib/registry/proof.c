@@ -48,11 +48,12 @@ bool kf_proof_load(const char *key, struct kf_proof *ret)
 	    !get(object, "time", proof.time, sizeof(proof.time)) ||
 	    saved_hash(key, now, NULL) < 0 || strcmp(now, proof.config_sha256) != 0)
 		return false;
+	proof.stamped = json_is_true(json_object_get(object, "stamps_differ"));
 	*ret = proof;
 	return true;
 }
 
-int kf_proof_save(const char *key, const char *version, const char *image_sha256,
+int kf_proof_save(const char *key, const char *version, const char *image_sha256, bool stamped,
 		  struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *object = NULL;
@@ -68,8 +69,8 @@ int kf_proof_save(const char *key, const char *version, const char *image_sha256
 		return r;
 	if (gmtime_r(&now, &utc))
 		strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	object = json_pack("{s:s, s:s, s:s, s:s}", "config_sha256", sha256, "image_sha256",
-			   image_sha256, "version", version, "time", at);
+	object = json_pack("{s:s, s:s, s:s, s:s, s:b}", "config_sha256", sha256, "image_sha256",
+			   image_sha256, "version", version, "time", at, "stamps_differ", stamped);
 	text = json_dumps(object, JSON_INDENT(2));
 	if (!text)
 		return kf_fail(err, KF_INTERNAL, "a proof that cannot be written");

@@ -13,6 +13,7 @@ struct kf_proof {
 	char image_sha256[KF_HEX_SIZE];	 /* of the image that was built from it */
 	char version[KF_NAME_SIZE];	 /* of the firmware */
 	char time[32];			 /* UTC: 2026-11-29T22:30:00Z */
+	bool stamped;			 /* all but the build's stamps were the same bytes */
 };
 
 /* The proof of what is saved now. False: there is none, or it was of another configuration. */
@@ -20,6 +21,6 @@ bool kf_proof_load(const char *key, struct kf_proof *ret);
 
 /* Note that what is saved now was proved; its hash and the time are filled in. */
 _must_check_ int kf_proof_save(const char *key, const char *version, const char *image_sha256,
-			       struct kf_error *err);
+			       bool stamped, struct kf_error *err);
 
 #endif
