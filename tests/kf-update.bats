@@ -156,3 +156,19 @@ behind() {
 	run -78 --separate-stderr beside 'setsid -w kf update --yes octo'
 	[[ $stderr == *"octo is left alone: flashable is false"* ]]
 }
+
+@test "a source tree is found: the printer's, ~/klipper, ~/kalico; else it is asked for, once" {
+	behind
+	rm -r root
+	registry <<<'{"devices":{"mcu":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
+	beside 'kf-scan -q >in'
+	run beside '"$KF_TESTS/on-terminal" "kf-config <in >out" "source folder: " "/nowhere\r" "source folder: " "$PWD/source\r"'
+	[ "$status" -eq 0 ]
+	[[ $(tr -s '\r\n ' ' ' <<<"$output") == *"/nowhere: the Klipper source tree cannot be opened"* ]]
+	[ "$(jq -r 'select(.board.key).config.mcu' out)" = stm32h723xx ]
+	[ "$(jq -r .global.klipper_dir "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = "$PWD/source" ]
+	registry <<<'{"devices":{"mcu":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
+	mv source "$HOME/kalico"
+	kf-config <in >out
+	[ "$(jq -r 'select(.board.key).config.mcu' out)" = stm32h723xx ]
+}

@@ -280,3 +280,16 @@ completing() { # COMMAND...
 	[ "$(completing zsh -f "$tests/zsh-complete" "$tests/../completions" 'kf-flash --port=/dev/serial/by-id/usb-ka')" = \
 		'kf-flash --port=/dev/serial/by-id/usb-katapult_rp2040_E6605481DB318C34-if00' ]
 }
+
+@test "kf help knows each word that completion offers behind it, and all that kf --help names" {
+	words=$(bash -c 'compopt() { :; }; . "$0"; COMP_WORDS=(kf help "") COMP_CWORD=2; _kf
+		echo "${COMPREPLY[*]}"' "$tests/../completions/kf.bash")
+	[ "$(wc -w <<<"$words")" -gt 12 ]
+	for word in $words; do
+		run -0 kf help "$word"
+		[[ $output == *kf* ]]
+	done
+	for word in $(kf --help | sed -nE 's/^  ([a-z]+(, [a-z]+)*)  .*/\1/p' | tr -d ,); do
+		[[ " $words help " == *" $word "* ]]
+	done
+}

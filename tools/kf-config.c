@@ -18,6 +18,7 @@
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/terminal.h"
+#include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
 #include "flash/ask-board.h"
@@ -431,6 +432,59 @@ static int look_for_printers(const json_t *records, struct kf_registry *registry
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
 }
 
+/* Is there no tree for this board, and did nobody name one? */
+static bool lacks_tree(const struct kf_registry *registry, const struct kf_board *board)
+{
+	struct kf_device device;
+	struct kf_tree tree;
+
+	return kf_registry_device(registry, board->key, &device, NULL) == 0 &&
+	       !device.klipper_dir && !kf_registry_names_tree(registry, NULL) &&
+	       kf_tree_open(kf_registry_klipper_dir(registry, &device), &tree, NULL) < 0;
+}
+
+/* Asked once, and kept for all boards. Nothing typed: the board fails for want of a tree. */
+static int ask_tree(int tty, struct kf_registry *registry, struct kf_error *err)
+{
+	char answer[PATH_MAX], assignment[PATH_MAX + 16];
+	char *const assignments[] = { assignment, NULL };
+	struct kf_error why = { 0 };
+	struct kf_tree tree;
+	int r;
+
+	for (;;) {
+		r = kf_terminal_ask(tty, answer, sizeof(answer), err,
+				    "No source tree was found. Klipper's or Kalico's source "
+				    "folder: ");
+		if (r <= 0 || !answer[0])
+			return r < 0 ? r : 0;
+		if (kf_tree_open(answer, &tree, &why) == 0)
+			break;
+		dprintf(tty, "  %s\n", why.message);
+	}
+	kf_text_format(assignment, sizeof(assignment), "klipper_dir=%s", answer);
+	r = kf_device_set(NULL, assignments, err);
+	if (r == 0)
+		json_object_set_new(kf_registry_section(registry, "global"), "klipper_dir",
+				    json_string(answer));
+	return r;
+}
+
+static int find_trees(const struct kf_configure *c, const json_t *records,
+		      struct kf_registry *registry, struct kf_error *err)
+{
+	struct kf_board board;
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record)
+	{
+		if (wanted(c, record, &board) && lacks_tree(registry, &board))
+			return ask_tree(c->tty, registry, err);
+	}
+	return 0;
+}
+
 /*
  * All is read before the first board and written after the last: menuconfig has the terminal
  * to itself, and a run that is stopped hands nothing on to be built.
@@ -479,6 +533,8 @@ static int filter(char **args, struct kf_error *err)
 	r = kf_registry_load(&registry, err);
 	if (r == 0)
 		r = look_for_printers(records, &registry, err);
+	if (r == 0 && c.tty >= 0 && !c.klipper_dir)
+		r = find_trees(&c, records, &registry, err);
 	status = r < 0 ? r : configure_all(&c, records, err);
 	r = status < 0 ? status : 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(records); i++)
