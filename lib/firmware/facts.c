@@ -30,11 +30,10 @@ static json_t *copy_constants(const json_t *constants)
 	{
 		if (!is_name(name) || json_object_size(ret) >= CONSTANTS_MAX)
 			continue;
-		if (json_is_integer(value))
-			json_object_set(ret, name, value);
-		else if (json_is_string(value) &&
-			 kf_text_clean(text, sizeof(text), json_string_value(value),
-				       json_string_length(value)))
+		if (json_is_integer(value) ||
+		    (json_is_string(value) &&
+		     kf_text_clean(text, sizeof(text), json_string_value(value),
+				   json_string_length(value))))
 			json_object_set(ret, name, value);
 	}
 	return ret;

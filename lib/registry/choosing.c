@@ -368,9 +368,9 @@ int kf_choosing_update(const json_t *found, bool named, void (*told)(const char 
 	double most_s = 0;
 	char *plan = NULL;
 	size_t size;
-	FILE *f = open_memstream(&plan, &size);
+	FILE *f = list ? open_memstream(&plan, &size) : NULL;
 
-	if (!f || !list)
+	if (!f)
 		return kf_fail_sys(err, ENOMEM, "boards");
 	for (size_t i = 0; board_at(found, i, &board); i++) {
 		json_t *record = json_array_get(found, i);
