@@ -277,6 +277,7 @@ untouched() {
 	export -f full sim mocked
 	export H723
 	run -0 --separate-stderr on_small_disk "$XDG_STATE_HOME" 4 bash -c 'sim "$H723" -- full'
+	echo "$output" >&2
 	[ "$(jq -rs '.[0].error.code + " " + .[1].board.mode' <<<"$output")" = "io klipper" ]
 	[ "$(jq -sc '.[0].flash.attempts | map(.method)' <<<"$output")" = '["katapult"]' ]
 	[[ $stderr == *"nothing was written to the board: its last flash cannot be saved: "*"No space left"* ]]
