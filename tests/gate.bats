@@ -199,7 +199,7 @@ unbuilt() {
 # bats test_tags=slow
 @test "the image that make built is checked, whatever the configuration says" {
 	CONFIG=$H723_CONFIG
-	unbuilt bad_image "it is Marlin's firmware" 's/"app": "Klipper"/"app": "Marlin"/' scripts/image.py
+	unbuilt bad_image "it is firmware of Marlin, not of Klipper or Kalico" 's/"app": "Klipper"/"app": "Marlin"/' scripts/image.py
 	unbuilt bad_image "its stack starts at 0x08000000, the RAM of stm32h723xx" \
 		's/vectors = \[.*\]$/vectors = [0x8000000]/' scripts/image.py
 	unbuilt wrong_offset "its reset vector 0x08000201 is not in the image, which goes from 0x08020000 to " \
@@ -233,7 +233,7 @@ unbuilt() {
 	builds 's/return text$/return "v1.9.0-5-g0123abc"/; s/if text and "dirty" not in text/if text/' scripts/image.py
 	[ "$status" -eq 1 ]
 	[ "$(jq -r .error.code <<<"$output")" = wrong_version ]
-	[[ $(jq -r .error.message <<<"$output") == "make built version v1.9.0-5-g0123abc, but $tree is at v2.0.0-1-g"*-dirty ]]
+	[[ $(jq -r .error.message <<<"$output") == "make built version v1.9.0-5-g0123abc, but the version of $tree is v2.0.0-1-g"*-dirty ]]
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/firmware" ]
 }
 
