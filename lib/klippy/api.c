@@ -169,11 +169,11 @@ static int receive_answer(struct link *link, int want, json_t **ret)
 	}
 }
 
-static int unknown(struct kf_error *err, const char *whom, int r)
+static int unknown(struct kf_error *err, int r)
 {
 	if (r == -EINTR)
-		return kf_fail_sys(err, EINTR, "%s", whom);
-	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s: %s", whom,
+		return kf_fail_stopped(err);
+	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s",
 		       r == -ETIMEDOUT	    ? "no answer in time"
 		       : r == -EBADMSG	    ? "an answer that is not the expected JSON"
 		       : r == -EMSGSIZE	    ? "an endless answer"
@@ -183,7 +183,7 @@ static int unknown(struct kf_error *err, const char *whom, int r)
 }
 
 /* The "result" of a message; or its "error", which is an object with a message, or text. */
-static int read_result(json_t *message, const char *whom, json_t **ret, struct kf_error *err)
+static int read_result(json_t *message, json_t **ret, struct kf_error *err)
 {
 	json_t *result = json_object_get(message, "result"),
 	       *error = json_object_get(message, "error"),
@@ -195,9 +195,9 @@ static int read_result(json_t *message, const char *whom, json_t **ret, struct k
 		return 0;
 	}
 	if (!json_is_string(text))
-		return unknown(err, whom, -EBADMSG);
+		return unknown(err, -EBADMSG);
 	kf_text_clean(clean, sizeof(clean), json_string_value(text), json_string_length(text));
-	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s: %s", whom, clean);
+	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s", clean);
 }
 
 static int check_listener(const struct link *link, pid_t listener)
@@ -217,18 +217,18 @@ int kf_api_open(const char *path, pid_t listener, int64_t deadline_ms, struct kf
 	int r;
 
 	if (!api)
-		return unknown(err, path, -ENOMEM);
+		return unknown(err, -ENOMEM);
 	api->link = (struct link){ .fd = -1, .deadline_ms = deadline_ms };
 	api->address.sun_family = AF_UNIX;
 	if (!kf_text_format(api->address.sun_path, sizeof(api->address.sun_path), "%s", path))
-		return unknown(err, path, -ENAMETOOLONG);
+		return unknown(err, -ENAMETOOLONG);
 	r = connect_to(&api->link, (struct sockaddr *)&api->address, sizeof(api->address));
 	if (r == 0 && listener)
 		r = check_listener(&api->link, listener);
 	if (r == -EXDEV)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "%s: another process answers there", path);
+		return kf_fail(err, KF_PRINTER_UNKNOWN, "another process answers there");
 	if (r < 0)
-		return unknown(err, path, r);
+		return unknown(err, r);
 	*ret = TAKE_PTR(api);
 	return 0;
 }
@@ -238,7 +238,6 @@ int kf_api_ask(struct kf_api *api, const char *method, json_t *params, json_t **
 {
 	_cleanup_(kf_json_decrefp) json_t *message = NULL;
 	_cleanup_(kf_freep) char *text = NULL;
-	const char *path = api->address.sun_path;
 	json_t *request;
 	size_t len;
 	int r;
@@ -248,13 +247,13 @@ int kf_api_ask(struct kf_api *api, const char *method, json_t *params, json_t **
 	text = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
 	if (!text)
-		return unknown(err, path, -ENOMEM);
+		return unknown(err, -ENOMEM);
 	len = strlen(text);
 	text[len] = END; /* in place of its NUL */
 	r = send_all(&api->link, text, len + 1);
 	if (r == 0)
 		r = receive_answer(&api->link, api->id, &message);
-	return r < 0 ? unknown(err, path, r) : read_result(message, path, ret, err);
+	return r < 0 ? unknown(err, r) : read_result(message, ret, err);
 }
 
 int kf_api_request(const char *path, pid_t listener, const char *method, json_t *params,
@@ -263,7 +262,11 @@ int kf_api_request(const char *path, pid_t listener, const char *method, json_t 
 	_cleanup_(kf_api_close) struct kf_api *api = NULL;
 	int r = kf_api_open(path, listener, deadline_ms, &api, err);
 
-	return api ? kf_api_ask(api, method, params, ret, err) : r;
+	if (r == 0)
+		r = kf_api_ask(api, method, params, ret, err);
+	if (r < 0)
+		kf_error_prefix(err, "%s", path);
+	return r;
 }
 
 /* RFC 9112: status line, fields, an empty line, and what the body says. */
@@ -286,16 +289,15 @@ int kf_api_get(unsigned port, const char *target, int64_t deadline_ms, json_t **
 	_cleanup_(link_free) struct link link = { .fd = -1, .deadline_ms = deadline_ms };
 	_cleanup_(kf_json_decrefp) json_t *message = NULL;
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	char whom[64], text[512];
+	char text[512];
 	ssize_t n = 1;
 	int r;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	kf_text_format(whom, sizeof(whom), "http://127.0.0.1:%u", port);
 	if (!kf_text_format(text, sizeof(text),
 			    "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
 			    target))
-		return unknown(err, whom, -ENAMETOOLONG);
+		return unknown(err, -ENAMETOOLONG);
 	r = connect_to(&link, (struct sockaddr *)&address, sizeof(address));
 	if (r == 0)
 		r = send_all(&link, text, strlen(text));
@@ -305,5 +307,5 @@ int kf_api_get(unsigned port, const char *target, int64_t deadline_ms, json_t **
 	}
 	if (r == 0)
 		r = read_body(&link, &message);
-	return r < 0 ? unknown(err, whom, r) : read_result(message, whom, ret, err);
+	return r < 0 ? unknown(err, r) : read_result(message, ret, err);
 }

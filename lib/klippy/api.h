@@ -5,7 +5,7 @@
  * over. An answer is a stranger's: bounded, and typed by who reads it.
  *
  * All fail with KF_PRINTER_UNKNOWN (nobody listens, no answer in time, an error for an answer, or
- * none of ours), or KF_INTERRUPTED by a stop signal; the message begins with whom we asked.
+ * none of ours), or KF_INTERRUPTED by a stop signal. The caller adds whom it asked to the message.
  */
 #ifndef KF_KLIPPY_API_H
 #define KF_KLIPPY_API_H
@@ -35,7 +35,7 @@ void kf_api_close(struct kf_api **api);
 _must_check_ int kf_api_ask(struct kf_api *api, const char *method, json_t *params, json_t **ret,
 			    struct kf_error *err);
 
-/* One request over a connection of its own. */
+/* One request over a connection of its own; the message of a failure begins with path. */
 _must_check_ int kf_api_request(const char *path, pid_t listener, const char *method,
 				json_t *params, int64_t deadline_ms, json_t **ret,
 				struct kf_error *err);
