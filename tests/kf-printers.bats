@@ -217,7 +217,13 @@ field() {
 		esac
 		plugged 'timeout 10 kf-scan -q'
 		[ "$(field '.board.printer')" = $'null\nnull' ]
+		[ "$stderr" = "" ]
+		plugged 'timeout 10 kf-scan'
+		[ "$(grep -c "^kf-scan: klipper: its boards are not known: $PWD/$config: " <<<"$stderr")" -eq 1 ]
 	done
+	echo '[include gone.cfg]' >"$config"
+	plugged 'kf list'
+	[[ $stderr == "kf-scan: klipper: its boards are not known: $PWD/${config%/*}/gone.cfg: "* ]]
 }
 
 @test "kf add proposes the printer's name for a board, and no board that is not on USB" {

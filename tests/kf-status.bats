@@ -97,6 +97,26 @@ status() {
 	status --json
 	[ $((${EPOCHREALTIME/./} - t0)) -lt 5000000 ]
 	[ "$(jq -r .status.state <<<"$output")" = $'not asked\nnot asked' ]
+	[[ $stderr == "kf-status: voron: Klippy (process $klippy) cannot be asked: "*"$PWD/voron_data/config/printer.cfg: "* ]]
+}
+
+@test "why a Klippy does not answer is told once, at its printer" {
+	mkdir -p voron_data/config
+	printf '[mcu]\nserial: %s\n[mcu ebb]\nserial: %s\n' "$H723_BY_ID" "$RP2040_BY_ID" >voron_data/config/printer.cfg
+	running voron "mcus ready" MODE=garbage
+	status --table
+	[ "$(grep -o "klippy.sock: " <<<"$stderr" | wc -l)" -eq 1 ]
+	[ "$(grep -o "http://127.0.0.1:[0-9]*: " <<<"$stderr" | wc -l)" -eq 1 ]
+	[[ $stderr == "kf-status: voron: Klippy (process $klippy) cannot be asked: $PWD/voron_data/comms/klippy.sock: an answer that is not the expected JSON; http"* ]]
+	[ "$(grep -c "not asked: its Klippy does not answer" <<<"$output")" -eq 2 ]
+	[[ $output != *klippy.sock* ]]
+}
+
+@test "a printer.cfg that cannot be read is told, with file and reason" {
+	stopped klipper "$PWD/tree" '[include gone.cfg]'
+	status --table
+	[ "$stderr" = "kf-status: klipper: its boards are not known: $PWD/klipper_data/config/gone.cfg: No such file or directory" ]
+	[[ $output == *"of no printer here"* ]]
 }
 
 @test "a new commit, a new tag and a change in the tree show at once" {

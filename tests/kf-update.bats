@@ -136,6 +136,12 @@ behind() {
 	[[ $output != *"y/N"* ]]
 }
 
+@test "kf update: a printer whose configuration cannot be read is told" {
+	stopped klipper "$PWD/tree" '[include gone.cfg]'
+	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update --yes
+	[[ $stderr == "kf-status: klipper: its boards are not known: "*"/gone.cfg: No such file or directory"*"nothing is behind" ]]
+}
+
 @test "kf update: up to date is not touched; what differs only if it is named; excluded and unknown never" {
 	behind
 	old=$new

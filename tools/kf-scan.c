@@ -263,6 +263,16 @@ static int write_ports(struct kf_error *err)
 	return r < 0 ? r : flush(err);
 }
 
+/* A printer that names no board would be missed in silence. */
+static void tell_problems(const struct kf_printers *printers)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < printers->count; i++)
+		if (kf_printer_problem(&printers->list[i], text, sizeof(text)))
+			kf_log_warn(printers->list[i].name, "%s", text);
+}
+
 /* What is plugged in, and what the printers call it. */
 static int look(struct scan *scan, struct kf_error *err)
 {
@@ -270,6 +280,8 @@ static int look(struct scan *scan, struct kf_error *err)
 
 	if (r == 0)
 		r = kf_printers_find(&scan->printers, err);
+	if (r == 0 && !scan->quiet)
+		tell_problems(&scan->printers);
 	return r < 0 ? r : kf_printers_describe(&scan->printers, &scan->now, &scan->registry, err);
 }
 

@@ -134,6 +134,16 @@ static int ask_boards(struct look *look, struct kf_error *err)
 	return r < 0 ? kf_fail_stopped(err) : 0;
 }
 
+/* A printer that names no board has no line: nor would its boards be missed. */
+static void tell_problems(const struct kf_printers *printers)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < printers->count; i++)
+		if (kf_printer_problem(&printers->list[i], text, sizeof(text)))
+			kf_log_warn(printers->list[i].name, "%s", text);
+}
+
 static int find(struct look *look, struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
@@ -145,6 +155,8 @@ static int find(struct look *look, struct kf_error *err)
 		r = kf_usb_scan(&now, err);
 	if (r == 0)
 		r = kf_printers_find(&look->printers, err);
+	if (r == 0)
+		tell_problems(&look->printers);
 	if (r == 0)
 		r = kf_printers_describe(&look->printers, &now, &look->registry, err);
 	if (r == 0)

@@ -89,6 +89,20 @@ static void read_config(struct kf_printer *printer)
 		return;
 	if (printer->why.code == KF_OK)
 		printer->why = why;
+	else
+		kf_text_add(printer->why.message, sizeof(printer->why.message), "; ", why.message);
+}
+
+bool kf_printer_problem(const struct kf_printer *printer, char *ret, size_t size)
+{
+	if (printer->why.code == KF_OK)
+		return false;
+	if (strcmp(printer->state, "unknown") == 0)
+		kf_text_format(ret, size, "Klippy (process %d) cannot be asked: %s",
+			       (int)printer->pid, printer->why.message);
+	else
+		kf_text_format(ret, size, "its boards are not known: %s", printer->why.message);
+	return true;
 }
 
 static int ask(struct search *search, const struct kf_klippy *klippy, int64_t deadline_ms,

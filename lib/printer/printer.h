@@ -52,4 +52,7 @@ struct kf_printers {
 _must_check_ int kf_printers_find(struct kf_printers *ret, struct kf_error *err);
 void kf_printers_free(struct kf_printers *printers);
 
+/* Its why, as a sentence for people. False: it has none. */
+bool kf_printer_problem(const struct kf_printer *printer, char *ret, size_t size);
+
 #endif

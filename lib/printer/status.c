@@ -79,7 +79,7 @@ static void not_asked(const struct kf_board *board, struct kf_status *ret)
 		kf_text_format(ret->reason, sizeof(ret->reason), "Klipper (%.100s) does not run",
 			       printer->unit);
 	else if (printer->why.code != KF_OK)
-		set(ret, KF_STATUS_NOT_ASKED, printer->why.message);
+		set(ret, KF_STATUS_NOT_ASKED, "its Klippy does not answer");
 	else
 		kf_text_format(ret->reason, sizeof(ret->reason),
 			       "Klippy has no connection to it%s%.200s",
