@@ -78,7 +78,15 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	sed -i 's/default 520000000/default 400000000/' klipper/src/stm32/Kconfig
 	run -78 --separate-stderr asked h723-kconfig "$from"
 	[[ $stderr == *"the board says CLOCK_FREQ 520000000, this tree makes 400000000"* ]]
+	[[ $stderr == *"the same command with --accept-difference"* ]]
 	[ ! -e "$saved" ]
+}
+
+@test "--from-board: another MCU is not to be accepted: no such hint" {
+	sed -i 's/"stm32h723xx"/"stm32h743xx"/' klipper/src/stm32/Kconfig
+	run -78 --separate-stderr asked h723-kconfig "$from"
+	[[ $stderr == *"the board is stm32h723xx, this tree makes stm32h743xx"*"choose the board's MCU: kf config octopus-pro --menuconfig"* ]]
+	[[ $stderr != *accept-difference* ]]
 }
 
 @test "a board in Katapult tells where its application starts: menuconfig opens with that" {

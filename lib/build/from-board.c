@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "board/identity.h"
 #include "build/from-board.h"
 #include "build/olddefconfig.h"
 #include "core/clock.h"
@@ -74,13 +75,18 @@ static int check_constants(const struct kf_from_board *from, const struct kf_fac
 			   const struct kf_kconfig *board, struct kf_error *err)
 {
 	const struct kf_told told = { .facts = facts };
-	char differences[512];
+	char differences[512], mcu[64];
 
 	if (from->take || !kf_told_differs(&told, board, differences, sizeof(differences)))
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE,
 		"the source tree makes something else of what the board carries: %s", differences);
-	kf_error_hint(err, "to take it as it is now: the same command with --accept-difference");
+	/* Another MCU is refused also with --accept-difference. */
+	if (kf_facts_text(facts, "MCU", mcu, sizeof(mcu)) && !kf_mcu_same(mcu, board->mcu))
+		kf_error_hint(err, "choose the board's MCU: kf config %s --menuconfig", from->key);
+	else
+		kf_error_hint(err, "to take it as it is now: the same command with "
+				   "--accept-difference");
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
