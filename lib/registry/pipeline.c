@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/process.h"
 #include "core/terminal.h"
+#include "core/text.h"
 #include "registry/choosing.h"
 #include "registry/pipeline.h"
 
@@ -139,25 +140,50 @@ static int find_status(const struct kf_pipeline *pipeline, json_t **ret, struct 
 	return failed(err);
 }
 
+/* Nobody can be asked. The boards that were named stay named. */
+static void hint_yes(const struct kf_pipeline *pipeline, struct kf_error *err)
+{
+	char keys[256] = "";
+
+	for (size_t i = 0; pipeline->keys[i]; i++)
+		if (!kf_text_add(keys, sizeof(keys), " ", pipeline->keys[i]))
+			break;
+	kf_error_hint(err,
+		      "to go on without a question: kf update%s%s --yes; kf status says what is "
+		      "behind",
+		      keys[0] ? " " : "", keys);
+}
+
+/* The plan is shown. 1: go on; 0: n, Enter or q: nothing is done. */
+static int confirm(const struct kf_pipeline *pipeline, const char *plan, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int tty = -1;
+	int r = kf_terminal_open(&tty, err);
+
+	if (r < 0) {
+		hint_yes(pipeline, err);
+		return r;
+	}
+	r = kf_terminal_confirm(tty, err, "%sGo on?", plan);
+	if (r == -ECANCELED) {
+		*err = (struct kf_error){ 0 };
+		return 0;
+	}
+	return r;
+}
+
 /* The same results as choose(); boards stays NULL where there is nothing to do. */
 static int choose_update(const struct kf_pipeline *pipeline, const json_t *found, json_t **ret,
 			 struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
 	_cleanup_(kf_freep) char *plan = NULL;
-	_cleanup_(kf_closep) int tty = -1;
 	int r = kf_choosing_update(found, pipeline->keys[0], pipeline->told, &boards, &plan, err);
 
 	if (r == 0 && !boards)
 		return 0;
 	if (r == 0 && !pipeline->yes) {
-		r = kf_terminal_open(&tty, err);
-		if (r < 0)
-			kf_error_hint(err,
-				      "to go on without a question: kf update --yes; kf status "
-				      "says what is behind");
-		else
-			r = kf_terminal_confirm(tty, err, "%sGo on?", plan);
+		r = confirm(pipeline, plan, err);
 		if (r == 0)
 			return 0;
 	} else if (r == 0) {
