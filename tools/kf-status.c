@@ -19,6 +19,7 @@
 #include "printer/boards.h"
 #include "printer/described.h"
 #include "printer/status.h"
+#include "registry/prefix.h"
 
 enum { GIT_MS = 2000, ASK_MS = 3000, OPT_ASK = 256, OPT_JSON, OPT_TABLE };
 
@@ -49,7 +50,7 @@ struct look {
 	struct kf_inventory inventory;
 	struct kf_printers printers;
 	struct kf_status *status; /* one for each of the inventory's boards */
-	char *const *names;	  /* the boards that are wanted; none: all */
+	const char **names;	  /* the boards that are wanted; none: all */
 	bool ask, table, quiet;
 };
 
@@ -75,21 +76,28 @@ static bool is_wanted(const struct look *look, const struct kf_board *board)
 {
 	bool wanted = !look->names[0];
 
-	for (char *const *name = look->names; *name && !wanted; name++)
+	for (const char *const *name = look->names; *name && !wanted; name++)
 		wanted = is_named(board, *name);
 	return wanted;
 }
 
-static int check_names(const struct look *look, struct kf_error *err)
+/* A key that was not typed to its end becomes the whole one, and it is said which. */
+static int check_names(struct look *look, struct kf_error *err)
 {
 	struct kf_device device;
 
-	for (char *const *name = look->names; *name; name++) {
-		bool found = false;
+	for (const char **name = look->names; *name; name++) {
+		const char *key = *name;
+		bool found = false, cut = false;
 
 		for (size_t i = 0; !found && i < look->inventory.boards.count; i++)
 			found = is_named(&look->inventory.boards.list[i], *name);
-		if (!found && kf_registry_device(&look->registry, *name, &device, err) < 0)
+		if (!found && kf_prefix_find(&look->registry, *name, &key, &cut, err) < 0)
+			return -EINVAL;
+		if (cut)
+			kf_log_phase("Status", NULL, "\"%s\" is %s", *name, key);
+		*name = key;
+		if (!found && kf_registry_device(&look->registry, key, &device, err) < 0)
 			return -ENOENT;
 	}
 	return 0;
@@ -301,6 +309,22 @@ static size_t print_group(const struct look *look, const struct kf_screen *scree
 	return todo;
 }
 
+/* Is a board there that runs our firmware, and neither a printer nor the registry names it? */
+static bool has_unknown(const struct look *look)
+{
+	const struct kf_boards *boards = &look->inventory.boards;
+
+	for (size_t i = 0; i < boards->count; i++) {
+		const struct kf_board *board = &boards->list[i];
+
+		if (!board->key[0] && !board->printer.mcu[0] && board->connected &&
+		    !board->excluded && look->inventory.errors[i].code == KF_OK &&
+		    look->status[i].state != KF_STATUS_FOREIGN && is_wanted(look, board))
+			return true;
+	}
+	return false;
+}
+
 static int print_table(const struct look *look, struct kf_error *err)
 {
 	struct kf_screen screen = kf_screen_of(stdout);
@@ -311,6 +335,10 @@ static int print_table(const struct look *look, struct kf_error *err)
 	todo += print_group(look, &screen, NULL, look->printers.count > 0);
 	if (todo > 0)
 		print_text(&screen, 0, "kf update builds and flashes what is behind");
+	if (has_unknown(look))
+		print_text(&screen, 0,
+			   "next: kf add registers a board that no printer names; until then kf "
+			   "neither asks nor updates it");
 	errno = 0;
 	if (fflush(stdout) == EOF || ferror(stdout))
 		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
@@ -347,7 +375,7 @@ int main(int argc, char *argv[])
 		if (c == OPT_JSON || c == OPT_TABLE)
 			look.table = c == OPT_TABLE;
 	}
-	look.names = argv + optind;
+	look.names = (const char **)argv + optind;
 	kf_log_init("kf-status", look.quiet);
 	kf_stop_install();
 	r = run(&look, &err);

@@ -11,7 +11,8 @@ int kf_prefix_find(const struct kf_registry *registry, const char *typed, const 
 	char all[256] = "";
 	size_t count = 0;
 
-	if (typed[0] && !kf_registry_has(registry, typed))
+	if (typed[0] && !kf_registry_has(registry, typed) &&
+	    !json_object_get(registry->described, typed))
 		for (void *at = NULL; kf_registry_next(registry, &at, &device);) {
 			if (strncmp(device.key, typed, strlen(typed)) != 0)
 				continue;

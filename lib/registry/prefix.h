@@ -6,10 +6,10 @@
 #include "registry/registry.h"
 
 /*
- * Find the key that typed means: itself, if it is registered or begins no key (*ret_short is false
- * then, and *ret is typed), else the only key that begins with it. *ret belongs to the registry.
- * KF_USAGE (-EINVAL): it begins several keys, or that of a board that is excluded, which is chosen
- * by its whole key only.
+ * Find the key that typed means: itself, if it is registered or described, or begins no key
+ * (*ret_short is false then, and *ret is typed), else the only key that begins with it. *ret
+ * belongs to the registry. KF_USAGE (-EINVAL): it begins several keys, or that of a board that is
+ * excluded, which is chosen by its whole key only.
  */
 _must_check_ int kf_prefix_find(const struct kf_registry *registry, const char *typed,
 				const char **ret, bool *ret_short, struct kf_error *err);
