@@ -114,6 +114,14 @@ behind() {
 	run -64 --separate-stderr beside 'setsid -w kf update'
 	[[ $stderr == *"kf: "*"terminal"*"to go on without a question: kf update --yes"* ]]
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+	run -64 --separate-stderr beside 'setsid -w kf update mc'
+	[[ $stderr == *'"mc" is mcu'*"kf update mcu --yes"* ]]
+	run -0 --separate-stderr beside 'kf status --table mc'
+	[[ $stderr == *'"mc" is mcu'* ]]
+	[[ $output == *"mcu "* && $output != *rp2040* ]]
+	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "q\r"'
+	[ "$status" -eq 0 ]
+	[[ $output != *"without an answer"* ]]
 	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "n\r"'
 	[ "$status" -eq 0 ]
 	output=$(tr -s '\r\n ' ' ' <<<"$output") # wrapped
@@ -132,14 +140,15 @@ behind() {
 	run beside '"$KF_TESTS/on-terminal" kf'
 	[ "$status" -eq 0 ]
 	[[ $output == *"klipper (klipper.service): stopped"*"mcu "*"not asked: Klipper (klipper.service) does not run"* ]]
-	[[ $output == *"kf add registers a board: only for a name of your own"* ]]
+	[[ $output == *"next: kf add registers a board that no printer names"* ]]
+	[[ $output == *"kf add gives a board a name of your own"* ]]
 	[[ $output != *"y/N"* ]]
 }
 
 @test "kf update: a printer whose configuration cannot be read is told" {
 	stopped klipper "$PWD/tree" '[include gone.cfg]'
 	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update --yes
-	[[ $stderr == "kf-status: klipper: its boards are not known: "*"/gone.cfg: No such file or directory"*"nothing is behind" ]]
+	[[ $stderr == "kf-status: klipper: its boards are not known: "*"/gone.cfg: No such file or directory"*"nothing is behind"*"1 board was not asked"* ]]
 }
 
 @test "kf update: up to date is not touched; what differs only if it is named; excluded and unknown never" {
@@ -161,6 +170,20 @@ behind() {
 	registry <<<'{"devices":{"octo":{"name":"O","mcu":"stm32h723","flashable":false,"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
 	run -78 --separate-stderr beside 'setsid -w kf update --yes octo'
 	[[ $stderr == *"octo is left alone: flashable is false"* ]]
+}
+
+@test "kf update: boards that nobody names, and one that is away with half a firmware" {
+	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update
+	[[ $stderr == *"1 board was not asked, for no printer names it and it is not registered: register with kf add"* ]]
+	run -78 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update --yes "$(basename "$RP2040_BY_ID")"
+	[ "$(grep -c 'left as it is' <<<"$stderr")" -eq 1 ]
+	[[ $stderr == *"register it with kf add"* ]]
+	registry <<<'{"devices":{"octo":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
+	mkdir -p "$XDG_STATE_HOME/kalico-flash/boards"
+	echo '{"incomplete":"katapult"}' >"$XDG_STATE_HOME/kalico-flash/boards/octo.json"
+	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update
+	[[ $stderr == *"octo is not connected, and the firmware on it is incomplete: double-click its reset button"* ]]
+	[[ $stderr != *"nothing is behind"* ]]
 }
 
 @test "a source tree is found: the printer's, ~/klipper, ~/kalico; else it is asked for, once" {

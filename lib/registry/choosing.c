@@ -243,6 +243,28 @@ static bool to_update(const json_t *record, const struct kf_board *board, bool n
 	       (is_any(state, always) || (named && is_any(state, if_named)));
 }
 
+/* Neither a printer nor the registry names it. */
+static bool is_unknown(const struct kf_board *board)
+{
+	return !board->key[0] && !board->printer.mcu[0];
+}
+
+/* Its last flash did not end, and it is not there to be flashed again. */
+static bool is_half_away(const char *state, const struct kf_board *board)
+{
+	return strcmp(state, "incomplete") == 0 && !board->connected;
+}
+
+static void explain_half_away(const struct kf_board *board, char *ret, size_t size)
+{
+	const char *remedy = kf_last_flash_remedy(board->incomplete);
+
+	kf_text_format(ret, size,
+		       "%s is not connected, and the firmware on it is incomplete: %s%srun the "
+		       "same command again",
+		       kf_board_label(board), remedy, remedy[0] ? ", then " : "");
+}
+
 /* What to say of a board that is left; false: nothing, it is as it should be. */
 static bool why_left(const json_t *record, const struct kf_board *board, bool named, char *ret,
 		     size_t size)
@@ -253,12 +275,13 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	const char *wire = kf_wire_name(board->link.type);
 	bool host = board->link.type == KF_WIRE_PROCESS || strcmp(board->mcu, "linux") == 0;
 
-	if (!named &&
-	    (is_any(state, quiet) || board->excluded || (!board->key[0] && !board->printer.mcu[0])))
+	if (!named && (is_any(state, quiet) || board->excluded || is_unknown(board)))
 		return false;
 	if (board->excluded)
 		kf_text_format(ret, size, "%s is left alone: %s", kf_board_label(board),
 			       board->reason[0] ? board->reason : "excluded");
+	else if (is_half_away(state, board))
+		explain_half_away(board, ret, size);
 	else if (strcmp(state, "up to date") == 0)
 		kf_text_format(ret, size, "%s is up to date", kf_board_label(board));
 	else if (!board->key[0] && board->printer.mcu[0] && wire && strncmp(wire, "usb", 3) != 0 &&
@@ -343,28 +366,83 @@ static void plan_services(FILE *f, const json_t *boards, double most_s)
 			most_s + SERVICE_S);
 }
 
-/* A single board that was named and is not touched: an error, unless it is up to date. */
-static int none_left(const json_t *found, bool named, const char *why, struct kf_error *err)
+/* The last board that is left: said at once, or by the error where nothing else is done. */
+struct left {
+	char line[1024];
+	bool failed, connected, unknown; /* unknown: neither a printer nor the registry names it */
+};
+
+static void leave(struct left *left, const json_t *record, const struct kf_board *board, bool named,
+		  void (*told)(const char *line))
 {
-	static const char *const fine[] = { "up to date", NULL };
+	char line[sizeof(left->line)];
+
+	if (!why_left(record, board, named, line, sizeof(line)))
+		return;
+	if (left->line[0])
+		told(left->line);
+	kf_text_format(left->line, sizeof(left->line), "%s", line);
+	left->failed = strcmp(text_of(record, "state"), "up to date") != 0;
+	left->connected = board->connected;
+	left->unknown = is_unknown(board);
+}
+
+/* Nothing is behind, as far as the boards have told. */
+static void tell_nothing(const json_t *found, void (*told)(const char *line))
+{
+	size_t unasked = 0, unknown = 0, away = 0;
 	struct kf_board board;
+	char line[512];
 
-	for (size_t i = 0; named && board_at(found, i, &board); i++) {
-		const json_t *record = json_array_get(found, i);
+	for (size_t i = 0; board_at(found, i, &board); i++) {
+		const char *state = text_of(json_array_get(found, i), "state");
+		bool silent = strcmp(state, "not asked") == 0;
 
-		if (is_any(text_of(record, "state"), fine))
+		if (board.excluded)
 			continue;
-		return kf_fail(err, board.connected ? KF_CONFIG : KF_NOT_CONNECTED, "%s", why);
+		if (is_unknown(&board))
+			unknown += silent || strcmp(state, "in its bootloader") == 0;
+		else
+			unasked += silent;
+		away += is_half_away(state, &board);
 	}
-	return 0;
+	kf_text_format(line, sizeof(line), "nothing%s is behind%s",
+		       away ? " that is connected" : "",
+		       unasked || unknown ? " of what could be asked" : "");
+	told(line);
+	kf_text_format(line, sizeof(line), "%zu board%s not asked: kf status --ask says why",
+		       unasked, unasked == 1 ? " was" : "s were");
+	if (unasked)
+		told(line);
+	kf_text_format(line, sizeof(line),
+		       "%zu board%s not asked, for no printer names %s and %s not registered: "
+		       "register with kf add",
+		       unknown, unknown == 1 ? " was" : "s were", unknown == 1 ? "it" : "them",
+		       unknown == 1 ? "it is" : "they are");
+	if (unknown)
+		told(line);
+}
+
+/* Boards that were named, and none is touched: an error, unless they are up to date. */
+static int none_left(const struct left *left, void (*told)(const char *line), struct kf_error *err)
+{
+	if (!left->failed) {
+		if (left->line[0])
+			told(left->line);
+		return 0;
+	}
+	kf_fail(err, left->connected ? KF_CONFIG : KF_NOT_CONNECTED, "%s", left->line);
+	if (left->unknown && left->connected)
+		kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
+	return kf_code_errno(err->code);
 }
 
 int kf_choosing_update(const json_t *found, bool named, void (*told)(const char *line),
 		       json_t **ret, char **ret_plan, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	struct left left = { 0 };
 	struct kf_board board;
-	char line[1024] = "";
 	double most_s = 0;
 	char *plan = NULL;
 	size_t size;
@@ -378,20 +456,23 @@ int kf_choosing_update(const json_t *found, bool named, void (*told)(const char 
 		if (to_update(record, &board, named)) {
 			plan_board(f, record, &board, &most_s);
 			json_array_append(list, record);
-		} else if (why_left(record, &board, named, line, sizeof(line))) {
-			told(line);
+		} else {
+			leave(&left, record, &board, named, told);
 		}
 	}
-	tell_hosts(found, told);
 	plan_services(f, list, most_s);
 	fclose(f);
+	if (left.line[0] && (!named || json_array_size(list) > 0))
+		told(left.line);
+	tell_hosts(found, told);
 	if (json_array_size(list) > 0) {
 		*ret = TAKE_PTR(list);
 		*ret_plan = plan;
 		return 0;
 	}
 	free(plan);
-	if (!named)
-		told("nothing is behind");
-	return none_left(found, named, line, err);
+	if (named)
+		return none_left(&left, told, err);
+	tell_nothing(found, told);
+	return 0;
 }
