@@ -174,7 +174,7 @@ behind() {
 
 @test "kf update: boards that nobody names, and one that is away with half a firmware" {
 	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update
-	[[ $stderr == *"1 board was not asked, for no printer names it and it is not registered: register with kf add"* ]]
+	[[ $stderr == *"1 board was not asked, for no printer names it and it is not registered: register it with kf add"* ]]
 	run -78 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update --yes "$(basename "$RP2040_BY_ID")"
 	[ "$(grep -c 'left as it is' <<<"$stderr")" -eq 1 ]
 	[[ $stderr == *"register it with kf add"* ]]

@@ -408,7 +408,7 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 	}
 	kf_text_format(line, sizeof(line), "nothing%s is behind%s",
 		       away ? " that is connected" : "",
-		       unasked || unknown ? " of what could be asked" : "");
+		       unasked || unknown ? ", as far as is known" : "");
 	told(line);
 	kf_text_format(line, sizeof(line), "%zu board%s not asked: kf status --ask says why",
 		       unasked, unasked == 1 ? " was" : "s were");
@@ -416,9 +416,9 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 		told(line);
 	kf_text_format(line, sizeof(line),
 		       "%zu board%s not asked, for no printer names %s and %s not registered: "
-		       "register with kf add",
+		       "register %s with kf add",
 		       unknown, unknown == 1 ? " was" : "s were", unknown == 1 ? "it" : "them",
-		       unknown == 1 ? "it is" : "they are");
+		       unknown == 1 ? "it is" : "they are", unknown == 1 ? "it" : "them");
 	if (unknown)
 		told(line);
 }
