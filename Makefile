@@ -30,7 +30,9 @@ SIM_LDLIBS  = $(call ask,SIM_LDLIBS,--libs umockdev-1.0)
 KF_CFLAGS   = -std=gnu11 -D_GNU_SOURCE -DKF_VERSION='"$(VERSION)"' -DKF_YEAR=$(YEAR) -Ilib \
 	      -MMD -MP -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wwrite-strings \
 	      $(PKG_CFLAGS)
-KF_LDFLAGS  = -Wl,--as-needed
+# Each program keeps only the functions of libkf.a that it calls.
+KF_CFLAGS  += -ffunction-sections -fdata-sections
+KF_LDFLAGS  = -Wl,--as-needed -Wl,--gc-sections
 
 comma      := ,
 ifdef SANITIZE

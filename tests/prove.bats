@@ -166,6 +166,7 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	RUNS=$PWD/made
 	run -1 --separate-stderr beside "" "$prove"
 	[ "$(jq -r .error.code <<<"$output")" = not_proved ]
+	echo "$stderr" >&2
 	[[ $stderr == *"it was built by other compilers (gcc: (Simulated) 13.0 binutils: (Simulated) 2.40) than there are here (gcc: (Simulated) 12.0"* ]]
 }
 

@@ -38,7 +38,8 @@ seen() {
 @test "at 44 columns a verdict is wrapped at words" {
 	seen 44 "$H723,mode=katapult" -- 'records >r; kf-flash --no-service <r'
 	[ "$status" -eq 0 ]
-	[ "$(awk '{ if (length > 43) print }' <<<"$shown")" = "" ]
+	# A version can be longer than the line: its host's name is in it.
+	[ "$(awk 'length > 43 && NF > 1' <<<"$shown")" = "" ]
 	[[ $(tr -s ' \n' ' ' <<<"$shown") == "octopus-pro flashed v"*" (katapult), "*" s"* ]]
 }
 

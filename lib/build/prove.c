@@ -32,8 +32,10 @@ enum {
 	BUILD_MS = 15 * 60 * 1000,
 	TOOLCHAIN_MS = 20000,
 	JOBS_MAX = 32,
-	DEPTH_MAX = 8,	  /* questions that are answered one after the other */
-	START_BYTES = 64, /* what is read to learn where Katapult starts the application */
+	DEPTH_MAX = 8,	   /* questions that are answered one after the other */
+	START_BYTES = 64,  /* what is read to learn where Katapult starts the application */
+	PAGE_BYTES = 1024, /* no flash ends within one: the dictionary of other compilers may be
+			      longer */
 };
 
 struct candidate {
@@ -500,7 +502,8 @@ static int compare(struct run *run, struct candidate *c, size_t bytes, struct kf
 	int r = 0;
 
 	if (bytes > run->data_bytes) {
-		r = read_board(run, &c->config, bytes, err);
+		r = read_board(run, &c->config, (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
+			       err);
 		if (r == 0)
 			r = check_read(run, err);
 	}
