@@ -262,7 +262,7 @@ int kf_api_request(const char *path, pid_t listener, const char *method, json_t 
 	_cleanup_(kf_api_close) struct kf_api *api = NULL;
 	int r = kf_api_open(path, listener, deadline_ms, &api, err);
 
-	if (r == 0)
+	if (api)
 		r = kf_api_ask(api, method, params, ret, err);
 	if (r < 0)
 		kf_error_prefix(err, "%s", path);
