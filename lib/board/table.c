@@ -85,7 +85,7 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 	append_printer(dst, size, board);
 }
 
-/* What a person calls it: the registry's key, else its printer's word. */
+/* The name that the table shows: the registry's key, else the printer's name for the board. */
 static const char *label_of(const struct kf_board *board)
 {
 	return board->key[0]	       ? board->key

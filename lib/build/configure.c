@@ -101,7 +101,8 @@ static int take_from_board(const struct kf_configure *c, const struct kf_board *
 	return r < 0 ? r : kf_from_board(&from, &told.facts, ret_path, err);
 }
 
-/* What menuconfig begins with; *ret stays NULL for a board of no known MCU. */
+/* Make the text that menuconfig begins with. *ret stays NULL if the MCU of the board is not known.
+ */
 static int propose(const struct kf_configure *c, const struct kf_board *board,
 		   const struct kf_board_told *told, char **ret, struct kf_error *err)
 {

@@ -17,7 +17,7 @@ struct kf_configure {
 	const char *from;	 /* save this file for the board; NULL: no */
 	bool from_board;	 /* save the Kconfig that its firmware carries */
 	bool prove;		 /* find the configuration that made what it runs */
-	/* What a proof is at, for people; NULL: nobody wants to know. */
+	/* Called with the progress of a proof, for people; may be NULL. */
 	void (*step)(const char *key, const char *text);
 	bool told;     /* ours: why it failed has been told already */
 	kf_tell *tell; /* asks a board; NULL: none is asked */

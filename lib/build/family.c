@@ -276,7 +276,8 @@ bool kf_subject_has(enum kf_subject subject, const char *symbol)
 {
 	const char *const *patterns = subjects[subject].symbols;
 
-	/* What a chip can do is no choice, and the CAN pins of a bridge are one of their own. */
+	/* A capability of the chip is no choice. The CAN pins of a bridge are a choice of their
+	 * own. */
 	if (strncmp(symbol, "HAVE_", 5) == 0 || strstr(symbol, "_HAVE_") ||
 	    (subject != KF_SUBJECT_CAN_PINS && strstr(symbol, "_CMENU_")))
 		return false;

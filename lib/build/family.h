@@ -8,7 +8,7 @@
 
 #include "core/base.h"
 
-/* What a person decides in menuconfig. */
+/* The subjects that a person decides in menuconfig. */
 enum kf_subject {
 	KF_SUBJECT_MODEL,
 	KF_SUBJECT_OFFSET,

@@ -41,7 +41,7 @@ static int complete(const struct kf_from_board *from, const char *dir, const cha
 			       kf_now_ms() + from->timeout_ms, ret, err);
 }
 
-/* What was saved, against what the board carries: 1 for the board's, 0 for the saved one. */
+/* Compare the saved configuration with the board's. 1: take the board's; 0: keep the saved one. */
 static int choose(const struct kf_from_board *from, const char *differences, struct kf_error *err)
 {
 	int r;
@@ -147,7 +147,7 @@ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts
 	return access(saved, F_OK) < 0 ? 1 : compare_saved(from, saved, dir, &board, err);
 }
 
-static struct kf_told known_of(const struct kf_board *board, const struct kf_board_told *told)
+struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_told *told)
 {
 	return (struct kf_told){
 		.facts = told->facts.constants ? &told->facts : NULL,
@@ -165,7 +165,7 @@ int kf_propose_board(const struct kf_from_board *from, const struct kf_board *bo
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
-	const struct kf_told known = known_of(board, told);
+	const struct kf_told known = kf_told_of(board, told);
 	char dir[PATH_MAX];
 	int r = open_place(from, "proposal", dir, &lock, err);
 
@@ -271,7 +271,7 @@ int kf_propose_ask(const struct kf_from_board *from, const struct kf_board *boar
 {
 	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	const struct kf_told known = known_of(board, told);
+	const struct kf_told known = kf_told_of(board, told);
 	_cleanup_(kf_freep) char *text = NULL;
 	_cleanup_(kf_closep) int lock = -1;
 	char dir[PATH_MAX];

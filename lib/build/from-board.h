@@ -18,6 +18,9 @@ struct kf_board_told {
 
 void kf_board_told_free(struct kf_board_told *told);
 
+/* Both together, for a proposal; points into them. */
+struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_told *told);
+
 /* Ask a board; on failure *ret is untouched. */
 typedef int kf_tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err);
 

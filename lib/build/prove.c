@@ -157,21 +157,6 @@ static int add_known(struct run *run, struct kf_error *err)
 	return r;
 }
 
-static struct kf_told known(const struct run *run)
-{
-	const struct kf_board *board = run->prove->board;
-	const struct kf_board_told *told = &run->told;
-
-	return (struct kf_told){
-		.facts = told->facts.constants ? &told->facts : NULL,
-		.mcu = told->mcu[0] ? told->mcu : board->mcu,
-		.usb = board->mode == KF_MODE_KLIPPER ? &board->usb : NULL,
-		.katapult = told->katapult,
-		.katapult_start = told->katapult_start,
-		.pins = told->has_pins ? &told->pins : NULL,
-	};
-}
-
 /* The first question that has something to choose from; count: none. */
 static size_t open_question(const struct kf_proposal *p)
 {
@@ -190,7 +175,7 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 		       struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	const struct kf_told told = known(run);
+	const struct kf_told told = kf_told_of(run->prove->board, &run->told);
 	char label[KF_NAME_SIZE];
 	size_t asked;
 	int r = kf_proposal_complete(p, &run->aside, &told, run->dir, run->prove->wait_ms,
@@ -337,7 +322,7 @@ static int add_proposed(struct run *run, struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
-	struct kf_told told = known(run);
+	struct kf_told told = kf_told_of(run->prove->board, &run->told);
 	int r;
 
 	if (!p)
@@ -349,7 +334,7 @@ static int add_proposed(struct run *run, struct kf_error *err)
 	if (r == 0 && !told.katapult && asks_offset(p)) {
 		step(run, "its Katapult is asked where the firmware starts");
 		r = read_board(run, NULL, START_BYTES, err);
-		told = known(run);
+		told = kf_told_of(run->prove->board, &run->told);
 		if (r == 0)
 			r = kf_proposal_make(&run->aside, &told, p, err);
 	}

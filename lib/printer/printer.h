@@ -18,7 +18,7 @@
 struct kf_printer {
 	char unit[KF_NAME_SIZE]; /* its service; empty: it runs in none */
 	/*
-	 * What a person calls it: what sets its unit's name apart (klipper-voron.service and
+	 * Its name for people: what sets its unit's name apart (klipper-voron.service and
 	 * klipper@voron.service are "voron"), else its folder's ("voron" of ~/voron_data), else
 	 * "printer". No two are alike.
 	 */

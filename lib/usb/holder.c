@@ -184,13 +184,14 @@ static void check_locks(const struct ports *ports)
 
 bool kf_holder_elsewhere(pid_t pid, const char *tty)
 {
-	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
+	_cleanup_(kf_fclosep) FILE *locks = NULL;
 	struct lock lock;
 	struct stat st;
 	bool found = false;
 
 	if (stat(tty, &st) < 0)
 		return false;
+	locks = fopen("/proc/locks", "re");
 	while (next_lock(locks, &lock)) {
 		if (lock.pid != pid || lock.dev != st.st_dev)
 			continue;
@@ -203,12 +204,13 @@ bool kf_holder_elsewhere(pid_t pid, const char *tty)
 
 pid_t kf_holder_locked(const char *path)
 {
-	_cleanup_(kf_fclosep) FILE *locks = fopen("/proc/locks", "re");
+	_cleanup_(kf_fclosep) FILE *locks = NULL;
 	struct lock lock;
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return 0;
+	locks = fopen("/proc/locks", "re");
 	while (next_lock(locks, &lock))
 		if (lock.pid != getpid() && is_lock_of(&lock, &st))
 			return lock.pid;
