@@ -75,8 +75,8 @@ static bool is_default(const json_t *constants)
 }
 
 /*
- * savedefconfig writes nothing for what is the tree's default. No Kconfig at all may look the same:
- * it has to fit the constants.
+ * savedefconfig leaves out every symbol that has the tree's default. So an empty Kconfig may be a
+ * real one, and only the constants tell whether it fits.
  */
 static int copy_empty(const json_t *constants, char **ret, struct kf_error *err)
 {

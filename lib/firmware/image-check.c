@@ -67,10 +67,11 @@ static bool within(uint32_t address, uint32_t from, size_t len)
 enum { LOW = 0x01000000 };
 
 /*
- * Code that is linked for a start holds that start, for the vector table's register
- * (Klipper src/generic/armcm_boot.c). Not this one, but just one other that menuconfig offers and
- * that the reset vector fits: that is it. Where there is none, nobody can tell; nor where flash is
- * so low that its addresses are numbers like others (LPC1768: 0x400).
+ * Code that is linked for an address contains that address: it writes it to the vector table's
+ * register (Klipper src/generic/armcm_boot.c). So the image is linked elsewhere if start is not in
+ * it, and exactly one other address is that menuconfig offers and that the reset vector fits. If
+ * there is none or several, nobody can tell. Nor can anybody on an LPC1768: flash addresses are so
+ * low there (0x400) that they look like other numbers.
  */
 static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip *chip,
 			     uint32_t start, uint32_t *ret)
@@ -96,8 +97,8 @@ static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip 
 }
 
 /*
- * start is the configuration's. That it has room for no bootloader may be the very mistake, so that
- * is never proposed: the table's hint stays.
+ * start is the configuration's. A start without room for a bootloader is not proposed, because that
+ * may be the mistake itself; the hint of the table of errors stays.
  */
 static void propose_entry(const struct kf_chip *chip, uint32_t start, struct kf_error *err)
 {

@@ -141,8 +141,8 @@ static bool differs(const struct subject *s, const struct kf_kconfig *saved,
 }
 
 /*
- * Would it be firmware for another MCU than the board's (mcu; "" if nobody knows it)? A saved
- * configuration may name no MCU, only the architecture.
+ * Does this difference make firmware for another MCU than the board's? mcu is "" if nobody knows
+ * it. A saved configuration may name no MCU, only the architecture.
  */
 static bool is_other_mcu(const char *subject, const char *mcu, const struct kf_kconfig *now)
 {

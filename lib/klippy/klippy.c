@@ -18,8 +18,9 @@
 #define WORDS_MAX 64
 
 /*
- * If word is this option (one letter, or a name or, as Python's optparse has it, its beginning),
- * its argument: behind it, or next. *step is how many words that takes.
+ * The argument of option, if word is that option; else NULL. As in Python's optparse, the beginning
+ * of a long name is enough. The argument is the rest of word, or next. *step is 1 or 2: the words
+ * that the option takes.
  */
 static const char *argument(const char *word, const char *next, const char *option, size_t *step)
 {

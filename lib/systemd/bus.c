@@ -396,10 +396,10 @@ static int await_change(struct kf_bus *bus, const bool *changed, const struct kf
 	return r == -ENOTCONN ? pause_for(deadline) : r;
 }
 
-/* Wait until reached says so of the unit's state, or, without that, until job has ended. */
-static int watch(struct kf_bus *bus, const char *unit,
-		 bool (*reached)(const struct kf_unit_state *state), const char *job,
-		 const struct kf_deadline *deadline, struct kf_error *err)
+/* Wait until reached accepts the unit's state, or, if reached is NULL, until job has ended. */
+static int wait_for_state(struct kf_bus *bus, const char *unit,
+			  bool (*reached)(const struct kf_unit_state *state), const char *job,
+			  const struct kf_deadline *deadline, struct kf_error *err)
 {
 	_cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
 	_cleanup_(kf_freep) char *path = NULL;
@@ -433,7 +433,7 @@ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 		bool (*reached)(const struct kf_unit_state *state),
 		const struct kf_deadline *deadline, struct kf_error *err)
 {
-	return watch(bus, unit, reached, NULL, deadline, err);
+	return wait_for_state(bus, unit, reached, NULL, deadline, err);
 }
 
 /* Ask for a job; *ret is its object's path. */
@@ -464,7 +464,7 @@ static int finish(struct kf_bus *bus, const char *unit, const char *job, int r, 
 	int seen;
 
 	if (r == 0)
-		r = watch(bus, unit, NULL, job, deadline, err);
+		r = wait_for_state(bus, unit, NULL, job, deadline, err);
 	if (r == -EINTR || r == -ECANCELED)
 		return r;
 	seen = kf_bus_state(bus, unit, &look, ret, r < 0 ? NULL : err);

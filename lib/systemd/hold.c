@@ -294,8 +294,8 @@ static size_t list_held(const struct kf_lease *lease, char (*ret)[KF_NAME_SIZE])
 }
 
 /*
- * The server was lost, and so was what went on for it: systemd restores what is pending once more
- * (kalico-flash-settle.service), and we wait for that.
+ * kf-leased was killed, and so was its --settle. systemd now runs kalico-flash-settle.service,
+ * which starts the units with a pending restart. Wait for that.
  */
 static int recover(const struct kf_lease *lease, struct kf_error *err)
 {

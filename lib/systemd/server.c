@@ -307,8 +307,8 @@ static int ask_guard(struct lease *lease, size_t i, struct kf_error *err)
 }
 
 /*
- * While one is slow to answer, another may begin to print: it is asked again, and those that
- * answer quickly come last.
+ * While one printer is slow to answer, another may begin to print. So all are asked again, the slow
+ * ones first.
  */
 static int check_prints(struct lease *lease, struct kf_error *err)
 {
@@ -406,8 +406,7 @@ static json_t *tell_units(const struct lease *lease, bool settled)
 	return json_pack("{s:o, s:b}", "units", units, "end", settled);
 }
 
-/* Until the client's side is shut down or gone, or a stop signal comes. What it sends is ignored.
- */
+/* Wait until the client closes its side, or a stop signal comes. What it sends is ignored. */
 static void await_end(const struct lease *lease)
 {
 	struct pollfd fd = { .fd = lease->server->connection, .events = POLLIN | POLLRDHUP };

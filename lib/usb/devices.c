@@ -165,7 +165,9 @@ static void links_of(struct udev_device *dev, struct kf_board *board)
 	link_found(BY_PATH, tty, board->by_path);
 }
 
-/* A bootloader has no tty. Smoothieware has the ids of its own, and one: an interface of class 02.
+/*
+ * A bootloader has no tty, so no interface of class 02. Smoothieware has one, and the USB ids of
+ * its bootloader.
  */
 static bool is_loader(struct udev_device *dev, const struct kf_usb *usb)
 {
@@ -253,9 +255,9 @@ static bool is_settled(struct udev_device *dev)
 }
 
 /*
- * The inode of the device's uevent, 0: it is not there. The kernel removes the attributes of a
- * device that leaves one by one, uevent first and those of its parents later (device_del). So what
- * was read between two equal inodes is whole.
+ * The inode of the device's uevent; 0 if there is none. When a device leaves, the kernel removes
+ * its attributes one by one: uevent first, those of its parents later (device_del). So everything
+ * that was read between two equal inodes is complete.
  */
 static ino_t uevent_inode(struct udev_device *dev)
 {

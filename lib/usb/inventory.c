@@ -62,8 +62,8 @@ bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board 
 	return false;
 }
 
-/* Was it left half-written? What it runs, only the board itself can tell: it may have been flashed
- * by other means. */
+/* Is the last flash noted as incomplete? The version comes from the board only: another program
+ * may have flashed it since. */
 static void load_incomplete(struct kf_board *board)
 {
 	struct kf_last_flash last;
