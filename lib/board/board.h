@@ -11,6 +11,7 @@
 #include "core/error.h"
 
 #define KF_KEY_SIZE    65  /* a registry key: at most 64 characters */
+#define KF_UUID_SIZE   13  /* 12 hexadecimal digits: a node on CAN */
 #define KF_REASON_SIZE 320 /* a sentence that names a board by two serial numbers */
 
 enum kf_mode {
@@ -52,7 +53,7 @@ struct kf_board_link {
 	char path[KF_DEV_SIZE];
 	uint32_t baud;	    /* 0: not known */
 	char interface[16]; /* can0 */
-	char uuid[13];	    /* 12 hexadecimal digits */
+	char uuid[KF_UUID_SIZE];
 };
 
 /* The printer whose configuration names the board. */

@@ -16,12 +16,12 @@
 
 /* Texts are clean; empty: not told. */
 struct kf_mcu {
-	char name[64];		   /* "mcu", or NAME of [mcu NAME] in the configuration's case */
-	char serial[KF_DEV_SIZE];  /* as configured: a port, or a host process' socket or pty */
-	uint32_t baud;		   /* of serial; 0: none, no UART */
-	char restart_method[32];   /* command, arduino, cheetah, rpi_usb */
-	char canbus_uuid[13];	   /* 12 hexadecimal digits, lower case */
-	char canbus_interface[16]; /* can0 */
+	char name[64];		  /* "mcu", or NAME of [mcu NAME] in the configuration's case */
+	char serial[KF_DEV_SIZE]; /* as configured: a port, or a host process' socket or pty */
+	uint32_t baud;		  /* of serial; 0: none, no UART */
+	char restart_method[32];  /* command, arduino, cheetah, rpi_usb */
+	char canbus_uuid[KF_UUID_SIZE]; /* 12 hexadecimal digits, lower case */
+	char canbus_interface[16];	/* can0 */
 
 	/* By the word of the firmware. A Klippy that has not connected to it knows none of this. */
 	char version[KF_NAME_SIZE];
