@@ -31,6 +31,8 @@ static const struct {
 			       "plug it in, or see which boards are connected with kf list" },
 	[KF_GONE] = { "gone", ENODEV, EX_UNAVAILABLE,
 		      "check cable and power, then look with kf list" },
+	[KF_CAN_BUS] = { "can_bus", ENETDOWN, EX_IOERR,
+			 "check power, wiring and bitrate of the bus: ip -details link shows it" },
 	[KF_INTERNAL] = { "internal", ENOTRECOVERABLE, EX_SOFTWARE, "please report this" },
 	[KF_SERVICE_LOST] = { "service_lost", EIO, STATUS_SERVICE_LOST, "" },
 	[KF_SERVICE] = { "service", EIO, STATUS_BOARD, "see systemctl status and journalctl -u" },

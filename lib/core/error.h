@@ -20,6 +20,7 @@ enum kf_code {
 	KF_NOTHING_CONNECTED,  /* no board at all */
 	KF_NOT_CONNECTED,      /* this board is not there */
 	KF_GONE,	       /* the board was disconnected meanwhile */
+	KF_CAN_BUS,	       /* the CAN interface is down, or its bus carries no frames */
 	KF_INTERNAL,	       /* a fault of kalico-flash */
 	KF_SERVICE_LOST,       /* a unit that we stopped could not be started again */
 	KF_SERVICE,	       /* a unit could not be queried, stopped or started */

@@ -29,6 +29,31 @@ static void leave_output(void)
 		dup2(null, fd);
 }
 
+pid_t kf_drain_fork(int *ret, struct kf_error *err)
+{
+	int link[2], e;
+	sigset_t all;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) < 0)
+		return kf_fail_sys(err, errno, "a second process for the port");
+	pid = fork();
+	e = errno;
+	close(link[pid == 0 ? 0 : 1]);
+	*ret = link[pid == 0 ? 1 : 0];
+	if (pid == 0) {
+		setsid();
+		prctl(PR_SET_NAME, KF_DRAIN_COMMAND);
+		leave_output();
+		sigfillset(&all);
+		sigprocmask(SIG_SETMASK, &all, NULL);
+	} else if (pid < 0) {
+		close(*ret);
+		return kf_fail_sys(err, e, "a second process for the port");
+	}
+	return pid;
+}
+
 /* SIGALRM kills it: then its last close does not wait for the board either. */
 static void drain(int port, int link)
 {
@@ -36,9 +61,6 @@ static void drain(int port, int link)
 	ssize_t n;
 	char c;
 
-	setsid();
-	prctl(PR_SET_NAME, KF_DRAIN_COMMAND);
-	leave_output();
 	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&alarm_only);
 	sigaddset(&alarm_only, SIGALRM);
@@ -57,23 +79,14 @@ static void drain(int port, int link)
 
 int kf_drain_start(int *port, struct kf_drain *ret, struct kf_error *err)
 {
-	int link[2], e;
-	pid_t pid;
+	int link = -1;
+	pid_t pid = kf_drain_fork(&link, err);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link) < 0)
-		return kf_fail_sys(err, errno, "a second process for the port");
-	pid = fork();
-	if (pid == 0) {
-		close(link[0]);
-		drain(*port, link[1]);
-	}
-	e = errno;
-	close(link[1]);
-	if (pid < 0) {
-		close(link[0]);
-		return kf_fail_sys(err, e, "a second process for the port");
-	}
-	*ret = (struct kf_drain){ .port = *port, .pid = pid, .link = link[0] };
+	if (pid == 0)
+		drain(*port, link);
+	if (pid < 0)
+		return pid;
+	*ret = (struct kf_drain){ .port = *port, .pid = pid, .link = link };
 	*port = -1;
 	return 0;
 }

@@ -28,6 +28,13 @@ struct kf_drain {
 	}
 
 /*
+ * Fork a process that outlives us: no signal but SIGKILL ends it, it has left our process group and
+ * our output. *ret is its end, or ours, of a socket of packets; its end of file tells that the
+ * other is gone. Returns its pid here, 0 there, or a negative errno.
+ */
+_must_check_ pid_t kf_drain_fork(int *ret, struct kf_error *err);
+
+/*
  * Start it for *port, which is *ret's from then on. When we are gone, that process gives the board
  * 5 s to take the rest, then ends; so long the port's locks (flock, TIOCEXCL) last. Our stop
  * signals do not end it, nor does what is sent to our process group. Error: *port stays the

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A link to one node: its frames, in pieces of 8 bytes on its id. */
+#include <errno.h>
+#include <linux/can.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "link/can-ids.h"
+#include "link/can-link.h"
+#include "link/can-sender.h"
+#include "link/can-socket.h"
+#include "link/can-state.h"
+
+enum { CLEAR_KATAPULTS = 0x12 };
+
+static uint32_t data_id(uint8_t node)
+{
+	return 0x100 + 2u * node;
+}
+
+static int send_frame(struct kf_link *link, const void *frame, size_t len, int64_t deadline_ms)
+{
+	uint32_t id = data_id(link->can.id);
+
+	if (kf_stopped())
+		return -EINTR;
+	return link->drain.pid ? kf_can_sender_send(&link->drain, id, frame, len, deadline_ms)
+			       : kf_can_socket_send(link->fd, id, frame, len, deadline_ms);
+}
+
+static int attach(struct kf_link *link, int64_t deadline_ms)
+{
+	uint8_t request[8] = { link->can.application };
+
+	memcpy(request + 1, link->can.uuid, KF_CAN_UUID_BYTES);
+	request[7] = link->can.id;
+	if (kf_stopped())
+		return -EINTR;
+	return kf_can_socket_send(link->fd, KF_CAN_ADMIN, request, sizeof(request), deadline_ms);
+}
+
+/* Does this admin frame take the id from our node? Then it drops what it has received. */
+static bool takes_id(const struct kf_link *link, const struct can_frame *frame)
+{
+	uint8_t command = frame->can_dlc > 0 ? frame->data[0] : 0;
+
+	if (link->can.application == KF_CAN_KATAPULT && command == CLEAR_KATAPULTS)
+		return true;
+	return command == link->can.application && frame->can_dlc == 8 &&
+	       (frame->data[7] == link->can.id) !=
+		       (memcmp(frame->data + 1, link->can.uuid, KF_CAN_UUID_BYTES) == 0);
+}
+
+static ssize_t receive(struct kf_link *link, void *buf, size_t size, int64_t deadline_ms)
+{
+	uint8_t *p = buf;
+	struct can_frame frame;
+	size_t len = 0;
+	int r;
+
+	while (len + CAN_MAX_DLEN <= size) {
+		r = kf_can_socket_receive(link->fd, &frame, len > 0 ? 0 : deadline_ms);
+		if (r < 0)
+			return len > 0 ? (ssize_t)len : r;
+		if (frame.can_id == KF_CAN_ADMIN && takes_id(link, &frame)) {
+			memcpy(link->can.taken_by, frame.data, sizeof(link->can.taken_by));
+			return -EADDRINUSE;
+		}
+		if (frame.can_id != data_id(link->can.id) + 1)
+			continue;
+		memcpy(p + len, frame.data, frame.can_dlc);
+		len += frame.can_dlc;
+	}
+	return (ssize_t)len;
+}
+
+static int id_taken(const struct kf_link *link, struct kf_error *err)
+{
+	const uint8_t *by = link->can.taken_by;
+	char other[KF_CAN_UUID_SIZE];
+
+	kf_can_uuid_format(by + 1, other);
+	if (by[0] == CLEAR_KATAPULTS)
+		kf_fail(err, KF_BUSY,
+			"another program took the ids of all nodes in Katapult "
+			"(flashtool.py does)");
+	else if (by[7] == link->can.id)
+		kf_fail(err, KF_BUSY, "another program gave the node's id %u to %s", link->can.id,
+			other);
+	else
+		kf_fail(err, KF_BUSY, "another program gave the node the id %u", by[7]);
+	kf_error_hint(err, "end the other program, then try again; if the node does not answer, "
+			   "power-cycle it or double-click its reset button");
+	return kf_code_errno(KF_BUSY);
+}
+
+static int failed(struct kf_link *link, int r, struct kf_error *err)
+{
+	return r == -EADDRINUSE ? id_taken(link, err)
+				: kf_can_state_explain(link->can.interface, r, err);
+}
+
+static int guard(struct kf_link *link, struct kf_error *err)
+{
+	return kf_can_sender_start(link->fd, &link->drain, err);
+}
+
+/* What the kernel has taken goes out, whether or not the socket is closed. */
+static void close_link(struct kf_link *link)
+{
+	kf_can_sender_endp(&link->drain);
+	kf_closep(&link->fd);
+}
+
+/*
+ * Silence at CONNECT is asked again early: a node that is being reset, or whose main loop is busy,
+ * loses frames. The rest of an answer is at most 16 bytes when the next request goes, of the 96
+ * that a node has room for (Katapult src/generic/canserial.c).
+ */
+static const struct kf_link_wire can = {
+	.flow = { .overlaps = true, .again_ms = 20, .again_max_ms = 40 },
+	.guard = guard,
+	.attach = attach,
+	.send = send_frame,
+	.receive = receive,
+	.failed = failed,
+	.close = close_link,
+};
+
+void kf_link_can_from_fd(int fd, const uint8_t uuid[KF_CAN_UUID_BYTES],
+			 enum kf_can_application application, uint8_t id, struct kf_link *ret)
+{
+	struct kf_link link = KF_LINK_NONE;
+
+	link.wire = &can;
+	link.flow = can.flow;
+	link.fd = fd;
+	memcpy(link.can.uuid, uuid, KF_CAN_UUID_BYTES);
+	link.can.application = (uint8_t)application;
+	link.can.id = id;
+	*ret = link;
+}
+
+int kf_link_can_open(struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES],
+		     enum kf_can_application application, struct kf_link *ret, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	char text[KF_CAN_UUID_SIZE];
+	uint8_t id = 0;
+	int r;
+
+	kf_can_note_used(bus);
+	r = kf_can_id_choose(bus, uuid, &fd, &id);
+	if (r == -EADDRINUSE) {
+		kf_fail(err, KF_BUSY, "%s: no node id is free", bus->interface);
+		return kf_code_errno(KF_BUSY);
+	}
+	if (r < 0)
+		return kf_can_state_explain(bus->interface, r, err);
+	kf_link_can_from_fd(TAKE_FD(fd), uuid, application, id, ret);
+	kf_text_format(ret->can.interface, sizeof(ret->can.interface), "%s", bus->interface);
+	kf_can_uuid_format(uuid, text);
+	kf_text_format(ret->name, sizeof(ret->name), "%s %s", bus->interface, text);
+	return 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <linux/can/netlink.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "link/can-state.h"
+
+#define REPLY_MS  1000
+#define REPLY_MAX 16384 /* bytes; a link's answer has about 1500 */
+
+static void parse_data(const struct rtattr *a, int len, struct kf_can_state *ret)
+{
+	struct can_bittiming timing;
+	uint32_t state;
+
+	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+		if (a->rta_type == IFLA_CAN_STATE && RTA_PAYLOAD(a) >= sizeof(state)) {
+			memcpy(&state, RTA_DATA(a), sizeof(state));
+			ret->controller = state;
+			ret->told = true;
+		} else if (a->rta_type == IFLA_CAN_BITTIMING && RTA_PAYLOAD(a) >= sizeof(timing)) {
+			memcpy(&timing, RTA_DATA(a), sizeof(timing));
+			ret->bitrate = timing.bitrate;
+		}
+	}
+}
+
+static void parse_info(const struct rtattr *a, int len, struct kf_can_state *ret)
+{
+	const struct rtattr *data = NULL;
+
+	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+		if (a->rta_type == IFLA_INFO_KIND)
+			kf_text_clean(ret->kind, sizeof(ret->kind), RTA_DATA(a), RTA_PAYLOAD(a));
+		else if (a->rta_type == IFLA_INFO_DATA)
+			data = a;
+	}
+	if (data && strcmp(ret->kind, "can") == 0)
+		parse_data(RTA_DATA(data), (int)RTA_PAYLOAD(data), ret);
+}
+
+int kf_can_state_parse(const void *message, size_t len, struct kf_can_state *ret)
+{
+	const struct nlmsghdr *head = message;
+	const struct ifinfomsg *link;
+	const struct rtattr *a;
+	uint32_t queue;
+	int left;
+
+	if (!NLMSG_OK(head, len))
+		return -EBADMSG;
+	if (head->nlmsg_type == NLMSG_ERROR && NLMSG_PAYLOAD(head, 0) >= sizeof(struct nlmsgerr))
+		return ((const struct nlmsgerr *)NLMSG_DATA(head))->error;
+	if (head->nlmsg_type != RTM_NEWLINK || head->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
+		return -EBADMSG;
+	link = NLMSG_DATA(head);
+	*ret = (struct kf_can_state){ .can = link->ifi_type == ARPHRD_CAN,
+				      .up = link->ifi_flags & IFF_UP,
+				      .carrier = link->ifi_flags & IFF_RUNNING };
+	left = (int)IFLA_PAYLOAD(head);
+	for (a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_TXQLEN && RTA_PAYLOAD(a) >= sizeof(queue)) {
+			memcpy(&queue, RTA_DATA(a), sizeof(queue));
+			ret->queue_frames = queue;
+		} else if ((a->rta_type & NLA_TYPE_MASK) == IFLA_LINKINFO) {
+			parse_info(RTA_DATA(a), (int)RTA_PAYLOAD(a), ret);
+		}
+	}
+	return 0;
+}
+
+static ssize_t exchange(const void *request, size_t len, void *ret, size_t size)
+{
+	_cleanup_(kf_closep) int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t got;
+	int n;
+
+	if (fd < 0 || send(fd, request, len, 0) < 0)
+		return -errno;
+	n = kf_wait_through(&pfd, 1, kf_now_ms() + REPLY_MS);
+	if (n <= 0)
+		return n < 0 ? n : -ETIMEDOUT;
+	got = recv(fd, ret, size, 0);
+	return got < 0 ? -errno : got;
+}
+
+int kf_can_state_read(const char *interface, struct kf_can_state *ret)
+{
+	struct {
+		struct nlmsghdr head;
+		struct ifinfomsg link;
+		struct rtattr name;
+		char text[IFNAMSIZ];
+	} request = { .head = { .nlmsg_len = sizeof(request),
+				.nlmsg_type = RTM_GETLINK,
+				.nlmsg_flags = NLM_F_REQUEST },
+		      .name = { RTA_LENGTH(IFNAMSIZ), IFLA_IFNAME } };
+	_Alignas(struct nlmsghdr) char reply[REPLY_MAX];
+	ssize_t got;
+
+	/* The kernel knows no longer names. */
+	if (!kf_text_format(request.text, sizeof(request.text), "%s", interface))
+		return -ENODEV;
+	got = exchange(&request, sizeof(request), reply, sizeof(reply));
+	return got < 0 ? (int)got : kf_can_state_parse(reply, (size_t)got, ret);
+}
+
+static int is_down(const char *interface, const struct kf_can_state *s, struct kf_error *err)
+{
+	kf_fail(err, KF_CAN_BUS, "%s is down", interface);
+	if (strcmp(s->kind, "can") == 0 && s->bitrate == 0)
+		kf_error_hint(err,
+			      "sudo ip link set %s up type can bitrate 1000000 (or the bitrate of "
+			      "your firmware)",
+			      interface);
+	else
+		kf_error_hint(err, "sudo ip link set %s up", interface);
+	return kf_code_errno(KF_CAN_BUS);
+}
+
+static int is_bus_off(const char *interface, struct kf_error *err)
+{
+	kf_fail(err, KF_CAN_BUS,
+		"%s is bus-off: its controller met too many errors and has left the "
+		"bus",
+		interface);
+	kf_error_hint(err,
+		      "check the wiring, the two resistors of 120 ohm at the ends and the bitrate; "
+		      "then: sudo ip link set %s down; sudo ip link set %s up",
+		      interface, interface);
+	return kf_code_errno(KF_CAN_BUS);
+}
+
+/* A controller alone on a bus repeats its frame for ever, and is error-passive after 16 times. */
+static int is_passive(const char *interface, const struct kf_can_state *s, struct kf_error *err)
+{
+	kf_fail(err, KF_CAN_BUS, "%s is error-passive: no node acknowledges its frames", interface);
+	if (s->bitrate)
+		kf_error_hint(err,
+			      "check that the nodes have power, the wiring with its two resistors "
+			      "of 120 ohm, and that their firmware was built for %u bit/s",
+			      s->bitrate);
+	else
+		kf_error_hint(err,
+			      "check that the nodes have power, the wiring with its two resistors "
+			      "of 120 ohm, and the bitrate");
+	return kf_code_errno(KF_CAN_BUS);
+}
+
+static int check(const char *interface, int r, const struct kf_can_state *s, struct kf_error *err)
+{
+	if (r == -ENODEV)
+		kf_fail(err, KF_NOT_CONNECTED, "there is no interface %s", interface);
+	else if (r < 0)
+		return kf_fail_sys(err, -r, "%s", interface);
+	else if (!s->can)
+		kf_fail(err, KF_NOT_CONNECTED, "%s is no CAN interface", interface);
+	if (r < 0 || !s->can) {
+		kf_error_hint(err,
+			      "ip -details link show type can lists the CAN interfaces; a USB "
+			      "adapter or bridge board that is missing there: check its cable");
+		return kf_code_errno(KF_NOT_CONNECTED);
+	}
+	if (!s->up)
+		return is_down(interface, s, err);
+	if (s->told && s->controller == CAN_STATE_BUS_OFF)
+		return is_bus_off(interface, err);
+	return 0;
+}
+
+int kf_can_state_check(const char *interface, struct kf_error *err)
+{
+	struct kf_can_state s = { 0 };
+	int r = kf_can_state_read(interface, &s);
+
+	return check(interface, r, &s, err);
+}
+
+static int queue_full(const char *interface, const struct kf_can_state *s, struct kf_error *err)
+{
+	kf_fail(err, KF_CAN_BUS, "the queue of %s stays full: its frames do not go out", interface);
+	if (s->queue_frames > 0 && s->queue_frames < 128)
+		kf_error_hint(err,
+			      "if others use the bus, let more than %u frames wait: sudo ip link "
+			      "set %s txqueuelen 128; else check wiring and bitrate",
+			      s->queue_frames, interface);
+	return kf_code_errno(KF_CAN_BUS);
+}
+
+static int silence(struct kf_error *err)
+{
+	kf_fail(err, KF_TIMEOUT, "no answer in time");
+	kf_error_hint(err,
+		      "power-cycle the node or double-click its reset button: nothing else wakes a "
+		      "Katapult that lost a frame");
+	return -ETIMEDOUT;
+}
+
+int kf_can_state_explain(const char *interface, int r, struct kf_error *err)
+{
+	struct kf_can_state s = { 0 };
+	int state = interface[0] ? kf_can_state_read(interface, &s) : 0, why = 0;
+
+	if (r == -EINTR)
+		return kf_fail_stopped(err);
+	if (interface[0] && r != -EADDRINUSE)
+		why = check(interface, state, &s, err);
+	if (why < 0)
+		return why;
+	if (r == -ECOMM)
+		return is_bus_off(interface, err);
+	if (r == -ENODEV)
+		return kf_fail(err, KF_GONE, "%s was disconnected meanwhile",
+			       interface[0] ? interface : "the bus");
+	if (r == -ENETDOWN)
+		return is_down(interface, &s, err);
+	if ((r == -ETIMEDOUT || r == -ENOBUFS) && s.told && s.controller == CAN_STATE_ERROR_PASSIVE)
+		return is_passive(interface, &s, err);
+	if (r == -ENOBUFS)
+		return queue_full(interface, &s, err);
+	return r == -ETIMEDOUT ? silence(err) : kf_fail_sys(err, -r, "%s", interface);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the kernel knows of a CAN interface, by netlink (rtnetlink(7); linux/can/netlink.h), and the
+ * words for what is wrong with it. No right is needed for it.
+ */
+#ifndef KF_LINK_CAN_STATE_H
+#define KF_LINK_CAN_STATE_H
+
+#include "core/error.h"
+
+struct kf_can_state {
+	bool can; /* it is a CAN interface */
+	bool up;
+	bool carrier;	       /* it says that it can send */
+	bool told;	       /* its controller tells its state and error counters */
+	unsigned controller;   /* enum can_state, if told */
+	unsigned bitrate;      /* 0: none is set, or it has none (vcan, slcan) */
+	unsigned queue_frames; /* txqueuelen; 0: it has no queue (vcan) */
+	char kind[16];	       /* "can", "vcan", "slcan", "vxcan"; empty: not told */
+};
+
+/* -ENODEV: there is no such interface; another negative errno. */
+_must_check_ int kf_can_state_read(const char *interface, struct kf_can_state *ret);
+
+/* The answer to RTM_GETLINK. -EBADMSG: it is none. Its own errno, if it is NLMSG_ERROR. */
+_must_check_ int kf_can_state_parse(const void *message, size_t len, struct kf_can_state *ret);
+
+/*
+ * Can it send? KF_NOT_CONNECTED: there is no such interface, or it is no CAN interface; KF_CAN_BUS:
+ * it is down, or bus-off. Each says what to type.
+ */
+_must_check_ int kf_can_state_check(const char *interface, struct kf_error *err);
+
+/*
+ * The words for a negative errno of a CAN socket (can-socket.h); returns the code's errno. Silence
+ * and a full queue are explained by the interface's state where that explains them: down, bus-off,
+ * no node acknowledges (error-passive: wrong bitrate, wiring, power), queue. An interface with an
+ * empty name (a test's socket) explains nothing.
+ */
+int kf_can_state_explain(const char *interface, int r, struct kf_error *err);
+
+#endif

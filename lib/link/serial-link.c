@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Links over a tty: the board's own USB, and a UART. */
+#include <errno.h>
+
+#include "core/text.h"
+#include "link/link.h"
+#include "link/serial.h"
+
+#define USB_BAUD 250000 /* it means nothing there, but 1200 would send Klipper away */
+
+static int guard(struct kf_link *link, struct kf_error *err)
+{
+	int port = link->fd;
+
+	return kf_drain_start(&port, &link->drain, err);
+}
+
+static int send_frame(struct kf_link *link, const void *frame, size_t len, int64_t deadline_ms)
+{
+	return kf_serial_write(link->fd, frame, len, deadline_ms);
+}
+
+static ssize_t receive(struct kf_link *link, void *buf, size_t size, int64_t deadline_ms)
+{
+	return kf_serial_read(link->fd, buf, size, deadline_ms);
+}
+
+static int failed(struct kf_link *link, int r, struct kf_error *err)
+{
+	(void)link;
+	if (r == -ENODEV)
+		return kf_fail(err, KF_GONE, "the board was disconnected meanwhile");
+	if (r != -ETIMEDOUT)
+		return kf_fail_sys(err, -r, "the port");
+	kf_fail(err, KF_TIMEOUT, "no answer in time");
+	kf_error_hint(err, "power-cycle the board, then try again");
+	return r;
+}
+
+static void close_port(struct kf_link *link)
+{
+	if (link->drain.pid) {
+		link->drain.discard = link->discard;
+		kf_drain_endp(&link->drain);
+	} else {
+		kf_serial_closep(&link->fd);
+	}
+}
+
+/* Over USB, whoever answers at all has done so within 4 ms. */
+static const struct kf_link_wire usb = {
+	.flow = { .holds_requests = true, .packet_bytes = 64, .again_ms = 4, .again_max_ms = 4096 },
+	.guard = guard,
+	.send = send_frame,
+	.receive = receive,
+	.failed = failed,
+	.close = close_port,
+};
+
+static const struct kf_link_wire uart = {
+	.flow = { .again_ms = 100, .again_max_ms = 3200 },
+	.guard = guard,
+	.send = send_frame,
+	.receive = receive,
+	.failed = failed,
+	.close = close_port,
+};
+
+static int open_port(const struct kf_link_wire *wire, const char *path, unsigned baud,
+		     struct kf_link *ret, struct kf_error *err)
+{
+	struct kf_link link = KF_LINK_NONE;
+	int r = kf_serial_open(path, baud, &link.fd, err);
+
+	if (r < 0)
+		return r;
+	link.wire = wire;
+	link.flow = wire->flow;
+	kf_text_format(link.name, sizeof(link.name), "%s", path);
+	*ret = link;
+	return 0;
+}
+
+int kf_link_usb_open(const char *path, struct kf_link *ret, struct kf_error *err)
+{
+	return open_port(&usb, path, USB_BAUD, ret, err);
+}
+
+int kf_link_uart_open(const char *path, unsigned baud, struct kf_link *ret, struct kf_error *err)
+{
+	return open_port(&uart, path, baud, ret, err);
+}
+
+void kf_link_from_fd(int fd, bool is_usb, struct kf_link *ret)
+{
+	*ret = (struct kf_link)KF_LINK_NONE;
+	ret->wire = is_usb ? &usb : &uart;
+	ret->flow = ret->wire->flow;
+	ret->fd = fd;
+}
