@@ -51,6 +51,7 @@ LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 SIM_SO  := $(KF_SIM:=.so)
+UML_SO  := $(B)/tests/can/ptrace.so
 FAULTS  := $(B)/tests/faults/campaign
 BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
@@ -62,7 +63,7 @@ quote    = '$(subst ','\'',$(1))'
 SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 all: $(TOOLS:%=$(B)/%)
-tests: all $(KF_SIM) $(SIM_SO) $(UNIT) $(FAULTS)
+tests: all $(KF_SIM) $(SIM_SO) $(UML_SO) $(UNIT) $(FAULTS)
 
 $(B)/tests/%.o: KF_CFLAGS += -Itests
 $(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
@@ -85,13 +86,17 @@ $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 $(SIM_SO): tests/sim/preload.c Makefile
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
+# Into user-mode Linux, of which nothing here is built with a sanitizer.
+$(UML_SO): tests/can/ptrace.c Makefile
+	@mkdir -p $(@D)
+	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
 $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
 $(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
 
 # What is missing is installed (Debian, root or sudo): for the build and its tests, or for one target alone.
-deps deps-demo deps-lint deps-fuzz:
+deps deps-can deps-demo deps-lint deps-fuzz:
 	@tests/deps $(@:deps-%=%)
 check: deps
 	+@$(SUBMAKE) tests
@@ -103,6 +108,10 @@ check-all: deps
 check-sim: deps
 	+@$(SUBMAKE) tests
 	@tests/run $(B) $$(grep -l kf-sim tests/*.bats)
+# In user-mode Linux, whose kernel has SocketCAN: all of tests/can, or TESTS="FILE...".
+check-can: deps deps-can
+	+@$(SUBMAKE) tests
+	@tests/can/run $(B) $(TESTS)
 # As root: a Debian of its own, booted by systemd-nspawn; all of tests/systemd, or TESTS="NAME...".
 check-systemd: deps
 	+@$(SUBMAKE) all
@@ -192,7 +201,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps deps-demo deps-lint deps-fuzz check check-all check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
+.PHONY: all tests cflags deps deps-can deps-demo deps-lint deps-fuzz check check-all check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)
