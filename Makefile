@@ -63,7 +63,8 @@ quote    = '$(subst ','\'',$(1))'
 SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 all: $(TOOLS:%=$(B)/%)
-tests: all $(KF_SIM) $(SIM_SO) $(UML_SO) $(UNIT) $(FAULTS)
+sim: $(KF_SIM) $(SIM_SO)
+tests: all sim $(UML_SO) $(UNIT) $(FAULTS)
 
 $(B)/tests/%.o: KF_CFLAGS += -Itests
 $(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
@@ -129,7 +130,7 @@ check-faults: deps
 nightly: deps
 	@env -u MAKEFLAGS -u MAKELEVEL tests/nightly $(B)
 demo: deps-demo
-	+@$(SUBMAKE) all $(KF_SIM) $(SIM_SO)
+	+@$(SUBMAKE) all sim
 	@PATH="$(abspath $(B)):$$PATH" tests/demo
 lint: deps-lint
 	@tests/lint
@@ -146,7 +147,7 @@ fuzz: deps-fuzz
 	@tests/fuzz/run build/fuzz
 fuzzers: $(FUZZ)
 bench: deps
-	+@$(SUBMAKE) all $(KF_SIM) $(SIM_SO) $(BENCH) $(filter %-window,$(UNIT))
+	+@$(SUBMAKE) all sim $(BENCH) $(filter %-window,$(UNIT))
 	@tests/bench/run $(B)
 # ARCH= and SUITE= name another architecture and another Debian: these need root, and mmdebstrap.
 deb: deps
@@ -180,7 +181,7 @@ install: all
 	for f in $(filter-out kf,$(TYPED)); do ln -sf kf $D$(BASHDIR)/$$f && ln -sf kf.fish $D$(FISHDIR)/$$f.fish; done
 	$(INSTALL) -m 0644 completions/_kf $D$(ZSHDIR)
 	$(INSTALL) -m 0644 completions/kf.fish $D$(FISHDIR)
-install-sim: $(KF_SIM) $(SIM_SO)
+install-sim: sim
 	$(INSTALL) -d $D$(BINDIR) $D$(LIBEXECDIR) $D$(SHARE)/sim $D$(MANDIR)/man1
 	$(INSTALL) -m 0755 $(KF_SIM) $D$(BINDIR)
 	$(INSTALL) -m 0644 $(SIM_SO) $D$(LIBEXECDIR)
@@ -201,7 +202,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all tests cflags deps deps-can deps-demo deps-lint deps-fuzz check check-all check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
+.PHONY: all sim tests cflags deps deps-can deps-demo deps-lint deps-fuzz check check-all check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)
