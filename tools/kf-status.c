@@ -13,8 +13,8 @@
 #include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "flash/board-link.h"
 #include "flash/print-guard.h"
-#include "link/serial.h"
 #include "mcu/identify.h"
 #include "printer/boards.h"
 #include "printer/described.h"
@@ -109,7 +109,7 @@ static int check_names(struct look *look, struct kf_error *err)
  */
 static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 {
-	_cleanup_(kf_serial_closep) int fd = -1;
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_dictionary told = { 0 };
 	struct kf_error err;
 	int r;
@@ -121,9 +121,9 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 	if (r == 0 && board->holder.pid)
 		return 0;
 	if (r == 0)
-		r = kf_serial_open(board->tty, KF_BAUD_DEFAULT, &fd, &err);
+		r = kf_board_open_klipper(board, &link, &err);
 	if (r == 0)
-		r = kf_klipper_identify(fd, kf_now_ms() + ASK_MS, &told, &err);
+		r = kf_klipper_identify(&link, kf_now_ms() + ASK_MS, &told, &err);
 	if (r == 0)
 		kf_text_format(board->version, sizeof(board->version), "%s", told.version);
 	return r == -EINTR ? r : 0;

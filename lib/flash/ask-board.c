@@ -3,18 +3,18 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "firmware/dictionary.h"
+#include "flash/board-link.h"
 #include "katapult/session.h"
-#include "link/serial.h"
 #include "mcu/identify.h"
 
-enum { BAUD = 250000, ASK_MS = 10000 };
+enum { ASK_MS = 10000 };
 
-static int ask_klipper(int fd, struct kf_board_told *ret, struct kf_error *err)
+static int ask_klipper(struct kf_link *link, struct kf_board_told *ret, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *json = NULL;
 	struct kf_dictionary dictionary;
 	size_t len = 0;
-	int r = kf_klipper_dictionary(fd, kf_now_ms() + ASK_MS, &json, &len, err);
+	int r = kf_klipper_dictionary(link, kf_now_ms() + ASK_MS, &json, &len, err);
 
 	if (r == 0)
 		r = kf_dictionary_parse(json, len, &dictionary, err);
@@ -25,9 +25,9 @@ static int ask_klipper(int fd, struct kf_board_told *ret, struct kf_error *err)
 	return r;
 }
 
-static int ask_katapult(int fd, struct kf_board_told *ret, struct kf_error *err)
+static int ask_katapult(struct kf_link *link, struct kf_board_told *ret, struct kf_error *err)
 {
-	struct kf_katapult k = { .fd = fd, .deadline_ms = kf_now_ms() + ASK_MS, .usb_cdc = true };
+	struct kf_katapult k = { .link = link, .deadline_ms = kf_now_ms() + ASK_MS };
 	int r = kf_katapult_connect(&k, err);
 
 	if (r < 0)
@@ -39,7 +39,8 @@ static int ask_katapult(int fd, struct kf_board_told *ret, struct kf_error *err)
 
 int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err)
 {
-	_cleanup_(kf_serial_closep) int fd = -1;
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	bool klipper = board->mode == KF_MODE_KLIPPER;
 	int r;
 
 	if (!board->connected || !board->tty[0] ||
@@ -50,9 +51,9 @@ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct
 			board->holder.command[0] ? board->holder.command : "a program");
 		return kf_code_errno(KF_BUSY);
 	}
-	r = kf_serial_open(board->tty, BAUD, &fd, err);
+	r = klipper ? kf_board_open_klipper(board, &link, err)
+		    : kf_board_open_katapult(board, &link, err);
 	if (r < 0)
 		return r;
-	return board->mode == KF_MODE_KLIPPER ? ask_klipper(fd, ret, err)
-					      : ask_katapult(fd, ret, err);
+	return klipper ? ask_klipper(&link, ret, err) : ask_katapult(&link, ret, err);
 }

@@ -13,6 +13,7 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
+#include "flash/board-link.h"
 #include "flash/bootloader.h"
 #include "flash/flash.h"
 #include "flash/hold.h"
@@ -20,12 +21,10 @@
 #include "flash/script.h"
 #include "flash/target.h"
 #include "klippy/mcus.h"
-#include "link/serial.h"
 #include "mcu/identify.h"
 #include "usb/holder.h"
 
 enum {
-	BAUD = 250000,
 	BEFORE_MS = 1500,
 	KLIPPY_MS = 3000,
 	ENTER_MS = 10000,
@@ -58,10 +57,10 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 static int identify_board(const struct kf_board *board, int64_t within_ms,
 			  struct kf_dictionary *ret, struct kf_error *err)
 {
-	_cleanup_(kf_serial_closep) int fd = -1;
-	int r = kf_serial_open(board->tty, BAUD, &fd, err);
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	int r = kf_board_open_klipper(board, &link, err);
 
-	return r < 0 ? r : kf_klipper_identify(fd, kf_now_ms() + within_ms, ret, err);
+	return r < 0 ? r : kf_klipper_identify(&link, kf_now_ms() + within_ms, ret, err);
 }
 
 /*

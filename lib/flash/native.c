@@ -7,12 +7,9 @@
 #include "board/last-flash.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
+#include "flash/board-link.h"
 #include "flash/native.h"
 #include "katapult/session.h"
-#include "link/drain.h"
-#include "link/serial.h"
-
-enum { BAUD = 250000 };
 
 struct show {
 	const struct kf_progress *progress;
@@ -149,39 +146,28 @@ static int converse(struct kf_native *n, struct kf_katapult *k, struct kf_error 
 	return r < 0 ? r : leave_katapult(k, err);
 }
 
-/* Katapult's own USB is cdc_acm; through a USB-to-serial chip, that one's ids show. */
-static bool is_usb_cdc(const struct kf_usb *usb)
-{
-	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
-}
-
 int kf_native_flash(struct kf_native *n, struct kf_error *err)
 {
-	_cleanup_(kf_drain_endp) struct kf_drain drain = KF_DRAIN_NONE;
-	_cleanup_(kf_serial_closep) int fd = -1;
-	struct kf_katapult k = { .deadline_ms = n->deadline_ms,
-				 .usb_cdc = is_usb_cdc(&n->board->usb) };
-	int r = kf_serial_open(n->board->tty, BAUD, &fd, err);
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
+	int r = kf_board_open_katapult(n->board, &link, err);
 
 	if (r == 0)
-		r = kf_drain_start(&fd, &drain, err);
+		r = kf_link_guard(&link, err);
 	if (r < 0)
 		return r;
-	k.fd = drain.port;
 	r = converse(n, &k, err);
 	/* Only CONNECT was sent, and no close cuts it; or the board has read nothing for long. */
-	drain.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
+	link.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }
 
 int kf_native_check(struct kf_native *n, struct kf_error *err)
 {
-	_cleanup_(kf_serial_closep) int fd = -1;
-	struct kf_katapult k = { .deadline_ms = n->deadline_ms,
-				 .usb_cdc = is_usb_cdc(&n->board->usb) };
-	int r = kf_serial_open(n->board->tty, BAUD, &fd, err);
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
+	int r = kf_board_open_katapult(n->board, &link, err);
 
-	k.fd = fd;
 	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
 		return r;
 	r = check(n, &k, err);

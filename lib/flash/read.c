@@ -7,17 +7,15 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "flash/board-link.h"
 #include "flash/bootloader.h"
 #include "flash/hold.h"
 #include "flash/read.h"
 #include "flash/target.h"
 #include "katapult/session.h"
-#include "link/drain.h"
-#include "link/serial.h"
 #include "mcu/identify.h"
 
 enum {
-	BAUD = 250000,
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
 	LEAVE_MS = 2000,
@@ -78,42 +76,35 @@ static int converse(struct read *read, struct kf_error *err)
 	return r;
 }
 
-/* Katapult's own USB is cdc_acm (lib/flash/native.c). */
-static bool is_usb_cdc(const struct kf_usb *usb)
-{
-	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
-}
-
 static int talk(struct read *read, struct kf_error *err)
 {
-	_cleanup_(kf_drain_endp) struct kf_drain drain = KF_DRAIN_NONE;
-	_cleanup_(kf_serial_closep) int fd = -1;
-	int r = kf_serial_open(read->board.tty, BAUD, &fd, err);
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	int r = kf_board_open_katapult(&read->board, &link, err);
 
 	if (r == 0)
-		r = kf_drain_start(&fd, &drain, err);
+		r = kf_link_guard(&link, err);
 	if (r < 0)
 		return r;
 	read->k = (struct kf_katapult){
-		.fd = drain.port,
+		.link = &link,
 		.deadline_ms = kf_now_ms() + read->plan->options.method_ms,
-		.usb_cdc = is_usb_cdc(&read->board.usb),
 	};
 	r = converse(read, err);
-	drain.discard = r < 0 && (read->k.block_bytes == 0 || r == -ETIMEDOUT);
+	link.discard = r < 0 && (read->k.block_bytes == 0 || r == -ETIMEDOUT);
+	read->k.link = NULL;
 	return r;
 }
 
 /* The version that it tells when it is back. */
 static int ask_version(const struct read *read, char ret[KF_NAME_SIZE], struct kf_error *err)
 {
-	_cleanup_(kf_serial_closep) int fd = -1;
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_dictionary dictionary;
 	struct kf_error why;
-	int r = kf_serial_open(read->board.tty, BAUD, &fd, &why);
+	int r = kf_board_open_klipper(&read->board, &link, &why);
 
 	if (r == 0)
-		r = kf_klipper_identify(fd, kf_now_ms() + IDENTIFY_MS, &dictionary, &why);
+		r = kf_klipper_identify(&link, kf_now_ms() + IDENTIFY_MS, &dictionary, &why);
 	if (r < 0)
 		return kf_fail(err, KF_UNVERIFIED,
 			       "it was read and is back at %s, but does not tell its version: %s",

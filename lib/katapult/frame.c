@@ -69,3 +69,28 @@ bad:
 	*ret_skip = next_header(data, len);
 	return -EBADMSG;
 }
+
+const char *kf_katapult_command_name(uint8_t command)
+{
+	static const char *const names[UINT8_MAX + 1] = {
+		[KF_KATAPULT_CONNECT] = "CONNECT",
+		[KF_KATAPULT_SEND_BLOCK] = "SEND_BLOCK",
+		[KF_KATAPULT_EOF] = "EOF",
+		[KF_KATAPULT_REQUEST_BLOCK] = "REQUEST_BLOCK",
+		[KF_KATAPULT_COMPLETE] = "COMPLETE",
+		[KF_KATAPULT_CAN_ID] = "CAN_ID",
+		[KF_KATAPULT_ACK] = "ACK",
+		[KF_KATAPULT_NACK] = "NACK",
+		[KF_KATAPULT_COMMAND_ERROR] = "a command error",
+		[KF_KATAPULT_BUSY] = "busy",
+	};
+
+	return names[command] ? names[command] : "an unknown code";
+}
+
+uint32_t kf_katapult_acked(const struct kf_katapult_frame *frame)
+{
+	bool ack = frame->command == KF_KATAPULT_ACK && frame->payload_bytes >= 4;
+
+	return ack ? kf_get_le32(frame->payload) : 0;
+}

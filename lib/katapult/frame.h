@@ -49,4 +49,10 @@ size_t kf_katapult_frame_encode(uint8_t command, const void *payload, size_t pay
 _must_check_ int kf_katapult_frame_decode(const uint8_t *data, size_t len,
 					  struct kf_katapult_frame *ret, size_t *ret_skip);
 
+/* As Katapult's protocol.md names it: "SEND_BLOCK"; for messages. */
+const char *kf_katapult_command_name(uint8_t command);
+
+/* The command that frame acknowledges; 0: it is no acknowledgement. */
+uint32_t kf_katapult_acked(const struct kf_katapult_frame *frame);
+
 #endif

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A conversation with Katapult. What comes in is searched for frames; what goes out is always a
- * whole one, and nothing follows one that did not go out whole. An answer that fits nothing asked
- * ends it. Requests are answered in order, at most a window of them unanswered.
+ * Requests and their answers. An answer that fits nothing asked ends the conversation. Requests are
+ * answered in order, at most a window of them unanswered.
  *
- * Why a window is safe over USB (cdc_acm: a write(2) is a transfer, a packet that the board has
- * no room for waits at the host): requests cannot be lost, so only the board's 192 bytes for
- * answers count; one that does not fit is dropped. Eight acknowledgements of 16 bytes are 128.
- * Answers with a block are 16 bytes longer than it: two of 80 are 160, larger ones go alone.
- * The first request goes alone, so that no older answer takes room beside these.
+ * Why a window is safe where the link holds requests back (USB's cdc_acm: a write(2) is a transfer,
+ * a packet that the board has no room for waits at the host): requests cannot be lost, so only the
+ * board's 192 bytes for answers count; one that does not fit is dropped. Eight acknowledgements of
+ * 16 bytes are 128. Answers with a block are 16 bytes longer than it: two of 80 are 160, larger
+ * ones go alone. The first request goes alone, so that no older answer takes room beside these.
  *
  * The host shows bytes only after a packet of less than 64 bytes, or after 128 bytes: four
  * acknowledgements in one packet, when nothing follows them, never arrive. In the middle more
  * requests always follow, as the window is larger than four; at the end, EOF makes them arrive.
  *
- * A UART has no flow control: what comes while the flash is busy is lost, and wedges it. One.
+ * UART and CAN have no flow control: what comes while the flash is busy is lost, and wedges the
+ * board. One request. On CAN, the next request to read may go when 64 of an answer's 80 bytes are
+ * in: what is left and the next answer fit into the 96 bytes that these builds have for answers.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,25 +24,21 @@
 #include "core/text.h"
 #include "katapult/pages.h"
 #include "katapult/session.h"
-#include "link/serial.h"
 
-#define BLOCK_MAX	 512
-#define CONNECT_MS	 5000
-#define CONNECT_FIRST_MS 100  /* then asked again, each time after twice as long */
-#define CONNECT_USB_MS	 4    /* over USB, where whoever answers at all has done so by then */
-#define CONNECT_FIXED	 16   /* command, protocol, start, block size; then the strings */
-#define ANSWER_MS	 5000 /* a block's ack waits for its page's erase: 128 KiB on the H7 */
-#define BUSY_MS		 50
-#define QUIET_MS	 20
-#define STOP_MS		 500 /* what a board may take to answer after a stop signal */
-#define TX_BYTES	 192 /* the board's room for answers */
-#define PACKET_BYTES	 64
-#define ACK_BYTES	 16 /* of a block; with its data, so many more */
-#define WRITE_WINDOW	 8
-#define GARBAGE_MAX	 65536 /* bytes; who says more than that without a frame is no board */
+#define BLOCK_MAX      512
+#define CONNECT_MS     5000
+#define CONNECT_FIXED  16   /* command, protocol, start, block size; then the strings */
+#define ANSWER_MS      5000 /* a block's ack waits for its page's erase: 128 KiB on the H7 */
+#define BUSY_MS	       50
+#define QUIET_MS       20
+#define STOP_MS	       500 /* what a board may take to answer after a stop signal */
+#define TX_BYTES       192 /* the board's room for answers over USB */
+#define TX_SMALL_BYTES 96  /* and over CAN: src/generic/canserial.c, transmit_buf */
+#define ACK_BYTES      16  /* of a block; with its data, so many more */
+#define WRITE_WINDOW   8
 
 _Static_assert(WRITE_WINDOW *ACK_BYTES <= TX_BYTES, "acknowledgements would be dropped");
-_Static_assert(WRITE_WINDOW *ACK_BYTES > PACKET_BYTES, "it would wait for a packet that waits");
+_Static_assert(WRITE_WINDOW *ACK_BYTES > 64, "it would wait for a packet that waits");
 
 /*
  * In which order blocks are sent. With first 0: as they lie. Else the image spans several pages,
@@ -77,189 +74,11 @@ struct flight {
 	int64_t deadline_ms;
 };
 
-static const char *command_name(uint8_t command)
-{
-	static const char *const names[UINT8_MAX + 1] = {
-		[KF_KATAPULT_CONNECT] = "CONNECT",
-		[KF_KATAPULT_SEND_BLOCK] = "SEND_BLOCK",
-		[KF_KATAPULT_EOF] = "EOF",
-		[KF_KATAPULT_REQUEST_BLOCK] = "REQUEST_BLOCK",
-		[KF_KATAPULT_COMPLETE] = "COMPLETE",
-		[KF_KATAPULT_ACK] = "ACK",
-		[KF_KATAPULT_NACK] = "NACK",
-		[KF_KATAPULT_COMMAND_ERROR] = "a command error",
-		[KF_KATAPULT_BUSY] = "busy",
-	};
-
-	return names[command] ? names[command] : "an unknown code";
-}
-
-/* Fills err for a negative errno of the port, and returns it. */
-static int port_failed(int r, struct kf_error *err)
-{
-	if (r == -ENODEV)
-		return kf_fail(err, KF_GONE, "the board was disconnected meanwhile");
-	if (r == -EPROTO)
-		return kf_fail(err, KF_PROTOCOL, "the answer is not from Katapult");
-	if (r != -ETIMEDOUT)
-		return kf_fail_sys(err, -r, "the port");
-	kf_fail(err, KF_TIMEOUT, "no answer in time");
-	kf_error_hint(err, "power-cycle the board, then try again");
-	return r;
-}
-
-/* Start anew, without what is still in the input of fd. */
-static int open_link(struct kf_katapult_link *link, int fd, struct kf_error *err)
-{
-	size_t total = 0;
-	ssize_t got;
-
-	memset(link, 0, sizeof(*link));
-	link->fd = fd;
-	do {
-		got = kf_serial_read(fd, link->rx, sizeof(link->rx), 0);
-		total += got > 0 ? (size_t)got : 0;
-	} while (got > 0 && total <= GARBAGE_MAX);
-	if (got > 0)
-		got = -EPROTO;
-	return got == -ETIMEDOUT ? 0 : port_failed((int)got, err);
-}
-
-/* -EPROTO: the link is broken, nothing was written. Else as kf_serial_write, in words. */
-static int send_frame(struct kf_katapult_link *link, uint8_t command, const void *payload,
-		      size_t len, int64_t deadline_ms, struct kf_error *err)
-{
-	uint8_t frame[KF_KATAPULT_FRAME_MAX];
-	size_t frame_bytes;
-	int r;
-
-	if (link->broken)
-		return kf_fail(err, KF_PROTOCOL, "an earlier frame did not go out whole");
-	frame_bytes = kf_katapult_frame_encode(command, payload, len, frame);
-	r = kf_serial_write(link->fd, frame, frame_bytes, deadline_ms);
-	if (r < 0 && r != -EINTR)
-		link->broken = true;
-	return r < 0 ? port_failed(r, err) : 0;
-}
-
-static void drop(struct kf_katapult_link *link, size_t bytes)
-{
-	link->rx_len -= bytes;
-	memmove(link->rx, link->rx + bytes, link->rx_len);
-}
-
-/* A whole frame behind what only looked like the beginning of one. */
-static bool find_behind(struct kf_katapult_link *link, struct kf_katapult_frame *ret)
-{
-	size_t skip;
-
-	for (size_t at = 1; at < link->rx_len; at++) {
-		if (kf_katapult_frame_decode(link->rx + at, link->rx_len - at, ret, &skip) > 0) {
-			link->garbage += at;
-			drop(link, at);
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * The next frame, whatever it says; its payload is good until the next call. Garbage is
- * skipped. Errors as kf_serial_read, and -EPROTO (nothing but garbage), without words.
- */
-static int receive(struct kf_katapult_link *link, int64_t deadline_ms,
-		   struct kf_katapult_frame *ret)
-{
-	size_t skip;
-	ssize_t got;
-	int r;
-
-	drop(link, link->rx_used);
-	link->rx_used = 0;
-	for (;;) {
-		r = kf_katapult_frame_decode(link->rx, link->rx_len, ret, &skip);
-		if (r == 0) {
-			/* A frame is waited for only while it is shorter than half of rx. */
-			got = kf_serial_read(link->fd, link->rx + link->rx_len,
-					     sizeof(link->rx) - link->rx_len, deadline_ms);
-			if (got > 0)
-				link->rx_len += (size_t)got;
-			else if (got != -ETIMEDOUT || !find_behind(link, ret))
-				return (int)got;
-			continue;
-		}
-		if (r > 0) {
-			link->rx_used = (size_t)r;
-			return 0;
-		}
-		link->garbage += skip;
-		drop(link, skip);
-		if (link->garbage > GARBAGE_MAX)
-			return -EPROTO;
-	}
-}
-
-/* The command that frame acknowledges; 0 if it is no acknowledgement. */
-static uint32_t acked_command(const struct kf_katapult_frame *frame)
-{
-	bool ack = frame->command == KF_KATAPULT_ACK && frame->payload_bytes >= 4;
-
-	return ack ? kf_get_le32(frame->payload) : 0;
-}
-
-/* The acknowledgement that was taken just before, once more; else keep this one. */
-static bool is_repeated(struct kf_katapult_link *link, const struct kf_katapult_frame *frame)
-{
-	uint32_t acked = acked_command(frame);
-
-	if ((acked != KF_KATAPULT_SEND_BLOCK && acked != KF_KATAPULT_REQUEST_BLOCK &&
-	     acked != KF_KATAPULT_EOF) ||
-	    frame->payload_bytes < sizeof(link->last))
-		return false;
-	if (memcmp(link->last, frame->payload, sizeof(link->last)) == 0)
-		return true;
-	memcpy(link->last, frame->payload, sizeof(link->last));
-	return false;
-}
-
-/*
- * The acknowledgement of command: 0 and *ret, 1 (busy: ask again), -EPROTO (any other
- * answer), or as receive, in words. Late answers to CONNECT are dropped, and a
- * block's or EOF's that comes twice: neither is asked for twice in a row.
- */
-static int wait_ack(struct kf_katapult_link *link, uint8_t command, int64_t deadline_ms,
-		    struct kf_katapult_frame *ret, struct kf_error *err)
-{
-	uint32_t acked;
-	int r;
-
-	for (;;) {
-		r = receive(link, deadline_ms, ret);
-		if (r < 0)
-			return port_failed(r, err);
-		acked = acked_command(ret);
-		if (is_repeated(link, ret))
-			continue;
-		if (acked == command)
-			return 0;
-		if (acked != KF_KATAPULT_CONNECT || link->connects == 0)
-			break;
-		link->connects--; /* CONNECT was asked more than once: a late duplicate */
-	}
-	if (ret->command == KF_KATAPULT_BUSY)
-		return 1;
-	if (ret->command == KF_KATAPULT_ACK)
-		return kf_fail(err, KF_PROTOCOL, "want ACK of %s, got ACK of 0x%02x",
-			       command_name(command), acked);
-	return kf_fail(err, KF_PROTOCOL, "want ACK, got %s (0x%02x)", command_name(ret->command),
-		       ret->command);
-}
-
 size_t kf_katapult_window(const struct kf_katapult *k, uint8_t command)
 {
 	size_t fit;
 
-	if (!k->usb_cdc)
+	if (!k->link->flow.holds_requests)
 		return 1;
 	if (command == KF_KATAPULT_SEND_BLOCK)
 		return WRITE_WINDOW;
@@ -278,7 +97,7 @@ static int64_t within(const struct kf_katapult *k, int64_t ms)
 /* Busy: let it be for a moment, unless it leaves or we are to stop. */
 static int wait_while_busy(struct kf_katapult *k, int64_t deadline_ms, struct kf_error *err)
 {
-	struct pollfd pfd = { .fd = k->fd };
+	struct pollfd pfd = { .fd = k->link->fd };
 	int r;
 
 	if (kf_now_ms() + BUSY_MS >= deadline_ms) {
@@ -287,7 +106,7 @@ static int wait_while_busy(struct kf_katapult *k, int64_t deadline_ms, struct kf
 		return -EBUSY;
 	}
 	r = kf_wait(&pfd, 1, within(k, BUSY_MS));
-	return r == 0 ? 0 : port_failed(r < 0 ? r : -ENODEV, err);
+	return r == 0 ? 0 : kf_katapult_channel_failed(&k->channel, r < 0 ? r : -ENODEV, err);
 }
 
 /* The requests before the image's first: those that strike out what is there. */
@@ -349,7 +168,7 @@ static int send_request(const struct requests *q, size_t i, int64_t deadline_ms,
 			len += q->k->block_bytes;
 		}
 	}
-	return send_frame(&q->k->link, q->command, payload, len, deadline_ms, err);
+	return kf_katapult_channel_send(&q->k->channel, q->command, payload, len, deadline_ms, err);
 }
 
 static int send_more(const struct requests *q, struct flight *f, struct kf_error *err)
@@ -367,29 +186,70 @@ static int send_more(const struct requests *q, struct flight *f, struct kf_error
 /* Four acknowledgements that nothing will follow may fill one packet. */
 static bool may_be_held(const struct requests *q, const struct flight *f)
 {
+	unsigned packet_bytes = q->k->link->flow.packet_bytes;
+
 	return q->command == KF_KATAPULT_SEND_BLOCK && f->window > 1 && f->sent == q->count &&
-	       (f->sent - f->done + f->nudges) * ACK_BYTES == PACKET_BYTES;
+	       packet_bytes > 0 && (f->sent - f->done + f->nudges) * ACK_BYTES == packet_bytes;
 }
 
-/* As wait_ack. An early EOF is answered after the blocks, and what is repeated drops.
+/* How the answer to request i begins, if nothing is wrong. */
+static void answer_head(const struct requests *q, size_t i, uint8_t ret[12])
+{
+	ret[0] = 0x01;
+	ret[1] = 0x88;
+	ret[2] = KF_KATAPULT_ACK;
+	ret[3] = (uint8_t)((8 + q->k->block_bytes) / 4);
+	kf_put_le32(ret + 4, q->command);
+	kf_put_le32(ret + 8, block_address(q, i));
+}
+
+/*
+ * Send the next request when the rest of the awaited answer and the next one fit into the board's
+ * room together. The first answer is waited for to its end: an older one may come before it.
  */
+static int send_ahead(const struct requests *q, struct flight *f, struct kf_error *err)
+{
+	size_t answer = ACK_BYTES + q->k->block_bytes;
+	uint8_t head[12];
+	int r;
+
+	if (!q->k->link->flow.overlaps || q->command != KF_KATAPULT_REQUEST_BLOCK || f->done == 0 ||
+	    f->sent - f->done != 1 || f->sent == q->count || answer > TX_SMALL_BYTES)
+		return 0;
+	answer_head(q, f->done, head);
+	r = kf_katapult_channel_begun(&q->k->channel, head, sizeof(head),
+				      2 * answer - TX_SMALL_BYTES, f->deadline_ms);
+	if (r < 0)
+		return kf_katapult_channel_failed(&q->k->channel, r, err);
+	if (r > 0)
+		r = send_request(q, f->sent, f->deadline_ms, err);
+	else
+		return 0;
+	f->sent += r == 0;
+	return r;
+}
+
+/* As channel_ack. An early EOF is answered after the blocks, and what is repeated drops. */
 static int await_answer(const struct requests *q, struct flight *f, struct kf_katapult_frame *ret,
 			struct kf_error *err)
 {
-	struct kf_katapult_link *link = &q->k->link;
+	struct kf_katapult_channel *channel = &q->k->channel;
 	int64_t quiet_ms = kf_now_ms() + QUIET_MS;
-	int r;
+	int r = send_ahead(q, f, err);
 
+	if (r < 0)
+		return r;
 	if (may_be_held(q, f) && quiet_ms < f->deadline_ms) {
-		r = wait_ack(link, q->command, quiet_ms, ret, err);
+		r = kf_katapult_channel_ack(channel, q->command, quiet_ms, ret, err);
 		if (r != -ETIMEDOUT)
 			return r;
-		r = send_frame(link, KF_KATAPULT_EOF, NULL, 0, f->deadline_ms, err);
+		r = kf_katapult_channel_send(channel, KF_KATAPULT_EOF, NULL, 0, f->deadline_ms,
+					     err);
 		if (r < 0)
 			return r;
 		f->nudges++;
 	}
-	return wait_ack(link, q->command, f->deadline_ms, ret, err);
+	return kf_katapult_channel_ack(channel, q->command, f->deadline_ms, ret, err);
 }
 
 /* How many answers are missing before this one: it is to a later request that is in flight. */
@@ -416,7 +276,8 @@ static int receive_rest(const struct requests *q, size_t count, int64_t ms, stru
 	int r = 0;
 
 	for (; r >= 0 && count > 0; count--)
-		r = wait_ack(&q->k->link, q->command, within(q->k, ms), &frame, err);
+		r = kf_katapult_channel_ack(&q->k->channel, q->command, within(q->k, ms), &frame,
+					    err);
 	return r < 0 ? r : 0;
 }
 
@@ -450,7 +311,7 @@ static int start_over(const struct requests *q, struct flight *f, size_t in_flig
 		r = receive_rest(q, in_flight + f->sent - sent, ANSWER_MS, err);
 	*f = (struct flight){ .window = 1, .deadline_ms = within(q->k, ANSWER_MS) };
 	/* The first block's answer may be the last that was taken: it is no repetition now. */
-	memset(q->k->link.last, 0, sizeof(q->k->link.last));
+	memset(q->k->channel.last, 0, sizeof(q->k->channel.last));
 	return r;
 }
 
@@ -546,7 +407,7 @@ static int request_all(const struct requests *q, struct kf_error *err)
 	if (r < 0 && q->data)
 		kf_error_prefix(err, "block 0x%08x", block_address(q, f.done));
 	else if (r < 0)
-		kf_error_prefix(err, "%s", command_name(q->command));
+		kf_error_prefix(err, "%s", kf_katapult_command_name(q->command));
 	return r;
 }
 
@@ -661,10 +522,10 @@ static int await_connect(struct kf_katapult *k, struct connect *c, int64_t deadl
 	int r;
 
 	do {
-		r = receive(&k->link, deadline_ms, ret);
+		r = kf_katapult_channel_receive(&k->channel, deadline_ms, ret);
 		if (r < 0)
 			return r == -ETIMEDOUT ? 0 : r;
-		if (acked_command(ret) == KF_KATAPULT_CONNECT)
+		if (kf_katapult_acked(ret) == KF_KATAPULT_CONNECT)
 			return 1;
 		c->answered = true;
 		c->nacked = c->nacked || ret->command == KF_KATAPULT_NACK;
@@ -672,38 +533,48 @@ static int await_connect(struct kf_katapult *k, struct connect *c, int64_t deadl
 	return 0;
 }
 
-static int no_connect(const struct kf_katapult *k, const struct connect *c, struct kf_error *err)
+static int no_connect(struct kf_katapult *k, const struct connect *c, struct kf_error *err)
 {
 	if (c->nacked)
 		return kf_fail(err, KF_PROTOCOL, "the bootloader accepts no more commands (NACK)");
-	if (c->answered || k->link.garbage > 0)
+	if (c->answered || k->channel.garbage > 0)
 		return kf_fail(err, KF_PROTOCOL, "the answer is not from Katapult");
-	port_failed(-ETIMEDOUT, err);
+	kf_katapult_channel_failed(&k->channel, -ETIMEDOUT, err);
 	kf_error_hint(err, "the bootloader may be stuck: power-cycle the board, then try again");
 	return -ETIMEDOUT;
 }
 
+static int64_t twice(const struct kf_link_flow *flow, int64_t ms)
+{
+	return 2 * ms < flow->again_max_ms ? 2 * ms : flow->again_max_ms;
+}
+
 static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 {
+	const struct kf_link_flow *flow = &k->link->flow;
 	int64_t deadline_ms = within(k, CONNECT_MS), again_ms;
 	struct kf_katapult_frame frame;
 	struct connect c = { 0 };
 	int r;
 
-	r = open_link(&k->link, k->fd, err);
+	r = kf_katapult_channel_open(&k->channel, k->link, err);
 	if (r < 0)
 		return r;
-	for (int64_t wait_ms = k->usb_cdc ? CONNECT_USB_MS : CONNECT_FIRST_MS;; wait_ms *= 2) {
+	for (int64_t wait_ms = flow->again_ms;; wait_ms = twice(flow, wait_ms)) {
 		again_ms = within(k, wait_ms);
 		if (again_ms > deadline_ms)
 			again_ms = deadline_ms;
-		r = send_frame(&k->link, KF_KATAPULT_CONNECT, NULL, 0, deadline_ms, err);
+		r = kf_link_attach(k->link, deadline_ms);
+		if (r < 0)
+			return kf_katapult_channel_failed(&k->channel, r, err);
+		r = kf_katapult_channel_send(&k->channel, KF_KATAPULT_CONNECT, NULL, 0, deadline_ms,
+					     err);
 		if (r < 0)
 			return r;
-		k->link.connects++;
+		k->channel.connects++;
 		r = await_connect(k, &c, again_ms, &frame);
 		if (r < 0)
-			return port_failed(r, err);
+			return kf_katapult_channel_failed(&k->channel, r, err);
 		if (r > 0)
 			return parse_connect(k, &frame, err);
 		if (kf_now_ms() >= deadline_ms)
@@ -716,7 +587,7 @@ int kf_katapult_connect(struct kf_katapult *k, struct kf_error *err)
 	int r = connect_retrying(k, err);
 
 	if (r < 0)
-		kf_error_prefix(err, "%s", command_name(KF_KATAPULT_CONNECT));
+		kf_error_prefix(err, "%s", kf_katapult_command_name(KF_KATAPULT_CONNECT));
 	return r;
 }
 
@@ -834,7 +705,7 @@ int kf_katapult_read(struct kf_katapult *k, uint8_t *ret, size_t len,
 	int r = count_blocks(k, len, &q.count, err);
 
 	/* The first block may be asked for twice in a row: its answer is no repetition then. */
-	memset(k->link.last, 0, sizeof(k->link.last));
+	memset(k->channel.last, 0, sizeof(k->channel.last));
 	return r < 0 ? r : request_all(&q, err);
 }
 
@@ -863,13 +734,35 @@ int kf_katapult_has_application(struct kf_katapult *k, bool *ret, struct kf_erro
 	return request_all(&q, err);
 }
 
+static int answer_can_uuid(const struct requests *q, size_t i,
+			   const struct kf_katapult_frame *frame, struct kf_error *err)
+{
+	(void)i;
+	if (frame->payload_bytes < 4 + KF_CAN_UUID_BYTES)
+		return wrong_length(frame, err);
+	memcpy(q->arg, frame->payload + 4, KF_CAN_UUID_BYTES);
+	return 0;
+}
+
+int kf_katapult_can_uuid(struct kf_katapult *k, uint8_t ret[KF_CAN_UUID_BYTES],
+			 struct kf_error *err)
+{
+	struct requests q = { .k = k,
+			      .command = KF_KATAPULT_CAN_ID,
+			      .count = 1,
+			      .answer = answer_can_uuid,
+			      .arg = ret };
+
+	return request_all(&q, err);
+}
+
 int kf_katapult_complete(struct kf_katapult *k, struct kf_error *err)
 {
 	struct kf_error failed;
 	int r = run_plain(k, KF_KATAPULT_COMPLETE, &failed);
 
 	/* Gone while the answer was awaited: that is what was asked for. */
-	if (r == -ENODEV && !k->link.broken)
+	if (r == -ENODEV && !k->channel.broken)
 		return 0;
 	if (r < 0 && err)
 		*err = failed;

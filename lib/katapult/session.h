@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A conversation with Katapult over an open port. One bad or partial frame wedges
- * the bootloader until its next reset (protocols.md, measured), therefore: one frame
- * a write(2), nothing is ever retransmitted after a partial write, nothing but
- * frames is written, and the port is drained before the first one.
+ * A conversation with Katapult over a link. One bad or partial frame wedges the bootloader until
+ * its next reset (protocols.md, measured), therefore: frames go out whole, nothing is ever
+ * retransmitted after a partial write, nothing but frames is written, and the link is drained
+ * before the first one.
  */
 #ifndef KF_KATAPULT_SESSION_H
 #define KF_KATAPULT_SESSION_H
 
 #include "core/error.h"
-#include "katapult/frame.h"
-
-/* Frames over the port: session.c's own. */
-struct kf_katapult_link {
-	int fd;		   /* the caller's */
-	bool broken;	   /* a frame did not go out whole: nothing is sent any more */
-	unsigned connects; /* answers to CONNECT that may still come */
-	uint8_t last[8];   /* how the acknowledgement began that was taken last */
-	size_t garbage;	   /* bytes so far that were no frame's */
-	size_t rx_len, rx_used;
-	uint8_t rx[2 * KF_KATAPULT_FRAME_MAX];
-};
+#include "katapult/channel.h"
 
 struct kf_katapult {
-	int fd;			    /* the caller's */
+	struct kf_link *link;	    /* the caller's */
 	uint32_t protocol;	    /* 0x00010100 is 1.1.0 */
 	uint32_t start;		    /* application start address */
 	uint32_t block_bytes;	    /* 64, 128, 256 or 512 */
@@ -31,17 +20,16 @@ struct kf_katapult {
 	char version[KF_NAME_SIZE]; /* the bootloader's own; empty in older ones */
 	int64_t deadline_ms;	    /* of the whole conversation; the caller sets it */
 	bool counts_pages;	    /* its EOF did: its own; kf_katapult_connect clears it */
-	bool usb_cdc; /* the caller knows that the port is the board's own USB, not a UART's */
 
-	struct kf_katapult_link link; /* its own; kf_katapult_connect sets it up */
+	struct kf_katapult_channel channel; /* its own; kf_katapult_connect sets it up */
 };
 
 /* bytes done of total; called after each acknowledged block. */
 typedef void kf_katapult_progress(size_t done, size_t total, void *arg);
 
 /*
- * CONNECT. fd and deadline_ms are set by the caller; the rest is filled, untouched on
- * failure but for the state. Copes with the reply of exactly 64 bytes that does not
+ * CONNECT, after kf_link_attach. link and deadline_ms are set by the caller; the rest is filled,
+ * untouched on failure but for the state. Copes with the reply of exactly 64 bytes that does not
  * arrive on its own, and with STM32 parts that answer only from the second command on:
  * silence is asked again. -EPROTO (an answer that is not Katapult's, or NACK), -ETIMEDOUT
  * (silence: perhaps wedged; the hint says power-cycle), -ENODEV, -EINTR.
@@ -98,8 +86,15 @@ _must_check_ int kf_katapult_read(struct kf_katapult *k, uint8_t *ret, size_t le
 _must_check_ int kf_katapult_complete(struct kf_katapult *k, struct kf_error *err);
 
 /*
+ * The UUID that this node itself says it has: on CAN, before anything is written. Errors as above;
+ * builds for USB and UART do not know the command.
+ */
+_must_check_ int kf_katapult_can_uuid(struct kf_katapult *k, uint8_t ret[KF_CAN_UUID_BYTES],
+				      struct kf_error *err);
+
+/*
  * How many requests of this command may be unanswered: as many as the board has room for the
- * answers to. 1 unless the port is known to be USB.
+ * answers to. 1 where a link does not hold requests back.
  */
 size_t kf_katapult_window(const struct kf_katapult *k, uint8_t command);
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "link/serial.h"
 #include "mcu/frame.h"
 #include "mcu/identify.h"
 
@@ -20,7 +19,7 @@
 #define REFUSALS_MAX	  16
 
 struct talk {
-	int fd;
+	struct kf_link *link;
 	int64_t deadline_ms;
 	uint8_t sequence; /* of our next request: what the board expects */
 	bool answered;	  /* anything at all */
@@ -56,8 +55,8 @@ static int next_block(struct talk *t, int64_t deadline_ms, struct kf_klipper_blo
 			drop(t, skip);
 			continue;
 		}
-		got = kf_serial_read(t->fd, t->rx + t->rx_len, sizeof(t->rx) - t->rx_len,
-				     deadline_ms);
+		got = kf_link_receive(t->link, t->rx + t->rx_len, sizeof(t->rx) - t->rx_len,
+				      deadline_ms);
 		if (got < 0)
 			return (int)got;
 		t->answered = true;
@@ -72,7 +71,15 @@ static int write_filler(struct talk *t)
 	uint8_t filler[KF_KLIPPER_BLOCK_MAX];
 
 	memset(filler, KF_KLIPPER_SYNC, sizeof(filler));
-	return kf_serial_write(t->fd, filler, sizeof(filler), t->deadline_ms);
+	return kf_link_send(t->link, filler, sizeof(filler), t->deadline_ms);
+}
+
+/* A node that was reset meanwhile has no id. */
+static int wake(struct talk *t)
+{
+	int r = kf_link_attach(t->link, t->deadline_ms);
+
+	return r < 0 ? r : write_filler(t);
 }
 
 static int write_request(struct talk *t)
@@ -83,9 +90,8 @@ static int write_request(struct talk *t)
 	content[n++] = IDENTIFY;
 	n += kf_klipper_vlq_encode((uint32_t)t->len, content + n);
 	n += kf_klipper_vlq_encode(PIECE_BYTES, content + n);
-	return kf_serial_write(t->fd, block,
-			       kf_klipper_block_encode(t->sequence, content, n, block),
-			       t->deadline_ms);
+	return kf_link_send(t->link, block, kf_klipper_block_encode(t->sequence, content, n, block),
+			    t->deadline_ms);
 }
 
 /* Is it the piece that we wait for? Its bytes are then at *ret. */
@@ -109,6 +115,14 @@ static bool is_piece(const struct talk *t, const struct kf_klipper_block *block,
 	return true;
 }
 
+/* Until anything has come, a node that starts up is asked as often as its wire allows. */
+static int64_t first_ms(const struct kf_link *link)
+{
+	unsigned ms = link->flow.again_max_ms;
+
+	return ms < ANSWER_MS ? ms : ANSWER_MS;
+}
+
 enum answer {
 	SILENCE, /* ask again */
 	REFUSED, /* ask again with the sequence that the board named */
@@ -123,7 +137,7 @@ enum answer {
 static int receive_piece(struct talk *t, size_t *ret_bytes)
 {
 	uint8_t asked = t->sequence, content[KF_KLIPPER_BLOCK_MAX];
-	int64_t again_ms = kf_now_ms() + ANSWER_MS;
+	int64_t again_ms = kf_now_ms() + (t->answered ? ANSWER_MS : first_ms(t->link));
 	struct kf_klipper_block block;
 	const uint8_t *piece;
 	bool have = false;
@@ -161,7 +175,7 @@ static int receive_all(struct talk *t)
 	for (;;) {
 		if (t->len + UINT8_MAX > KF_DICTIONARY_MAX)
 			return -EFBIG;
-		r = r == SILENCE ? write_filler(t) : 0;
+		r = r == SILENCE ? wake(t) : 0;
 		if (r == 0)
 			r = write_request(t);
 		if (r == 0)
@@ -181,14 +195,14 @@ static int receive_all(struct talk *t)
 	}
 }
 
-static int drain(int fd)
+static int drain(struct kf_link *link)
 {
 	uint8_t in[256];
 	ssize_t got;
 	int tries = 256; /* a firmware that reports all the time may never be silent */
 
 	do
-		got = kf_serial_read(fd, in, sizeof(in), 0);
+		got = kf_link_receive(link, in, sizeof(in), 0);
 	while (got > 0 && --tries > 0);
 	return got < 0 && got != -ETIMEDOUT ? (int)got : 0;
 }
@@ -197,29 +211,31 @@ static int explain(const struct talk *t, int r, struct kf_error *err)
 {
 	switch (r) {
 	case -ETIMEDOUT:
-		return t->answered ? kf_fail(err, KF_TIMEOUT, "no answer from Klipper in time")
-				   : kf_fail(err, KF_TIMEOUT, "no answer in time");
-	case -ENODEV:
-		return kf_fail(err, KF_GONE, "the board was disconnected meanwhile");
+		if (t->answered)
+			return kf_fail(err, KF_TIMEOUT, "no answer from Klipper in time");
+		break;
 	case -EPROTO:
 		return kf_fail(err, KF_PROTOCOL, "the board refuses every sequence number");
 	case -EFBIG:
 		return kf_fail(err, KF_PROTOCOL, "the data dictionary has no end");
 	default:
-		return kf_fail_sys(err, -r, "the port");
+		break;
 	}
+	return kf_link_failed(t->link, r, err);
 }
 
-int kf_klipper_dictionary(int fd, int64_t deadline_ms, char **ret_json, size_t *ret_len,
-			  struct kf_error *err)
+int kf_klipper_dictionary(struct kf_link *link, int64_t deadline_ms, char **ret_json,
+			  size_t *ret_len, struct kf_error *err)
 {
 	_cleanup_(kf_freep) uint8_t *data = malloc(KF_DICTIONARY_MAX);
-	struct talk t = { .fd = fd, .deadline_ms = deadline_ms, .data = data };
+	struct talk t = { .link = link, .deadline_ms = deadline_ms, .data = data };
 	int r;
 
 	if (!data)
 		return kf_fail(err, KF_INTERNAL, "no memory for a data dictionary");
-	r = drain(fd);
+	r = drain(link);
+	if (r == 0)
+		r = kf_link_attach(link, deadline_ms);
 	if (r == 0)
 		r = receive_all(&t);
 	r = r < 0 ? explain(&t, r, err)
@@ -229,12 +245,12 @@ int kf_klipper_dictionary(int fd, int64_t deadline_ms, char **ret_json, size_t *
 	return r;
 }
 
-int kf_klipper_identify(int fd, int64_t deadline_ms, struct kf_dictionary *ret,
+int kf_klipper_identify(struct kf_link *link, int64_t deadline_ms, struct kf_dictionary *ret,
 			struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *json = NULL;
 	size_t len = 0;
-	int r = kf_klipper_dictionary(fd, deadline_ms, &json, &len, err);
+	int r = kf_klipper_dictionary(link, deadline_ms, &json, &len, err);
 
 	if (r < 0)
 		return r;

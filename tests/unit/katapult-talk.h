@@ -21,6 +21,7 @@
 #define LONG_MS 5000 /* ms; only for what has to come */
 
 struct talk {
+	struct kf_link link;
 	struct kf_katapult k;
 	struct kf_error err;
 	pthread_t thread;
@@ -127,15 +128,22 @@ static inline void talk_begin(struct talk *t, void (*run)(int board), int64_t ms
 	memset(t, 0, sizeof(*t));
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0);
 	CHECK(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
-	t->k.fd = fds[0];
+	kf_link_from_fd(fds[0], false, &t->link);
+	t->k.link = &t->link;
 	t->k.deadline_ms = kf_now_ms() + ms;
 	*script = (struct script){ run, fds[1] };
 	CHECK(pthread_create(&t->thread, NULL, run_script, script) == 0);
 }
 
+/* From here on the socket is USB, whose packets wait where the board has no room. */
+static inline void talk_over_usb(struct talk *t)
+{
+	kf_link_from_fd(t->link.fd, true, &t->link);
+}
+
 static inline void talk_end(struct talk *t)
 {
-	close(t->k.fd);
+	kf_link_closep(&t->link);
 	CHECK(pthread_join(t->thread, NULL) == 0);
 }
 

@@ -158,6 +158,7 @@ static void make_dictionary(void)
 
 static int identify(struct firmware *f, int64_t ms, struct kf_dictionary *ret, struct kf_error *err)
 {
+	struct kf_link link;
 	pthread_t thread;
 	int fds[2], r;
 
@@ -171,7 +172,8 @@ static int identify(struct firmware *f, int64_t ms, struct kf_dictionary *ret, s
 	CHECK(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
 	f->host = fds[1];
 	CHECK(pthread_create(&thread, NULL, run_firmware, f) == 0);
-	r = kf_klipper_identify(fds[0], kf_now_ms() + ms, ret, err);
+	kf_link_from_fd(fds[0], true, &link);
+	r = kf_klipper_identify(&link, kf_now_ms() + ms, ret, err);
 	close(fds[0]);
 	CHECK(pthread_join(thread, NULL) == 0);
 	return r;

@@ -102,12 +102,14 @@ static void count_cut(struct cuts *cuts)
 }
 
 /* The writer: a conversation of its own, as lib/flash has it. Its status is 0 or the errno. */
-static void converse(int fd, bool usb_cdc)
+static void converse(int fd, bool usb)
 {
-	struct kf_katapult k = { .fd = fd, .deadline_ms = kf_now_ms() + 20000, .usb_cdc = usb_cdc };
+	struct kf_link link;
+	struct kf_katapult k = { .link = &link, .deadline_ms = kf_now_ms() + 20000 };
 	struct kf_error err = { 0 };
 	int r;
 
+	kf_link_from_fd(fd, usb, &link);
 	kf_stop_install();
 	r = kf_katapult_connect(&k, &err);
 	if (r == 0)
@@ -143,7 +145,7 @@ static void answer(int fd)
  * Write the image to the board. After stop_at blocks the writer gets SIGINT, unless it is 0; cuts
  * may be NULL. Returns the writer's errno.
  */
-static int flash(bool usb_cdc, size_t stop_at, struct cuts *cuts)
+static int flash(bool usb, size_t stop_at, struct cuts *cuts)
 {
 	uint8_t frame[KF_KATAPULT_FRAME_MAX];
 	size_t blocks = 0;
@@ -157,7 +159,7 @@ static int flash(bool usb_cdc, size_t stop_at, struct cuts *cuts)
 	if (pid == 0) {
 		close(fds[1]);
 		fcntl(fds[0], F_SETFL, O_NONBLOCK);
-		converse(fds[0], usb_cdc);
+		converse(fds[0], usb);
 	}
 	close(fds[0]);
 	while ((got = read(fds[1], frame, sizeof(frame))) > 0) {

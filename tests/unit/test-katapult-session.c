@@ -334,11 +334,12 @@ TEST(leaving_is_what_complete_asks_for)
 	CHECK(talk_connect(&t, leave_after_greeting, LONG_MS) == 0);
 	CHECK(pthread_join(t.thread, NULL) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == -ENODEV); /* had left before */
-	close(t.k.fd);
+	kf_link_closep(&t.link);
 }
 
 TEST(nothing_follows_a_frame_that_did_not_go_out)
 {
+	struct kf_link link;
 	struct kf_katapult k = { 0 };
 	struct kf_error err;
 	uint8_t in[4096];
@@ -349,7 +350,8 @@ TEST(nothing_follows_a_frame_that_did_not_go_out)
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
 	while (write(fds[0], in, 1) == 1)
 		before++;
-	k.fd = fds[0];
+	kf_link_from_fd(fds[0], false, &link);
+	k.link = &link;
 	k.deadline_ms = kf_now_ms() + 50;
 	CHECK(kf_katapult_connect(&k, &err) == -ETIMEDOUT);
 	while ((n = read(fds[1], in, sizeof(in))) > 0)
@@ -392,7 +394,7 @@ static int stop_in_the_middle(void)
 	if (talk_connect(&t, ack_until_it_stops, LONG_MS) < 0)
 		return 1;
 	r = kf_katapult_write(&t.k, data, sizeof(data), stop_now, &done, &t.err);
-	close(t.k.fd);
+	kf_link_closep(&t.link);
 	if (r != -EINTR || t.err.code != KF_INTERRUPTED)
 		return 2;
 	pthread_join(t.thread, NULL);

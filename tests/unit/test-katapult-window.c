@@ -114,14 +114,15 @@ struct times {
 	int64_t write_us, read_us;
 };
 
-static void measure(bool usb_cdc, struct times *best)
+static void measure(bool usb, struct times *best)
 {
 	int64_t begin, written, end;
 	struct talk t;
 
 	rig_open(64, 1000);
 	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
-	t.k.usb_cdc = usb_cdc;
+	if (usb)
+		talk_over_usb(&t);
 	begin = now_us();
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	written = now_us();
@@ -182,8 +183,10 @@ static size_t answers_kept(uint8_t command, uint32_t block_bytes, size_t count)
 TEST(a_window_s_answers_fit_the_board_s_buffer)
 {
 	static const uint8_t commands[] = { KF_KATAPULT_SEND_BLOCK, KF_KATAPULT_REQUEST_BLOCK };
-	struct kf_katapult k = { .usb_cdc = true };
+	struct kf_link link;
+	struct kf_katapult k = { .link = &link };
 
+	kf_link_from_fd(-1, true, &link);
 	for (k.block_bytes = 64; k.block_bytes <= 128; k.block_bytes *= 2) {
 		for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++) {
 			size_t window = kf_katapult_window(&k, commands[i]);
@@ -198,7 +201,7 @@ TEST(a_window_s_answers_fit_the_board_s_buffer)
 	CHECK(answers_kept(KF_KATAPULT_SEND_BLOCK, 64, 13) == 12);
 	for (k.block_bytes = 128; k.block_bytes <= 512; k.block_bytes *= 2)
 		CHECK(kf_katapult_window(&k, KF_KATAPULT_REQUEST_BLOCK) == 1);
-	k.usb_cdc = false;
+	kf_link_from_fd(-1, false, &link);
 	CHECK(kf_katapult_window(&k, KF_KATAPULT_SEND_BLOCK) == 1);
 	CHECK(kf_katapult_window(&k, KF_KATAPULT_REQUEST_BLOCK) == 1);
 }
@@ -212,7 +215,7 @@ TEST(no_number_of_blocks_leaves_the_last_answers_behind)
 		rig_open(64, 0);
 		rig.bursts = true;
 		CHECK(talk_connect(&t, be_board, 2000) == 0);
-		t.k.usb_cdc = true;
+		talk_over_usb(&t);
 		CHECK(kf_katapult_write(&t.k, rig.image, blocks * 64, NULL, NULL, &t.err) == 0);
 		CHECK(kf_katapult_verify(&t.k, rig.image, blocks * 64, NULL, NULL, &t.err) == 0);
 		CHECK(kf_katapult_complete(&t.k, &t.err) == 0);
@@ -230,7 +233,7 @@ TEST(a_slow_erase_in_the_middle_of_a_window_is_waited_for)
 	rig.flash.erase_ms = 40;
 	memset(rig.flash.data, 0, rig.flash.size);
 	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
-	t.k.usb_cdc = true;
+	talk_over_usb(&t);
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	CHECK(kf_katapult_verify(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	CHECK(rig.flash.erases == 4);
@@ -245,7 +248,7 @@ static void with_fault(const char *fault, const char *at)
 	rig_open(64, 0);
 	CHECK(sim_faults_add(&rig.faults, fault, at, &err) == 0);
 	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
-	t.k.usb_cdc = true;
+	talk_over_usb(&t);
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	CHECK(kf_katapult_verify(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	CHECK(holds_image(IMAGE_BYTES));
@@ -273,7 +276,7 @@ TEST(a_difference_leaves_nothing_in_flight)
 
 	rig_open(64, 1000);
 	CHECK(talk_connect(&t, be_board, LONG_MS) == 0);
-	t.k.usb_cdc = true;
+	talk_over_usb(&t);
 	CHECK(kf_katapult_write(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == 0);
 	rig.image[64 * 50] ^= 1;
 	CHECK(kf_katapult_verify(&t.k, rig.image, IMAGE_BYTES, NULL, NULL, &t.err) == -EIO);
