@@ -56,7 +56,7 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 	kf-config:1:*) words=(add list show set remove import export) ;;
 	*:2:import | *:2:export) _kf_own -f "$cur" ;;
 	*:set)
-		words=({name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port}'=')
+		words=({name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port,canbus_uuid,canbus_interface,serial,baud,katapult_baud}'=')
 		[[ $all != *" --global "* ]] ||
 			words=({klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}'=')
 		;;

@@ -65,7 +65,7 @@ function __kf_members
     else if contains -- --global (commandline -opc)
         string join \n {klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}=
     else
-        string join \n {name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port}=
+        string join \n {name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port,canbus_uuid,canbus_interface,serial,baud,katapult_baud}=
     end
 end
 

@@ -33,11 +33,11 @@ stopped() {
 	printf '%s\n' "${@:2}" >"$data/config/printer.cfg"
 }
 
-# running NAME STATE: a Klippy of ~/NAME_data that answers what was recorded; ends with the test.
+# running NAME STATE [ENV]...: a Klippy of ~/NAME_data that answers what was recorded; ends with the test.
 running() {
 	mkdir -p "$1_data/config" "$1_data/comms"
 	rm -f "$1_data/comms"/*
-	exec {ready}< <(STATE=$2 exec /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
+	exec {ready}< <(exec env STATE="$2" "${@:3}" /usr/bin/python3 "$KF_TESTS/fake/klippy.py" \
 		"$PWD/$1_data/config/printer.cfg" -a "$PWD/$1_data/comms/klippy.sock" 3>&-)
 	klippy=$!
 	mkdir -p "root/proc/$klippy"
@@ -62,22 +62,55 @@ field() {
 }
 
 @test "nothing runs: the configuration of a stopped service names its boards" {
-	stopped klipper '[mcu]' "serial: $BY_ID ; the board" '[mcu EBBCan]' 'canbus_uuid: 44DB3D634885 # tool' \
+	stopped klipper '[mcu]' "serial: $BY_ID ; the board" '[mcu EBBCan]' 'canbus_uuid: 44DB3D634885 # tool' 'canbus_interface: nocan0' \
 		'[include more/*.cfg]'
 	mkdir "klipper_data/config/more"
 	printf '[mcu host]\nserial: /tmp/klipper_host_mcu\n' >klipper_data/config/more/a.cfg
-	printf '[mcu z]\nserial: /dev/ttyAMA0\nbaud: 115200\n' >klipper_data/config/more/b.cfg
+	printf '[mcu z]\nserial: /dev/nouart\nbaud: 115200\n' >klipper_data/config/more/b.cfg
 	plugged 'kf-scan'
 	[ "$stderr" = "[Discovery] 0 registered, 2 USB devices found, 3 more by a printer's configuration" ]
 	valid_records <<<"$output"
 	diff - <(field '.board | [.connected, .mode, .printer, .link]') <<-END
 		[true,"klipper",{"unit":"klipper.service","name":"klipper","mcu":"mcu"},{"type":"usb-serial","path":"$BY_ID","usb_port":"1-1.2"}]
 		[true,"klipper",null,{"type":"usb-serial","path":"/dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00","usb_port":"1-1.3"}]
-		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"EBBCan"},{"type":"can","interface":"can0","uuid":"44db3d634885"}]
+		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"EBBCan"},{"type":"can","interface":"nocan0","uuid":"44db3d634885"}]
+		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"z"},{"type":"uart","path":"/dev/nouart","baud":115200,"katapult_baud":250000}]
 		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"host"},{"type":"process","path":"/tmp/klipper_host_mcu"}]
-		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"z"},{"type":"uart","path":"/dev/ttyAMA0","baud":115200}]
 	END
-	[ "$(field .board.reason | sort -u)" = $'"not asked: Klipper (klipper.service) does not run"\nnull' ]
+	diff - <(field .board.reason | sort -u) <<-'END'
+		"not asked: Klipper (klipper.service) does not run"
+		"there is no interface nocan0: ip -details link show type can lists the CAN interfaces; a USB adapter or bridge board that is missing there: check its cable"
+		"there is no serial port /dev/nouart: ls -l /dev/serial* /dev/tty* shows the ports; a Raspberry Pi's own UART needs enable_uart=1 in its config.txt"
+		null
+	END
+}
+
+@test "nodes on CAN and boards on a UART that a printer names have its names for them as keys" {
+	running alpha "mcus ready" MCUS='{"mcu": ["'"$BY_ID"'", "v1"], "mcu EBB": {"config": {"canbus_uuid": "44DB3D634885",
+		"canbus_interface": "nocan0"}, "object": {"mcu_version": "v2", "mcu_constants": {"MCU": "stm32g0b1xx"}}},
+		"mcu far": {"config": {"canbus_uuid": "aabbccddeeff", "canbus_interface": "nocan0"}, "object": {}}}'
+	plugged 'kf-scan -q'
+	valid_records <<<"$output"
+	diff - <(field '.board | select(.printer) | [.key, .mcu, .connected, .version, .reason, .holder.pid]') <<-END
+		["mcu","stm32h723xx",true,"v1",null,null]
+		["ebb","stm32g0b1xx",true,"v2",null,$klippy]
+		["far",null,false,null,"there is no interface nocan0: ip -details link show type can lists the CAN interfaces; a USB adapter or bridge board that is missing there: check its cable",$klippy]
+	END
+	# The owner's word, whatever case he writes the UUID in, and the name that he gives it.
+	registry <<<'{"devices": {"toolhead": {"canbus_uuid": "44DB3D634885", "canbus_interface": "nocan0", "later": [1]}}}'
+	plugged 'kf-scan -q'
+	[ "$(field '.board | select(.printer.mcu == "EBB") | [.key, .link.uuid, .version]')" = '["toolhead","44db3d634885","v2"]' ]
+}
+
+@test "a USB-to-CAN bridge is one board: its printer's node, by the hash of its serial number" {
+	stopped klipper '[mcu]' 'canbus_uuid: 44db3d634885' 'canbus_interface: nocan0'
+	run -0 --separate-stderr kf-sim -b mcu=stm32h723xx,serial=39001B000C51313339373836,port=1-1.2,bridge -- kf-scan -q
+	valid_records <<<"$output"
+	[ "$(field '.board | [.key, .mode, .mcu, .printer.mcu, .connected, .link.type, .link.uuid, .link.usb_port]')" = \
+		'["mcu","klipper","stm32h723xx","mcu",true,"can","44db3d634885","1-1.2"]' ]
+	# It is the same board when it waits in Katapult, with a serial port.
+	run -0 --separate-stderr kf-sim -b mcu=stm32h723xx,serial=39001B000C51313339373836,port=1-1.2,mode=katapult -- kf-scan -q
+	[ "$(field '.board | [.key, .mode, .printer.mcu, .link.type]')" = '["mcu","katapult","mcu","usb-serial"]' ]
 }
 
 @test "a board in its bootloader is its printer's by the chip's serial number" {

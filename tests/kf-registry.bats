@@ -75,8 +75,8 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	refused 78 "x and nitehawk would be the same board" --key=x --pattern='usb-katapult_rp2040_*' </dev/null
 	refused 78 "x and nitehawk would be the same board" --key=x \
 		--pattern='usb-CanBoot_rp2040_e661ac8863389c27*' </dev/null
-	refused 78 "2 boards can be registered, on the USB ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
-	refused 64 "usb_port: \"7\" is not a USB port" --key=x --port=7 </dev/null
+	refused 78 "2 boards can be registered, on the ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
+	refused 64 "\"7\" is no port" --key=x --port=7 </dev/null
 	refused 64 "flash_method: \"dfu\" is not" --key=x --flash-method=dfu < <(seen rp2040 AAAA1111 1-1)
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
@@ -366,4 +366,67 @@ kconfig() { # FILE MCU
 	refused 78 fleet "the boards of fleet.json: register"
 	head -c 2000000 /dev/zero >huge.json
 	refused 74 huge.json "huge.json"
+}
+
+# node: a record of a node that no printer names, as kf-scan --can writes it; uart: of one that a printer does.
+node() {
+	echo '{"kf":1,"board":{"key":null,"mode":"katapult","connected":true,"link":{"type":"can","interface":"can1","uuid":"44db3d634885"}}}'
+}
+
+uart() {
+	echo '{"kf":1,"board":{"key":null,"mode":null,"connected":false,"printer":{"name":"x","mcu":"z"},
+		"link":{"type":"uart","path":"/dev/ttyAMA0","baud":115200}}}' | tr -d '\n'
+}
+
+@test "kf add: a node on CAN and a board on a UART" {
+	local devices=$XDG_CONFIG_HOME/kalico-flash/devices.json
+	run -0 --separate-stderr kf-config add --key=ebb --name=EBB --mcu=stm32g0b1 < <(node)
+	run -0 --separate-stderr kf-config add --key=z --name=Z --mcu=stm32f103 < <(uart)
+	run -0 --separate-stderr kf-config add --key=later --name=L --mcu=rp2040 --port=can0:AABBCCDDEEFF </dev/null
+	[[ $stderr == *"registered for later"* ]]
+	run -0 --separate-stderr kf-config add --key=pi --name=P --mcu=rp2040 --port=/dev/serial0 --baud=500000 </dev/null
+	[ "$(jq -c '.devices | .ebb, .z, .later, .pi | del(.name, .mcu, .flash_method, .flashable)' "$devices")" = "$(cat <<-'END'
+		{"canbus_uuid":"44db3d634885","canbus_interface":"can1"}
+		{"serial":"/dev/ttyAMA0","baud":115200}
+		{"canbus_uuid":"aabbccddeeff","canbus_interface":"can0"}
+		{"serial":"/dev/serial0","baud":500000}
+	END
+	)" ]
+	# One node is one board, whatever it is called; so is a UART, and the chip that shows the UUID's serial on USB.
+	run -78 --separate-stderr kf-config add --key=again --name=EBB --mcu=stm32g0b1 --port=can1:44db3d634885 </dev/null
+	[[ $stderr == *"again and ebb would be the same board (44db3d634885)"* ]]
+	run -78 --separate-stderr kf-config add --key=again --name=EBB --mcu=rp2040 --port=/dev/serial0 </dev/null
+	[[ $stderr == *"again and pi would be the same board (/dev/serial0)"* ]]
+	run -78 --separate-stderr kf-config add --key=again --name=EBB --mcu=stm32g0b1 \
+		--pattern='usb-Klipper_stm32g0b1xx_39001B000C51313339373836*' </dev/null
+	[[ $stderr == *"again and ebb would be the same board (44db3d634885)"* ]]
+	run -64 --separate-stderr kf-config add --key=x --port=can0:44db </dev/null
+	[[ $stderr == *'"can0:44db" is no port'*"can0:44db3d634885 (interface and UUID)"* ]]
+	run -64 --separate-stderr kf-config add --key=x --port=/dev/ttyS0 --baud=7 </dev/null
+	[[ $stderr == *'--baud: "7" is not a number from 1200 to 12000000'* ]]
+}
+
+@test "the members of CAN and of a UART are set, checked, and go back to their defaults" {
+	local devices=$XDG_CONFIG_HOME/kalico-flash/devices.json
+	registry <<<'{"devices": {"a": {"canbus_uuid": "44db3d634885", "future": {"x": 1}}, "b": {"serial": "/dev/ttyAMA0"}}}'
+	run -0 --separate-stderr kf-config set a canbus_uuid=AABBCCDDEEFF canbus_interface=can1
+	run -0 --separate-stderr kf-config set b baud=115200 katapult_baud=500000
+	[ "$(jq -c '.devices[]' "$devices")" = "$(cat <<-'END'
+		{"canbus_uuid":"aabbccddeeff","future":{"x":1},"canbus_interface":"can1"}
+		{"serial":"/dev/ttyAMA0","baud":115200,"katapult_baud":500000}
+	END
+	)" ]
+	run -0 --separate-stderr kf-config set b baud= serial=/dev/serial0
+	[ "$(jq -c .devices.b "$devices")" = '{"serial":"/dev/serial0","katapult_baud":500000}' ]
+	run -64 --separate-stderr kf-config set a canbus_uuid=44db
+	[[ $stderr == *'canbus_uuid: "44db" is not 12 hexadecimal digits'* ]]
+	run -64 --separate-stderr kf-config set a canbus_interface=can/0
+	[[ $stderr == *'is not a network interface such as can0'* ]]
+	run -64 --separate-stderr kf-config set b serial=ttyAMA0
+	[[ $stderr == *'is not a serial port such as /dev/ttyAMA0'* ]]
+	run -64 --separate-stderr kf-config set b baud=fast
+	[[ $stderr == *'baud: "fast" is not a whole number from 1200 to 12000000'* ]]
+	registry <<<'{"devices": {"b": {"serial": "/dev/ttyAMA0", "baud": "250000"}}}'
+	run -78 --separate-stderr kf-config list
+	[[ $stderr == *'device "b": "baud" is not a whole number'* ]]
 }

@@ -114,6 +114,7 @@ field() {
 		rp2boot rp2350 5B1A2C3D4E5F6071 1-2.7
 		dfu - LLM 003 1-2.8
 		other - - 1-2.9
+		klipper stm32g0b1xx 390028000F50425539393020 1-2.10
 	END
 }
 

@@ -104,7 +104,7 @@ beside() {
 behind() {
 	git_tree source 4
 	old=$(version_of source 3) new=$(version_of source)
-	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID" '[mcu head]' 'canbus_uuid: aabbccddeeff'
+	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID" '[mcu head]' 'canbus_uuid: aabbccddeeff' 'canbus_interface: nocan0'
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mcu"
 	cp "$IMAGES/h723.config" "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
 }
@@ -129,7 +129,7 @@ behind() {
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run -0 --separate-stderr beside 'setsid -w kf update --yes --json'
 	[ "$(jq -r '[.board.key, .flash.result, .flash.version_after] | join(" ")' <<<"$output")" = "mcu flashed $new" ]
-	[[ $stderr == *"head is left as it is: not asked: Klipper (klipper.service) does not run"* ]]
+	[[ $stderr == *"head is left as it is: not asked: there is no interface nocan0"* ]]
 	# Measured now.
 	jq -e '.took_ms > 0' "$XDG_STATE_HOME/kalico-flash/boards/mcu.json"
 	[ ! -e "$XDG_CONFIG_HOME/kalico-flash/devices.json" ]

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "board/identity.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "build/configure.h"
 #include "build/kconfig-update.h"
@@ -38,7 +39,8 @@ enum { REVIEW_DAYS = 90, TIMEOUT_S = 60, TIMEOUT_MAX_S = 86400 };
 static struct {
 	char klipper_dir[PATH_MAX], from[PATH_MAX];
 	struct kf_add request;
-	int64_t timeout_ms, wait_ms;
+	int64_t timeout_ms, wait_ms, baud;
+	const char *port;
 	struct kf_remove remove;
 	bool table, quiet, menuconfig, saved, connected, accept_difference, global, from_board,
 		prove;
@@ -77,10 +79,11 @@ static const struct {
 	TEXT("name", 'n', request.given.name),
 	TEXT("mcu", 'm', request.given.mcu),
 	TEXT("pattern", 'p', request.given.pattern),
-	TEXT("port", 'P', request.given.usb_port),
 	TEXT("flash-method", 'f', request.given.flash_method),
 #undef FLAG
 #undef TEXT
+	{ .option = { "port", required_argument, NULL, 'P' } },
+	{ .option = { "baud", required_argument, NULL, 'b' } },
 	{ .option = { "timeout", required_argument, NULL, 'T' } },
 	{ .option = { "wait", required_argument, NULL, 'w' } },
 	{ .option = { "json", no_argument, NULL, 'J' } },
@@ -115,9 +118,11 @@ static const char help[] =
 	"      --mcu=MCU              its micro-controller, such as stm32h723\n"
 	"      --pattern=PATTERN      its by-id names, such as "
 	"usb-Klipper_rp2040_E66*\n"
-	"      --port=PORT            its USB port, such as 1-1.2\n"
+	"      --port=PORT            its USB port, such as 1-1.2; can0:UUID; /dev/ttyAMA0\n"
+	"      --baud=N               of its firmware on a UART (250000)\n"
 	"      --flash-method=METHOD  katapult, make_flash or flashtool\n\n"
-	"set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port.\n"
+	"set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port,\n"
+	"     canbus_uuid, canbus_interface, serial, baud, katapult_baud.\n"
 	"      --global               settings of all boards: klipper_dir, katapult_dir,\n"
 	"                             default_flash_method, allow_flash_fallback, "
 	"skip_menuconfig\n\n"
@@ -241,9 +246,10 @@ static int add(char **args, struct kf_error *err)
 	int r = 0;
 
 	(void)args;
+	request->given.baud = (uint32_t)opt.baud;
 	if (!isatty(STDIN_FILENO))
 		r = kf_record_read_all(stdin, kf_log_error, records, err);
-	else if (!request->given.pattern[0] && !request->given.usb_port[0])
+	else if (!request->given.pattern[0] && !opt.port)
 		r = kf_fail(err, KF_USAGE,
 			    "pipe boards in: kf-scan | kf-config add; on a terminal: kf add");
 	if (r < 0)
@@ -552,7 +558,7 @@ static const struct command {
 	const char *help;			       /* what stands above its options */
 } commands[] = {
 	{ NULL, filter, 0, 0, "MSCADFBRTw", NULL, NULL },
-	{ "add", add, 0, 0, "knmpPf", NULL,
+	{ "add", add, 0, 0, "knmpPbf", NULL,
 	  "usage: kf add [OPTION]...\n\n"
 	  "Register the board that is plugged in. With key, name and MCU it asks nothing.\n\n" },
 	{ "list", list, 0, 0, "", NULL,
@@ -565,7 +571,8 @@ static const struct command {
 	  "usage: kf set [OPTION]... KEY MEMBER=VALUE...\n"
 	  "       kf set --global MEMBER=VALUE...\n\n"
 	  "Change what is registered: of a board, its name, mcu, serial_pattern,\n"
-	  "flash_method, flashable, klipper_dir or usb_port.\n\n" },
+	  "flash_method, flashable, klipper_dir, usb_port, canbus_uuid, canbus_interface,\n"
+	  "serial, baud or katapult_baud.\n\n" },
 	{ "remove", remove_device, 1, 1, "yKX", "give the key of the board",
 	  "usage: kf remove [OPTION]... KEY\n\n"
 	  "Register a board no more. It asks, also for the saved configuration, unless\n"
@@ -577,6 +584,22 @@ static const struct command {
 	  "usage: kf export [OPTION]... [FILE]\n\n"
 	  "Write the registry, as a devices.json.\n\n" },
 };
+
+/* Of the three kinds of ports. */
+static int set_port(const char *text, struct kf_error *err)
+{
+	struct kf_new_device *given = &opt.request.given;
+	struct kf_port port;
+	int r = kf_port_read(text, &port, err);
+
+	if (r < 0)
+		return r;
+	kf_text_format(given->usb_port, sizeof(given->usb_port), "%s", port.usb_port);
+	kf_text_format(given->uuid, sizeof(given->uuid), "%s", port.uuid);
+	kf_text_format(given->interface, sizeof(given->interface), "%s", port.interface);
+	kf_text_format(given->serial, sizeof(given->serial), "%s", port.path);
+	return 0;
+}
 
 /* KF_USAGE if the option's argument is not one. */
 static int set_option(int c, struct kf_error *err)
@@ -598,6 +621,12 @@ static int set_option(int c, struct kf_error *err)
 		return kf_value_read(KF_VALUE_TIMEOUT, name, optarg, &opt.timeout_ms, err);
 	if (c == 'w')
 		return kf_value_read(KF_VALUE_DELAY, name, optarg, &opt.wait_ms, err);
+	if (c == 'b')
+		return kf_value_read(KF_VALUE_BAUD, name, optarg, &opt.baud, err);
+	if (c == 'P') {
+		opt.port = optarg;
+		return set_port(optarg, err);
+	}
 	opt.table = c == 't';
 	return 0;
 }

@@ -189,19 +189,8 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 
 static int nothing_there(const struct kf_inventory *inventory, struct kf_error *err)
 {
-	struct kf_board bridge;
-
 	if (inventory->key)
 		return one_missing(inventory->registry, inventory->key, err);
-	if (kf_usb_bridge(&bridge)) {
-		kf_fail(err, KF_NOTHING_CONNECTED,
-			"no USB board found, but a USB-to-CAN bridge (1d50:606f) on USB port %s",
-			bridge.usb.port);
-		kf_error_hint(err, "kf does not flash over CAN: a board that is a bridge is "
-				   "flashed over USB after its Katapult was started by a double "
-				   "click on the reset button");
-		return kf_code_errno(err->code);
-	}
 	kf_fail(err, KF_NOTHING_CONNECTED, "no USB board found");
 	kf_error_hint(err, "check that the board has power and a USB cable that carries data, and "
 			   "that lsusb lists it, as Klipper (1d50:614e), Katapult (1d50:6177) or a "
@@ -213,17 +202,18 @@ static int list(struct scan *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
 	size_t registered = json_object_size(json_object_get(scan->registry.root, "devices"));
-	size_t found, others;
+	size_t found, others = 0;
 	char summary[KF_NAME_SIZE];
 	struct kf_screen screen;
 	int r = kf_inventory_fill(inventory, scan->wait_ms >= 0 ? NULL : &scan->now, err);
 
-	others = inventory->boards.count;
 	if (r == 0)
 		r = kf_printers_join(&scan->printers, inventory, err);
 	if (r < 0)
 		return r;
-	others = inventory->boards.count - others;
+	for (size_t i = 0; i < inventory->boards.count; i++)
+		others += !inventory->boards.list[i].usb.port[0] &&
+			  inventory->boards.list[i].printer.mcu[0];
 	if (inventory->boards.count == 0 && !opt.follow)
 		return nothing_there(inventory, err);
 	found = inventory->found;

@@ -184,6 +184,8 @@ static json_t *link_to_json(const struct kf_board *board)
 	}
 	if (board->link.baud)
 		json_object_set_new(link, "baud", json_integer(board->link.baud));
+	if (board->link.katapult_baud)
+		json_object_set_new(link, "katapult_baud", json_integer(board->link.katapult_baud));
 	if (board->usb.port[0])
 		json_object_set_new(link, "usb_port", json_string(board->usb.port));
 	return link;
@@ -293,9 +295,22 @@ static int get_holder(const json_t *obj, struct kf_holder *ret, struct kf_error 
 	return r < 0 ? r : get_string(holder, "unit", ret->unit, sizeof(ret->unit), err);
 }
 
+static int get_number(const json_t *link, const char *name, uint32_t *ret, struct kf_error *err)
+{
+	const json_t *value = json_object_get(link, name);
+
+	if (value && (!json_is_integer(value) || json_integer_value(value) < 0 ||
+		      json_integer_value(value) > UINT32_MAX))
+		return kf_fail(err, KF_BAD_RECORD, "board.link.%s is not a number of 32 bits",
+			       name);
+	*ret = (uint32_t)json_integer_value(value);
+	return 0;
+}
+
 static int get_link(const json_t *obj, struct kf_board *board, struct kf_error *err)
 {
-	const json_t *link = json_object_get(obj, "link"), *type, *baud;
+	const json_t *link = json_object_get(obj, "link"), *type;
+	int r;
 
 	if (!link || json_is_null(link))
 		return 0;
@@ -305,12 +320,10 @@ static int get_link(const json_t *obj, struct kf_board *board, struct kf_error *
 			board->link.type = (enum kf_wire)i;
 	if (board->link.type == KF_WIRE_NONE)
 		return kf_fail(err, KF_BAD_RECORD, "board.link.type is not a known wire");
-	baud = json_object_get(link, "baud");
-	if (baud && (!json_is_integer(baud) || json_integer_value(baud) < 0 ||
-		     json_integer_value(baud) > UINT32_MAX))
-		return kf_fail(err, KF_BAD_RECORD, "board.link.baud is not a number of 32 bits");
-	board->link.baud = (uint32_t)json_integer_value(baud);
-	return get_strings(link, link_strings, KF_ARRAY_SIZE(link_strings), board, err);
+	r = get_number(link, "baud", &board->link.baud, err);
+	if (r == 0)
+		r = get_number(link, "katapult_baud", &board->link.katapult_baud, err);
+	return r < 0 ? r : get_strings(link, link_strings, KF_ARRAY_SIZE(link_strings), board, err);
 }
 
 int kf_board_from_json(const json_t *obj, struct kf_board *ret, struct kf_error *err)
@@ -348,5 +361,6 @@ const char *kf_board_label(const struct kf_board *board)
 	       : board->printer.mcu[0] ? board->printer.mcu
 	       : board->by_id[0]       ? basename(board->by_id)
 	       : board->tty[0]	       ? board->tty
-				       : board->usb.port;
+	       : board->usb.port[0]    ? board->usb.port
+				       : board->link.uuid;
 }

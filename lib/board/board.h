@@ -8,10 +8,13 @@
 
 #include <sys/types.h>
 
+#include "board/can-uuid.h"
 #include "core/error.h"
 
-#define KF_KEY_SIZE    65  /* a registry key: at most 64 characters */
-#define KF_UUID_SIZE   13  /* 12 hexadecimal digits: a node on CAN */
+#define KF_KEY_SIZE 65 /* a registry key: at most 64 characters */
+#define KF_BAUD_DEFAULT                                                                            \
+	250000		   /* of Klipper's Kconfig, its klippy/mcu.py, and Katapult's Kconfig      \
+			    */
 #define KF_REASON_SIZE 320 /* a sentence that names a board by two serial numbers */
 
 enum kf_mode {
@@ -44,16 +47,17 @@ enum kf_wire {
 	KF_WIRE_USB_SERIAL, /* link.path: by-id, else tty */
 	KF_WIRE_USB,	    /* a bootloader without tty: only usb.port names it */
 	KF_WIRE_UART,	    /* link.path and link.baud */
-	KF_WIRE_CAN,	    /* link.interface and link.uuid */
+	KF_WIRE_CAN,	    /* link.interface and link.uuid; a bridge has its usb.port, too */
 	KF_WIRE_PROCESS,    /* the host's own MCU: link.path is its socket or pty */
 };
 
 struct kf_board_link {
 	enum kf_wire type;
 	char path[KF_DEV_SIZE];
-	uint32_t baud;	    /* 0: not known */
-	char interface[16]; /* can0 */
-	char uuid[KF_UUID_SIZE];
+	uint32_t baud;		/* 0: not known */
+	uint32_t katapult_baud; /* likewise: Katapult's own may differ */
+	char interface[16];	/* can0 */
+	char uuid[KF_CAN_UUID_SIZE];
 };
 
 /* The printer whose configuration names the board. */
@@ -118,7 +122,7 @@ _must_check_ int kf_board_from_json(const json_t *obj, struct kf_board *ret, str
 
 /*
  * What messages call it: the key, else the name of its printer's MCU, else the by-id name, the tty,
- * or the USB port.
+ * the USB port or the UUID on CAN.
  */
 const char *kf_board_label(const struct kf_board *board);
 

@@ -8,8 +8,6 @@
 #include "board/identity.h"
 #include "core/text.h"
 
-enum { CHIP_ID_MAX = 32 }; /* bytes; those of the chips that Klipper knows have at most 16 */
-
 /* Manufacturers by mode: a board names another one in its bootloader than in its firmware. */
 static const struct maker {
 	const char *name;
@@ -31,7 +29,6 @@ static const struct known_id {
 } known_ids[] = {
 	{ "1d50", "614e", KF_MODE_KLIPPER, false, "", "" },
 	{ "1d50", "6177", KF_MODE_KATAPULT, false, "", "" },
-	{ "1d50", "606f", KF_MODE_OTHER, false, "", "" }, /* gs_usb: a CAN adapter */
 	{ "0483", "df11", KF_MODE_DFU, true, "stm32", "" },
 	{ "1eaf", "0003", KF_MODE_DFU, true, "stm32", "" },
 	{ "1d50", "6015", KF_MODE_DFU, true, "lpc176", "" },
@@ -281,50 +278,6 @@ bool kf_identity_converter(const struct kf_usb *usb)
 		if (strcasecmp(usb->vendor, vendors[i]) == 0)
 			return true;
 	return false;
-}
-
-static uint64_t mix(uint64_t h)
-{
-	h ^= h >> 23;
-	h *= 0x2127599bf4325c37ULL;
-	return h ^ h >> 47;
-}
-
-/* Zilong Tan's fasthash64, as Klipper and Katapult have it; the words are little endian. */
-static uint64_t fasthash64(const uint8_t *data, size_t len, uint64_t seed)
-{
-	const uint64_t m = 0x880355f21e6d1965ULL;
-	uint64_t h = seed ^ len * m, word;
-
-	for (size_t at = 0; at < len; at += 8) {
-		word = 0;
-		for (size_t i = 0; i < 8 && at + i < len; i++)
-			word |= (uint64_t)data[at + i] << 8 * i;
-		h = (h ^ mix(word)) * m;
-	}
-	return mix(h);
-}
-
-bool kf_identity_canbus_uuid(const char *serial, char ret[KF_UUID_SIZE])
-{
-	enum { SEED = 0xa16231a7 };
-	uint8_t id[CHIP_ID_MAX];
-	size_t len = strlen(serial) / 2;
-	uint64_t hash;
-
-	if (len == 0 || strlen(serial) % 2 || len > sizeof(id))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_value(serial[2 * i]), low = hex_value(serial[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		id[i] = (uint8_t)(high << 4 | low);
-	}
-	hash = fasthash64(id, len, SEED);
-	for (size_t i = 0; i < 6; i++)
-		snprintf(ret + 2 * i, 3, "%02x", (unsigned)(hash >> 8 * i & 0xff));
-	return true;
 }
 
 bool kf_board_in_rom(const struct kf_board *board)

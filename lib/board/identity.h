@@ -42,8 +42,9 @@ enum kf_mode kf_identity_mode(const struct kf_usb *usb);
 bool kf_identity_bootloader(const struct kf_usb *usb);
 
 /*
- * The ids of a USB-to-CAN adapter, with which Klipper's USB-to-CAN bridge shows itself: it has
- * no tty, and its serial is the chip's, as over USB (Klipper src/generic/usb_canbus.c).
+ * The ids of a USB-to-CAN adapter (gs_usb), with which Klipper's USB-to-CAN bridge shows itself: it
+ * has no tty, and its serial is the chip's, as over USB (Klipper src/generic/usb_canbus.c). By its
+ * manufacturer the mode of a bridge is klipper, that of a mere adapter other.
  */
 bool kf_identity_bridge(const struct kf_usb *usb);
 
@@ -62,14 +63,6 @@ const char *kf_board_foreign(const struct kf_board *board);
 
 /* By its USB ids: is the serial port a converter's (CH340, FTDI, CP210x), or an Arduino's? */
 bool kf_identity_converter(const struct kf_usb *usb);
-
-/*
- * The CAN UUID of the chip whose USB serial number this is: 12 digits in lower case. Both are made
- * of the chip's id: the serial is its bytes in hexadecimal, the UUID the first six bytes of
- * their fasthash64 (Klipper src/generic/canserial.c, lib/fast-hash; Katapult likewise). False: the
- * text is not the hexadecimal of a chip's id.
- */
-bool kf_identity_canbus_uuid(const char *serial, char ret[KF_UUID_SIZE]);
 
 /* Is it in a bootloader that has no tty and no name of its own: DFU, BOOTSEL, HID? */
 bool kf_board_in_rom(const struct kf_board *board);

@@ -9,6 +9,7 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "board/table.h"
 #include "core/screen.h"
 #include "core/text.h"
@@ -93,22 +94,6 @@ static const char *label_of(const struct kf_board *board)
 				       : "Unknown device";
 }
 
-static void describe_place(const struct kf_board *board, char *dst, size_t size)
-{
-	const struct kf_board_link *link = &board->link;
-	const char *path = board->by_id[0]     ? board->by_id
-			   : board->by_path[0] ? board->by_path
-			   : board->tty[0]     ? board->tty
-					       : link->path;
-
-	if (link->type == KF_WIRE_CAN)
-		kf_text_format(dst, size, "%s %s", link->interface, link->uuid);
-	else if (path[0])
-		kf_text_format(dst, size, "%s", path);
-	else if (board->usb.port[0])
-		kf_text_format(dst, size, "USB port %s", board->usb.port);
-}
-
 /* One that runs firmware needs no button: it is asked to leave for its bootloader. */
 static void describe_incomplete(const struct kf_board *board, char *dst, size_t size)
 {
@@ -138,7 +123,7 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 			   : board->excluded || (known && !board->connected) ? KF_COLOUR_NOTE
 									     : KF_COLOUR_NONE;
 	describe(board, err, row.state, sizeof(row.state));
-	describe_place(board, row.where, sizeof(row.where));
+	kf_board_place(board, row.where, sizeof(row.where));
 	kf_text_format(row.remark, sizeof(row.remark), "%s",
 		       err->code != KF_OK ? err->message : board->reason);
 	/* The error of a board that failed says it already; an excluded board is not flashed. */

@@ -41,7 +41,7 @@ static bool same_in_klipper(const struct kf_board *board, const struct kf_board 
 {
 	return (board->mode == KF_MODE_KLIPPER ||
 		(want->mode == KF_MODE_OTHER && board->mode == KF_MODE_OTHER)) &&
-	       kf_board_same(board, want);
+	       !kf_identity_bridge(&board->usb) && kf_board_same(board, want);
 }
 
 /* A board that has left, and the mode in which it must come back. */

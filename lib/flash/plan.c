@@ -194,6 +194,9 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 			       half ? "run the same command again" : "");
 	else if (!board->key[0] && !by_hand && board->mode == KF_MODE_OTHER)
 		kf_text_format(ret, KF_SKIP_SIZE, "not a Klipper board");
+	else if (board->link.type == KF_WIRE_CAN || board->link.type == KF_WIRE_UART)
+		kf_text_format(ret, KF_SKIP_SIZE, "kf does not flash boards on %s yet",
+			       kf_wire_name(board->link.type));
 	else if (!board->key[0] && !by_hand)
 		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "not registered: kf add");
 }

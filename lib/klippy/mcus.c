@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "board/port.h"
 #include "core/text.h"
 #include "klippy/api.h"
 #include "klippy/mcus.h"
@@ -77,14 +78,14 @@ static int find_or_add(struct kf_mcus *mcus, const char *section, struct kf_mcu 
 }
 
 /* 12 digits in lower case, as Klippy's int(uuid, 16) reads any spelling; else empty. */
-static void read_uuid(const char *value, char ret[13])
+static void read_uuid(const char *value, char ret[KF_CAN_UUID_SIZE])
 {
 	char *end;
 	unsigned long long uuid = strtoull(value, &end, 16);
 
 	ret[0] = '\0';
 	if (isxdigit((unsigned char)value[0]) && !*end && uuid < 1ULL << 48)
-		kf_text_format(ret, 13, "%012llx", uuid);
+		kf_text_format(ret, KF_CAN_UUID_SIZE, "%012llx", uuid);
 }
 
 static uint32_t read_baud(const char *value)
@@ -160,23 +161,9 @@ void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64])
 		      json_string_length(chip));
 }
 
-/* Does serial name the board's port: by-id, by-path, tty, or another link to it? */
-static bool is_port_of(const char *serial, const struct kf_board *board)
-{
-	struct stat theirs, ours;
-
-	if (!serial || !serial[0] || !board->tty[0])
-		return false;
-	if (strcmp(serial, board->by_id) == 0 || strcmp(serial, board->by_path) == 0 ||
-	    strcmp(serial, board->tty) == 0)
-		return true;
-	return stat(serial, &theirs) == 0 && stat(board->tty, &ours) == 0 &&
-	       S_ISCHR(theirs.st_mode) && theirs.st_rdev == ours.st_rdev;
-}
-
 bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board)
 {
-	return is_port_of(mcu->serial, board);
+	return kf_board_has_port(board, mcu->serial);
 }
 
 static void copy_text(const json_t *obj, const char *name, char *dst, size_t size)
@@ -332,7 +319,7 @@ static const char *find_section(json_t *settings, const struct kf_board *board)
 	json_object_foreach(settings, name, section)
 	{
 		if (is_mcu(name) &&
-		    is_port_of(json_string_value(json_object_get(section, "serial")), board))
+		    kf_board_has_port(board, json_string_value(json_object_get(section, "serial"))))
 			return name;
 	}
 	return NULL;

@@ -10,9 +10,8 @@
 #include "board/board.h"
 #include "klippy/klippy.h"
 
-#define KF_MCUS_MAX	64
-#define KF_KCONFIG_MAX	(1 << 18) /* bytes of a board's own Kconfig */
-#define KF_BAUD_DEFAULT 250000	  /* klippy/mcu.py */
+#define KF_MCUS_MAX    64
+#define KF_KCONFIG_MAX (1 << 18) /* bytes of a board's own Kconfig */
 
 /* Texts are clean; empty: not told. */
 struct kf_mcu {
@@ -20,8 +19,8 @@ struct kf_mcu {
 	char serial[KF_DEV_SIZE]; /* as configured: a port, or a host process' socket or pty */
 	uint32_t baud;		  /* of serial; 0: none, no UART */
 	char restart_method[32];  /* command, arduino, cheetah, rpi_usb */
-	char canbus_uuid[KF_UUID_SIZE]; /* 12 hexadecimal digits, lower case */
-	char canbus_interface[16];	/* can0 */
+	char canbus_uuid[KF_CAN_UUID_SIZE]; /* 12 hexadecimal digits, lower case */
+	char canbus_interface[16];	    /* can0 */
 
 	/* By the word of the firmware. A Klippy that has not connected to it knows none of this. */
 	char version[KF_NAME_SIZE];

@@ -8,6 +8,7 @@
 #include "board/identity.h"
 #include "core/text.h"
 #include "printer/boards.h"
+#include "usb/holder.h"
 
 static void copy(char *dst, size_t size, const char *text)
 {
@@ -26,7 +27,7 @@ static bool is_usb_port(const char *serial)
 	return false;
 }
 
-static enum kf_wire wire_of(const struct kf_mcu *mcu)
+enum kf_wire kf_mcu_wire(const struct kf_mcu *mcu)
 {
 	if (mcu->canbus_uuid[0])
 		return KF_WIRE_CAN;
@@ -64,6 +65,82 @@ static bool is_current(const struct kf_printer *printer, const struct kf_board *
 	       (printer->pid && board->holder.pid == printer->pid);
 }
 
+bool kf_mcu_is_node(const struct kf_mcu *mcu, const struct kf_board *board)
+{
+	char uuid[KF_CAN_UUID_SIZE];
+
+	if (!mcu->canbus_uuid[0])
+		return false;
+	if (board->link.uuid[0])
+		return strcmp(mcu->canbus_uuid, board->link.uuid) == 0;
+	return kf_board_has_serial(board) && kf_can_uuid_from_serial(board->usb.serial, uuid) &&
+	       strcmp(mcu->canbus_uuid, uuid) == 0;
+}
+
+/* The same for what is behind a UART that no USB device shows. */
+static bool is_uart(const struct kf_mcu *mcu, const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_UART && mcu->serial[0] &&
+	       strcmp(mcu->serial, board->link.path) == 0;
+}
+
+/* What is on these wires only Klippy can tell: no port is opened here. */
+static void explain(const struct kf_printer *printer, struct kf_board *board)
+{
+	char *dst = board->reason;
+	size_t size = sizeof(board->reason);
+
+	if (strcmp(printer->state, "stopped") == 0)
+		kf_text_format(dst, size, "not asked: Klipper (%.100s) does not run",
+			       printer->unit);
+	else if (strcmp(printer->state, "unknown") == 0)
+		kf_text_format(dst, size, "not asked: Klippy (process %d) does not answer",
+			       (int)printer->pid);
+	else
+		kf_text_format(dst, size, "Klippy has no connection to it%s%.200s",
+			       printer->message[0] ? ": " : "", printer->message);
+}
+
+/*
+ * A node, or what is behind a UART. A Klippy that works has a connection to all its boards that are
+ * there; of others nobody knows.
+ */
+static void set_wired(struct kf_board *board, const struct kf_printer *printer,
+		      const struct kf_mcu *mcu)
+{
+	bool ready = strcmp(printer->state, "ready") == 0;
+
+	set_printer(board, printer, mcu);
+	if (printer->pid && !board->holder.pid)
+		board->holder = kf_holder_of(printer->pid);
+	if (mcu->version[0] && is_current(printer, board)) {
+		board->connected = true;
+		board->mode = KF_MODE_KLIPPER;
+		copy(board->version, sizeof(board->version), mcu->version);
+		if (!board->excluded)
+			board->reason[0] = '\0';
+	} else if (!board->usb.port[0] && !board->excluded) {
+		board->connected = board->connected && !ready;
+		if (!board->reason[0])
+			explain(printer, board);
+	}
+}
+
+static void name_by_wire(const struct kf_printers *printers, struct kf_board *board)
+{
+	if (board->link.type != KF_WIRE_CAN && board->link.type != KF_WIRE_UART)
+		return;
+	for (size_t i = 0; i < printers->count; i++) {
+		const struct kf_printer *printer = &printers->list[i];
+
+		for (size_t k = 0; k < printer->mcus.count; k++)
+			if (!board->printer.mcu[0] &&
+			    (kf_mcu_is_node(&printer->mcus.list[k], board) ||
+			     is_uart(&printer->mcus.list[k], board)))
+				set_wired(board, printer, &printer->mcus.list[k]);
+	}
+}
+
 static void set_port(struct kf_board *board, const struct kf_printer *printer,
 		     const struct kf_mcu *mcu)
 {
@@ -89,11 +166,13 @@ static void name_by_port(const struct kf_printers *printers, struct kf_board *bo
 
 void kf_printers_name(const struct kf_printers *printers, struct kf_board *board)
 {
+	name_by_wire(printers, board);
 	name_by_port(printers, board);
 	for (size_t i = 0; i < printers->count; i++)
 		for (size_t k = 0; k < printers->list[i].mcus.count; k++)
 			if (!board->printer.mcu[0] &&
-			    kf_mcu_has_serial(&printers->list[i].mcus.list[k], board))
+			    (kf_mcu_has_serial(&printers->list[i].mcus.list[k], board) ||
+			     kf_mcu_is_node(&printers->list[i].mcus.list[k], board)))
 				set_printer(board, &printers->list[i],
 					    &printers->list[i].mcus.list[k]);
 }
@@ -128,7 +207,8 @@ static struct kf_board *find_serial(struct kf_inventory *inventory, const struct
 	for (size_t i = 0; i < inventory->boards.count; i++) {
 		struct kf_board *board = &inventory->boards.list[i];
 
-		if (!board->connected || board->printer.mcu[0] || !kf_mcu_has_serial(mcu, board))
+		if (!board->connected || board->printer.mcu[0] ||
+		    !(kf_mcu_has_serial(mcu, board) || kf_mcu_is_node(mcu, board)))
 			continue;
 		if (ret)
 			return NULL;
@@ -145,23 +225,6 @@ static bool is_taken(const struct kf_inventory *inventory, const struct kf_mcu *
 		    kf_mcu_has_serial(mcu, &inventory->boards.list[i]))
 			return true;
 	return false;
-}
-
-/* What is on these wires only Klippy can tell: no port is opened here. */
-static void explain(const struct kf_printer *printer, struct kf_board *board)
-{
-	char *dst = board->reason;
-	size_t size = sizeof(board->reason);
-
-	if (strcmp(printer->state, "stopped") == 0)
-		kf_text_format(dst, size, "not asked: Klipper (%.100s) does not run",
-			       printer->unit);
-	else if (strcmp(printer->state, "unknown") == 0)
-		kf_text_format(dst, size, "not asked: Klippy (process %d) does not answer",
-			       (int)printer->pid);
-	else if (!board->version[0])
-		kf_text_format(dst, size, "Klippy has no connection to it%s%.200s",
-			       printer->message[0] ? ": " : "", printer->message);
 }
 
 static int add_board(struct kf_inventory *inventory, const struct kf_printer *printer,
@@ -182,7 +245,7 @@ static int add_board(struct kf_inventory *inventory, const struct kf_printer *pr
 	}
 	if (wire == KF_WIRE_USB_SERIAL)
 		board.link.baud = 0;
-	else
+	else if (!board.version[0])
 		explain(printer, &board);
 	return kf_inventory_add(inventory, &board);
 }
@@ -190,7 +253,7 @@ static int add_board(struct kf_inventory *inventory, const struct kf_printer *pr
 static int join_mcu(struct kf_inventory *inventory, const struct kf_printer *printer,
 		    const struct kf_mcu *mcu)
 {
-	enum kf_wire wire = wire_of(mcu);
+	enum kf_wire wire = kf_mcu_wire(mcu);
 	struct kf_board *board = find_board(inventory, printer, mcu);
 
 	if (!board)
@@ -210,8 +273,10 @@ int kf_printers_join(const struct kf_printers *printers, struct kf_inventory *in
 {
 	int r = 0;
 
-	for (size_t i = 0; i < inventory->boards.count; i++)
+	for (size_t i = 0; i < inventory->boards.count; i++) {
+		name_by_wire(printers, &inventory->boards.list[i]);
 		name_by_port(printers, &inventory->boards.list[i]);
+	}
 	for (size_t i = 0; i < printers->count; i++)
 		for (size_t k = 0; r == 0 && k < printers->list[i].mcus.count; k++)
 			r = join_mcu(inventory, &printers->list[i],

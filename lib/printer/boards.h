@@ -12,6 +12,12 @@
 /* Has the board the serial number that the MCU's by-id name ends in, whatever its port? */
 bool kf_mcu_has_serial(const struct kf_mcu *mcu, const struct kf_board *board);
 
+/* Is the board this node on CAN, by its UUID there, or by the chip that USB shows? */
+bool kf_mcu_is_node(const struct kf_mcu *mcu, const struct kf_board *board);
+
+/* The wire by which its configuration reaches it. */
+enum kf_wire kf_mcu_wire(const struct kf_mcu *mcu);
+
 /*
  * Tell a connected board which printer's it is: its printer, baud and, where the Klippy that tells
  * it has the board now, version. What the registry says of a board stays. Several printers name one
@@ -20,7 +26,9 @@ bool kf_mcu_has_serial(const struct kf_mcu *mcu, const struct kf_board *board);
 void kf_printers_name(const struct kf_printers *printers, struct kf_board *board);
 
 /*
- * The same for all boards of an inventory, registered ones that are not connected too. Then add the
+ * The same for all boards of an inventory, registered ones that are not connected too. On CAN and a
+ * UART the Klippy that names a board is its holder, and a Klippy that works says whether it is
+ * connected: of others, reason says why nobody knows. Then add the
  * MCUs that are on no USB port (CAN, UART, the host's own) as boards, unless the inventory is for
  * one key; with inventory->absent, also those whose USB port is not there. -ENOMEM.
  */

@@ -17,9 +17,12 @@
 #include "printer/described.h"
 #include "registry/add.h"
 
-/* The board that is plugged in and is this MCU: by the port, else by the serial number. */
+/* The board that is plugged in and is this MCU: by the port, else by the chip. */
 static const struct kf_board *find(const struct kf_mcu *mcu, const struct kf_boards *now)
 {
+	for (size_t i = 0; i < now->count; i++)
+		if (kf_mcu_is_node(mcu, &now->list[i]))
+			return &now->list[i];
 	for (size_t i = 0; i < now->count; i++)
 		if (kf_mcu_has_port(mcu, &now->list[i]))
 			return &now->list[i];
@@ -58,6 +61,19 @@ static bool imagine(const struct kf_mcu *mcu, struct kf_board *ret)
 	kf_text_format(ret->by_id, sizeof(ret->by_id), "%s", mcu->serial);
 	kf_text_format(ret->mcu, sizeof(ret->mcu), "%s", identity.mcu);
 	kf_text_format(ret->usb.serial, sizeof(ret->usb.serial), "%s", identity.serial);
+	return true;
+}
+
+/* One that no USB device shows: on CAN, or behind a UART of this machine. */
+static bool imagine_wired(const struct kf_mcu *mcu, struct kf_board *ret)
+{
+	struct kf_board board = { .mode = KF_MODE_KLIPPER, .link.type = kf_mcu_wire(mcu) };
+
+	if (board.link.type != KF_WIRE_CAN && board.link.type != KF_WIRE_UART)
+		return false;
+	kf_text_format(board.link.uuid, sizeof(board.link.uuid), "%s", mcu->canbus_uuid);
+	kf_text_format(board.link.path, sizeof(board.link.path), "%s", mcu->serial);
+	*ret = board;
 	return true;
 }
 
@@ -125,6 +141,17 @@ static json_t *make_device(const struct kf_mcu *mcu, const struct kf_board *boar
 		json_object_set_new(device, "mcu", json_string(chip));
 	if (kf_add_method(chip)[0])
 		json_object_set_new(device, "flash_method", json_string(kf_add_method(chip)));
+	if (mcu->canbus_uuid[0]) {
+		json_object_set_new(device, "canbus_uuid", json_string(mcu->canbus_uuid));
+		json_object_set_new(device, "canbus_interface", json_string(mcu->canbus_interface));
+		return device;
+	}
+	if (board->link.type == KF_WIRE_UART || board->mode == KF_MODE_OTHER)
+		json_object_set_new(device, "baud", json_integer(mcu->baud));
+	if (board->link.type == KF_WIRE_UART) {
+		json_object_set_new(device, "serial", json_string(mcu->serial));
+		return device;
+	}
 	kf_board_by_id(board, by_id);
 	if (kf_serial_unique(board->usb.serial) && kf_pattern_from_by_id(by_id, pattern))
 		json_object_set_new(device, "serial_pattern", json_string(pattern));
@@ -141,12 +168,10 @@ static int describe_mcu(const struct kf_printers *printers, const struct kf_prin
 	struct kf_board board;
 	char key[KF_KEY_SIZE];
 
-	if (!mcu->serial[0] || mcu->canbus_uuid[0])
-		return 0;
 	found = find(mcu, now);
 	if (found)
 		board = *found;
-	else if (!imagine(mcu, &board))
+	else if (!imagine(mcu, &board) && !imagine_wired(mcu, &board))
 		return 0;
 	if ((found && is_twin(mcu, now, found)) || kf_registry_identify(registry, &board, NULL) < 0)
 		return 0;

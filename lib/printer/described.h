@@ -15,8 +15,8 @@
  * Add them. now is what is plugged in. The key is the printer's name for the MCU
  * (kf_key_from_name), behind the printer's own where there are several printers or the key is
  * registered. Not described are: what the registry names or excludes, what more than one plugged-in
- * board could be, firmware of others (kf_board_foreign), what is on no USB port, and a second name
- * that gives the same key.
+ * board could be, firmware of others (kf_board_foreign), the host's own MCU, and a second name that
+ * gives the same key.
  *
  * Each device, registered or not, that is a printer's MCU also gets the source tree of that Klippy,
  * if it is one, and belongs to this user or to root: what make runs there must be nobody else's.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "board/identity.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "core/terminal.h"
 #include "core/text.h"
@@ -20,7 +21,9 @@
 
 static bool of_our_kind(const struct kf_board *board)
 {
-	return board->mode != KF_MODE_OTHER && board->mode != KF_MODE_NONE;
+	return (board->mode != KF_MODE_OTHER && board->mode != KF_MODE_NONE) ||
+	       board->link.type == KF_WIRE_CAN ||
+	       (board->link.type == KF_WIRE_UART && board->printer.mcu[0]);
 }
 
 static bool is_meant(const struct kf_board *board, const struct kf_new_device *given)
@@ -29,7 +32,10 @@ static bool is_meant(const struct kf_board *board, const struct kf_new_device *g
 
 	kf_board_by_id(board, by_id);
 	return (!given->pattern[0] || kf_pattern_match(given->pattern, by_id)) &&
-	       (!given->usb_port[0] || strcmp(given->usb_port, board->usb.port) == 0);
+	       (!given->usb_port[0] || strcmp(given->usb_port, board->usb.port) == 0) &&
+	       (!given->uuid[0] || strcmp(given->uuid, board->link.uuid) == 0) &&
+	       (!given->serial[0] || strcmp(given->serial, board->link.path) == 0 ||
+		kf_board_has_port(board, given->serial));
 }
 
 /* Another connected board that shows the same serial, on port if that is not NULL; NULL: none. */
@@ -73,18 +79,19 @@ static void identify_anew(const struct kf_registry *registry, struct kf_board *b
 	}
 }
 
-/* The registry knows a board by its USB serial number or its USB port. */
-static bool is_on_usb(const struct kf_board *board)
+/* On CAN or a UART, where a printer's word for it is all that there is; or it is plugged in. */
+static bool is_there(const struct kf_board *board)
 {
-	return board->link.type == KF_WIRE_NONE || board->link.type == KF_WIRE_USB_SERIAL ||
-	       board->link.type == KF_WIRE_USB;
+	return board->connected ||
+	       ((board->link.type == KF_WIRE_CAN || board->link.type == KF_WIRE_UART) &&
+		board->printer.mcu[0]);
 }
 
 /*
- * Leave in boards only those that could be registered: on USB, not registered, not excluded,
- * with firmware or a bootloader of Klipper's kind, and as given says. With any: if there is none of
- * that kind, all that have a serial port (a board may be behind a converter). Returns how many are
- * left.
+ * Leave in boards only those that could be registered: not the host's own MCU, not registered, not
+ * excluded, with firmware or a bootloader of Klipper's kind, and as given says. With any: if there
+ * is none of that kind, all that have a serial port (a board may be behind a converter). Returns
+ * how many are left.
  */
 static size_t find_candidates(const struct kf_registry *registry, struct kf_board *boards,
 			      size_t count, const struct kf_new_device *given, bool any)
@@ -95,8 +102,9 @@ static size_t find_candidates(const struct kf_registry *registry, struct kf_boar
 	for (size_t i = 0; i < count; i++) {
 		struct kf_board *board = &boards[i];
 
-		if (board->connected && is_on_usb(board) && !board->key[0] && !board->excluded &&
-		    (of_our_kind(board) || (any && board->tty[0])) && is_meant(board, given)) {
+		if (is_there(board) && board->link.type != KF_WIRE_PROCESS && !board->key[0] &&
+		    !board->excluded && (of_our_kind(board) || (any && board->tty[0])) &&
+		    is_meant(board, given)) {
 			ours += of_our_kind(board);
 			boards[left++] = *board;
 		}
@@ -122,13 +130,28 @@ static void propose_key(const struct kf_registry *registry, const char *name, ch
 		kf_text_format(ret, KF_KEY_SIZE, "%.*s-%u", KF_KEY_SIZE - 12, base, n);
 }
 
+static void propose_place(const struct kf_board *board, struct kf_new_device *e)
+{
+	const struct kf_board_link *link = &board->link;
+
+	e->by_port = board->usb.port[0] && (board->by_port || !kf_board_has_serial(board));
+	kf_text_format(e->usb_port, sizeof(e->usb_port), "%s", board->usb.port);
+	kf_text_format(e->uuid, sizeof(e->uuid), "%s", link->uuid);
+	if (e->uuid[0])
+		kf_text_format(e->interface, sizeof(e->interface), "%s", link->interface);
+	if (link->type != KF_WIRE_UART)
+		return;
+	kf_text_format(e->serial, sizeof(e->serial), "%s", link->path);
+	e->baud = link->baud;
+}
+
 /*
  * Proposals from what its printer and the board say of it; what they do not say stays empty.
  */
 static void propose(const struct kf_registry *registry, const struct kf_board *board,
 		    struct kf_new_device *ret)
 {
-	struct kf_new_device e = { .by_port = board->by_port || !kf_board_has_serial(board) };
+	struct kf_new_device e = { 0 };
 	char by_id[KF_DEV_SIZE] = "", key[KF_KEY_SIZE];
 
 	kf_mcu_short(board->mcu, e.mcu);
@@ -143,9 +166,9 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 		propose_key(registry, key, e.key);
 	else
 		propose_key(registry, e.name, e.key);
-	kf_text_format(e.usb_port, sizeof(e.usb_port), "%s", board->usb.port);
+	propose_place(board, &e);
 	/* The names of a ROM bootloader are not those of the firmware that will run. */
-	if (!kf_board_in_rom(board)) {
+	if (board->usb.port[0] && !kf_board_in_rom(board)) {
 		kf_board_by_id(board, by_id);
 		if (!kf_pattern_from_by_id(by_id, e.pattern))
 			e.pattern[0] = '\0';
@@ -241,14 +264,13 @@ static int check_number(void *arg, const char *answer, struct kf_error *why)
 static int ask_board(int tty, const struct kf_board *boards, size_t count, size_t *ret,
 		     struct kf_error *err)
 {
-	char answer[ANSWER_SIZE], by_id[KF_DEV_SIZE];
+	char answer[ANSWER_SIZE], place[KF_DEV_SIZE];
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
-		kf_board_by_id(&boards[i], by_id);
-		dprintf(tty, "  %zu) %s  %s, USB port %s\n", i + 1,
-			by_id[0] ? by_id : boards[i].usb.model, kf_mode_name(boards[i].mode),
-			boards[i].usb.port);
+		kf_board_place(&boards[i], place, sizeof(place));
+		dprintf(tty, "  %zu) %s%s%s\n", i + 1, kf_board_label(&boards[i]),
+			strcmp(place, kf_board_label(&boards[i])) ? "  " : "", place);
 	}
 	r = ask(tty, "Which board", count == 1 ? "1" : "", check_number, &count, answer, err);
 	if (r == 0)
@@ -341,31 +363,38 @@ static int fail_none(const struct kf_board *boards, size_t count, struct kf_erro
 
 static int fail_several(const struct kf_board *boards, size_t count, struct kf_error *err)
 {
-	char ports[256] = "";
+	char ports[256] = "", port[KF_DEV_SIZE];
 	size_t used = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		const char *label =
+			boards[i].usb.model[0] ? boards[i].usb.model : kf_board_label(&boards[i]);
+
+		kf_port_write(&boards[i], port);
 		if (!kf_text_format(ports + used, sizeof(ports) - used, "%s%s (%s)",
-				    used ? ", " : "", boards[i].usb.port, boards[i].usb.model))
+				    used ? ", " : "", port, label))
 			break;
 		used = strlen(ports);
 	}
-	kf_fail(err, KF_AMBIGUOUS, "%zu boards can be registered, on the USB ports %s", count,
-		ports);
-	kf_error_hint(err, "choose one: --port=%s", boards[0].usb.port);
+	kf_fail(err, KF_AMBIGUOUS, "%zu boards can be registered, on the ports %s", count, ports);
+	kf_port_write(&boards[0], port);
+	kf_error_hint(err, "choose one: --port=%s", port);
 	return kf_code_errno(KF_AMBIGUOUS);
 }
 
 /* No board could be meant: KF_CONFIG if a registered one is on that port. */
-static int check_away(const char *port, const struct kf_board *boards, size_t count,
-		      struct kf_error *err)
+static int check_away(const struct kf_new_device *given, const struct kf_board *boards,
+		      size_t count, struct kf_error *err)
 {
+	char port[KF_DEV_SIZE];
+
 	for (size_t i = 0; i < count; i++) {
-		if (!boards[i].key[0] || !boards[i].connected ||
-		    strcmp(boards[i].usb.port, port) != 0)
+		if (!boards[i].key[0] || !is_there(&boards[i]) || given->pattern[0] ||
+		    !is_meant(&boards[i], given))
 			continue;
-		kf_fail(err, KF_CONFIG, "the board on USB port %s is %s, registered already", port,
-			boards[i].key);
+		kf_port_write(&boards[i], port);
+		kf_fail(err, KF_CONFIG, "the board on %s%s is %s, registered already",
+			given->usb_port[0] ? "USB port " : "", port, boards[i].key);
 		kf_error_hint(err, "to register another board on that port, first: kf remove %s",
 			      boards[i].key);
 		return kf_code_errno(KF_CONFIG);
@@ -378,14 +407,14 @@ static int choose(const struct kf_add *request, const struct kf_registry *regist
 		  struct kf_board *boards, size_t count, struct kf_board *ret, struct kf_error *err)
 {
 	const struct kf_new_device *given = &request->given;
-	bool named = given->pattern[0] || given->usb_port[0];
+	bool named = given->pattern[0] || given->usb_port[0] || given->uuid[0] || given->serial[0];
 	bool asking = request->tty >= 0 && !kf_add_complete(request);
 	size_t left, pick = 0;
 	int r;
 
 	left = find_candidates(registry, boards, count, given, named || asking);
 	if (left == 0)
-		return named ? check_away(given->usb_port, boards, count, err)
+		return named ? check_away(given, boards, count, err)
 			     : fail_none(boards, count, err);
 	if (left > 1 && !asking)
 		return fail_several(boards, left, err);
@@ -410,8 +439,13 @@ static void merge(struct kf_new_device *e, const struct kf_new_device *given)
 	GIVEN(mcu);
 	GIVEN(pattern);
 	GIVEN(usb_port);
+	GIVEN(uuid);
+	GIVEN(interface);
+	GIVEN(serial);
 	GIVEN(flash_method);
 #undef GIVEN
+	if (given->baud)
+		e->baud = given->baud;
 }
 
 /* Would the board be found again by what is registered? */
@@ -419,13 +453,14 @@ static int check_found(const struct kf_registry *registry, const struct kf_new_d
 		       const struct kf_board *board, struct kf_error *err)
 {
 	struct kf_board again = *board;
+	char port[KF_DEV_SIZE];
 	int r = kf_registry_identify(registry, &again, err);
 
 	if (r < 0 || strcmp(again.key, e->key) == 0)
 		return r;
-	return kf_fail(err, KF_CONFIG,
-		       "the board on USB port %s could not be found again as %s: %s%s",
-		       board->usb.port, e->key, e->pattern[0] ? e->pattern : "no pattern, MCU ",
+	kf_port_write(board, port);
+	return kf_fail(err, KF_CONFIG, "the board on port %s could not be found again as %s: %s%s",
+		       port, e->key, e->pattern[0] ? e->pattern : "no pattern, MCU ",
 		       e->pattern[0] ? " does not fit it" : e->mcu);
 }
 

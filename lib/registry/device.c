@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "board/identity.h"
+#include "board/port.h"
 #include "core/text.h"
 #include "registry/device.h"
 #include "registry/settings.h"
@@ -65,6 +66,36 @@ static bool clash_on_port(const struct kf_device *a, const struct kf_device *b)
 	return (!a->pattern || !b->pattern) && same_port(a, b);
 }
 
+/* The UUID on CAN that is registered, or that its chip has by the serial number in its pattern. */
+static bool uuid_of(const struct kf_device *device, char ret[KF_CAN_UUID_SIZE])
+{
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+
+	if (device->canbus_uuid)
+		return kf_uuid_read(device->canbus_uuid, ret);
+	if (device->pattern)
+		kf_identity_parse(device->pattern, &id);
+	return kf_serial_unique(id.serial) && kf_can_uuid_from_serial(id.serial, ret);
+}
+
+/* One node on CAN, by whichever name, or one UART. */
+static bool clash_on_wire(const struct kf_device *a, const struct kf_device *b)
+{
+	char ua[KF_CAN_UUID_SIZE], ub[KF_CAN_UUID_SIZE];
+
+	if (a->serial && b->serial && strcmp(a->serial, b->serial) == 0)
+		return true;
+	return (a->canbus_uuid || b->canbus_uuid) && uuid_of(a, ua) && uuid_of(b, ub) &&
+	       strcmp(ua, ub) == 0;
+}
+
+static const char *clash_name(const struct kf_device *a, const struct kf_device *b)
+{
+	if (a->serial && b->serial && strcmp(a->serial, b->serial) == 0)
+		return a->serial;
+	return a->canbus_uuid ? a->canbus_uuid : b->canbus_uuid;
+}
+
 /* It is known by its port, and only if no other device has the board's serial. */
 static bool known_by_port(const struct kf_device *device)
 {
@@ -121,6 +152,9 @@ int kf_device_check_unique(const struct kf_registry *registry, const char *key,
 		if (clash_by_name(&device, &other))
 			return kf_fail(err, KF_AMBIGUOUS, "%s and %s would be the same board (%s)",
 				       key, other.key, other.pattern);
+		if (clash_on_wire(&device, &other))
+			return kf_fail(err, KF_AMBIGUOUS, "%s and %s would be the same board (%s)",
+				       key, other.key, clash_name(&device, &other));
 		if (clash_on_port(&device, &other)) {
 			kf_fail(err, KF_AMBIGUOUS,
 				"%s and %s would be the same board (USB port %s)", key, other.key,
@@ -144,8 +178,20 @@ static int put(json_t *device, const char *member, const char *value, struct kf_
 
 static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *err)
 {
+	char baud[16] = "";
+	const struct {
+		const char *member, *value;
+	} places[] = {
+		{ "usb_port", e->usb_port },
+		{ "canbus_uuid", e->uuid },
+		{ "canbus_interface", e->interface },
+		{ "serial", e->serial },
+		{ "baud", baud },
+	};
 	int r = put(device, "name", e->name, err);
 
+	if (e->baud)
+		kf_text_format(baud, sizeof(baud), "%u", e->baud);
 	if (r == 0)
 		r = put(device, "mcu", e->mcu, err);
 	if (r == 0 && e->pattern[0])
@@ -154,8 +200,9 @@ static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *
 		r = put(device, "flash_method", e->flash_method, err);
 	if (r == 0)
 		r = put(device, "flashable", "true", err);
-	if (r == 0 && e->usb_port[0])
-		r = put(device, "usb_port", e->usb_port, err);
+	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(places); i++)
+		if (places[i].value[0])
+			r = put(device, places[i].member, places[i].value, err);
 	return r;
 }
 
@@ -182,9 +229,8 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	r = kf_device_check_key(registry, new->key, err);
 	if (r < 0)
 		return r;
-	if (!new->pattern[0] && !new->usb_port[0])
-		return kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a USB port",
-			       new->key);
+	if (!new->pattern[0] && !new->usb_port[0] && !new->uuid[0] && !new->serial[0])
+		return kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a port", new->key);
 	r = check_serial(registry, new, err);
 	if (r < 0)
 		return r;

@@ -5,10 +5,13 @@
 
 #include "registry/registry.h"
 
-/* Only key, name, mcu, and one of pattern and usb_port must not be empty. */
+/* Only key, name, mcu, and one of pattern, usb_port, uuid and serial must not be empty. */
 struct kf_new_device {
 	char key[KF_KEY_SIZE], name[KF_NAME_SIZE], mcu[64];
 	char pattern[KF_DEV_SIZE], usb_port[64], flash_method[64];
+	char uuid[KF_CAN_UUID_SIZE], interface[16]; /* on CAN */
+	char serial[KF_DEV_SIZE];		    /* the path of its UART */
+	uint32_t baud;				    /* of its firmware there; 0: the default */
 	bool by_port; /* its serial is not its own, or another board shows it too: the port decides
 		       */
 };

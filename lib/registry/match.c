@@ -10,6 +10,7 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "core/text.h"
 #include "registry/registry.h"
 
@@ -19,8 +20,8 @@ enum fit {
 	FIT_ELSEWHERE, /* its name, but the port is another */
 	FIT_PLACE,     /* its port, and all that is known of the device is the port */
 	FIT_NAME,
-	FIT_PORT, /* its port, where board or pattern have no serial of their own */
-	FIT_SERIAL,
+	FIT_PORT,	 /* its port, where board or pattern have no serial of their own */
+	FIT_SERIAL,	 /* its serial, its UUID on CAN, or its UART */
 	FIT_SERIAL_HERE, /* its serial, on its port: two boards may show one serial */
 };
 
@@ -87,6 +88,27 @@ static bool same_serial(const struct kf_device *device, const struct kf_board *b
 	       !other_mcu(device, wanted.mcu, board);
 }
 
+/* A node on CAN, or the same chip by its USB serial number. */
+static bool same_node(const struct kf_device *device, const struct kf_board *board)
+{
+	char uuid[KF_CAN_UUID_SIZE];
+
+	if (!device->canbus_uuid)
+		return false;
+	if (board->link.uuid[0])
+		return strcasecmp(device->canbus_uuid, board->link.uuid) == 0;
+	return kf_serial_unique(board->usb.serial) &&
+	       kf_can_uuid_from_serial(board->usb.serial, uuid) &&
+	       strcasecmp(device->canbus_uuid, uuid) == 0;
+}
+
+static bool same_uart(const struct kf_device *device, const struct kf_board *board)
+{
+	return device->serial && (kf_board_has_port(board, device->serial) ||
+				  (board->link.type == KF_WIRE_UART &&
+				   strcmp(device->serial, board->link.path) == 0));
+}
+
 static enum fit fit_of(const struct kf_device *device, const struct kf_board *board,
 		       const char *by_id)
 {
@@ -94,6 +116,8 @@ static enum fit fit_of(const struct kf_device *device, const struct kf_board *bo
 
 	if (kf_board_in_rom(board))
 		return last_seen(device, board) ? FIT_PORT : FIT_NOT;
+	if (same_node(device, board) || same_uart(device, board))
+		return FIT_SERIAL;
 	if (!device->pattern)
 		return on_port(device, board) ? FIT_PLACE : FIT_NOT;
 	if (unique && same_serial(device, board))
@@ -135,6 +159,10 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 		       device->name ? device->name : device->key);
 	if (device->mcu)
 		kf_text_format(board->mcu, sizeof(board->mcu), "%s", device->mcu);
+	if (board->link.type == KF_WIRE_UART || (board->tty[0] && board->mode == KF_MODE_OTHER)) {
+		board->link.baud = device->baud;
+		board->link.katapult_baud = device->katapult_baud;
+	}
 	if (board->excluded)
 		return;
 	if (!device->flashable) {
@@ -161,7 +189,8 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 				       ? "it has no serial number of its own"
 			       : fit == FIT_PORT ? "its pattern names no serial number"
 						 : "another board has its serial number");
-	} else if (!kf_serial_unique(board->usb.serial)) {
+	} else if (!kf_serial_unique(board->usb.serial) && !board->link.uuid[0] &&
+		   !same_uart(device, board)) {
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "known by name only: it has no serial number of its own");
 	}

@@ -140,6 +140,13 @@ static const char *text_of(const json_t *object, const char *member)
 	return json_string_value(json_object_get(object, member));
 }
 
+static uint32_t number_of(const json_t *object, const char *member, uint32_t otherwise)
+{
+	const json_t *value = json_object_get(object, member);
+
+	return json_is_integer(value) ? (uint32_t)json_integer_value(value) : otherwise;
+}
+
 static void read_device(const char *key, const json_t *device, struct kf_device *ret)
 {
 	*ret = (struct kf_device){
@@ -150,8 +157,16 @@ static void read_device(const char *key, const json_t *device, struct kf_device 
 		.flash_method = text_of(device, "flash_method"),
 		.klipper_dir = text_of(device, "klipper_dir"),
 		.usb_port = text_of(device, "usb_port"),
+		.canbus_uuid = text_of(device, "canbus_uuid"),
+		.serial = text_of(device, "serial"),
+		.baud = number_of(device, "baud", KF_BAUD_DEFAULT),
+		.katapult_baud = number_of(device, "katapult_baud", KF_BAUD_DEFAULT),
 		.flashable = !json_is_false(json_object_get(device, "flashable")),
 	};
+	if (ret->canbus_uuid)
+		ret->canbus_interface = text_of(device, "canbus_interface");
+	if (ret->canbus_uuid && !ret->canbus_interface)
+		ret->canbus_interface = KF_INTERFACE_DEFAULT;
 }
 
 static bool find_device(json_t *devices, const char *key, bool described, struct kf_device *ret)

@@ -20,13 +20,19 @@ struct kf_registry {
 	json_t *described, *trees;
 };
 
+#define KF_INTERFACE_DEFAULT "can0"
+
 /* A device's members, read out. Strings belong to the registry; NULL where absent. */
 struct kf_device {
 	const char *key, *name, *mcu;
-	const char *pattern;	  /* serial_pattern, or pattern: a by-id name with * and ? */
-	const char *flash_method; /* katapult, make_flash, flashtool; NULL: the default */
-	const char *klipper_dir;  /* this board's own tree; NULL: the global one */
-	const char *usb_port;	  /* where it was when registered: see kf_registry_identify */
+	const char *pattern;	      /* serial_pattern, or pattern: a by-id name with * and ? */
+	const char *flash_method;     /* katapult, make_flash, flashtool; NULL: the default */
+	const char *klipper_dir;      /* this board's own tree; NULL: the global one */
+	const char *usb_port;	      /* where it was when registered: see kf_registry_identify */
+	const char *canbus_uuid;      /* of its node on CAN, in any case */
+	const char *canbus_interface; /* NULL where there is no canbus_uuid */
+	const char *serial;	      /* the path of its UART */
+	uint32_t baud, katapult_baud; /* of the UART: of its firmware and of its Katapult */
 	bool flashable;
 	bool described; /* by a printer's configuration: nobody has registered it */
 };
@@ -94,7 +100,9 @@ json_t *kf_registry_section(struct kf_registry *registry, const char *name);
 
 /*
  * Find the registered device that this connected board is. Sets board's key, name, mcu, excluded,
- * reason and by_port; an unregistered board keeps an empty key. The order: chip
+ * reason and by_port, and on a UART its link's baud rates; an unregistered board keeps an empty
+ * key. The order: the UUID of a node on CAN, which the chip's serial tells as well, and the path of
+ * a UART; chip
  * serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case), of two devices with
  * one serial the one whose usb_port it is; the
  * pattern as a whole; for boards without a unique serial, patterns without any, and in DFU or

@@ -2,11 +2,13 @@
 /* One table of members; checking a file and assigning from a command line both walk it. */
 #include <ctype.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "board/board.h"
+#include "board/port.h"
+#include "board/record.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "registry/method.h"
@@ -19,6 +21,10 @@ enum kind {
 	KIND_METHOD,
 	KIND_DIR,
 	KIND_PORT,
+	KIND_UUID,
+	KIND_INTERFACE,
+	KIND_DEVICE,
+	KIND_BAUD,
 	KIND_BOOL,
 };
 
@@ -53,6 +59,11 @@ static const struct setting members_of_device[] = {
 	{ "flashable", KIND_BOOL, RESET_DELETE },
 	{ "klipper_dir", KIND_DIR, RESET_DELETE },
 	{ "usb_port", KIND_PORT, RESET_DELETE },
+	{ "canbus_uuid", KIND_UUID, RESET_DELETE },
+	{ "canbus_interface", KIND_INTERFACE, RESET_DELETE },
+	{ "serial", KIND_DEVICE, RESET_DELETE },
+	{ "baud", KIND_BAUD, RESET_DELETE },
+	{ "katapult_baud", KIND_BAUD, RESET_DELETE },
 	{ NULL, KIND_TEXT, RESET_REFUSED },
 };
 
@@ -72,24 +83,6 @@ static const char *type_name(const json_t *value)
 	return names[json_typeof(value)];
 }
 
-/* "1-1.2": bus, then the chain of ports, as sysfs writes it. */
-static bool port_valid(const char *text)
-{
-	bool digit = false, dash = false;
-
-	for (; *text; text++) {
-		if (isdigit((unsigned char)*text)) {
-			digit = true;
-		} else if (digit && *text == (dash ? '.' : '-')) {
-			dash = true;
-			digit = false;
-		} else {
-			return false;
-		}
-	}
-	return dash && digit;
-}
-
 static bool mcu_valid(const char *text)
 {
 	return text[strspn(text,
@@ -97,14 +90,28 @@ static bool mcu_valid(const char *text)
 	       '\0';
 }
 
+/* From what a UART of Klipper's does slowest to what a converter does fastest. */
+enum { BAUD_LEAST = 1200, BAUD_MOST = 12000000 };
+
+#define BAUDS "a whole number from 1200 to 12000000"
+
+static bool baud_valid(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) >= BAUD_LEAST &&
+	       json_integer_value(value) <= BAUD_MOST;
+}
+
 /* NULL if text is a value of this kind; else a description of such values. */
 static const char *wanted(enum kind kind, const char *text)
 {
 	static const size_t sizes[] = {
-		[KIND_TEXT] = KF_NAME_SIZE,   [KIND_MCU] = 64,	     [KIND_PATTERN] = KF_DEV_SIZE,
-		[KIND_METHOD] = KF_NAME_SIZE, [KIND_DIR] = PATH_MAX, [KIND_PORT] = 64,
+		[KIND_TEXT] = KF_NAME_SIZE,   [KIND_MCU] = 64,
+		[KIND_PATTERN] = KF_DEV_SIZE, [KIND_METHOD] = KF_NAME_SIZE,
+		[KIND_DIR] = PATH_MAX,	      [KIND_PORT] = 64,
+		[KIND_UUID] = KF_NAME_SIZE,   [KIND_INTERFACE] = KF_NAME_SIZE,
+		[KIND_DEVICE] = KF_DEV_SIZE,  [KIND_BAUD] = KF_NAME_SIZE,
 	};
-	char clean[PATH_MAX];
+	char clean[PATH_MAX], uuid[KF_CAN_UUID_SIZE];
 
 	if (!text[strspn(text, " ")] || !kf_text_clean(clean, sizes[kind], text, strlen(text)))
 		return "text without control characters, neither empty nor too long";
@@ -116,7 +123,13 @@ static const char *wanted(enum kind kind, const char *text)
 	case KIND_DIR:
 		return text[0] == '/' || text[0] == '~' ? NULL : "a path from / or ~";
 	case KIND_PORT:
-		return port_valid(text) ? NULL : "a USB port such as 1-1.2";
+		return kf_usb_port_valid(text) ? NULL : "a USB port such as 1-1.2";
+	case KIND_UUID:
+		return kf_uuid_read(text, uuid) ? NULL : "12 hexadecimal digits";
+	case KIND_INTERFACE:
+		return kf_interface_valid(text) ? NULL : "a network interface such as can0";
+	case KIND_DEVICE:
+		return strncmp(text, "/dev/", 5) == 0 ? NULL : "a serial port such as /dev/ttyAMA0";
 	default:
 		return NULL;
 	}
@@ -135,6 +148,10 @@ static int check_value(const char *where, const struct setting *setting, const j
 			       ? 0
 			       : kf_fail(err, KF_CONFIG, "%s: \"%s\" is %s, not true or false",
 					 where, setting->name, type_name(value));
+	if (setting->kind == KIND_BAUD)
+		return baud_valid(value) ? 0
+					 : kf_fail(err, KF_CONFIG, "%s: \"%s\" is not %s", where,
+						   setting->name, BAUDS);
 	if (!json_is_string(value))
 		return kf_fail(err, KF_CONFIG, "%s: \"%s\" is %s, not a string", where,
 			       setting->name, type_name(value));
@@ -263,6 +280,35 @@ static json_t *boolean(const char *text)
 	return NULL;
 }
 
+static json_t *baud(const char *text)
+{
+	char *end;
+	_cleanup_(kf_json_decrefp) json_t *value = json_integer(strtoll(text, &end, 10));
+
+	if (*end || !isdigit((unsigned char)text[0]) || !baud_valid(value))
+		return NULL;
+	return TAKE_PTR(value);
+}
+
+/* The value that text means, a new reference; NULL: it is none, and *ret_want says what is. */
+static json_t *json_value(enum kind kind, const char *text, const char **ret_want)
+{
+	char uuid[KF_CAN_UUID_SIZE];
+
+	if (kind == KIND_BOOL) {
+		*ret_want = "true or false";
+		return boolean(text);
+	}
+	if (kind == KIND_BAUD) {
+		*ret_want = BAUDS;
+		return baud(text);
+	}
+	*ret_want = wanted(kind, text);
+	if (*ret_want)
+		return NULL;
+	return json_string(kind == KIND_UUID && kf_uuid_read(text, uuid) ? uuid : text);
+}
+
 const char *kf_settings_dir_lacks(const char *dir)
 {
 	char path[PATH_MAX], inside[PATH_MAX];
@@ -285,7 +331,7 @@ const char *kf_settings_pattern(const json_t *device)
 int kf_settings_assign(json_t *members, enum kf_scope scope, const char *assignment,
 		       struct kf_error *err)
 {
-	const char *equals = strchr(assignment, '='), *value, *want, *name;
+	const char *equals = strchr(assignment, '='), *value, *want = NULL, *name;
 	const struct setting *setting;
 	json_t *json;
 
@@ -306,15 +352,9 @@ int kf_settings_assign(json_t *members, enum kf_scope scope, const char *assignm
 		json_object_del(members, name);
 		return 0;
 	}
-	want = setting->kind == KIND_BOOL || !value[0] ? NULL : wanted(setting->kind, value);
-	if (want)
-		return kf_fail(err, KF_USAGE, "%s: \"%s\" is not %s", setting->name, value, want);
-	json = !value[0]		    ? json_null()
-	       : setting->kind == KIND_BOOL ? boolean(value)
-					    : json_string(value);
+	json = !value[0] ? json_null() : json_value(setting->kind, value, &want);
 	if (!json)
-		return kf_fail(err, KF_USAGE, "%s: \"%s\" is neither true nor false", setting->name,
-			       value);
+		return kf_fail(err, KF_USAGE, "%s: \"%s\" is not %s", setting->name, value, want);
 	json_object_set_new(members, name, json);
 	return 0;
 }

@@ -198,6 +198,46 @@ static bool read_usb(struct udev_device *dev, bool tty, struct kf_usb *usb)
 	return true;
 }
 
+/* Klipper's, not a mere adapter. */
+static bool is_bridge(const struct kf_usb *usb)
+{
+	return kf_identity_bridge(usb) && kf_identity_mode(usb) == KF_MODE_KLIPPER;
+}
+
+/* The first network interface below an interface of the device: PORT:1.0/net/can0. */
+static void interface_below(const char *device, const char *port, char *dst, size_t size)
+{
+	_cleanup_(kf_closedirp) DIR *dir = opendir(device);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	size_t len = strlen(port);
+
+	while (dir && !dst[0] && (entry = readdir(dir))) {
+		_cleanup_(kf_closedirp) DIR *net = NULL;
+
+		if (strncmp(entry->d_name, port, len) != 0 || entry->d_name[len] != ':' ||
+		    !kf_text_format(path, sizeof(path), "%s/%s/net", device, entry->d_name))
+			continue;
+		net = opendir(path);
+		while (net && !dst[0] && (entry = readdir(net)))
+			if (entry->d_name[0] != '.')
+				kf_text_clean(dst, size, entry->d_name, strlen(entry->d_name));
+	}
+}
+
+/* A node of its own bus: the chip's serial number tells its UUID there. */
+static void set_bridge(struct udev_device *dev, struct kf_board *board)
+{
+	const char *path = udev_device_get_syspath(dev);
+
+	board->link.type = KF_WIRE_CAN;
+	if (kf_serial_unique(board->usb.serial))
+		IGNORE_RESULT(kf_can_uuid_from_serial(board->usb.serial, board->link.uuid));
+	if (path)
+		interface_below(path, board->usb.port, board->link.interface,
+				sizeof(board->link.interface));
+}
+
 bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 {
 	struct kf_board board = { .connected = true };
@@ -205,7 +245,7 @@ bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 	bool tty = is_serial(dev);
 	const char *node;
 
-	if (!read_usb(dev, tty, usb) || (!tty && !is_loader(dev, usb)))
+	if (!read_usb(dev, tty, usb) || (!tty && !is_loader(dev, usb) && !is_bridge(usb)))
 		return false;
 	board.mode = tty && kf_identity_bootloader(usb) ? KF_MODE_OTHER : kf_identity_mode(usb);
 	if (tty) {
@@ -221,6 +261,11 @@ bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 		kf_text_format(board.reason, sizeof(board.reason), "a second port of its device");
 	}
 	kf_identity_mcu(usb, board.mcu);
+	if (!tty && is_bridge(usb)) {
+		set_bridge(dev, &board);
+		*ret = board;
+		return true;
+	}
 	board.link.type = tty ? KF_WIRE_USB_SERIAL : KF_WIRE_USB;
 	kf_text_format(board.link.path, sizeof(board.link.path), "%s",
 		       board.by_id[0] ? board.by_id : board.tty);
@@ -352,23 +397,6 @@ bool kf_usb_device(const char *port, struct kf_board *ret)
 	_cleanup_(unrefp) struct udev *udev = udev_new();
 
 	return udev && is_wanted(port, false) && !strchr(port, '/') && read_device(udev, port, ret);
-}
-
-bool kf_usb_bridge(struct kf_board *ret)
-{
-	_cleanup_(unrefp) struct udev *udev = udev_new();
-	_cleanup_(kf_closedirp) DIR *dir = opendir("/sys/bus/usb/devices");
-	struct dirent *entry;
-	struct kf_board device;
-
-	while (udev && dir && (entry = readdir(dir))) {
-		if (!is_wanted(entry->d_name, false) ||
-		    !read_device(udev, entry->d_name, &device) || !kf_identity_bridge(&device.usb))
-			continue;
-		*ret = device;
-		return true;
-	}
-	return false;
 }
 
 int kf_usb_scan(struct kf_boards *ret, struct kf_error *err)

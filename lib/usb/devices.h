@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Connected USB devices, through libudev. Serial ports (subsystem tty below USB), DFU and BOOTSEL
- * devices (no tty). The registry is not read here, nor is holder filled: see registry/registry.h
- * and usb/holder.h. Changes: usb/monitor.h.
+ * devices, and Klipper's USB-to-CAN bridges with their network interface (no tty). The registry is
+ * not read here, nor is holder filled: see registry/registry.h and usb/holder.h. Changes:
+ * usb/monitor.h.
  */
 #ifndef KF_USB_DEVICES_H
 #define KF_USB_DEVICES_H
@@ -19,13 +20,10 @@ _must_check_ int kf_usb_scan(struct kf_boards *ret, struct kf_error *err);
 void kf_boards_free(struct kf_boards *boards);
 
 /*
- * The USB device on a port, board or not, a USB-to-CAN bridge too: its usb, mode and mcu, never its
- * tty. False: there is none, or it cannot be told.
+ * The USB device on a port, board or not: its usb, mode and mcu, never its tty. False: there is
+ * none, or it cannot be told.
  */
 bool kf_usb_device(const char *port, struct kf_board *ret);
-
-/* The same for a device with the ids of a USB-to-CAN bridge, on any port. */
-bool kf_usb_bridge(struct kf_board *ret);
 
 /* Append a copy; -ENOMEM. */
 _must_check_ int kf_boards_add(struct kf_boards *boards, const struct kf_board *board);

@@ -8,6 +8,7 @@
 #include "board/identity.h"
 #include "board/last-flash.h"
 #include "core/text.h"
+#include "usb/by-wire.h"
 #include "usb/holder.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
@@ -165,6 +166,21 @@ static bool is_listed(const struct kf_inventory *inventory, const char *key)
 	return false;
 }
 
+/* Registered boards that no USB device shows: their wires are looked at, not they themselves. */
+static int add_wired(struct kf_inventory *inventory)
+{
+	const struct kf_error fine = { 0 };
+	struct kf_device device;
+	struct kf_board board;
+	int r = 0;
+
+	for (void *at = NULL; r == 0 && kf_registry_next(inventory->registry, &at, &device);)
+		if (!is_listed(inventory, device.key) && kf_wire_board(&device, &board) &&
+		    is_wanted(inventory, &board, &fine))
+			r = append(inventory, &board, &fine);
+	return r;
+}
+
 static int add_absent(struct kf_inventory *inventory)
 {
 	const struct kf_error fine = { 0 };
@@ -207,6 +223,8 @@ int kf_inventory_fill(struct kf_inventory *inventory, const struct kf_boards *no
 		if (is_wanted(inventory, &board, &problem))
 			r = append(inventory, &board, &problem);
 	}
+	if (r == 0)
+		r = add_wired(inventory);
 	kf_holders_find(inventory->boards.list, inventory->boards.count);
 	if (r == 0 && inventory->absent)
 		r = add_absent(inventory);

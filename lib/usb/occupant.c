@@ -43,13 +43,13 @@ static void describe_device(const struct kf_board *now, char *ret, size_t size)
 
 	kf_text_clean(maker, sizeof(maker), usb->manufacturer, strlen(usb->manufacturer));
 	kf_text_clean(model, sizeof(model), usb->model, strlen(usb->model));
-	if (is_firmware(now))
+	if (kf_identity_bridge(usb))
+		kf_text_format(ret, size, "a USB-to-CAN bridge (%s:%s%s%s)", usb->vendor,
+			       usb->product, now->mcu[0] ? ", " : "", now->mcu);
+	else if (is_firmware(now))
 		kf_text_format(ret, size, "%s%s%s%s",
 			       now->mode == KF_MODE_KLIPPER ? "Klipper" : "Katapult",
 			       now->mcu[0] ? " (" : "", now->mcu, now->mcu[0] ? ")" : "");
-	else if (kf_identity_bridge(usb))
-		kf_text_format(ret, size, "a USB-to-CAN bridge (%s:%s%s%s)", usb->vendor,
-			       usb->product, now->mcu[0] ? ", " : "", now->mcu);
 	else
 		kf_text_format(ret, size, "%s (%s:%s %s %s)",
 			       kf_identity_bootloader(usb) ? "a bootloader" : "another device",
@@ -131,11 +131,7 @@ static void hint_for(const struct kf_board *was, const struct kf_board *now,
 	ret[0] = '\0';
 	if (now->key[0])
 		return;
-	if (kf_identity_bridge(&now->usb))
-		kf_text_format(ret, KF_REASON_SIZE,
-			       "to flash it over USB, start its Katapult (double-click the reset "
-			       "button) and run the same command again");
-	else if (now->mode == KF_MODE_KATAPULT)
+	if (now->mode == KF_MODE_KATAPULT)
 		kf_text_format(ret, KF_REASON_SIZE, "%s%spower-cycle it to start its firmware",
 			       remedy, remedy[0] ? "; else " : "");
 	else
@@ -173,15 +169,11 @@ bool kf_occupant_instead(const struct kf_registry *registry, const struct kf_dev
 		return false;
 	if (kf_registry_identify(registry, &now, NULL) < 0)
 		now.key[0] = '\0';
-	if (strcmp(now.key, device->key) == 0) {
-		/* A bridge is no board that a scan shows, but it has the chip's serial number. */
-		if (!kf_identity_bridge(&now.usb))
-			return false;
-		now.key[0] = '\0';
-	}
+	if (strcmp(now.key, device->key) == 0)
+		return false;
 	kf_occupant_describe(&was, &now, told, sizeof(told));
-	kf_text_format(ret_told, KF_REASON_SIZE, "on USB port %s, where it was, %s%s", was.usb.port,
-		       told, kf_identity_bridge(&now.usb) ? "; kf does not flash over CAN" : "");
+	kf_text_format(ret_told, KF_REASON_SIZE, "on USB port %s, where it was, %s", was.usb.port,
+		       told);
 	hint_for(&was, &now, ret_hint);
 	return true;
 }

@@ -262,24 +262,6 @@ TEST(pattern_from_by_id)
 	CHECK(!kf_pattern_from_by_id("usb-a*b-if00", pattern));
 }
 
-/* The vectors were recorded from Klipper and Katapult. */
-TEST(canbus_uuid)
-{
-	char uuid[KF_UUID_SIZE] = "untouched";
-
-	CHECK(kf_identity_canbus_uuid("39001B000C51313339373836", uuid));
-	CHECK_STR(uuid, "44db3d634885");
-	CHECK(kf_identity_canbus_uuid("39001b000c51313339373836", uuid));
-	CHECK_STR(uuid, "44db3d634885");
-	CHECK(!kf_identity_canbus_uuid("", uuid));
-	CHECK(!kf_identity_canbus_uuid("39001B000C5131333937383", uuid));
-	CHECK(!kf_identity_canbus_uuid("39001B000C51313339373Z36", uuid));
-	CHECK(!kf_identity_canbus_uuid("0000000000000000000000000000000000000000000000000000000000"
-				       "0000000000",
-				       uuid));
-	CHECK_STR(uuid, "44db3d634885");
-}
-
 TEST(decode)
 {
 	char text[64], small[4];
@@ -294,4 +276,4 @@ TEST(decode)
 
 TEST_MAIN(T(parse_ours), T(parse_patterns), T(parse_vendor_strings), T(parse_others),
 	  T(parse_hostile), T(mode_and_mcu), T(by_id), T(serials), T(mcus), T(pattern_match),
-	  T(pattern_from_by_id), T(canbus_uuid), T(decode))
+	  T(pattern_from_by_id), T(decode))

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a person or a configuration writes for the place of a board: a wire, and a name on it. */
+#ifndef KF_BOARD_PORT_H
+#define KF_BOARD_PORT_H
+
+#include "board/board.h"
+
+/* The place of a board. Which members are set says which wire it is: one, and what belongs to it.
+ */
+struct kf_port {
+	char usb_port[64];	     /* "1-1.2" */
+	char path[KF_DEV_SIZE];	     /* "/dev/ttyAMA0": a UART, or a port of USB's */
+	char interface[16];	     /* "can0", with uuid */
+	char uuid[KF_CAN_UUID_SIZE]; /* in lower case */
+};
+
+/*
+ * Read "1-1.2", "/dev/ttyAMA0" or "can0:44db3d634885". KF_USAGE: it is none of them, or a name in
+ * it is too long.
+ */
+_must_check_ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err);
+
+/* What kf_port_read would read for this board; empty: it has no port. */
+void kf_port_write(const struct kf_board *board, char ret[KF_DEV_SIZE]);
+
+/* Where it is, for people: its by-id path, "can0 44db3d634885" ...; empty: not known. */
+void kf_board_place(const struct kf_board *board, char *ret, size_t size);
+
+/* Are these 12 hexadecimal digits? Then ret has them in lower case. */
+bool kf_uuid_read(const char *text, char ret[KF_CAN_UUID_SIZE]);
+
+/* Can it be the name of a network interface? */
+bool kf_interface_valid(const char *name);
+
+/* Can it be a USB port: bus, then the chain of ports, as sysfs writes it? */
+bool kf_usb_port_valid(const char *text);
+
+/* Does path name the board's port: by-id, by-path, tty, or another link to it? NULL: false. */
+bool kf_board_has_port(const struct kf_board *board, const char *path);
+
+#endif

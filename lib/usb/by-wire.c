@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "board/port.h"
+#include "core/text.h"
+#include "link/can-state.h"
+#include "usb/by-wire.h"
+
+/* The port itself: /dev/serial0 is a link to it. */
+static int look_uart(struct kf_board *board, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (realpath(board->link.path, path) && stat(path, &st) == 0 && S_ISCHR(st.st_mode) &&
+	    kf_text_clean(board->tty, sizeof(board->tty), path, strlen(path)))
+		return 0;
+	board->tty[0] = '\0';
+	kf_fail(err, KF_NOT_CONNECTED, "there is no serial port %s", board->link.path);
+	kf_error_hint(err,
+		      "ls -l /dev/serial* /dev/tty* shows the ports; a Raspberry Pi's own UART "
+		      "needs enable_uart=1 in its config.txt");
+	return kf_code_errno(KF_NOT_CONNECTED);
+}
+
+int kf_wire_look(struct kf_board *board, struct kf_error *err)
+{
+	struct kf_error why = { 0 };
+	int r = board->link.type == KF_WIRE_CAN ? kf_can_state_check(board->link.interface, &why)
+						: look_uart(board, &why);
+
+	board->connected = r == 0;
+	board->reason[0] = '\0';
+	if (r < 0)
+		kf_text_format(board->reason, sizeof(board->reason), "%s%s%s", why.message,
+			       why.hint[0] ? ": " : "", why.hint);
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+bool kf_wire_board(const struct kf_device *device, struct kf_board *ret)
+{
+	struct kf_board board = { .excluded = !device->flashable };
+	struct kf_board_link *link = &board.link;
+
+	if (!device->canbus_uuid && !device->serial)
+		return false;
+	kf_text_format(board.key, sizeof(board.key), "%s", device->key);
+	kf_text_format(board.name, sizeof(board.name), "%s",
+		       device->name ? device->name : device->key);
+	kf_text_format(board.mcu, sizeof(board.mcu), "%s", device->mcu ? device->mcu : "");
+	link->type = device->canbus_uuid ? KF_WIRE_CAN : KF_WIRE_UART;
+	if (device->canbus_uuid) {
+		kf_text_format(link->interface, sizeof(link->interface), "%s",
+			       device->canbus_interface);
+		IGNORE_RESULT(kf_uuid_read(device->canbus_uuid, link->uuid));
+	} else {
+		kf_text_format(link->path, sizeof(link->path), "%s", device->serial);
+		link->baud = device->baud;
+		link->katapult_baud = device->katapult_baud;
+	}
+	IGNORE_RESULT(kf_wire_look(&board, NULL));
+	if (board.excluded)
+		kf_text_format(board.reason, sizeof(board.reason),
+			       "flashable is false in devices.json");
+	*ret = board;
+	return true;
+}
