@@ -100,21 +100,29 @@ bool kf_pins_match(const struct kf_pins *a, const struct kf_pins *b)
 	return equal >= ENOUGH;
 }
 
-/* The comment lines at the head as one line of lower case without quotes. */
+/*
+ * The comment lines at the head as one line of lower case without quotes, each run of blanks as
+ * one: "12MHz" and "crystal" may stand on two lines. An empty line ends a sentence, not the head.
+ */
 static void read_head(const char *text, size_t len, char ret[HEADER_MAX])
 {
-	bool comment = true;
+	bool begins = true;
 	size_t used = 0;
 
-	for (size_t i = 0; i < len && used < HEADER_MAX - 2; i++) {
-		if (i == 0 || text[i - 1] == '\n')
-			comment = text[i] == '#';
-		if (!comment)
+	for (size_t i = 0; i < len && used < HEADER_MAX - 3; i++) {
+		char c = (char)tolower((unsigned char)text[i]);
+
+		if (begins && c != '#' && c != '\n' && c != '\r')
 			break;
-		if (text[i] == '\n')
+		if (begins && c == '\n' && used > 0 && ret[used - 1] == ' ') {
+			ret[used - 1] = '.';
 			ret[used++] = ' ';
-		else if (!strchr("#\"", text[i]))
-			ret[used++] = (char)tolower((unsigned char)text[i]);
+		}
+		begins = c == '\n';
+		if (!isspace((unsigned char)c) && !strchr("#\"", c))
+			ret[used++] = c;
+		else if (c != '"' && used > 0 && ret[used - 1] != ' ')
+			ret[used++] = ' ';
 	}
 	ret[used] = '\0';
 }

@@ -47,12 +47,13 @@ TEST(four_equal_pins_and_no_other_make_a_board)
 }
 
 static const char octopus[] =
-	"# This file contains common pin mappings for the BigTreeTech Octopus\n"
-	"# board - it may be an STM32F446, or STM32F429.  Select the\n"
+	"# This file contains common pin mappings for the BigTreeTech Octopus\n\n"
+	"# Important! Not for another board\n\n"
+	"# It may be an STM32F446, or STM32F429.  Select the\n"
 	"# appropriate one. For STM32F446 boards the firmware should be compiled with a \"32KiB\n"
-	"# bootloader\" and a \"12MHz crystal\" clock reference. For STM32F429 boards use a\n"
+	"# bootloader\" and a \"12MHz\n# crystal\" clock reference. For STM32F429 boards use a\n"
 	"# \"64KiB bootloader\" and an \"8MHz crystal\".\n"
-	"\n# 20KiB bootloader\n[mcu]\n";
+	"[mcu]\n# STM32F446, 20KiB bootloader\n";
 
 TEST(a_header_is_read_for_the_boards_mcu)
 {
@@ -81,6 +82,10 @@ TEST(what_a_header_says_twice_it_does_not_say)
 	      h.offset_told);
 	CHECK(header("# STM32F407, \"128KiB + 512 byte offset\" bootloader\n", "stm32f407xx", &h) &&
 	      h.offset == 0x20200);
+	/* An empty line ends the sentence about the other MCU. */
+	CHECK(header("# For the STM32F407\n\n# 32KiB bootloader\n", "stm32f407xx", &h));
+	CHECK(!header("# A STM32F446 has a\n\n# STM32F407 with a 32KiB bootloader\n", "stm32f446xx",
+		      &h));
 	CHECK(!header("# for the LPC1768.\n", "lpc1768", &h));
 	CHECK(!header("", "lpc1768", &h));
 	CHECK(!header("#", "", &h));
