@@ -34,6 +34,12 @@ save() {
 	printf '%s\n' "$@" >"$saved"
 }
 
+# menuconfig_keeps: the tree's menuconfig keeps what it opened with in "proposed", and saves.
+menuconfig_keeps() {
+	printf 'cp "$KCONFIG_CONFIG" "%s/proposed"; echo CONFIG_WANT_ADC=y >>"$KCONFIG_CONFIG"' "$PWD" >klipper/fake
+	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' klipper/Makefile
+}
+
 from='kf-scan -q | setsid -w kf-config --from-board'
 
 @test "--from-board: the board's own configuration is saved, completed by the tree" {
@@ -43,6 +49,13 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$saved"
 	# Now it is what is saved, and nothing is asked.
 	run -0 --separate-stderr asked h723-kconfig "$from"
+}
+
+@test "kf config KEY: menuconfig opens with the Kconfig that the firmware carries" {
+	menuconfig_keeps
+	run -0 asked h723-kconfig '"$KF_TESTS/on-terminal" "kf config octopus-pro"'
+	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' proposed
+	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$saved"
 }
 
 @test "--from-board: firmware without a Kconfig is told as that" {
@@ -90,13 +103,15 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 }
 
 @test "a board in Katapult tells where its application starts: menuconfig opens with that" {
-	printf 'cp "$KCONFIG_CONFIG" "%s/proposed"; echo CONFIG_WANT_ADC=y >>"$KCONFIG_CONFIG"' "$PWD" >klipper/fake
-	sed -i 's|.*-m menuconfig.*|\t@sh ./fake|' klipper/Makefile
+	menuconfig_keeps
 	mocked kf-sim --board="$H723,mode=katapult" -- sh -c 'kf-scan -q >in
-		"$KF_TESTS/on-terminal" "kf-config <in >out"' >text
+		"$KF_TESTS/on-terminal" "kf-config --menuconfig <in >out" "choose the crystal.*Which.*leave. " "2\r" \
+			"choose the communication interface.*Which.*leave. " "\r"' >text
 	grep -q 'STM32_FLASH_START_20000=y, from: Katapult' text
 	grep -q "MACH_STM32H723=y, from: the MCU's name" text
+	run ! grep -q 'choose the bootloader offset' text
 	grep -qx CONFIG_STM32_FLASH_START_20000=y proposed
+	grep -qx CONFIG_STM32_CLOCK_REF_12M=y proposed
 	[ "$(jq -r .config.start <out)" = 134348800 ]
 }
 

@@ -478,12 +478,12 @@ sudo apt-get install python3" ]
 	END
 	saved octopus "${h723[@]}"
 	{ octopus && nitehawk; } >in
-	run terminal 'kf-config <in >out'
+	run terminal 'kf-config <in >out' "choose the bootloader offset.*Which.*leave. " 'm\r'
 	[ "$status" -eq 0 ]
 	output=$(tr -s ' \r\n' ' ' <<<"$output") # the terminal's lines are wrapped
 	[[ $output == *"nitehawk: menuconfig for"*"nitehawk: rp2040, application at 0x"*"; saved"* ]]
 	[[ $output == *"MACH_RPXXXX=y, from: the MCU's name"*"RPXXXX_USB=y, from: its USB strings"* ]]
-	[[ $output == *'choose the bootloader offset: nothing tells it; the tree'"'"'s default is "None"'* ]]
+	[[ $output == *"choose the bootloader offset: nothing tells it"*"None (the tree's default)"*"Enter: None"* ]]
 	[[ $output != *"octopus: menuconfig"* ]]
 	[ "$(jq -c '[.config.mcu, .error]' <out)" = '["stm32h723xx",null]
 ["rp2040",null]' ]

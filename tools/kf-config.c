@@ -26,6 +26,7 @@
 #include "printer/described.h"
 #include "printer/tell.h"
 #include "registry/add.h"
+#include "registry/answers.h"
 #include "registry/import.h"
 #include "registry/listing.h"
 #include "registry/remove.h"
@@ -275,27 +276,6 @@ static int add(char **args, struct kf_error *err)
 	return opt.table ? 0 : kf_record_write(stdout, record, err);
 }
 
-/* What menuconfig opens with, and what a person has to look at there. */
-static void show_proposal(const char *key, const struct kf_proposal *p)
-{
-	for (size_t i = 0; i < p->proposed_count; i++)
-		if (p->proposed[i].stands)
-			kf_log_phase(phase, key, "%s=%s, from: %s", p->proposed[i].symbol,
-				     p->proposed[i].value, p->proposed[i].from);
-	kf_log_phase(phase, key, "all else, from: the tree's default");
-	for (size_t i = 0; i < p->question_count; i++) {
-		const struct kf_question *q = &p->questions[i];
-		const char *now = "";
-
-		for (size_t j = 0; j < q->count; j++)
-			if (q->choices[j].tree_default)
-				now = q->choices[j].label;
-		kf_log_phase(phase, key, "choose the %s: %s%s%s%s", q->what,
-			     q->why[0] ? q->why : "nothing tells it",
-			     now[0] ? "; the tree's default is \"" : "", now, now[0] ? "\"" : "");
-	}
-}
-
 static void announce_menuconfig(const struct kf_board *board)
 {
 	kf_log_phase(phase, board->key, "menuconfig for %s (%s): save before you leave it",
@@ -423,6 +403,7 @@ static int no_menuconfig(const struct kf_configure *c, const json_t *records, st
 static int look_for_printers(const json_t *records, struct kf_registry *registry,
 			     struct kf_error *err)
 {
+	struct kf_answers answers;
 	struct kf_board board;
 	const json_t *record;
 	bool wanted = false;
@@ -432,7 +413,8 @@ static int look_for_printers(const json_t *records, struct kf_registry *registry
 	json_array_foreach(records, i, record)
 	{
 		if (kf_record_board(record, &board, NULL) == 0 && board.printer.mcu[0] &&
-		    (opt.from_board || opt.prove || kf_saved_config_days(board.key) == -ENOENT))
+		    (opt.from_board || opt.prove || kf_answers_load(board.key, &answers) ||
+		     kf_saved_config_days(board.key) == -ENOENT))
 			wanted = true;
 	}
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
@@ -507,7 +489,6 @@ static int filter(char **args, struct kf_error *err)
 				  .prove = opt.prove,
 				  .step = show_step,
 				  .tell = tell,
-				  .show = show_proposal,
 				  .opens = announce_menuconfig,
 				  .menuconfig = opt.menuconfig,
 				  .saved = opt.saved,

@@ -43,6 +43,8 @@ void kf_last_flash_load(const char *key, struct kf_last_flash *ret)
 	member(obj, "incomplete", ret->incomplete, sizeof(ret->incomplete));
 	ret->time_s = json_integer_value(json_object_get(obj, "time"));
 	ret->took_ms = json_integer_value(json_object_get(obj, "took_ms"));
+	ret->tried_s = json_integer_value(json_object_get(obj, "tried"));
+	ret->katapult_start = (uint32_t)json_integer_value(json_object_get(obj, "katapult_start"));
 }
 
 int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct kf_error *err)
@@ -60,6 +62,11 @@ int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct
 			(json_int_t)last->time_s);
 	if (last->took_ms > 0)
 		json_object_set_new(obj, "took_ms", json_integer((json_int_t)last->took_ms));
+	if (last->tried_s > 0)
+		json_object_set_new(obj, "tried", json_integer((json_int_t)last->tried_s));
+	if (last->katapult_start)
+		json_object_set_new(obj, "katapult_start",
+				    json_integer((json_int_t)last->katapult_start));
 	if (last->incomplete[0])
 		json_object_set_new(obj, "incomplete", json_string(last->incomplete));
 	text = json_dumps(obj, JSON_INDENT(2));
@@ -97,11 +104,23 @@ int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *e
 	kf_last_flash_load(key, &last);
 	last.version[0] = last.sha256[0] = '\0';
 	kf_text_format(last.incomplete, sizeof(last.incomplete), "%s", in);
+	last.tried_s = time(NULL);
 	r = kf_last_flash_save(key, &last, err);
 	if (r < 0)
 		kf_error_prefix(err,
 				"nothing was written to the board: its last flash cannot be saved");
 	return r;
+}
+
+void kf_last_flash_refused(const char *key, uint32_t katapult_start)
+{
+	struct kf_last_flash last;
+
+	if (!key[0])
+		return;
+	kf_last_flash_load(key, &last);
+	last.katapult_start = katapult_start;
+	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* then it is refused once more */
 }
 
 /*

@@ -17,6 +17,9 @@ struct kf_last_flash {
 	char port[64];		    /* the USB port that it was on */
 	int64_t time_s;		    /* Unix time of the flash */
 	int64_t took_ms;	    /* of the flash itself; 0: not measured */
+	int64_t tried_s;	    /* Unix time at which a flash was begun that is incomplete */
+	/* Where Katapult starts the application, if it refused an image for that; 0: it did not */
+	uint32_t katapult_start;
 	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash
 				was begun that no later one has verified; empty: none */
 };
@@ -39,6 +42,12 @@ _must_check_ int kf_last_flash_begin(const struct kf_board *board, struct kf_err
  * the disk when this returns. Errors as kf_last_flash_save.
  */
 _must_check_ int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *err);
+
+/*
+ * Katapult has refused an image, for it starts the application elsewhere: note where. The next
+ * configuration of this board (empty key: there is no note) begins with that.
+ */
+void kf_last_flash_refused(const char *key, uint32_t katapult_start);
 
 /*
  * Add to err that the firmware is incomplete, and how to get the board back into its bootloader,

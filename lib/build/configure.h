@@ -17,12 +17,10 @@ struct kf_configure {
 	const char *from;	 /* save this file for the board; NULL: no */
 	bool from_board;	 /* save the Kconfig that its firmware carries */
 	bool prove;		 /* find the configuration that made what it runs */
-	/* Called with the progress of a proof, for people; may be NULL. */
+	/* Called with each row of a proposal and the progress of a proof; may be NULL. */
 	void (*step)(const char *key, const char *text);
-	bool told;     /* ours: why it failed has been told already */
-	kf_tell *tell; /* asks a board; NULL: none is asked */
-	/* A proposal that menuconfig opens with, or that is asked about; NULL: nobody looks. */
-	void (*show)(const char *key, const struct kf_proposal *proposal);
+	bool told;				     /* ours: why it failed has been told already */
+	kf_tell *tell;				     /* asks a board; NULL: none is asked */
 	void (*opens)(const struct kf_board *board); /* menuconfig does; NULL: nobody looks */
 	bool menuconfig;			     /* also where a configuration is saved */
 	bool saved;		/* never there for skip_menuconfig's sake: many boards at once */
@@ -49,13 +47,15 @@ struct kf_configured {
 bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board);
 
 /*
- * Where nothing is saved: the Kconfig that the firmware carries; else, for a board that a printer
- * describes, a proposal with its questions; else menuconfig, with a proposal.
+ * Where nothing is saved: the Kconfig that the firmware carries, else a proposal with its
+ * questions. With menuconfig, that opens with either. Answers that made what is saved are
+ * corrected, or asked again, until a flash has shown that they are right (docs/proposals.md).
  *
  * KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
- * the user does not want to go on with that), and as
- * kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board; with prove kf_prove_board,
- * and KF_CONFIG_DIFFERENCE: another configuration than the saved one was proved.
+ * the user does not want to go on with that), KF_MCU_MISMATCH (what the firmware says, against its
+ * USB name), and as kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board; with
+ * prove kf_prove_board, and KF_CONFIG_DIFFERENCE: another configuration than the saved one was
+ * proved.
  */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "board/identity.h"
 #include "build/from-board.h"
 #include "build/olddefconfig.h"
+#include "build/proposal-check.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
@@ -22,9 +22,8 @@ void kf_board_told_free(struct kf_board_told *told)
 	kf_facts_free(&told->facts);
 }
 
-/* configs/KEY/NAME in the cache, and the lock of that folder. */
-static int open_place(const struct kf_from_board *from, const char *name, char ret_dir[PATH_MAX],
-		      int *ret_lock, struct kf_error *err)
+int kf_from_board_place(const struct kf_from_board *from, const char *name, char ret_dir[PATH_MAX],
+			int *ret_lock, struct kf_error *err)
 {
 	char path[PATH_MAX];
 	int r = kf_path(KF_DIR_CACHE, ret_dir, err, "configs/%s/%s", from->key, name);
@@ -112,11 +111,14 @@ static int compare_saved(const struct kf_from_board *from, const char *path, con
 	return differences[0] ? choose(from, differences, err) : 1;
 }
 
-static int no_kconfig(const char *key, struct kf_error *err)
+static int no_kconfig(const char *key, const char *refused, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_CONFIG,
-		"the firmware that it runs carries no Kconfig: those of before September 2026 have "
-		"none");
+	if (refused[0])
+		kf_fail(err, KF_NO_CONFIG, "the Kconfig of its firmware is not used: %s", refused);
+	else
+		kf_fail(err, KF_NO_CONFIG,
+			"the firmware that it runs carries no Kconfig: those of before September "
+			"2026 have none");
 	kf_error_hint(err, "kf config %s opens menuconfig with what the board does tell", key);
 	return kf_code_errno(KF_NO_CONFIG);
 }
@@ -130,8 +132,8 @@ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts
 	int r;
 
 	if (!facts->kconfig)
-		return no_kconfig(from->key, err);
-	r = open_place(from, "board", dir, &lock, err);
+		return no_kconfig(from->key, facts->refused, err);
+	r = kf_from_board_place(from, "board", dir, &lock, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/board/own.config", from->key);
 	if (r == 0)
@@ -157,143 +159,4 @@ struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_to
 		.katapult_start = told->katapult_start,
 		.pins = told->has_pins ? &told->pins : NULL,
 	};
-}
-
-int kf_propose_board(const struct kf_from_board *from, const struct kf_board *board,
-		     const struct kf_board_told *told, struct kf_proposal *ret,
-		     struct kf_error *err)
-{
-	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	_cleanup_(kf_closep) int lock = -1;
-	const struct kf_told known = kf_told_of(board, told);
-	char dir[PATH_MAX];
-	int r = open_place(from, "proposal", dir, &lock, err);
-
-	*ret = (struct kf_proposal){ 0 };
-	return r < 0 ? r
-		     : kf_propose(from->tree, &known, dir, from->wait_ms,
-				  kf_now_ms() + from->timeout_ms, ret, &config, err);
-}
-
-/* Nobody can be asked. */
-static int unanswered(const char *key, const struct kf_proposal *p, struct kf_error *err)
-{
-	char what[256] = "";
-
-	for (size_t i = 0; i < p->question_count; i++)
-		kf_text_add(what, sizeof(what), ", ", p->questions[i].what);
-	kf_fail(err, KF_NO_CONFIG,
-		"no configuration is saved for this board, and nothing tells its %s", what);
-	kf_error_hint(err,
-		      "kf config %s on a terminal asks; a .config that you have: kf config %s "
-		      "--from=FILE",
-		      key, key);
-	return kf_code_errno(KF_NO_CONFIG);
-}
-
-/* The number that was typed, or q->count. */
-static size_t read_choice(const struct kf_question *q, const char *text)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (!text[0]) {
-		size_t i = 0;
-
-		while (i < q->count && !q->choices[i].tree_default)
-			i++;
-		return i;
-	}
-	return *end || n < 1 || n > q->count ? q->count : n - 1;
-}
-
-/* 1: *ret is the choice; 0: menuconfig. */
-static int ask_choice(const struct kf_from_board *from, const struct kf_question *q, size_t *ret,
-		      struct kf_error *err)
-{
-	char answer[64];
-	int r;
-
-	dprintf(from->tty, "%s: choose the %s: %s\n", from->key, q->what,
-		q->why[0] ? q->why : "nothing tells it");
-	for (size_t i = 0; i < q->count; i++)
-		dprintf(from->tty, "  %2zu) %s%s\n", i + 1, q->choices[i].label,
-			q->choices[i].tree_default ? "   (the tree's default)" : "");
-	for (;;) {
-		r = kf_terminal_ask(
-			from->tty, answer, sizeof(answer), err,
-			"Which? [number, Enter: the default, m: menuconfig, q: leave] ");
-		if (r < 0)
-			return r;
-		if (r == 0 || strcasecmp(answer, "q") == 0)
-			return kf_fail(err, KF_NOT_SAVED,
-				       "the %s was not chosen, so nothing is done", q->what);
-		if (strcasecmp(answer, "m") == 0)
-			return 0;
-		*ret = read_choice(q, answer);
-		if (*ret < q->count)
-			return 1;
-		dprintf(from->tty, "  a number from 1 to %zu\n", q->count);
-	}
-}
-
-/* 1: all questions are answered. 0: menuconfig. */
-static int ask_all(const struct kf_from_board *from, const struct kf_told *known, const char *dir,
-		   struct kf_proposal *p, struct kf_error *err)
-{
-	size_t choice = 0;
-	int r = 1;
-
-	for (int asked = 0; r > 0 && p->question_count > 0; asked++) {
-		_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-		const struct kf_question *q = &p->questions[0];
-
-		if (from->tty < 0)
-			return unanswered(from->key, p, err);
-		if (q->count == 0 || asked == KF_QUESTIONS_MAX)
-			return 0;
-		r = ask_choice(from, q, &choice, err);
-		if (r > 0 && !kf_proposal_answer(p, 0, choice))
-			return 0;
-		if (r > 0) {
-			r = kf_proposal_complete(p, from->tree, known, dir, from->wait_ms,
-						 kf_now_ms() + from->timeout_ms, &config, err);
-			r = r < 0 ? r : 1;
-		}
-	}
-	return r;
-}
-
-int kf_propose_ask(const struct kf_from_board *from, const struct kf_board *board,
-		   const struct kf_board_told *told,
-		   void (*show)(const char *key, const struct kf_proposal *proposal),
-		   char ret_path[PATH_MAX], struct kf_error *err)
-{
-	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
-	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	const struct kf_told known = kf_told_of(board, told);
-	_cleanup_(kf_freep) char *text = NULL;
-	_cleanup_(kf_closep) int lock = -1;
-	char dir[PATH_MAX];
-	int r;
-
-	if (!p)
-		return kf_fail_sys(err, ENOMEM, "a proposal");
-	r = open_place(from, "proposal", dir, &lock, err);
-	if (r == 0)
-		r = kf_propose(from->tree, &known, dir, from->wait_ms,
-			       kf_now_ms() + from->timeout_ms, p, &config, err);
-	if (r == 0 && show)
-		show(from->key, p);
-	if (r == 0)
-		r = ask_all(from, &known, dir, p, err);
-	if (r <= 0)
-		return r;
-	r = kf_proposal_text(p, &text, err);
-	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/proposal/own.config",
-			    from->key);
-	if (r == 0)
-		r = kf_file_write(ret_path, text, strlen(text), err);
-	return r < 0 ? r : 1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A configuration from the board itself: the one that its firmware carries, or a proposal. */
+/* What a board tells of its configuration, and the one that its firmware carries. */
 #ifndef KF_BUILD_FROM_BOARD_H
 #define KF_BUILD_FROM_BOARD_H
 
@@ -46,23 +46,8 @@ struct kf_from_board {
 _must_check_ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
 			       char ret_path[PATH_MAX], struct kf_error *err);
 
-/* kf_propose in the board's folder of the cache, under its lock. Errors are kf_propose's. */
-_must_check_ int kf_propose_board(const struct kf_from_board *from, const struct kf_board *board,
-				  const struct kf_board_told *told, struct kf_proposal *ret,
-				  struct kf_error *err);
-
-/*
- * The same, and what it leaves open is asked at from->tty, one question after the other, with the
- * tree's default marked. 1, and the path of the answered proposal, for kf_kconfig_update's from.
- * 0: the user, or a question without choices, wants menuconfig. show (may be NULL) sees the
- * proposal first.
- *
- *   KF_NO_CONFIG  there are questions and no terminal: the message names them
- *   KF_NOT_SAVED  the user left
- */
-_must_check_ int kf_propose_ask(const struct kf_from_board *from, const struct kf_board *board,
-				const struct kf_board_told *told,
-				void (*show)(const char *key, const struct kf_proposal *proposal),
-				char ret_path[PATH_MAX], struct kf_error *err);
+/* configs/KEY/NAME in the cache, and its lock: only one process may use it at a time. */
+_must_check_ int kf_from_board_place(const struct kf_from_board *from, const char *name,
+				     char ret_dir[PATH_MAX], int *ret_lock, struct kf_error *err);
 
 #endif

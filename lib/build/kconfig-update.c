@@ -239,9 +239,9 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
 		r = kf_dir_remove(dir, err);
 	if (r < 0)
 		return r;
-	if (access(saved, F_OK) == 0)
+	if (!m->proposal && access(saved, F_OK) == 0)
 		r = kf_kconfig_load(saved, &config, err);
-	text = config.text ? config.text : m->proposal ? m->proposal : "";
+	text = m->proposal ? m->proposal : config.text ? config.text : "";
 	if (r == 0)
 		r = kf_file_write(edit->config, text, strlen(text), err);
 	if (r < 0)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "build/olddefconfig.h"
+#include "build/proposal-check.h"
 #include "core/file.h"
 #include "core/text.h"
 

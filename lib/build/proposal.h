@@ -8,12 +8,13 @@
 #define KF_BUILD_PROPOSAL_H
 
 #include "board/board.h"
+#include "build/menu-source.h"
 #include "build/tree.h"
 #include "firmware/facts.h"
 #include "firmware/kconfig.h"
 #include "firmware/printer-pins.h"
 
-enum { KF_PROPOSED_MAX = 40, KF_QUESTIONS_MAX = 12, KF_CHOICES_MAX = 32, KF_SYMBOL_SIZE = 80 };
+enum { KF_PROPOSED_MAX = 40, KF_QUESTIONS_MAX = 12, KF_CHOICES_MAX = 32, KF_SUGGESTED_MAX = 16 };
 
 /* What is known of the board. Everything may be missing: NULL, "", false. */
 struct kf_told {
@@ -29,9 +30,10 @@ struct kf_proposed {
 	char symbol[KF_SYMBOL_SIZE];
 	char value[KF_NAME_SIZE]; /* as a .config has it: y, n, 250000, "!PC13" with its quotes */
 	/* "the board's constants", "its commands", "its USB strings", "Katapult",
-	 * "config/generic-bigtreetech-skr-2.cfg", "the MCU's name", "your answer" */
+	 * "the MCU's name", "your answer" */
 	char from[KF_NAME_SIZE];
 	bool stands;	  /* this tree takes it; kf_proposal_settle may say that it does not */
+	bool answered;	  /* by a person */
 	unsigned subject; /* ours */
 };
 
@@ -42,18 +44,26 @@ struct kf_choice {
 	bool tree_default;
 };
 
+/* A likely answer: "config/generic-bigtreetech-skr-2.cfg" says it, or "your answer before". */
+struct kf_suggested {
+	char symbol[KF_SYMBOL_SIZE], value[16], from[KF_NAME_SIZE];
+};
+
 struct kf_question {
 	const char *what; /* "bootloader offset", "crystal" */
 	char why[256];	  /* what was told and does not fit this tree; "": nothing tells */
 	size_t count;	  /* 0: nothing to choose from; menuconfig shows it */
 	struct kf_choice choices[KF_CHOICES_MAX];
-	unsigned subject; /* ours */
+	size_t likely; /* the choice of Enter: the suggested one, else the tree's; count: none */
+	char likely_from[KF_NAME_SIZE]; /* who suggests it; "": it is the tree's default */
+	unsigned subject;		/* ours */
 };
 
 struct kf_proposal {
-	size_t proposed_count, question_count;
+	size_t proposed_count, question_count, suggested_count;
 	struct kf_proposed proposed[KF_PROPOSED_MAX];
 	struct kf_question questions[KF_QUESTIONS_MAX];
+	struct kf_suggested suggested[KF_SUGGESTED_MAX];
 	const struct kf_family *family; /* ours */
 	unsigned untold;		/* ours: subjects that nothing tells, a bit each */
 	unsigned asked;			/* ours: and those of which something does not stand */
@@ -62,8 +72,9 @@ struct kf_proposal {
 
 /*
  * Propose. The tree's src/<family>/Kconfig is read for the MCU's symbol and the labels, its
- * config/generic-*.cfg for a board with these pins. KF_CONFIG: no MCU is known, or none that the
- * tree has. questions are empty until kf_proposal_settle.
+ * config/generic-*.cfg for a board with these pins: what they say is only suggested. KF_CONFIG: no
+ * MCU is known, or none that the tree has (family is NULL). questions are empty until
+ * kf_proposal_settle.
  */
 _must_check_ int kf_proposal_make(const struct kf_tree *tree, const struct kf_told *told,
 				  struct kf_proposal *ret, struct kf_error *err);
@@ -72,24 +83,11 @@ _must_check_ int kf_proposal_make(const struct kf_tree *tree, const struct kf_to
 _must_check_ int kf_proposal_text(const struct kf_proposal *proposal, char **ret,
 				  struct kf_error *err);
 
-/*
- * Compare with what olddefconfig made of kf_proposal_text: what did not stand becomes a question,
- * and each question gets its choices. Call it again after an answer: others may show or go.
- */
-void kf_proposal_settle(struct kf_proposal *proposal, const struct kf_tree *tree,
-			const struct kf_told *told, const struct kf_kconfig *updated);
+/* Suggest an answer: it is asked all the same. Of several for one question the last counts. */
+void kf_proposal_suggest(struct kf_proposal *proposal, const char *symbol, const char *value,
+			 const char *from);
 
 /* Answer a question by one of its choices; settle again. False: there is no room. */
 bool kf_proposal_answer(struct kf_proposal *proposal, size_t question, size_t choice);
-
-/*
- * What was told, against what a tree makes of any configuration: MCU, clock, wire and its speed,
- * Katapult's start; both values of each, "; " between. False and "": they agree.
- */
-bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *updated, char *ret,
-		     size_t size);
-
-/* "STM32_FLASH_START_8000=y (Katapult)" ... as the rows that people see; a new reference. */
-json_t *kf_proposal_to_json(const struct kf_proposal *proposal);
 
 #endif

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "board/identity.h"
-#include "board/record.h"
 #include "build/aside.h"
 #include "build/family.h"
+#include "build/image-read.h"
 #include "build/olddefconfig.h"
 #include "build/prove.h"
 #include "build/toolchain.h"
@@ -22,7 +22,6 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
-#include "core/toolpath.h"
 #include "firmware/image.h"
 #include "firmware/same-firmware.h"
 #include "registry/saved-config.h"
@@ -33,7 +32,6 @@ enum {
 	TOOLCHAIN_MS = 20000,
 	JOBS_MAX = 32,
 	DEPTH_MAX = 8,	   /* questions that are answered one after the other */
-	START_BYTES = 64,  /* what is read to learn where Katapult starts the application */
 	PAGE_BYTES = 1024, /* no flash ends within one: the dictionary of other compilers may be
 			      longer */
 };
@@ -167,6 +165,13 @@ static size_t open_question(const struct kf_proposal *p)
 	return i;
 }
 
+static size_t nth_likely(const struct kf_question *q, size_t n)
+{
+	if (q->likely == q->count)
+		return n;
+	return n == 0 ? q->likely : n <= q->likely ? n - 1 : n;
+}
+
 /*
  * Complete the proposal and add it, with each choice of each question that then is open. One that
  * the revision does not take is left out.
@@ -188,14 +193,11 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 		add(run, &config, false, from);
 		return 0;
 	}
-	/* The tree's default first: it is the most likely. */
-	for (size_t n = 0; r == 0 && n < 2 * p->questions[asked].count; n++) {
-		size_t i = n % p->questions[asked].count;
-		const struct kf_choice *choice = &p->questions[asked].choices[i];
+	/* The likely one first. */
+	for (size_t n = 0; r == 0 && n < p->questions[asked].count; n++) {
 		_cleanup_(kf_freep) struct kf_proposal *answered = malloc(sizeof(*answered));
+		size_t i = nth_likely(&p->questions[asked], n);
 
-		if (choice->tree_default != (n < p->questions[asked].count))
-			continue;
 		if (run->count == KF_PROVE_MAX) {
 			run->left_out++;
 			continue;
@@ -203,7 +205,8 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 		if (!answered)
 			return kf_fail_sys(err, ENOMEM, "a proposal");
 		*answered = *p;
-		kf_text_format(label, sizeof(label), "%s, %s", from, choice->label);
+		kf_text_format(label, sizeof(label), "%s, %s", from,
+			       p->questions[asked].choices[i].label);
 		if (kf_proposal_answer(answered, asked, i))
 			r = add_choices(run, answered, label, depth + 1, err);
 	}
@@ -218,85 +221,18 @@ static bool asks_offset(const struct kf_proposal *p)
 	return false;
 }
 
-/* The record's "read" member of kf-flash's output, or its error. */
-static int take_record(int out, int status, json_t **ret, struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *records = NULL;
-	const json_t *error, *record;
-	const char *code, *message, *hint;
-	int r = kf_records_load(out, &records, err);
-
-	if (r < 0)
-		return r;
-	record = json_array_get(records, 0);
-	*ret = json_incref(json_object_get(record, "read"));
-	error = json_object_get(record, "error");
-	if (*ret && !json_is_object(error))
-		return 0;
-	code = json_string_value(json_object_get(error, "code"));
-	if (!code || kf_code_find(code) == KF_CODE_COUNT)
-		return kf_fail(err, KF_INTERNAL, "kf-flash --read ended with status %d",
-			       kf_process_status(status));
-	message = json_string_value(json_object_get(error, "message"));
-	hint = json_string_value(json_object_get(error, "hint"));
-	kf_fail(err, kf_code_find(code), "%s", message ? message : code);
-	kf_error_hint(err, "%s", hint ? hint : "");
-	return kf_code_errno(err->code);
-}
-
-/* Run kf-flash --read; config (may be NULL) says what is thought to run there. */
-static int run_flash(const struct run *run, const struct kf_kconfig *config, const char *path,
-		     size_t bytes, json_t **ret, struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *records = json_array();
-	_cleanup_(kf_closep) int in = -1, out = -1;
-	json_t *record = kf_record_new(run->prove->board);
-	char program[PATH_MAX], file[PATH_MAX + 8], count[48];
-	const char *const argv[] = { program, "--json", file, count, NULL };
-	struct kf_process process = { .argv = argv, .err = STDERR_FILENO, .foreground = true };
-	int status = 0, r;
-	pid_t pid;
-
-	if (config)
-		json_object_set_new(record, "config",
-				    json_pack("{s:s, s:I}", "mcu", config->mcu, "start",
-					      (json_int_t)config->start));
-	json_array_append_new(records, record);
-	r = kf_tool_find("kf-flash", program, err);
-	if (r == 0)
-		r = kf_records_save(records, &in, err);
-	if (r == 0)
-		r = kf_records_file(&out, err);
-	if (r < 0)
-		return r;
-	kf_text_format(file, sizeof(file), "--read=%s", path);
-	kf_text_format(count, sizeof(count), "--bytes=%zu", bytes);
-	process.in = in;
-	process.out = out;
-	r = kf_process_start(&process, &pid, err);
-	if (r < 0)
-		return r;
-	kf_process_wait_out(pid, &status);
-	*run->prove->ret_told = true;
-	r = kf_stopped() ? kf_fail_stopped(err) : take_record(out, status, ret, err);
-	if (r == 0)
-		*run->prove->ret_told = false;
-	return r;
-}
-
 /* Read so many bytes of what the board runs. */
 static int read_board(struct run *run, const struct kf_kconfig *config, size_t bytes,
 		      struct kf_error *err)
 {
-	_cleanup_(kf_json_decrefp) json_t *read = NULL;
 	char path[PATH_MAX], *data = NULL;
-	const char *mcu;
 	size_t len;
 	int r;
 
 	if (!kf_text_format(path, sizeof(path), "%s/read.bin", run->dir))
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", run->dir);
-	r = run_flash(run, config, path, bytes, &read, err);
+	r = kf_image_read(run->prove->board, config, path, bytes, &run->told, run->prove->ret_told,
+			  err);
 	if (r == 0)
 		r = kf_file_read(path, bytes, &data, &len, err);
 	unlink(path);
@@ -305,12 +241,7 @@ static int read_board(struct run *run, const struct kf_kconfig *config, size_t b
 	free(run->data);
 	run->data = (uint8_t *)data;
 	run->data_bytes = len;
-	run->start = (uint32_t)json_integer_value(json_object_get(read, "start"));
-	run->told.katapult = true;
-	run->told.katapult_start = run->start;
-	mcu = json_string_value(json_object_get(read, "mcu"));
-	if (mcu)
-		kf_text_clean(run->told.mcu, sizeof(run->told.mcu), mcu, strlen(mcu));
+	run->start = run->told.katapult_start;
 	return 0;
 }
 
@@ -333,7 +264,7 @@ static int add_proposed(struct run *run, struct kf_error *err)
 					 kf_now_ms() + run->prove->timeout_ms, &config, err);
 	if (r == 0 && !told.katapult && asks_offset(p)) {
 		step(run, "its Katapult is asked where the firmware starts");
-		r = read_board(run, NULL, START_BYTES, err);
+		r = read_board(run, NULL, KF_IMAGE_READ_START, err);
 		told = kf_told_of(run->prove->board, &run->told);
 		if (r == 0)
 			r = kf_proposal_make(&run->aside, &told, p, err);
@@ -516,7 +447,7 @@ static int try_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
 		if (c->image.len > longest)
 			longest = c->image.len;
 		if (r == 0 && c->image.data &&
-		    (run->data_bytes <= START_BYTES || c->image.len <= run->data_bytes))
+		    (run->data_bytes <= KF_IMAGE_READ_START || c->image.len <= run->data_bytes))
 			r = compare(run, c, c->image.len, ret, err);
 	}
 	for (size_t i = 0; r == 0 && i < run->count; i++)

@@ -86,28 +86,26 @@ static int copy_empty(const json_t *constants, char **ret, struct kf_error *err)
 	return *ret ? 0 : kf_fail(err, KF_INTERNAL, "no memory for a Kconfig");
 }
 
+/* Why it is not taken goes into refused, and *ret stays NULL. */
 static int copy_kconfig(const json_t *kconfig, const json_t *constants, char **ret,
-			struct kf_error *err)
+			char refused[KF_NAME_SIZE], struct kf_error *err)
 {
-	static const char what[] = "the Kconfig in the firmware";
 	struct kf_kconfig config = { 0 };
-	int r;
+	struct kf_error why = { 0 };
 
 	if (!kconfig || json_is_null(kconfig))
 		return 0;
-	if (!json_is_string(kconfig))
-		return kf_fail(err, KF_CONFIG, "%s is no text", what);
-	if (json_string_length(kconfig) == 0)
+	if (json_is_string(kconfig) && json_string_length(kconfig) == 0)
 		return copy_empty(constants, ret, err);
-	if (json_string_length(kconfig) > KCONFIG_MAX)
-		return kf_fail(err, KF_CONFIG, "%s is too large", what);
-	r = kf_kconfig_parse(what, json_string_value(kconfig), json_string_length(kconfig), &config,
-			     err);
-	if (r < 0) {
-		kf_error_hint(err, "do not build from it: choose its configuration yourself");
-		return r;
-	}
-	*ret = TAKE_PTR(config.text);
+	if (!json_is_string(kconfig))
+		kf_text_format(refused, KF_NAME_SIZE, "it is no text");
+	else if (json_string_length(kconfig) > KCONFIG_MAX)
+		kf_text_format(refused, KF_NAME_SIZE, "it is too large");
+	else if (kf_kconfig_parse("it", json_string_value(kconfig), json_string_length(kconfig),
+				  &config, &why) < 0)
+		kf_text_format(refused, KF_NAME_SIZE, "%s", why.message);
+	else
+		*ret = TAKE_PTR(config.text);
 	return 0;
 }
 
@@ -118,7 +116,7 @@ int kf_facts_from(const json_t *constants, const json_t *kconfig, const json_t *
 	int r;
 
 	facts.constants = copy_constants(constants);
-	r = copy_kconfig(kconfig, facts.constants, &facts.kconfig, err);
+	r = copy_kconfig(kconfig, facts.constants, &facts.kconfig, facts.refused, err);
 	if (r < 0) {
 		kf_facts_free(&facts);
 		return r;

@@ -11,15 +11,17 @@
 
 struct kf_facts {
 	/* What savedefconfig wrote, each line checked: "" is the tree's default, an ATmega2560.
-	 * NULL: it carries none. */
+	 * NULL: it carries none, or one that is refused. */
 	char *kconfig;
-	json_t *constants; /* object: names to clean strings and integers */
-	json_t *commands;  /* object: the names of all commands; NULL: not known */
+	char refused[KF_NAME_SIZE]; /* "it ...": why that is not taken; "": it is, or there is none
+				     */
+	json_t *constants;	    /* object: names to clean strings and integers */
+	json_t *commands;	    /* object: the names of all commands; NULL: not known */
 };
 
 /*
- * From a dictionary's JSON text. KF_PROTOCOL: not a dictionary's JSON; KF_CONFIG: its kconfig has a
- * line that Kconfig does not write, or is no text. On failure *ret is untouched.
+ * From a dictionary's JSON text. A Kconfig with a line that Kconfig does not write is refused, and
+ * the rest is taken. KF_PROTOCOL: not a dictionary's JSON; then *ret is untouched.
  */
 _must_check_ int kf_facts_parse(const char *json, size_t len, struct kf_facts *ret,
 				struct kf_error *err);

@@ -10,6 +10,7 @@
 #include "flash/board-link.h"
 #include "flash/native.h"
 #include "katapult/session.h"
+#include "registry/answers.h"
 
 struct show {
 	const struct kf_progress *progress;
@@ -28,11 +29,19 @@ static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 			struct kf_error *err)
 {
 	const char *key = plan->board.key;
+	struct kf_answers answers;
 	char choose[KF_NAME_SIZE];
 
+	kf_last_flash_refused(key, k->start);
 	kf_chip_entry(kf_chip_find(k->mcu), k->start, choose);
-	kf_error_hint(err, "choose %s in menuconfig%s%s", choose, key[0] ? ": kf config " : "",
-		      key);
+	if (key[0] && kf_answers_load(key, &answers))
+		kf_error_hint(err,
+			      "run the same command again: kf then takes the offset from "
+			      "Katapult (%s)",
+			      choose);
+	else
+		kf_error_hint(err, "choose %s in menuconfig%s%s", choose,
+			      key[0] ? ": kf config " : "", key);
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 

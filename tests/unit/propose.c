@@ -64,6 +64,37 @@ static int own(const struct kf_facts *facts, const struct kf_tree *tree, const c
 	return r < 0 ? fail() : 0;
 }
 
+static json_t *question_to_json(const struct kf_question *q)
+{
+	json_t *choices = json_array();
+
+	for (size_t i = 0; i < q->count; i++)
+		json_array_append_new(choices,
+				      json_pack("{s:s, s:s, s:s, s:b}", "symbol",
+						q->choices[i].symbol, "value", q->choices[i].value,
+						"label", q->choices[i].label, "tree_default",
+						q->choices[i].tree_default));
+	return json_pack("{s:s, s:s*, s:s*, s:s*, s:o}", "what", q->what, "why",
+			 q->why[0] ? q->why : NULL, "likely",
+			 q->likely < q->count ? q->choices[q->likely].symbol : NULL, "likely_from",
+			 q->likely_from[0] ? q->likely_from : NULL, "choices", choices);
+}
+
+static json_t *to_json(const struct kf_proposal *p)
+{
+	json_t *symbols = json_array(), *questions = json_array();
+
+	for (size_t i = 0; i < p->proposed_count; i++)
+		if (p->proposed[i].stands)
+			json_array_append_new(symbols, json_pack("{s:s, s:s, s:s}", "symbol",
+								 p->proposed[i].symbol, "value",
+								 p->proposed[i].value, "from",
+								 p->proposed[i].from));
+	for (size_t i = 0; i < p->question_count; i++)
+		json_array_append_new(questions, question_to_json(&p->questions[i]));
+	return json_pack("{s:o, s:o}", "symbols", symbols, "questions", questions);
+}
+
 /* Answer the first question that has an answer in truth. */
 static bool answer(struct kf_proposal *p, const struct kf_kconfig *truth, json_t *asked)
 {
@@ -103,7 +134,7 @@ static int guess(const struct kf_told *told, const struct kf_tree *tree, const c
 	kf_kconfig_free(&truth);
 	if (r < 0)
 		return fail();
-	out = kf_proposal_to_json(&p);
+	out = to_json(&p);
 	json_object_set(out, "answered", asked);
 	json_dumpf(out, stdout, JSON_COMPACT);
 	puts("");
@@ -117,7 +148,7 @@ static int print(const struct kf_told *told, const struct kf_tree *tree)
 
 	if (kf_proposal_make(tree, told, &p, &err) < 0)
 		return fail();
-	out = kf_proposal_to_json(&p);
+	out = to_json(&p);
 	json_dumpf(out, stdout, JSON_COMPACT);
 	puts("");
 	return 0;

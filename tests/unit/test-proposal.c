@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "build/proposal.h"
+#include "build/proposal-check.h"
 #include "core/file.h"
 #include "unit/test.h"
 
@@ -124,7 +124,8 @@ TEST(constants_are_proposed_and_the_rest_is_asked)
 	CHECK(p.questions[0].choices[0].tree_default && !p.questions[0].choices[1].tree_default);
 	/* The pins of a crystal are reserved: it is not the internal clock. */
 	CHECK_STR(p.questions[1].what, "crystal");
-	CHECK(p.questions[1].count == 2);
+	CHECK(p.questions[1].count == 2 && p.questions[1].likely == 0);
+	CHECK_STR(p.questions[1].likely_from, "");
 	CHECK(kf_proposal_answer(&p, 1, 0));
 	proposed("STM32_CLOCK_REF_8M", "y", "your answer");
 	settle(&told, f446);
@@ -138,8 +139,18 @@ TEST(katapult_and_the_printers_pins_answer)
 	struct kf_told told = { .facts = &f, .pins = &pins };
 
 	CHECK(kf_proposal_make(&tree, &told, &p, NULL) == 0);
-	proposed("STM32_FLASH_START_8000", "y", "config/generic-one.cfg");
-	proposed("STM32_CLOCK_REF_12M", "y", "config/generic-one.cfg");
+	/* A board with these pins: suggested, and asked all the same. */
+	CHECK(!find("STM32_CLOCK_REF_12M"));
+	settle(&told, f446);
+	CHECK(p.question_count == 2 && p.questions[1].likely == 1);
+	CHECK_STR(p.questions[1].choices[1].symbol, "STM32_CLOCK_REF_12M");
+	CHECK_STR(p.questions[1].likely_from, "config/generic-one.cfg");
+	CHECK(p.questions[0].likely == 0);
+	/* What was answered before counts more. */
+	kf_proposal_suggest(&p, "STM32_CLOCK_REF_8M", "y", "your answer before");
+	settle(&told, f446);
+	CHECK(p.questions[1].likely == 0);
+	CHECK_STR(p.questions[1].likely_from, "your answer before");
 	told.katapult = true;
 	told.katapult_start = 0x08000000 + 0x10000;
 	CHECK(kf_proposal_make(&tree, &told, &p, NULL) == 0);

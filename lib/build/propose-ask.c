@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "build/family.h"
+#include "build/image-read.h"
+#include "build/olddefconfig.h"
+#include "build/propose-ask.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/terminal.h"
+#include "core/text.h"
+
+enum { NAMES_MAX = 2, KATAPULT = 2 };
+
+struct asking {
+	const struct kf_propose_ask *ask;
+	char dir[PATH_MAX]; /* the board's folder in the cache, locked */
+	struct kf_proposal *p;
+	struct kf_answers given; /* now */
+	unsigned answered;	 /* subjects, a bit each */
+};
+
+static void step(const struct asking *a, const char *text)
+{
+	if (a->ask->step)
+		a->ask->step(a->ask->from->key, text);
+}
+
+/*
+ * What menuconfig begins with. The features that a firmware was built without would bury what
+ * matters: they are counted.
+ */
+static void show(const struct asking *a)
+{
+	const struct kf_proposal *p = a->p;
+	char text[512], off[128] = "";
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->proposed_count; i++) {
+		const struct kf_proposed *row = &p->proposed[i];
+
+		if (!row->stands)
+			continue;
+		if (strcmp(row->value, "n") == 0) {
+			if (count++ < NAMES_MAX)
+				kf_text_add(off, sizeof(off), ", ", row->symbol);
+			continue;
+		}
+		kf_text_format(text, sizeof(text), "%s=%s, from: %s", row->symbol, row->value,
+			       row->from);
+		step(a, text);
+	}
+	if (count > NAMES_MAX)
+		kf_text_format(text, sizeof(text), "off, from: its commands: %s and %zu more", off,
+			       count - NAMES_MAX);
+	else
+		kf_text_format(text, sizeof(text), "off, from: its commands: %s", off);
+	if (count > 0)
+		step(a, text);
+	step(a, "all else, from: the tree's default");
+}
+
+static int settle(struct asking *a, struct kf_error *err)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
+	const struct kf_from_board *from = a->ask->from;
+	const struct kf_told known = kf_told_of(a->ask->board, a->ask->told);
+
+	return kf_proposal_complete(a->p, from->tree, &known, a->dir, from->wait_ms,
+				    kf_now_ms() + from->timeout_ms, &config, err);
+}
+
+static int make(struct asking *a, struct kf_error *err)
+{
+	const struct kf_told known = kf_told_of(a->ask->board, a->ask->told);
+	const struct kf_answers *before = a->ask->before;
+	int r = kf_proposal_make(a->ask->from->tree, &known, a->p, err);
+
+	if (r < 0) {
+		kf_error_hint(err, "if it is another MCU: kf set %s mcu=MCU, such as stm32h723",
+			      a->ask->from->key);
+		return r;
+	}
+	a->answered = 0;
+	for (size_t i = 0; before && i < before->count; i++)
+		kf_proposal_suggest(a->p, before->list[i].symbol, before->list[i].value,
+				    "your answer before");
+	r = settle(a, err);
+	if (r == 0)
+		show(a);
+	return r;
+}
+
+/* Nobody can be asked. */
+static int unanswered(const struct asking *a, struct kf_error *err)
+{
+	const char *key = a->ask->from->key;
+	char what[256] = "";
+
+	for (size_t i = 0; i < a->p->question_count; i++)
+		kf_text_add(what, sizeof(what), ", ", a->p->questions[i].what);
+	kf_fail(err, KF_NO_CONFIG,
+		"no configuration is saved for this board, and nothing tells its %s", what);
+	kf_error_hint(err,
+		      "kf config %s on a terminal asks; a .config that you have: kf config %s "
+		      "--from=FILE",
+		      key, key);
+	return kf_code_errno(KF_NO_CONFIG);
+}
+
+/* Can its Katapult be asked where it starts the application? It may have one. */
+static bool may_ask_katapult(const struct asking *a, const struct kf_question *q)
+{
+	const struct kf_board *board = a->ask->board;
+
+	return q->subject == KF_SUBJECT_OFFSET && !a->ask->told->katapult && board->connected &&
+	       board->mode == KF_MODE_KLIPPER && board->tty[0];
+}
+
+static int ask_katapult(struct asking *a, struct kf_error *err)
+{
+	struct kf_error why = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	if (!kf_text_format(path, sizeof(path), "%s/read.bin", a->dir))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", a->dir);
+	r = kf_image_read(a->ask->board, NULL, path, KF_IMAGE_READ_START, a->ask->told,
+			  a->ask->ret_told, &why);
+	unlink(path);
+	if (r == -EINTR) {
+		*err = why;
+		return r;
+	}
+	/* kf-flash has said why, or this does; the question stays. */
+	if (r < 0 && !*a->ask->ret_told)
+		dprintf(a->ask->from->tty, "  %s\n", why.message);
+	*a->ask->ret_told = false;
+	return r < 0 ? 0 : make(a, err);
+}
+
+/* Why it is asked: what was told does not fit, or something is likely, or nothing tells it. */
+static void show_question(const struct asking *a, const struct kf_question *q)
+{
+	const char *by_pins =
+		strncmp(q->likely_from, "config/", 7) == 0 ? ", which its pins say" : "";
+	const char *key = a->ask->from->key;
+	int tty = a->ask->from->tty;
+
+	if (q->why[0] || !q->likely_from[0])
+		dprintf(tty, "%s: choose the %s: %s\n", key, q->what,
+			q->why[0] ? q->why : "nothing tells it");
+	else
+		dprintf(tty, "%s: choose the %s: likely %s%s\n", key, q->what,
+			q->choices[q->likely].label, by_pins);
+}
+
+static void show_choices(const struct asking *a, const struct kf_question *q)
+{
+	int tty = a->ask->from->tty;
+
+	show_question(a, q);
+	for (size_t i = 0; i < q->count; i++) {
+		dprintf(tty, "  %2zu) %s", i + 1, q->choices[i].label);
+		if (q->choices[i].tree_default)
+			dprintf(tty, "   (the tree's default)");
+		if (q->likely_from[0] && i == q->likely)
+			dprintf(tty, "   (%s)", q->likely_from);
+		dprintf(tty, "\n");
+	}
+	if (may_ask_katapult(a, q))
+		dprintf(tty, "   k) ask its Katapult: Klipper is stopped for some seconds\n");
+}
+
+static int left(const struct asking *a, const struct kf_question *q, struct kf_error *err)
+{
+	kf_fail(err, KF_NOT_SAVED, "the %s was not chosen, so nothing is done", q->what);
+	kf_error_hint(err, "to be asked again: kf config %s", a->ask->from->key);
+	return kf_code_errno(KF_NOT_SAVED);
+}
+
+/* 1: *ret is the choice; KATAPULT; 0: menuconfig. */
+static int read_choice(const struct asking *a, const struct kf_question *q, size_t *ret,
+		       struct kf_error *err)
+{
+	char answer[64], *end;
+	unsigned long n;
+	int r;
+
+	show_choices(a, q);
+	for (;;) {
+		r = kf_terminal_ask(a->ask->from->tty, answer, sizeof(answer), err,
+				    "Which? [number%s%s, m: menuconfig, q: leave] ",
+				    q->likely < q->count ? ", Enter: " : "",
+				    q->likely < q->count ? q->choices[q->likely].label : "");
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return left(a, q, err);
+		if (strcasecmp(answer, "m") == 0)
+			return 0;
+		if (strcasecmp(answer, "k") == 0 && may_ask_katapult(a, q))
+			return KATAPULT;
+		n = strtoul(answer, &end, 10);
+		*ret = !answer[0] ? q->likely : *end || n < 1 ? q->count : n - 1;
+		if (*ret < q->count)
+			return 1;
+		dprintf(a->ask->from->tty, "  a number from 1 to %zu\n", q->count);
+	}
+}
+
+/* Was it answered, now or (where it is not to be asked again) before? Else q->count. */
+static size_t find_answer(const struct asking *a, const struct kf_question *q)
+{
+	const struct kf_answers *lists[] = { &a->given, a->ask->again ? NULL : a->ask->before };
+
+	for (size_t l = 0; l < KF_ARRAY_SIZE(lists); l++)
+		for (size_t k = 0; lists[l] && k < lists[l]->count; k++)
+			for (size_t i = 0; i < q->count; i++)
+				if (strcmp(q->choices[i].symbol, lists[l]->list[k].symbol) == 0 &&
+				    strcmp(q->choices[i].value, lists[l]->list[k].value) == 0)
+					return i;
+	return q->count;
+}
+
+/* As read_choice. A question that comes back after its answer is menuconfig's. */
+static int choose(struct asking *a, const struct kf_question *q, size_t *ret, struct kf_error *err)
+{
+	bool again = a->answered & 1u << q->subject;
+	int r;
+
+	*ret = again ? q->count : find_answer(a, q);
+	if (*ret < q->count)
+		return 1;
+	if (a->ask->from->tty < 0)
+		return unanswered(a, err);
+	if (q->count == 0 || again)
+		return 0;
+	r = read_choice(a, q, ret, err);
+	if (r == 1)
+		kf_answers_add(&a->given, q->choices[*ret].symbol, q->choices[*ret].value);
+	return r;
+}
+
+/* 1: all questions are answered. 0: menuconfig. */
+static int ask_all(struct asking *a, struct kf_error *err)
+{
+	size_t choice = 0;
+	int r = 1;
+
+	while (r > 0 && a->p->question_count > 0) {
+		const struct kf_question *q = &a->p->questions[0];
+
+		r = choose(a, q, &choice, err);
+		if (r == KATAPULT) {
+			r = ask_katapult(a, err);
+			r = r < 0 ? r : 1;
+		} else if (r > 0) {
+			a->answered |= 1u << q->subject;
+			if (!kf_proposal_answer(a->p, 0, choice))
+				return 0;
+			r = settle(a, err);
+			r = r < 0 ? r : 1;
+		}
+	}
+	return r;
+}
+
+static void collect(const struct kf_proposal *p, struct kf_answers *ret)
+{
+	*ret = (struct kf_answers){ 0 };
+	for (size_t i = 0; i < p->proposed_count; i++)
+		if (p->proposed[i].answered && strlen(p->proposed[i].value) < 16)
+			kf_answers_add(ret, p->proposed[i].symbol, p->proposed[i].value);
+}
+
+static int write_text(const struct asking *a, char ret_path[PATH_MAX], struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	int r = kf_proposal_text(a->p, &text, err);
+
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/proposal/own.config",
+			    a->ask->from->key);
+	return r < 0 ? r : kf_file_write(ret_path, text, strlen(text), err);
+}
+
+int kf_propose_ask(const struct kf_propose_ask *ask, char ret_path[PATH_MAX],
+		   struct kf_answers *ret, struct kf_error *err)
+{
+	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
+	struct asking a = { .ask = ask, .p = p };
+	_cleanup_(kf_closep) int lock = -1;
+	int r, w;
+
+	if (!p)
+		return kf_fail_sys(err, ENOMEM, "a proposal");
+	r = kf_from_board_place(ask->from, "proposal", a.dir, &lock, err);
+	if (r == 0)
+		r = make(&a, err);
+	if (r == 0)
+		r = ask_all(&a, err);
+	if (r < 0)
+		return r;
+	collect(p, ret);
+	w = write_text(&a, ret_path, err);
+	return w < 0 ? w : r;
+}
