@@ -289,15 +289,16 @@ int kf_api_get(unsigned port, const char *target, int64_t deadline_ms, json_t **
 	_cleanup_(link_free) struct link link = { .fd = -1, .deadline_ms = deadline_ms };
 	_cleanup_(kf_json_decrefp) json_t *message = NULL;
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	char text[512];
+	_cleanup_(kf_freep) char *text = NULL;
 	ssize_t n = 1;
 	int r;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (!kf_text_format(text, sizeof(text),
-			    "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
-			    target))
-		return unknown(err, -ENAMETOOLONG);
+	if (asprintf(&text, "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+		     target) < 0) {
+		text = NULL;
+		return unknown(err, -ENOMEM);
+	}
 	r = connect_to(&link, (struct sockaddr *)&address, sizeof(address));
 	if (r == 0)
 		r = send_all(&link, text, strlen(text));

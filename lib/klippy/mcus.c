@@ -243,19 +243,24 @@ int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *r
 	return 0;
 }
 
-/* configfile, and every mcu object in the list; a name that is not clean is a stranger's. */
+/*
+ * configfile, the print's objects, and every mcu object in the list; a name that is not clean is a
+ * stranger's.
+ */
 static json_t *make_query(const json_t *names)
 {
-	json_t *query = json_pack("{s:[s]}", "configfile", "settings"), *name;
+	json_t *query = kf_print_state_objects(), *name;
+	size_t most = json_object_size(query) + 1 + KF_MCUS_MAX;
 	char clean[KF_NAME_SIZE];
 	size_t i;
 
+	json_object_set_new(query, "configfile", json_pack("[s]", "settings"));
 	json_array_foreach(names, i, name)
 	{
 		if (json_is_string(name) && is_mcu(json_string_value(name)) &&
 		    kf_text_clean(clean, sizeof(clean), json_string_value(name),
 				  json_string_length(name)) &&
-		    json_object_size(query) <= KF_MCUS_MAX)
+		    json_object_size(query) < most)
 			json_object_set_new(query, clean,
 					    json_pack("[s, s, s, s]", "mcu_version", "app",
 						      "mcu_constants", "mcu_kconfig"));
@@ -297,6 +302,8 @@ static int ask_all(struct kf_source *source, const json_t *info, void *arg, stru
 		return r;
 	*ret = (struct kf_klippy_facts){ 0 };
 	read_info(info, ret);
+	if (!kf_print_state_read_info(info, &ret->print))
+		kf_print_state_read(status, &ret->print);
 	r = kf_mcus_read(json_object_get(json_object_get(status, "configfile"), "settings"), status,
 			 &ret->mcus);
 	if (r == -E2BIG)

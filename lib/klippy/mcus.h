@@ -9,6 +9,7 @@
 
 #include "board/board.h"
 #include "klippy/klippy.h"
+#include "klippy/print-state.h"
 
 #define KF_MCUS_MAX    64
 #define KF_KCONFIG_MAX (1 << 18) /* bytes of a board's own Kconfig */
@@ -61,11 +62,14 @@ struct kf_klippy_facts {
 	char python[PATH_MAX];	      /* python_path */
 	char config[PATH_MAX];	      /* config_file, as it was started with: may be relative */
 	struct kf_mcus mcus;	      /* empty: its configuration has an error */
+	struct kf_print_state print;  /* KF_PRINT_UNCLEAR: its answer does not tell */
 };
 
 /*
  * Ask klippy over its own socket, in one connection, else the Moonraker that speaks for that
- * process. KF_PRINTER_UNKNOWN with the reasons of all that were asked; KF_INTERRUPTED. The caller
+ * process. Its objects are asked for once: where another client has subscribed, or has just asked,
+ * Klippy answers each query up to 250 ms later (klippy/webhooks.py, QueryStatusHelper), and
+ * everything else at once. Several threads may ask, each another Klippy. KF_PRINTER_UNKNOWN with the reasons of all that were asked; KF_INTERRUPTED. The caller
  * frees ret->mcus.
  */
 _must_check_ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_ms,

@@ -112,6 +112,39 @@ void kf_print_state_read(const json_t *status, struct kf_print_state *ret)
 		ret->percent = (int)(done * 100);
 }
 
+json_t *kf_print_state_objects(void)
+{
+	return json_pack("{s:n, s:n, s:n, s:n, s:n}", "print_stats", "virtual_sdcard",
+			 "pause_resume", "idle_timeout", "webhooks");
+}
+
+const char *kf_print_name(enum kf_print print)
+{
+	static const char *const names[] = {
+		[KF_PRINT_FILE] = "printing",
+		[KF_PRINT_FILE_PAUSED] = "paused",
+		[KF_PRINT_STREAM] = "running G-code",
+		[KF_PRINT_STREAM_PAUSED] = "paused",
+	};
+
+	return print < KF_ARRAY_SIZE(names) ? names[print] : NULL;
+}
+
+bool kf_print_state_text(const struct kf_print_state *print, char *ret, size_t size)
+{
+	bool file = print->state == KF_PRINT_FILE || print->state == KF_PRINT_FILE_PAUSED;
+	const char *name = kf_print_name(print->state);
+	char progress[32] = "";
+
+	if (!name)
+		return false;
+	if (file && print->percent >= 0)
+		kf_text_format(progress, sizeof(progress), ", %d %% done", print->percent);
+	kf_text_format(ret, size, "%s%s%s%s", name, file && print->file[0] ? " " : "",
+		       file ? print->file : "", progress);
+	return true;
+}
+
 static int ask_print(struct kf_source *source, const json_t *info, void *arg, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *objects = NULL;
@@ -120,8 +153,7 @@ static int ask_print(struct kf_source *source, const json_t *info, void *arg, st
 	int r;
 
 	if (!kf_print_state_read_info(info, ret)) {
-		objects = json_pack("{s:n, s:n, s:n, s:n, s:n}", "print_stats", "virtual_sdcard",
-				    "pause_resume", "idle_timeout", "webhooks");
+		objects = kf_print_state_objects();
 		r = kf_source_query(source, objects, &status, err);
 		if (r < 0)
 			return r;

@@ -40,6 +40,17 @@ bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret);
  */
 void kf_print_state_read(const json_t *status, struct kf_print_state *ret);
 
+/* The objects that kf_print_state_read wants, for a query of one's own: a new reference. */
+json_t *kf_print_state_objects(void);
+
+/*
+ * "printing", "paused" or "running G-code", as in a record; NULL: nothing runs, as far as is known.
+ */
+const char *kf_print_name(enum kf_print print);
+
+/* "printing cube.gcode, 45 % done"; false: as NULL above. */
+bool kf_print_state_text(const struct kf_print_state *print, char *ret, size_t size);
+
 /*
  * 0 and a state that is not KF_PRINT_UNCLEAR; KF_PRINTER_UNKNOWN with the reasons of all that
  * were asked; KF_INTERRUPTED. Each source has a few seconds, all have until deadline_ms.

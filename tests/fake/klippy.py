@@ -12,7 +12,8 @@ the line of tests/fixtures/klippy-api.jsonl or printers.jsonl, $EDIT (jq's paths
 objects say, $TREE and $VERSION are its source folder and its version. Other $MODEs: "silent" never answers, "garbage", "truncated", "endless", "events" (sends
 others' messages first), "deny" (an error), "late" (takes its time), "refuse" (leaves its socket file behind, as a stopped
 Klippy does). $THEN is the state after its first answer to a
-query. $PID is the process_id that is told. Writes "ready PORT" to standard output.
+query. $PRINT names the line of klippy-api.jsonl whose print it tells beside $MCUS. $TICK: as if another
+client had subscribed, a query is answered on the next tick of 250 ms. $PID is the process_id that is told. Writes "ready PORT" to standard output.
 """
 import ctypes
 import fcntl
@@ -87,6 +88,9 @@ def mcus(number, asked):
     if asked is None:
         return {"id": number, "result": {"objects": ["webhooks", "configfile", *known]}}
     status = {name: known[name]["object"] for name in asked if name in known}
+    if "PRINT" in ENV:
+        told = edit(load(ENV["PRINT"])["klippy.sock objects/query"]["rx"], asked)["result"]["status"]
+        status = dict(told, **status)
     if "configfile" in asked:
         settings = {name.lower(): mcu["config"] for name, mcu in known.items()}
         status["configfile"] = {"settings": dict(settings, printer={"kinematics": "none"})}
@@ -106,9 +110,11 @@ def talk(conn, prefix):
     asked = request.get("params", {}).get("objects", {})
     if re.search("objects.list$", request["method"]) and MODE == "":
         asked = None
+    if "TICK" in ENV and request["method"].endswith("query"):
+        time.sleep(0.25 - time.monotonic() % 0.25)
     if "MCUS" not in ENV and prefix + "objects/list" in RECORDED:
         pass
-    elif asked is None or any(name.split()[0] in ("configfile", "mcu") for name in asked):
+    elif asked is None or (asked and "PRINT" in ENV) or any(name.split()[0] in ("configfile", "mcu") for name in asked):
         conn.sendall(json.dumps(mcus(request["id"], asked)).encode() + b"\x03")
         return True
     answer = edit(dict(RECORDED[prefix + request["method"]]["rx"], id=request["id"]), asked or {})
