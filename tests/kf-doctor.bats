@@ -361,7 +361,7 @@ beside() {
 	mkfifo "$config/devices.json"
 	chmod 0555 "$config"
 	look
-	[[ $(found space config) == "wrong: $config cannot be written: Permission denied | ls -l shows whose it is: "* ]]
+	[[ $(found space config) == "wrong: $config cannot be written: Permission denied | ls -l shows the owner of that file or folder: "* ]]
 	[[ $(found registry) == "wrong: $config/devices.json: not a regular file | name another file"* ]]
 }
 

@@ -115,8 +115,8 @@ static const struct system_error {
 	const char *hint;
 } system_errors[] = {
 	{ EACCES, KF_PERMISSION,
-	  "ls -l shows whose it is: sudo chown $USER or chmod u+rw it and its folder; for a port, "
-	  "join the group dialout" },
+	  "ls -l shows the owner of that file or folder: sudo chown $USER makes it yours, chmod u+rw "
+	  "lets you read and write; for a port, join the group dialout" },
 	{ EPERM, KF_PERMISSION, "" },
 	{ EBUSY, KF_BUSY, "" },
 	{ EAGAIN, KF_BUSY, "" },
