@@ -378,7 +378,7 @@ field() {
 	[ "$(needs kf-config)" = "jansson md udev z" ]
 	[ "$(needs kf-build)" = "jansson md udev z" ]
 	[ "$(needs kf-service)" = "jansson systemd" ]
-	[ "$(needs kf)" = "jansson udev" ] # printers name boards, and their keys can be shortened
+	[ "$(needs kf)" = "jansson" ]
 }
 
 @test "an incomplete board in its ROM bootloader, or with another device on its port: the hint is a command" {

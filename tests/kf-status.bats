@@ -91,11 +91,45 @@ status() {
 	[ "$(jq -c '[.board.key, .status.state, .status.reason]' <<<"$output")" = '["mcu","in its bootloader","katapult"]' ]
 }
 
-@test "a Klippy that is silent is waited for at most two seconds" {
+@test "a printer that prints is shown as printing, and is not to be restarted" {
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$old" PRINT=printing EDIT=virtual_sdcard.progress=0.45 \
+		MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
+	status --table mcu
+	[[ ${lines[0]} == "voron: printing "*".gcode, 45 % done, $old" ]]
+	[[ $output == *"; restart it when the print is over"* ]]
+	[[ $output == *"kf update builds and flashes what is behind, but not while it prints" ]]
+	status --json mcu
+	valid_records <<<"$output"
+	[ "$(jq -c '.status | [.host_state, .host_print.state, .host_print.percent]' <<<"$output")" = '["ready","printing",45]' ]
+	[[ $(jq -r .status.host_print.file <<<"$output") == *.gcode ]]
+	end_klippies
+	running voron "mcus ready" PRINT=paused MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
+	status --table mcu
+	[[ ${lines[0]} == "voron: paused "*.gcode* ]]
+	end_klippies
+	running voron "mcus ready" PRINT=printing EDIT=print_stats.state=standby,virtual_sdcard.is_active=false \
+		MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
+	status --table mcu
+	[[ ${lines[0]} == "voron: running G-code, "* ]]
+	end_klippies
+	running voron "mcus ready" PRINT="ready, idle" MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
+	status --table mcu
+	[[ ${lines[0]} == "voron: ready, "* ]]
+}
+
+@test "Klippies that are silent are waited for at most two seconds, all together" {
+	running ender "mcus ready" MODE=silent
+	running third "mcus ready" MODE=silent
 	running voron "mcus ready" MODE=silent
+	running works "mcus ready" MCUS="$(mcus mcu "$RP2040_BY_ID" "$old")"
 	local t0=${EPOCHREALTIME/./}
 	status --json
+	# One after the other, they would have had 6 seconds.
 	[ $((${EPOCHREALTIME/./} - t0)) -lt 5000000 ]
+	[ "$(jq -c '[.status.state, .status.host_state]' <<<"$output")" = $'["not asked",null]\n["not asked","ready"]' ]
+	end_klippies
+	running voron "mcus ready" MODE=silent
+	status --json
 	[ "$(jq -r .status.state <<<"$output")" = $'not asked\nnot asked' ]
 	[[ $stderr == "kf-status: voron: Klippy (process $klippy) cannot be asked: "*"$PWD/voron_data/config/printer.cfg: "* ]]
 }
@@ -115,8 +149,36 @@ status() {
 @test "a printer.cfg that cannot be read is told, with file and reason" {
 	stopped klipper "$PWD/tree" '[include gone.cfg]'
 	status --table
-	[ "$stderr" = "kf-status: klipper: its boards are not known: $PWD/klipper_data/config/gone.cfg: No such file or directory" ]
+	[ "$stderr" = "kf-status: klipper: its boards are not known: $PWD/klipper_data/config/gone.cfg: No such file or directory
+  correct it in $PWD/klipper_data/config/printer.cfg" ]
 	[[ $output == *"of no printer here"* ]]
+}
+
+@test "a printer's problem is in the records of boards that may be its own, and told for those" {
+	stopped klipper-ender "$PWD/tree" '[include gone.cfg]'
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" MCUS="$(mcus mcu "$H723_BY_ID" "$new")"
+	status --json
+	valid_records <<<"$output"
+	[ "$(jq -c '[.board.printer.mcu, [.status.problems[]?.printer]]' <<<"$output")" = $'["mcu",[]]\n[null,["ender"]]' ]
+	[[ $(jq -r '.status.problems[0]? | .message, .hint' <<<"$output") == \
+		*"its boards are not known: $PWD/klipper-ender_data/config/gone.cfg: No such file"*"correct it in $PWD/"*/printer.cfg ]]
+	[[ $stderr == "kf-status: ender: "* ]]
+	# The board that was named is another printer's.
+	status --json mcu
+	[ "$stderr" = "" ]
+	# One that is not found may be that printer's.
+	run -78 --separate-stderr mocked kf-sim -b "$H723" -- kf-status head
+	[[ $stderr == "kf-status: ender: "*'no board "head"'* ]]
+	# A Klippy that does not answer is a problem of the boards in its file.
+	end_klippies
+	printf '[mcu]\nserial: %s\n' "$H723_BY_ID" >voron_data/config/printer.cfg
+	running voron "mcus ready" MODE=garbage
+	status --json voron-mcu
+	[[ $(jq -r '.status.problems[0] | .printer, .message, .hint' <<<"$output") == \
+		"voron
+Klippy (process $klippy) cannot be asked: "*"
+its klippy.log tells more"* ]]
+	[[ $stderr == "kf-status: voron: Klippy "* ]]
 }
 
 @test "a new commit, a new tag and a change in the tree show at once" {

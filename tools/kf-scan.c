@@ -18,7 +18,7 @@
 #include "core/value.h"
 #include "printer/boards.h"
 #include "printer/described.h"
-#include "registry/registry.h"
+#include "registry/prefix.h"
 #include "usb/inventory.h"
 #include "usb/occupant.h"
 
@@ -256,11 +256,11 @@ static int write_ports(struct kf_error *err)
 /* A printer that names no board would be missed in silence. */
 static void tell_problems(const struct kf_printers *printers)
 {
-	char text[1024];
+	struct kf_error problem;
 
 	for (size_t i = 0; i < printers->count; i++)
-		if (kf_printer_problem(&printers->list[i], text, sizeof(text)))
-			kf_log_warn(printers->list[i].name, "%s", text);
+		if (kf_printer_problem(&printers->list[i], &problem))
+			kf_log_problem(printers->list[i].name, &problem);
 }
 
 /* What is plugged in, and what the printers call it. */
@@ -275,11 +275,23 @@ static int look(struct scan *scan, struct kf_error *err)
 	return r < 0 ? r : kf_printers_describe(&scan->printers, &scan->now, &scan->registry, err);
 }
 
+/* A key that was not typed to its end becomes the whole one. */
+static int find_key(struct scan *scan, struct kf_error *err)
+{
+	const char *typed = scan->inventory.key;
+	struct kf_device device;
+	bool cut;
+	int r = kf_prefix_find(&scan->registry, typed, &scan->inventory.key, &cut, err);
+
+	if (r == 0 && cut)
+		kf_log_phase("Discovery", NULL, "\"%s\" is %s", typed, scan->inventory.key);
+	return r < 0 ? r : kf_registry_device(&scan->registry, scan->inventory.key, &device, err);
+}
+
 static int run(struct scan *scan, struct kf_error *err)
 {
 	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
 	const char *key = scan->inventory.key;
-	struct kf_device device;
 	int r;
 
 	if (opt.ports)
@@ -290,7 +302,7 @@ static int run(struct scan *scan, struct kf_error *err)
 	if (r == 0)
 		r = look(scan, err);
 	if (r == 0 && key)
-		r = kf_registry_device(&scan->registry, key, &device, err);
+		r = find_key(scan, err);
 	if (r == 0 && (scan->wait_ms >= 0 || opt.follow)) {
 		kf_stop_install();
 		r = kf_monitor_new(&monitor, err);

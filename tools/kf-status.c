@@ -142,14 +142,27 @@ static int ask_boards(struct look *look, struct kf_error *err)
 	return r < 0 ? kf_fail_stopped(err) : 0;
 }
 
-/* A printer that names no board has no line: nor would its boards be missed. */
-static void tell_problems(const struct kf_printers *printers)
+/* Is it of interest to a board that is wanted: its own printer, or one that may be? */
+static bool concerns(const struct look *look, const struct kf_printer *printer)
 {
-	char text[1024];
+	for (size_t i = 0; i < look->inventory.boards.count; i++) {
+		const struct kf_board *board = &look->inventory.boards.list[i];
 
-	for (size_t i = 0; i < printers->count; i++)
-		if (kf_printer_problem(&printers->list[i], text, sizeof(text)))
-			kf_log_warn(printers->list[i].name, "%s", text);
+		if (is_wanted(look, board) && kf_status_concerns(board, printer))
+			return true;
+	}
+	return !look->names[0];
+}
+
+/* A printer that names no board has no line: nor would its boards be missed. */
+static void tell_problems(const struct look *look, bool all)
+{
+	struct kf_error problem;
+
+	for (size_t i = 0; i < look->printers.count; i++)
+		if ((all || concerns(look, &look->printers.list[i])) &&
+		    kf_printer_problem(&look->printers.list[i], &problem))
+			kf_log_problem(look->printers.list[i].name, &problem);
 }
 
 static int find(struct look *look, struct kf_error *err)
@@ -164,8 +177,6 @@ static int find(struct look *look, struct kf_error *err)
 	if (r == 0)
 		r = kf_printers_find(&look->printers, err);
 	if (r == 0)
-		tell_problems(&look->printers);
-	if (r == 0)
 		r = kf_printers_describe(&look->printers, &now, &look->registry, err);
 	if (r == 0)
 		r = kf_inventory_fill(&look->inventory, &now, err);
@@ -173,6 +184,8 @@ static int find(struct look *look, struct kf_error *err)
 		r = kf_printers_join(&look->printers, &look->inventory, err);
 	if (r == 0)
 		r = check_names(look, err);
+	/* A board that was not found may be of a printer that cannot tell. */
+	tell_problems(look, r < 0);
 	if (r == 0 && look->ask)
 		r = ask_boards(look, err);
 	if (r < 0)
@@ -195,7 +208,7 @@ static int write_records(const struct look *look, struct kf_error *err)
 		if (!is_wanted(look, board))
 			continue;
 		record = kf_record_new(board);
-		json_object_set_new(record, "status", kf_status_to_json(board, &look->status[i]));
+		json_object_set_new(record, "status", kf_status_to_json(board, &look->printers, &look->status[i]));
 		if (look->inventory.errors[i].code != KF_OK)
 			kf_record_set_error(record, kf_log_tool(), &look->inventory.errors[i]);
 		r = kf_record_write(stdout, record, err);
@@ -255,25 +268,36 @@ static void print_board(const struct kf_screen *screen, const struct kf_board *b
 static void print_printer(const struct kf_screen *screen, const struct kf_printer *printer,
 			  const struct kf_status *status)
 {
-	char text[1024], how[300];
+	bool prints = kf_print_name(printer->print.state);
+	char text[1024], how[300], now[512];
 
-	kf_text_format(text, sizeof(text), "%s%s%s%s: %s%s%s%s%s", printer->name,
+	kf_printer_state_text(printer, now, sizeof(now));
+	kf_text_format(text, sizeof(text), "%s%s%s%s: %s%s%s", printer->name,
 		       printer->unit[0] ? " (" : "", printer->unit, printer->unit[0] ? ")" : "",
-		       printer->state, printer->message[0] ? ": " : "", printer->message,
-		       printer->version[0] ? ", " : "", printer->version);
+		       now, printer->version[0] ? ", " : "", printer->version);
+	fputs(prints ? kf_screen_colour(screen, KF_COLOUR_NOTE) : "", stdout);
 	print_text(screen, 0, text);
+	fputs(prints ? kf_screen_colour(screen, KF_COLOUR_NONE) : "", stdout);
 	if (!printer->version[0] || status->host.state == KF_REVISION_CURRENT ||
 	    status->host.state == KF_REVISION_NOT_ASKED)
 		return;
 	kf_revision_text(&status->host, how, sizeof(how));
 	kf_text_format(
 		text, sizeof(text),
-		"Klippy runs another version than its tree has: %s (%s has %s); restart it%s%s",
-		how, status->tree, status->tree_version,
+		"Klippy runs another version than its tree has: %s (%s has %s); restart it%s%s%s",
+		how, status->tree, status->tree_version, prints ? " when the print is over" : "",
 		printer->unit[0] ? ": sudo systemctl restart " : "", printer->unit);
 	fputs(kf_screen_colour(screen, KF_COLOUR_NOTE), stdout);
 	print_text(screen, 2, text);
 	fputs(kf_screen_colour(screen, KF_COLOUR_NONE), stdout);
+}
+
+/* Would kf update flash it? */
+static bool is_behind(const struct kf_board *board, const struct kf_status *status)
+{
+	return board->key[0] && !board->excluded &&
+	       (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_INCOMPLETE ||
+		status->state == KF_STATUS_BOOTLOADER);
 }
 
 /* The boards of one printer, or (NULL) of none. Returns how many kf update would flash. */
@@ -301,10 +325,7 @@ static size_t print_group(const struct look *look, const struct kf_screen *scree
 			puts("of no printer here");
 		begun = true;
 		print_board(screen, &boards->list[i], status, width);
-		todo += boards->list[i].key[0] && !boards->list[i].excluded &&
-			(status->state == KF_STATUS_BEHIND ||
-			 status->state == KF_STATUS_INCOMPLETE ||
-			 status->state == KF_STATUS_BOOTLOADER);
+		todo += is_behind(&boards->list[i], status);
 	}
 	return todo;
 }
@@ -325,6 +346,21 @@ static bool has_unknown(const struct look *look)
 	return false;
 }
 
+/* Does a printer print that has a board which kf update would flash? */
+static bool is_printing(const struct look *look)
+{
+	bool ret = false;
+
+	for (size_t i = 0; i < look->inventory.boards.count && !ret; i++) {
+		const struct kf_status *status = &look->status[i];
+
+		ret = is_wanted(look, &look->inventory.boards.list[i]) && status->printer &&
+		      kf_print_name(status->printer->print.state) &&
+		      is_behind(&look->inventory.boards.list[i], status);
+	}
+	return ret;
+}
+
 static int print_table(const struct look *look, struct kf_error *err)
 {
 	struct kf_screen screen = kf_screen_of(stdout);
@@ -334,7 +370,10 @@ static int print_table(const struct look *look, struct kf_error *err)
 		todo += print_group(look, &screen, &look->printers.list[i], true);
 	todo += print_group(look, &screen, NULL, look->printers.count > 0);
 	if (todo > 0)
-		print_text(&screen, 0, "kf update builds and flashes what is behind");
+		print_text(&screen, 0,
+			   is_printing(look) ? "kf update builds and flashes what is behind, "
+					       "but not while it prints"
+					     : "kf update builds and flashes what is behind");
 	if (has_unknown(look))
 		print_text(&screen, 0,
 			   "next: kf add registers a board that no printer names; until then kf "

@@ -275,7 +275,8 @@ static void below(const struct message *m, const char *word, const char *text)
 	fputc('\n', m->screen.out);
 }
 
-void kf_log_error(const char *subject, const struct kf_error *err)
+static void report(enum kf_colour colour, const char *subject, const struct kf_error *err,
+		   const char *done)
 {
 	char head[64], text[sizeof(err->message) + 1];
 	struct message m;
@@ -285,13 +286,23 @@ void kf_log_error(const char *subject, const struct kf_error *err)
 		return;
 	kf_text_format(head, sizeof(head), "%s:", state.tool);
 	kf_text_format(text, sizeof(text), " %s", err->message);
-	at = coloured(&m, KF_COLOUR_BAD, head, 0);
+	at = coloured(&m, colour, head, 0);
 	at = name_subject(&m, subject, at);
 	kf_screen_wrap(&m.screen, text, at, INDENT);
 	fputc('\n', m.screen.out);
 	below(&m, "", err->hint);
 	below(&m, "log: ", err->log);
-	end(&m, subject);
+	end(&m, done);
+}
+
+void kf_log_error(const char *subject, const struct kf_error *err)
+{
+	report(KF_COLOUR_BAD, subject, err, subject);
+}
+
+void kf_log_problem(const char *subject, const struct kf_error *err)
+{
+	report(KF_COLOUR_NOTE, subject, err, NULL);
 }
 
 void kf_log_tail(const char *path)

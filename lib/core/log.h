@@ -53,6 +53,9 @@ void kf_log_tail(const char *path);
 /* "tool: subject: warning text". */
 void kf_log_warn(const char *subject, const char *fmt, ...) _printf_(2, 3);
 
+/* The same of an error that ends nothing, with its hint below. */
+void kf_log_problem(const char *subject, const struct kf_error *err);
+
 /*
  * Bytes done of total. A bar on a terminal, never wider than that; elsewhere one plain line when
  * what begins or, with KF_PROGRESS=quarters, at each full quarter. done equal to total ends it.

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The Klippies are collected first, so that one that is silent leaves each of the others its part
- * of the time.
+ * Each Klippy is asked by a thread of its own: one that is silent takes no time from the others, and
+ * several that answer late answer at the same time.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ static void take_facts(struct kf_printer *printer, struct kf_klippy_facts *facts
 		copy(printer->python, sizeof(printer->python), facts->python);
 	if (!printer->config[0] && facts->config[0] == '/')
 		copy(printer->config, sizeof(printer->config), facts->config);
+	printer->print = facts->print;
 	printer->mcus = facts->mcus;
 	facts->mcus = (struct kf_mcus){ 0 };
 }
@@ -93,58 +95,116 @@ static void read_config(struct kf_printer *printer)
 		kf_text_add(printer->why.message, sizeof(printer->why.message), "; ", why.message);
 }
 
-bool kf_printer_problem(const struct kf_printer *printer, char *ret, size_t size)
+bool kf_printer_may_have(const struct kf_printer *printer)
+{
+	return printer->why.code != KF_OK && printer->mcus.count == 0;
+}
+
+/* Whoever started Klippy may read the file; we are another user. */
+static void hint_problem(const struct kf_printer *printer, struct kf_error *ret)
+{
+	if (strcmp(printer->state, "unknown") == 0 && printer->unit[0])
+		kf_error_hint(ret,
+			      "journalctl -u %s tells more; if nothing prints: sudo systemctl "
+			      "restart %s",
+			      printer->unit, printer->unit);
+	else if (strcmp(printer->state, "unknown") == 0)
+		kf_error_hint(ret, "its klippy.log tells more; if nothing prints, start it again");
+	else if (printer->why.code == KF_PERMISSION)
+		kf_error_hint(ret,
+			      "the file or its folder belongs to another user: run it as that "
+			      "user, or start the printer, whose Klippy then tells");
+	else if (printer->config[0])
+		kf_error_hint(ret, "correct it in %s", printer->config);
+	else
+		kf_error_hint(ret, "kf add registers its boards");
+}
+
+bool kf_printer_problem(const struct kf_printer *printer, struct kf_error *ret)
 {
 	if (printer->why.code == KF_OK)
 		return false;
 	if (strcmp(printer->state, "unknown") == 0)
-		kf_text_format(ret, size, "Klippy (process %d) cannot be asked: %s",
-			       (int)printer->pid, printer->why.message);
+		kf_fail(ret, printer->why.code, "Klippy (process %d) cannot be asked: %s",
+			(int)printer->pid, printer->why.message);
 	else
-		kf_text_format(ret, size, "its boards are not known: %s", printer->why.message);
+		kf_fail(ret, printer->why.code, "its boards are not known: %s",
+			printer->why.message);
+	hint_problem(printer, ret);
 	return true;
 }
 
-static int ask(struct search *search, const struct kf_klippy *klippy, int64_t deadline_ms,
-	       struct kf_error *err)
+void kf_printer_state_text(const struct kf_printer *printer, char *ret, size_t size)
 {
-	struct kf_printer *printer = add(search);
-	struct kf_klippy_facts *facts = calloc(1, sizeof(*facts));
-	int r;
-
-	if (!printer || !facts) {
-		r = facts ? 0 : kf_fail_sys(err, ENOMEM, "cannot look for printers");
-		free(facts);
-		return r;
-	}
-	take_command(printer, klippy);
-	copy(printer->unit, sizeof(printer->unit), kf_holder_of(klippy->pid).unit);
-	r = kf_klippy_ask(klippy, deadline_ms, facts, &printer->why);
-	if (r == 0) {
-		take_facts(printer, facts);
-		kf_mcus_free(&facts->mcus);
-	} else {
-		copy(printer->state, sizeof(printer->state), "unknown");
-	}
-	free(facts);
-	if (r == -EINTR)
-		return kf_fail_stopped(err);
-	read_config(printer);
-	return 0;
+	if (!kf_print_state_text(&printer->print, ret, size))
+		kf_text_format(ret, size, "%s%s%s", printer->state,
+			       printer->message[0] ? ": " : "", printer->message);
 }
 
+/* One Klippy, and what it answers. */
+struct asked {
+	const struct kf_klippy *klippy;
+	int64_t deadline_ms;
+	pthread_t thread;
+	bool started; /* the thread */
+	struct kf_klippy_facts facts;
+	int r;
+	struct kf_error err;
+};
+
+static void *ask(void *arg)
+{
+	struct asked *asked = arg;
+
+	asked->r = kf_klippy_ask(asked->klippy, asked->deadline_ms, &asked->facts, &asked->err);
+	return NULL;
+}
+
+/* The facts are the printer's then, or freed. */
+static void add_asked(struct search *search, struct asked *asked)
+{
+	struct kf_printer *printer = add(search);
+
+	if (printer) {
+		take_command(printer, asked->klippy);
+		copy(printer->unit, sizeof(printer->unit), kf_holder_of(asked->klippy->pid).unit);
+		if (asked->r == 0)
+			take_facts(printer, &asked->facts);
+		else
+			copy(printer->state, sizeof(printer->state), "unknown");
+		if (asked->r < 0)
+			printer->why = asked->err;
+		read_config(printer);
+	}
+	kf_mcus_free(&asked->facts.mcus);
+}
+
+/* A single Klippy, and any for which there is no thread, is asked here. */
 static int ask_all(struct search *search, struct kf_error *err)
 {
-	int64_t now_ms = kf_now_ms(), deadline_ms = now_ms + KF_PRINTERS_MS;
-	int r = 0;
+	int64_t deadline_ms = kf_now_ms() + KF_PRINTERS_MS;
+	struct asked *list = calloc(search->klippy_count + 1, sizeof(*list));
 
-	for (size_t i = 0; r == 0 && i < search->klippy_count; i++) {
-		int64_t left = (int64_t)(search->klippy_count - i);
+	if (!list)
+		return kf_fail_sys(err, ENOMEM, "cannot look for printers");
+	for (size_t i = 0; i < search->klippy_count; i++) {
+		struct asked *asked = &list[i];
 
-		now_ms = kf_now_ms();
-		r = ask(search, &search->klippies[i], now_ms + (deadline_ms - now_ms) / left, err);
+		asked->klippy = &search->klippies[i];
+		asked->deadline_ms = deadline_ms;
+		asked->started = search->klippy_count > 1 &&
+				 pthread_create(&asked->thread, NULL, ask, asked) == 0;
 	}
-	return r;
+	for (size_t i = 0; i < search->klippy_count; i++) {
+		if (list[i].started)
+			pthread_join(list[i].thread, NULL);
+		else
+			ask(&list[i]);
+	}
+	for (size_t i = 0; i < search->klippy_count; i++)
+		add_asked(search, &list[i]);
+	free(list);
+	return kf_stop_signal() ? kf_fail_stopped(err) : 0;
 }
 
 static bool is_listed(const struct kf_printers *printers, const char *unit, const char *config)

@@ -31,6 +31,7 @@ struct kf_printer {
 	char tree[PATH_MAX];	      /* the source tree of its Klippy */
 	char python[PATH_MAX];	      /* the interpreter */
 	char config[PATH_MAX];	      /* its printer.cfg, absolute */
+	struct kf_print_state print;  /* of a running one; KF_PRINT_UNCLEAR: not told */
 	struct kf_mcus mcus;
 	bool from_config;    /* mcus are those of the file, not those of a running Klippy */
 	struct kf_error why; /* code not KF_OK: why Klippy or the file told less than it should */
@@ -42,7 +43,7 @@ struct kf_printers {
 };
 
 /*
- * Find them all, each Klippy asked once, within KF_PRINTERS_MS. Fails only with KF_INTERRUPTED and
+ * Find them all, each Klippy asked once and all at the same time, within KF_PRINTERS_MS. Fails only with KF_INTERRUPTED and
  * for want of memory: what a printer itself lacks is in its why. The caller frees with
  * kf_printers_free.
  *
@@ -52,7 +53,16 @@ struct kf_printers {
 _must_check_ int kf_printers_find(struct kf_printers *ret, struct kf_error *err);
 void kf_printers_free(struct kf_printers *printers);
 
-/* Its why, as a sentence for people. False: it has none. */
-bool kf_printer_problem(const struct kf_printer *printer, char *ret, size_t size);
+/*
+ * Its why, as a sentence for people with what to do, which is also of a file of another user's.
+ * False: it has none.
+ */
+bool kf_printer_problem(const struct kf_printer *printer, struct kf_error *ret);
+
+/* Could a board be this printer's, although it does not say so? Its configuration is not known. */
+bool kf_printer_may_have(const struct kf_printer *printer);
+
+/* "ready", "error: MCU Protocol error", "printing cube.gcode, 45 % done" */
+void kf_printer_state_text(const struct kf_printer *printer, char *ret, size_t size);
 
 #endif

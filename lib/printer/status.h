@@ -48,7 +48,17 @@ const char *kf_status_name(enum kf_status_state state);
 /* "behind by 12 commits", "not asked: Klipper does not run". */
 void kf_status_text(const struct kf_status *status, char *ret, size_t size);
 
-/* The record's "status" member; a new reference. */
-json_t *kf_status_to_json(const struct kf_board *board, const struct kf_status *status);
+/*
+ * Is it the board's printer; or does no printer name the board, and this one cannot be asked for
+ * its boards?
+ */
+bool kf_status_concerns(const struct kf_board *board, const struct kf_printer *printer);
+
+/*
+ * The record's "status" member, with the problems of the printers that concern the board; a new
+ * reference.
+ */
+json_t *kf_status_to_json(const struct kf_board *board, const struct kf_printers *printers,
+			  const struct kf_status *status);
 
 #endif
