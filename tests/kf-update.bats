@@ -135,6 +135,25 @@ behind() {
 	[ ! -e "$XDG_CONFIG_HOME/kalico-flash/devices.json" ]
 }
 
+@test "kf update: a print refuses it before the question, and before anything is built" {
+	behind
+	rm -r root/etc
+	export PORT=/dev/ttyACM0 PRINT=printing TREE=$PWD/source VERSION=$new
+	MCUS=$(jq -nc --arg p "$H723_BY_ID" --arg v "$old" '{mcu: [$p, $v]}')
+	export MCUS
+	export -f running
+	run beside 'running voron "mcus ready"; "$KF_TESTS/on-terminal" "kf update; echo status \$?"'
+	output=$(tr -s '\r\n ' ' ' <<<"$output")
+	[[ $output == *"is printing dwell.gcode"*"status 75"* ]]
+	[[ $output != *"Go on?"* && $output != *" -> $new"* ]]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+	run -75 --separate-stderr beside 'running voron "mcus ready"; setsid -w kf update --yes --json'
+	[ "$(jq -r .error.code <<<"$output")" = printing ]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+	run beside 'running voron "mcus ready"; "$KF_TESTS/on-terminal" kf'
+	[[ $output == *"voron: printing dwell.gcode"* ]]
+}
+
 @test "kf alone on a terminal: the boards and what to do, and no question where nothing is registered" {
 	behind
 	run beside '"$KF_TESTS/on-terminal" kf'

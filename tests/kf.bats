@@ -362,18 +362,24 @@ add" ]
 		"octopus-max":{"name":"M","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_2*"},
 		"nitehawk":{"name":"N","mcu":"rp2040","serial_pattern":"usb-Klipper_rp2040_E66*"},
 		"beacon":{"name":"B","mcu":"rp2040","serial_pattern":"usb-Beacon*","flashable":false}}}'
-	alone kf flash nite
+	cp "$KF_BUILD/kf-scan" "$stages" # the first stage knows the keys
+	export KF_PRINTER_ROOT=$BATS_TEST_TMPDIR/none
+	alone kf build nite
 	[ "$status" -eq 0 ]
 	[ "${stderr_lines[0]}" = '[Discovery] "nite" is nitehawk' ]
-	[ "$(keys_in kf-flash)" = nitehawk ]
+	[ "$(keys_in kf-build)" = nitehawk ]
+	# One board, however it was called.
+	rm "$note"/kf-*
+	alone kf build nite nitehawk nit
+	[ "$(keys_in kf-build)" = nitehawk ]
 	rm "$note"/kf-*
 	alone kf flash octo
 	[ "$status" -eq 64 ]
-	[ "${stderr_lines[0]}" = 'kf: "octo" begins several keys: octopus-pro, octopus-max' ]
+	[ "${stderr_lines[0]}" = 'kf-scan: "octo" begins several keys: octopus-pro, octopus-max' ]
 	alone kf build bea
 	[ "$status" -eq 64 ]
-	[ "${stderr_lines[0]}" = 'kf: "bea" begins only beacon, which is excluded' ]
-	run ! ran kf-scan
+	[ "${stderr_lines[0]}" = 'kf-scan: "bea" begins only beacon, which is excluded' ]
+	run ! ran kf-config
 	alone kf show nite
 	[ "$(cat "$note/kf-config.argv")" = "show nitehawk" ]
 	# What is removed is named whole.

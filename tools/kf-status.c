@@ -208,7 +208,8 @@ static int write_records(const struct look *look, struct kf_error *err)
 		if (!is_wanted(look, board))
 			continue;
 		record = kf_record_new(board);
-		json_object_set_new(record, "status", kf_status_to_json(board, &look->printers, &look->status[i]));
+		json_object_set_new(record, "status",
+				    kf_status_to_json(board, &look->printers, &look->status[i]));
 		if (look->inventory.errors[i].code != KF_OK)
 			kf_record_set_error(record, kf_log_tool(), &look->inventory.errors[i]);
 		r = kf_record_write(stdout, record, err);

@@ -14,7 +14,6 @@
 #include "core/toolpath.h"
 #include "core/usage.h"
 #include "core/value.h"
-#include "printer/described.h"
 #include "registry/method.h"
 #include "registry/pipeline.h"
 #include "registry/prefix.h"
@@ -456,29 +455,12 @@ static bool is_command(const char *word)
 	return find_command(word) || kf_tool_named("kf-", word, tool);
 }
 
-/* The boards that printers name, where a key is not a registered one. Without them it is as typed.
- */
-static void describe_boards(const char *const *keys, struct kf_registry *registry)
-{
-	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
-	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
-	struct kf_error err;
-
-	while (*keys && kf_registry_has(registry, *keys))
-		keys++;
-	if (!*keys || registry->described || kf_usb_scan(&now, &err) < 0 ||
-	    kf_printers_find(&printers, &err) < 0)
-		return;
-	(void)!kf_printers_describe(&printers, &now, registry, &err);
-}
-
 /*
- * Keys that were not typed to their end become whole ones, and it is said which. The registry stays
- * in memory, for the keys are its. with_described: also those of boards that a printer names,
- * which kf show and kf set do not know. Returns 0 or the exit status; what is wrong with the
- * registry, or with another word, is told by who looks for the board.
+ * For kf show and kf set: keys that were not typed to their end become whole ones, and it is said
+ * which. The registry stays in memory, for the keys are its. Returns 0 or the exit status; what is
+ * wrong with the registry, or with another word, is told by who looks for the board.
  */
-static int expand_keys(const char **keys, bool with_described)
+static int expand_keys(const char **keys)
 {
 	static struct kf_registry registry;
 	const char *key;
@@ -487,8 +469,6 @@ static int expand_keys(const char **keys, bool with_described)
 
 	if (!keys[0] || (!registry.root && kf_registry_load(&registry, &err) < 0))
 		return 0;
-	if (with_described)
-		describe_boards(keys, &registry);
 	for (; *keys; keys++) {
 		if (kf_prefix_find(&registry, *keys, &key, &cut, &err) < 0)
 			return kf_usage_error(&err);
@@ -553,8 +533,7 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 		return kf_usage_mistake("%s takes no --yes", command->name);
 	if (plan.menuconfig && plan.from)
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
-	status = expand_keys(plan.keys, true);
-	return status ? status : run(&plan);
+	return run(&plan);
 }
 
 static const char *const tool_names[] = { "scan", "service", "sim" };
@@ -696,7 +675,7 @@ static int run_tool(const struct command *command, char **args)
 	int status = 0;
 
 	if (keyed && args[0] && args[0][0] != '-')
-		status = expand_keys(keys, false);
+		status = expand_keys(keys);
 	if (status != 0)
 		return status;
 	if (args[0])

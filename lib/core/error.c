@@ -115,7 +115,8 @@ static const struct system_error {
 	const char *hint;
 } system_errors[] = {
 	{ EACCES, KF_PERMISSION,
-	  "ls -l shows the owner of that file or folder: sudo chown $USER makes it yours, chmod u+rw "
+	  "ls -l shows the owner of that file or folder: sudo chown $USER makes it yours, chmod "
+	  "u+rw "
 	  "lets you read and write; for a port, join the group dialout" },
 	{ EPERM, KF_PERMISSION, "" },
 	{ EBUSY, KF_BUSY, "" },

@@ -69,8 +69,8 @@ struct kf_klippy_facts {
  * Ask klippy over its own socket, in one connection, else the Moonraker that speaks for that
  * process. Its objects are asked for once: where another client has subscribed, or has just asked,
  * Klippy answers each query up to 250 ms later (klippy/webhooks.py, QueryStatusHelper), and
- * everything else at once. Several threads may ask, each another Klippy. KF_PRINTER_UNKNOWN with the reasons of all that were asked; KF_INTERRUPTED. The caller
- * frees ret->mcus.
+ * everything else at once. Several threads may ask, each another Klippy. KF_PRINTER_UNKNOWN with
+ * the reasons of all that were asked; KF_INTERRUPTED. The caller frees ret->mcus.
  */
 _must_check_ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 			       struct kf_klippy_facts *ret, struct kf_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Each Klippy is asked by a thread of its own: one that is silent takes no time from the others, and
- * several that answer late answer at the same time.
+ * Each Klippy is asked by a thread of its own: one that is silent takes no time from the others,
+ * and several that answer late answer at the same time.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -111,9 +111,8 @@ static void hint_problem(const struct kf_printer *printer, struct kf_error *ret)
 	else if (strcmp(printer->state, "unknown") == 0)
 		kf_error_hint(ret, "its klippy.log tells more; if nothing prints, start it again");
 	else if (printer->why.code == KF_PERMISSION)
-		kf_error_hint(ret,
-			      "the file or its folder belongs to another user: run it as that "
-			      "user, or start the printer, whose Klippy then tells");
+		kf_error_hint(ret, "the file or its folder belongs to another user: run it as that "
+				   "user, or start the printer, whose Klippy then tells");
 	else if (printer->config[0])
 		kf_error_hint(ret, "correct it in %s", printer->config);
 	else
@@ -137,8 +136,8 @@ bool kf_printer_problem(const struct kf_printer *printer, struct kf_error *ret)
 void kf_printer_state_text(const struct kf_printer *printer, char *ret, size_t size)
 {
 	if (!kf_print_state_text(&printer->print, ret, size))
-		kf_text_format(ret, size, "%s%s%s", printer->state,
-			       printer->message[0] ? ": " : "", printer->message);
+		kf_text_format(ret, size, "%s%s%s", printer->state, printer->message[0] ? ": " : "",
+			       printer->message);
 }
 
 /* One Klippy, and what it answers. */

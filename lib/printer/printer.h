@@ -43,9 +43,9 @@ struct kf_printers {
 };
 
 /*
- * Find them all, each Klippy asked once and all at the same time, within KF_PRINTERS_MS. Fails only with KF_INTERRUPTED and
- * for want of memory: what a printer itself lacks is in its why. The caller frees with
- * kf_printers_free.
+ * Find them all, each Klippy asked once and all at the same time, within KF_PRINTERS_MS. Fails only
+ * with KF_INTERRUPTED and for want of memory: what a printer itself lacks is in its why. The caller
+ * frees with kf_printers_free.
  *
  * $KF_PRINTER_ROOT, for tests: its etc/systemd, usr/lib/systemd ... and proc are read instead of
  * this machine's.

@@ -267,10 +267,9 @@ static json_t *problems_of(const struct kf_board *board, const struct kf_printer
 		const struct kf_printer *printer = &printers->list[i];
 
 		if (kf_status_concerns(board, printer) && kf_printer_problem(printer, &problem))
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "printer",
-							      printer->name, "message",
-							      problem.message, "hint",
-							      problem.hint));
+			json_array_append_new(
+				list, json_pack("{s:s, s:s, s:s}", "printer", printer->name,
+						"message", problem.message, "hint", problem.hint));
 	}
 	if (json_array_size(list) > 0)
 		return list;

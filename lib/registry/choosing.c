@@ -342,8 +342,12 @@ static void tell_hosts(const json_t *found, void (*told)(const char *line))
 		kf_text_format(
 			line, sizeof(line),
 			"Klippy of %s runs %s, and its tree has %s: it takes that when it is "
-			"started again%s%s",
+			"started again%s%s%s",
 			printer, text_of(record, "host_version"), text_of(record, "tree_version"),
+			json_is_object(
+				json_object_get(json_object_get(record, "status"), "host_print"))
+				? " after the print"
+				: "",
 			unit[0] ? " (systemctl restart " : "", unit);
 		if (unit[0])
 			kf_text_add(line, sizeof(line), "", ")");
@@ -359,7 +363,8 @@ static void plan_services(FILE *f, const json_t *boards, double most_s)
 	struct kf_board board;
 
 	for (size_t i = 0; board_at(boards, i, &board); i++)
-		if (board.holder.unit[0] && !strstr(units, board.holder.unit))
+		if (board.holder.unit[0] && !kf_record_failed(json_array_get(boards, i)) &&
+		    !strstr(units, board.holder.unit))
 			kf_text_add(units, sizeof(units), ", ", board.holder.unit);
 	if (units[0])
 		fprintf(f, "%s stops once for all of them, about %.0f s\n", units,
@@ -437,40 +442,46 @@ static int none_left(const struct left *left, void (*told)(const char *line), st
 	return kf_code_errno(err->code);
 }
 
-int kf_choosing_update(const json_t *found, bool named, void (*told)(const char *line),
-		       json_t **ret, char **ret_plan, struct kf_error *err)
+char *kf_choosing_plan(const json_t *boards)
 {
-	_cleanup_(kf_json_decrefp) json_t *list = json_array();
-	struct left left = { 0 };
 	struct kf_board board;
 	double most_s = 0;
 	char *plan = NULL;
 	size_t size;
-	FILE *f = list ? open_memstream(&plan, &size) : NULL;
+	FILE *f = open_memstream(&plan, &size);
 
 	if (!f)
-		return kf_fail_sys(err, ENOMEM, "boards");
+		return NULL;
+	for (size_t i = 0; board_at(boards, i, &board); i++)
+		if (!kf_record_failed(json_array_get(boards, i)))
+			plan_board(f, json_array_get(boards, i), &board, &most_s);
+	plan_services(f, boards, most_s);
+	fclose(f);
+	return plan;
+}
+
+int kf_choosing_update(const json_t *found, bool named, void (*told)(const char *line),
+		       json_t **ret, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *list = json_array();
+	struct left left = { 0 };
+	struct kf_board board;
+
 	for (size_t i = 0; board_at(found, i, &board); i++) {
 		json_t *record = json_array_get(found, i);
 
-		if (to_update(record, &board, named)) {
-			plan_board(f, record, &board, &most_s);
-			json_array_append(list, record);
-		} else {
+		if (!to_update(record, &board, named))
 			leave(&left, record, &board, named, told);
-		}
+		else if (json_array_append(list, record) < 0)
+			return kf_fail_sys(err, ENOMEM, "boards");
 	}
-	plan_services(f, list, most_s);
-	fclose(f);
 	if (left.line[0] && (!named || json_array_size(list) > 0))
 		told(left.line);
 	tell_hosts(found, told);
 	if (json_array_size(list) > 0) {
 		*ret = TAKE_PTR(list);
-		*ret_plan = plan;
 		return 0;
 	}
-	free(plan);
 	if (named)
 		return none_left(&left, told, err);
 	tell_nothing(found, told);

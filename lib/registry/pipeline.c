@@ -111,6 +111,70 @@ static int scan(const struct kf_pipeline *pipeline, const char *key, int out, bo
 	return wrote && !stopped ? 0 : status;
 }
 
+static bool repeated(const char *const *keys, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(keys[i], keys[j]) == 0)
+			return true;
+	return false;
+}
+
+/* The record of this key; NULL: none. cut: or the first whose key begins so. */
+static const char *find_key(const json_t *records, const char *key, bool cut)
+{
+	const char *found;
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record)
+	{
+		found = json_string_value(json_object_get(json_object_get(record, "board"), "key"));
+		if (found && (cut ? strncmp(found, key, strlen(key)) : strcmp(found, key)) == 0)
+			return found;
+	}
+	return NULL;
+}
+
+/* Say which boards the keys mean that were not typed to their end. */
+static void tell_cut_keys(const struct kf_pipeline *pipeline, const json_t *records)
+{
+	char line[2 * KF_NAME_SIZE];
+
+	for (const char *const *key = pipeline->keys; *key; key++) {
+		const char *whole = find_key(records, *key, true);
+
+		if (!whole || find_key(records, *key, false))
+			continue;
+		kf_text_format(line, sizeof(line), "\"%s\" is %s", *key, whole);
+		pipeline->found(line);
+	}
+}
+
+/* The same board in the same place, or not connected. */
+static bool is_same(const json_t *a, const json_t *b)
+{
+	static const char *const members[] = { "key", "usb", "tty" };
+	const json_t *x = json_object_get(a, "board"), *y = json_object_get(b, "board");
+	bool same = json_is_string(json_object_get(x, "key"));
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(members); i++)
+		same = same &&
+		       json_equal(json_object_get(x, members[i]), json_object_get(y, members[i]));
+	return same;
+}
+
+/* Two keys that were not typed to their end may mean one board. */
+static void drop_repeated(json_t *records)
+{
+	for (size_t i = json_array_size(records); i-- > 0;) {
+		for (size_t j = 0; j < i; j++)
+			if (is_same(json_array_get(records, i), json_array_get(records, j))) {
+				json_array_remove(records, i);
+				break;
+			}
+	}
+}
+
 /* kf-status asks all boards at once, also those that no running Klippy tells of. */
 static int find_status(const struct kf_pipeline *pipeline, json_t **ret, struct kf_error *err)
 {
@@ -134,75 +198,12 @@ static int find_status(const struct kf_pipeline *pipeline, json_t **ret, struct 
 	free(argv);
 	if (status != 0)
 		return status;
-	if (kf_records_load(out, ret, err) == 0)
-		return 0;
-	kf_error_prefix(err, "kf-status's output");
-	return failed(err);
-}
-
-/* Nobody can be asked. The boards that were named stay named. */
-static void hint_yes(const struct kf_pipeline *pipeline, struct kf_error *err)
-{
-	char keys[256] = "";
-
-	for (size_t i = 0; pipeline->keys[i]; i++)
-		if (!kf_text_add(keys, sizeof(keys), " ", pipeline->keys[i]))
-			break;
-	kf_error_hint(err,
-		      "to go on without a question: kf update%s%s --yes; kf status says what is "
-		      "behind",
-		      keys[0] ? " " : "", keys);
-}
-
-/* The plan is shown. 1: go on; 0: n, Enter or q: nothing is done. */
-static int confirm(const struct kf_pipeline *pipeline, const char *plan, struct kf_error *err)
-{
-	_cleanup_(kf_closep) int tty = -1;
-	int r = kf_terminal_open(&tty, err);
-
-	if (r < 0) {
-		hint_yes(pipeline, err);
-		return r;
-	}
-	r = kf_terminal_confirm(tty, err, "%sGo on?", plan);
-	if (r == -ECANCELED) {
-		*err = (struct kf_error){ 0 };
-		return 0;
-	}
-	return r;
-}
-
-/* The same results as choose(); boards stays NULL where there is nothing to do. */
-static int choose_update(const struct kf_pipeline *pipeline, const json_t *found, json_t **ret,
-			 struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
-	_cleanup_(kf_freep) char *plan = NULL;
-	int r = kf_choosing_update(found, pipeline->keys[0], pipeline->told, &boards, &plan, err);
-
-	if (r == 0 && !boards)
-		return 0;
-	if (r == 0 && !pipeline->yes) {
-		r = confirm(pipeline, plan, err);
-		if (r == 0)
-			return 0;
-	} else if (r == 0) {
-		for (char *rest, *line = strtok_r(plan, "\n", &rest); line;
-		     line = strtok_r(NULL, "\n", &rest))
-			pipeline->told(line + strspn(line, " "));
-	}
-	if (r < 0)
+	if (kf_records_load(out, ret, err) < 0) {
+		kf_error_prefix(err, "kf-status's output");
 		return failed(err);
-	*ret = TAKE_PTR(boards);
+	}
+	tell_cut_keys(pipeline, *ret);
 	return 0;
-}
-
-static bool repeated(const char *const *keys, size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (strcmp(keys[i], keys[j]) == 0)
-			return true;
-	return false;
 }
 
 /*
@@ -233,6 +234,8 @@ static int discover(const struct kf_pipeline *pipeline, json_t **ret, int *ret_m
 		kf_error_prefix(err, "kf-scan's output");
 		return failed(err);
 	}
+	drop_repeated(*ret);
+	tell_cut_keys(pipeline, *ret);
 	return json_array_size(*ret) == 0 ? *ret_missing : 0;
 }
 
@@ -283,6 +286,28 @@ static int check_records(const char *program, int status, int out, size_t count,
 	return failed(err);
 }
 
+/*
+ * Run the check, the first stage behind the scan. *ret are the records that it wrote, also if
+ * boards failed. Returns its exit status.
+ */
+static int run_check(const struct kf_pipeline *pipeline, const json_t *boards, json_t **ret,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_closep) int in = -1, out = -1;
+	bool stopped;
+	int status, r;
+
+	if (kf_records_save(boards, &in, err) < 0 || kf_records_file(&out, err) < 0)
+		return failed(err);
+	status = run_stage(pipeline->stages[1], in, out, &stopped, err);
+	r = stopped ? status
+		    : check_records(pipeline->stages[1][0], status, out, json_array_size(boards),
+				    err);
+	if (r != 0)
+		return r;
+	return kf_records_load(out, ret, err) < 0 ? failed(err) : status;
+}
+
 /* Run the stages from number i on: each reads the records that the one before it wrote. */
 static int run_stages(const struct kf_pipeline *pipeline, size_t i, const json_t *boards,
 		      struct kf_error *err)
@@ -325,6 +350,104 @@ static int report_each(const struct kf_pipeline *pipeline, const json_t *boards,
 	return kf_stopped() ? r : status;
 }
 
+/* Nobody can be asked. The boards that were named stay named. */
+static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, struct kf_error *err)
+{
+	struct kf_board board;
+	const json_t *record;
+	char keys[256] = "";
+	size_t i;
+
+	json_array_foreach(boards, i, record)
+	{
+		if (!pipeline->keys[0] || kf_record_board(record, &board, NULL) < 0 ||
+		    !kf_text_add(keys, sizeof(keys), " ", board.key))
+			break;
+	}
+	kf_error_hint(err,
+		      "to go on without a question: kf update%s%s --yes; kf status says what is "
+		      "behind",
+		      keys[0] ? " " : "", keys);
+}
+
+/* The plan is shown. 1: go on; 0: n, Enter or q: nothing is done. */
+static int confirm(int tty, const char *plan, struct kf_error *err)
+{
+	int r = kf_terminal_confirm(tty, err, "%sGo on?", plan);
+
+	if (r != -ECANCELED)
+		return r;
+	*err = (struct kf_error){ 0 };
+	return 0;
+}
+
+static bool all_failed(const json_t *boards)
+{
+	const json_t *record;
+	size_t i;
+
+	json_array_foreach(boards, i, record)
+	{
+		if (!kf_record_failed(record))
+			return false;
+	}
+	return true;
+}
+
+/* Show what will happen and, unless --yes was given, ask at tty. The same results as confirm. */
+static int show_plan(const struct kf_pipeline *pipeline, int tty, const json_t *boards,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *plan = kf_choosing_plan(boards);
+
+	if (!plan)
+		return kf_fail_sys(err, ENOMEM, "boards");
+	if (!pipeline->yes)
+		return confirm(tty, plan, err);
+	for (char *rest, *line = strtok_r(plan, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		pipeline->told(line + strspn(line, " "));
+	return 1;
+}
+
+/*
+ * The same results as choose(); boards stays NULL where there is nothing to do. The first stage
+ * behind the scan, the check, comes before the question: what cannot be flashed now is not asked
+ * for.
+ */
+static int choose_update(const struct kf_pipeline *pipeline, const json_t *found, json_t **ret,
+			 struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *boards = NULL;
+	_cleanup_(kf_json_decrefp) json_t *checked = NULL;
+	_cleanup_(kf_closep) int tty = -1;
+	int status, r;
+
+	r = kf_choosing_update(found, pipeline->keys[0], pipeline->told, &boards, err);
+	if (r == 0 && !boards)
+		return 0;
+	if (r == 0 && !pipeline->yes) {
+		r = kf_terminal_open(&tty, err);
+		if (r < 0)
+			hint_yes(pipeline, boards, err);
+	}
+	if (r < 0)
+		return failed(err);
+	status = run_check(pipeline, boards, &checked, err);
+	if (checked && all_failed(checked)) {
+		*ret = TAKE_PTR(checked);
+		return status ? status : kf_code_status(KF_INTERNAL);
+	}
+	if (!checked)
+		return status;
+	r = show_plan(pipeline, tty, checked, err);
+	if (r < 0)
+		return failed(err);
+	if (r > 0)
+		*ret = TAKE_PTR(checked);
+	return 0;
+}
+
 static int open_terminal(const struct kf_pipeline *pipeline, int *ret, struct kf_error *err)
 {
 	int r = kf_terminal_open(ret, err);
@@ -355,6 +478,6 @@ int kf_pipeline_run(const struct kf_pipeline *pipeline, struct kf_error *ret)
 		status = choose(pipeline, found, tty, &boards, ret);
 	if (boards)
 		status = status ? report_each(pipeline, boards, status)
-				: run_stages(pipeline, 1, boards, ret);
+				: run_stages(pipeline, pipeline->update ? 2 : 1, boards, ret);
 	return status ? status : missing;
 }
