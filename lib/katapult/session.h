@@ -9,7 +9,7 @@
 #define KF_KATAPULT_SESSION_H
 
 #include "core/error.h"
-#include "katapult/channel.h"
+#include "katapult/requests.h"
 
 struct kf_katapult {
 	struct kf_link *link;	    /* the caller's */
@@ -23,9 +23,6 @@ struct kf_katapult {
 
 	struct kf_katapult_channel channel; /* its own; kf_katapult_connect sets it up */
 };
-
-/* bytes done of total; called after each acknowledged block. */
-typedef void kf_katapult_progress(size_t done, size_t total, void *arg);
 
 /*
  * CONNECT, after kf_link_attach. link and deadline_ms are set by the caller; the rest is filled,
@@ -91,11 +88,5 @@ _must_check_ int kf_katapult_complete(struct kf_katapult *k, struct kf_error *er
  */
 _must_check_ int kf_katapult_can_uuid(struct kf_katapult *k, uint8_t ret[KF_CAN_UUID_BYTES],
 				      struct kf_error *err);
-
-/*
- * How many requests of this command may be unanswered: as many as the board has room for the
- * answers to. 1 where a link does not hold requests back.
- */
-size_t kf_katapult_window(const struct kf_katapult *k, uint8_t command);
 
 #endif

@@ -184,26 +184,25 @@ TEST(a_window_s_answers_fit_the_board_s_buffer)
 {
 	static const uint8_t commands[] = { KF_KATAPULT_SEND_BLOCK, KF_KATAPULT_REQUEST_BLOCK };
 	struct kf_link link;
-	struct kf_katapult k = { .link = &link };
+	struct kf_katapult_channel channel = { .link = &link };
 
 	kf_link_from_fd(-1, true, &link);
-	for (k.block_bytes = 64; k.block_bytes <= 128; k.block_bytes *= 2) {
+	for (uint32_t bytes = 64; bytes <= 128; bytes *= 2) {
 		for (size_t i = 0; i < KF_ARRAY_SIZE(commands); i++) {
-			size_t window = kf_katapult_window(&k, commands[i]);
+			size_t window = kf_katapult_window(&channel, bytes, commands[i]);
 
-			CHECK(answers_kept(commands[i], k.block_bytes, window) == window);
+			CHECK(answers_kept(commands[i], bytes, window) == window);
 		}
 	}
-	k.block_bytes = 64;
-	CHECK(kf_katapult_window(&k, KF_KATAPULT_SEND_BLOCK) == 8);
-	CHECK(kf_katapult_window(&k, KF_KATAPULT_REQUEST_BLOCK) == 2);
+	CHECK(kf_katapult_window(&channel, 64, KF_KATAPULT_SEND_BLOCK) == 8);
+	CHECK(kf_katapult_window(&channel, 64, KF_KATAPULT_REQUEST_BLOCK) == 2);
 	CHECK(answers_kept(KF_KATAPULT_REQUEST_BLOCK, 64, 3) == 2);
 	CHECK(answers_kept(KF_KATAPULT_SEND_BLOCK, 64, 13) == 12);
-	for (k.block_bytes = 128; k.block_bytes <= 512; k.block_bytes *= 2)
-		CHECK(kf_katapult_window(&k, KF_KATAPULT_REQUEST_BLOCK) == 1);
+	for (uint32_t bytes = 128; bytes <= 512; bytes *= 2)
+		CHECK(kf_katapult_window(&channel, bytes, KF_KATAPULT_REQUEST_BLOCK) == 1);
 	kf_link_from_fd(-1, false, &link);
-	CHECK(kf_katapult_window(&k, KF_KATAPULT_SEND_BLOCK) == 1);
-	CHECK(kf_katapult_window(&k, KF_KATAPULT_REQUEST_BLOCK) == 1);
+	CHECK(kf_katapult_window(&channel, 64, KF_KATAPULT_SEND_BLOCK) == 1);
+	CHECK(kf_katapult_window(&channel, 64, KF_KATAPULT_REQUEST_BLOCK) == 1);
 }
 
 /* A busy flash answers in bursts: four acknowledgements in one packet must not be waited for. */
