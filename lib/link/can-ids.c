@@ -50,12 +50,13 @@ static int listen_to(const char *interface, uint32_t answer_id, int *ret)
 	return kf_can_socket(interface, filters, KF_ARRAY_SIZE(filters), ret);
 }
 
-int kf_can_id_choose(const struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES], int *ret_fd,
-		     uint8_t *ret_id)
+int kf_can_id_choose(const struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES],
+		     enum kf_can_application application, int *ret_fd, uint8_t *ret_id)
 {
 	/* Two runs that meet at an id go on with different steps; each is coprime to COUNT. */
 	static const uint8_t steps[] = { 1, 7, 11, 13, 17, 19, 23, 29 };
-	unsigned at = (unsigned)(uuid[4] << 8 | uuid[5]) % COUNT;
+	unsigned half = application == KF_CAN_KLIPPER ? COUNT / 2 : 0;
+	unsigned at = ((unsigned)(uuid[4] << 8 | uuid[5]) + half) % COUNT;
 	unsigned step = steps[(unsigned)getpid() % KF_ARRAY_SIZE(steps)];
 
 	for (unsigned i = 0; i < COUNT; i++, at = (at + step) % COUNT) {

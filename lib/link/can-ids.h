@@ -15,10 +15,13 @@
 
 /*
  * Choose an id, and open a socket that takes the node's answers (and the requests to all nodes):
- * from then on other programs of ours see that the id is taken. -EADDRINUSE: none is free; -errno.
+ * from then on other programs of ours see that the id is taken. A node gets other ids in Klipper
+ * than in Katapult: what is meant for one never comes to the other. -EADDRINUSE: none is free;
+ * -errno.
  */
 _must_check_ int kf_can_id_choose(const struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES],
-				  int *ret_fd, uint8_t *ret_id);
+				  enum kf_can_application application, int *ret_fd,
+				  uint8_t *ret_id);
 
 /* How many sockets listen to this id alone, by a file of /proc/net/can (rcvlist_sff, rcvlist_fil).
  */

@@ -13,7 +13,7 @@
 #include "link/can-socket.h"
 #include "link/can-state.h"
 
-enum { CLEAR_KATAPULTS = 0x12 };
+enum { CLEAR_KATAPULTS = 0x12, NODES_MAX = 64, QUERY_MS = 200 };
 
 static uint32_t data_id(uint8_t node)
 {
@@ -96,10 +96,46 @@ static int id_taken(const struct kf_link *link, struct kf_error *err)
 	return kf_code_errno(KF_BUSY);
 }
 
+/* What the nodes without an id say about the silence of ours; 0: nothing. */
+static int ask_bus(const struct kf_link *link, struct kf_error *err)
+{
+	_cleanup_(kf_can_closep) struct kf_can can = KF_CAN_NONE;
+	struct kf_can_node nodes[NODES_MAX], *found = NULL;
+	int count = 0, same = 0;
+
+	if (kf_can_open(link->can.interface, &can, NULL) == 0)
+		count = kf_can_query(&can, kf_now_ms() + QUERY_MS, nodes, NODES_MAX, NULL);
+	for (int i = 0; i < count; i++) {
+		if (memcmp(nodes[i].uuid, link->can.uuid, KF_CAN_UUID_BYTES) == 0) {
+			found = &nodes[i];
+			same++;
+		}
+	}
+	if (same > 1) {
+		kf_fail(err, KF_AMBIGUOUS,
+			"two nodes have this UUID: each drops its id when the other speaks");
+		kf_error_hint(err,
+			      "take one of them off %s: boards whose chips have the same id cannot "
+			      "share a bus",
+			      link->can.interface);
+		return kf_code_errno(KF_AMBIGUOUS);
+	}
+	if (!found || found->application == link->can.application)
+		return 0;
+	if (found->application == KF_CAN_KATAPULT)
+		return kf_fail(err, KF_LEFT_IN_BOOTLOADER, "the node is in Katapult");
+	return kf_fail(err, KF_NO_KATAPULT, "the node runs Klipper, not Katapult");
+}
+
 static int failed(struct kf_link *link, int r, struct kf_error *err)
 {
-	return r == -EADDRINUSE ? id_taken(link, err)
-				: kf_can_state_explain(link->can.interface, r, err);
+	int why;
+
+	if (r == -EADDRINUSE)
+		return id_taken(link, err);
+	r = kf_can_state_explain(link->can.interface, r, err);
+	why = r == -ETIMEDOUT && err && link->can.interface[0] ? ask_bus(link, err) : 0;
+	return why < 0 ? why : r;
 }
 
 static int guard(struct kf_link *link, struct kf_error *err)
@@ -152,7 +188,7 @@ int kf_link_can_open(struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES],
 	int r;
 
 	kf_can_note_used(bus);
-	r = kf_can_id_choose(bus, uuid, &fd, &id);
+	r = kf_can_id_choose(bus, uuid, application, &fd, &id);
 	if (r == -EADDRINUSE) {
 		kf_fail(err, KF_BUSY, "%s: no node id is free", bus->interface);
 		return kf_code_errno(KF_BUSY);

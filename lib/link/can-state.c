@@ -156,33 +156,24 @@ static int is_passive(const char *interface, const struct kf_can_state *s, struc
 	return kf_code_errno(KF_CAN_BUS);
 }
 
-static int check(const char *interface, int r, const struct kf_can_state *s, struct kf_error *err)
+static int no_interface(const char *interface, bool exists, struct kf_error *err)
 {
-	if (r == -ENODEV)
-		kf_fail(err, KF_NOT_CONNECTED, "there is no interface %s", interface);
-	else if (r < 0)
-		return kf_fail_sys(err, -r, "%s", interface);
-	else if (!s->can)
-		kf_fail(err, KF_NOT_CONNECTED, "%s is no CAN interface", interface);
-	if (r < 0 || !s->can) {
-		kf_error_hint(err,
-			      "ip -details link show type can lists the CAN interfaces; a USB "
-			      "adapter or bridge board that is missing there: check its cable");
-		return kf_code_errno(KF_NOT_CONNECTED);
-	}
-	if (!s->up)
-		return is_down(interface, s, err);
-	if (s->told && s->controller == CAN_STATE_BUS_OFF)
-		return is_bus_off(interface, err);
-	return 0;
+	kf_fail(err, KF_NOT_CONNECTED,
+		exists ? "%s is no CAN interface" : "there is no interface %s", interface);
+	kf_error_hint(err,
+		      "ip -details link show type can lists the CAN interfaces; a USB adapter or "
+		      "bridge board that is missing there: check its cable");
+	return kf_code_errno(KF_NOT_CONNECTED);
 }
 
-int kf_can_state_check(const char *interface, struct kf_error *err)
+/* Can it send? */
+static int check(const char *interface, const struct kf_can_state *s, struct kf_error *err)
 {
-	struct kf_can_state s = { 0 };
-	int r = kf_can_state_read(interface, &s);
-
-	return check(interface, r, &s, err);
+	if (!s->can)
+		return no_interface(interface, true, err);
+	if (!s->up)
+		return is_down(interface, s, err);
+	return s->told && s->controller == CAN_STATE_BUS_OFF ? is_bus_off(interface, err) : 0;
 }
 
 static int queue_full(const char *interface, const struct kf_can_state *s, struct kf_error *err)
@@ -205,27 +196,54 @@ static int silence(struct kf_error *err)
 	return -ETIMEDOUT;
 }
 
-int kf_can_state_explain(const char *interface, int r, struct kf_error *err)
+int kf_can_state_words(const char *interface, int r, const struct kf_can_state *s,
+		       struct kf_error *err)
+{
+	int why;
+
+	if (!s)
+		return r == -ENODEV ? no_interface(interface, false, err)
+				    : kf_fail_sys(err, -r, "%s", interface);
+	why = check(interface, s, err);
+	if (why < 0 || r == 0)
+		return why;
+	switch (r) {
+	case -ENODEV:
+		return kf_fail(err, KF_GONE, "%s was disconnected meanwhile", interface);
+	case -ECOMM:
+		return is_bus_off(interface, err);
+	case -ENETDOWN:
+		return is_down(interface, s, err);
+	case -ENOBUFS:
+	case -ETIMEDOUT:
+		if (s->told && s->controller == CAN_STATE_ERROR_PASSIVE)
+			return is_passive(interface, s, err);
+		return r == -ENOBUFS ? queue_full(interface, s, err) : silence(err);
+	default:
+		return kf_fail_sys(err, -r, "%s", interface);
+	}
+}
+
+int kf_can_state_check(const char *interface, struct kf_error *err)
 {
 	struct kf_can_state s = { 0 };
-	int state = interface[0] ? kf_can_state_read(interface, &s) : 0, why = 0;
+	int r = kf_can_state_read(interface, &s);
+
+	return kf_can_state_words(interface, r, r < 0 ? NULL : &s, err);
+}
+
+int kf_can_state_explain(const char *interface, int r, struct kf_error *err)
+{
+	static const struct kf_can_state nothing = { .can = true, .up = true };
+	struct kf_can_state s = nothing;
+	int state;
 
 	if (r == -EINTR)
 		return kf_fail_stopped(err);
-	if (interface[0] && r != -EADDRINUSE)
-		why = check(interface, state, &s, err);
-	if (why < 0)
-		return why;
-	if (r == -ECOMM)
-		return is_bus_off(interface, err);
-	if (r == -ENODEV)
-		return kf_fail(err, KF_GONE, "%s was disconnected meanwhile",
-			       interface[0] ? interface : "the bus");
-	if (r == -ENETDOWN)
-		return is_down(interface, &s, err);
-	if ((r == -ETIMEDOUT || r == -ENOBUFS) && s.told && s.controller == CAN_STATE_ERROR_PASSIVE)
-		return is_passive(interface, &s, err);
-	if (r == -ENOBUFS)
-		return queue_full(interface, &s, err);
-	return r == -ETIMEDOUT ? silence(err) : kf_fail_sys(err, -r, "%s", interface);
+	if (!interface[0])
+		return kf_can_state_words("the bus", r, &nothing, err);
+	state = kf_can_state_read(interface, &s);
+	if (state == -ENODEV)
+		return kf_fail(err, KF_GONE, "%s was disconnected meanwhile", interface);
+	return kf_can_state_words(interface, r, state < 0 ? &nothing : &s, err);
 }

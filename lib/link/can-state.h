@@ -39,4 +39,11 @@ _must_check_ int kf_can_state_check(const char *interface, struct kf_error *err)
  */
 int kf_can_state_explain(const char *interface, int r, struct kf_error *err);
 
+/*
+ * The same for a state that was read; NULL: kf_can_state_read failed with r. With r 0 only the
+ * state speaks: 0 if nothing is wrong with it.
+ */
+int kf_can_state_words(const char *interface, int r, const struct kf_can_state *state,
+		       struct kf_error *err);
+
 #endif
