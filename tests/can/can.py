@@ -41,6 +41,8 @@ class Bus:
             return unpack(self.socket.recv(16))
         except socket.timeout:
             return None
+        except OSError:  # the interface is down, or gone with its board
+            return None
 
     def listen(self):
         """All frames until SILENCE."""

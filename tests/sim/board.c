@@ -69,34 +69,69 @@ static enum kf_mode power_up(struct sim_board *b)
 	return KF_MODE_KATAPULT;
 }
 
-/* Start what mode says; it shows on the bus. */
+bool sim_board_has_usb(const struct sim_board *b)
+{
+	return !b->spec.can[0] || b->spec.bridge;
+}
+
+bool sim_board_bridges(const struct sim_board *b)
+{
+	bool flashed = strcmp(b->firmware.version, b->spec.version) != 0;
+
+	return b->mode == KF_MODE_KLIPPER && !b->spec.uart &&
+	       (flashed ? b->firmware.bridge : b->spec.bridge);
+}
+
+static enum sim_wire wire_of(const struct sim_board *b)
+{
+	if (b->spec.can[0] && (!b->spec.bridge || sim_board_bridges(b)))
+		return SIM_WIRE_CAN;
+	return b->spec.uart ? SIM_WIRE_UART : SIM_WIRE_USB;
+}
+
+/* The program of this mode; NULL: none that we know. */
+static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire)
+{
+	if (b->mode == KF_MODE_KATAPULT) {
+		sim_katapult_init(&b->katapult, wire);
+		/* On a CAN bus, faults are the frames' (can-bus.h). */
+		b->katapult.mcu.faults = wire == SIM_WIRE_CAN ? NULL : &b->spec.faults;
+		return &b->katapult.mcu;
+	}
+	if (b->mode != KF_MODE_KLIPPER)
+		return NULL;
+	b->klipper.identify = b->firmware.dictionary;
+	b->klipper.identify_len = b->firmware.dictionary_len;
+	sim_klipper_init(&b->klipper, wire);
+	return &b->klipper.mcu;
+}
+
+/* The program starts that mode says; it shows on USB. */
 static void appear(struct sim_board *b, enum kf_mode mode)
 {
-	struct sim_mcu *mcu = NULL;
 	bool prime = b->spec.prime < 0 ? has_double_buffer(b->spec.mcu) : b->spec.prime;
+	bool shows = !b->spec.uart || b->mode == KF_MODE_NONE, katapult = mode == KF_MODE_KATAPULT;
+	struct sim_mcu *mcu;
+	enum sim_wire wire;
 
+	b->mode = mode;
 	sim_flash_reset(&b->flash);
-	if (mode == KF_MODE_KATAPULT) {
-		sim_katapult_init(&b->katapult, b->spec.uart);
-		mcu = &b->katapult.mcu;
-		mcu->faults = &b->spec.faults;
-	} else if (mode == KF_MODE_KLIPPER) {
-		b->klipper.identify = b->firmware.dictionary;
-		b->klipper.identify_len = b->firmware.dictionary_len;
-		sim_klipper_init(&b->klipper, b->spec.uart);
-		mcu = &b->klipper.mcu;
-	}
-	sim_link_reset(&b->link, mcu, prime && mode == KF_MODE_KATAPULT && !b->spec.uart);
-	if (!b->spec.uart || b->mode == KF_MODE_NONE) {
+	wire = wire_of(b);
+	mcu = start_program(b, wire);
+	sim_can_node_reset(&b->can, wire == SIM_WIRE_CAN ? mcu : NULL, !katapult);
+	sim_link_reset(&b->link, wire == SIM_WIRE_CAN ? NULL : mcu,
+		       prime && katapult && wire == SIM_WIRE_USB);
+	b->link.baud = katapult ? b->spec.boot_baud : b->spec.baud;
+	if (shows) {
 		b->generation++;
 		b->link.open = false;
 	}
-	b->mode = mode;
 	b->appear_us = SIM_NEVER;
 }
 
 static void vanish(struct sim_board *b)
 {
+	sim_can_node_reset(&b->can, NULL, false);
 	sim_link_reset(&b->link, NULL, false);
 	b->link.open = false;
 	b->mode = b->next = KF_MODE_NONE;
@@ -146,6 +181,7 @@ static void leave_katapult(struct sim_board *b, int64_t now_us)
 {
 	enum kf_mode next = start_application(b);
 
+	b->returned = true;
 	leave(b, disguise(b, b->spec.return_as, b->spec.return_port, next), now_us);
 }
 
@@ -177,6 +213,9 @@ int sim_board_init(struct sim_board *b, const struct sim_spec *spec, struct kf_e
 	b->spec = *spec;
 	kf_text_format(b->port, sizeof(b->port), "%s", spec->port);
 	b->link.latency_us = spec->rtt_us;
+	memcpy(b->can.uuid, spec->uuid, sizeof(b->can.uuid));
+	memcpy(b->katapult.uuid, spec->uuid, sizeof(b->katapult.uuid));
+	b->can.local = spec->bridge;
 	r = sim_flash_init(&b->flash, spec->mcu, spec->flash_bytes, err);
 	if (r == 0)
 		r = load_app(b, err);
@@ -238,6 +277,8 @@ static void suffer(struct sim_board *b, int64_t now_us)
 		f->stall = false;
 		b->link.mute_until_us =
 			f->stall_ms ? now_us + (int64_t)f->stall_ms * US_PER_MS : SIM_NEVER;
+		if (b->can.mcu)
+			b->can.mcu->busy_until_us = b->link.mute_until_us;
 		tell(b, "stalled");
 	}
 }
@@ -249,6 +290,8 @@ bool sim_board_write(struct sim_board *b, const uint8_t *data, size_t len, int64
 	if (len > sizeof(copy) || b->link.out_count == SIM_TRANSFERS)
 		return false;
 	memcpy(copy, data, len);
+	if (b->spec.uart)
+		sim_link_run(&b->link, now_us);
 	switch (fault_of(b, data, len)) {
 	case SIM_FAULT_DROP:
 		return true;
@@ -272,6 +315,7 @@ bool sim_board_write(struct sim_board *b, const uint8_t *data, size_t len, int64
 		break;
 	case SIM_FAULT_DUP:
 	case SIM_FAULT_FOREIGN:
+	case SIM_FAULT_LATE:
 	case SIM_FAULT_NONE:
 		break;
 	}
@@ -295,15 +339,20 @@ size_t sim_board_split(const struct sim_board *b, const uint8_t *data, size_t le
 	return len < SIM_TRANSFER_MAX ? len : SIM_TRANSFER_MAX;
 }
 
+static bool runs(const struct sim_board *b, const struct sim_mcu *program)
+{
+	return b->link.mcu == program || b->can.mcu == program;
+}
+
 void sim_board_run(struct sim_board *b, int64_t now_us)
 {
 	if (now_us >= b->appear_us && b->next != KF_MODE_NONE)
 		appear(b, b->next);
 	sim_link_run(&b->link, now_us);
 	suffer(b, now_us);
-	if (b->link.mcu == &b->katapult.mcu && now_us >= b->katapult.leave_us)
+	if (runs(b, &b->katapult.mcu) && now_us >= b->katapult.leave_us)
 		leave_katapult(b, now_us);
-	if (b->link.mcu == &b->klipper.mcu && b->klipper.wants_bootloader)
+	if (runs(b, &b->klipper.mcu) && (b->klipper.wants_bootloader || b->can.wants_bootloader))
 		leave_firmware(b, now_us);
 }
 
@@ -313,7 +362,7 @@ int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 
 	if (b->next != KF_MODE_NONE && b->appear_us < wake_us)
 		wake_us = b->appear_us;
-	if (b->link.mcu == &b->katapult.mcu && b->katapult.leave_us < wake_us)
+	if (runs(b, &b->katapult.mcu) && b->katapult.leave_us < wake_us)
 		wake_us = b->katapult.leave_us;
 	return wake_us;
 }

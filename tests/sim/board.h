@@ -8,10 +8,13 @@
  * COMPLETE starts it in any case. One that is broken (firmware.h) hangs, off the bus. The way back
  * is a double click on the reset button, which ends in Katapult: sim_board_plug() with it, or
  * "rescue", which has somebody do it at once.
+ *
+ * On a CAN bus, who runs the bus (can-bus.h) moves the frames of board->can.
  */
 #ifndef SIM_BOARD_H
 #define SIM_BOARD_H
 
+#include "sim/can-node.h"
 #include "sim/firmware.h"
 #include "sim/katapult.h"
 #include "sim/klipper.h"
@@ -24,17 +27,25 @@ struct sim_board {
 	struct sim_katapult katapult;
 	struct sim_klipper klipper;
 	struct sim_firmware firmware;
-	struct sim_link link;
+	struct sim_link link;	 /* USB or UART */
+	struct sim_can_node can; /* its place on a CAN bus, if spec.can names one */
 
 	enum kf_mode mode;   /* on the bus as; KF_MODE_NONE: not */
-	unsigned generation; /* counts appearances and disappearances */
+	unsigned generation; /* counts appearances and disappearances on USB */
 	char port[64], manufacturer[KF_NAME_SIZE];
-	bool plain; /* in mode "other": a device without a serial port */
+	bool plain;    /* in mode "other": a device without a serial port */
+	bool returned; /* it has left a bootloader since the start */
 
 	enum kf_mode next; /* what comes at appear_us; KF_MODE_NONE: nothing, ever */
 	int64_t appear_us; /* SIM_NEVER: it is on the bus */
 	char news[256];	   /* for -v: what last happened; taken by emptying it */
 };
+
+/* Has it a USB device (or a UART)? A node on a CAN bus has none, unless it is the bridge. */
+bool sim_board_has_usb(const struct sim_board *board);
+
+/* Does it run the firmware of a USB-to-CAN bridge? */
+bool sim_board_bridges(const struct sim_board *board);
 
 /* Plugged in and enumerated. Big: do not put it on the stack. */
 _must_check_ int sim_board_init(struct sim_board *board, const struct sim_spec *spec,

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "sim/bus.h"
 #include "sim/uevent.h"
+#include "sim/vcan.h"
 
 #define SOCKET_ROOM 64 /* sockaddr_un's 108 bytes have to hold more than the root */
 
@@ -196,7 +197,7 @@ static int add_port(const struct sim_bus *bus, const char *port, const char *dev
 }
 
 struct paths {
-	char interface[400], serial[500], tty[600];
+	char interface[400], serial[500], tty[600], net[500];
 };
 
 static struct paths paths_of(const struct sim_node *node)
@@ -206,6 +207,7 @@ static struct paths paths_of(const struct sim_node *node)
 	snprintf(p.interface, sizeof(p.interface), "%s%s:1.0", node->path,
 		 strrchr(node->path, '/'));
 	snprintf(p.serial, sizeof(p.serial), "%s/%s", p.interface, node->name);
+	snprintf(p.net, sizeof(p.net), "%s/net/%s", p.interface, node->net);
 	snprintf(p.tty, sizeof(p.tty), "%s/tty/%s", node->adapter ? p.serial : p.interface,
 		 node->name);
 	return p;
@@ -224,6 +226,18 @@ static int add_tty(struct sim_bus *bus, const struct sim_identity *id, const cha
 		r = make_node(bus, node, slave, err);
 	if (r == 0)
 		r = add(bus, paths.tty, sim_describe_tty(id, node), err);
+	return r;
+}
+
+/* The kernel's interface is there before its device shows. */
+static int add_net(struct sim_bus *bus, const struct sim_identity *id, struct sim_node *node,
+		   struct kf_error *err)
+{
+	int r = sim_vcan_add(id->net, !id->net_down, err);
+
+	kf_text_format(node->net, sizeof(node->net), "%s", id->net);
+	if (r == 0)
+		r = add(bus, paths_of(node).net, sim_describe_net(id, paths_of(node).net), err);
 	return r;
 }
 
@@ -253,6 +267,8 @@ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *
 		r = add(bus, paths.interface, sim_describe_interface(id, node.path), err);
 	if (r == 0 && id->tty)
 		r = add_tty(bus, id, slave, &node, err);
+	if (r == 0 && id->net[0])
+		r = add_net(bus, id, &node, err);
 	if (r == 0)
 		*ret = node;
 	return r;
@@ -328,11 +344,17 @@ void sim_bus_remove(struct sim_bus *bus, struct sim_node *node)
 	}
 	if (node->raw[0])
 		unlink_in(bus, "dev/%s", node->raw);
+	if (node->net[0]) {
+		hide(bus, "class/net", paths.net);
+		sim_vcan_remove(node->net);
+	}
 	if (node->adapter)
 		hide(bus, "bus/usb-serial/devices", paths.serial);
 	hide(bus, "bus/usb/devices", paths.interface);
 	hide(bus, "bus/usb/devices", node->path);
 
+	if (node->net[0])
+		vanish(bus, paths.net);
 	if (node->name[0])
 		vanish(bus, paths.tty);
 	if (node->adapter)

@@ -2,7 +2,8 @@
 /*
  * The USB bus as processes started with umockdev's preload library see it: sysfs and /dev by
  * libumockdev's testbed, udev's events by uevent.h. The process that uses this must not run
- * with the preload library: there would be two senders.
+ * with the preload library: there would be two senders. A bridge's CAN interface is a real one
+ * (vcan.h).
  */
 #ifndef SIM_BUS_H
 #define SIM_BUS_H

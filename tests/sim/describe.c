@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,18 @@ GString *sim_describe_serial(const struct sim_identity *id, const struct sim_nod
 	line(s, "P: %s/%s:1.0/%s\nE: SUBSYSTEM=usb-serial\nE: DRIVER=ch341-uart", node->path,
 	     id->port, node->name);
 	line(s, "A: port_number=0\\n");
+	return s;
+}
+
+GString *sim_describe_net(const struct sim_identity *id, const char *path)
+{
+	GString *s = g_string_new(NULL);
+
+	line(s, "P: %s", path);
+	line(s, "E: SUBSYSTEM=net\nE: INTERFACE=%s\nE: IFINDEX=%u", id->net,
+	     if_nametoindex(id->net));
+	line(s, "E: ID_BUS=usb\nE: ID_NET_DRIVER=gs_usb\nE: ID_PATH=" PCI_PATH "%s:1.0", route(id));
+	line(s, "A: type=280\\n");
 	return s;
 }
 

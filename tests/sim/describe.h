@@ -16,6 +16,7 @@ struct sim_node {
 	char path[256]; /* of the usb_device, below /sys */
 	char name[32];	/* ttyACM0; empty: no tty */
 	char raw[32];	/* bus/usb/001/004, below /dev, of what has no tty */
+	char net[16];	/* can0; empty: no network interface */
 	bool adapter;
 	unsigned number;			       /* of the tty */
 	char by_id[KF_DEV_SIZE], by_path[KF_DEV_SIZE]; /* below /dev */
@@ -32,6 +33,7 @@ GString *sim_describe_hub(const char *path, int busnum, unsigned devnum);
 GString *sim_describe_device(const struct sim_identity *id, const char *path, unsigned devnum);
 GString *sim_describe_interface(const struct sim_identity *id, const char *path);
 GString *sim_describe_serial(const struct sim_identity *id, const struct sim_node *node);
+GString *sim_describe_net(const struct sim_identity *id, const char *path);
 GString *sim_describe_tty(const struct sim_identity *id, const struct sim_node *node);
 
 #endif

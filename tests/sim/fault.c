@@ -9,7 +9,7 @@ static const char *const names[] = {
 	[SIM_FAULT_NACK] = "nack",	 [SIM_FAULT_F2] = "f2",
 	[SIM_FAULT_F3] = "f3",		 [SIM_FAULT_STALL] = "stall",
 	[SIM_FAULT_UNPLUG] = "unplug",	 [SIM_FAULT_DUP] = "dup",
-	[SIM_FAULT_FOREIGN] = "foreign",
+	[SIM_FAULT_FOREIGN] = "foreign", [SIM_FAULT_LATE] = "late",
 };
 
 static enum sim_fault_kind find_kind(const char *name)
@@ -23,6 +23,11 @@ static enum sim_fault_kind find_kind(const char *name)
 static bool answers(enum sim_fault_kind kind)
 {
 	return kind == SIM_FAULT_NACK || kind == SIM_FAULT_F2 || kind == SIM_FAULT_F3;
+}
+
+bool sim_fault_is_katapults(enum sim_fault_kind kind)
+{
+	return answers(kind) || kind == SIM_FAULT_FOREIGN;
 }
 
 int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,

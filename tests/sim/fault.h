@@ -21,6 +21,7 @@ enum sim_fault_kind {
 	SIM_FAULT_UNPLUG,  /* the cable is pulled; the frame is lost */
 	SIM_FAULT_DUP,	   /* a reply comes twice */
 	SIM_FAULT_FOREIGN, /* before a reply comes one to what nobody asked */
+	SIM_FAULT_LATE,	   /* a frame on a CAN bus stays on it for longer */
 };
 
 enum sim_direction { SIM_TO_BOARD, SIM_FROM_BOARD };
@@ -41,11 +42,14 @@ struct sim_faults {
 
 /*
  * A fault as the SPEC writes it: kind "drop", "corrupt", "nack", "f2", "f3", "stall",
- * "unplug", "dup", "foreign"; at "N" or "tx:N" (to the board), "rx:N" (from the board). KF_USAGE:
- * neither, or a kind that makes no sense in that direction. 1: not the name of a fault.
+ * "unplug", "dup", "foreign", "late"; at "N" or "tx:N" (to the board), "rx:N" (from the board).
+ * KF_USAGE: neither, or a kind that makes no sense in that direction. 1: not the name of a fault.
  */
 _must_check_ int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,
 				struct kf_error *err);
+
+/* Is it a fault of Katapult's answers, not of a frame on its way? */
+bool sim_fault_is_katapults(enum sim_fault_kind kind);
 
 /*
  * Count a frame, and say what befalls it; faults may be NULL. STALL and UNPLUG are set in

@@ -41,9 +41,14 @@ static void change(const struct sim_board *b, struct sim_identity *id)
 		kf_text_format(id->serial, sizeof(id->serial), "%s", s->boot_serial);
 	if (runs && s->new_serial[0] && flashed)
 		kf_text_format(id->serial, sizeof(id->serial), "%s", s->new_serial);
-	if (runs && (flashed ? b->firmware.bridge : s->bridge)) {
+	if (sim_board_bridges(b)) {
+		const char *net = b->returned && s->return_net[0] ? s->return_net : s->can;
+
 		id->usb = (struct sim_ids){ "1d50", "606f" };
 		id->tty = false;
+		id->net_down = s->net_down;
+		if (strcmp(net, "none") != 0)
+			kf_text_format(id->net, sizeof(id->net), "%s", net);
 	}
 	if (b->mode == KF_MODE_OTHER && b->plain) {
 		id->usb = (struct sim_ids){ "046d", "c077" };
@@ -92,5 +97,6 @@ void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
 		break;
 	}
 	change(b, &id);
+	kf_text_format(id.uart, sizeof(id.uart), "%s", s->tty);
 	*ret = id;
 }

@@ -11,6 +11,9 @@ struct sim_identity {
 	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE], serial[KF_NAME_SIZE];
 	char port[64];
 	bool tty, adapter; /* adapter: a USB-to-UART chip, ttyUSBn */
+	char net[16];	   /* a bridge's CAN interface; empty: none */
+	bool net_down;	   /* nobody sets it up */
+	char uart[16];	   /* a UART of the host's own, not on USB: its tty; else empty */
 };
 
 void sim_identity_of(const struct sim_board *board, struct sim_identity *ret);

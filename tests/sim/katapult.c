@@ -88,6 +88,14 @@ static void end_of_file(struct sim_katapult *k, int64_t now_us)
 	ack(k, KF_KATAPULT_EOF, reply, sizeof(reply));
 }
 
+static void tell_uuid(struct sim_katapult *k)
+{
+	uint8_t reply[12] = { 0 };
+
+	memcpy(reply + 4, k->uuid, sizeof(k->uuid));
+	ack(k, KF_KATAPULT_CAN_ID, reply, sizeof(reply));
+}
+
 /* frame is whole and good; where it has no payload, the CRC stands in its place, as there. */
 static void dispatch(struct sim_katapult *k, const uint8_t *frame, int64_t now_us)
 {
@@ -111,6 +119,13 @@ static void dispatch(struct sim_katapult *k, const uint8_t *frame, int64_t now_u
 		sim_flash_complete(k->flash);
 		ack(k, KF_KATAPULT_COMPLETE, reply, sizeof(reply));
 		k->leave_us = now_us + LEAVE_DELAY_US;
+		break;
+	case KF_KATAPULT_CAN_ID:
+		if (k->mcu.wire == SIM_WIRE_CAN) {
+			tell_uuid(k);
+			break;
+		}
+		respond(k, KF_KATAPULT_COMMAND_ERROR, NULL, 0);
 		break;
 	default:
 		respond(k, KF_KATAPULT_COMMAND_ERROR, NULL, 0);
@@ -174,12 +189,14 @@ static bool step(struct sim_mcu *mcu, int64_t now_us)
 	return true;
 }
 
-void sim_katapult_init(struct sim_katapult *k, bool uart)
+void sim_katapult_init(struct sim_katapult *k, enum sim_wire wire)
 {
+	bool usb = wire == SIM_WIRE_USB;
+
 	k->mcu = (struct sim_mcu){
-		.uart = uart,
-		.rx_size = uart ? k->block_bytes * 3 : k->block_bytes + 64,
-		.tx_size = uart ? k->block_bytes + 32 : k->block_bytes * 3,
+		.wire = wire,
+		.rx_size = usb ? k->block_bytes + 64 : k->block_bytes * 3,
+		.tx_size = usb ? k->block_bytes * 3 : k->block_bytes + 32,
 		.step = step,
 	};
 	k->hunting = k->nacked = false;

@@ -22,14 +22,25 @@
 #include "sim/control.h"
 #include "sim/port.h"
 #include "sim/state.h"
+#include "sim/vcan.h"
 
 #define BOARDS_MAX 16
 #define UMOCKDEV   "libumockdev-preload.so.0"
 #define OURS	   "kf-sim.so" /* preload.c */
 #define US_PER_S   1000000
 
+/* A CAN bus, as the boards name it: the interface that they start with. */
+struct can {
+	char name[16], shown[16]; /* shown: of the kernel's interface; empty: none */
+	int fd;
+	bool bridged; /* the interface is a board's */
+	struct sim_can_bus bus;
+};
+
 struct sim {
 	struct sim_bus bus;
+	struct can *cans[BOARDS_MAX];
+	size_t can_count;
 	struct sim_control control;
 	struct sim_port *ports[BOARDS_MAX];
 	size_t count;
@@ -53,7 +64,9 @@ static void usage(FILE *out)
 		"pty\n"
 		"cannot say, while others may have the port open) to the FIFO $KF_SIM_CONTROL, "
 		"and\n"
-		"then read \"done\" from $KF_SIM_CONTROL.done.\n"
+		"then read \"done\" from $KF_SIM_CONTROL.done. The PORT of a node on a CAN bus is "
+		"its\n"
+		"UUID.\n"
 		"\n"
 		"  -b, --board=SPEC   plug in a board; may be given %d times\n"
 		"  -v, --verbose      say on stderr what the boards do\n"
@@ -208,25 +221,57 @@ static void answer(struct sim *sim)
 	}
 }
 
+static void service_cans(struct sim *sim)
+{
+	for (size_t i = 0; i < sim->can_count; i++)
+		sim_vcan_service(sim->cans[i]->fd, &sim->cans[i]->bus, sim->served_us);
+}
+
+/* A bridge came or left, and with it its interface. */
+static void follow(struct sim *sim, const struct sim_port *port)
+{
+	struct kf_error err;
+
+	for (size_t i = 0; i < sim->can_count; i++) {
+		struct can *can = sim->cans[i];
+
+		if (!port->board.spec.bridge || strcmp(can->name, port->board.spec.can) != 0)
+			continue;
+		kf_closep(&can->fd);
+		kf_text_format(can->shown, sizeof(can->shown), "%s", port->node.net);
+		if (can->shown[0] && sim_vcan_open(can->shown, &can->fd, &err) < 0 && sim->verbose)
+			kf_log_error(NULL, &err);
+	}
+}
+
+static int service_port(struct sim *sim, struct sim_port *port, struct kf_error *err)
+{
+	int r = sim_port_service(port, &sim->bus, sim->served_us, err);
+
+	if (r > 0) {
+		follow(sim, port);
+		report(sim, port);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* The buses twice: a board may have come back to one. */
 static void service(struct sim *sim)
 {
 	struct kf_error err;
 
 	sim->served_us = now_us();
-	for (size_t i = 0; i < sim->count; i++) {
-		int r = sim_port_service(sim->ports[i], &sim->bus, sim->served_us, &err);
-
-		if (r > 0)
-			report(sim, sim->ports[i]);
-		if (r < 0)
+	service_cans(sim);
+	for (size_t i = 0; i < sim->count; i++)
+		if (service_port(sim, sim->ports[i], &err) < 0)
 			kf_log_error(sim->ports[i]->board.port, &err);
-	}
+	service_cans(sim);
 }
 
 /* Until something is due after the time that was served: what fell due since then is not lost. */
 static void await(struct sim *sim)
 {
-	struct pollfd fds[3 + 2 * BOARDS_MAX] = {
+	struct pollfd fds[3 + 3 * BOARDS_MAX] = {
 		{ .fd = sim->signals, .events = POLLIN },
 		{ .fd = sim->control.fd, .events = POLLIN },
 		{ .fd = sim->control.queued, .events = POLLIN },
@@ -241,9 +286,17 @@ static void await(struct sim *sim)
 		if (w < wake)
 			wake = w;
 	}
+	for (size_t i = 0; i < sim->can_count; i++) {
+		int64_t w = sim_can_bus_wake_us(&sim->cans[i]->bus);
+
+		fds[3 + 2 * sim->count + i] = (struct pollfd){ sim->cans[i]->fd, POLLIN, 0 };
+		if (w < wake)
+			wake = w;
+	}
 	left.tv_sec = wake > now ? (wake - now) / US_PER_S : 0;
 	left.tv_nsec = wake > now ? (wake - now) % US_PER_S * 1000 : 0;
-	IGNORE_RESULT(ppoll(fds, 3 + 2 * sim->count, wake == SIM_NEVER ? NULL : &left, NULL));
+	IGNORE_RESULT(ppoll(fds, 3 + 2 * sim->count + sim->can_count,
+			    wake == SIM_NEVER ? NULL : &left, NULL));
 }
 
 static int start(struct sim *sim, char *argv[], struct kf_error *err)
@@ -259,6 +312,51 @@ static int start(struct sim *sim, char *argv[], struct kf_error *err)
 	return kf_process_start(&p, &sim->child, err);
 }
 
+/* The bus of that name, which need not have an interface yet. */
+static struct can *find_can(struct sim *sim, const char *name)
+{
+	struct can *can;
+
+	for (size_t i = 0; i < sim->can_count; i++)
+		if (strcmp(sim->cans[i]->name, name) == 0)
+			return sim->cans[i];
+	can = calloc(1, sizeof(*can));
+	if (!can)
+		return NULL;
+	kf_text_format(can->name, sizeof(can->name), "%s", name);
+	can->fd = -1;
+	sim->cans[sim->can_count++] = can;
+	return can;
+}
+
+static int join(struct sim *sim, struct sim_board *board, struct kf_error *err)
+{
+	const struct sim_spec *spec = &board->spec;
+	struct can *can = spec->can[0] ? find_can(sim, spec->can) : NULL;
+
+	if (!spec->can[0])
+		return 0;
+	if (!can || !sim_can_bus_join(&can->bus, &board->can, &board->spec.faults))
+		return kf_fail_sys(err, ENOMEM, "%s", spec->can);
+	can->bridged |= spec->bridge;
+	if (spec->bitrate)
+		can->bus.bitrate = spec->bitrate;
+	if (spec->late_us)
+		can->bus.late_us = spec->late_us;
+	return 0;
+}
+
+/* The buses whose interface is not a board's. */
+static int open_cans(struct sim *sim, struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sim->can_count; i++)
+		if (!sim->cans[i]->bridged)
+			r = sim_vcan_open(sim->cans[i]->name, &sim->cans[i]->fd, err);
+	return r;
+}
+
 static int plug_in(struct sim *sim, const struct sim_spec *specs, size_t count,
 		   struct kf_error *err)
 {
@@ -271,12 +369,12 @@ static int plug_in(struct sim *sim, const struct sim_spec *specs, size_t count,
 		if (r < 0)
 			break;
 		sim->count = i + 1;
-		r = sim_port_service(sim->ports[i], &sim->bus, now_us(), err);
-		if (r > 0)
-			report(sim, sim->ports[i]);
-		r = r < 0 ? r : 0;
+		r = join(sim, &sim->ports[i]->board, err);
 	}
-	return r;
+	sim->served_us = now_us();
+	for (size_t i = 0; r == 0 && i < sim->count; i++)
+		r = service_port(sim, sim->ports[i], err);
+	return r < 0 ? r : open_cans(sim, err);
 }
 
 static int save(struct sim *sim, struct kf_error *err)
@@ -319,8 +417,14 @@ static int run(struct sim *sim, const struct sim_spec *specs, size_t count, char
 
 static void unplug_all(struct sim *sim)
 {
-	for (size_t i = 0; i < sim->count; i++)
+	for (size_t i = 0; i < sim->count; i++) {
+		sim_bus_remove(&sim->bus, &sim->ports[i]->node);
 		sim_port_free(&sim->ports[i]);
+	}
+	for (size_t i = 0; i < sim->can_count; i++) {
+		kf_closep(&sim->cans[i]->fd);
+		free(sim->cans[i]);
+	}
 	sim_control_close(&sim->control);
 	sim_bus_close(&sim->bus);
 }

@@ -92,7 +92,8 @@ static bool resynchronise(struct sim_klipper *k)
 	sync = memchr(rx, SYNC, k->mcu.rx_len);
 	skip = sync ? (size_t)(sync - rx) + 1 : k->mcu.rx_len;
 	k->hunting = !sync;
-	if (k->mcu.uart && skip == sizeof(REQUEST) - 1 && memcmp(rx, REQUEST, skip) == 0)
+	if (k->mcu.wire == SIM_WIRE_UART && skip == sizeof(REQUEST) - 1 &&
+	    memcmp(rx, REQUEST, skip) == 0)
 		k->wants_bootloader = true;
 	sim_mcu_pop(&k->mcu, skip);
 	if (!k->nacked)
@@ -128,13 +129,15 @@ static bool step(struct sim_mcu *mcu, int64_t now_us)
 	return true;
 }
 
-void sim_klipper_init(struct sim_klipper *k, bool uart)
+void sim_klipper_init(struct sim_klipper *k, enum sim_wire wire)
 {
+	bool usb = wire == SIM_WIRE_USB;
+
 	k->mcu = (struct sim_mcu){
-		.uart = uart,
+		.wire = wire,
 		.short_packets = true,
-		.rx_size = uart ? 192 : 128,
-		.tx_size = uart ? 96 : 192,
+		.rx_size = usb ? 128 : 192,
+		.tx_size = usb ? 192 : 96,
 		.step = step,
 	};
 	k->sequence = 0;

@@ -23,6 +23,6 @@ struct sim_klipper {
 };
 
 /* As after a reset; identify is set by the caller. */
-void sim_klipper_init(struct sim_klipper *k, bool uart);
+void sim_klipper_init(struct sim_klipper *k, enum sim_wire wire);
 
 #endif

@@ -12,8 +12,10 @@
  * overflow the board's transmit buffer (measured on cdc_acm: protocols.md). While nobody
  * has the port open, nothing is collected from the board.
  *
- * UART: bytes arrive as they are written, also when the board is deaf; no flow control.
- * Not modelled: the baud rate's duration, the USB frame's bandwidth.
+ * UART: a byte takes the time of its 10 bits, in each direction, and there is no flow control.
+ * While the board is deaf, its receiver holds one byte; those after it are lost (measured:
+ * transports.md). If the host's rate is another than the board's, each hears something else
+ * (uart.h). Not modelled: the USB frame's bandwidth.
  */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
@@ -35,11 +37,12 @@ struct sim_link {
 	bool prime;	     /* double-buffered USB: the first packet leaves only with the second */
 	bool open;	     /* a client has the port open */
 	int64_t latency_us;  /* from the board's reply to the client's read */
+	unsigned baud, host_baud; /* UART: 0: its bytes take no time; any rate */
 	int64_t mute_until_us;
 
 	struct sim_transfer out[SIM_TRANSFERS]; /* a ring */
 	size_t out_head, out_count;
-	uint8_t endpoint[SIM_PACKET]; /* the packet in the board's USB hardware */
+	uint8_t endpoint[SIM_PACKET]; /* the packet, or the UART's byte, in the board's hardware */
 	size_t endpoint_len;
 
 	uint8_t held[SIM_PACKET]; /* priming: the first packet */
@@ -52,6 +55,9 @@ struct sim_link {
 	uint8_t in[SIM_INBOX]; /* for the client */
 	size_t in_len;
 	int64_t in_due_us;
+
+	/* UART: until when all that happened is done; when the byte on each line is over. */
+	int64_t clock_us, to_board_us, from_board_us;
 };
 
 /* A reset: mcu runs on the board now. Nothing in flight survives. */

@@ -8,7 +8,7 @@ bool sim_mcu_take(struct sim_mcu *mcu, const uint8_t *packet, size_t len)
 {
 	size_t room = mcu->rx_size - mcu->rx_len;
 
-	if (!mcu->uart && room < SIM_PACKET)
+	if (mcu->wire == SIM_WIRE_USB && room < SIM_PACKET)
 		return false;
 	if (len > room)
 		len = room;

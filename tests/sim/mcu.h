@@ -2,10 +2,10 @@
 /*
  * What bootloader and firmware have in common: one CPU with a receive and a transmit
  * buffer, and a main loop that takes one message a pass (Katapult and Klipper
- * src/generic/usb_cdc.c, serial_irq.c). Pure: bytes and microseconds are passed in.
+ * src/generic/usb_cdc.c, serial_irq.c, canserial.c). Pure: bytes and microseconds are passed in.
  *
  * USB: a packet of at most 64 bytes is taken while 64 bytes are free, else the host keeps
- * it. UART: what does not fit is lost. Both: a reply that does not fit is lost.
+ * it. UART and CAN: what does not fit is lost. All: a reply that does not fit is lost.
  */
 #ifndef SIM_MCU_H
 #define SIM_MCU_H
@@ -16,8 +16,10 @@
 #define SIM_BUFFER_BYTES (3 * 512)
 #define SIM_NEVER	 INT64_MAX
 
+enum sim_wire { SIM_WIRE_USB, SIM_WIRE_UART, SIM_WIRE_CAN };
+
 struct sim_mcu {
-	bool uart;
+	enum sim_wire wire;
 	bool short_packets; /* never sends one of exactly 64 bytes: Klipper does, Katapult not */
 	struct sim_faults *faults; /* what happens to its replies; may be NULL */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/port.h"
+#include "sim/uart.h"
 
 #define REST_US 5000
 
@@ -95,6 +96,8 @@ static void talk(struct sim_port *port, int64_t now_us)
 		sim_board_open(&port->board);
 	if (event == SIM_PTY_CLOSED_1200 || event == SIM_PTY_CLOSED_PLAIN)
 		close_port(port, event == SIM_PTY_CLOSED_1200, now_us);
+	if (port->board.spec.uart)
+		port->board.link.host_baud = sim_uart_baud(port->pty.master);
 	do {
 		push(port, now_us);
 		sim_board_run(&port->board, now_us);
@@ -113,7 +116,7 @@ static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err
 	/* First the name: the pty's number is free once it is closed, and may be another test's. */
 	sim_bus_remove(bus, &port->node);
 	sim_pty_close(&port->pty);
-	if (port->board.mode == KF_MODE_NONE)
+	if (port->board.mode == KF_MODE_NONE || !sim_board_has_usb(&port->board))
 		return 1;
 	sim_identity_of(&port->board, &id);
 	if (id.tty)

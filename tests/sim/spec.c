@@ -27,7 +27,14 @@ const char SIM_SPEC_HELP[] =
 	"  bridge                 the firmware that it runs is a USB-to-CAN bridge, as flashed\n"
 	"                         firmware is whose dictionary says so\n"
 	"  rom=0483:df11          its bootloader without tty: also 1eaf:0003, 1209:beba ...\n"
+	"  can=can0               a node on that CAN bus; with bridge: its own CAN interface\n"
+	"  uuid=HEX               on the bus (the hash of serial)\n"
+	"  bitrate=1000000        of the bus: frames take their time (0: none); late_us=\n"
+	"  net_down               nobody sets up the interface of a bridge that appears\n"
+	"  return_net=IF          the interface of a bridge that was flashed; none: none\n"
 	"  uart                   Katapult and Klipper behind a CH340, on /dev/ttyUSBn\n"
+	"  tty=ttyAMA0            on that UART of the host's own instead, and /dev/serial0\n"
+	"  baud=250000            of the UART in firmware; boot_baud=250000: in Katapult\n"
 	"  prime=0|1              Katapult answers only from the second command on\n"
 	"  merge                  several writes of the client may arrive as one\n"
 	"  rescue=0|1             1: a double click follows if its application is broken (0)\n"
@@ -36,13 +43,14 @@ const char SIM_SPEC_HELP[] =
 	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other, device (without\n"
 	"                         a port) or never, to another port\n"
 	"  return_as= return_port=  likewise when it leaves Katapult\n"
-	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign=   fault at [tx:|rx:]N, the\n"
-	"                         Nth frame\n"
-	"                         to (tx) or from (rx) Katapult; once; may be repeated\n"
+	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign= late=   fault at\n"
+	"                         [tx:|rx:]N, the Nth frame to (tx) or from (rx) Katapult;\n"
+	"                         once; may be repeated. On a CAN bus: the Nth CAN frame to or\n"
+	"                         from the board; not nack, f2, f3, foreign\n"
 	"  stall_ms=              how long a stall lasts (0: until it is reset)\n";
 /* clang-format on */
 
-enum type { STRING, NUMBER, SIZE, FLAG, SWITCH, MODE, IDS };
+enum type { STRING, NUMBER, SIZE, FLAG, SWITCH, MODE, IDS, UUID };
 
 #define FIELD(name, type, member)                                                                  \
 	{                                                                                          \
@@ -75,7 +83,16 @@ static const struct field {
 	FIELD("bridge", FLAG, bridge),
 	FIELD("usb", IDS, usb),
 	FIELD("rom", IDS, rom),
+	FIELD("can", STRING, can),
+	FIELD("uuid", UUID, uuid),
+	FIELD("bitrate", NUMBER, bitrate),
+	FIELD("late_us", NUMBER, late_us),
+	FIELD("net_down", FLAG, net_down),
+	FIELD("return_net", STRING, return_net),
 	FIELD("uart", FLAG, uart),
+	FIELD("tty", STRING, tty),
+	FIELD("baud", NUMBER, baud),
+	FIELD("boot_baud", NUMBER, boot_baud),
 	FIELD("merge", FLAG, merge),
 	FIELD("prime", SWITCH, prime),
 	FIELD("rescue", FLAG, rescue),
@@ -175,6 +192,8 @@ static bool set_field(const struct field *f, const char *value, struct sim_spec 
 		return parse_mode(value, (enum kf_mode *)member);
 	case IDS:
 		return parse_ids(value, (struct sim_ids *)member);
+	case UUID:
+		return kf_can_uuid_parse(value, (uint8_t *)member);
 	case FLAG:
 		break;
 	}
@@ -198,6 +217,24 @@ static int set(const char *name, const char *value, struct sim_spec *spec, struc
 	return kf_fail(err, KF_USAGE, "%s: a board has no such thing", name);
 }
 
+/* The name of a node is its UUID. */
+static int check_can(struct sim_spec *spec, struct kf_error *err)
+{
+	static const uint8_t none[KF_CAN_UUID_BYTES];
+	char uuid[KF_CAN_UUID_SIZE];
+
+	if (memcmp(spec->uuid, none, sizeof(none)) == 0 &&
+	    (!kf_can_uuid_from_serial(spec->serial, uuid) || !kf_can_uuid_parse(uuid, spec->uuid)))
+		return kf_fail(err, KF_USAGE, "serial=%s: no chip id, so uuid= is needed",
+			       spec->serial);
+	for (size_t i = 0; i < spec->faults.count; i++)
+		if (sim_fault_is_katapults(spec->faults.list[i].kind))
+			return kf_fail(err, KF_USAGE, "nack, f2, f3, foreign: not on a CAN bus");
+	if (!spec->bridge)
+		kf_can_uuid_format(spec->uuid, spec->port);
+	return 0;
+}
+
 static int check(struct sim_spec *spec, struct kf_error *err)
 {
 	if (spec->block_bytes != 64 && spec->block_bytes != 128 && spec->block_bytes != 256 &&
@@ -210,9 +247,13 @@ static int check(struct sim_spec *spec, struct kf_error *err)
 				       spec->port);
 	if (!strchr(spec->port, '-') || spec->port[0] == '-')
 		return kf_fail(err, KF_USAGE, "port=%s: want a port like 1-1.2", spec->port);
+	for (size_t i = 0; i < spec->faults.count && !spec->can[0]; i++)
+		if (spec->faults.list[i].kind == SIM_FAULT_LATE)
+			return kf_fail(err, KF_USAGE, "late: only on a CAN bus");
+	spec->uart |= spec->tty[0] != '\0';
 	if (spec->start == 0)
 		spec->start = sim_spec_default_start(spec->mcu);
-	return 0;
+	return spec->can[0] ? check_can(spec, err) : 0;
 }
 
 int sim_spec_parse(const char *text, struct sim_spec *ret, struct kf_error *err)
@@ -226,6 +267,9 @@ int sim_spec_parse(const char *text, struct sim_spec *ret, struct kf_error *err)
 		.app_name = "Klipper",
 		.version = "v0.12.0-1-g0123abcd",
 		.reenum_ms = 50,
+		.baud = 250000,
+		.boot_baud = 250000,
+		.late_us = 5000,
 		.prime = -1,
 	};
 	_cleanup_(kf_json_decrefp) json_t *utf8 = json_string(text); /* as USB's strings are */

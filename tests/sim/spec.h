@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "board/board.h"
+#include "board/can-uuid.h"
 #include "sim/fault.h"
 
 struct sim_ids {
@@ -33,7 +34,14 @@ struct sim_spec {
 	char state[PATH_MAX];			  /* flash and mode are kept here between runs */
 
 	unsigned erase_ms, program_us, rtt_us, reenum_ms;
-	int prime; /* 1, 0; -1: as the MCU's USB is */
+	char can[16]; /* the interface of its CAN bus, or, of a bridge, its own */
+	uint8_t uuid[KF_CAN_UUID_BYTES];
+	unsigned bitrate, late_us; /* of the bus; see can-bus.h */
+	char return_net[16];	   /* a bridge's interface once it was flashed; "none" */
+	bool net_down;		   /* nobody brings a bridge's interface up when it appears */
+	unsigned baud, boot_baud;  /* of the firmware's UART, and of Katapult's */
+	char tty[16];		   /* the host's own UART that it is on: ttyAMA0 */
+	int prime;		   /* 1, 0; -1: as the MCU's USB is */
 	bool uart, merge, rescue, off, bridge;
 
 	char leave_as[KF_NAME_SIZE], leave_port[64];   /* firmware to bootloader */

@@ -40,7 +40,7 @@ static void rig_open(uint32_t block_bytes, uint32_t rtt_us)
 	rig.katapult.flash = &rig.flash;
 	rig.katapult.start = START;
 	rig.katapult.block_bytes = block_bytes;
-	sim_katapult_init(&rig.katapult, false);
+	sim_katapult_init(&rig.katapult, SIM_WIRE_USB);
 	rig.katapult.mcu.tx_size = 192; /* whatever the blocks: no build has more */
 	rig.katapult.mcu.faults = &rig.faults;
 	sim_link_reset(&rig.link, &rig.katapult.mcu, false);

@@ -223,7 +223,7 @@ TEST(a_wrong_sequence_is_naked_with_the_right_one)
 TEST(a_uart_board_leaves_for_a_text)
 {
 	static const char text[] = "~ \x1c Request Serial Bootloader!! ~";
-	struct sim_board *b = plug("mcu=stm32f405xx,uart");
+	struct sim_board *b = plug("mcu=stm32f405xx,uart,baud=0,boot_baud=0");
 	unsigned shown = b->generation;
 	uint8_t rx[256];
 
