@@ -121,6 +121,13 @@ checksums() {
 	[[ $(found tree Katapult) == "ok: $HOME/katapult: v0.13.0-0-g"* ]]
 }
 
+@test "a Katapult tree is found under its older name" {
+	mkdir -p "$HOME/CanBoot/src" "$HOME/CanBoot/scripts"
+	touch "$HOME/CanBoot/Makefile" "$HOME/CanBoot/src/Kconfig" "$HOME/CanBoot/scripts/flashtool.py"
+	doctor
+	[[ $(found tree Katapult) == *"$HOME/CanBoot"* ]]
+}
+
 @test "a tree that git refuses: the remedy is that of the build" {
 	in_git "$HOME/klipper"
 	doctor -- GIT_TEST_ASSUME_DIFFERENT_OWNER=1

@@ -153,22 +153,19 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 [null,"3-1"]' ]
 }
 
-@test "add asks for values, the first time also for the source folders" {
+@test "add asks for values, and for nothing that has a default or can be found" {
 	need pty
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in
 	run terminal 'kf-config add <in >out' 'Name of the board \[stm32h723\]: ' 'Octopus Pro v1.1\r' \
-		'Key, .* \[octopus-pro-v1-1\]: ' 'Oct\r' 'at most 64' 'octopus\r' 'MCU \[stm32h723\]: ' '\r' \
-		'source folder \[~/klipper\]: ' '\r' 'Katapult.* \[~/katapult\]: ' 'relative\r' \
-		'not a path from' '/opt/katapult\r' 'not exist yet' '' 'method.*\[katapult\]: ' '\r'
+		'Key, .* \[octopus-pro-v1-1\]: ' 'Oct\r' 'at most 64' 'octopus\r' 'MCU \[stm32h723\]: ' '\r'
 	[ "$status" -eq 0 ]
 	[[ $output == *"octopus: Octopus Pro v1.1 (stm32h723) is registered"* ]]
-	[ "$(jq -c .global "$file")" = '{"klipper_dir":"~/klipper","katapult_dir":"/opt/katapult","default_flash_method":"katapult"}' ]
+	[ "$(jq -c .global "$file")" = null ]
 	[ "$(jq -r .board.key <out)" = octopus ]
 	{ cat in && seen rp2040 AAAA1111 1-3 && seen stm32h723xx 33CC4455 1-4; } >three
 	run terminal 'kf-config add <three >out' '1\) .*AAAA1111.*2\) .*_33CC4455.*Which board: ' '7\r' \
 		'from 1 to 2' '2\r' 'Name' '\r' 'Key' 'octopus\r' 'registered already' 'second\r' 'MCU' '\r'
 	[ "$status" -eq 0 ]
-	[[ $output != *"source folder"* ]]
 	[ "$(jq -c '.devices.second | [.name, .mcu, .serial_pattern]' "$file")" = '["stm32h723","stm32h723","usb-Klipper_stm32h723xx_33CC4455*"]' ]
 	cp "$file" before
 	for leave in '\x04' 'q\r'; do
@@ -177,11 +174,9 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		[[ $output == *"nothing was changed"*"status 0"*icanon*echo* ]]
 		cmp "$file" before
 	done
-	mkdir "$HOME/other"
 	rm "$file"
 	run terminal 'kf-config add <in >out' 'Name.*: ' '\x1b[A\r' 'control characters.*Name.*: ' 'Up\r' 'Key.*: ' '\r' \
-		'MCU \[stm32h723\]: ' 'rp2040\r' 'says stm32h723.*MCU \[stm32h723\]: ' '\r' \
-		'source folder.*: ' "$HOME/other\r" 'no src/Kconfig' '' 'Katapult.*: ' '\r' 'method.*: ' '\r'
+		'MCU \[stm32h723\]: ' 'rp2040\r' 'says stm32h723.*MCU \[stm32h723\]: ' '\r'
 	[ "$status" -eq 0 ]
 	[ "$(jq -c '.devices.up | [.name, .mcu]' "$file")" = '["Up","stm32h723"]' ]
 	cp before "$file"

@@ -220,3 +220,18 @@ behind() {
 	kf-config <in >out
 	[ "$(jq -r 'select(.board.key).config.mcu' out)" = stm32h723xx ]
 }
+
+@test "Katapult's tree is found beside that of the printer's Klippy, if it is ours" {
+	mkdir -p trees/katapult/src trees/katapult/scripts
+	touch trees/katapult/Makefile trees/katapult/src/Kconfig trees/katapult/scripts/flashtool.py
+	cp -r tree trees/klipper
+	stopped klipper "$PWD/trees/klipper" '[mcu]' "serial: $H723_BY_ID"
+	export firmware=$IMAGES/h723/klipper.bin
+	plan='kf-scan -q | jq -c --arg f "$firmware" --arg s "$(sha256sum <"$firmware" | cut -c1-64)" \
+		".firmware = {path: \$f, sha256: \$s, start: 134348800}" | kf-flash --dry-run --no-service --method=flashtool --no-fallback'
+	run -0 --separate-stderr asked h723 "$plan"
+	[[ $stderr == *"would flash"*"by flashtool"* ]]
+	chmod o+w trees/katapult
+	run --separate-stderr asked h723 "$plan"
+	[[ $stderr == *"no flashtool.py in $HOME/katapult"* ]]
+}

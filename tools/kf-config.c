@@ -14,7 +14,7 @@
 #include "board/port.h"
 #include "board/record.h"
 #include "build/configure.h"
-#include "build/kconfig-update.h"
+#include "build/tree-ask.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/log.h"
@@ -35,7 +35,7 @@
 
 static const char phase[] = "Config";
 
-enum { REVIEW_DAYS = 90, TIMEOUT_S = 60, TIMEOUT_MAX_S = 86400 };
+enum { TIMEOUT_S = 60 };
 
 static struct {
 	char klipper_dir[PATH_MAX], from[PATH_MAX];
@@ -313,7 +313,6 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 {
 	struct kf_error failure = { 0 };
 	struct kf_configured done;
-	char summary[256];
 
 	if (kf_configure_board(c, board, &done, &failure) < 0) {
 		kf_error_for(&failure, board->key);
@@ -322,22 +321,7 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 		kf_record_set_error(record, kf_log_tool(), &failure);
 		return;
 	}
-	kf_kconfig_summary(&done.kconfig, summary, sizeof(summary));
-	kf_log_phase(phase, board->key, "%s%s", summary, done.saved);
-	if (done.proved)
-		kf_log_phase(phase, board->key,
-			     "proved %.10s: this configuration made %s, %s as the board ran it",
-			     done.proof.time, done.proof.version,
-			     done.proof.stamped ? "but for the stamps of the build"
-						: "byte for byte");
-	if (done.lost[0])
-		kf_log_phase(phase, board->key,
-			     "saved, but no longer in this tree: %s; kf config %s shows the "
-			     "entries of the tree",
-			     done.lost, board->key);
-	if (done.days >= REVIEW_DAYS)
-		kf_log_phase(phase, board->key, "saved %d days ago: review it with --menuconfig",
-			     done.days);
+	kf_configure_tell(&done, board->key, show_step);
 	json_object_set_new(record, "config", kf_configure_member(&done));
 	kf_kconfig_free(&done.kconfig);
 }
@@ -420,44 +404,6 @@ static int look_for_printers(const json_t *records, struct kf_registry *registry
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
 }
 
-/* Is there no tree for this board, and did nobody name one? */
-static bool lacks_tree(const struct kf_registry *registry, const struct kf_board *board)
-{
-	struct kf_device device;
-	struct kf_tree tree;
-
-	return kf_registry_device(registry, board->key, &device, NULL) == 0 &&
-	       !device.klipper_dir && !kf_registry_names_tree(registry, NULL) &&
-	       kf_tree_open(kf_registry_klipper_dir(registry, &device), &tree, NULL) < 0;
-}
-
-/* Asked once, and kept for all boards. Nothing typed: the board fails for want of a tree. */
-static int ask_tree(int tty, struct kf_registry *registry, struct kf_error *err)
-{
-	char answer[PATH_MAX], assignment[PATH_MAX + 16];
-	char *const assignments[] = { assignment, NULL };
-	struct kf_error why = { 0 };
-	struct kf_tree tree;
-	int r;
-
-	for (;;) {
-		r = kf_terminal_ask(tty, answer, sizeof(answer), err,
-				    "No source tree was found. Klipper's or Kalico's source "
-				    "folder: ");
-		if (r <= 0 || !answer[0])
-			return r < 0 ? r : 0;
-		if (kf_tree_open(answer, &tree, &why) == 0)
-			break;
-		dprintf(tty, "  %s\n", why.message);
-	}
-	kf_text_format(assignment, sizeof(assignment), "klipper_dir=%s", answer);
-	r = kf_device_set(NULL, assignments, err);
-	if (r == 0)
-		json_object_set_new(kf_registry_section(registry, "global"), "klipper_dir",
-				    json_string(answer));
-	return r;
-}
-
 static int find_trees(const struct kf_configure *c, const json_t *records,
 		      struct kf_registry *registry, struct kf_error *err)
 {
@@ -467,8 +413,8 @@ static int find_trees(const struct kf_configure *c, const json_t *records,
 
 	json_array_foreach(records, i, record)
 	{
-		if (wanted(c, record, &board) && lacks_tree(registry, &board))
-			return ask_tree(c->tty, registry, err);
+		if (wanted(c, record, &board) && kf_tree_is_missing(registry, board.key))
+			return kf_tree_ask(c->tty, registry, err);
 	}
 	return 0;
 }

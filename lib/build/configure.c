@@ -17,6 +17,8 @@
 #include "core/text.h"
 #include "registry/saved-config.h"
 
+enum { REVIEW_DAYS = 90 };
+
 bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board)
 {
 	return board->key[0] && !board->excluded && (board->connected || !c->connected);
@@ -59,6 +61,32 @@ json_t *kf_configure_member(const struct kf_configured *done)
 			 "comm", kf_comm_name(done->kconfig.comm), "proved_version",
 			 done->proved ? done->proof.version : NULL, "proved_time",
 			 done->proved ? done->proof.time : NULL);
+}
+
+void kf_configure_tell(const struct kf_configured *done, const char *key,
+		       void (*line)(const char *key, const char *text))
+{
+	char text[512], summary[256];
+
+	kf_kconfig_summary(&done->kconfig, summary, sizeof(summary));
+	kf_text_format(text, sizeof(text), "%s%s", summary, done->saved);
+	line(key, text);
+	kf_text_format(text, sizeof(text),
+		       "proved %.10s: this configuration made %s, %s as the board ran it",
+		       done->proof.time, done->proof.version,
+		       done->proof.stamped ? "but for the stamps of the build" : "byte for byte");
+	if (done->proved)
+		line(key, text);
+	kf_text_format(text, sizeof(text),
+		       "saved, but no longer in this tree: %s; kf config %s shows the entries of "
+		       "the tree",
+		       done->lost, key);
+	if (done->lost[0])
+		line(key, text);
+	kf_text_format(text, sizeof(text), "saved %d days ago: review it with --menuconfig",
+		       done->days);
+	if (done->days >= REVIEW_DAYS)
+		line(key, text);
 }
 
 /* The user left menuconfig without saving: 0 to go on with what was saved before. */

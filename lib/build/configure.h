@@ -60,6 +60,10 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);
 
+/* What is to be known of it, a line each. */
+void kf_configure_tell(const struct kf_configured *done, const char *key,
+		       void (*line)(const char *key, const char *text));
+
 /* The record's "config" member, a new reference. */
 json_t *kf_configure_member(const struct kf_configured *done);
 

@@ -86,10 +86,10 @@ static bool is_ours(const struct kf_mcu *mcu, const struct kf_board *board)
 	       (board->mode != KF_MODE_OTHER || kf_identity_converter(&board->usb));
 }
 
-bool kf_printer_tree_usable(const struct kf_printer *printer)
+/* Has the folder this file, and do both belong to this user or to root? */
+static bool is_tree(const char *dir, const char *member)
 {
-	const char *dir = printer->tree;
-	static const char *const members[] = { "Makefile", "src/Kconfig" };
+	const char *const members[] = { "Makefile", "src/Kconfig", member };
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -103,6 +103,23 @@ bool kf_printer_tree_usable(const struct kf_printer *printer)
 	return true;
 }
 
+bool kf_printer_tree_usable(const struct kf_printer *printer)
+{
+	return is_tree(printer->tree, "Makefile");
+}
+
+/* Katapult is usually cloned beside Klipper; its flashtool.py is run. */
+static void set_katapult(struct kf_registry *registry, const char *tree)
+{
+	const char *end = strrchr(tree, '/');
+	char dir[PATH_MAX];
+
+	if (!registry->katapult[0] && end &&
+	    kf_text_format(dir, sizeof(dir), "%.*s/katapult", (int)(end - tree), tree) &&
+	    is_tree(dir, "scripts/flashtool.py"))
+		kf_text_format(registry->katapult, sizeof(registry->katapult), "%s", dir);
+}
+
 /* Of two printers that name one board, the one that runs has built its firmware. */
 static void set_tree(struct kf_registry *registry, const char *key,
 		     const struct kf_printer *printer)
@@ -111,6 +128,7 @@ static void set_tree(struct kf_registry *registry, const char *key,
 	    (json_object_get(registry->trees, key) && !printer->pid))
 		return;
 	json_object_set_new(registry->trees, key, json_string(printer->tree));
+	set_katapult(registry, printer->tree);
 }
 
 /* A free key; false: the names are all taken. */

@@ -214,7 +214,6 @@ static int ask(int tty, const char *question, const char *proposal, checker *che
 /* The answer becomes this member, unless it may not be its value. */
 struct member {
 	json_t *members;
-	enum kf_scope scope;
 	const char *name;
 	const char *pattern; /* of the board, which an MCU must not contradict; NULL: nothing to
 				compare */
@@ -228,7 +227,7 @@ static int check_member(void *arg, const char *answer, struct kf_error *why)
 	if (kf_device_other_mcu(member->pattern, answer, named))
 		return kf_fail(why, KF_MCU_MISMATCH, "the USB name of the board says %s", named);
 	kf_text_format(assignment, sizeof(assignment), "%s=%s", member->name, answer);
-	return kf_settings_assign(member->members, member->scope, assignment, why);
+	return kf_settings_assign(member->members, KF_SCOPE_DEVICE, assignment, why);
 }
 
 /* A member of the device, whose proposal the answer replaces. */
@@ -236,7 +235,7 @@ static int ask_text(int tty, const char *name, const char *question, const char 
 		    char *proposal_and_ret, size_t size, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *scratch = json_object();
-	struct member member = { scratch, KF_SCOPE_DEVICE, name, pattern };
+	struct member member = { scratch, name, pattern };
 	char answer[ANSWER_SIZE];
 	int r = ask(tty, question, proposal_and_ret, check_member, &member, answer, err);
 
@@ -300,41 +299,6 @@ static int ask_names(int tty, const struct kf_registry *registry, const struct k
 		r = ask_text(tty, "mcu", "MCU", proposed->pattern, proposed->mcu,
 			     sizeof(proposed->mcu), err);
 	return r;
-}
-
-static void note_missing(int tty, const json_t *global, const char *member)
-{
-	const char *dir = json_string_value(json_object_get(global, member));
-	const char *lacks = kf_settings_dir_lacks(dir);
-
-	if (lacks)
-		dprintf(tty, "  (%s %s)\n", dir, lacks);
-}
-
-static int ask_globals(int tty, json_t *global, struct kf_error *err)
-{
-	static const struct {
-		const char *member, *question, *proposal;
-	} questions[] = {
-		{ "klipper_dir", "Klipper's or Kalico's source folder", "~/klipper" },
-		{ "katapult_dir", "Katapult's source folder", "~/katapult" },
-		{ "default_flash_method", "Flash method (katapult, make_flash or flashtool)",
-		  "katapult" },
-	};
-	char answer[ANSWER_SIZE];
-	int r;
-
-	for (size_t i = 0; i < KF_ARRAY_SIZE(questions); i++) {
-		struct member member = { global, KF_SCOPE_GLOBAL, questions[i].member, NULL };
-
-		r = ask(tty, questions[i].question, questions[i].proposal, check_member, &member,
-			answer, err);
-		if (r < 0)
-			return r;
-		if (strstr(questions[i].member, "_dir"))
-			note_missing(tty, global, questions[i].member);
-	}
-	return 0;
 }
 
 bool kf_add_complete(const struct kf_add *request)
@@ -464,8 +428,7 @@ static int check_found(const struct kf_registry *registry, const struct kf_new_d
 		       e->pattern[0] ? " does not fit it" : e->mcu);
 }
 
-static int save(const struct kf_new_device *e, json_t *globals, const struct kf_board *board,
-		struct kf_error *err)
+static int save(const struct kf_new_device *e, const struct kf_board *board, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	int r = kf_device_check_mcu(NULL, e->pattern, e->mcu, err);
@@ -474,7 +437,6 @@ static int save(const struct kf_new_device *e, json_t *globals, const struct kf_
 		r = kf_registry_open(&registry, err);
 	if (r < 0)
 		return r;
-	json_object_update_missing(kf_registry_section(&registry, "global"), globals);
 	r = kf_device_add(&registry, e, err);
 	if (r == 0 && board->connected)
 		r = check_found(&registry, e, board, err);
@@ -483,7 +445,7 @@ static int save(const struct kf_new_device *e, json_t *globals, const struct kf_
 
 /* Ask for all that is not given; KF_USAGE if there is no terminal. */
 static int ask_rest(const struct kf_add *request, const struct kf_registry *registry,
-		    struct kf_new_device *e, json_t *globals, struct kf_error *err)
+		    struct kf_new_device *e, struct kf_error *err)
 {
 	int r;
 
@@ -498,8 +460,6 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 		return kf_code_errno(KF_USAGE);
 	}
 	r = ask_names(request->tty, registry, &request->given, e, err);
-	if (r == 0 && json_object_size(registry->root) == 0)
-		r = ask_globals(request->tty, globals, err);
 	return r;
 }
 
@@ -507,7 +467,6 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		 struct kf_board *ret_board, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
-	_cleanup_(kf_json_decrefp) json_t *globals = json_object();
 	size_t count = json_array_size(records);
 	_cleanup_(kf_freep) struct kf_board *boards = calloc(count + 1, sizeof(*boards));
 	struct kf_board board = { 0 };
@@ -530,11 +489,11 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		kf_text_format(e.name, sizeof(e.name), "%s", e.mcu);
 	if (!request->given.key[0])
 		propose_key(&registry, e.name, e.key);
-	r = ask_rest(request, &registry, &e, globals, err);
+	r = ask_rest(request, &registry, &e, err);
 	if (!e.flash_method[0])
 		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s", kf_add_method(e.mcu));
 	if (r == 0)
-		r = save(&e, globals, &board, err);
+		r = save(&e, &board, err);
 	if (r < 0)
 		return r;
 	kf_text_format(board.key, sizeof(board.key), "%s", e.key);

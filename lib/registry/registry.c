@@ -302,16 +302,24 @@ bool kf_registry_names_tree(const struct kf_registry *registry, const struct kf_
 	       global_text(registry, "klipper_dir", NULL);
 }
 
-/* ~/klipper, unless ~/kalico alone is there. */
-static const char *usual_tree(void)
+/* The first of these folders that has this file, else the first. */
+static const char *usual_dir(const char *const *dirs, const char *file)
 {
-	static const char *const dirs[] = { "~/klipper", "~/kalico" };
-	char path[PATH_MAX];
+	char path[PATH_MAX], whole[PATH_MAX];
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(dirs); i++)
-		if (kf_path_expand(dirs[i], path, NULL) == 0 && access(path, F_OK) == 0)
+	for (size_t i = 0; dirs[i]; i++)
+		if (kf_path_expand(dirs[i], path, NULL) == 0 &&
+		    kf_text_format(whole, sizeof(whole), "%s/%s", path, file) &&
+		    access(whole, F_OK) == 0)
 			return dirs[i];
 	return dirs[0];
+}
+
+static const char *usual_tree(void)
+{
+	static const char *const dirs[] = { "~/klipper", "~/kalico", NULL };
+
+	return usual_dir(dirs, "");
 }
 
 const char *kf_registry_klipper_dir(const struct kf_registry *registry, const struct kf_device *dev)
@@ -329,7 +337,12 @@ const char *kf_registry_klipper_dir(const struct kf_registry *registry, const st
 
 const char *kf_registry_katapult_dir(const struct kf_registry *registry)
 {
-	return global_text(registry, "katapult_dir", "~/katapult");
+	static const char *const dirs[] = { "~/katapult", "~/Katapult", "~/CanBoot", NULL };
+	const char *global = global_text(registry, "katapult_dir", NULL);
+
+	if (global || registry->katapult[0])
+		return global ? global : registry->katapult;
+	return usual_dir(dirs, "scripts/flashtool.py");
 }
 
 const char *kf_registry_flash_method(const struct kf_registry *registry,

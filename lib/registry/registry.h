@@ -18,6 +18,7 @@ struct kf_registry {
 	 * devices by their keys, and for the keys of both the source tree of the printer's Klippy
 	 * (printer/described.h). NULL: none. */
 	json_t *described, *trees;
+	char katapult[PATH_MAX]; /* Katapult's tree beside one of those; empty: none is there */
 };
 
 #define KF_INTERFACE_DEFAULT "can0"
@@ -83,9 +84,11 @@ bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_d
 bool kf_registry_names_tree(const struct kf_registry *registry, const struct kf_device *dev);
 
 /*
- * A member of "global", or its default: ~/katapult, katapult, true, true. Paths are as written
+ * A member of "global", or its default: katapult, true, true. Paths are as written
  * ("~/klipper"). dev may be NULL. The source tree: the device's own, else that of "global", else
- * that of its printer's Klippy, else ~/klipper, or ~/kalico where that alone is there.
+ * that of its printer's Klippy, else ~/klipper, or ~/kalico where that alone is there. Katapult's:
+ * that of "global", else the one beside a Klippy's tree, else the first of ~/katapult, ~/Katapult
+ * and ~/CanBoot that has a flashtool.py, else ~/katapult.
  */
 const char *kf_registry_klipper_dir(const struct kf_registry *registry,
 				    const struct kf_device *dev);
