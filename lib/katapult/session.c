@@ -137,6 +137,7 @@ static int no_connect(struct kf_katapult *k, const struct connect *c, struct kf_
 {
 	int r;
 
+	k->wedged = c->nacked;
 	if (c->nacked)
 		return kf_fail(err, KF_PROTOCOL, "the bootloader accepts no more commands (NACK)");
 	if (c->answered || k->channel.garbage > 0)

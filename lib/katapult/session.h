@@ -19,6 +19,7 @@ struct kf_katapult {
 	char mcu[64];		    /* as Kconfig spells it */
 	char version[KF_NAME_SIZE]; /* the bootloader's own; empty in older ones */
 	int64_t deadline_ms;	    /* of the whole conversation; the caller sets it */
+	bool wedged;		    /* kf_katapult_connect found it answering NACK alone */
 	bool counts_pages;	    /* its EOF did: its own; kf_katapult_connect clears it */
 
 	struct kf_katapult_channel channel; /* its own; kf_katapult_connect sets it up */

@@ -45,7 +45,8 @@ struct kf_link {
 	struct kf_link_flow flow;
 	int fd;			/* readable when there is something to receive */
 	char name[KF_DEV_SIZE]; /* for messages: "/dev/ttyACM0", "can0 44db3d634885" */
-	bool discard; /* set by the caller: kf_link_closep drops what the board has not taken */
+	bool discard;  /* set by the caller: kf_link_closep drops what the board has not taken */
+	unsigned baud; /* a UART's, as it was set last */
 	struct kf_drain drain; /* kf_link_guard's second process */
 	struct kf_link_can can;
 };
@@ -67,6 +68,12 @@ _must_check_ int kf_link_usb_open(const char *path, struct kf_link *ret, struct 
  */
 _must_check_ int kf_link_uart_open(const char *path, unsigned baud, struct kf_link *ret,
 				   struct kf_error *err);
+
+/*
+ * Another baud from here on, for a UART whose board changed its program: what was sent has gone out
+ * before, at the old one. In words. On another link than a UART it does nothing.
+ */
+_must_check_ int kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err);
 
 /*
  * For tests: a link over a socket or a pipe that the link closes. Packets of it are USB's transfers

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Links over a tty: the board's own USB, and a UART. */
 #include <errno.h>
+#include <termios.h>
 
+#include "core/clock.h"
 #include "core/text.h"
+#include "link/baud.h"
 #include "link/link.h"
 #include "link/serial.h"
 
@@ -58,7 +61,7 @@ static const struct kf_link_wire usb = {
 };
 
 static const struct kf_link_wire uart = {
-	.flow = { .again_ms = 100, .again_max_ms = 3200 },
+	.flow = { .again_ms = 100, .again_max_ms = 200 },
 	.guard = guard,
 	.send = send_frame,
 	.receive = receive,
@@ -76,6 +79,7 @@ static int open_port(const struct kf_link_wire *wire, const char *path, unsigned
 		return r;
 	link.wire = wire;
 	link.flow = wire->flow;
+	link.baud = baud;
 	kf_text_format(link.name, sizeof(link.name), "%s", path);
 	*ret = link;
 	return 0;
@@ -89,6 +93,32 @@ int kf_link_usb_open(const char *path, struct kf_link *ret, struct kf_error *err
 int kf_link_uart_open(const char *path, unsigned baud, struct kf_link *ret, struct kf_error *err)
 {
 	return open_port(&uart, path, baud, ret, err);
+}
+
+/*
+ * A converter may still have bytes in its own buffer when the kernel has none, and the CH340 does
+ * not tell: they get the time that they take.
+ */
+static void let_out(int fd, unsigned baud)
+{
+	struct pollfd pfd = { .fd = fd };
+
+	if (tcdrain(fd) == 0 && baud > 0)
+		IGNORE_RESULT(kf_wait_through(&pfd, 1, kf_now_ms() + 1 + 64 * 10 * 1000 / baud));
+}
+
+int kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
+{
+	int r;
+
+	if (link->wire != &uart || link->baud == baud)
+		return 0;
+	let_out(link->fd, link->baud);
+	r = kf_baud_set(link->fd, baud);
+	if (r < 0 && r != -ENOTTY)
+		return kf_fail_sys(err, -r, "%s: %u baud cannot be set", link->name, baud);
+	link->baud = baud;
+	return 0;
 }
 
 void kf_link_from_fd(int fd, bool is_usb, struct kf_link *ret)
