@@ -7,10 +7,9 @@
 #include "mcu/identify.h"
 
 #define KATAPULT_MS 350 /* time for a second request: the first may meet what another left */
-* /
 
-	/* 1: it is Katapult, and connected; 0: it is not, or it is silent. */
-	static int try_katapult(struct kf_katapult *k, struct kf_error *err)
+/* 1: it is Katapult, and connected; 0: it is not, or it is silent. */
+static int try_katapult(struct kf_katapult *k, struct kf_error *err)
 {
 	int64_t deadline_ms = k->deadline_ms;
 	struct kf_error why;
