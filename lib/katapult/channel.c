@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "katapult/channel.h"
 
 #define GARBAGE_MAX 65536 /* bytes; who says more than that without a frame is no board */
@@ -143,6 +144,19 @@ int kf_katapult_channel_ack(struct kf_katapult_channel *channel, uint8_t command
 			       kf_katapult_command_name(command), acked);
 	return kf_fail(err, KF_PROTOCOL, "want ACK, got %s (0x%02x)",
 		       kf_katapult_command_name(ret->command), ret->command);
+}
+
+void kf_katapult_channel_settle(struct kf_katapult_channel *channel, int64_t quiet_ms)
+{
+	size_t total = 0;
+	ssize_t got;
+
+	channel->rx_len = channel->rx_used = 0;
+	do {
+		got = kf_link_receive(channel->link, channel->rx, sizeof(channel->rx),
+				      kf_now_ms() + quiet_ms);
+		total += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && total <= GARBAGE_MAX);
 }
 
 int kf_katapult_channel_begun(struct kf_katapult_channel *channel, const uint8_t *want,

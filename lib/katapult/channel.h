@@ -53,6 +53,9 @@ _must_check_ int kf_katapult_channel_ack(struct kf_katapult_channel *channel, ui
 _must_check_ int kf_katapult_channel_begun(struct kf_katapult_channel *channel, const uint8_t *want,
 					   size_t want_bytes, size_t bytes, int64_t deadline_ms);
 
+/* Drop what comes until nothing has come for quiet_ms. An error shows at the next call. */
+void kf_katapult_channel_settle(struct kf_katapult_channel *channel, int64_t quiet_ms);
+
 /* The words for an error without: kf_link_failed, and -EPROTO. */
 int kf_katapult_channel_failed(struct kf_katapult_channel *channel, int r, struct kf_error *err);
 

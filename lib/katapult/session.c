@@ -7,6 +7,7 @@
 #include "katapult/requests.h"
 #include "katapult/session.h"
 
+#define SETTLE_MS     20
 #define CONNECT_MS    5000
 #define CONNECT_FIXED 16 /* command, protocol, start, block size; then the strings */
 
@@ -162,6 +163,20 @@ static int64_t twice(const struct kf_link_flow *flow, int64_t ms)
 	return 2 * ms < flow->again_max_ms ? 2 * ms : flow->again_max_ms;
 }
 
+/*
+ * CONNECT was answered. Where it was sent more than once, more answers may be on their way: a board
+ * that loses what it has no room for would drop the answer to the next request because of them.
+ */
+static int finish_connect(struct kf_katapult *k, const struct kf_katapult_frame *frame,
+			  struct kf_error *err)
+{
+	int r = parse_connect(k, frame, err);
+
+	if (r == 0 && !k->link->flow.holds_requests && k->channel.connects > 1)
+		kf_katapult_channel_settle(&k->channel, SETTLE_MS);
+	return r;
+}
+
 static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 {
 	const struct kf_link_flow *flow = &k->link->flow;
@@ -189,7 +204,7 @@ static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 		if (r < 0)
 			return kf_katapult_channel_failed(&k->channel, r, err);
 		if (r > 0)
-			return parse_connect(k, &frame, err);
+			return finish_connect(k, &frame, err);
 		if (kf_now_ms() >= deadline_ms)
 			return no_connect(k, &c, err);
 	}

@@ -22,7 +22,7 @@
 #define START	    0x08008000u
 #define IMAGE_BYTES 1280 /* 20 blocks */
 #define BITRATE	    100000
-#define SLOW	    10000 /* a node sends the last 16 bytes of an answer in 20 ms */
+#define SLOW	    40000 /* a node sends the last 16 bytes of an answer in 6 ms */
 #define BAUD	    25000
 #define DEAF_US	    5000 /* 32 bytes are programmed in 2.5 ms: a busy flash, ten times slower */
 #define LONG_MS	    20000
