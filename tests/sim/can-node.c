@@ -19,7 +19,8 @@ void sim_can_node_reset(struct sim_can_node *node, struct sim_mcu *mcu, bool kli
 	node->klipper = klipper;
 	node->id = 0;
 	node->wants_bootloader = node->loaded = false;
-	node->place_count = node->answer_count = node->loaded_bytes = 0;
+	node->place_count = node->admin_count = 0;
+	node->answer_count = 0;
 }
 
 bool sim_can_node_wants(const struct sim_can_node *node, const struct can_frame *frame)
@@ -91,17 +92,32 @@ static void obey(struct sim_can_node *node, const struct can_frame *frame)
 	}
 }
 
-/* From the controller's places: data that does not fit is lost, a frame at a time. */
+/* The interrupt: data that does not fit is lost, a frame at a time; the rest waits for the program.
+ */
 static void take(struct sim_can_node *node, const struct can_frame *frame)
 {
 	struct sim_mcu *mcu = node->mcu;
 
-	if (frame->can_id == KF_CAN_ADMIN)
-		obey(node, frame);
-	else if (frame->can_id == node->id + 1)
-		node->id = 0;
-	else if (frame->can_id == node->id && frame->len <= mcu->rx_size - mcu->rx_len)
+	if (frame->can_id != node->id) {
+		if (node->admin_count < SIM_CAN_ADMIN)
+			node->admin[node->admin_count++] = *frame;
+	} else if (frame->len <= mcu->rx_size - mcu->rx_len) {
 		IGNORE_RESULT(sim_mcu_take(mcu, frame->data, frame->len));
+	}
+}
+
+static void take_all(struct sim_can_node *node)
+{
+	for (size_t i = 0; i < node->place_count; i++)
+		take(node, &node->places[i]);
+	node->place_count = 0;
+	for (size_t i = 0; i < node->admin_count; i++) {
+		if (node->admin[i].can_id == KF_CAN_ADMIN)
+			obey(node, &node->admin[i]);
+		else if (node->id && node->admin[i].can_id == node->id + 1)
+			node->id = 0;
+	}
+	node->admin_count = 0;
 }
 
 /* Into the controller: what is there goes out, whatever becomes of the id. */
@@ -116,12 +132,12 @@ static void load(struct sim_can_node *node)
 		*frame = node->answers[0];
 		memmove(node->answers, node->answers + 1,
 			--node->answer_count * sizeof(node->answers[0]));
-		node->loaded_bytes = 0;
 	} else if (node->id && mcu->tx_len > 0) {
 		*frame = (struct can_frame){ .can_id = node->id + 1 };
 		frame->len = (uint8_t)(mcu->tx_len < CAN_MAX_DLEN ? mcu->tx_len : CAN_MAX_DLEN);
 		memcpy(frame->data, mcu->tx, frame->len);
-		node->loaded_bytes = frame->len;
+		mcu->tx_len -= frame->len;
+		memmove(mcu->tx, mcu->tx + frame->len, mcu->tx_len);
 	} else {
 		return;
 	}
@@ -134,12 +150,10 @@ void sim_can_node_run(struct sim_can_node *node, int64_t now_us)
 	bool moved = true;
 
 	while (moved && mcu && now_us >= mcu->busy_until_us && !node->wants_bootloader) {
-		for (size_t i = 0; i < node->place_count; i++)
-			take(node, &node->places[i]);
-		node->place_count = 0;
+		take_all(node);
 		moved = mcu->step(mcu, now_us);
 		if (!node->id)
-			mcu->tx_len = node->loaded_bytes = 0;
+			mcu->tx_len = 0;
 		if (now_us >= mcu->busy_until_us)
 			load(node);
 	}
@@ -154,10 +168,5 @@ bool sim_can_node_next(const struct sim_can_node *node, struct can_frame *ret)
 
 void sim_can_node_sent(struct sim_can_node *node)
 {
-	struct sim_mcu *mcu = node->mcu;
-
 	node->loaded = false;
-	mcu->tx_len -= node->loaded_bytes;
-	memmove(mcu->tx, mcu->tx + node->loaded_bytes, mcu->tx_len);
-	node->loaded_bytes = 0;
 }

@@ -6,8 +6,8 @@
  * program's (mcu.h).
  *
  * The controller takes the frames of its filter, and has three places for them: while the program
- * is deaf, a fourth is lost. A frame leaves the transmit buffer when the bus has carried it. Pure:
- * frames and microseconds are passed in.
+ * is deaf, a fourth is lost. It sends one frame at a time: real controllers have room for
+ * three or four. Pure: frames and microseconds are passed in.
  */
 #ifndef SIM_CAN_NODE_H
 #define SIM_CAN_NODE_H
@@ -30,11 +30,12 @@ struct sim_can_node {
 
 	struct can_frame places[SIM_CAN_PLACES];
 	size_t place_count;
+	struct can_frame admin[SIM_CAN_ADMIN];
+	size_t admin_count;
 	struct can_frame answers[SIM_CAN_ADMIN]; /* to "00"; they go before its data */
 	size_t answer_count;
 	struct can_frame mailbox; /* the controller's: its next frame */
 	bool loaded;		  /* there is one */
-	size_t loaded_bytes;	  /* of it that are still in the transmit buffer */
 };
 
 /* A reset: mcu runs now, or nothing. It has no id. */

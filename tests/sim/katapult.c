@@ -156,14 +156,14 @@ static bool resynchronise(struct sim_katapult *k)
 {
 	const uint8_t *stx = memchr(k->mcu.rx, STX, k->mcu.rx_len);
 	size_t skip = stx ? (size_t)(stx - k->mcu.rx) : k->mcu.rx_len;
-	bool nack = !k->nacked;
+	bool nack = !k->nacked, was_hunting = k->hunting;
 
 	k->hunting = !stx;
 	k->nacked = true;
 	sim_mcu_pop(&k->mcu, skip);
 	if (nack)
 		respond(k, KF_KATAPULT_NACK, NULL, 0);
-	return nack || skip > 0;
+	return nack || skip > 0 || k->hunting != was_hunting;
 }
 
 static bool step(struct sim_mcu *mcu, int64_t now_us)
