@@ -72,6 +72,7 @@ static ssize_t receive(struct kf_link *link, void *buf, size_t size, int64_t dea
 			continue;
 		memcpy(p + len, frame.data, frame.can_dlc);
 		len += frame.can_dlc;
+		link->can.answered = true;
 	}
 	return (ssize_t)len;
 }
@@ -94,6 +95,18 @@ static int id_taken(const struct kf_link *link, struct kf_error *err)
 	kf_error_hint(err, "end the other program, then try again; if the node does not answer, "
 			   "power-cycle it or double-click its reset button");
 	return kf_code_errno(KF_BUSY);
+}
+
+static int absent(const struct kf_link *link, struct kf_error *err)
+{
+	char uuid[KF_CAN_UUID_SIZE];
+
+	kf_can_uuid_format(link->can.uuid, uuid);
+	kf_fail(err, KF_NOT_CONNECTED, "no node %s answers on %s", uuid, link->can.interface);
+	kf_error_hint(err,
+		      "check its power and cable, and the bitrate; if it was being flashed before, "
+		      "power-cycle it or double-click its reset button: nothing else wakes it");
+	return kf_code_errno(KF_NOT_CONNECTED);
 }
 
 /* What the nodes without an id say about the silence of ours; 0: nothing. */
@@ -120,6 +133,8 @@ static int ask_bus(const struct kf_link *link, struct kf_error *err)
 			      link->can.interface);
 		return kf_code_errno(KF_AMBIGUOUS);
 	}
+	if (!found && !link->can.answered)
+		return absent(link, err);
 	if (!found || found->application == link->can.application)
 		return 0;
 	if (found->application == KF_CAN_KATAPULT)

@@ -36,6 +36,7 @@ struct kf_link_can {
 	uint8_t uuid[KF_CAN_UUID_BYTES];
 	uint8_t application; /* enum kf_can_application: whose id is given */
 	uint8_t id;
+	bool answered;	     /* the node sent anything */
 	uint8_t taken_by[8]; /* the admin frame that took the id from the node, first byte 0: none
 			      */
 };
