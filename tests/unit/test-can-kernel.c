@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Links over the kernel's own CAN, on a vcan interface that the test makes. tests/can/link.bats
+ * runs it, as root of a user-mode Linux, with KF_CAN_KERNEL set; elsewhere it is skipped.
+ */
+#include <errno.h>
+#include <linux/can/raw.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/process.h"
+#include "link/can-link.h"
+#include "link/can-socket.h"
+#include "link/can-state.h"
+#include "unit/test.h"
+
+#define BUS	"kftest0"
+#define LONG_MS 5000
+
+static const uint8_t UUID[KF_CAN_UUID_BYTES] = { 0x40, 0xf8, 0x4a, 0x5a, 0xf3, 0x6e };
+static const uint8_t OTHER[KF_CAN_UUID_BYTES] = { 0x10, 0x1f, 0x20, 0x64, 0x63, 0x87 };
+
+static bool ip(const char *const argv[])
+{
+	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int status = -1;
+
+	return kf_process_run(&p, kf_now_ms() + LONG_MS, &status, NULL) == 0 && status == 0;
+}
+
+#define IP(...) ip((const char *const[]){ "ip", __VA_ARGS__, NULL })
+
+/* False: this kernel or this user cannot. */
+static bool make_bus(void)
+{
+	return getenv("KF_CAN_KERNEL") && IP("link", "add", BUS, "type", "vcan");
+}
+
+static void remove_bus(void)
+{
+	IP("link", "del", BUS);
+}
+
+TEST(a_bus_is_opened_only_if_it_can_send)
+{
+	struct kf_can can = KF_CAN_NONE;
+	struct kf_error err;
+
+	CHECK(kf_can_open("kfnone0", &can, &err) == -ENODEV && err.code == KF_NOT_CONNECTED);
+	CHECK(kf_can_open("lo", &can, &err) == -ENODEV);
+	CHECK_STR(err.message, "lo is no CAN interface");
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(kf_can_open(BUS, &can, &err) == -ENETDOWN && err.code == KF_CAN_BUS);
+	CHECK_STR(err.hint, "sudo ip link set " BUS " up");
+	CHECK(IP("link", "set", BUS, "up"));
+	CHECK(kf_can_open(BUS, &can, &err) == 0);
+	kf_can_closep(&can);
+	remove_bus();
+}
+
+static void opens(struct kf_can *can, const uint8_t *uuid, enum kf_can_application application,
+		  struct kf_link *ret)
+{
+	struct kf_error err = { 0 };
+
+	CHECK(kf_link_can_open(can, uuid, application, ret, &err) == 0);
+	CHECK_STR(err.message, "");
+}
+
+/* A program that listens to a node's answers as python-can does for Klippy. */
+static int listen_as_klippy(uint8_t id)
+{
+	const struct can_filter filter = { 0x101u + 2 * id, CAN_SFF_MASK | CAN_EFF_FLAG };
+	int fd = -1;
+
+	CHECK(kf_can_socket(BUS, &filter, 1, &fd) == 0);
+	return fd;
+}
+
+TEST(no_id_is_chosen_that_somebody_uses)
+{
+	struct kf_can can = KF_CAN_NONE;
+	struct kf_link one, same, klipper, again;
+	struct pollfd pfd;
+	int fd, klippy;
+	uint8_t first;
+
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(IP("link", "set", BUS, "up") && kf_can_open(BUS, &can, NULL) == 0);
+	opens(&can, UUID, KF_CAN_KATAPULT, &one);
+	CHECK(one.can.id >= 160);
+	CHECK_STR(one.name, BUS " 40f84a5af36e");
+	opens(&can, UUID, KF_CAN_KATAPULT, &same); /* another run of ours has the first */
+	CHECK(same.can.id != one.can.id);
+	opens(&can, UUID, KF_CAN_KLIPPER, &klipper);
+	CHECK(klipper.can.id != one.can.id && klipper.can.id != same.can.id);
+	first = one.can.id;
+	kf_link_closep(&one);
+	opens(&can, UUID, KF_CAN_KATAPULT, &one);
+	CHECK(one.can.id == first);
+	kf_link_closep(&one);
+	klippy = listen_as_klippy(first);
+	opens(&can, UUID, KF_CAN_KATAPULT, &one);
+	CHECK(one.can.id != first);
+	kf_link_closep(&one);
+	close(klippy);
+	/* A node of another host's talks. */
+	fd = listen_as_klippy(0);
+	CHECK(kf_can_socket_send(fd, 0x101u + 2 * first, "x", 1, kf_now_ms() + LONG_MS) == 0);
+	pfd = (struct pollfd){ .fd = can.fd, .events = POLLIN };
+	CHECK(kf_wait(&pfd, 1, kf_now_ms() + LONG_MS) == 1);
+	opens(&can, UUID, KF_CAN_KATAPULT, &again);
+	CHECK(again.can.id != first);
+	close(fd);
+	kf_link_closep(&again);
+	kf_link_closep(&klipper);
+	kf_link_closep(&same);
+	kf_can_closep(&can);
+	remove_bus();
+}
+
+/* The frames of a node, at the other end of the bus. */
+TEST(frames_go_to_the_node_and_come_from_it_alone)
+{
+	struct kf_can can = KF_CAN_NONE;
+	struct can_frame frame;
+	struct kf_link link;
+	uint8_t buf[64];
+	uint32_t id;
+	int node = -1;
+	const struct can_filter all = { 0 };
+
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(IP("link", "set", BUS, "up") && kf_can_open(BUS, &can, NULL) == 0);
+	CHECK(kf_can_socket(BUS, &all, 1, &node) == 0);
+	opens(&can, UUID, KF_CAN_KATAPULT, &link);
+	id = 0x100 + 2u * link.can.id;
+	CHECK(kf_link_guard(&link, NULL) == 0);
+	CHECK(kf_link_attach(&link, kf_now_ms() + LONG_MS) == 0);
+	CHECK(kf_link_send(&link, "0123456789", 10, kf_now_ms() + LONG_MS) == 0);
+	CHECK(kf_can_socket_receive(node, &frame, kf_now_ms() + LONG_MS) == 0);
+	CHECK(frame.can_id == 0x3f0 && frame.can_dlc == 8 && frame.data[7] == link.can.id);
+	CHECK(kf_can_socket_receive(node, &frame, kf_now_ms() + LONG_MS) == 0);
+	CHECK(frame.can_id == id && frame.can_dlc == 8);
+	CHECK(kf_can_socket_receive(node, &frame, kf_now_ms() + LONG_MS) == 0);
+	CHECK(frame.can_id == id && frame.can_dlc == 2);
+	CHECK(kf_link_receive(&link, buf, sizeof(buf), 0) == -ETIMEDOUT); /* not our own frames */
+	CHECK(kf_can_socket_send(node, id + 3, "other", 5, kf_now_ms() + LONG_MS) == 0);
+	CHECK(kf_can_socket_send(node, id + 1, "abcdefghij", 10, kf_now_ms() + LONG_MS) == 0);
+	CHECK(kf_link_receive(&link, buf, sizeof(buf), kf_now_ms() + LONG_MS) == 10);
+	CHECK(memcmp(buf, "abcdefghij", 10) == 0);
+	/* Another program gives the id to another node. */
+	memcpy(buf, "\x11", 1);
+	memcpy(buf + 1, OTHER, sizeof(OTHER));
+	buf[7] = link.can.id;
+	CHECK(kf_can_socket_send(node, 0x3f0, buf, 8, kf_now_ms() + LONG_MS) == 0);
+	CHECK(kf_link_receive(&link, buf, sizeof(buf), kf_now_ms() + LONG_MS) == -EADDRINUSE);
+	kf_link_closep(&link);
+	close(node);
+	kf_can_closep(&can);
+	remove_bus();
+}
+
+static void tells(struct kf_link *link, int r, const char *message)
+{
+	struct kf_error err;
+
+	CHECK(kf_link_failed(link, r, &err) < 0);
+	CHECK_STR(err.message, message);
+}
+
+TEST(what_happens_to_the_interface_is_told)
+{
+	struct kf_can can = KF_CAN_NONE;
+	struct kf_link link;
+	uint8_t buf[64];
+	int r;
+
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(IP("link", "set", BUS, "up") && kf_can_open(BUS, &can, NULL) == 0);
+	opens(&can, UUID, KF_CAN_KATAPULT, &link);
+	tells(&link, -ETIMEDOUT, "no node 40f84a5af36e answers on " BUS);
+	CHECK(IP("link", "set", BUS, "down"));
+	r = (int)kf_link_receive(&link, buf, sizeof(buf), kf_now_ms() + LONG_MS);
+	CHECK(r == -ENETDOWN);
+	tells(&link, r, BUS " is down");
+	CHECK(kf_link_send(&link, "x", 1, kf_now_ms() + LONG_MS) == -ENETDOWN);
+	CHECK(IP("link", "set", BUS, "up"));
+	CHECK(kf_link_send(&link, "x", 1, kf_now_ms() + LONG_MS) == 0);
+	remove_bus();
+	r = kf_link_send(&link, "x", 1, kf_now_ms() + LONG_MS);
+	CHECK(r == -ENODEV || r == -ENETDOWN);
+	tells(&link, r, BUS " was disconnected meanwhile");
+	kf_link_closep(&link);
+	kf_can_closep(&can);
+}
+
+TEST_MAIN(T(a_bus_is_opened_only_if_it_can_send), T(no_id_is_chosen_that_somebody_uses),
+	  T(frames_go_to_the_node_and_come_from_it_alone), T(what_happens_to_the_interface_is_told))
