@@ -148,6 +148,23 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	[ ! -e "${saved%/*}/proof.json" ]
 }
 
+@test "--prove: a board in Katapult is sent back first: its firmware tells the version and the constants" {
+	run -0 --separate-stderr beside ,mode=katapult "$prove; kf-scan -q | jq -r .board.mode"
+	[ "$(jq -r .config.proved_version <<<"${lines[0]}")" = "$version" ]
+	[ "${lines[1]}" = klipper ]
+	[[ $stderr == *"octopus-pro: it is in Katapult: it is sent back to its firmware, to be asked"* ]]
+	grep -qx CONFIG_STM32_CLOCK_REF_12M=y "$saved"
+}
+
+@test "--prove: a chip that has no Katapult says why it cannot be read" {
+	registry <<<'{"devices":{"mega":{"name":"M","mcu":"at90usb1286","serial_pattern":"usb-Klipper_at90usb1286_12345*"}}}'
+	kf-config set --global klipper_dir="$tree" >/dev/null
+	run -1 --separate-stderr mocked timeout 60 kf-sim -b "mcu=at90usb1286,serial=12345,port=1-1.2,version=$version" -- bash -c "$prove"
+	[ "$(jq -r .error.code <<<"$output")" = no_katapult ]
+	[[ $stderr == *"nothing can be proved of its at90usb1286: there is no Katapult for it"*"kf config mega"* ]]
+	[[ $stderr != *"building"* ]]
+}
+
 @test "--prove: a saved configuration that cannot be built there does not end it" {
 	save CONFIG_STM32_CLOCK_REF_25M=y CONFIG_SIM_BUILD_FAIL=y
 	run -78 --separate-stderr beside "" "$prove"

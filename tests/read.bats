@@ -65,6 +65,25 @@ runs=start=0x8020000,app=
 	[ ! -e image ]
 }
 
+@test "--read: killed, it leaves the board in Katapult: kf status and kf list tell the way out, and the next read takes it" {
+	for service in --no-service "-u klipper"; do
+		: >"$FAKE/calls"
+		whom=worker
+		[ "$service" != --no-service ] || whom="command"
+		run -0 --separate-stderr sim "$H723,$runs$IMAGES/h723/klipper.bin,rtt_us=2000" -- "kf-scan -q >r
+			killed_at $whom 'reading 25%' kf-flash $service --read=image --bytes=$(image_bytes) <r || echo 'not killed'
+			kf status; kf list
+			kf-scan -q | kf-flash $service --read=image --bytes=4096 | jq -r .error
+			kf status"
+		[[ ${lines[*]} == *"in its bootloader: katapult: a read of it was cut off, nothing was written: power-cycle it, or kf config octopus-pro --prove sends it back"* ]]
+		[ "$(grep -c 'read of it was cut off' <<<"$output")" -eq 2 ]
+		[[ $output != *"not killed"* ]]
+		[[ ${lines[*]} == *" null "*"octopus-pro"* && ${lines[-1]} != *cut* ]]
+		[ "$service" = --no-service ] || [ "$(active)" = active ]
+		[ ! -e "$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json" ] || ! grep -q reading "$XDG_STATE_HOME/kalico-flash/boards/octopus-pro.json"
+	done
+}
+
 @test "--read: a board that does not come back is told, and its service restored" {
 	run --separate-stderr sim "$H723,$runs$IMAGES/h723/klipper.bin,return_as=never" -- \
 		"kf-scan -q | kf-flash --read=image --bytes=4096 -u klipper --return-timeout=1"

@@ -23,6 +23,7 @@
 #include "core/usage.h"
 #include "core/value.h"
 #include "flash/ask-board.h"
+#include "flash/target.h"
 #include "printer/described.h"
 #include "printer/tell.h"
 #include "registry/add.h"
@@ -32,6 +33,7 @@
 #include "registry/remove.h"
 #include "registry/saved-config.h"
 #include "registry/settings.h"
+#include "usb/holder.h"
 
 static const char phase[] = "Config";
 
@@ -289,6 +291,7 @@ static int tell(const struct kf_board *board, struct kf_board_told *ret, struct 
 {
 	int r = kf_printers_tell(&printers, board, ret, err);
 	struct kf_board_told known;
+	struct kf_board now;
 
 	if (r == 1) {
 		kf_log_phase(phase, board->key, "%s",
@@ -298,7 +301,13 @@ static int tell(const struct kf_board *board, struct kf_board_told *ret, struct 
 		return 0;
 	}
 	known = *ret;
-	r = r < 0 ? r : kf_board_ask(board, ret, err);
+	if (r < 0)
+		return r;
+	/* A read may have sent it back to its firmware since. */
+	if (!kf_target_look(board, &now))
+		now = *board;
+	kf_holders_find(&now, 1);
+	r = kf_board_ask(&now, ret, err);
 	ret->has_pins = known.has_pins;
 	ret->pins = known.pins;
 	return r;

@@ -44,6 +44,7 @@ void kf_last_flash_load(const char *key, struct kf_last_flash *ret)
 	ret->time_s = json_integer_value(json_object_get(obj, "time"));
 	ret->took_ms = json_integer_value(json_object_get(obj, "took_ms"));
 	ret->tried_s = json_integer_value(json_object_get(obj, "tried"));
+	ret->reading = json_is_true(json_object_get(obj, "reading"));
 	ret->katapult_start = (uint32_t)json_integer_value(json_object_get(obj, "katapult_start"));
 }
 
@@ -67,6 +68,8 @@ int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct
 	if (last->katapult_start)
 		json_object_set_new(obj, "katapult_start",
 				    json_integer((json_int_t)last->katapult_start));
+	if (last->reading)
+		json_object_set_new(obj, "reading", json_true());
 	if (last->incomplete[0])
 		json_object_set_new(obj, "incomplete", json_string(last->incomplete));
 	text = json_dumps(obj, JSON_INDENT(2));
@@ -121,6 +124,19 @@ void kf_last_flash_refused(const char *key, uint32_t katapult_start)
 	kf_last_flash_load(key, &last);
 	last.katapult_start = katapult_start;
 	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* then it is refused once more */
+}
+
+void kf_last_flash_reading(const char *key, bool reading)
+{
+	struct kf_last_flash last;
+
+	if (!key[0])
+		return;
+	kf_last_flash_load(key, &last);
+	if (last.reading == reading)
+		return;
+	last.reading = reading;
+	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* then nobody is told of a cut read */
 }
 
 /*

@@ -20,6 +20,7 @@ struct kf_last_flash {
 	int64_t tried_s;	    /* Unix time at which a flash was begun that is incomplete */
 	/* Where Katapult starts the application, if it refused an image for that; 0: it did not */
 	uint32_t katapult_start;
+	bool reading; /* it was sent into Katapult to be read, and was not seen to come back */
 	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash
 				was begun that no later one has verified; empty: none */
 };
@@ -48,6 +49,9 @@ _must_check_ int kf_last_flash_incomplete(const char *key, const char *in, struc
  * configuration of this board (empty key: there is no note) begins with that.
  */
 void kf_last_flash_refused(const char *key, uint32_t katapult_start);
+
+/* Note that the board of this key (empty: there is no note) is read by its Katapult, or no more. */
+void kf_last_flash_reading(const char *key, bool reading);
 
 /*
  * Add to err that the firmware is incomplete, and how to get the board back into its bootloader,

@@ -4,15 +4,18 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "board/identity.h"
 #include "board/last-flash.h"
 #include "build/configure.h"
 #include "build/family.h"
+#include "build/image-read.h"
 #include "build/kconfig-update.h"
 #include "build/propose-ask.h"
 #include "build/prove.h"
 #include "core/file.h"
+#include "core/paths.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "registry/saved-config.h"
@@ -359,6 +362,22 @@ static int save_proved(const struct kf_configure *c, const char *key,
 				      err);
 }
 
+/* A board in Katapult tells no version: its firmware does, to which a short read sends it back. */
+static int send_back(struct kf_configure *c, const struct kf_board *board,
+		     struct kf_board_told *told, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	int r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/read.bin", board->key);
+
+	step(c, board->key, "it is in Katapult: it is sent back to its firmware, to be asked");
+	if (r == 0)
+		r = kf_dir_make_parent(path, err);
+	if (r == 0)
+		r = kf_image_read(board, NULL, path, KF_IMAGE_READ_START, told, &c->told, err);
+	unlink(path);
+	return r;
+}
+
 static int prove(struct kf_configure *c, const struct kf_board *board, const char **ret_saved,
 		 struct kf_error *err)
 {
@@ -372,8 +391,10 @@ static int prove(struct kf_configure *c, const struct kf_board *board, const cha
 				    .wait_ms = c->wait_ms,
 				    .ret_told = &c->told,
 				    .step = c->step };
-	int r = ask(c, board, &told, err);
+	int r = board->mode == KF_MODE_KATAPULT ? send_back(c, board, &told, err) : 0;
 
+	if (r == 0)
+		r = ask(c, board, &told, err);
 	if (r == 0)
 		r = kf_prove_board(&p, &proved, err);
 	return r < 0 ? r : save_proved(c, board->key, &proved, ret_saved, err);

@@ -23,6 +23,7 @@
 #include "core/paths.h"
 #include "core/text.h"
 #include "firmware/image.h"
+#include "firmware/loader.h"
 #include "firmware/same-firmware.h"
 #include "registry/saved-config.h"
 
@@ -31,7 +32,6 @@ enum {
 	BUILD_MS = 15 * 60 * 1000,
 	TOOLCHAIN_MS = 20000,
 	JOBS_MAX = 32,
-	DEPTH_MAX = 8,	   /* questions that are answered one after the other */
 	PAGE_BYTES = 1024, /* no flash ends within one: the dictionary of other compilers may be
 			      longer */
 };
@@ -75,6 +75,24 @@ static _printf_(2, 3) void step(const struct run *run, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	run->prove->step(run->prove->key, text);
+}
+
+/* Before anything is built: nobody could read what to compare it with. */
+static int check_readable(const struct kf_prove *prove, struct kf_error *err)
+{
+	char mcu[64];
+
+	if (!prove->told->facts.constants ||
+	    !kf_facts_text(&prove->told->facts, "MCU", mcu, sizeof(mcu)))
+		kf_text_format(mcu, sizeof(mcu), "%s", prove->board->mcu);
+	if (kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY)))
+		return 0;
+	kf_fail(err, KF_NO_KATAPULT,
+		"nothing can be proved of its %s: there is no Katapult for it that could read its "
+		"firmware",
+		mcu);
+	kf_error_hint(err, "choose its configuration: kf config %s", prove->key);
+	return kf_code_errno(KF_NO_KATAPULT);
 }
 
 /* Why no build of this version can be the same, before anything is done; or its parts. */
@@ -173,10 +191,11 @@ static size_t nth_likely(const struct kf_question *q, size_t n)
 }
 
 /*
- * Complete the proposal and add it, with each choice of each question that then is open. One that
- * the revision does not take is left out.
+ * Complete the proposal and add it, with each choice of each question that then is open. answered:
+ * the subjects that were, a bit each; one that comes back is not asked again. One that the revision
+ * does not take is left out.
  */
-static int add_choices(struct run *run, struct kf_proposal *p, const char *from, size_t depth,
+static int add_choices(struct run *run, struct kf_proposal *p, const char *from, unsigned answered,
 		       struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
@@ -189,26 +208,27 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 	if (r < 0)
 		return r;
 	asked = open_question(p);
-	if (asked == p->question_count || depth == DEPTH_MAX) {
+	if (asked == p->question_count || answered & 1u << p->questions[asked].subject) {
 		add(run, &config, false, from);
 		return 0;
 	}
 	/* The likely one first. */
 	for (size_t n = 0; r == 0 && n < p->questions[asked].count; n++) {
-		_cleanup_(kf_freep) struct kf_proposal *answered = malloc(sizeof(*answered));
+		_cleanup_(kf_freep) struct kf_proposal *one = malloc(sizeof(*one));
 		size_t i = nth_likely(&p->questions[asked], n);
 
 		if (run->count == KF_PROVE_MAX) {
 			run->left_out++;
 			continue;
 		}
-		if (!answered)
+		if (!one)
 			return kf_fail_sys(err, ENOMEM, "a proposal");
-		*answered = *p;
+		*one = *p;
 		kf_text_format(label, sizeof(label), "%s, %s", from,
 			       p->questions[asked].choices[i].label);
-		if (kf_proposal_answer(answered, asked, i))
-			r = add_choices(run, answered, label, depth + 1, err);
+		if (kf_proposal_answer(one, asked, i))
+			r = add_choices(run, one, label,
+					answered | 1u << p->questions[asked].subject, err);
 	}
 	return r;
 }
@@ -508,8 +528,10 @@ static int prepare(struct run *run, int *ret_lock, struct kf_error *err)
 	const struct kf_prove *prove = run->prove;
 	struct kf_version version;
 	char path[PATH_MAX];
-	int r = check_version(prove->told->version, &version, err);
+	int r = check_readable(prove, err);
 
+	if (r == 0)
+		r = check_version(prove->told->version, &version, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, run->dir, err, "configs/%s/prove", prove->key);
 	if (r == 0)

@@ -40,6 +40,7 @@ void kf_proved_free(struct kf_proved *proved);
  *
  *   KF_NOT_PROVED    no candidate made it, which the message says of each; or it cannot be built
  *                    again: its version names no commit, the tree was changed, or does not know it
+ *   KF_NO_KATAPULT   there is none for its chip: nothing could read it
  *   KF_NO_TOOLCHAIN, KF_BUILD_FAILED  no candidate can be built; err->log
  *   KF_BUSY          another kf-config proves this board
  *

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "board/identity.h"
+#include "board/last-flash.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -180,13 +181,19 @@ static int read_all(struct read *read, char ret_version[KF_NAME_SIZE], struct kf
 		return kf_hold_busy(&read->plan->board, err);
 	r = kf_monitor_new(&monitor, err);
 	read->monitor = monitor;
+	/* A process that is killed from here on leaves the board in Katapult. */
+	kf_last_flash_reading(read->plan->board.key, true);
 	if (r == 0)
 		r = enter(read, err);
 	if (r == 0) {
 		r = talk(read, err);
-		if (r == kf_code_errno(KF_NO_FIRMWARE))
+		if (r == kf_code_errno(KF_NO_FIRMWARE)) {
+			kf_last_flash_reading(read->plan->board.key, false);
 			return r;
+		}
 		back = come_back(read, ret_version, &why);
+		if (back == 0)
+			kf_last_flash_reading(read->plan->board.key, false);
 		r = join(r, back, &why, err);
 	}
 	read->monitor = NULL;

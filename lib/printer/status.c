@@ -103,9 +103,12 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 	else if (!board->connected && is_usb(board))
 		set(ret, KF_STATUS_NOT_CONNECTED, board->reason);
 	else if (board->mode == KF_MODE_KATAPULT || board->mode == KF_MODE_DFU ||
-		 board->mode == KF_MODE_RP2BOOT)
-		set(ret, KF_STATUS_BOOTLOADER, kf_mode_name(board->mode));
-	else if (!board->version[0])
+		 board->mode == KF_MODE_RP2BOOT) {
+		ret->state = KF_STATUS_BOOTLOADER;
+		kf_text_format(ret->reason, sizeof(ret->reason), "%s%s%s",
+			       kf_mode_name(board->mode), board->reason[0] ? ": " : "",
+			       board->reason);
+	} else if (!board->version[0])
 		not_asked(board, ret);
 	else
 		return false;

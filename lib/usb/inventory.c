@@ -63,9 +63,11 @@ bool kf_inventory_wants(const struct kf_boards *now, void *arg, struct kf_board 
 	return false;
 }
 
-/* Is the last flash noted as incomplete? The version comes from the board only: another program
- * may have flashed it since. */
-static void load_incomplete(struct kf_board *board)
+/*
+ * Is the last flash noted as incomplete, or a read as cut off? The version comes from the board
+ * only: another program may have flashed it since.
+ */
+static void load_last_flash(struct kf_board *board)
 {
 	struct kf_last_flash last;
 
@@ -73,6 +75,11 @@ static void load_incomplete(struct kf_board *board)
 		return;
 	kf_last_flash_load(board->key, &last);
 	kf_text_format(board->incomplete, sizeof(board->incomplete), "%s", last.incomplete);
+	if (last.reading && board->mode == KF_MODE_KATAPULT && !board->reason[0])
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "a read of it was cut off, nothing was written: power-cycle it, or "
+			       "kf config %s --prove sends it back",
+			       board->key);
 }
 
 static int append(struct kf_inventory *inventory, const struct kf_board *board,
@@ -88,7 +95,7 @@ static int append(struct kf_inventory *inventory, const struct kf_board *board,
 	errors[inventory->boards.count] = *problem;
 	r = kf_boards_add(&inventory->boards, board);
 	if (r == 0)
-		load_incomplete(&inventory->boards.list[inventory->boards.count - 1]);
+		load_last_flash(&inventory->boards.list[inventory->boards.count - 1]);
 	return r;
 }
 
