@@ -147,7 +147,7 @@ fuzz: deps-fuzz
 	@tests/fuzz/run build/fuzz
 fuzzers: $(FUZZ)
 bench: deps
-	+@$(SUBMAKE) all sim $(BENCH) $(filter %-window,$(UNIT))
+	+@$(SUBMAKE) all sim $(UML_SO) $(BENCH) $(filter %-window,$(UNIT))
 	@tests/bench/run $(B)
 # ARCH= and SUITE= name another architecture and another Debian: these need root, and mmdebstrap.
 deb: deps

@@ -340,3 +340,24 @@ Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 	[[ ${lines[0]} == "a "* && ${lines[1]} == "b "* ]]
 	[ "${lines[0]#* }" != "${lines[1]#* }" ]
 }
+
+@test "a UART of the machine's own: it stays whatever the board does" {
+	run -0 sim tty=ttyAMA0,mcu=stm32f446xx,baud=115200,boot_baud=250000 -- '
+		readlink /dev/serial0 /sys/class/tty/ttyAMA0
+		ls -d /dev/serial/by-id /sys/bus/usb/devices/1* 2>&1 | grep -c "No such file"
+		client identify /dev/ttyAMA0
+		client send /dev/ttyAMA0 7e201c20526571756573742053657269616c20426f6f746c6f616465722121207e
+		client --baud=250000 send /dev/serial0 01881100f17c9903'
+	[ "${lines[0]}" = ttyAMA0 ]
+	[[ ${lines[1]} == *devices/platform/soc/fe201000.serial/tty/ttyAMA0 ]]
+	[ "${lines[2]}" = 2 ]
+	[ "${lines[3]}" = "Klipper stm32f446xx v0.12.0-1-g0123abcd" ]
+	[[ ${lines[-1]} == 0188a00d11000000* ]]
+}
+
+@test "a UART at another rate hears something else" {
+	run -0 sim tty=ttyAMA0,mcu=stm32f446xx,mode=katapult -- '
+		client --baud=115200 send /dev/ttyAMA0 01881100f17c9903
+		client --baud=250000 send /dev/ttyAMA0 01881100f17c9903 01881100f17c9903'
+	[[ ${lines[0]} != 0188a00d* ]]
+}

@@ -130,29 +130,33 @@ static int add_hubs(struct sim_bus *bus, const char *port, struct kf_error *err)
 	return r;
 }
 
+static int make_link(const struct sim_bus *bus, const char *name, const char *target,
+		     struct kf_error *err)
+{
+	char path[1024];
+
+	if (!kf_text_format(path, sizeof(path), "%s/dev/%s", bus->root, name))
+		return kf_fail(err, KF_CONFIG, "too long: %s", name);
+	if (kf_dir_make_parent(path, err) < 0)
+		return -EIO;
+	/* Of two devices with one name the last one has the link, as udev does it. */
+	if (unlink(path) < 0 && errno != ENOENT)
+		return kf_fail_sys(err, errno, "%s", path);
+	return symlink(target, path) < 0 ? kf_fail_sys(err, errno, "%s", path) : 0;
+}
+
 /* The node and its links have to be there before the event is. */
 static int make_node(const struct sim_bus *bus, const struct sim_node *node, const char *slave,
 		     struct kf_error *err)
 {
-	const char *links[] = { node->name, node->by_id, node->by_path };
-	char path[1024], target[64];
+	const char *links[] = { node->by_id, node->by_path };
+	int r = make_link(bus, node->name, slave, err);
+	char target[64];
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(links); i++) {
-		if (i == 0)
-			kf_text_format(target, sizeof(target), "%s", slave);
-		else
-			kf_text_format(target, sizeof(target), "../../%s", node->name);
-		if (!kf_text_format(path, sizeof(path), "%s/dev/%s", bus->root, links[i]))
-			return kf_fail(err, KF_CONFIG, "too long: %s", links[i]);
-		if (kf_dir_make_parent(path, err) < 0)
-			return -EIO;
-		/* Of two devices with one name the last one has the link, as udev does it. */
-		if (unlink(path) < 0 && errno != ENOENT)
-			return kf_fail_sys(err, errno, "%s", path);
-		if (symlink(target, path) < 0)
-			return kf_fail_sys(err, errno, "%s", path);
-	}
-	return 0;
+	kf_text_format(target, sizeof(target), "../../%s", node->name);
+	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(links); i++)
+		r = make_link(bus, links[i], target, err);
+	return r;
 }
 
 static int name_tty(struct sim_bus *bus, const struct sim_identity *id, struct sim_node *node,
@@ -241,6 +245,27 @@ static int add_net(struct sim_bus *bus, const struct sim_identity *id, struct si
 	return r;
 }
 
+/* The host's own, which is not on USB; /dev/serial0 is a link to it. */
+static int add_uart(struct sim_bus *bus, const struct sim_identity *id, const char *slave,
+		    struct sim_node *ret, struct kf_error *err)
+{
+	struct sim_node node = { .present = true, .path = SIM_UART_PATH };
+	int r;
+
+	kf_text_format(node.name, sizeof(node.name), "%s", id->uart);
+	r = add(bus, node.path, sim_describe_uart(), err);
+	if (r == 0)
+		r = make_link(bus, node.name, slave, err);
+	if (r == 0)
+		r = make_link(bus, "serial0", node.name, err);
+	kf_text_format(node.tty, sizeof(node.tty), "%s/tty/%s", node.path, id->uart);
+	if (r == 0)
+		r = add(bus, node.tty, sim_describe_uart_tty(id), err);
+	if (r == 0)
+		*ret = node;
+	return r;
+}
+
 int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *slave,
 		struct sim_node *ret, struct kf_error *err)
 {
@@ -249,6 +274,8 @@ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *
 	char real[1024];
 	int r;
 
+	if (id->uart[0])
+		return add_uart(bus, id, slave, ret, err);
 	sim_device_path(id->port, node.path, sizeof(node.path));
 	paths = paths_of(&node);
 	kf_text_format(real, sizeof(real), "%s/sys%s/uevent", bus->root, node.path);
@@ -326,6 +353,17 @@ static void vanish(struct sim_bus *bus, const char *path)
 		sim_uevent_send(bus->root, path, "remove", properties);
 }
 
+static void remove_uart(struct sim_bus *bus, struct sim_node *node)
+{
+	unlink_in(bus, "dev/%s", node->name);
+	unlink_in(bus, "dev/.node/%s", node->name);
+	unlink_in(bus, "dev/serial0");
+	hide(bus, "class/tty", node->tty);
+	vanish(bus, node->tty);
+	vanish(bus, node->path);
+	*node = (struct sim_node){ 0 };
+}
+
 /* Children first, each with its own event, and none before it can no longer be found. */
 void sim_bus_remove(struct sim_bus *bus, struct sim_node *node)
 {
@@ -333,6 +371,10 @@ void sim_bus_remove(struct sim_bus *bus, struct sim_node *node)
 
 	if (!node->present)
 		return;
+	if (node->tty[0]) {
+		remove_uart(bus, node);
+		return;
+	}
 	paths = paths_of(node);
 	if (node->name[0]) {
 		unlink_own(bus, node->by_id, node->name);

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A client that knows nothing of ours, for the tests of kf-sim.
 
+  client.py [--baud=N] VERB     TTY at N baud, for a UART; else at 115200
+
   client.py identify TTY        ask the firmware for its dictionary, print its version
   client.py touch TTY           1200 baud, close
   client.py send TTY HEX...     one write each; print what came back within 0.15 s of it
@@ -12,6 +14,7 @@
   client.py monitor N           print N of udev's events about ttys, after a line "ready"
 """
 import ctypes
+import fcntl
 import json
 import os
 import select
@@ -32,12 +35,24 @@ def crc16(data):
     return crc
 
 
+def set_baud(fd, baud):
+    """Any rate: ioctl_tty(2), TCSETS2."""
+    t = bytearray(44)
+    fcntl.ioctl(fd, 0x802C542A, t)
+    flags, = struct.unpack_from("I", t, 8)
+    struct.pack_into("I", t, 8, flags & ~0x100F | 0x1000)
+    struct.pack_into("II", t, 36, baud, baud)
+    fcntl.ioctl(fd, 0x402C542B, t)
+
+
 def open_raw(path):
     fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
     t = termios.tcgetattr(fd)
     t[0] = t[1] = t[3] = 0
     t[4] = t[5] = termios.B115200
     termios.tcsetattr(fd, termios.TCSANOW, t)
+    if BAUD:
+        set_baud(fd, BAUD)
     return fd
 
 
@@ -176,5 +191,8 @@ def monitor(count):
         print(*(w.decode() for w in words), flush=True)
 
 
+BAUD = None
 if __name__ == "__main__":
+    if sys.argv[1].startswith("--baud="):
+        BAUD = int(sys.argv.pop(1)[7:])
     {f.__name__: f for f in (identify, touch, send, untaken, gone, wait, blocks, monitor)}[sys.argv[1]](*sys.argv[2:])

@@ -12,6 +12,8 @@
 #define PCI_PATH      "pci-0000:00:14.0-usb-0:"
 #define ACM_MAJOR     166
 #define USB_TTY_MAJOR 188
+#define AMBA_MAJOR    204 /* drivers/tty/serial/amba-pl011.c */
+#define AMBA_MINOR    64
 
 /* One device's description in umockdev's format, growing. */
 static void line(GString *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
@@ -203,6 +205,26 @@ GString *sim_describe_serial(const struct sim_identity *id, const struct sim_nod
 	line(s, "P: %s/%s:1.0/%s\nE: SUBSYSTEM=usb-serial\nE: DRIVER=ch341-uart", node->path,
 	     id->port, node->name);
 	line(s, "A: port_number=0\\n");
+	return s;
+}
+
+GString *sim_describe_uart(void)
+{
+	GString *s = g_string_new(NULL);
+
+	line(s, "P: " SIM_UART_PATH "\nE: SUBSYSTEM=amba\nE: DRIVER=uart-pl011");
+	return s;
+}
+
+GString *sim_describe_uart_tty(const struct sim_identity *id)
+{
+	GString *s = g_string_new(NULL);
+
+	line(s, "P: " SIM_UART_PATH "/tty/%s", id->uart);
+	line(s, "E: SUBSYSTEM=tty\nE: DEVNAME=/dev/%s\nE: MAJOR=%d\nE: MINOR=%d", id->uart,
+	     AMBA_MAJOR, AMBA_MINOR);
+	line(s, "A: dev=%d:%d\nL: device=../../../fe201000.serial", AMBA_MAJOR, AMBA_MINOR);
+	line(s, "E: DEVLINKS=/dev/serial0\nE: USEC_INITIALIZED=1000000\nE: TAGS=:systemd:");
 	return s;
 }
 

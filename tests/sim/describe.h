@@ -17,6 +17,7 @@ struct sim_node {
 	char name[32];	/* ttyACM0; empty: no tty */
 	char raw[32];	/* bus/usb/001/004, below /dev, of what has no tty */
 	char net[16];	/* can0; empty: no network interface */
+	char tty[300];	/* below /sys, of a UART of the host's own; else empty */
 	bool adapter;
 	unsigned number;			       /* of the tty */
 	char by_id[KF_DEV_SIZE], by_path[KF_DEV_SIZE]; /* below /dev */
@@ -33,6 +34,10 @@ GString *sim_describe_hub(const char *path, int busnum, unsigned devnum);
 GString *sim_describe_device(const struct sim_identity *id, const char *path, unsigned devnum);
 GString *sim_describe_interface(const struct sim_identity *id, const char *path);
 GString *sim_describe_serial(const struct sim_identity *id, const struct sim_node *node);
+/* A UART of the host's own, as a Raspberry Pi's: id->uart is its tty's name. */
+#define SIM_UART_PATH "/devices/platform/soc/fe201000.serial"
+GString *sim_describe_uart(void);
+GString *sim_describe_uart_tty(const struct sim_identity *id);
 GString *sim_describe_net(const struct sim_identity *id, const char *path);
 GString *sim_describe_tty(const struct sim_identity *id, const struct sim_node *node);
 
