@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <linux/can/raw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -22,7 +24,7 @@
 static const uint8_t UUID[KF_CAN_UUID_BYTES] = { 0x40, 0xf8, 0x4a, 0x5a, 0xf3, 0x6e };
 static const uint8_t OTHER[KF_CAN_UUID_BYTES] = { 0x10, 0x1f, 0x20, 0x64, 0x63, 0x87 };
 
-static bool ip(const char *const argv[])
+static bool run(const char *const argv[])
 {
 	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
 	int status = -1;
@@ -30,7 +32,8 @@ static bool ip(const char *const argv[])
 	return kf_process_run(&p, kf_now_ms() + LONG_MS, &status, NULL) == 0 && status == 0;
 }
 
-#define IP(...) ip((const char *const[]){ "ip", __VA_ARGS__, NULL })
+#define IP(...) run((const char *const[]){ "ip", __VA_ARGS__, NULL })
+#define TC(...) run((const char *const[]){ "tc", __VA_ARGS__, NULL })
 
 /* False: this kernel or this user cannot. */
 static bool make_bus(void)
@@ -201,5 +204,91 @@ TEST(what_happens_to_the_interface_is_told)
 	kf_can_closep(&can);
 }
 
+/* A queue of five frames, which go out at this rate; 8bit: never. False: it cannot be made. */
+static bool set_queue(const char *rate)
+{
+	return TC("qdisc", "replace", "dev", BUS, "root", "tbf", "rate", rate, "burst", "16",
+		  "limit", "80");
+}
+
+/* The bytes that come until it is silent; they count up. */
+static size_t bytes_received(int node)
+{
+	struct can_frame frame;
+	size_t bytes = 0;
+
+	while (kf_can_socket_receive(node, &frame, kf_now_ms() + 500) == 0)
+		for (size_t i = 0; i < frame.can_dlc; i++, bytes++)
+			CHECK(frame.data[i] == (uint8_t)bytes);
+	return bytes;
+}
+
+TEST(a_short_queue_is_waited_for)
+{
+	uint8_t block[160];
+	struct kf_can can = KF_CAN_NONE;
+	struct kf_link link;
+	int node = -1;
+	const struct can_filter all = { 0 };
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)i;
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(IP("link", "set", BUS, "up") && set_queue("32kbit"));
+	CHECK(kf_can_open(BUS, &can, NULL) == 0 && kf_can_socket(BUS, &all, 1, &node) == 0);
+	opens(&can, UUID, KF_CAN_KATAPULT, &link);
+	CHECK(kf_link_send(&link, block, sizeof(block), kf_now_ms() + LONG_MS) == 0);
+	CHECK(bytes_received(node) == sizeof(block));
+	CHECK(set_queue("8bit"));
+	CHECK(kf_link_send(&link, block, sizeof(block), kf_now_ms() + 100) == -ENOBUFS);
+	tells(&link, -ENOBUFS, "the queue of " BUS " stays full: its frames do not go out");
+	kf_link_closep(&link);
+	close(node);
+	kf_can_closep(&can);
+	remove_bus();
+}
+
+/* The writer is killed while most of its frame does not fit into the queue. */
+TEST(a_frame_that_was_begun_goes_out_whole_if_we_are_killed)
+{
+	uint8_t block[160];
+	struct kf_can can = KF_CAN_NONE;
+	struct can_frame frame;
+	struct kf_link link;
+	int node = -1;
+	pid_t pid;
+	const struct can_filter all = { 0 };
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)i;
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(IP("link", "set", BUS, "up") && set_queue("4kbit"));
+	CHECK(kf_can_open(BUS, &can, NULL) == 0 && kf_can_socket(BUS, &all, 1, &node) == 0);
+	opens(&can, UUID, KF_CAN_KATAPULT, &link);
+	pid = fork();
+	if (pid == 0) {
+		if (kf_link_guard(&link, NULL) == 0)
+			IGNORE_RESULT(
+				kf_link_send(&link, block, sizeof(block), kf_now_ms() + LONG_MS));
+		_exit(0);
+	}
+	CHECK(kf_can_socket_receive(node, &frame, kf_now_ms() + LONG_MS) == 0);
+	CHECK(kf_process_signal(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	for (size_t bytes = frame.can_dlc; bytes < sizeof(block); bytes += frame.can_dlc) {
+		if (kf_can_socket_receive(node, &frame, kf_now_ms() + LONG_MS) < 0) {
+			CHECK(bytes == sizeof(block));
+			break;
+		}
+		CHECK(frame.data[0] == (uint8_t)bytes);
+	}
+	kf_link_closep(&link);
+	close(node);
+	kf_can_closep(&can);
+	remove_bus();
+}
+
 TEST_MAIN(T(a_bus_is_opened_only_if_it_can_send), T(no_id_is_chosen_that_somebody_uses),
-	  T(frames_go_to_the_node_and_come_from_it_alone), T(what_happens_to_the_interface_is_told))
+	  T(frames_go_to_the_node_and_come_from_it_alone), T(what_happens_to_the_interface_is_told),
+	  T(a_short_queue_is_waited_for), T(a_frame_that_was_begun_goes_out_whole_if_we_are_killed))
