@@ -65,7 +65,7 @@ _must_check_ int kf_link_usb_open(const char *path, struct kf_link *ret, struct 
 
 /*
  * A UART at any baud: of the host's own, or behind a USB converter (CH340, CP210x, FTDI). It has no
- * flow control. Errors as kf_serial_open.
+ * flow control. Errors as kf_serial_open and kf_uart_free (uart-owner.h).
  */
 _must_check_ int kf_link_uart_open(const char *path, unsigned baud, struct kf_link *ret,
 				   struct kf_error *err);

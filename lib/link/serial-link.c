@@ -8,6 +8,7 @@
 #include "link/baud.h"
 #include "link/link.h"
 #include "link/serial.h"
+#include "link/uart-owner.h"
 
 #define USB_BAUD 250000 /* it means nothing there, but 1200 would send Klipper away */
 
@@ -92,7 +93,9 @@ int kf_link_usb_open(const char *path, struct kf_link *ret, struct kf_error *err
 
 int kf_link_uart_open(const char *path, unsigned baud, struct kf_link *ret, struct kf_error *err)
 {
-	return open_port(&uart, path, baud, ret, err);
+	int r = kf_uart_free("", path, err);
+
+	return r < 0 ? r : open_port(&uart, path, baud, ret, err);
 }
 
 /*

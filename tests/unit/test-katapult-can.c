@@ -159,4 +159,26 @@ TEST(a_whole_flash_goes_as_it_was_recorded)
 	kf_link_closep(&link);
 }
 
-TEST_MAIN(T(a_whole_flash_goes_as_it_was_recorded))
+/* Only two pieces of the dictionary were recorded: after these, the node is silent. */
+TEST(identify_goes_as_it_was_recorded)
+{
+	struct kf_dictionary dictionary;
+	struct record record;
+	struct kf_error err;
+	struct kf_link link;
+	size_t last;
+	int r;
+
+	if (!load("klipper", "set id, identify", &record))
+		return;
+	record.next = 1; /* not the request to a node without an id */
+	last = json_array_size(record.steps) - 1;
+	CHECK(json_array_remove(record.steps, last) == 0); /* "00", and nobody answers */
+	kf_link_can_from_fd(begin(&record), UUID, KF_CAN_KLIPPER, 4, &link);
+	r = kf_klipper_identify(&link, kf_now_ms() + 1000, &dictionary, &err);
+	CHECK(r == -ETIMEDOUT || r == -ENODEV);
+	kf_link_closep(&link);
+	end(&record);
+}
+
+TEST_MAIN(T(a_whole_flash_goes_as_it_was_recorded), T(identify_goes_as_it_was_recorded))
