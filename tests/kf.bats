@@ -345,6 +345,54 @@ add" ]
 	[[ $("$KF_BUILD/kf" set --help) == "usage: kf set "*--global* && $("$KF_BUILD/kf" show --help) != *--global* ]]
 }
 
+@test "a command that is a tool's answers by its own name, and its help is its own" {
+	local command
+	for command in status list doctor; do
+		run -0 "$KF_BUILD/kf" $command --help
+		[[ ${lines[0]} == "usage: kf $command "* ]]
+		[[ $output == *"  -q, --quiet "* && $output != *"usage: kf-"* && $output != *--keys* ]]
+		[ "$output" = "$("$KF_BUILD/kf" help $command)" ]
+		[ "$output" = "$("$KF_BUILD/kf" $command -q -h)" ]
+	done
+	for command in status list doctor set show remove import export; do
+		run -64 --separate-stderr "$KF_BUILD/kf" $command --hepl
+		[ "$stderr" = "kf $command: unrecognized option '--hepl'
+  did you mean --help? see kf $command --help" ]
+	done
+	run -64 --separate-stderr "$KF_BUILD/kf" list beside
+	[ "$stderr" = "kf list: beside: takes no arguments, only options
+  see kf list --help" ]
+	# Every state that kf status can show is explained.
+	for state in "up to date" "behind by" "ahead by" differs incomplete "in its bootloader" "not connected" "firmware of others" \
+		"not asked" "of no printer here" printing "Klippy runs another version than its tree has"; do
+		[[ $("$KF_BUILD/kf" help states) == *"$state"* ]]
+	done
+}
+
+@test "what getopt would say is said once, and the option that was meant is named" {
+	said() { # TEXT OPTION...
+		run -64 --separate-stderr "$KF_BUILD/kf" "${@:2}"
+		echo "$stderr"
+		[ "${stderr_lines[0]}" = "kf: $1" ]
+		[ "${#stderr_lines[@]}" -eq 2 ]
+	}
+	said "unrecognized option '--bogus'" flash --bogus=1
+	said "option '--from' requires an argument" flash --from
+	said "option '--force' doesn't allow an argument" flash --force=1
+	said "option '--re' is ambiguous; possibilities: --return-timeout --return-delay --remove-device" flash --re
+	said "option requires an argument -- 'j'" flash -qj
+	said "invalid option -- 'x'" flash --jobs=3 -xq
+	said "invalid option -- 'x'" flash -x
+}
+
+@test "nobody to ask, and nothing registered: the hint names no key" {
+	registry <<<'{"devices": {}}'
+	alone kf
+	[ "$status" -eq 64 ]
+	[ "$stderr" = "kf: there is no terminal for questions
+  kf update --yes needs no registration; kf add registers a board" ]
+}
+
 @test "a command may be shortened while one alone begins so" {
 	alone kf fl nitehawk
 	[ "$status" -eq 0 ]

@@ -19,6 +19,7 @@
 #include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
 #include "printer/described.h"
@@ -29,6 +30,8 @@ static const char phase[] = "Build";
 enum { TIMEOUT_S = 300 };
 
 enum { OPT_KLIPPER_DIR = 256, OPT_TIMEOUT, OPT_WAIT, OPT_CLEAN, OPT_JSON, OPT_TABLE };
+
+static const char letters[] = "j:qhV"; /* of the options */
 
 static const struct option options[] = {
 	{ "jobs", required_argument, NULL, 'j' },
@@ -100,7 +103,7 @@ static int take_option(int c, struct args *args, char *const *argv)
 		args->quiet = true;
 		break;
 	default:
-		return kf_usage_see(options, argv);
+		return kf_usage_see(options, letters, argv);
 	}
 	return r < 0 ? kf_usage_error(&err) : -1;
 }
@@ -110,7 +113,7 @@ static int parse(int argc, char **argv, struct args *args)
 {
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "j:qhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (c == 'h' || c == 'V')
 			return kf_usage_print(c == 'h' ? help : "kf-build " KF_VERSION "\n");
 		status = take_option(c, args, argv);
@@ -305,27 +308,29 @@ static void print_row(const json_t *record, bool told)
 	const char *mcu = json_string_value(json_object_get(firmware, "mcu"));
 	const char *version = json_string_value(json_object_get(firmware, "version"));
 	const char *path = json_string_value(json_object_get(firmware, "path"));
+	char text[PATH_MAX + 256];
 	struct kf_error ignored;
 	struct kf_board board;
+	int at;
 
 	if (kf_record_board(record, &board, &ignored) < 0 || (told && path))
 		return;
 	if (error && !json_is_null(error)) {
 		const char *tool = json_string_value(json_object_get(error, "tool"));
 
-		if (told && tool && strcmp(tool, kf_log_tool()) == 0)
+		if (kf_log_told() || (told && tool && strcmp(tool, kf_log_tool()) == 0))
 			return;
-		printf("%-20s %sfailed%s: ", kf_board_label(&board),
-		       kf_screen_colour(&screen, KF_COLOUR_BAD),
+		at = kf_screen_cell(&screen, kf_board_label(&board), 20);
+		printf(" %sfailed%s: ", kf_screen_colour(&screen, KF_COLOUR_BAD),
 		       kf_screen_colour(&screen, KF_COLOUR_NONE));
-		kf_screen_wrap(&screen, json_string_value(json_object_get(error, "message")), 29,
-			       2);
-		putchar('\n');
-	} else if (path) {
-		printf("%-20s %-12s %-32s %s\n", kf_board_label(&board), mcu, version, path);
+		kf_screen_wrap(&screen, json_string_value(json_object_get(error, "message")),
+			       at + (int)strlen(" failed: "), 2);
 	} else {
-		printf("%-20s not built\n", kf_board_label(&board));
+		at = kf_screen_cell(&screen, kf_board_label(&board), 20);
+		kf_text_format(text, sizeof(text), " %-12s %-32s %s", mcu, version, path);
+		kf_screen_wrap(&screen, path ? text : " not built", at, 2);
 	}
+	putchar('\n');
 }
 
 static int write_all(const json_t *records, const struct args *args, struct kf_error *err)
@@ -358,6 +363,7 @@ int main(int argc, char *argv[])
 	int status, r;
 
 	kf_log_init("kf-build", false);
+	kf_usage_called(argv);
 	status = parse(argc, argv, &args);
 	if (status >= 0)
 		return status;

@@ -95,6 +95,8 @@ static const struct {
 	{ .option = { "version", no_argument, NULL, 'V' } },
 };
 
+static const char letters[] = "qhV"; /* of the options */
+
 static struct option options[KF_ARRAY_SIZE(all_options) + 1]; /* for getopt_long(3) */
 
 static const char help[] =
@@ -480,7 +482,8 @@ static int filter(char **args, struct kf_error *err)
 	status = r < 0 ? r : configure_all(&c, records, err);
 	r = status < 0 ? status : 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(records); i++)
-		r = print(json_array_get(records, i), kf_listing_record, err);
+		if (!opt.table || !kf_log_told() || !kf_record_failed(json_array_get(records, i)))
+			r = print(json_array_get(records, i), kf_listing_record, err);
 	kf_printers_free(&printers);
 	return r < 0 ? r : status;
 }
@@ -597,8 +600,8 @@ static int show_help(const struct command *command)
 {
 	if (!command->help)
 		return kf_usage_print(help);
-	fputs(command->help, stdout);
-	return kf_usage_print_options(help, takes, command);
+	return kf_usage_print(command->help) ? kf_code_status(KF_IO)
+					     : kf_usage_print_options(help, takes, command);
 }
 
 /* The command of the line and its arguments: -1 to go on, or the status to leave with. */
@@ -612,13 +615,13 @@ static int parse(int argc, char **argv, const struct command **ret, char ***ret_
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(all_options); i++)
 		options[i] = all_options[i].option;
-	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (c == 'h')
 			return show_help(find_command(first_word(argv + 1)));
 		if (c == 'V')
 			return kf_usage_print("kf-config " KF_VERSION "\n");
 		if (c == '?')
-			return kf_usage_see(options, argv);
+			return kf_usage_see(options, letters, argv);
 		if (set_option(c, &err) < 0)
 			return kf_usage_error(&err);
 		if (!strchr("Jtq", c) && !strchr(used, c))
@@ -653,6 +656,7 @@ int main(int argc, char *argv[])
 
 	opt.table = isatty(STDOUT_FILENO);
 	kf_log_init("kf-config", false);
+	kf_usage_called(argv);
 	r = parse(argc, argv, &command, &args);
 	if (r >= 0)
 		return r;

@@ -19,6 +19,8 @@ static struct {
 	bool table, quiet;
 } opt;
 
+static const char letters[] = "qhV"; /* of the options */
+
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'J' },    { "table", no_argument, NULL, 't' },
 	{ "quiet", no_argument, NULL, 'q' },   { "help", no_argument, NULL, 'h' },
@@ -85,7 +87,7 @@ static int parse(int argc, char **argv)
 	int c;
 
 	opt.table = isatty(STDOUT_FILENO);
-	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
 		case 'h':
 		case 'V':
@@ -98,7 +100,7 @@ static int parse(int argc, char **argv)
 			opt.table = c == 't';
 			break;
 		default:
-			return kf_usage_see(options, argv);
+			return kf_usage_see(options, letters, argv);
 		}
 	}
 	return optind < argc ? kf_usage_mistake("%s: it takes no arguments", argv[optind]) : -1;
@@ -110,6 +112,7 @@ int main(int argc, char *argv[])
 	int status, r;
 
 	kf_log_init("kf-doctor", false);
+	kf_usage_called(argv);
 	status = parse(argc, argv);
 	if (status >= 0)
 		return status;

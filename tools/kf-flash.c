@@ -43,6 +43,8 @@ struct args {
 	int news[2]; /* from the boards' processes, for their lines */
 };
 
+static const char letters[] = "m:t:u:w:j:qhV"; /* of the options */
+
 static const char help[] =
 	"usage: kf-scan | kf-flash [options]\n"
 	"       kf-flash --port DEVICE --firmware FILE [options]\n\n"
@@ -155,9 +157,9 @@ static int read_options(int argc, char **argv, struct args *args)
 	for (int i = 0; i < (int)KF_ARRAY_SIZE(settings); i++)
 		options[i] = (struct option){ settings[i].name, settings[i].kind >= WORD, NULL,
 					      LONG + i };
-	while ((c = getopt_long(argc, argv, "m:t:u:w:j:qhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (c == '?')
-			return kf_usage_see(options, argv);
+			return kf_usage_see(options, letters, argv);
 		for (setting = settings; c < LONG && setting->letter != c; setting++)
 			;
 		if (c >= LONG)
@@ -268,7 +270,8 @@ static void describe_job(const struct kf_job *job, const struct args *args, char
 	bool dry_run = strcmp(text(flash, "result"), "dry_run") == 0;
 
 	if (kf_record_failed(job->record)) {
-		bool said = args->told && strcmp(text(error, "tool"), kf_log_tool()) == 0;
+		bool said = kf_log_told() ||
+			    (args->told && strcmp(text(error, "tool"), kf_log_tool()) == 0);
 
 		kf_text_format(ret, size, "%s", said ? "see above" : text(error, "message"));
 		return;
@@ -306,10 +309,12 @@ static void print_line(const struct kf_job *job, const struct args *args)
 
 	describe_job(job, args, said, sizeof(said));
 	kf_text_format(padded, sizeof(padded), "%-10s ", result);
-	at = printf("%-20s ", kf_board_label(&job->board));
-	printf("%s%s%s", kf_screen_colour(&screen, colour_of(result)), padded,
-	       kf_screen_colour(&screen, KF_COLOUR_NONE));
-	kf_screen_wrap(&screen, said, at + (int)strlen(padded), 2);
+	at = kf_screen_cell(&screen, kf_board_label(&job->board), 20);
+	at = kf_screen_wrap(&screen, " ", at, 2);
+	fputs(kf_screen_colour(&screen, colour_of(result)), stdout);
+	at = kf_screen_wrap(&screen, padded, at, 2);
+	fputs(kf_screen_colour(&screen, KF_COLOUR_NONE), stdout);
+	kf_screen_wrap(&screen, said, at, 2);
 	putchar('\n');
 }
 
@@ -602,6 +607,7 @@ int main(int argc, char *argv[])
 	int status, r;
 
 	kf_log_init("kf-flash", false);
+	kf_usage_called(argv);
 	status = parse(argc, argv, &args);
 	if (status >= 0)
 		return status;

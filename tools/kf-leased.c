@@ -25,6 +25,8 @@
 
 enum { TIMEOUT_MS = 30000, PATH_SIZE = 512 };
 
+static const char letters[] = "t:hV"; /* of the options */
+
 static const char help[] =
 	"usage: kf-leased\n"
 	"       kf-leased --settle [-t S]\n"
@@ -170,7 +172,8 @@ int main(int argc, char *argv[])
 	int c, mode = 0, r;
 
 	kf_log_init("kf-leased", false);
-	while ((c = getopt_long(argc, argv, "t:hV", options, NULL)) != -1) {
+	kf_usage_called(argv);
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (c == 's' || c == 'c') {
 			mode = c;
 		} else if (c == 't') {
@@ -180,7 +183,7 @@ int main(int argc, char *argv[])
 		} else if (c == 'h' || c == 'V') {
 			return kf_usage_print(c == 'h' ? help : "kf-leased " KF_VERSION "\n");
 		} else {
-			return kf_usage_see(options, argv);
+			return kf_usage_see(options, letters, argv);
 		}
 	}
 	if (optind < argc)

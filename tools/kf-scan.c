@@ -29,6 +29,8 @@ static struct {
 	int all, follow, keys, ports;
 } opt;
 
+static const char letters[] = "d:qhV"; /* of the options */
+
 static const struct option options[] = {
 	{ "all", no_argument, &opt.all, 1 },	       { "device", required_argument, NULL, 'd' },
 	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, &opt.follow, 1 },
@@ -322,7 +324,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 	struct kf_error err;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "d:qhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
 		case 0:
 			break;
@@ -349,7 +351,7 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 		case 'V':
 			return kf_usage_print("kf-scan " KF_VERSION "\n");
 		default:
-			return kf_usage_see(options, argv);
+			return kf_usage_see(options, letters, argv);
 		}
 	}
 	if (opt.keys && opt.ports)
@@ -367,6 +369,7 @@ int main(int argc, char *argv[])
 
 	scan.inventory.registry = &scan.registry;
 	kf_log_init("kf-scan", false);
+	kf_usage_called(argv);
 	status = parse_options(argc, argv, &scan);
 	if (status >= 0)
 		return status;

@@ -104,7 +104,8 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 		      const json_t *lease_status)
 {
 	const json_t *along = json_object_get(lease_status, "along"), *item;
-	char pid[16] = "-", with[512] = "", who[512];
+	const struct kf_screen screen = kf_screen_of(stdout);
+	char pid[16] = "-", with[512] = "", who[512], held[600];
 	size_t i;
 
 	if (state->pid)
@@ -123,7 +124,11 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 	json_array_foreach(json_object_get(lease_status, "leases"), i, item)
 	{
 		kf_leases_name(item, who, sizeof(who));
-		printf("  held since %s by %s\n", text_of(item, "since"), who);
+		kf_text_format(held, sizeof(held), "held since %s by %s", text_of(item, "since"),
+			       who);
+		fputs("  ", stdout);
+		kf_screen_wrap(&screen, held, INDENT, INDENT);
+		putchar('\n');
 	}
 }
 
@@ -312,6 +317,8 @@ static int add_unit(struct request *request, const char *name, struct kf_error *
 	return kf_unit_add(request->hold.units, &request->hold.count, name, err);
 }
 
+static const char letters[] = "+u:t:qhV"; /* of the options */
+
 static const struct option options[] = {
 	{ "unit", required_argument, NULL, 'u' },
 	{ "timeout", required_argument, NULL, 't' },
@@ -335,7 +342,7 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 	int c, r = 0;
 
 	while (r == 0) {
-		c = getopt_long(argc, argv, "+u:t:qhV", options, NULL);
+		c = getopt_long(argc, argv, letters, options, NULL);
 		if (c == -1 && (verb || optind == argc))
 			break;
 		switch (c) {
@@ -374,7 +381,7 @@ static int parse(int argc, char *argv[], struct request *request, const char **r
 		case 'V':
 			exit(kf_usage_print("kf-service " KF_VERSION "\n"));
 		default:
-			exit(kf_usage_see(options, argv));
+			exit(kf_usage_see(options, letters, argv));
 		}
 	}
 	request->command = (const char *const *)argv + optind;
@@ -394,6 +401,7 @@ int main(int argc, char *argv[])
 	int r;
 
 	kf_log_init("kf-service", false);
+	kf_usage_called(argv);
 	r = parse(argc, argv, &request, &verb, &err);
 	if (r == 0 && request.hold.count == 0)
 		r = add_unit(&request, "klipper", &err);

@@ -23,6 +23,8 @@
 
 enum { GIT_MS = 2000, ASK_MS = 3000, OPT_ASK = 256, OPT_JSON, OPT_TABLE };
 
+static const char letters[] = "qhV"; /* of the options */
+
 static const struct option options[] = {
 	{ "ask", no_argument, NULL, OPT_ASK },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -246,7 +248,11 @@ static void print_board(const struct kf_screen *screen, const struct kf_board *b
 	int at;
 
 	kf_status_text(status, text, sizeof(text));
-	at = printf("  %-*s  %-13s ", width, kf_board_label(board), board->mcu);
+	kf_text_format(more, sizeof(more), "  %s", kf_board_label(board));
+	at = kf_screen_cell(screen, more, width + 2);
+	at = kf_screen_wrap(screen, "  ", at, 6);
+	kf_text_format(more, sizeof(more), "%-13s ", board->mcu);
+	at = kf_screen_wrap(screen, more, at, 6);
 	fputs(kf_screen_colour(screen, colour_of(status->state)), stdout);
 	at = kf_screen_wrap(screen, text, at, 6);
 	fputs(kf_screen_colour(screen, KF_COLOUR_NONE), stdout);
@@ -405,11 +411,12 @@ int main(int argc, char *argv[])
 	int c, r;
 
 	kf_log_init("kf-status", false);
-	while ((c = getopt_long(argc, argv, "qhV", options, NULL)) != -1) {
+	kf_usage_called(argv);
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (c == 'h' || c == 'V')
 			return kf_usage_print(c == 'h' ? help : "kf-status " KF_VERSION "\n");
 		if (c == '?')
-			return kf_usage_see(options, argv);
+			return kf_usage_see(options, letters, argv);
 		look.ask = look.ask || c == OPT_ASK;
 		look.quiet = look.quiet || c == 'q';
 		if (c == OPT_JSON || c == OPT_TABLE)

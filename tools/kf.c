@@ -36,7 +36,14 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "status", { "kf-status", "--table" }, 0, NULL, NULL },
+	{ "status",
+	  { "kf-status", "--table" },
+	  0,
+	  NULL,
+	  "usage: kf status [OPTION]... [BOARD...]\n\n"
+	  "How the firmware of each board stands to its source tree, by printer, and whether\n"
+	  "the printer prints. BOARD is a key, or the printer's name for the board. kf help\n"
+	  "states explains the words.\n\n" },
 	{ update_name,
 	  { "kf" },
 	  TO_ALL,
@@ -65,14 +72,26 @@ static const struct command commands[] = {
 	  "usage: kf config [OPTION]... [KEY...]\n\n"
 	  "Edit the configuration of boards in menuconfig. They need not be plugged in.\n\n" },
 	{ "add", { "kf-config", "add" }, TO_CONFIG, NULL, NULL },
-	{ "list", { "kf-scan", "--all", "--table" }, 0, NULL, NULL },
+	{ "list",
+	  { "kf-scan", "--all", "--table" },
+	  0,
+	  NULL,
+	  "usage: kf list [OPTION]...\n\n"
+	  "All boards of this machine and of its printers: connected [OK], not connected\n"
+	  "[--], known to nobody [??]. kf help states explains the words.\n\n" },
 	{ "show", { "kf-config", "show" }, 0, NULL, NULL },
 	{ "set", { "kf-config", "set" }, 0, NULL, NULL },
 	{ "remove", { "kf-config", "remove" }, 0, NULL, NULL },
 	{ "export", { "kf-config", "export" }, 0, NULL, NULL },
 	{ "import", { "kf-config", "import" }, 0, NULL, NULL },
 	/* A table also in a pipe, as kf list. */
-	{ "doctor", { "kf-doctor", "--table" }, 0, NULL, NULL },
+	{ "doctor",
+	  { "kf-doctor", "--table" },
+	  0,
+	  NULL,
+	  "usage: kf doctor [OPTION]...\n\n"
+	  "Looks for what would stop a build or a flash, and says what to do. [OK]: right;\n"
+	  "[--]: worth knowing; [!!]: you have to correct it.\n\n" },
 	{ "help", { "kf" }, 0, NULL, NULL },
 };
 
@@ -135,6 +154,8 @@ static const struct {
 	{ "--help", 'h', no_argument, 0, NULL, KF_VALUE_ANY },
 	{ "--version", 'V', no_argument, 0, NULL, KF_VALUE_ANY },
 };
+
+static const char letters[] = "mj:nu:qhV"; /* of the options */
 
 static struct option options[KF_ARRAY_SIZE(all_options) + 1]; /* for getopt_long(3) */
 
@@ -208,6 +229,22 @@ static const char python_help[] = "\nThe Python tool's options, before a command
 				  "      --remove-device=KEY   kf remove KEY\n";
 
 static const char states_help[] =
+	"The words of kf status; kf update builds and flashes what is marked *:\n\n"
+	"  up to date     it runs the commit of its source tree\n"
+	"* behind by N    the tree has N commits more\n"
+	"  ahead by N     it has N commits more than the tree\n"
+	"  differs        another branch, a changed tree, or Kalico against Klipper\n"
+	"* incomplete     a flash was cut off\n"
+	"* in its bootloader   it waits for firmware\n"
+	"  not connected  named by a printer or registered, and not there\n"
+	"  not asked      nobody tells its version; the reason stands behind it\n"
+	"  firmware of others  Beacon, Cartographer: left alone\n"
+	"  of no printer here  no Klippy and no printer.cfg of this machine names it\n"
+	"  Klippy runs another version than its tree has   the tree was updated, and\n"
+	"                 Klippy was not started again\n"
+	"  ready, startup, shutdown, error   Klippy's own word; stopped: it does not run;\n"
+	"                 unknown: it does not answer\n"
+	"  printing, paused, running G-code  kf update and kf flash wait for its end\n\n"
 	"The marks and words of kf list:\n\n"
 	"  [OK]           connected, and registered or named by a printer\n"
 	"  [--]           not connected\n"
@@ -223,6 +260,12 @@ static const char states_help[] =
 	"  flashed        written, read back, and running the new version\n"
 	"  current        it had this firmware already: nothing was written\n"
 	"  skipped, failed, dry_run   see the reason behind it\n";
+
+static int fail(const struct kf_error *err)
+{
+	kf_log_error(NULL, err);
+	return kf_code_status(err->code);
+}
 
 /* The words of the command line, sorted by stage. */
 struct plan {
@@ -251,16 +294,30 @@ static bool takes(const char *name, const void *arg)
 	return false;
 }
 
-static int show_command(const struct command *command)
+/* These say what kf has said for them already, or are for programs. */
+static bool of_tool(const char *name, const void *arg)
 {
-	fputs(command->help, stdout);
-	return kf_usage_print_options(options_help, takes, command);
+	static const char *const left_out[] = { "table", "all", "keys", "ports" };
+
+	(void)arg;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(left_out); i++)
+		if (strcmp(name, left_out[i]) == 0)
+			return false;
+	return true;
 }
 
-static int fail(const struct kf_error *err)
+static int show_command(const struct command *command)
 {
-	kf_log_error(NULL, err);
-	return kf_code_status(err->code);
+	_cleanup_(kf_freep) char *help_of_tool = NULL;
+	struct kf_error err;
+
+	if (!command->stages && kf_tool_help(command->args[0], &help_of_tool, &err) < 0)
+		return fail(&err);
+	if (kf_usage_print(command->help) != 0)
+		return kf_code_status(KF_IO);
+	if (help_of_tool)
+		return kf_usage_print_options(help_of_tool, of_tool, NULL);
+	return kf_usage_print_options(options_help, takes, command);
 }
 
 /* lint: -Wno-analyzer-null-dereference: gcc 12 does not look for "flash" in the table */
@@ -274,11 +331,14 @@ static const struct command *find_command(const char *name)
 
 static char *const no_words[] = { NULL };
 
-static int exec_tool(const char *const *args, char *const *rest)
+/* Become the tool of a command, which then answers as "kf COMMAND". */
+static int exec_tool(const struct command *command, char *const *rest)
 {
 	struct kf_error err;
+	char called[64];
 
-	return kf_tool_exec(args, rest, &err) < 0 ? fail(&err) : 0;
+	kf_text_format(called, sizeof(called), "kf %s", command->name);
+	return kf_tool_exec(called, command->args, rest, &err) < 0 ? fail(&err) : 0;
 }
 
 /* Pass an option on to the stages that take it: -1 to go on, or the status to leave with. */
@@ -320,6 +380,14 @@ static void show_told(const char *line)
 	kf_log_phase("Status", NULL, "%s", line);
 }
 
+static bool is_registry_empty(void)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { .lock = -1 };
+
+	return kf_registry_load(&registry, NULL) == 0 &&
+	       json_object_size(json_object_get(registry.root, "devices")) == 0;
+}
+
 /* Find the programs of all stages before the first one starts, then run them. */
 static int run(struct plan *plan)
 {
@@ -333,6 +401,7 @@ static int run(struct plan *plan)
 		.all = plan->all,
 		.update = update,
 		.yes = plan->yes,
+		.empty = is_registry_empty(),
 		.absent = plan->command->verb && !flash,
 		.keys = plan->keys,
 		.stages = stages,
@@ -404,7 +473,7 @@ static int add(char *const *args)
 		/* These need no board that is plugged in. */
 		if (strcmp(*arg, "-h") == 0 || strcmp(*arg, "--help") == 0 ||
 		    strncmp(*arg, "--pattern", strlen("--pattern")) == 0)
-			return exec_tool(plan.command->args, args);
+			return exec_tool(plan.command, args);
 		plan.argv[CONFIG][plan.argc[CONFIG]++] = *arg;
 	}
 	return status == 0 ? run(&plan) : status;
@@ -434,9 +503,9 @@ static int read_option(struct plan *plan, int c)
 	case OPT_ADD:
 		return add(no_words);
 	case OPT_LIST:
-		return exec_tool(find_command("list")->args, no_words);
+		return exec_tool(find_command("list"), no_words);
 	case OPT_REMOVE:
-		return exec_tool(find_command("remove")->args, (char *[]){ optarg, NULL });
+		return exec_tool(find_command("remove"), (char *[]){ optarg, NULL });
 	case 'h':
 		return plan->named ? show_command(plan->command) : kf_usage_print(help);
 	case 'V':
@@ -485,7 +554,6 @@ static int expand_keys(const char **keys)
  */
 static bool show_status(int *ret)
 {
-	_cleanup_(kf_registry_close) struct kf_registry registry = { .lock = -1 };
 	char path[PATH_MAX];
 	const char *const argv[] = { path, "--table", NULL };
 	const struct kf_process process = { .argv = argv,
@@ -497,9 +565,9 @@ static bool show_status(int *ret)
 	int status;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
-	    kf_tool_find("kf-status", path, NULL) < 0 || kf_registry_load(&registry, NULL) < 0)
+	    kf_tool_find("kf-status", path, NULL) < 0)
 		return false;
-	none = json_object_size(json_object_get(registry.root, "devices")) == 0;
+	none = is_registry_empty();
 	if (kf_process_run(&process, kf_now_ms() + STATUS_MS, &status, NULL) < 0)
 		return false;
 	*ret = kf_process_status(status);
@@ -518,8 +586,8 @@ static int run_stages(const struct command *command, bool named, int argc, char 
 		return status;
 	fill_options();
 	kf_usage_command(named ? command->name : "");
-	while ((c = getopt_long(argc, argv, "mj:nu:qhV", options, NULL)) != -1) {
-		status = c == '?' ? kf_usage_see(options, argv) : read_option(&plan, c);
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		status = c == '?' ? kf_usage_see(options, letters, argv) : read_option(&plan, c);
 		if (status >= 0)
 			return status;
 	}
@@ -613,11 +681,11 @@ static bool any_option(const char *name, const void *arg)
 
 static int show_options(void)
 {
-	fputs("All options of update, flash, build and config; kf COMMAND --help has "
-	      "its own:\n\n",
-	      stdout);
-	kf_usage_print_options(options_help, any_option, NULL);
-	fputs(python_help, stdout);
+	if (kf_usage_print("All options of update, flash, build and config; kf COMMAND --help has "
+			   "its own:\n\n") != 0 ||
+	    kf_usage_print_options(options_help, any_option, NULL) != 0 ||
+	    kf_usage_print(python_help) != 0)
+		return kf_code_status(KF_IO);
 	return kf_usage_print("\n  -h, --help                the help of kf, or of a command\n"
 			      "  -V, --version             the version\n");
 }
@@ -646,7 +714,7 @@ static int show_help(char *const *args)
 	if (command && command->help)
 		return show_command(command);
 	if (command && strcmp(command->args[0], "kf-config") == 0)
-		return exec_tool(command->args, only_help);
+		return exec_tool(command, only_help);
 	if (!command && (!name || !kf_tool_named("kf-", name, tool)))
 		return run_other(args[0], no_words);
 	return kf_tool_exec_help(command ? command->args[0] : tool, &err) < 0 ? fail(&err) : 0;
@@ -674,13 +742,16 @@ static int run_tool(const struct command *command, char **args)
 	const char *keys[] = { args[0], NULL };
 	int status = 0;
 
+	for (char **arg = args; command->help && *arg; arg++)
+		if (strcmp(*arg, "-h") == 0 || strcmp(*arg, "--help") == 0)
+			return show_command(command);
 	if (keyed && args[0] && args[0][0] != '-')
 		status = expand_keys(keys);
 	if (status != 0)
 		return status;
 	if (args[0])
 		args[0] = (char *)keys[0]; /* exec changes no word */
-	return exec_tool(command->args, args);
+	return exec_tool(command, args);
 }
 
 int main(int argc, char *argv[])
@@ -690,6 +761,7 @@ int main(int argc, char *argv[])
 	const char *name;
 
 	kf_log_init("kf", false);
+	kf_usage_called(argv);
 	report_sudo(argv + (argc > 0));
 	if (argc < 2 && show_status(&status))
 		return status;

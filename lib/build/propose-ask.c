@@ -139,7 +139,7 @@ static int ask_katapult(struct asking *a, struct kf_error *err)
 	}
 	/* kf-flash has said why, or this does; the question stays. */
 	if (r < 0 && !*a->ask->ret_told)
-		dprintf(a->ask->from->tty, "  %s\n", why.message);
+		kf_terminal_tell(a->ask->from->tty, "  %s\n", why.message);
 	*a->ask->ret_told = false;
 	return r < 0 ? 0 : make(a, err);
 }
@@ -153,11 +153,11 @@ static void show_question(const struct asking *a, const struct kf_question *q)
 	int tty = a->ask->from->tty;
 
 	if (q->why[0] || !q->likely_from[0])
-		dprintf(tty, "%s: choose the %s: %s\n", key, q->what,
-			q->why[0] ? q->why : "nothing tells it");
+		kf_terminal_tell(tty, "%s: choose the %s: %s\n", key, q->what,
+				 q->why[0] ? q->why : "nothing tells it");
 	else
-		dprintf(tty, "%s: choose the %s: likely %s%s\n", key, q->what,
-			q->choices[q->likely].label, by_pins);
+		kf_terminal_tell(tty, "%s: choose the %s: likely %s%s\n", key, q->what,
+				 q->choices[q->likely].label, by_pins);
 }
 
 static void show_choices(const struct asking *a, const struct kf_question *q)
@@ -166,15 +166,16 @@ static void show_choices(const struct asking *a, const struct kf_question *q)
 
 	show_question(a, q);
 	for (size_t i = 0; i < q->count; i++) {
-		dprintf(tty, "  %2zu) %s", i + 1, q->choices[i].label);
-		if (q->choices[i].tree_default)
-			dprintf(tty, "   (the tree's default)");
-		if (q->likely_from[0] && i == q->likely)
-			dprintf(tty, "   (%s)", q->likely_from);
-		dprintf(tty, "\n");
+		bool likely = q->likely_from[0] && i == q->likely;
+
+		kf_terminal_tell(tty, "  %2zu) %s%s%s%s%s\n", i + 1, q->choices[i].label,
+				 q->choices[i].tree_default ? "   (the tree's default)" : "",
+				 likely ? "   (" : "", likely ? q->likely_from : "",
+				 likely ? ")" : "");
 	}
 	if (may_ask_katapult(a, q))
-		dprintf(tty, "   k) ask its Katapult: Klipper is stopped for some seconds\n");
+		kf_terminal_tell(tty,
+				 "   k) ask its Katapult: Klipper is stopped for some seconds\n");
 }
 
 static int left(const struct asking *a, const struct kf_question *q, struct kf_error *err)
@@ -210,7 +211,7 @@ static int read_choice(const struct asking *a, const struct kf_question *q, size
 		*ret = !answer[0] ? q->likely : *end || n < 1 ? q->count : n - 1;
 		if (*ret < q->count)
 			return 1;
-		dprintf(a->ask->from->tty, "  a number from 1 to %zu\n", q->count);
+		kf_terminal_tell(a->ask->from->tty, "  a number from 1 to %zu\n", q->count);
 	}
 }
 

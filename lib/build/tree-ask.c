@@ -33,7 +33,7 @@ int kf_tree_ask(int tty, struct kf_registry *registry, struct kf_error *err)
 			return r < 0 ? r : 0;
 		if (kf_tree_open(answer, &tree, &why) == 0)
 			break;
-		dprintf(tty, "  %s\n", why.message);
+		kf_terminal_tell(tty, "  %s\n", why.message);
 	}
 	kf_text_format(assignment, sizeof(assignment), "klipper_dir=%s", answer);
 	r = kf_device_set(NULL, assignments, err);

@@ -16,7 +16,7 @@
 #include "core/log.h"
 #include "core/text.h"
 
-enum { TAIL_LINES = 10, TAIL_BYTES = 8192, INDENT = 2, NEWS_S = 1 };
+enum { TAIL_LINES = 10, TAIL_BYTES = 8192, INDENT = 2, TAIL_INDENT = 4, NEWS_S = 1 };
 
 static struct {
 	const char *tool;
@@ -55,6 +55,11 @@ void kf_log_init(const char *tool, bool quiet)
 	state.quiet = quiet;
 	state.bars = kf_screen_of(stderr).moves;
 	state.quarters = progress && strcmp(progress, "quarters") == 0;
+}
+
+bool kf_log_told(void)
+{
+	return getenv("KF_TOLD") && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
 }
 
 const char *kf_log_tool(void)
@@ -275,8 +280,8 @@ static void below(const struct message *m, const char *word, const char *text)
 	fputc('\n', m->screen.out);
 }
 
-static void report(enum kf_colour colour, const char *subject, const struct kf_error *err,
-		   const char *done)
+static void report(const char *name, enum kf_colour colour, const char *subject,
+		   const struct kf_error *err, const char *done)
 {
 	char head[64], text[sizeof(err->message) + 1];
 	struct message m;
@@ -284,7 +289,7 @@ static void report(enum kf_colour colour, const char *subject, const struct kf_e
 
 	if (!begin(&m))
 		return;
-	kf_text_format(head, sizeof(head), "%s:", state.tool);
+	kf_text_format(head, sizeof(head), "%s:", name);
 	kf_text_format(text, sizeof(text), " %s", err->message);
 	at = coloured(&m, colour, head, 0);
 	at = name_subject(&m, subject, at);
@@ -297,12 +302,17 @@ static void report(enum kf_colour colour, const char *subject, const struct kf_e
 
 void kf_log_error(const char *subject, const struct kf_error *err)
 {
-	report(KF_COLOUR_BAD, subject, err, subject);
+	report(state.tool, KF_COLOUR_BAD, subject, err, subject);
+}
+
+void kf_log_error_as(const char *name, const struct kf_error *err)
+{
+	report(name, KF_COLOUR_BAD, NULL, err, NULL);
 }
 
 void kf_log_problem(const char *subject, const struct kf_error *err)
 {
-	report(KF_COLOUR_NOTE, subject, err, NULL);
+	report(state.tool, KF_COLOUR_NOTE, subject, err, NULL);
 }
 
 void kf_log_tail(const char *path)
@@ -327,7 +337,9 @@ void kf_log_tail(const char *path)
 
 		eol = newline ? (size_t)(newline - buf) : (size_t)len;
 		kf_text_clean(text, sizeof(text), buf + from, eol - from);
-		fprintf(m.screen.out, "  | %s\n", text);
+		fputs("  | ", m.screen.out);
+		kf_screen_wrap(&m.screen, text, TAIL_INDENT, TAIL_INDENT);
+		fputc('\n', m.screen.out);
 	}
 	end(&m, NULL);
 }

@@ -31,6 +31,12 @@ void kf_log_share(int to);
  */
 bool kf_log_receive(int from);
 
+/*
+ * Does every error of a record that we read stand above, on this terminal? kf says so of its stages
+ * in $KF_TOLD; in a shell's pipe, nobody knows where a record comes from.
+ */
+bool kf_log_told(void);
+
 /* The tool's name as given to kf_log_init. */
 const char *kf_log_tool(void);
 
@@ -52,6 +58,9 @@ void kf_log_tail(const char *path);
 
 /* "tool: subject: warning text". */
 void kf_log_warn(const char *subject, const char *fmt, ...) _printf_(2, 3);
+
+/* The same under another name than the tool's: that by which it was called. */
+void kf_log_error_as(const char *name, const struct kf_error *err);
 
 /* The same of an error that ends nothing, with its hint below. */
 void kf_log_problem(const char *subject, const struct kf_error *err);

@@ -159,3 +159,48 @@ int kf_screen_wrap(const struct kf_screen *screen, const char *text, int at, int
 	}
 	return at;
 }
+
+int kf_screen_cell(const struct kf_screen *screen, const char *text, int columns)
+{
+	int most = screen->columns > 0 ? screen->columns - 1 : KF_NAME_SIZE * 4;
+	char shown[KF_NAME_SIZE * 4];
+	int width, left;
+
+	kf_screen_shorten(shown, sizeof(shown), text, most);
+	width = kf_screen_width(shown);
+	left = columns - width;
+	fprintf(screen->out, "%s%*s", shown, left > 0 ? left : 0, "");
+	return width + (left > 0 ? left : 0);
+}
+
+/* Where a line goes on that is wrapped; lead is its own first column. */
+static int second_column(const char *line, int lead)
+{
+	const char *gap = strstr(line + lead, "  ");
+
+	return gap ? (int)(gap - line + (ptrdiff_t)strspn(gap, " ")) : lead;
+}
+
+void kf_screen_lines(const struct kf_screen *screen, const char *text)
+{
+	const int half = (screen->columns - 1) / 2;
+	size_t len;
+
+	for (; *text; text += len) {
+		_cleanup_(kf_freep) char *line = NULL;
+		int lead;
+
+		len = strcspn(text, "\n");
+		line = strndup(text, len);
+		len += text[len] == '\n';
+		if (screen->columns == 0 || !line) {
+			fprintf(screen->out, "%.*s", (int)len, text);
+			continue;
+		}
+		lead = (int)strspn(line, " ");
+		fprintf(screen->out, "%*s", lead > half ? half : lead, "");
+		kf_screen_wrap(screen, line + lead, lead > half ? half : lead,
+			       second_column(line, lead));
+		fputs(text[len - 1] == '\n' ? "\n" : "", screen->out);
+	}
+}

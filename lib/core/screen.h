@@ -55,4 +55,16 @@ void kf_screen_shorten(char *dst, size_t size, const char *text, int columns);
  */
 int kf_screen_wrap(const struct kf_screen *screen, const char *text, int at, int indent);
 
+/*
+ * Write the first cell of a row, filled up with blanks to so many columns. On a terminal, one that
+ * is longer than a line is shortened. Returns the column where the cursor stands then.
+ */
+int kf_screen_cell(const struct kf_screen *screen, const char *text, int columns);
+
+/*
+ * Write text of several lines, such as a help. A line that is wrapped goes on below its second
+ * column, behind the first gap of two blanks or more, else below its own beginning.
+ */
+void kf_screen_lines(const struct kf_screen *screen, const char *text);
+
 #endif

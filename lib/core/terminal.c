@@ -64,6 +64,17 @@ static _printf_(3, 0) int show(int tty, struct kf_error *err, const char *fmt, v
 	return r < 0 ? kf_fail_sys(err, -r, "/dev/tty") : 0;
 }
 
+int kf_terminal_tell(int tty, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = show(tty, NULL, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
 /* 1 and a line, cut if it is too long; 0 at the end; -EINTR, -EIO. */
 static int read_line(int tty, char line[LINE_SIZE], struct kf_error *err)
 {
@@ -120,7 +131,8 @@ static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 		;
 	start[len] = '\0';
 	if (has_control(start)) {
-		dprintf(tty, "  that has control characters in it, such as arrow keys send\n");
+		kf_terminal_tell(tty,
+				 "  that has control characters in it, such as arrow keys send\n");
 		return AGAIN;
 	}
 	kf_text_clean(ret, size, start, len);
@@ -169,7 +181,7 @@ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 			return 1;
 		if (!text[0] || strcasecmp(text, "n") == 0 || strcasecmp(text, "no") == 0)
 			return 0;
-		r = dprintf(tty, "Please answer y or n, or q to leave.") < 0 ? -EIO : 0;
+		r = kf_terminal_tell(tty, "Please answer y or n, or q to leave.");
 	}
 }
 

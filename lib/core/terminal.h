@@ -14,6 +14,9 @@
  */
 _must_check_ int kf_terminal_open(int *ret, struct kf_error *err);
 
+/* Show the text, which ends in a newline, wrapped at words. -EIO, -ENOMEM. */
+int kf_terminal_tell(int tty, const char *fmt, ...) _printf_(2, 3);
+
 /*
  * Show the text and wait for a line. Returns 1 with the answer, clean and without the
  * spaces around it (possibly empty), in ret; 0 when the user leaves (q, quit, Ctrl-D, hang-up);

@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "core/toolpath.h"
 
-enum { MAN_MS = 5000 };
+enum { MAN_MS = 5000, HELP_MAX = 1 << 16 };
 
 /* Empty if /proc cannot tell. */
 static void own_folder(char ret[PATH_MAX])
@@ -50,7 +50,8 @@ static size_t length(const char *const *words)
 	return n;
 }
 
-int kf_tool_exec(const char *const *args, char *const *rest, struct kf_error *err)
+int kf_tool_exec(const char *called, const char *const *args, char *const *rest,
+		 struct kf_error *err)
 {
 	size_t n = length(args), m = length((const char *const *)rest);
 	_cleanup_(kf_freep) const char **argv = calloc(n + m + 1, sizeof(*argv));
@@ -64,6 +65,8 @@ int kf_tool_exec(const char *const *args, char *const *rest, struct kf_error *er
 		return r;
 	memcpy(argv, args, n * sizeof(*argv));
 	memcpy(argv + n, rest, m * sizeof(*argv));
+	if (called)
+		argv[0] = called;
 	execv(path, (char *const *)argv);
 	return kf_fail_sys(err, errno, "%s", path);
 }
@@ -82,10 +85,22 @@ int kf_tool_exec_named(const char *prefix, const char *name, char *const *rest,
 	char tool[NAME_MAX + 1];
 
 	if (kf_tool_named(prefix, name, tool))
-		return kf_tool_exec((const char *[]){ tool, NULL }, rest, err);
+		return kf_tool_exec(NULL, (const char *[]){ tool, NULL }, rest, err);
 	kf_fail(err, KF_USAGE, "there is no command \"%s\"", name);
 	kf_error_hint(err, "kf --help lists the commands");
 	return -ENOENT;
+}
+
+int kf_tool_help(const char *tool, char **ret, struct kf_error *err)
+{
+	char path[PATH_MAX];
+	const char *const argv[] = { path, "--help", NULL };
+	const struct kf_process process = {
+		.argv = argv, .in = -1, .out = -1, .err = STDERR_FILENO
+	};
+	int r = kf_tool_find(tool, path, err);
+
+	return r < 0 ? r : kf_process_output(&process, kf_now_ms() + MAN_MS, HELP_MAX, ret, err);
 }
 
 int kf_tool_exec_help(const char *tool, struct kf_error *err)
@@ -97,6 +112,6 @@ int kf_tool_exec_help(const char *tool, struct kf_error *err)
 
 	if (isatty(STDOUT_FILENO) &&
 	    kf_process_output(&process, kf_now_ms() + MAN_MS, PATH_MAX, &page, NULL) == 0)
-		return kf_tool_exec((const char *[]){ "man", tool, NULL }, nothing, err);
-	return kf_tool_exec((const char *[]){ tool, "--help", NULL }, nothing, err);
+		return kf_tool_exec(NULL, (const char *[]){ "man", tool, NULL }, nothing, err);
+	return kf_tool_exec(NULL, (const char *[]){ tool, "--help", NULL }, nothing, err);
 }

@@ -14,10 +14,16 @@
 _must_check_ int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_error *err);
 
 /*
- * Become the tool args[0] with the words of args and then of rest (both NULL-terminated).
- * Returns only if that fails: as kf_tool_find, or the exec's own failure.
+ * Become the tool args[0] with the words of args and then of rest (both NULL-terminated). It is
+ * called by that name or, unless NULL, as the user called it ("kf list"; core/usage.h). Returns
+ * only if that fails: as kf_tool_find, or the exec's own failure.
  */
-_must_check_ int kf_tool_exec(const char *const *args, char *const *rest, struct kf_error *err);
+_must_check_ int kf_tool_exec(const char *called, const char *const *args, char *const *rest,
+			      struct kf_error *err);
+
+/* The output of a tool's --help; the caller frees it. Errors as kf_tool_find and kf_process_output.
+ */
+_must_check_ int kf_tool_help(const char *tool, char **ret, struct kf_error *err);
 
 /* Is there a tool PREFIXname? Then ret is its whole name. */
 bool kf_tool_named(const char *prefix, const char *name, char ret[NAME_MAX + 1]);

@@ -6,22 +6,30 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/screen.h"
 #include "core/suggestion.h"
 #include "core/text.h"
 #include "core/usage.h"
 
-static const char *shown_command = "";
+static char called[64]; /* "kf list"; empty: by the tool's own name */
+
+void kf_usage_called(char *const *argv)
+{
+	opterr = 0;
+	if (argv[0] && strncmp(argv[0], "kf ", 3) == 0)
+		kf_text_clean(called, sizeof(called), argv[0], strlen(argv[0]));
+}
 
 void kf_usage_command(const char *command)
 {
-	shown_command = command;
+	kf_text_format(called, sizeof(called), "%s%s%s", kf_log_tool(), *command ? " " : "",
+		       command);
 }
 
 /* "see kf flash --help" */
 static void see_help(char *ret, size_t size)
 {
-	kf_text_format(ret, size, "see %s%s%s --help", kf_log_tool(), *shown_command ? " " : "",
-		       shown_command);
+	kf_text_format(ret, size, "see %s --help", called[0] ? called : kf_log_tool());
 }
 
 /* The long name on a line of a help text; false: there is none. */
@@ -43,8 +51,9 @@ static bool option_name(const char *line, size_t len, char *ret, size_t size)
 int kf_usage_print_options(const char *text, bool (*wanted)(const char *name, const void *arg),
 			   const void *arg)
 {
+	const struct kf_screen screen = kf_screen_of(stdout);
+	char name[64], line[256];
 	bool show = false;
-	char name[64];
 	size_t len;
 
 	for (; *text; text += len) {
@@ -54,17 +63,22 @@ int kf_usage_print_options(const char *text, bool (*wanted)(const char *name, co
 			show = wanted(name, arg);
 		else if (text[0] != ' ')
 			show = false;
-		if (show)
-			fwrite(text, 1, len, stdout);
+		if (show) {
+			kf_text_format(line, sizeof(line), "%.*s", (int)len, text);
+			kf_screen_lines(&screen, line);
+		}
 	}
 	return kf_usage_print("");
 }
 
 int kf_usage_print(const char *text)
 {
+	const struct kf_screen screen = kf_screen_of(stdout);
 	struct kf_error err;
 
-	if (fputs(text, stdout) != EOF && fflush(stdout) != EOF)
+	errno = 0;
+	kf_screen_lines(&screen, text);
+	if (fflush(stdout) != EOF && !ferror(stdout))
 		return 0;
 	kf_fail_sys(&err, errno, "cannot write to standard output");
 	kf_log_error(NULL, &err);
@@ -78,7 +92,8 @@ int kf_usage_error(struct kf_error *err)
 	see_help(see, sizeof(see));
 	if (!err->hint[0])
 		kf_error_hint(err, "%s", see);
-	kf_log_error(NULL, err);
+	kf_log_error_as(strncmp(kf_log_tool(), "kf-", 3) == 0 && called[0] ? called : kf_log_tool(),
+			err);
 	return kf_code_status(KF_USAGE);
 }
 
@@ -95,24 +110,76 @@ int kf_usage_mistake(const char *fmt, ...)
 	return kf_usage_error(&err);
 }
 
-int kf_usage_see(const struct option *options, char *const *argv)
+/* What is wrong with a letter: getopt(3) names it in optopt. */
+static void explain_letter(const char *shorts, struct kf_error *err)
+{
+	const char *known = strchr(shorts, optopt);
+
+	kf_fail(err, KF_USAGE,
+		known && known[1] == ':' ? "option requires an argument -- '%c'"
+					 : "invalid option -- '%c'",
+		optopt);
+}
+
+/* What is wrong with a long option, typed without dashes and argument, and the one that is meant.
+ */
+static void explain_word(const struct option *options, const char *typed, bool has_argument,
+			 struct kf_suggestion *meant, struct kf_error *err)
+{
+	const struct option *found = NULL;
+	char all[256] = "";
+	size_t count = 0;
+
+	for (const struct option *o = options; o->name; o++) {
+		kf_suggestion_offer(meant, o->name);
+		if (strncmp(o->name, typed, strlen(typed)) != 0)
+			continue;
+		kf_text_format(all + strlen(all), sizeof(all) - strlen(all), " --%s", o->name);
+		if (!found || strcmp(found->name, typed) != 0)
+			found = o;
+		count++;
+	}
+	if (!found)
+		kf_fail(err, KF_USAGE, "unrecognized option '--%s'", typed);
+	else if (count > 1 && strcmp(found->name, typed) != 0)
+		kf_fail(err, KF_USAGE, "option '--%s' is ambiguous; possibilities:%s", typed, all);
+	else
+		kf_fail(err, KF_USAGE,
+			has_argument ? "option '--%s' doesn't allow an argument"
+				     : "option '--%s' requires an argument",
+			found->name);
+}
+
+/* Was a long option refused? After a letter, word may be the one before it. */
+static bool is_long(const struct option *options, const char *word)
+{
+	if (strncmp(word, "--", 2) != 0)
+		return false;
+	while (optopt && options->name &&
+	       (options->val != optopt ||
+		strncmp(options->name, word + 2, strcspn(word + 2, "=")) != 0))
+		options++;
+	return options->name;
+}
+
+int kf_usage_see(const struct option *options, const char *shorts, char *const *argv)
 {
 	const char *word = argv[optind - 1];
 	char see[96], typed[64];
 	struct kf_suggestion meant = { .typed = typed };
+	struct kf_error err;
 
 	see_help(see, sizeof(see));
-	if (strncmp(word, "--", 2) == 0) {
-		kf_text_format(typed, sizeof(typed), "%.*s", (int)strcspn(word + 2, "="), word + 2);
-		for (const struct option *o = options; o->name; o++)
-			kf_suggestion_offer(&meant, o->name);
+	if (!is_long(options, word)) {
+		explain_letter(shorts, &err);
+		return kf_usage_error(&err);
 	}
+	kf_text_format(typed, sizeof(typed), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	explain_word(options, typed, strchr(word, '='), &meant, &err);
 	/* One that is spelled right misses its argument, or has one too many. */
 	if (meant.word && meant.edits > 0)
-		fprintf(stderr, "  did you mean --%s? %s\n", meant.word, see);
-	else
-		fprintf(stderr, "  %s\n", see);
-	return kf_code_status(KF_USAGE);
+		kf_error_hint(&err, "did you mean --%s? %s", meant.word, see);
+	return kf_usage_error(&err);
 }
 
 int kf_usage_arguments(const char *command, char *const *args, int min, int max, const char *wants)

@@ -19,11 +19,21 @@ int kf_usage_mistake(const char *fmt, ...) _printf_(1, 2);
 /* The same when err has the message; a hint of its own stays. */
 int kf_usage_error(struct kf_error *err);
 
+/*
+ * Comes first: argv are the tool's words. What kf has started for a command of its own is called as
+ * the user called it ("kf list", argv[0]): its mistakes and its hints name that.
+ */
+void kf_usage_called(char *const *argv);
+
 /* The command that hints name behind the tool's name: "see kf flash --help". */
 void kf_usage_command(const char *command);
 
-/* The line below a message of getopt about argv[optind - 1]; it names the option that was meant. */
-int kf_usage_see(const struct option *options, char *const *argv);
+/*
+ * The message for a word that getopt_long(3) has refused ('?'), and the option that was meant. Its
+ * own messages are off, after kf_usage_called: they know no terminal. shorts are the letters that
+ * it was given.
+ */
+int kf_usage_see(const struct option *options, const char *shorts, char *const *argv);
 
 /*
  * Of a help text, write the lines of the options that are wanted, and nothing else. A line of an

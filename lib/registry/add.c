@@ -207,7 +207,7 @@ static int ask(int tty, const char *question, const char *proposal, checker *che
 			kf_text_format(ret, ANSWER_SIZE, "%s", proposal);
 		if (check(arg, ret, &why) == 0)
 			return 0;
-		dprintf(tty, "  %s%s%s\n", why.message, why.hint[0] ? "; " : "", why.hint);
+		kf_terminal_tell(tty, "  %s%s%s\n", why.message, why.hint[0] ? "; " : "", why.hint);
 	}
 }
 
@@ -267,9 +267,14 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
+		const char *label = kf_board_label(&boards[i]), *name;
+
+		/* The label of a board without a name is the end of its place. */
 		kf_board_place(&boards[i], place, sizeof(place));
-		dprintf(tty, "  %zu) %s%s%s\n", i + 1, kf_board_label(&boards[i]),
-			strcmp(place, kf_board_label(&boards[i])) ? "  " : "", place);
+		name = strrchr(place, '/');
+		if (strcmp(name ? name + 1 : place, label) == 0)
+			place[0] = '\0';
+		kf_terminal_tell(tty, "  %zu) %s%s%s\n", i + 1, label, place[0] ? "  " : "", place);
 	}
 	r = ask(tty, "Which board", count == 1 ? "1" : "", check_number, &count, answer, err);
 	if (r == 0)

@@ -105,33 +105,39 @@ void kf_listing_members(FILE *out, const json_t *object)
 	}
 }
 
-static void fail_line(FILE *out, const char *error)
+/* at is the column where the cursor stands. */
+static void fail_line(const struct kf_screen *screen, int at, const char *error)
 {
-	const struct kf_screen screen = kf_screen_of(out);
-
-	fprintf(out, "%sfailed%s:", kf_screen_colour(&screen, KF_COLOUR_BAD),
-		kf_screen_colour(&screen, KF_COLOUR_NONE));
-	fputc(' ', out);
-	kf_screen_wrap(&screen, error, KEY_COLUMNS + (int)sizeof("failed:"), INDENT);
-	fputc('\n', out);
+	fprintf(screen->out, "%sfailed%s:", kf_screen_colour(screen, KF_COLOUR_BAD),
+		kf_screen_colour(screen, KF_COLOUR_NONE));
+	fputc(' ', screen->out);
+	kf_screen_wrap(screen, error, at + (int)sizeof("failed:"), INDENT);
 }
 
 void kf_listing_record(FILE *out, const json_t *record)
 {
 	const json_t *config = json_object_get(record, "config");
 	const char *error = text(json_object_get(record, "error"), "message");
+	const struct kf_screen screen = kf_screen_of(out);
 	struct kf_board board = { 0 };
+	char said[1024];
+	int at;
 
 	if (kf_record_board(record, &board, NULL) < 0)
 		return;
-	fprintf(out, "%-20s ", kf_board_label(&board));
-	if (*error)
-		fail_line(out, error);
-	else if (json_is_object(config))
-		fprintf(out, "%-14s 0x%08llx  %-7s %s\n", text(config, "mcu"),
-			number(config, "start"), text(config, "comm"), text(config, "path"));
+	at = kf_screen_cell(&screen, kf_board_label(&board), KEY_COLUMNS - 1);
+	at = kf_screen_wrap(&screen, " ", at, INDENT);
+	if (json_is_object(config))
+		kf_text_format(said, sizeof(said), "%-14s 0x%08llx  %-7s %s", text(config, "mcu"),
+			       number(config, "start"), text(config, "comm"), text(config, "path"));
 	else if (board.excluded)
-		fprintf(out, "left alone: %s\n", board.reason);
+		kf_text_format(said, sizeof(said), "left alone: %s", board.reason);
 	else
-		fprintf(out, "%s\n", board.key[0] ? "not connected" : "not registered");
+		kf_text_format(said, sizeof(said), "%s",
+			       board.key[0] ? "not connected" : "not registered");
+	if (*error)
+		fail_line(&screen, at, error);
+	else
+		kf_screen_wrap(&screen, said, at, INDENT);
+	fputc('\n', out);
 }

@@ -452,7 +452,10 @@ static int open_terminal(const struct kf_pipeline *pipeline, int *ret, struct kf
 {
 	int r = kf_terminal_open(ret, err);
 
-	if (r < 0)
+	if (r < 0 && pipeline->empty)
+		kf_error_hint(err,
+			      "kf update --yes needs no registration; kf add registers a board");
+	else if (r < 0)
 		kf_error_hint(err, "name the board (kf list shows their keys), or: kf %s --all",
 			      pipeline->command);
 	return r;
@@ -470,6 +473,7 @@ int kf_pipeline_run(const struct kf_pipeline *pipeline, struct kf_error *ret)
 	    open_terminal(pipeline, &tty, ret) < 0)
 		return failed(ret);
 	kf_stop_install();
+	setenv("KF_TOLD", "1", 1); /* core/log.h */
 	status = pipeline->update ? find_status(pipeline, &found, ret)
 				  : discover(pipeline, &found, &missing, ret);
 	if (status == 0 && pipeline->update)

@@ -14,6 +14,7 @@ struct kf_pipeline {
 	bool all;		 /* every registered board, no question */
 	bool update;		 /* the first stage is kf-status: only what is behind, asked once */
 	bool yes;		 /* update without the question */
+	bool empty;		 /* nothing is registered: there are no keys to name */
 	bool absent;		 /* boards that are not connected are worked on like the others */
 	const char *const *keys; /* these boards, no question; NULL-terminated */
 	/* Each stage's argv, and a NULL; argv[0] is a path. Of the first, kf-scan, only that

@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "core/process.h"
 #include "core/text.h"
+#include "core/usage.h"
 #include "sim/control.h"
 #include "sim/port.h"
 #include "sim/state.h"
@@ -51,31 +52,25 @@ struct sim {
 	int64_t served_us; /* the time that the boards have been run to */
 };
 
-static void usage(FILE *out)
-{
-	fprintf(out,
-		"usage: kf-sim [-v] [--board SPEC]... [--] COMMAND [ARG...]\n"
-		"\n"
-		"Run COMMAND on a machine where simulated boards are plugged in. Its exit status\n"
-		"is kf-sim's; 128+N if signal N ended it, 127 if it was not found. It may write\n"
-		"\"unplug PORT\", \"plug PORT\", \"replug PORT\", \"button PORT\" (plugged in "
-		"with the\n"
-		"reset button double-clicked) and \"touch PORT\" (DTR off at 1200 baud, which a "
-		"pty\n"
-		"cannot say, while others may have the port open) to the FIFO $KF_SIM_CONTROL, "
-		"and\n"
-		"then read \"done\" from $KF_SIM_CONTROL.done. The PORT of a node on a CAN bus is "
-		"its\n"
-		"UUID.\n"
-		"\n"
-		"  -b, --board=SPEC   plug in a board; may be given %d times\n"
-		"  -v, --verbose      say on stderr what the boards do\n"
-		"  -h, --help         show this help\n"
-		"  -V, --version      show the version\n"
-		"\n"
-		"%s",
-		BOARDS_MAX, SIM_SPEC_HELP);
-}
+static const char letters[] = "+b:vhV"; /* of the options */
+
+static const char help[] =
+	"usage: kf-sim [-v] [--board SPEC]... [--] COMMAND [ARG...]\n"
+	"\n"
+	"Run COMMAND on a machine where simulated boards are plugged in. Its exit status\n"
+	"is kf-sim's; 128+N if signal N ended it, 127 if it was not found. It may write\n"
+	"\"unplug PORT\", \"plug PORT\", \"replug PORT\", \"button PORT\" (plugged in with the\n"
+	"reset button double-clicked) and \"touch PORT\" (DTR off at 1200 baud, which a pty\n"
+	"cannot say, while others may have the port open) to the FIFO $KF_SIM_CONTROL, and\n"
+	"then read \"done\" from $KF_SIM_CONTROL.done. The PORT of a node on a CAN bus is its\n"
+	"UUID.\n"
+	"\n"
+	"  -b, --board=SPEC   plug in a board; may be given 16 times\n"
+	"  -v, --verbose      say on stderr what the boards do\n"
+	"  -h, --help         show this help\n"
+	"  -V, --version      show the version\n"
+	"\n";
+_Static_assert(BOARDS_MAX == 16, "the help names it");
 
 static int64_t now_us(void)
 {
@@ -445,36 +440,31 @@ int main(int argc, char *argv[])
 	int c, r;
 
 	kf_log_init("kf-sim", false);
-	while ((c = getopt_long(argc, argv, "+b:vhV", options, NULL)) != -1) {
+	kf_usage_called(argv);
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
 		case 'b':
 			if (count == BOARDS_MAX)
 				r = kf_fail(&err, KF_USAGE, "more than %d boards", BOARDS_MAX);
 			else
 				r = sim_spec_parse(optarg, &specs[count++], &err);
-			if (r < 0) {
-				kf_log_error(NULL, &err);
-				return kf_code_status(err.code);
-			}
+			if (r < 0)
+				return kf_usage_error(&err);
 			break;
 		case 'v':
 			sim.verbose = true;
 			break;
 		case 'h':
-			usage(stdout);
-			return fflush(stdout) ? kf_code_status(KF_IO) : 0;
+			r = kf_usage_print(help);
+			return r ? r : kf_usage_print(SIM_SPEC_HELP);
 		case 'V':
-			puts("kf-sim " KF_VERSION);
-			return fflush(stdout) ? kf_code_status(KF_IO) : 0;
+			return kf_usage_print("kf-sim " KF_VERSION "\n");
 		default:
-			usage(stderr);
-			return kf_code_status(KF_USAGE);
+			return kf_usage_see(options, letters, argv);
 		}
 	}
-	if (optind == argc) {
-		usage(stderr);
-		return kf_code_status(KF_USAGE);
-	}
+	if (optind == argc)
+		return kf_usage_mistake("no COMMAND: what shall run beside the boards?");
 	watch_signals(&sim);
 	r = run(&sim, specs, count, argv + optind, &err);
 	unplug_all(&sim);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/suggestion.h"
 #include "sim/spec.h"
 
 /* clang-format off */
@@ -202,6 +203,7 @@ static bool set_field(const struct field *f, const char *value, struct sim_spec 
 
 static int set(const char *name, const char *value, struct sim_spec *spec, struct kf_error *err)
 {
+	struct kf_suggestion meant = { .typed = name };
 	int r = value ? sim_faults_add(&spec->faults, name, value, err) : 1;
 
 	if (r <= 0)
@@ -214,7 +216,12 @@ static int set(const char *name, const char *value, struct sim_spec *spec, struc
 		return kf_fail(err, KF_USAGE, "%s=%s: not a value for it", name,
 			       value ? value : "");
 	}
-	return kf_fail(err, KF_USAGE, "%s: a board has no such thing", name);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(fields); i++)
+		kf_suggestion_offer(&meant, fields[i].name);
+	r = kf_fail(err, KF_USAGE, "%s: a board has no such thing", name);
+	if (meant.word)
+		kf_error_hint(err, "did you mean %s? see kf-sim --help", meant.word);
+	return r;
 }
 
 /* The name of a node is its UUID. */
