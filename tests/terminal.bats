@@ -146,3 +146,71 @@ seen() {
 	run -0 --separate-stderr sim "$H723" -- 'kf-config list --table'
 	[ "${#lines[@]}" -eq 2 ]
 }
+
+# fits TEXT [EXPECT SEND]...: what bash shows for TEXT on a terminal of 40 columns has no longer line, but
+# for a single word. It is $shown then.
+fits() {
+	run mocked timeout 60 kf-sim -b "$H723" -b "$RP2040" -b "$CH340" -- "$KF_TESTS/on-terminal" "stty cols 40 rows 40; $1" "${@:2}"
+	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
+	echo "== $1"
+	echo "$shown"
+	[ "$shown" != "" ]
+	[ "$(awk 'length > 39 && !/^ *[^ ]+$/' <<<"$shown")" = "" ]
+}
+
+@test "40 columns: every help" {
+	local word
+	for word in kf kf-scan kf-status kf-config kf-build kf-flash kf-service kf-doctor kf-sim kf-leased; do
+		fits "$word --help"
+		fits "$word --no-such-option-of-ours; $word --hepl"
+		[[ $shown == *"did you mean"*"--help?"* ]]
+	done
+	for word in status update add list flash build config show set remove export import doctor options states; do
+		fits "kf help $word"
+		[[ $word == @(options|states) || $shown == "usage: kf $word"* ]]
+	done
+}
+
+@test "40 columns: what there is, and what is wrong" {
+	export KF_PRINTER_ROOT=$PWD/root
+	mkdir -p root/etc/systemd/system printer
+	printf '[Service]\nExecStart=/usr/bin/python3 %s/klipper/klippy/klippy.py %s/printer/printer.cfg\n' "$PWD" "$PWD" \
+		>root/etc/systemd/system/klipper-a-printer-with-a-long-name.service
+	printf '[mcu]\nserial: /dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00\n[mcu %s]\ncanbus_uuid: 44db3d634885\n' \
+		"Tool Head Number One" >printer/printer.cfg
+	registry <<<"$OCTOPUS"
+	local command
+	for command in "kf status" "kf list" "kf-scan --all" "kf doctor" "kf-config list" "kf show octopus-pro" \
+		"kf set octopus-pro nosuch=1" "kf status nosuch" "kf flash nosuch" "kf flash --all --dry-run" "kf update" \
+		"kf build octopus-pro --klipper-dir $KF_TESTS/nonexistent" "kf remove nosuch" "kf-service status" "kf nosuch" \
+		"kf-scan -q --json | kf-build --table" \
+		"kf-scan -q --json | kf-flash --table --no-service" "kf import nosuch" "kf export /proc/x"; do
+		fits "$command"
+	done
+	fits "kf-scan -q --json | kf-config --table" "folder: " "nonesuch\r" "folder: " "q\r"
+	# The verdict of a board stands once, whichever stage it is of.
+	cp -r "$KF_TESTS/sim/tree" klipper
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro"
+	printf '%s\n' "$H723_CONFIG" CONFIG_SIM_BUILD_FAIL=y >"$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro/.config"
+	for command in flash build; do
+		fits "kf $command octopus-pro --klipper-dir $PWD/klipper"
+		[ "$(tr -s '\n ' ' ' <<<"$shown" | grep -o "ended with status" | wc -l)" -eq 1 ]
+	done
+	echo '[include gone.cfg]' >printer/printer.cfg
+	fits "kf status"
+	[[ $shown == *"  correct it in"* ]]
+	rm -r root/etc
+	echo '{"devices": {}}' >"$XDG_CONFIG_HOME/kalico-flash/devices.json"
+	fits "kf status"
+	[[ $shown == *"not asked"* ]]
+}
+
+@test "40 columns: questions, and the answers to wrong ones" {
+	registry <<<"$BOTH"
+	fits kf "none\\]" "7\r" "none\\]" "q\r"
+	[[ $shown == *'"7" is not one of'* ]]
+	fits "kf flash" "none\\]" "1\r" "folder: " "nonesuch\r" "folder: " "q\r"
+	registry <<<'{"devices": {}}'
+	fits "kf add" "Which" "x\r" "Which" "1\r" "Name" "\r" "Key" "A B\r" "Key" "q\r"
+	[[ $shown == *"  1)"* ]]
+}
