@@ -3,35 +3,11 @@
 #ifndef KF_BUILD_CONFIGURE_H
 #define KF_BUILD_CONFIGURE_H
 
-#include "build/from-board.h"
-#include "build/tree.h"
+#include "build/configuring.h"
 #include "firmware/kconfig-difference.h"
 #include "firmware/kconfig.h"
 #include "registry/proof.h"
 #include "registry/registry.h"
-
-struct kf_configure {
-	const struct kf_registry *registry;
-	const char *klipper_dir; /* for all boards; NULL: what is registered */
-	int tty;		 /* for menuconfig, or -1 */
-	const char *from;	 /* save this file for the board; NULL: no */
-	bool from_board;	 /* save the Kconfig that its firmware carries */
-	bool prove;		 /* find the configuration that made what it runs */
-	/* Called with each row of a proposal and the progress of a proof; may be NULL. */
-	void (*step)(const char *key, const char *text);
-	bool told;				     /* ours: why it failed has been told already */
-	kf_tell *tell;				     /* asks a board; NULL: none is asked */
-	void (*opens)(const struct kf_board *board); /* menuconfig does; NULL: nobody looks */
-	bool menuconfig;			     /* also where a configuration is saved */
-	bool saved;		/* never there for skip_menuconfig's sake: many boards at once */
-	bool connected;		/* only the boards that are plugged in */
-	bool asks;		/* ask before a configuration that menuconfig left is handed on */
-	bool accept_difference; /* take what the tree makes of a configuration */
-	int64_t timeout_ms;	/* of olddefconfig */
-	int64_t wait_ms;	/* for another of us at this board or tree */
-	char dir[PATH_MAX];	/* ours: the tree opened last, as it was named */
-	struct kf_tree tree;
-};
 
 struct kf_configured {
 	char path[PATH_MAX];	   /* the updated copy, for the build */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+
+#include "board/last-flash.h"
+#include "build/configuring.h"
+#include "build/new-config.h"
+#include "build/propose-ask.h"
+#include "core/file.h"
+#include "registry/saved-config.h"
+
+/* One that does not answer has told nothing. */
+static int ask_gently(const struct kf_configure *c, const struct kf_board *board,
+		      struct kf_board_told *ret, struct kf_error *err)
+{
+	struct kf_last_flash last;
+	struct kf_error why = { 0 };
+	int r = kf_configure_ask(c, board, ret, &why);
+
+	if (r == -EINTR || why.code == KF_MCU_MISMATCH) {
+		*err = why;
+		return r;
+	}
+	if (r < 0 && board->connected)
+		kf_configure_say(c, board->key, "%s", why.message);
+	kf_last_flash_load(board->key, &last);
+	if (!ret->katapult && last.katapult_start) {
+		ret->katapult = true;
+		ret->katapult_start = last.katapult_start;
+	}
+	return 0;
+}
+
+/* 1: b->path is whole. 0: menuconfig shall complete it. */
+static int take_or_propose(struct kf_configure *c, const struct kf_board *board,
+			   struct kf_board_told *told, struct kf_new_config *b,
+			   struct kf_error *err)
+{
+	const struct kf_from_board from = kf_configure_from(c, board);
+	const struct kf_propose_ask proposal = { .from = &from,
+						 .board = board,
+						 .told = told,
+						 .before = &b->before,
+						 .again = b->again,
+						 .ret_told = &c->told,
+						 .step = c->step };
+	int r;
+
+	if (!told->facts.kconfig || b->before.count > 0)
+		return kf_propose_ask(&proposal, b->path, &b->answers, err);
+	r = kf_from_board(&from, &told->facts, b->path, err);
+	if (r != kf_code_errno(KF_CONFIG_DIFFERENCE) || !c->menuconfig)
+		return r;
+	kf_configure_say(c, board->key, "%s", err->message);
+	return kf_propose_ask(&proposal, b->path, &b->answers, err);
+}
+
+/*
+ * Where nothing is saved, and where the answers for what is saved are to be asked again: what the
+ * board's firmware carries, or a proposal that the user completes.
+ */
+static int begin(struct kf_configure *c, const struct kf_board *board, struct kf_board_told *told,
+		 struct kf_new_config *b, struct kf_error *err)
+{
+	size_t len;
+	int r = take_or_propose(c, board, told, b, err);
+
+	if (r < 0 || (r > 0 && !c->menuconfig))
+		return r;
+	return kf_file_read(b->path, KF_SAVED_CONFIG_MAX, &b->text, &len, err);
+}
+
+/*
+ * Answers that made what is saved may be wrong, until a flash with them was verified. Katapult's
+ * word about the start replaces one; after a flash from which the board did not come back, and
+ * where the user opens the configuration, all are asked again. True: it is to be begun anew.
+ */
+static bool reconsider(const struct kf_configure *c, const struct kf_board *board,
+		       const struct kf_board_told *told, struct kf_new_config *b)
+{
+	_cleanup_(kf_kconfig_free) struct kf_kconfig saved = { 0 };
+	struct kf_last_flash last;
+	char path[PATH_MAX];
+	int64_t tried_s;
+
+	if (kf_saved_config_path(board->key, path, NULL) == 0 &&
+	    kf_kconfig_load(path, &saved, NULL) == 0 && told->katapult &&
+	    saved.start != told->katapult_start) {
+		kf_configure_say(
+			c, board->key,
+			"Katapult starts applications at 0x%08x, not at 0x%08x as it was answered: "
+			"corrected",
+			told->katapult_start, saved.start);
+		return true;
+	}
+	kf_last_flash_load(board->key, &last);
+	tried_s = last.incomplete[0] ? last.tried_s : last.time_s;
+	if (c->tty < 0 || (last.version[0] && !last.incomplete[0] && tried_s >= b->before.time_s))
+		return false;
+	b->again = c->menuconfig || tried_s >= b->before.time_s;
+	if (b->again)
+		kf_configure_say(c, board->key,
+				 "no flash has shown yet that the answers before are right: they "
+				 "are asked again");
+	return b->again;
+}
+
+int kf_new_config(struct kf_configure *c, const struct kf_board *board, bool nothing,
+		  struct kf_new_config *b, struct kf_error *err)
+{
+	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	int r;
+
+	if (!nothing && !kf_answers_load(board->key, &b->before))
+		return 0;
+	r = ask_gently(c, board, &told, err);
+	if (r < 0 || (!nothing && !reconsider(c, board, &told, b)))
+		return r;
+	r = begin(c, board, &told, b, err);
+	return r < 0 ? r : 1;
+}

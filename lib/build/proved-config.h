@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What was proved to have made the firmware that a board runs becomes the saved configuration. */
+#ifndef KF_BUILD_PROVED_CONFIG_H
+#define KF_BUILD_PROVED_CONFIG_H
+
+#include "build/configuring.h"
+
+/*
+ * Prove it, save it unless it is saved, and note the proof. *ret_saved is what was saved, for
+ * people:
+ * "; saved". A board in Katapult is first sent back to its firmware, to be asked. Errors as
+ * kf_prove_board; KF_CONFIG_DIFFERENCE: not the saved one was proved, and nobody can be asked.
+ */
+_must_check_ int kf_proved_config(struct kf_configure *c, const struct kf_board *board,
+				  const char **ret_saved, struct kf_error *err);
+
+#endif
