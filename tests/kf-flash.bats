@@ -83,8 +83,8 @@ load flash
 	[ "$(jq -r .error.code <<<"$output")" = no_katapult ]
 	run -74 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware nothing.bin'
 	[[ $stderr == *"nothing.bin: No such file"* ]]
-	run -69 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
-	[[ $stderr == *"/dev/null is not the port of a USB board"* ]]
+	run -64 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
+	[[ $stderr == *"/dev/null is not a serial port"* ]]
 }
 
 @test "unregistered, excluded, disconnected and foreign boards are skipped, with the reason" {
@@ -264,30 +264,53 @@ due() {
 	[[ $stderr == *"--method=katapult is not for this atmega2560: there is no Katapult for it"* ]]
 }
 
-@test "a Katapult behind a USB-to-serial chip gets no bytes that wedge it" {
+@test "a Katapult behind a USB-to-serial chip: by its owner's word alone, and unharmed until then" {
+	local uart=mcu=stm32h723xx,uart,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6
 	PORT=1-1.6 configured uart stm32h723 "usb-1a86_USB_Serial*" "$H723_CONFIG" CONFIG_STM32_SERIAL_USART1=y
 	flash_target 'touch "$(HOME)/ran"'
-	# CONNECT, and what it answers: an acknowledgement.
-	run -0 --separate-stderr sim mcu=stm32h723xx,uart,mode=katapult,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6 -- '
+	run -0 --separate-stderr sim "$uart,mode=katapult" -- '
 		kf-scan -q | kf-config -q | kf-build -q >r || exit
 		kf-flash <r >out && exit 1
 		kf-flash --method make_flash <r >named && exit 1
-		client send /dev/ttyUSB0 01881100f17c9903'
-	[[ $output == 0188a0* ]]
+		kf-flash --method flashtool <r >flashtool && exit 1
+		kf-flash --method katapult <r'
+	[ "$(jq -c '[.flash.result, .flash.method, .flash.verified]' <<<"$output")" = \
+		'["flashed","katapult",["readback","identify"]]' ]
 	[ ! -e "$HOME/ran" ]
-	[ "$(jq -r .error.code out named | sort -u)" = no_katapult ]
+	[ "$(jq -r .error.code out named flashtool | sort -u)" = no_katapult ]
 	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
-kf-flash cannot use a Katapult behind a USB-to-serial chip yet; \
-make flash cannot flash it through a USB-to-serial chip" ]]
-	[ "$(jq -r .error.hint out)" = "flash the image as the board's maker says: from an SD card, or with a programmer" ]
-	mkdir -p "$HOME/klipper/lib/katapult"
-	touch "$HOME/klipper/lib/katapult/flashtool.py"
-	run -1 --separate-stderr sim mcu=stm32h723xx,uart,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6 -- '
-		kf-flash --table <r'
-	[[ $stderr == *"copy the image to its SD card, as the board's maker says; or, if it has Katapult: stop Klipper, \
-double-click reset, then python3 $HOME/klipper/lib/katapult/flashtool.py -d /dev/ttyUSB0 -b 250000 -f $XDG_STATE_HOME/"*"/klipper.bin"* ]]
+on a UART nothing tells whether it has Katapult; make flash cannot flash it through a USB-to-serial chip" ]]
+	[ "$(jq -r .error.hint out)" = "copy the image to its SD card, as the board's maker says; or, if it has Katapult: \
+kf set uart flash_method=katapult" ]
 	[ "$(jq -r .error.message named)" = "--method=make_flash is not for this stm32h723xx: \
 make flash cannot flash it through a USB-to-serial chip" ]
+	# The word that the registry keeps; and Klipper is asked to leave for its Katapult.
+	run -0 --separate-stderr sim "$uart,version=v0.11.0-1-gabcdef0" -- 'kf-config set uart flash_method=katapult -q >/dev/null
+		kf-flash <r'
+	[ "$(jq -c '[.flash.result, .flash.version_before]' <<<"$output")" = '["flashed","v0.11.0-1-gabcdef0"]' ]
+}
+
+# bats test_tags=slow
+@test "a UART at two rates, by hand and registered" {
+	local spec=mcu=stm32h723xx,uart,serial=,version=v0.11.0-1-gabcdef0
+	registry <<<'{"devices": {}}'
+	run -0 --separate-stderr sim "$spec,baud=115200,boot_baud=115200" -- \
+		'kf-flash --port /dev/ttyUSB0 --baud 115200 --firmware "$IMAGES/h723/klipper.bin" --json'
+	valid_records <<<"$output"
+	[ "$(jq -c '[.flash.result, .flash.version_before, .board.link.baud]' <<<"$output")" = \
+		'["flashed","v0.11.0-1-gabcdef0",115200]' ]
+	registry <<<'{"devices": {"pi": {"mcu": "stm32h723", "serial": "/dev/ttyUSB0", "baud": 115200, "katapult_baud": 500000,
+		"flash_method": "katapult"}}}'
+	run -0 --separate-stderr sim "$spec,baud=115200,boot_baud=500000" -- 'kf-scan -q >s; jq -e ".board.connected" s >&2
+		sum=$(sha256sum <"$IMAGES/h723/klipper.bin")
+		jq -c ".firmware = {path: \"$IMAGES/h723/klipper.bin\", sha256: \"${sum%% *}\"}" s | kf-flash'
+	[ "$(jq -c '[.board.key, .flash.result, .flash.version_before]' <<<"$output")" = '["pi","flashed","v0.11.0-1-gabcdef0"]' ]
+	# Another rate than its firmware has.
+	registry <<<'{"devices": {}}'
+	run -69 --separate-stderr sim "$spec,baud=250000,boot_baud=250000" -- \
+		'kf-flash --port /dev/ttyUSB0 --baud 115200 --firmware "$IMAGES/h723/klipper.bin" --json'
+	[ "$(jq -r .error.message <<<"$output")" = "neither Klipper nor Katapult answers at /dev/ttyUSB0" ]
+	[[ $(jq -r .error.hint <<<"$output") == *"that the baud rate is right"* ]]
 }
 
 # bats test_tags=slow

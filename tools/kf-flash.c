@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/live.h"
@@ -35,6 +36,7 @@ struct args {
 	struct kf_batch batch;
 	struct kf_board_locks locks;
 	const char *port, *firmware;
+	int64_t baud;	  /* with port, of a UART */
 	int64_t delay_ms; /* after the last board's return */
 	int64_t jobs;
 	bool no_service, dry_run, table, quiet;
@@ -47,7 +49,7 @@ static const char letters[] = "m:t:u:w:j:qhV"; /* of the options */
 
 static const char help[] =
 	"usage: kf-scan | kf-flash [options]\n"
-	"       kf-flash --port DEVICE --firmware FILE [options]\n\n"
+	"       kf-flash --port PORT --firmware FILE [options]\n\n"
 	"Flash each board with the firmware of its record, or its newest build, and write\n"
 	"the result. The service that has a board's port is stopped, and started again.\n\n"
 	"  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
@@ -66,7 +68,8 @@ static const char help[] =
 	"      --dry-run            only say what would happen\n"
 	"      --read=FILE          write nothing: read one board's firmware into FILE ...\n"
 	"      --bytes=N            ... so many bytes of it\n"
-	"      --port=DEVICE        flash the board on this port ...\n"
+	"      --port=PORT          flash the board there: /dev/ttyACM0, can0:UUID ...\n"
+	"      --baud=N             ... on a UART, of its firmware and its Katapult (250000)\n"
 	"      --firmware=FILE      ... with this file, registered or not\n"
 	"      --klipper-dir=DIR    source tree for make flash\n"
 	"      --katapult-dir=DIR   where flashtool.py is\n"
@@ -111,6 +114,7 @@ static const struct setting {
 	{ "read", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.read) },
 	{ "bytes", 0, NUMBER, KF_VALUE_BYTES, offsetof(struct args, flash.read_bytes) },
 	{ "port", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, port) },
+	{ "baud", 0, NUMBER, KF_VALUE_BAUD, offsetof(struct args, baud) },
 	{ "firmware", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, firmware) },
 	{ "klipper-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.klipper_dir) },
 	{ "katapult-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.katapult_dir) },
@@ -228,7 +232,9 @@ static void describe_plan(const struct kf_plan *plan, bool stops_units, char *re
 	const struct kf_board *board = &plan->board;
 	const char *unit = stops_units ? board->holder.unit : "";
 	bool second = plan->methods.count > 1;
+	char place[KF_DEV_SIZE];
 
+	kf_board_place(board, place, sizeof(place));
 	if (plan->current)
 		kf_text_format(ret, size,
 			       "would leave it alone: it was last flashed with %s (%s), --force "
@@ -240,8 +246,8 @@ static void describe_plan(const struct kf_plan *plan, bool stops_units, char *re
 			       plan->image.dictionary.mcu, plan->image.len,
 			       kf_method_name(plan->methods.list[0]), second ? ", else " : "",
 			       second ? kf_method_name(plan->methods.list[1]) : "",
-			       board->tty[0] ? board->tty : board->usb.port,
-			       unit[0] ? ", stopping " : "", unit);
+			       board->tty[0] ? board->tty : place, unit[0] ? ", stopping " : "",
+			       unit);
 }
 
 static const char *text(const json_t *obj, const char *name)
@@ -471,7 +477,7 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 
 	if (!args->flash.by_hand)
 		return read_records(records, err);
-	r = kf_plan_by_hand(args->port, args->firmware, &record, err);
+	r = kf_plan_by_hand(args->port, (uint32_t)args->baud, args->firmware, &record, err);
 	if (r == 0)
 		json_array_append_new(records, record);
 	return r;
@@ -588,6 +594,8 @@ static int parse(int argc, char **argv, struct args *args)
 			"boards come as records on standard input, not as arguments");
 	if ((bool)args->port != (bool)args->firmware)
 		return kf_usage_mistake("--port and --firmware go together");
+	if (args->baud && !args->port)
+		return kf_usage_mistake("--baud goes with --port");
 	return check_read(args);
 }
 

@@ -13,8 +13,8 @@
 #include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
-#include "flash/board-link.h"
 #include "flash/print-guard.h"
+#include "flash/wire.h"
 #include "mcu/identify.h"
 #include "printer/boards.h"
 #include "printer/described.h"
@@ -123,7 +123,7 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 	if (r == 0 && board->holder.pid)
 		return 0;
 	if (r == 0)
-		r = kf_board_open_klipper(board, &link, &err);
+		r = kf_wire_row(board)->open_klipper(board, &link, &err);
 	if (r == 0)
 		r = kf_klipper_identify(&link, kf_now_ms() + ASK_MS, &told, &err);
 	if (r == 0)

@@ -290,6 +290,11 @@ bool kf_board_has_serial(const struct kf_board *board)
 	return !kf_board_in_rom(board) && kf_serial_unique(board->usb.serial);
 }
 
+const char *kf_board_chip(const struct kf_board *board)
+{
+	return kf_serial_unique(board->usb.serial) ? board->usb.serial : board->link.uuid;
+}
+
 void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE])
 {
 	if (board->by_id[0])

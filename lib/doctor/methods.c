@@ -9,8 +9,8 @@
 #include "core/text.h"
 #include "doctor/check.h"
 #include "firmware/kconfig.h"
-#include "flash/bootloader.h"
 #include "flash/methods.h"
+#include "flash/wire.h"
 #include "registry/saved-config.h"
 
 static const struct kf_board *find_board(const struct kf_doctor *doctor, const char *key)
@@ -58,7 +58,7 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 
 	read_config(device, &with, mcu);
 	if (with.board)
-		with.by_uart = kf_bootloader_unreachable(with.board);
+		with.by_uart = kf_wire_is_uart(with.board);
 	r = kf_path_expand(kf_registry_klipper_dir(&doctor->registry, device), klipper, &err);
 	if (r == 0)
 		r = kf_path_expand(kf_registry_katapult_dir(&doctor->registry), katapult, &err);

@@ -100,6 +100,8 @@ static int read_members(const json_t *root, struct kf_dictionary *ret, struct kf
 		return refuse(err, "has an MCU that is not a string");
 	/* Klipper src/generic/usb_canbus.c */
 	d.can_bridge = json_integer_value(json_object_get(config, "CANBUS_BRIDGE")) == 1;
+	d.can_frequency = (uint32_t)json_integer_value(json_object_get(config, "CANBUS_FREQUENCY"));
+	d.constants = json_object_size(config) > 0;
 	*ret = d;
 	return 0;
 }

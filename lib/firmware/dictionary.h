@@ -17,6 +17,8 @@ struct kf_dictionary {
 	char mcu[64];		    /* config.MCU; may be empty */
 	char build[KF_NAME_SIZE];   /* build_versions; may be empty */
 	bool can_bridge;	    /* its USB is a CAN adapter: CANBUS_BRIDGE */
+	uint32_t can_frequency;	    /* of its CAN bus, in bit/s: CANBUS_FREQUENCY; 0: not for CAN */
+	bool constants;		    /* it has these: what is not there is not so */
 	char sha256[KF_HEX_SIZE];   /* of the JSON text: klipper.dict's is the image's */
 };
 

@@ -3,7 +3,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "firmware/dictionary.h"
-#include "flash/board-link.h"
+#include "flash/wire.h"
 #include "katapult/session.h"
 #include "mcu/identify.h"
 
@@ -43,7 +43,7 @@ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct
 	bool klipper = board->mode == KF_MODE_KLIPPER;
 	int r;
 
-	if (!board->connected || !board->tty[0] ||
+	if (!board->connected || (!board->tty[0] && board->link.type != KF_WIRE_CAN) ||
 	    (board->mode != KF_MODE_KLIPPER && board->mode != KF_MODE_KATAPULT))
 		return kf_fail(err, KF_NOT_CONNECTED, "the board cannot be asked now");
 	if (board->holder.pid) {
@@ -51,8 +51,8 @@ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct
 			board->holder.command[0] ? board->holder.command : "a program");
 		return kf_code_errno(KF_BUSY);
 	}
-	r = klipper ? kf_board_open_klipper(board, &link, err)
-		    : kf_board_open_katapult(board, &link, err);
+	r = klipper ? kf_wire_row(board)->open_klipper(board, &link, err)
+		    : kf_wire_row(board)->open_katapult(board, &link, err);
 	if (r < 0)
 		return r;
 	return klipper ? ask_klipper(&link, ret, err) : ask_katapult(&link, ret, err);

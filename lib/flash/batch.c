@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/text.h"
@@ -22,9 +23,31 @@ static void fail_job(struct kf_job *job, const char *tool)
 	kf_record_set_error(job->record, tool, &job->err);
 }
 
+/* All that talk over the bus are asked, also those that go on. */
+static int guard_bus(struct kf_job *job, const struct kf_printers *printers,
+		     struct kf_print_guard *guard)
+{
+	struct kf_bus_users *users = &job->users;
+	char place[KF_DEV_SIZE];
+	int r = 0;
+
+	kf_bus_users_find(printers, &job->plan.board, users);
+	for (size_t i = 0; r == 0 && i < users->count; i++)
+		r = kf_print_guard_holder(guard, &users->list[i], &job->err);
+	if (r < 0) {
+		kf_board_place(&job->plan.board, place, sizeof(place));
+		kf_error_prefix(&job->err, "%s cannot be flashed now", place);
+		return r;
+	}
+	if (users->held > 0)
+		job->plan.board.holder = users->list[0];
+	return 0;
+}
+
 static void plan_job(struct kf_job *job, const struct kf_registry *registry,
-		     const struct kf_boards *now, const struct kf_flash_options *options,
-		     struct kf_print_guard *guard, const char *tool)
+		     const struct kf_printers *printers, const struct kf_boards *now,
+		     const struct kf_flash_options *options, struct kf_print_guard *guard,
+		     const char *tool)
 {
 	int r;
 
@@ -38,7 +61,9 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 	job->planned = r == 0;
 	/* Nobody but its holder may talk to a board: this is before we do. */
 	if (r == 0 && !job->plan.skip[0])
-		r = kf_print_guard_port(guard, &job->plan.board, &job->err);
+		r = job->plan.board.link.type == KF_WIRE_CAN
+			    ? guard_bus(job, printers, guard)
+			    : kf_print_guard_port(guard, &job->plan.board, &job->err);
 	/* Before the service is left running for its sake. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_flash_confirm(&job->plan);
@@ -79,7 +104,7 @@ int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const
 		if (r < 0)
 			break;
 		if (!kf_record_failed(record))
-			plan_job(job, &registry, &now, options, &batch->guard, tool);
+			plan_job(job, &registry, &printers, &now, options, &batch->guard, tool);
 	}
 	kf_registry_close(&registry);
 	return r;
@@ -135,10 +160,20 @@ static void hold_named(struct kf_batch *batch, const char *tool)
 /* --while-unknown goes on only where the unit is stopped then. */
 static int free_port(struct kf_batch *batch, struct kf_job *job)
 {
-	const struct kf_board *board = &job->plan.board;
+	struct kf_board *board = &job->plan.board;
 	struct kf_error busy;
 	int r = kf_print_guard_holder(&batch->guard, &board->holder, &job->err);
 
+	for (size_t i = 1; r == 0 && i < job->users.held; i++) {
+		struct kf_board other = *board;
+
+		other.holder = job->users.list[i];
+		r = kf_print_guard_holder(&batch->guard, &other.holder, &job->err);
+		if (r == 0)
+			r = kf_hold_holder(&batch->hold, &other, &job->err);
+		if (r < 0)
+			return r;
+	}
 	if (r == 0)
 		return kf_hold_holder(&batch->hold, board, &job->err);
 	if (job->err.code == KF_PRINTER_UNKNOWN && !kf_hold_stops(&batch->hold, &board->holder) &&

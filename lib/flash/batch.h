@@ -3,6 +3,7 @@
 #ifndef KF_FLASH_BATCH_H
 #define KF_FLASH_BATCH_H
 
+#include "flash/bus-users.h"
 #include "flash/hold.h"
 #include "flash/plan.h"
 #include "flash/print-guard.h"
@@ -12,8 +13,9 @@ struct kf_job {
 	json_t *record;	       /* borrowed from the batch's array */
 	struct kf_board board; /* as the record has it */
 	struct kf_plan plan;
-	bool planned;	     /* plan is to be flashed, or says why it is skipped */
-	struct kf_error err; /* code other than KF_OK: why there is no plan */
+	struct kf_bus_users users; /* of a board on CAN */
+	bool planned;		   /* plan is to be flashed, or says why it is skipped */
+	struct kf_error err;	   /* code other than KF_OK: why there is no plan */
 };
 
 struct kf_batch {
@@ -27,8 +29,8 @@ struct kf_batch {
  * Look at what is plugged in and plan each record of the array (which must outlive the batch); a
  * board whose plan fails gets its error in its job and its record, in tool's name, and does not
  * stop the others. A board fails that may belong to a Klippy whose print state is unknown
- * (unless batch->guard.while_unknown). Fails only where nothing can be planned at all: no registry,
- * no memory.
+ * (unless batch->guard.while_unknown), and on CAN one on whose bus a Klippy prints. Fails only
+ * where nothing can be planned at all: no registry, no memory.
  */
 _must_check_ int kf_batch_plan(json_t *records, const struct kf_flash_options *options,
 			       const char *tool, struct kf_batch *batch, struct kf_error *err);

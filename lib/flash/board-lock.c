@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/lock.h"
@@ -24,12 +25,12 @@
 struct wanted {
 	json_t *record; /* borrowed */
 	struct kf_board board;
+	char path[PATH_MAX]; /* what is locked for it */
 };
 
-static int by_port(const void *a, const void *b)
+static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct wanted *)a)->board.usb.port,
-		      ((const struct wanted *)b)->board.usb.port);
+	return strcmp(((const struct wanted *)a)->path, ((const struct wanted *)b)->path);
 }
 
 /* As sysfs names ports ("1-1.2"), and nothing that leads a path elsewhere. */
@@ -37,6 +38,33 @@ static bool is_port(const char *port)
 {
 	return *port && *port != '.' &&
 	       port[strspn(port, "0123456789-.:abcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
+/* The hub has it: port "1-1.2" is "1-1:1.0/1-1-port2", and "1-1" is "1-0:1.0/usb1-port1". */
+static bool hub_port(const char *port, char ret[PATH_MAX])
+{
+	const char *dot = strrchr(port, '.'), *dash = strchr(port, '-');
+	const char *last = dot ? dot : dash;
+	int len = last ? (int)(last - port) : 0;
+
+	return last &&
+	       kf_text_format(ret, PATH_MAX, "/sys/bus/usb/devices/%.*s%s:1.0/%s%.*s-port%s", len,
+			      port, dot ? "" : "-0", dot ? "" : "usb", len, port, last + 1);
+}
+
+/* Of what is on no USB port: the whole bus, for its nodes share it, or the UART. */
+static bool lock_path(const struct kf_board *board, char ret[PATH_MAX])
+{
+	const char *tty = strrchr(board->tty, '/');
+
+	if (board->usb.port[0])
+		return board->connected && is_port(board->usb.port) &&
+		       hub_port(board->usb.port, ret);
+	if (board->link.type == KF_WIRE_CAN)
+		return kf_interface_valid(board->link.interface) &&
+		       kf_text_format(ret, PATH_MAX, "/sys/class/net/%s", board->link.interface);
+	return board->link.type == KF_WIRE_UART && tty && tty[1] != '.' && tty[1] &&
+	       kf_text_format(ret, PATH_MAX, "/sys/class/tty/%s", tty + 1);
 }
 
 static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
@@ -59,25 +87,13 @@ static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
 			return r;
 		wanted->record = record;
 		if (!kf_record_failed(record) && !wanted->board.excluded &&
-		    wanted->board.connected && is_port(wanted->board.usb.port))
+		    lock_path(&wanted->board, wanted->path))
 			count++;
 	}
-	qsort(list, count, sizeof(*list), by_port);
+	qsort(list, count, sizeof(*list), by_path);
 	*ret_count = count;
 	*ret = TAKE_PTR(list);
 	return 0;
-}
-
-/* The hub has it: port "1-1.2" is "1-1:1.0/1-1-port2", and "1-1" is "1-0:1.0/usb1-port1". */
-static bool hub_port(const char *port, char ret[PATH_MAX])
-{
-	const char *dot = strrchr(port, '.'), *dash = strchr(port, '-');
-	const char *last = dot ? dot : dash;
-	int len = last ? (int)(last - port) : 0;
-
-	return last &&
-	       kf_text_format(ret, PATH_MAX, "/sys/bus/usb/devices/%.*s%s:1.0/%s%.*s-port%s", len,
-			      port, dot ? "" : "-0", dot ? "" : "usb", len, port, last + 1);
 }
 
 /* Do we have this open already? Then the kf-flash that became our parent has locked it for us. */
@@ -109,20 +125,19 @@ static const char *name_other(const char *path, char ret[KF_NAME_SIZE])
 	return ret;
 }
 
-static int lock_board(struct kf_board_locks *locks, const struct kf_board *board,
+static int lock_board(struct kf_board_locks *locks, const struct wanted *wanted,
 		      int64_t deadline_ms, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd = -1;
-	char path[PATH_MAX], other[KF_NAME_SIZE];
+	_cleanup_(kf_closep) int fd = open(wanted->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *path = wanted->path;
+	char other[KF_NAME_SIZE];
 	int r;
 
-	if (hub_port(board->usb.port, path))
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || is_inherited(fd))
 		return 0; /* this kernel does not show the hub's ports, or it is locked for us */
 	r = kf_lock_fd(fd, 0);
 	if (r == -EBUSY && deadline_ms > kf_now_ms()) {
-		locks->waits(board, name_other(path, other));
+		locks->waits(&wanted->board, name_other(path, other));
 		r = kf_lock_fd(fd, deadline_ms);
 	}
 	if (r == -EBUSY)
@@ -151,8 +166,8 @@ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t d
 		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
 	for (size_t i = 0; i < count; i++) {
 		/* A composite device has several records, but is one board: with one result. */
-		if (i == 0 || strcmp(list[i - 1].board.usb.port, list[i].board.usb.port) != 0)
-			r = lock_board(locks, &list[i].board, deadline_ms, &why);
+		if (i == 0 || strcmp(list[i - 1].path, list[i].path) != 0)
+			r = lock_board(locks, &list[i], deadline_ms, &why);
 		if (r == -EINTR && err)
 			*err = why;
 		if (r == -EINTR)

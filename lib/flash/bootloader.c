@@ -25,12 +25,12 @@ static bool same_in_bootloader(const struct kf_board *board, const struct kf_boa
 }
 
 /*
- * Can it be asked to leave for its bootloader? Klipper can, and so can firmware with other USB
- * names on the chip's own USB port; but not a chip behind a USB-to-serial converter.
+ * Klipper, a bootloader, and firmware with other USB names on the chip's own USB port; not a chip
+ * behind a USB-to-serial converter.
  */
-static bool has_own_usb(const struct kf_board *board)
+bool kf_bootloader_own_usb(const struct kf_board *board)
 {
-	return board->mode == KF_MODE_KLIPPER ||
+	return kf_identity_mode(&board->usb) != KF_MODE_OTHER || kf_board_in_rom(board) ||
 	       (strncmp(board->tty, "/dev/ttyACM", strlen("/dev/ttyACM")) == 0 &&
 		strcmp(board->usb.interface, "if00") == 0 && kf_board_has_serial(board));
 }
@@ -41,7 +41,7 @@ static bool same_in_klipper(const struct kf_board *board, const struct kf_board 
 {
 	return (board->mode == KF_MODE_KLIPPER ||
 		(want->mode == KF_MODE_OTHER && board->mode == KF_MODE_OTHER)) &&
-	       !kf_identity_bridge(&board->usb) && kf_board_same(board, want);
+	       kf_board_same(board, want);
 }
 
 /* A board that has left, and the mode in which it must come back. */
@@ -57,13 +57,6 @@ static bool is_instead(const struct kf_board *now, const struct kf_board *want)
 	       kf_occupant_stays(now);
 }
 
-/* A bridge has no port of its own, and so is none of the boards of a scan. */
-static bool find_bridge(const struct kf_board *want, struct kf_board *ret)
-{
-	return want->usb.port[0] && kf_usb_device(want->usb.port, ret) &&
-	       kf_identity_bridge(&ret->usb);
-}
-
 static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret)
 {
 	const struct awaited *awaited = arg;
@@ -73,10 +66,9 @@ static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret
 		if (awaited->is_it(&now->list[i], awaited->board) ||
 		    (!found && is_instead(&now->list[i], awaited->board)))
 			found = &now->list[i];
-	if (!found)
-		return find_bridge(awaited->board, ret);
-	*ret = *found;
-	return true;
+	if (found)
+		*ret = *found;
+	return found;
 }
 
 /* How a wait ended: *ret of wait_for is set but for NOTHING. */
@@ -140,68 +132,57 @@ static int not_entered(const struct kf_board *board, const struct kf_board *now,
 }
 
 /*
- * It was let go and is not to be seen as the Klipper that it was. Klipper under another serial, or
- * a bridge, may well be the board: but it is not known to be.
+ * It was let go and is not to be seen as the Klipper that it was. Klipper under another serial may
+ * well be the board: but it is not known to be.
  */
 static int not_back(const struct kf_board *board, const struct kf_board *now, struct kf_error *err)
 {
 	char occupant[KF_REASON_SIZE + 64], remedy[KF_REASON_SIZE];
-	bool bridge = now && kf_identity_bridge(&now->usb);
 
 	describe_port(board, now, "it did not come back", occupant, sizeof(occupant));
-	if (!now || (!bridge && now->mode != KF_MODE_KLIPPER))
+	if (!now || now->mode != KF_MODE_KLIPPER)
 		kf_fail(err, KF_GONE, "%s", occupant);
 	else
-		kf_fail(err, KF_UNVERIFIED, "%s, which %s", occupant,
-			bridge ? "cannot be asked over USB" : "is not this board");
+		kf_fail(err, KF_UNVERIFIED, "%s, which is not this board", occupant);
 	if (!now)
 		return kf_code_errno(KF_GONE);
 	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
-	if (bridge)
-		kf_error_hint(err,
-			      "check that Klipper connects to it over CAN; to flash it over USB "
-			      "again, double-click its reset button: that starts Katapult");
-	else
-		kf_error_hint(err, "%s",
-			      remedy[0] ? remedy : "see which boards are connected with kf list");
+	kf_error_hint(err, "%s",
+		      remedy[0] ? remedy : "see which boards are connected with kf list");
 	return kf_code_errno(err ? err->code : KF_GONE);
 }
 
 int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
 			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
-	const struct awaited awaited = { board, same_in_bootloader };
-	struct kf_board now;
-	enum seen seen;
 	int r;
 
 	if (is_bootloader(board)) {
 		*ret = *board;
 		return 0;
 	}
-	if (!has_own_usb(board))
-		return kf_fail(
-			err, KF_NO_KATAPULT,
-			"%s is a USB-to-serial chip: kf-flash cannot use a Katapult behind one yet",
-			board->tty);
 	r = kf_serial_touch_1200(board->tty, err);
-	if (r == 0)
-		r = wait_for(monitor, &awaited, deadline_ms, &now, &seen, err);
+	return r < 0 ? r : kf_bootloader_await(monitor, board, deadline_ms, ret, err);
+}
+
+int kf_bootloader_await(struct kf_monitor *monitor, const struct kf_board *board,
+			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	const struct awaited awaited = { board, same_in_bootloader };
+	struct kf_board now;
+	enum seen seen;
+	int r = wait_for(monitor, &awaited, deadline_ms, &now, &seen, err);
+
 	if (r < 0)
 		return r;
 	if (seen == SEEN_INSTEAD || seen == SEEN_NOTHING)
 		return not_entered(board, seen == SEEN_INSTEAD ? &now : NULL, err);
 	if (seen == SEEN_OTHER && !is_bootloader(&now))
 		return kf_fail(err, KF_NO_KATAPULT, "it did not start its bootloader at %s",
-			       board->tty);
+			       board->tty[0] ? board->tty : board->link.interface);
 	/* SEEN_OTHER: we may not open it (yet). The function that opens it reports that. */
 	*ret = now;
 	return 0;
-}
-
-bool kf_bootloader_unreachable(const struct kf_board *board)
-{
-	return !is_bootloader(board) && !has_own_usb(board);
 }
 
 int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,

@@ -19,14 +19,18 @@ _must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf
 				     int64_t deadline_ms, struct kf_board *ret,
 				     struct kf_error *err);
 
-/* Is it behind a USB-to-serial converter, or nothing that has a serial of its own? */
-bool kf_bootloader_unreachable(const struct kf_board *board);
+/* The same after another way was taken to make the board leave its firmware. */
+_must_check_ int kf_bootloader_await(struct kf_monitor *monitor, const struct kf_board *board,
+				     int64_t deadline_ms, struct kf_board *ret,
+				     struct kf_error *err);
+
+/* Is its port the chip's own USB, not that of a USB-to-serial converter? */
+bool kf_bootloader_own_usb(const struct kf_board *board);
 
 /*
- * Wait until the board is back as Klipper. KF_LEFT_IN_BOOTLOADER if it is seen in a
- * bootloader when the deadline passes (*ret says which and where), KF_GONE if it is not seen.
- * KF_UNVERIFIED at once if on its port there is now Klipper under another serial, or a USB-to-CAN
- * bridge, which cannot be asked.
+ * Wait until the board is back as Klipper, a USB-to-CAN bridge or not. KF_LEFT_IN_BOOTLOADER if it
+ * is seen in a bootloader when the deadline passes (*ret says which and where), KF_GONE if it is
+ * not seen. KF_UNVERIFIED at once if on its port there is now Klipper under another serial.
  */
 _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *board,
 				      int64_t deadline_ms, struct kf_board *ret,

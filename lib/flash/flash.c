@@ -9,19 +9,19 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
-#include "flash/board-link.h"
 #include "flash/bootloader.h"
 #include "flash/flash.h"
 #include "flash/hold.h"
 #include "flash/native.h"
 #include "flash/script.h"
 #include "flash/target.h"
+#include "flash/wire.h"
 #include "klippy/mcus.h"
-#include "mcu/identify.h"
 #include "usb/holder.h"
 
 enum {
@@ -53,24 +53,14 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Ask the firmware on this port. Errors are kf_klipper_identify's. */
-static int identify_board(const struct kf_board *board, int64_t within_ms,
-			  struct kf_dictionary *ret, struct kf_error *err)
-{
-	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	int r = kf_board_open_klipper(board, &link, err);
-
-	return r < 0 ? r : kf_klipper_identify(&link, kf_now_ms() + within_ms, ret, err);
-}
-
 /*
- * The version that the board runs. The board is asked; if its port is in use, the Klippy that has
- * the port is. Negative: neither answers.
+ * The version that the board runs; its mode is known then, too. The board is asked; if it is in
+ * use, the Klippy that has it is. Negative: neither answers.
  */
-static int running_version(const struct kf_board *board, char ret[KF_NAME_SIZE])
+static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE])
 {
-	struct kf_dictionary dictionary;
 	struct kf_klippy klippy;
+	struct kf_board now;
 	int r;
 
 	if (board->holder.pid)
@@ -78,17 +68,20 @@ static int running_version(const struct kf_board *board, char ret[KF_NAME_SIZE])
 			       ? kf_klippy_version(&klippy, board, kf_now_ms() + KLIPPY_MS, ret,
 						   NULL)
 			       : -EBUSY;
-	r = identify_board(board, BEFORE_MS, &dictionary, NULL);
-	if (r == 0)
-		kf_text_format(ret, KF_NAME_SIZE, "%s", dictionary.version);
-	return r;
+	r = kf_wire_row(board)->ask(board, BEFORE_MS, &now, NULL);
+	if (r < 0)
+		return r;
+	*board = now;
+	kf_text_format(ret, KF_NAME_SIZE, "%s", now.version);
+	return now.version[0] ? 0 : -ENODATA;
 }
 
 bool kf_flash_confirm(const struct kf_plan *plan)
 {
 	char version[KF_NAME_SIZE];
+	struct kf_board board = plan->board;
 
-	return running_version(&plan->board, version) == 0 &&
+	return running_version(&board, version) == 0 &&
 	       strcmp(version, plan->image.dictionary.version) == 0;
 }
 
@@ -103,11 +96,13 @@ static const struct kf_loader *loader_of(const struct run *run)
 	return kf_loader_find(run->plan->image.dictionary.mcu, KF_LOADER_ANY);
 }
 
-/* Behind a converter it may be a Katapult, which Klipper's words would wedge. */
-static bool can_identify(const struct run *run)
+/* On USB only what says that it is Klipper's; elsewhere nothing else tells. */
+static bool can_ask(const struct run *run)
 {
-	return run->board.mode == KF_MODE_KLIPPER ||
-	       (run->board.mode == KF_MODE_OTHER && run->board.tty[0] &&
+	const struct kf_board *board = &run->board;
+
+	return board->mode == KF_MODE_KLIPPER || kf_wire_is_node(board) || kf_wire_is_uart(board) ||
+	       (board->mode == KF_MODE_OTHER && board->tty[0] &&
 		!kf_loader_beside_katapult(loader_of(run)));
 }
 
@@ -117,7 +112,7 @@ static void note_version_before(struct run *run)
 	struct kf_last_flash state = { 0 };
 	const char *version = state.version;
 
-	if (can_identify(run) && running_version(&run->board, run->before) == 0) {
+	if (can_ask(run) && running_version(&run->board, run->before) == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_last_flash_load(run->board.key, &state);
@@ -145,34 +140,65 @@ static bool is_current(struct run *run)
 	return true;
 }
 
+/* A bridge that is none any more has cut its bus off, whatever version it runs. */
+static int check_kind(const struct run *run, struct kf_error *err)
+{
+	const struct kf_board *was = &run->plan->board, *now = &run->board;
+
+	if (!run->plan->image.dictionary.can_bridge || kf_wire_is_bridge(now) ||
+	    kf_wire_is_node(now) || kf_wire_is_uart(now))
+		return 0;
+	kf_fail(err, KF_UNVERIFIED,
+		"on USB port %s it came back as a plain USB board, not as a USB-to-CAN bridge: no "
+		"node behind it can be reached",
+		now->usb.port);
+	kf_error_hint(err,
+		      "look at its configuration (kf config %s), then flash it again with "
+		      "--force",
+		      was->key[0] ? was->key : "KEY");
+	return kf_code_errno(KF_UNVERIFIED);
+}
+
+/* Where nothing but its answers shows, silence is how it does not come back. */
+static int not_back(const struct run *run, int r, struct kf_error *err)
+{
+	const struct kf_board *board = &run->plan->board;
+	struct kf_error why;
+
+	if (err->code != KF_TIMEOUT && err->code != KF_NOT_CONNECTED)
+		return r;
+	why = *err;
+	kf_fail(err, KF_GONE, "it was let go, and no firmware answers: %s", why.message);
+	kf_error_hint(err, "check that its firmware is built for %s, then %s",
+		      board->link.type == KF_WIRE_CAN ? "CAN, the pins and the bitrate of this bus"
+						      : "this UART and its baud rate",
+		      kf_last_flash_remedy(kf_mode_name(KF_MODE_KATAPULT)));
+	return kf_code_errno(KF_GONE);
+}
+
 /* The board is (perhaps) written: is it back, and what does it run? */
 static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 {
 	const char *want = run->plan->image.dictionary.version;
-	struct kf_dictionary dictionary;
 	int r;
 
 	kf_progress_step(run->progress, "waiting for the board to come back");
-	r = kf_bootloader_return(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
+	r = kf_wire_row(&run->plan->board)
+		    ->come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
+	if (r == 0)
+		r = check_kind(run, err);
 	if (r < 0 && err->code == KF_UNVERIFIED && run->native.readback)
 		kf_error_prefix(err, "written and read back");
 	if (r < 0)
+		return not_back(run, r, err);
+	r = kf_wire_version(&run->board, IDENTIFY_MS, &run->board, err);
+	if (r < 0)
 		return r;
-	r = identify_board(&run->board, IDENTIFY_MS, &dictionary, err);
-	if (r == -EINTR)
-		return r;
-	if (r < 0) {
-		struct kf_error why = *err;
-
-		return kf_fail(err, KF_UNVERIFIED,
-			       "the board is back at %s, but does not tell its version: %s",
-			       run->board.tty, why.message);
-	}
-	json_object_set_new(run->flash, "version_after", json_string(dictionary.version));
-	kf_text_format(run->version, sizeof(run->version), "%s", dictionary.version);
-	if (strcmp(dictionary.version, want) != 0)
+	kf_text_format(run->version, sizeof(run->version), "%s", run->board.version);
+	json_object_set_new(run->flash, "version_after", json_string(run->version));
+	if (strcmp(run->version, want) != 0)
 		return kf_fail(err, KF_WRONG_VERSION, "the board runs version %s, the image has %s",
-			       dictionary.version, want);
+			       run->version, want);
 	verified(run, "identify");
 	return 0;
 }
@@ -197,7 +223,7 @@ static bool flashed_all_the_same(struct run *run)
 	look_again(run);
 	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		/* It proves no flash, but that the firmware is whole. */
-		if (!can_identify(run) || running_version(&run->board, run->version) < 0)
+		if (!can_ask(run) || running_version(&run->board, run->version) < 0)
 			run->version[0] = 0;
 		return false;
 	}
@@ -242,9 +268,10 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
 static void wait_for_sent_back(struct run *run)
 {
 	if (run->native.sent_back)
-		IGNORE_RESULT(kf_bootloader_return(run->monitor, &run->plan->board,
-						   kf_now_ms() + run->plan->options.return_ms,
-						   &run->board, NULL));
+		IGNORE_RESULT(kf_wire_row(&run->plan->board)
+				      ->come_back(run->monitor, &run->plan->board,
+						  kf_now_ms() + run->plan->options.return_ms,
+						  &run->board, NULL));
 }
 
 /*
@@ -268,14 +295,18 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 /* Enter the bootloader: Katapult, or for make flash any bootloader. */
 static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
 {
+	struct kf_board board = run->board;
+	char place[KF_DEV_SIZE];
 	int r;
 
-	if (run->board.mode == KF_MODE_KLIPPER)
+	kf_board_place(&board, place, sizeof(place));
+	if (board.mode != KF_MODE_KATAPULT && !kf_board_in_rom(&board))
 		kf_progress_step(run->progress, "entering %s from %s",
 				 method == KF_METHOD_MAKE_FLASH ? "its bootloader" : "Katapult",
-				 run->board.tty);
-	r = kf_bootloader_enter(run->monitor, &run->board,
-				sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board, err);
+				 board.tty[0] ? board.tty : place);
+	r = kf_wire_row(&board)->enter(run->monitor, &board,
+				       sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board,
+				       err);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
 	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT)
 		return r;
@@ -289,8 +320,9 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
  */
 static bool enters_by_itself(const struct run *run, enum kf_method method)
 {
-	return method == KF_METHOD_MAKE_FLASH && (!kf_loader_beside_katapult(loader_of(run)) ||
-						  kf_bootloader_unreachable(&run->board));
+	return method == KF_METHOD_MAKE_FLASH &&
+	       (!kf_loader_beside_katapult(loader_of(run)) ||
+		(kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT));
 }
 
 /* The image does not fit this board, says its bootloader: nothing was written. */
@@ -458,7 +490,7 @@ static void remember(const struct run *run, bool proved)
 	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
 	if (proved)
 		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
-	kf_text_format(state.serial, sizeof(state.serial), "%s", run->board.usb.serial);
+	kf_text_format(state.serial, sizeof(state.serial), "%s", kf_board_chip(&run->board));
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
 	/* Not an error: the board is flashed even if its last flash cannot be saved. */
 	if (kf_last_flash_save(key, &state, NULL) < 0)
@@ -478,10 +510,8 @@ static int flash(struct run *run, struct kf_error *err)
 	if (r < 0)
 		return r;
 	run->monitor = monitor;
-	if (run->plan->image.dictionary.can_bridge)
-		kf_progress_step(run->progress,
-				 "this firmware makes it a USB-to-CAN bridge, which cannot "
-				 "be asked over USB after the flash");
+	if (run->plan->image.dictionary.can_bridge && !kf_wire_is_bridge(board))
+		kf_progress_step(run->progress, "this firmware makes it a USB-to-CAN bridge");
 	r = try_methods(run, err);
 	if (r < 0 && err->code == KF_BUSY)
 		r = explain_busy(run, err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/text.h"
@@ -55,12 +56,16 @@ static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *
 	const struct kf_grabber *grabber = kf_grabber_find(holder);
 	struct kf_holder_facts facts;
 	struct kf_klippy klippy;
-	char process[3 * KF_NAME_SIZE + 32];
+	char process[3 * KF_NAME_SIZE + 32], place[KF_DEV_SIZE];
 	const char *when;
 
 	kf_holder_find_facts(holder, &facts);
 	name_process(holder, &facts, process, sizeof(process));
-	kf_fail(err, KF_BUSY, "%s is open in process %s", board->tty, process);
+	kf_board_place(board, place, sizeof(place));
+	if (board->tty[0])
+		kf_fail(err, KF_BUSY, "%s is open in process %s", board->tty, process);
+	else
+		kf_fail(err, KF_BUSY, "%s is in use by process %s", place, process);
 	if (grabber) {
 		kf_error_hint(err, "%s%s%s", grabber->remedy[0], board->usb.vendor,
 			      grabber->remedy[1]);

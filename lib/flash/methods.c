@@ -76,8 +76,8 @@ static const char *no_katapult(const struct kf_methods_for *with, bool insist)
 		return "there is no Katapult for it";
 	if (is_bare(with->mcu, with->start))
 		return "its firmware leaves no room for Katapult";
-	if (with->by_uart)
-		return "kf-flash cannot use a Katapult behind a USB-to-serial chip yet";
+	if (with->by_uart && !insist)
+		return "on a UART nothing tells whether it has Katapult";
 	return NULL;
 }
 
@@ -88,8 +88,10 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 
 	if (with->file)
 		return "make flash can flash only a build of a registered board, not a file";
-	if (in_mode(with, KF_MODE_KATAPULT) || !loader)
+	if ((in_mode(with, KF_MODE_KATAPULT) && !with->by_can) || !loader)
 		return NULL;
+	if (with->by_can)
+		return "make flash reaches no node on CAN";
 	if (loader->program == KF_PROGRAM_NONE)
 		return "make flash does not know this chip";
 	if (with->by_uart && !kf_loader_by_uart(loader))
@@ -106,6 +108,8 @@ const char *kf_methods_no_katapult(const struct kf_methods_for *with)
 
 static const char *why_not(const struct kf_methods_for *with, enum kf_method method, bool insist)
 {
+	if (method == KF_METHOD_FLASHTOOL && (with->by_can || with->by_uart))
+		return "kf-flash uses flashtool.py over USB only: katapult is the method for it";
 	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);
 }
 
@@ -130,7 +134,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 		kf_error_hint(err, "choose " KF_METHODS);
 		return kf_code_errno(KF_CONFIG);
 	}
-	why = why_not(with, method, own != NULL);
+	why = why_not(with, method, own || with->file);
 	if (!why)
 		methods.list[methods.count++] = method;
 	else if (with->named)

@@ -12,15 +12,16 @@
 
 /* The known facts of a board and its firmware. */
 struct kf_methods_for {
-	const struct kf_board *board; /* NULL: it is not plugged in */
-	const char *mcu;	      /* as the firmware's Kconfig spells it */
-	uint32_t start;		      /* of the application; KF_LOADER_ANY: not known */
-	bool by_uart;		      /* behind a USB-to-serial chip */
-	bool file;		      /* a file named by hand, which make flash does not take */
-	const char *named;	      /* the method on the command line, or NULL */
-	const char *own;	      /* the registry's for this board, or NULL */
-	const char *usual;	      /* the registry's for all boards */
-	bool fallback;		      /* make flash may follow another method */
+	const struct kf_board *board;		/* NULL: it is not plugged in */
+	const char *mcu;			/* as the firmware's Kconfig spells it */
+	uint32_t start;				/* of the application; KF_LOADER_ANY: not known */
+	bool by_uart;				/* on a UART, or behind a USB-to-serial chip */
+	bool by_can;				/* a node on CAN */
+	bool file;				/* named by hand: make flash does not take it */
+	const char *named;			/* the method on the command line, or NULL */
+	const char *own;			/* the registry's for this board, or NULL */
+	const char *usual;			/* the registry's for all boards */
+	bool fallback;				/* make flash may follow another method */
 	const char *klipper_dir, *katapult_dir; /* expanded */
 };
 
@@ -31,9 +32,11 @@ struct kf_methods {
 
 /*
  * Choose. Katapult is left out where there can be none (the chip has none, or the firmware leaves
- * no room for it), make flash where it cannot reach the chip; what the command line names is
- * refused then. KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the
- * message says why for each.
+ * no room for it), and on a UART where the owner does not say that it is there (on the command
+ * line, for this board in the registry, or by hand): what would wait instead nothing there reaches;
+ * make flash where it cannot reach the chip; what the command line names is refused then.
+ * KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the message says
+ * why for each.
  */
 _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 				   struct kf_error *err);

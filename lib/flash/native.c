@@ -7,8 +7,8 @@
 #include "board/last-flash.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
-#include "flash/board-link.h"
 #include "flash/native.h"
+#include "flash/wire.h"
 #include "katapult/session.h"
 #include "registry/answers.h"
 
@@ -135,6 +135,7 @@ static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 
 static int converse(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
 {
+	const struct kf_wire_row *row = kf_wire_row(n->board);
 	int r = kf_katapult_connect(k, err);
 
 	if (r < 0)
@@ -142,6 +143,10 @@ static int converse(struct kf_native *n, struct kf_katapult *k, struct kf_error 
 	kf_progress_step(
 		n->progress, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
 		k->version[0] ? k->version : "(no version)", k->mcu, k->start, k->block_bytes);
+	if (row->check)
+		r = row->check(k, n->board, err);
+	if (r < 0)
+		return r;
 	r = check(n, k, err);
 	if (r < 0)
 		return refuse(n, k, r, err);
@@ -159,7 +164,7 @@ int kf_native_flash(struct kf_native *n, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
-	int r = kf_board_open_katapult(n->board, &link, err);
+	int r = kf_wire_row(n->board)->open_katapult(n->board, &link, err);
 
 	if (r == 0)
 		r = kf_link_guard(&link, err);
@@ -175,7 +180,7 @@ int kf_native_check(struct kf_native *n, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
-	int r = kf_board_open_katapult(n->board, &link, err);
+	int r = kf_wire_row(n->board)->open_katapult(n->board, &link, err);
 
 	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
 		return r;

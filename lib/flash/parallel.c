@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/process.h"
 #include "flash/parallel.h"
+#include "flash/wire.h"
 
 /* One job: waiting, then a process, then over. */
 struct worker {
@@ -47,14 +48,33 @@ static size_t count_processes(const struct kf_batch *batch)
 	return n;
 }
 
-/* Two records of one board go one after the other. */
-static bool port_is_taken(const struct run *run, size_t i)
+static bool same(const char *a, const char *b)
 {
-	const char *port = run->batch->list[i].plan.board.usb.port;
+	return a[0] && strcmp(a, b) == 0;
+}
 
-	for (size_t k = 0; k < i; k++)
-		if (!run->list[k].over && needs_process(&run->batch->list[k]) &&
-		    strcmp(run->batch->list[k].plan.board.usb.port, port) == 0)
+/*
+ * Must this one wait for the other? Two records of one board go one after the other, the nodes of
+ * one bus too, and a bridge after all nodes behind it, whatever the order of their records.
+ */
+static bool waits_for(const struct kf_board *board, const struct kf_board *other, bool earlier)
+{
+	bool bus = board->link.type == KF_WIRE_CAN && other->link.type == KF_WIRE_CAN &&
+		   same(board->link.interface, other->link.interface);
+
+	if (bus && kf_wire_is_bridge(board) != kf_wire_is_bridge(other))
+		return kf_wire_is_bridge(board);
+	return earlier && (bus || same(board->usb.port, other->usb.port) ||
+			   (!board->usb.port[0] && same(board->tty, other->tty)));
+}
+
+static bool must_wait(const struct run *run, size_t i)
+{
+	const struct kf_job *list = run->batch->list;
+
+	for (size_t k = 0; needs_process(&list[i]) && k < run->batch->count; k++)
+		if (k != i && !run->list[k].over && needs_process(&list[k]) &&
+		    waits_for(&list[i].plan.board, &list[k].plan.board, k < i))
 			return true;
 	return false;
 }
@@ -120,7 +140,7 @@ static void start_more(struct run *run)
 			continue;
 		bool here = run->alone || !needs_process(&run->batch->list[i]);
 
-		if (!here && (run->running == run->limit || port_is_taken(run, i)))
+		if (must_wait(run, i) || (!here && run->running == run->limit))
 			continue;
 		/* If no process can be started, and none will end, it is done here. */
 		if (here || (start(run, i) < 0 && run->running == 0))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Boards on different USB ports side by side: a process for each, which dies with us and
- * passes on what became of its board. Results come in the order of the records.
+ * Boards on different USB ports, UARTs and CAN buses side by side, the nodes of one bus one after
+ * the other and its bridge last: a process for each, which dies with us and passes on what became
+ * of its board. Results come in the order of the records.
  */
 #ifndef KF_FLASH_PARALLEL_H
 #define KF_FLASH_PARALLEL_H

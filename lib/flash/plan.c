@@ -18,9 +18,12 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
-#include "flash/bootloader.h"
 #include "flash/plan.h"
 #include "flash/target.h"
+#include "flash/wire.h"
+#include "link/can-state.h"
+#include "usb/by-wire.h"
+#include "usb/holder.h"
 #include "usb/occupant.h"
 
 static int choose_dirs(const struct kf_registry *registry, const struct kf_device *dev,
@@ -178,11 +181,21 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
+/*
+ * Not there to be flashed. A Klippy that has no connection to a node does not mean that: it may
+ * wait in its Katapult. Its wire tells, when the board is looked for.
+ */
+static bool is_away(const struct kf_board *board)
+{
+	return !board->connected && board->link.type != KF_WIRE_CAN &&
+	       board->link.type != KF_WIRE_UART;
+}
+
 /* Why the board is left alone; empty: it is not. */
 static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
 	const char *remedy = kf_last_flash_remedy(board->incomplete), *why = board->reason;
-	bool away = !board->connected && !board->excluded, half = away && board->incomplete[0];
+	bool away = is_away(board) && !board->excluded, half = away && board->incomplete[0];
 
 	ret[0] = '\0';
 	if (board->excluded)
@@ -194,9 +207,6 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 			       half ? "run the same command again" : "");
 	else if (!board->key[0] && !by_hand && board->mode == KF_MODE_OTHER)
 		kf_text_format(ret, KF_SKIP_SIZE, "not a Klipper board");
-	else if (board->link.type == KF_WIRE_CAN || board->link.type == KF_WIRE_UART)
-		kf_text_format(ret, KF_SKIP_SIZE, "kf does not flash boards on %s yet",
-			       kf_wire_name(board->link.type));
 	else if (!board->key[0] && !by_hand)
 		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "not registered: kf add");
 }
@@ -248,6 +258,37 @@ static void explain_instead(const struct kf_registry *registry, const char *key,
 		kf_error_hint(err, "%s", hint);
 }
 
+/* One that no USB device shows is what the registry says, or what was named by hand. */
+static int find_wired(const struct kf_registry *registry, const struct kf_board *recorded,
+		      bool by_hand, struct kf_board *ret, struct kf_error *err)
+{
+	struct kf_board board = *recorded;
+	struct kf_device device;
+	int r = 0;
+
+	if (!by_hand && recorded->key[0])
+		r = kf_registry_device(registry, recorded->key, &device, err);
+	if (r < 0)
+		return r;
+	if (!by_hand && recorded->key[0] && !kf_wire_board(&device, &board))
+		return kf_fail(err, KF_NOT_CONNECTED, "%s is on USB now, and not connected",
+			       recorded->key);
+	board.version[0] = '\0';
+	board.holder = (struct kf_holder){ 0 };
+	board.mode = KF_MODE_NONE;
+	r = kf_wire_look(&board, err);
+	if (r < 0)
+		return r;
+	kf_holders_find(&board, 1);
+	*ret = board;
+	return 0;
+}
+
+static bool is_wired(const struct kf_board *board)
+{
+	return kf_wire_is_node(board) || board->link.type == KF_WIRE_UART;
+}
+
 static int find_board(const struct kf_registry *registry, const struct kf_boards *now,
 		      const struct kf_board *recorded, bool by_hand, struct kf_board *ret,
 		      struct kf_error *err)
@@ -261,13 +302,19 @@ static int find_board(const struct kf_registry *registry, const struct kf_boards
 		known.by_port = false;
 	r = check_port(recorded->tty, err);
 	if (r == 0)
-		r = kf_target_find(now, &known, ret, err);
-	if (r == -ENODEV && recorded->key[0])
+		r = kf_target_find(now, &known, ret, is_wired(recorded) ? NULL : err);
+	if (r == -ENODEV && is_wired(recorded))
+		r = find_wired(registry, recorded, by_hand, ret, err);
+	else if (r == -ENODEV && recorded->key[0])
 		explain_instead(registry, recorded->key, err);
 	if (r == 0)
 		r = kf_registry_identify(registry, ret, err);
 	if (r < 0)
 		return r;
+	if (by_hand && recorded->link.baud) {
+		ret->link.baud = recorded->link.baud;
+		ret->link.katapult_baud = recorded->link.katapult_baud;
+	}
 	if (strcmp(ret->key, recorded->key) != 0 && !by_hand)
 		return kf_fail(err, KF_BAD_RECORD,
 			       "the key in the record is %s, in the registry %s",
@@ -282,8 +329,8 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 {
 	const struct kf_board *board = &plan->board;
 
-	if (!board->key[0] || !board->tty[0] || dev->usb_port || plan->options.by_hand ||
-	    kf_serial_unique(board->usb.serial))
+	if (!board->key[0] || !board->tty[0] || dev->usb_port || dev->serial ||
+	    plan->options.by_hand || kf_serial_unique(board->usb.serial))
 		return 0;
 	kf_fail(err, KF_AMBIGUOUS,
 		"it has no serial number of its own, and no USB port is registered for it");
@@ -295,16 +342,11 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 /* Nothing here can flash the chip: the hint says how its owner can. */
 static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
 {
-	char script[PATH_MAX];
-
-	if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu) &&
-	    kf_flashtool_find(plan->klipper_dir, plan->katapult_dir, script, NULL) == 0)
-		kf_error_hint(
-			err,
-			"copy the image to its SD card, as the board's maker says; or, if it "
-			"has Katapult: stop Klipper, double-click reset, then python3 %s -d %s "
-			"-b 250000 -f %s",
-			script, plan->board.tty, plan->path);
+	if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
+		kf_error_hint(err,
+			      "copy the image to its SD card, as the board's maker says; or, if it "
+			      "has Katapult: kf set %s flash_method=katapult",
+			      plan->board.key);
 	else
 		kf_error_hint(err, "flash the image as the board's maker says: from an SD card, or "
 				   "with a programmer");
@@ -319,7 +361,8 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 		.board = &plan->board,
 		.mcu = plan->image.dictionary.mcu,
 		.start = plan->start_known ? plan->start : KF_LOADER_ANY,
-		.by_uart = kf_bootloader_unreachable(&plan->board),
+		.by_uart = kf_wire_is_uart(&plan->board),
+		.by_can = kf_wire_is_node(&plan->board),
 		.file = options->by_hand,
 		.named = options->method,
 		.own = dev->flash_method,
@@ -335,6 +378,54 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 	if (r == 0)
 		r = check_usb(plan, err);
 	return r < 0 ? r : kf_methods_check(&with, &plan->methods, err);
+}
+
+/*
+ * Firmware for another wire would run, and nobody would reach it: the board's configuration is not
+ * what it was.
+ */
+static int check_wire(const struct kf_plan *plan, struct kf_error *err)
+{
+	const struct kf_dictionary *image = &plan->image.dictionary;
+	const struct kf_board *board = &plan->board;
+	const char *key = board->key[0] ? board->key : "KEY";
+	struct kf_can_state state = { 0 };
+
+	if (plan->options.force)
+		return 0;
+	if (kf_wire_is_bridge(board) && !image->can_bridge) {
+		kf_fail(err, KF_CONFIG_DIFFERENCE,
+			"the board is the USB-to-CAN bridge of %s, and this firmware is none: no "
+			"node behind it could be reached",
+			board->link.interface[0] ? board->link.interface : "a CAN bus");
+		kf_error_hint(err,
+			      "choose a \"USB to CAN bus bridge\" in menuconfig: kf config %s; "
+			      "to flash it all the same: --force",
+			      key);
+		return kf_code_errno(KF_CONFIG_DIFFERENCE);
+	}
+	if (!kf_wire_is_node(board) || image->can_bridge || !image->constants)
+		return 0;
+	if (!image->can_frequency) {
+		kf_fail(err, KF_CONFIG_DIFFERENCE,
+			"the board is a node on %s, and this firmware is not for CAN",
+			board->link.interface);
+		kf_error_hint(err,
+			      "choose \"CAN bus\" as Communication interface in menuconfig: kf "
+			      "config %s; to flash it all the same: --force",
+			      key);
+		return kf_code_errno(KF_CONFIG_DIFFERENCE);
+	}
+	if (kf_can_state_read(board->link.interface, &state) < 0 || !state.bitrate ||
+	    state.bitrate == image->can_frequency)
+		return 0;
+	kf_fail(err, KF_CONFIG_DIFFERENCE, "%s runs at %u bit/s, and this firmware is for %u",
+		board->link.interface, state.bitrate, image->can_frequency);
+	kf_error_hint(err,
+		      "choose that CAN bus speed in menuconfig: kf config %s; to flash it all the "
+		      "same: --force",
+		      key);
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
 static int plan_flash(const json_t *record, const struct kf_registry *registry,
@@ -362,12 +453,23 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	if (r == 0)
 		r = check_mcu(plan, err);
 	if (r == 0)
+		r = check_wire(plan, err);
+	if (r == 0)
 		r = choose_methods(registry, &dev, plan, err);
 	return r;
 }
 
 /* Can its firmware be read? Only Katapult reads; said before anything stops. */
-static int plan_read(const json_t *record, const struct kf_plan *plan, struct kf_error *err)
+static const char *own_method(const struct kf_registry *registry, const char *key)
+{
+	struct kf_device dev;
+
+	return key[0] && kf_registry_device(registry, key, &dev, NULL) == 0 ? dev.flash_method
+									    : NULL;
+}
+
+static int plan_read(const json_t *record, const struct kf_registry *registry,
+		     const struct kf_plan *plan, struct kf_error *err)
 {
 	const json_t *config = json_object_get(record, "config");
 	const char *mcu = text(config, "mcu"), *key = plan->board.key;
@@ -376,7 +478,9 @@ static int plan_read(const json_t *record, const struct kf_plan *plan, struct kf
 		.mcu = mcu ? mcu : plan->board.mcu,
 		.start = mcu ? (uint32_t)json_integer_value(json_object_get(config, "start"))
 			     : KF_LOADER_ANY,
-		.by_uart = kf_bootloader_unreachable(&plan->board),
+		.by_uart = kf_wire_is_uart(&plan->board),
+		.by_can = kf_wire_is_node(&plan->board),
+		.own = own_method(registry, key),
 	};
 	const char *why = kf_methods_no_katapult(&with);
 	struct kf_last_flash last = { 0 };
@@ -401,13 +505,13 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	const struct kf_board *board = &plan->board;
 	struct kf_last_flash state;
 
-	if (plan->options.force || !board->key[0] || board->mode != KF_MODE_KLIPPER ||
-	    board->by_port || !kf_serial_unique(board->usb.serial))
+	if (plan->options.force || !board->key[0] || board->by_port || !kf_board_chip(board)[0] ||
+	    (board->mode != KF_MODE_KLIPPER && !kf_wire_is_node(board)))
 		return false;
 	kf_last_flash_load(board->key, &state);
 	return strcmp(state.sha256, plan->image.sha256) == 0 &&
 	       strcmp(state.version, plan->image.dictionary.version) == 0 &&
-	       strcasecmp(state.serial, board->usb.serial) == 0;
+	       strcasecmp(state.serial, kf_board_chip(board)) == 0;
 }
 
 int kf_plan_record(const json_t *record, const struct kf_registry *registry,
@@ -432,7 +536,7 @@ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 	if (plan.skip[0] && options->by_hand)
 		return refuse_skipped(registry, &plan, err);
 	if (options->read)
-		r = plan_read(record, &plan, err);
+		r = plan_read(record, registry, &plan, err);
 	else if (!plan.skip[0] && !options->check)
 		r = plan_flash(record, registry, &plan, err);
 	if (r < 0) {
@@ -458,7 +562,8 @@ static json_t *describe(const struct kf_image *image, const char *path)
 			 image->start_known ? json_integer(image->start) : json_null());
 }
 
-int kf_plan_by_hand(const char *port, const char *firmware, json_t **ret, struct kf_error *err)
+int kf_plan_by_hand(const char *port, uint32_t baud, const char *firmware, json_t **ret,
+		    struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
@@ -470,13 +575,15 @@ int kf_plan_by_hand(const char *port, const char *firmware, json_t **ret, struct
 
 	r = kf_target_scan(&now, err);
 	if (r == 0)
-		r = kf_target_by_path(&now, port, &board, err);
+		r = kf_target_by_port(&now, port, &board, err);
 	if (r == 0)
 		r = kf_registry_load(&registry, err);
 	if (r == 0)
 		r = kf_registry_identify(&registry, &board, err);
 	if (r < 0)
 		return r;
+	if (baud)
+		board.link.baud = board.link.katapult_baud = baud;
 	if (!realpath(firmware, path))
 		return kf_fail_sys(err, errno, "%s", firmware);
 	r = kf_image_load(path, &image, err);

@@ -3,18 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "board/identity.h"
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "flash/board-link.h"
 #include "flash/bootloader.h"
 #include "flash/hold.h"
 #include "flash/read.h"
 #include "flash/target.h"
+#include "flash/wire.h"
 #include "katapult/session.h"
-#include "mcu/identify.h"
 
 enum {
 	ENTER_MS = 10000,
@@ -80,7 +79,7 @@ static int converse(struct read *read, struct kf_error *err)
 static int talk(struct read *read, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	int r = kf_board_open_katapult(&read->board, &link, err);
+	int r = kf_wire_row(&read->board)->open_katapult(&read->board, &link, err);
 
 	if (r == 0)
 		r = kf_link_guard(&link, err);
@@ -94,24 +93,6 @@ static int talk(struct read *read, struct kf_error *err)
 	link.discard = r < 0 && (read->k.block_bytes == 0 || r == -ETIMEDOUT);
 	read->k.link = NULL;
 	return r;
-}
-
-/* The version that it tells when it is back. */
-static int ask_version(const struct read *read, char ret[KF_NAME_SIZE], struct kf_error *err)
-{
-	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	struct kf_dictionary dictionary;
-	struct kf_error why;
-	int r = kf_board_open_klipper(&read->board, &link, &why);
-
-	if (r == 0)
-		r = kf_klipper_identify(&link, kf_now_ms() + IDENTIFY_MS, &dictionary, &why);
-	if (r < 0)
-		return kf_fail(err, KF_UNVERIFIED,
-			       "it was read and is back at %s, but does not tell its version: %s",
-			       read->board.tty, why.message);
-	kf_text_format(ret, KF_NAME_SIZE, "%s", dictionary.version);
-	return 0;
 }
 
 /*
@@ -132,10 +113,13 @@ static int come_back(struct read *read, char ret[KF_NAME_SIZE], struct kf_error 
 	if (kf_stopped() && ms > STOPPED_MS)
 		ms = STOPPED_MS;
 	kf_stop_defer(true);
-	r = kf_bootloader_return(read->monitor, &read->plan->board, kf_now_ms() + ms, &read->board,
-				 err);
+	r = kf_wire_row(&read->plan->board)
+		    ->come_back(read->monitor, &read->plan->board, kf_now_ms() + ms, &read->board,
+				err);
 	if (r == 0)
-		r = ask_version(read, ret, err);
+		r = kf_wire_version(&read->board, IDENTIFY_MS, &read->board, err);
+	if (r == 0)
+		kf_text_format(ret, KF_NAME_SIZE, "%s", read->board.version);
 	kf_stop_defer(false);
 	if (r < 0 && err->code != KF_UNVERIFIED)
 		kf_error_hint(err, "nothing was written: power-cycle it to get its firmware back");
@@ -159,12 +143,16 @@ static int join(int r, int back, const struct kf_error *why, struct kf_error *er
 
 static int enter(struct read *read, struct kf_error *err)
 {
+	struct kf_board board = read->plan->board;
+	char place[KF_DEV_SIZE];
 	int r;
 
-	if (read->board.mode != KF_MODE_KATAPULT)
-		kf_progress_step(read->progress, "entering Katapult from %s", read->board.tty);
-	r = kf_bootloader_enter(read->monitor, &read->plan->board, kf_now_ms() + ENTER_MS,
-				&read->board, err);
+	kf_board_place(&board, place, sizeof(place));
+	if (board.mode != KF_MODE_KATAPULT)
+		kf_progress_step(read->progress, "entering Katapult from %s",
+				 board.tty[0] ? board.tty : place);
+	r = kf_wire_row(&board)->enter(read->monitor, &board, kf_now_ms() + ENTER_MS, &read->board,
+				       err);
 	kf_board_keep(&read->board, &read->plan->board);
 	if (r < 0 || read->board.mode == KF_MODE_KATAPULT)
 		return r;

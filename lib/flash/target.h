@@ -16,7 +16,8 @@ _must_check_ int kf_target_scan(struct kf_boards *ret, struct kf_error *err);
 /* Are these two views of one board? */
 bool kf_board_same(const struct kf_board *a, const struct kf_board *b);
 
-/* Copy the registry's members (key, name, by_port) from board to now, another view of it. */
+/* Copy the registry's members (key, name, by_port, of link the UUID and baud rates) from board to
+ * now, another view of it. */
 void kf_board_keep(struct kf_board *now, const struct kf_board *board);
 
 /*
@@ -26,14 +27,17 @@ void kf_board_keep(struct kf_board *now, const struct kf_board *board);
 _must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_board *board,
 				struct kf_board *ret, struct kf_error *err);
 
-/* Find the board on the bus. False: not found, or not known; ret is untouched then. */
+/*
+ * Find the board. False: not found, or not known; ret is untouched then. Of one that no USB device
+ * shows only the wire is looked at: it has the mode that it had.
+ */
 bool kf_target_look(const struct kf_board *board, struct kf_board *ret);
 
 /*
- * Find the USB device behind a path of the user's: /dev/ttyACM0, or a link to it. KF_NOT_CONNECTED
- * if it is not there or no USB board's, KF_USAGE if it is no device.
+ * The board on a port of the user's: /dev/ttyACM0, or a link to it, /dev/ttyAMA0, or "can0:UUID".
+ * KF_NOT_CONNECTED: it is not there. KF_USAGE: it is no port. KF_CAN_BUS.
  */
-_must_check_ int kf_target_by_path(const struct kf_boards *now, const char *path,
+_must_check_ int kf_target_by_port(const struct kf_boards *now, const char *path,
 				   struct kf_board *ret, struct kf_error *err);
 
 #endif

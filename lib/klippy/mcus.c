@@ -317,6 +317,15 @@ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf
 	return kf_sources_try(klippy, SOURCE_MS, deadline_ms, ask_all, ret, err);
 }
 
+/* As Klippy reads the one, is it the other? */
+static bool is_uuid(const char *configured, const char *uuid)
+{
+	char read[KF_CAN_UUID_SIZE];
+
+	read_uuid(configured, read);
+	return strcmp(read, uuid) == 0;
+}
+
 /* The section of the board; NULL: none. */
 static const char *find_section(json_t *settings, const struct kf_board *board)
 {
@@ -325,6 +334,10 @@ static const char *find_section(json_t *settings, const struct kf_board *board)
 
 	json_object_foreach(settings, name, section)
 	{
+		const char *node = json_string_value(json_object_get(section, "canbus_uuid"));
+
+		if (is_mcu(name) && board->link.uuid[0] && node && is_uuid(node, board->link.uuid))
+			return name;
 		if (is_mcu(name) &&
 		    kf_board_has_port(board, json_string_value(json_object_get(section, "serial"))))
 			return name;

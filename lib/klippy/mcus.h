@@ -83,7 +83,8 @@ _must_check_ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_
 _must_check_ int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *ret);
 
 /*
- * The version that klippy's own socket names for the board whose port is its MCU's serial:.
+ * The version that klippy's own socket names for the board whose port is its MCU's serial:, or
+ * whose node its canbus_uuid:.
  * KF_PRINTER_UNKNOWN: it has no socket, does not answer, or has no such MCU connected;
  * KF_INTERRUPTED.
  */

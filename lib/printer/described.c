@@ -246,7 +246,12 @@ static bool wants_printers(const json_t *records, const struct kf_registry *regi
 
 	json_array_foreach(records, i, record)
 	{
-		if (kf_record_board(record, &board, NULL) < 0 || !board.key[0])
+		if (kf_record_board(record, &board, NULL) < 0)
+			continue;
+		/* Who else talks over its bus? */
+		if (board.link.type == KF_WIRE_CAN)
+			return true;
+		if (!board.key[0])
 			continue;
 		if (kf_registry_device(registry, board.key, &device, NULL) < 0 ||
 		    !kf_registry_names_tree(registry, &device))

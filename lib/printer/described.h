@@ -30,7 +30,8 @@ _must_check_ int kf_printers_describe(const struct kf_printers *printers,
 /*
  * The same for a tool that has records: looks for printers only where a record (of a JSON array)
  * has a key that is not registered, or one of which the registry does not say what it is built
- * from. *ret are then the printers, for kf_printers_free. Errors of kf_usb_scan, kf_printers_find.
+ * from, or is on CAN, where a Klippy may use its bus. *ret are then the printers, for
+ * kf_printers_free. Errors of kf_usb_scan, kf_printers_find.
  */
 _must_check_ int kf_printers_describe_records(const json_t *records, struct kf_registry *registry,
 					      struct kf_printers *ret, struct kf_error *err);

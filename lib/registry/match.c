@@ -159,6 +159,8 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 		       device->name ? device->name : device->key);
 	if (device->mcu)
 		kf_text_format(board->mcu, sizeof(board->mcu), "%s", device->mcu);
+	if (board->link.type == KF_WIRE_CAN && !board->link.uuid[0] && device->canbus_uuid)
+		IGNORE_RESULT(kf_uuid_read(device->canbus_uuid, board->link.uuid));
 	if (board->link.type == KF_WIRE_UART || (board->tty[0] && board->mode == KF_MODE_OTHER)) {
 		board->link.baud = device->baud;
 		board->link.katapult_baud = device->katapult_baud;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The Klippies that a flash on a CAN bus disturbs. Nobody holds a bus: each Klippy whose
+ * configuration names the board, or any node on the same interface, talks over it.
+ */
+#ifndef KF_FLASH_BUS_USERS_H
+#define KF_FLASH_BUS_USERS_H
+
+#include "printer/printer.h"
+
+struct kf_bus_users {
+	/* Must not be there while the board is flashed: of a node its own Klippies, of the bridge
+	 * all on its bus. They come first. */
+	size_t held;
+	size_t count; /* all that have to be asked whether they print */
+	struct kf_holder list[KF_PRINTERS_MAX];
+};
+
+/*
+ * The Klippies that run and whose configuration names the board or its interface; one whose
+ * configuration nobody can read may be one of them, and counts. board is on CAN.
+ */
+void kf_bus_users_find(const struct kf_printers *printers, const struct kf_board *board,
+		       struct kf_bus_users *ret);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * CAN: a node shows nothing but its answers. A Katapult ignores what is for Klipper ("01", "02"),
+ * and Klipper what is for Katapult ("11"), so both may be sent whatever runs.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "board/port.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "flash/bootloader.h"
+#include "flash/target.h"
+#include "flash/wire.h"
+#include "link/can-link.h"
+#include "link/can-state.h"
+
+enum {
+	WAITING_MS = 150, /* a Katapult that waits answers at once */
+	SEND_MS = 1000,
+	INTERFACE_MS = 8000, /* for whatever brings a new interface up */
+	SYSFS_MS = 200,	     /* sysfs may show it after the kernel has told of it */
+};
+
+static int no_uuid(const struct kf_board *board, struct kf_error *err)
+{
+	kf_fail(err, KF_CONFIG,
+		"its UUID on %s is not known: its USB serial number, %s, is none "
+		"of a chip",
+		board->link.interface, board->usb.serial[0] ? board->usb.serial : "empty");
+	kf_error_hint(err, "kf set %s canbus_uuid=UUID, as its printer.cfg has it",
+		      board->key[0] ? board->key : "KEY");
+	return kf_code_errno(KF_CONFIG);
+}
+
+static int open_bus(const struct kf_board *board, struct kf_can *ret,
+		    uint8_t ret_uuid[KF_CAN_UUID_BYTES], struct kf_error *err)
+{
+	if (!board->link.interface[0])
+		return kf_fail(err, KF_CAN_BUS,
+			       "the bridge on USB port %s has no network interface",
+			       board->usb.port);
+	if (!kf_can_uuid_parse(board->link.uuid, ret_uuid))
+		return no_uuid(board, err);
+	return kf_can_open(board->link.interface, ret, err);
+}
+
+static int open_node(const struct kf_board *board, enum kf_can_application application,
+		     struct kf_link *ret, struct kf_error *err)
+{
+	_cleanup_(kf_can_closep) struct kf_can can = KF_CAN_NONE;
+	uint8_t uuid[KF_CAN_UUID_BYTES];
+	int r = open_bus(board, &can, uuid, err);
+
+	return r < 0 ? r : kf_link_can_open(&can, uuid, application, ret, err);
+}
+
+static int open_klipper(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
+{
+	return open_node(board, KF_CAN_KLIPPER, ret, err);
+}
+
+static int open_katapult(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
+{
+	return open_node(board, KF_CAN_KATAPULT, ret, err);
+}
+
+static int request(const struct kf_board *board, struct kf_error *err)
+{
+	_cleanup_(kf_can_closep) struct kf_can can = KF_CAN_NONE;
+	uint8_t uuid[KF_CAN_UUID_BYTES];
+	int r = open_bus(board, &can, uuid, err);
+
+	return r < 0 ? r : kf_can_enter(&can, uuid, kf_now_ms() + SEND_MS, err);
+}
+
+static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+	       struct kf_error *err)
+{
+	struct kf_katapult k;
+	int r;
+
+	{
+		_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+
+		r = open_katapult(board, &link, err);
+		if (r < 0)
+			return r;
+		r = kf_wire_connect(&link, kf_now_ms() + WAITING_MS, &k, err);
+	}
+	if (r == -EINTR)
+		return r;
+	if (r < 0)
+		return kf_wire_identify(&kf_wire_can, board, kf_now_ms() + within_ms, ret, err);
+	*ret = *board;
+	ret->mode = KF_MODE_KATAPULT;
+	return 0;
+}
+
+static int enter(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
+		 struct kf_board *ret, struct kf_error *err)
+{
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	struct kf_katapult k;
+	int r = board->mode == KF_MODE_KATAPULT ? 0 : request(board, err);
+
+	(void)monitor;
+	if (r == 0)
+		r = open_katapult(board, &link, err);
+	if (r < 0)
+		return r;
+	r = kf_wire_connect(&link, deadline_ms, &k, err);
+	if (r == -EINTR)
+		return r;
+	if (r < 0)
+		return kf_wire_silent(&link, board, r, err);
+	*ret = *board;
+	ret->mode = KF_MODE_KATAPULT;
+	return 0;
+}
+
+static int check(struct kf_katapult *k, const struct kf_board *board, struct kf_error *err)
+{
+	uint8_t uuid[KF_CAN_UUID_BYTES];
+	char says[KF_CAN_UUID_SIZE];
+	int r = kf_katapult_can_uuid(k, uuid, err);
+
+	if (r < 0)
+		return r;
+	kf_can_uuid_format(uuid, says);
+	if (strcmp(says, board->link.uuid) == 0)
+		return 0;
+	kf_fail(err, KF_AMBIGUOUS, "the node that answers has the UUID %s, not %s", says,
+		board->link.uuid);
+	kf_error_hint(err,
+		      "nothing was written: end other programs that flash on %s, then try "
+		      "again",
+		      board->link.interface);
+	return kf_code_errno(KF_AMBIGUOUS);
+}
+
+static int come_back(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
+		     struct kf_board *ret, struct kf_error *err)
+{
+	(void)monitor;
+	return kf_wire_identify(&kf_wire_can, board, deadline_ms, ret, err);
+}
+
+const struct kf_wire_row kf_wire_can = {
+	.ask = ask,
+	.enter = enter,
+	.open_klipper = open_klipper,
+	.open_katapult = open_katapult,
+	.check = check,
+	.come_back = come_back,
+};
+
+/* A bridge in its firmware: its own bus is the way to it, whatever else is on it. */
+static int ask_bridge(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+		      struct kf_error *err)
+{
+	return kf_wire_identify(&kf_wire_bridge, board, kf_now_ms() + within_ms, ret, err);
+}
+
+/* The request never reaches the wire: the bridge takes it for itself. */
+static int enter_bridge(struct kf_monitor *monitor, const struct kf_board *board,
+			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	int r = request(board, err);
+
+	return r < 0 ? r : kf_bootloader_await(monitor, board, deadline_ms, ret, err);
+}
+
+const struct kf_wire_row kf_wire_bridge = {
+	.ask = ask_bridge,
+	.enter = enter_bridge,
+	.open_klipper = open_klipper,
+	.open_katapult = open_katapult,
+	.come_back = kf_wire_usb_come_back,
+};
+
+/* Tells of every change of an interface. */
+static int watch_interfaces(struct kf_error *err)
+{
+	const struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&all, sizeof(all)) == 0)
+		return fd;
+	kf_fail_sys(err, errno, "cannot follow network interfaces");
+	kf_closep(&fd);
+	return kf_code_errno(KF_IO);
+}
+
+static int no_interface(const struct kf_board *board, const struct kf_error *why,
+			struct kf_error *err)
+{
+	const char *interface = board->link.interface;
+
+	if (!interface[0]) {
+		kf_fail(err, KF_UNVERIFIED,
+			"on USB port %s it came back as a USB-to-CAN bridge, but without its "
+			"network interface",
+			board->usb.port);
+		kf_error_hint(err,
+			      "sudo modprobe gs_usb; if that is not it, sudo dmesg says why; then "
+			      "start Klipper again");
+		return kf_code_errno(KF_UNVERIFIED);
+	}
+	kf_fail(err, KF_UNVERIFIED,
+		"it came back as the bridge of %s, and nothing brought that up: %s", interface,
+		why->message);
+	kf_error_hint(err, "%s; then start Klipper again", why->hint);
+	return kf_code_errno(KF_UNVERIFIED);
+}
+
+int kf_wire_await_interface(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
+			    struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd = watch_interfaces(err);
+	int64_t end_ms = kf_now_ms() + INTERFACE_MS;
+	struct pollfd poll = { .fd = fd, .events = POLLIN };
+	struct kf_board now = *board;
+	struct kf_error why = { 0 };
+	char message[8192];
+	int r = fd < 0 ? fd : 0;
+
+	if (end_ms > deadline_ms)
+		end_ms = deadline_ms;
+	while (r == 0) {
+		IGNORE_RESULT(kf_target_look(board, &now));
+		if (now.link.interface[0] && kf_can_state_check(now.link.interface, &why) == 0) {
+			*ret = now;
+			return 0;
+		}
+		if (kf_now_ms() >= end_ms)
+			return no_interface(&now, &why, err);
+		r = kf_wait(&poll, 1, kf_now_ms() + SYSFS_MS);
+		while (r > 0 && recv(fd, message, sizeof(message), 0) > 0)
+			;
+		r = r < 0 ? r : 0;
+	}
+	return r == -EINTR ? kf_fail_stopped(err) : r;
+}

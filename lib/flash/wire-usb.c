@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The board's own USB: what it is, its USB names tell, and it re-enumerates (flash/bootloader.h).
+ */
+#include <string.h>
+
+#include "core/clock.h"
+#include "flash/bootloader.h"
+#include "flash/wire.h"
+
+static int open_klipper(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
+{
+	return kf_link_uart_open(board->tty, KF_BAUD_DEFAULT, ret, err);
+}
+
+/* Katapult's own USB is cdc_acm; of what shows other ids nobody knows. */
+static bool is_usb_cdc(const struct kf_usb *usb)
+{
+	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
+}
+
+static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+	       struct kf_error *err)
+{
+	return kf_wire_identify(&kf_wire_usb, board, kf_now_ms() + within_ms, ret, err);
+}
+
+static int open_katapult(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
+{
+	return is_usb_cdc(&board->usb) ? kf_link_usb_open(board->tty, ret, err)
+				       : kf_link_uart_open(board->tty, KF_BAUD_DEFAULT, ret, err);
+}
+
+/* It may be a bridge then, whatever it was before. */
+int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *board,
+			  int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	struct kf_board now;
+	int r = kf_bootloader_return(monitor, board, deadline_ms, &now, err);
+
+	/* Where it was seen instead is told as well. */
+	if (r == 0 || kf_code_errno(KF_LEFT_IN_BOOTLOADER) == r)
+		*ret = now;
+	return r == 0 && kf_wire_is_bridge(&now)
+		       ? kf_wire_await_interface(&now, deadline_ms, ret, err)
+		       : r;
+}
+
+const struct kf_wire_row kf_wire_usb = {
+	.ask = ask,
+	.enter = kf_bootloader_enter,
+	.open_klipper = open_klipper,
+	.open_katapult = open_katapult,
+	.come_back = kf_wire_usb_come_back,
+};

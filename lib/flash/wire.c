@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "board/identity.h"
+#include "board/port.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "flash/bootloader.h"
+#include "flash/wire.h"
+#include "mcu/identify.h"
+
+bool kf_wire_is_node(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_CAN && !board->usb.port[0];
+}
+
+bool kf_wire_is_bridge(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_CAN && board->usb.port[0];
+}
+
+bool kf_wire_is_uart(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_UART || (board->tty[0] && !kf_bootloader_own_usb(board));
+}
+
+const struct kf_wire_row *kf_wire_row(const struct kf_board *board)
+{
+	if (kf_wire_is_node(board))
+		return &kf_wire_can;
+	if (kf_wire_is_bridge(board))
+		return &kf_wire_bridge;
+	return kf_wire_is_uart(board) ? &kf_wire_uart : &kf_wire_usb;
+}
+
+int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapult *ret,
+		    struct kf_error *err)
+{
+	enum { EACH_MS = 150 };
+	struct kf_katapult k;
+	int64_t end_ms;
+	int r;
+
+	do {
+		end_ms = kf_now_ms() + EACH_MS;
+		k = (struct kf_katapult){ .link = link,
+					  .deadline_ms =
+						  end_ms < deadline_ms ? end_ms : deadline_ms };
+		r = kf_katapult_connect(&k, NULL);
+	} while (r < 0 && r != -EINTR && r != -ENODEV && r != -ENETDOWN &&
+		 kf_now_ms() < deadline_ms);
+	if (r == 0)
+		*ret = k;
+	return r == -EINTR ? kf_fail_stopped(err) : r;
+}
+
+int kf_wire_identify(const struct kf_wire_row *row, const struct kf_board *board,
+		     int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	struct kf_dictionary dictionary;
+	int r = row->open_klipper(board, &link, err);
+
+	if (r == 0)
+		r = kf_klipper_identify(&link, deadline_ms, &dictionary, err);
+	if (r < 0)
+		return r;
+	*ret = *board;
+	if (row != &kf_wire_usb)
+		ret->mode = KF_MODE_KLIPPER;
+	kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
+	return 0;
+}
+
+int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+		    struct kf_error *err)
+{
+	struct kf_board now = *board;
+	struct kf_error why = { 0 };
+	char place[KF_DEV_SIZE];
+	int r = now.version[0] ? 0 : kf_wire_row(board)->ask(board, within_ms, &now, &why);
+
+	if (r == -EINTR && err)
+		*err = why;
+	if (r == -EINTR)
+		return r;
+	if (r == 0 && now.version[0]) {
+		*ret = now;
+		return 0;
+	}
+	kf_board_place(board, place, sizeof(place));
+	return kf_fail(err, KF_UNVERIFIED,
+		       "the board is back at %s, but does not tell its version: %s",
+		       board->tty[0] ? board->tty : place,
+		       why.message[0] ? why.message : "it is in Katapult");
+}
+
+int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, struct kf_error *err)
+{
+	struct kf_error why = { 0 };
+
+	r = kf_link_failed(link, r, &why);
+	if (was->version[0] && (why.code == KF_TIMEOUT || why.code == KF_NOT_CONNECTED)) {
+		kf_fail(err, KF_NO_KATAPULT, "it left Klipper, and no Katapult answers at %s",
+			link->name);
+		kf_error_hint(err, "nothing was written: power-cycle it, and its firmware starts; "
+				   "if it has Katapult, a double click on its reset button starts "
+				   "that");
+		return kf_code_errno(KF_NO_KATAPULT);
+	}
+	if (why.code != KF_TIMEOUT) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	kf_fail(err, KF_NOT_CONNECTED, "neither Klipper nor Katapult answers at %s", link->name);
+	kf_error_hint(err,
+		      "check its power and wiring, and that the %s is right; a Katapult that "
+		      "lost a frame answers after a power cycle or a double click on reset",
+		      was->link.type == KF_WIRE_CAN ? "UUID" : "baud rate");
+	return kf_code_errno(KF_NOT_CONNECTED);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * How a board is reached: a row of functions for each wire. What runs on the board is asked, it is
+ * sent into its bootloader, it is spoken to there, and it comes back. Whoever flashes or reads a
+ * board knows no wire.
+ *
+ *   usb     its own USB (wire-usb.c): it re-enumerates on its USB port
+ *   bridge  the same, but its firmware is a USB-to-CAN bridge: that is asked and entered over the
+ *           CAN bus that it makes, and is a USB device in its bootloader (wire-can.c)
+ *   can     a node on CAN (wire-can.c): nothing of it shows but its answers
+ *   uart    behind a UART or a USB-to-serial chip (wire-uart.c): likewise
+ */
+#ifndef KF_FLASH_WIRE_H
+#define KF_FLASH_WIRE_H
+
+#include "katapult/session.h"
+#include "usb/monitor.h"
+
+struct kf_wire_row {
+	/*
+	 * What runs now: *ret is the board with its mode, and with the version if that is Klipper.
+	 * It is not asked what would wedge it. KF_TIMEOUT, KF_NOT_CONNECTED: nothing answers;
+	 * KF_BUSY, KF_CAN_BUS ... : its wire cannot be used.
+	 */
+	int (*ask)(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+		   struct kf_error *err);
+	/* From its firmware into its bootloader: *ret is the board there. As kf_bootloader_enter.
+	 */
+	int (*enter)(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
+		     struct kf_board *ret, struct kf_error *err);
+	/* For kf_klipper_identify. Errors of lib/link. */
+	int (*open_klipper)(const struct kf_board *board, struct kf_link *ret,
+			    struct kf_error *err);
+	/* For kf_katapult_connect: the board is in Katapult. Errors of lib/link. */
+	int (*open_katapult)(const struct kf_board *board, struct kf_link *ret,
+			     struct kf_error *err);
+	/* Is the Katapult that answered this board's? NULL: the wire leaves no doubt. */
+	int (*check)(struct kf_katapult *k, const struct kf_board *board, struct kf_error *err);
+	/*
+	 * Wait until the board is back in its firmware. *ret is the board then, with its version
+	 * if it was asked for it on the way. As kf_bootloader_return.
+	 */
+	int (*come_back)(struct kf_monitor *monitor, const struct kf_board *board,
+			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
+};
+
+/* The row of a board as it is now. Never NULL. */
+const struct kf_wire_row *kf_wire_row(const struct kf_board *board);
+
+/* Is it on a UART: this machine's own, or that of a USB-to-serial chip? */
+bool kf_wire_is_uart(const struct kf_board *board);
+
+/* Is it a node on CAN, which no USB device shows? */
+bool kf_wire_is_node(const struct kf_board *board);
+
+/* Is it now, in its firmware, the bridge of a CAN bus? */
+bool kf_wire_is_bridge(const struct kf_board *board);
+
+/*
+ * The words for a wait that *link, where Katapult was to answer, ended without an answer. was: the
+ * board as it was before. KF_NO_KATAPULT, KF_NOT_CONNECTED, or what kf_link_failed says.
+ */
+int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, struct kf_error *err);
+
+/* CONNECT until Katapult answers or the deadline has passed (-ETIMEDOUT). */
+int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapult *ret,
+		    struct kf_error *err);
+
+/*
+ * The version of a board that is back (*ret: with it; it may be board), asked unless it has told it
+ * on its way. KF_UNVERIFIED: it does not tell; KF_INTERRUPTED.
+ */
+int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+		    struct kf_error *err);
+
+/* Ask Klipper for its version until the deadline; *ret is the board with mode and version. */
+int kf_wire_identify(const struct kf_wire_row *row, const struct kf_board *board,
+		     int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
+
+extern const struct kf_wire_row kf_wire_usb, kf_wire_bridge, kf_wire_can, kf_wire_uart;
+
+/* The USB row's own; a bridge comes back over USB as well. */
+int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *board,
+			  int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
+
+/* A bridge is back on USB: wait until its interface can be used. wire-can.c. */
+int kf_wire_await_interface(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
+			    struct kf_error *err);
+
+#endif
