@@ -109,48 +109,65 @@ static int absent(const struct kf_link *link, struct kf_error *err)
 	return kf_code_errno(KF_NOT_CONNECTED);
 }
 
-/* What the nodes without an id say about the silence of ours; 0: nothing. */
-static int ask_bus(const struct kf_link *link, struct kf_error *err)
+/* Ask the nodes without an id: how many have this one's UUID? *ret is the first of them. */
+static int ask_bus(const struct kf_link *link, struct kf_can_node *ret)
 {
 	_cleanup_(kf_can_closep) struct kf_can can = KF_CAN_NONE;
-	struct kf_can_node nodes[NODES_MAX], *found = NULL;
+	struct kf_can_node nodes[NODES_MAX];
 	int count = 0, same = 0;
 
-	if (kf_can_open(link->can.interface, &can, NULL) == 0)
+	if (link->can.interface[0] && kf_can_open(link->can.interface, &can, NULL) == 0)
 		count = kf_can_query(&can, kf_now_ms() + QUERY_MS, nodes, NODES_MAX, NULL);
-	for (int i = 0; i < count; i++) {
+	for (int i = count - 1; i >= 0; i--) {
 		if (memcmp(nodes[i].uuid, link->can.uuid, KF_CAN_UUID_BYTES) == 0) {
-			found = &nodes[i];
+			*ret = nodes[i];
 			same++;
 		}
 	}
-	if (same > 1) {
-		kf_fail(err, KF_AMBIGUOUS,
-			"two nodes have this UUID: each drops its id when the other speaks");
-		kf_error_hint(err,
-			      "take one of them off %s: boards whose chips have the same id cannot "
-			      "share a bus",
-			      link->can.interface);
-		return kf_code_errno(KF_AMBIGUOUS);
-	}
-	if (!found && !link->can.answered)
-		return absent(link, err);
-	if (!found || found->application == link->can.application)
-		return 0;
-	if (found->application == KF_CAN_KATAPULT)
+	return same;
+}
+
+static int two_nodes(const struct kf_link *link, struct kf_error *err)
+{
+	kf_fail(err, KF_AMBIGUOUS,
+		"two nodes have this UUID: each drops its id when the other speaks");
+	kf_error_hint(err,
+		      "take one of them off %s: boards whose chips have the same id cannot share a "
+		      "bus; power-cycle the other",
+		      link->can.interface);
+	return kf_code_errno(KF_AMBIGUOUS);
+}
+
+static int explain(struct kf_link *link, struct kf_error *err)
+{
+	struct kf_can_node node;
+
+	return ask_bus(link, &node) > 1 ? two_nodes(link, err) : 0;
+}
+
+/* Nothing was answered in time, and the interface is all right. */
+static int silent(const struct kf_link *link, struct kf_error *err)
+{
+	struct kf_can_node node;
+	int count = ask_bus(link, &node);
+
+	if (count > 1)
+		return two_nodes(link, err);
+	if (count == 0)
+		return link->can.answered ? -ETIMEDOUT : absent(link, err);
+	if (node.application == link->can.application)
+		return -ETIMEDOUT;
+	if (node.application == KF_CAN_KATAPULT)
 		return kf_fail(err, KF_LEFT_IN_BOOTLOADER, "the node is in Katapult");
 	return kf_fail(err, KF_NO_KATAPULT, "the node runs Klipper, not Katapult");
 }
 
 static int failed(struct kf_link *link, int r, struct kf_error *err)
 {
-	int why;
-
 	if (r == -EADDRINUSE)
 		return id_taken(link, err);
 	r = kf_can_state_explain(link->can.interface, r, err);
-	why = r == -ETIMEDOUT && err && link->can.interface[0] ? ask_bus(link, err) : 0;
-	return why < 0 ? why : r;
+	return r == -ETIMEDOUT && err && link->can.interface[0] ? silent(link, err) : r;
 }
 
 static int guard(struct kf_link *link, struct kf_error *err)
@@ -177,6 +194,7 @@ static const struct kf_link_wire can = {
 	.send = send_frame,
 	.receive = receive,
 	.failed = failed,
+	.explain = explain,
 	.close = close_link,
 };
 

@@ -26,6 +26,11 @@ int kf_link_failed(struct kf_link *link, int r, struct kf_error *err)
 	return link->wire->failed(link, r, err);
 }
 
+int kf_link_explain(struct kf_link *link, struct kf_error *err)
+{
+	return link->wire->explain ? link->wire->explain(link, err) : 0;
+}
+
 void kf_link_closep(struct kf_link *link)
 {
 	if (link->wire)

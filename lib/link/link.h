@@ -119,6 +119,12 @@ _must_check_ ssize_t kf_link_receive(struct kf_link *link, void *buf, size_t siz
 int kf_link_failed(struct kf_link *link, int r, struct kf_error *err);
 
 /*
+ * Why answers make no sense, if the wire can tell: negative, with words (two nodes of one UUID on
+ * CAN). 0: it cannot.
+ */
+int kf_link_explain(struct kf_link *link, struct kf_error *err);
+
+/*
  * Close it, if it is open. What the board has not taken goes out first where kf_link_guard was
  * called, unless discard is set (kf_drain_endp); else it is discarded.
  */
@@ -132,6 +138,7 @@ struct kf_link_wire {
 	int (*send)(struct kf_link *link, const void *frame, size_t len, int64_t deadline_ms);
 	ssize_t (*receive)(struct kf_link *link, void *buf, size_t size, int64_t deadline_ms);
 	int (*failed)(struct kf_link *link, int r, struct kf_error *err);
+	int (*explain)(struct kf_link *link, struct kf_error *err); /* NULL: it cannot tell */
 	void (*close)(struct kf_link *link);
 };
 

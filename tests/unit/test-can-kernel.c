@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/can/raw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -204,6 +205,71 @@ TEST(what_happens_to_the_interface_is_told)
 	kf_can_closep(&can);
 }
 
+struct nodes {
+	int bus;
+	int count;
+	uint8_t application;
+};
+
+/* Nodes of our UUID: they answer one query. */
+static void *answer_query(void *arg)
+{
+	const struct nodes *nodes = arg;
+	struct can_frame frame = { 0 };
+	uint8_t answer[8] = { 0x20 };
+
+	memcpy(answer + 1, UUID, sizeof(UUID));
+	answer[7] = nodes->application;
+	while (frame.can_id != 0x3f0 || frame.can_dlc != 1)
+		if (kf_can_socket_receive(nodes->bus, &frame, kf_now_ms() + LONG_MS) < 0)
+			return NULL;
+	for (int i = 0; i < nodes->count; i++)
+		CHECK(kf_can_socket_send(nodes->bus, 0x3f1, answer, 8, kf_now_ms() + LONG_MS) == 0);
+	return NULL;
+}
+
+static void silence_means(struct kf_link *link, struct nodes nodes, const char *message)
+{
+	pthread_t thread;
+
+	CHECK(pthread_create(&thread, NULL, answer_query, &nodes) == 0);
+	tells(link, -ETIMEDOUT, message);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
+TEST(silence_is_explained_by_the_nodes_without_an_id)
+{
+	static const char twice[] =
+		"two nodes have this UUID: each drops its id when the other speaks";
+	struct kf_can can = KF_CAN_NONE;
+	struct kf_link link;
+	struct kf_error err;
+	struct nodes nodes;
+	pthread_t thread;
+	int bus = -1;
+	const struct can_filter all = { 0 };
+
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	CHECK(IP("link", "set", BUS, "up") && kf_can_open(BUS, &can, NULL) == 0);
+	CHECK(kf_can_socket(BUS, &all, 1, &bus) == 0);
+	opens(&can, UUID, KF_CAN_KATAPULT, &link);
+	silence_means(&link, (struct nodes){ bus, 2, KF_CAN_KATAPULT }, twice);
+	silence_means(&link, (struct nodes){ bus, 1, KF_CAN_KLIPPER },
+		      "the node runs Klipper, not Katapult");
+	silence_means(&link, (struct nodes){ bus, 1, KF_CAN_KATAPULT }, "no answer in time");
+	nodes = (struct nodes){ bus, 2, KF_CAN_KATAPULT };
+	CHECK(pthread_create(&thread, NULL, answer_query, &nodes) == 0);
+	CHECK(kf_link_explain(&link, &err) < 0 && err.code == KF_AMBIGUOUS);
+	CHECK_STR(err.message, twice);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(kf_link_explain(&link, &err) == 0);
+	kf_link_closep(&link);
+	close(bus);
+	kf_can_closep(&can);
+	remove_bus();
+}
+
 /* A queue of five frames, which go out at this rate; 8bit: never. False: it cannot be made. */
 static bool set_queue(const char *rate)
 {
@@ -291,4 +357,5 @@ TEST(a_frame_that_was_begun_goes_out_whole_if_we_are_killed)
 
 TEST_MAIN(T(a_bus_is_opened_only_if_it_can_send), T(no_id_is_chosen_that_somebody_uses),
 	  T(frames_go_to_the_node_and_come_from_it_alone), T(what_happens_to_the_interface_is_told),
-	  T(a_short_queue_is_waited_for), T(a_frame_that_was_begun_goes_out_whole_if_we_are_killed))
+	  T(silence_is_explained_by_the_nodes_without_an_id), T(a_short_queue_is_waited_for),
+	  T(a_frame_that_was_begun_goes_out_whole_if_we_are_killed))
