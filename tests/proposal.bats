@@ -109,6 +109,17 @@ crystal='choose the crystal.*Which.*leave. '
 	[[ $output != *Which* ]]
 }
 
+@test "Katapult's word counts also where nothing else was answered, and when it changes" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $RP2040_BY_ID"
+	mkdir -p "$state"
+	for start in 268451840 268435712 268451840; do
+		echo "{\"katapult_start\": $start}" >"$state/mcu.json"
+		mocked kf-sim -b "$RP2040" -- bash -c 'kf-scan -q | setsid -w kf-config >out'
+		[ "$(jq -r .config.start out)" = $start ]
+	done
+	[ "$(jq -c .answers "$configs/mcu/answers.json")" = '[]' ]
+}
+
 @test "a configuration of one's own is never corrected" {
 	named
 	mkdir -p "$configs/mcu" "$state"

@@ -142,7 +142,7 @@ static int bring_up(const struct kf_kconfig_update *m, const struct kf_new_confi
 		done->saved = m->from ? "; saved"
 				      : "; saved; the configuration before it is kept as "
 					".config.old";
-	if (r >= 0 && m->from == b->path && (b->answers.count > 0 || b->before.count > 0))
+	if (r >= 0 && m->from == b->path && b->proposed)
 		r = kf_answers_save(m->key, &b->answers, err);
 	if (r < 0)
 		kf_kconfig_free(&done->kconfig);

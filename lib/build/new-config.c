@@ -43,15 +43,16 @@ static int take_or_propose(struct kf_configure *c, const struct kf_board *board,
 						 .again = b->again,
 						 .ret_told = &c->told,
 						 .step = c->step };
-	int r;
+	int r = 0;
 
-	if (!told->facts.kconfig || b->before.count > 0)
-		return kf_propose_ask(&proposal, b->path, &b->answers, err);
-	r = kf_from_board(&from, &told->facts, b->path, err);
-	if (r != kf_code_errno(KF_CONFIG_DIFFERENCE) || !c->menuconfig)
-		return r;
-	kf_configure_say(c, board->key, "%s", err->message);
-	return kf_propose_ask(&proposal, b->path, &b->answers, err);
+	b->proposed = !told->facts.kconfig || b->before.count > 0;
+	if (!b->proposed)
+		r = kf_from_board(&from, &told->facts, b->path, err);
+	if (!b->proposed && r == kf_code_errno(KF_CONFIG_DIFFERENCE) && c->menuconfig) {
+		kf_configure_say(c, board->key, "%s", err->message);
+		b->proposed = true;
+	}
+	return b->proposed ? kf_propose_ask(&proposal, b->path, &b->answers, err) : r;
 }
 
 /*

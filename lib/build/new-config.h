@@ -14,6 +14,7 @@ struct kf_new_config {
 	char path[PATH_MAX]; /* of a file in the cache */
 	char *text; /* of it, for menuconfig to begin with; NULL: it is to be saved; owned */
 	struct kf_answers before, answers; /* those that the saved one was made with; and now */
+	bool proposed;			   /* not carried by the firmware */
 	bool again;			   /* ours: ask those before once more */
 };
 

@@ -70,7 +70,7 @@ bool kf_answers_load(const char *key, struct kf_answers *ret)
 	}
 	answers.time_s = json_integer_value(json_object_get(object, "time"));
 	*ret = answers;
-	return answers.count > 0;
+	return true;
 }
 
 int kf_answers_save(const char *key, const struct kf_answers *answers, struct kf_error *err)

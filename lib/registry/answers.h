@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a person answered when a board's saved configuration was proposed: configs/KEY/answers.json,
- * beside the .config. It names that by its hash: after any change of the .config they are no longer
+ * That a board's saved configuration was proposed, and what a person answered then, which may be
+ * nothing: configs/KEY/answers.json, beside the .config. It names that by its hash: after any change of the .config they are no longer
  * the answers that made it. An answer may be wrong, and is corrected or asked again until a flash
  * has shown that it is right.
  */
@@ -22,7 +22,7 @@ struct kf_answers {
 	int64_t time_s; /* Unix time at which they were given */
 };
 
-/* Of what is saved now. False: nobody was asked, or another configuration is saved by now. */
+/* Of what is saved now. False: it was not proposed. */
 bool kf_answers_load(const char *key, struct kf_answers *ret);
 
 /* Note that what is saved now was made with them; the hash and the time are filled in. */
