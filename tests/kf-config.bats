@@ -498,7 +498,7 @@ sudo apt-get install python3" ]
 	two_boards
 	fake_menuconfig </dev/null
 	nitehawk >in
-	run terminal 'kf-config <in >out'
+	run terminal 'kf-config <in >out' 'Which.*leave. ' 'm\r'
 	[ "$status" -eq 78 ]
 	[ "$(jq -r .error.code <out)" = not_saved ]
 	[ ! -e "$ours/configs" ]
@@ -561,10 +561,10 @@ sudo apt-get install python3" ]
 	need pty
 	two_boards
 	nitehawk >in
-	run terminal 'kf-config <in >out' Architecture q 'Save configuration' n
+	run terminal 'kf-config <in >out' 'Which.*leave. ' 'm\r' Architecture q 'Save configuration' n
 	[ "$(jq -r .error.code <out)" = not_saved ]
 	# It begins with the proposal, not with an AVR.
-	run terminal 'kf-config <in >out' Architecture q 'Save configuration' y
+	run terminal 'kf-config <in >out' 'Which.*leave. ' 'm\r' Architecture q 'Save configuration' y
 	[ "$status" -eq 0 ]
 	[ "$(jq -r .config.mcu <out)" = rp2040 ]
 	[ "$(ls -A "$ours/configs/nitehawk")" = .config ]
@@ -577,7 +577,7 @@ sudo apt-get install python3" ]
 	two_boards
 	nitehawk >in
 	for setting in LC_ALL=de_AT.UTF-8 LC_TIME=xx_XX TERM=xterm-nonesuch TERM=nonesuch TERM=dumb -uTERM; do
-		run terminal "env -u LC_ALL $setting kf-config --menuconfig <in >out" Architecture q 'Save configuration' n
+		run terminal "env -u LC_ALL $setting kf-config --menuconfig <in >out" 'Which.*leave. ' 'm\r' Architecture q 'Save configuration' n
 		[ "$(jq -r .error.code <out)" = not_saved ] || { echo "$setting: $output" && false; }
 		[[ $output != *Traceback* ]]
 	done
