@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * That a board's saved configuration was proposed, and what a person answered then, which may be
- * nothing: configs/KEY/answers.json, beside the .config. It names that by its hash: after any change of the .config they are no longer
- * the answers that made it. An answer may be wrong, and is corrected or asked again until a flash
- * has shown that it is right.
+ * nothing: configs/KEY/answers.json, beside the .config. It names that by its hash: after any
+ * change of the .config they are no longer the answers that made it. An answer may be wrong, and is
+ * corrected or asked again until a flash has shown that it is right.
  */
 #ifndef KF_REGISTRY_ANSWERS_H
 #define KF_REGISTRY_ANSWERS_H
