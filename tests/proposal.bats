@@ -86,6 +86,7 @@ crystal='choose the crystal.*Which.*leave. '
 	named
 	terminal "kf-scan -q | kf-config >out; kf-scan -q | jq -r .board.mode" "$offset" 'k\r' "$crystal" '2\r'
 	[[ $output == *"k) ask its Katapult: Klipper is stopped for some seconds"*"STM32_FLASH_START_20000=y, from: Katapult"* ]]
+	[ "$(grep -o 'MACH_STM32H723=y' <<<"$output" | wc -l)" -eq 1 ]
 	[[ $output == *" klipper "* ]]
 	[ "$(jq -r .config.start out)" = 134348800 ]
 	# A board without Katapult: told, and asked again.

@@ -23,6 +23,7 @@ struct asking {
 	struct kf_proposal *p;
 	struct kf_answers given; /* now */
 	unsigned answered;	 /* subjects, a bit each */
+	bool shown;		 /* the proposal, whole */
 };
 
 static void step(const struct asking *a, const char *text)
@@ -32,8 +33,8 @@ static void step(const struct asking *a, const char *text)
 }
 
 /*
- * What menuconfig begins with. The features that a firmware was built without would bury what
- * matters: they are counted.
+ * What menuconfig begins with; where Katapult was asked meanwhile, only what it told. The features
+ * that a firmware was built without would bury what matters: they are counted.
  */
 static void show(const struct asking *a)
 {
@@ -44,7 +45,7 @@ static void show(const struct asking *a)
 	for (size_t i = 0; i < p->proposed_count; i++) {
 		const struct kf_proposed *row = &p->proposed[i];
 
-		if (!row->stands)
+		if (!row->stands || (a->shown && strcmp(row->from, "Katapult") != 0))
 			continue;
 		if (strcmp(row->value, "n") == 0) {
 			if (count++ < NAMES_MAX)
@@ -62,7 +63,8 @@ static void show(const struct asking *a)
 		kf_text_format(text, sizeof(text), "off, from: its commands: %s", off);
 	if (count > 0)
 		step(a, text);
-	step(a, "all else, from: the tree's default");
+	if (!a->shown)
+		step(a, "all else, from: the tree's default");
 }
 
 static int settle(struct asking *a, struct kf_error *err)
@@ -93,6 +95,7 @@ static int make(struct asking *a, struct kf_error *err)
 	r = settle(a, err);
 	if (r == 0)
 		show(a);
+	a->shown = true;
 	return r;
 }
 
