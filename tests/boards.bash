@@ -19,7 +19,8 @@ H723_CONFIG='CONFIG_MACH_STM32=y
 CONFIG_MACH_STM32H723=y
 CONFIG_STM32_FLASH_START_20000=y'
 
-# image NAME CONFIG: $IMAGES/NAME, which is nobody's to change, and built by whoever comes first.
+# image NAME CONFIG: $IMAGES/NAME, which is nobody's to change, and built by whoever comes first. Its date
+# is of the past: a test that builds the same in the same second would get the same image.
 image() {
 	local out=$IMAGES/$1 lock
 	mkdir -p "$IMAGES"
@@ -29,7 +30,7 @@ image() {
 		mkdir -p "$out"
 		echo "$2" >"$out.new"
 		make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new" olddefconfig
-		make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new"
+		SOURCE_DATE_EPOCH=1750000000 make -s -C "$KF_TESTS/sim/tree" OUT="$out/" KCONFIG_CONFIG="$out.new"
 		mv "$out.new" "$out.config"
 	fi
 	exec {lock}>&-
@@ -70,7 +71,7 @@ sim() {
 		boards+=(--board "$1")
 		shift
 	done
-	mocked timeout 30 kf-sim "${boards[@]}" -- bash -uc "$2"
+	mocked timeout 300 kf-sim "${boards[@]}" -- bash -uc "$2"
 }
 
 # records [FILE|start]: kf-scan's, of the boards of that MCU, with firmware from $IMAGES/$IMAGE or
