@@ -15,11 +15,11 @@
 #include "flash/bootloader.h"
 #include "flash/target.h"
 #include "flash/wire.h"
+#include "katapult/can-probe.h"
 #include "link/can-link.h"
 #include "link/can-state.h"
 
 enum {
-	WAITING_MS = 150, /* a Katapult that waits answers at once */
 	SEND_MS = 1000,
 	INTERFACE_MS = 8000, /* for whatever brings a new interface up */
 	SYSFS_MS = 200,	     /* sysfs may show it after the kernel has told of it */
@@ -77,24 +77,29 @@ static int request(const struct kf_board *board, struct kf_error *err)
 	return r < 0 ? r : kf_can_enter(&can, uuid, kf_now_ms() + SEND_MS, err);
 }
 
+/* Which program runs on the node. */
+static int probe(const struct kf_board *board, int64_t deadline_ms, enum kf_can_application *ret,
+		 struct kf_error *err)
+{
+	_cleanup_(kf_link_closep) struct kf_link katapult = KF_LINK_NONE, klipper = KF_LINK_NONE;
+	int r = open_katapult(board, &katapult, err);
+
+	if (r == 0)
+		r = open_klipper(board, &klipper, err);
+	return r < 0 ? r : kf_can_probe(&katapult, &klipper, deadline_ms, ret, err);
+}
+
 static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 	       struct kf_error *err)
 {
-	struct kf_katapult k;
-	int r;
+	enum kf_can_application application;
+	int64_t deadline_ms = kf_now_ms() + within_ms;
+	int r = probe(board, deadline_ms, &application, err);
 
-	{
-		_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-
-		r = open_katapult(board, &link, err);
-		if (r < 0)
-			return r;
-		r = kf_wire_connect(&link, kf_now_ms() + WAITING_MS, &k, err);
-	}
-	if (r == -EINTR)
-		return r;
+	if (r == 0 && application == KF_CAN_KLIPPER)
+		return kf_wire_identify(&kf_wire_can, board, deadline_ms, ret, err);
 	if (r < 0)
-		return kf_wire_identify(&kf_wire_can, board, kf_now_ms() + within_ms, ret, err);
+		return r;
 	*ret = *board;
 	ret->mode = KF_MODE_KATAPULT;
 	return 0;

@@ -142,7 +142,7 @@ static int no_connect(struct kf_katapult *k, const struct connect *c, struct kf_
 	if (c->nacked)
 		return kf_fail(err, KF_PROTOCOL, "the bootloader accepts no more commands (NACK)");
 	if (c->answered || k->channel.garbage > 0 || k->channel.rx_len > 0) {
-		r = kf_link_explain(k->link, err);
+		r = err ? kf_link_explain(k->link, err) : 0;
 		return r < 0 ? r : kf_katapult_channel_failed(&k->channel, -EPROTO, err);
 	}
 	r = kf_katapult_channel_failed(&k->channel, -ETIMEDOUT, err);
