@@ -115,6 +115,7 @@ complete -c kf-flash -l read -r -F
 complete -c kf-flash -l bytes -x
 complete -c kf-flash -l baud -x
 complete -c kf-config -l baud -x
+complete -c kf-scan -l can -x
 for tool in kf kf-config
     complete -c $tool -n '__kf_is kf-config' -l port -x -a '(__kf_ports 1)'
     complete -c $tool -n '__kf_is kf-config' -l flash-method -x -a $methods

@@ -62,7 +62,7 @@ checksums() {
 	before=$(checksums)
 	doctor octopus-klipper
 	[ "$(checksums)" = "$before" ]
-	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware method rights by-id grabber service printer space clock" ]
+	[ "$(jq -r .check <<<"$output" | uniq | paste -sd ' ')" = "registry tree toolchain config firmware method rights by-id wire grabber service printer space clock" ]
 	[ "$(jq -r 'select((.health | IN("ok", "note", "wrong") | not) or .message == "")' <<<"$output")" = "" ]
 }
 
@@ -381,3 +381,16 @@ beside() {
 	[[ $(found clock) == "wrong: 20"*": it is before the date of devices.json | "*"timedatectl"* ]]
 }
 
+
+@test "wire: a CAN interface that is not there, a UART that is not there" {
+	registry <<<'{"devices": {"ebb": {"canbus_uuid": "44db3d634885", "canbus_interface": "nocan0"}, "pi": {"serial": "/dev/nouart"}}}'
+	run kf-doctor --json
+	[ "$(jq -r 'select(.check == "wire") | [.subject, .health, .message] | join(" | ")' <<<"$output")" = "$(cat <<-'END'
+		ebb | wrong | there is no interface nocan0
+		pi | wrong | there is no serial port /dev/nouart
+	END
+	)" ]
+	registry <<<'{"devices": {}}'
+	run kf-doctor --json
+	[ "$(jq -r 'select(.check == "wire") | .health' <<<"$output")" = ok ]
+}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "board/table.h"
 #include "core/clock.h"
@@ -16,6 +17,7 @@
 #include "core/text.h"
 #include "core/usage.h"
 #include "core/value.h"
+#include "flash/ask-bus.h"
 #include "printer/boards.h"
 #include "printer/described.h"
 #include "registry/prefix.h"
@@ -23,7 +25,7 @@
 #include "usb/occupant.h"
 
 enum { WAIT_MS = 30000 };
-enum { OPT_WAIT = 256, OPT_JSON, OPT_TABLE };
+enum { OPT_WAIT = 256, OPT_JSON, OPT_TABLE, OPT_CAN };
 
 static struct {
 	int all, follow, keys, ports;
@@ -32,12 +34,19 @@ static struct {
 static const char letters[] = "d:qhV"; /* of the options */
 
 static const struct option options[] = {
-	{ "all", no_argument, &opt.all, 1 },	       { "device", required_argument, NULL, 'd' },
-	{ "wait", optional_argument, NULL, OPT_WAIT }, { "follow", no_argument, &opt.follow, 1 },
-	{ "json", no_argument, NULL, OPT_JSON },       { "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },	       { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	       { "keys", no_argument, &opt.keys, 1 },
-	{ "ports", no_argument, &opt.ports, 1 },       { 0 },
+	{ "all", no_argument, &opt.all, 1 },
+	{ "device", required_argument, NULL, 'd' },
+	{ "wait", optional_argument, NULL, OPT_WAIT },
+	{ "follow", no_argument, &opt.follow, 1 },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "table", no_argument, NULL, OPT_TABLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "keys", no_argument, &opt.keys, 1 },
+	{ "can", optional_argument, NULL, OPT_CAN },
+	{ "ports", no_argument, &opt.ports, 1 },
+	{ 0 },
 };
 
 struct scan {
@@ -47,6 +56,8 @@ struct scan {
 	struct kf_boards now; /* as it was before any wait */
 	int64_t wait_ms;      /* or -1: not at all */
 	bool table, quiet;
+	bool can;	       /* ask the nodes on CAN ... */
+	const char *interface; /* ... of this interface; NULL: of all that are configured */
 	struct kf_tally tally;
 };
 
@@ -59,6 +70,7 @@ static const char help[] =
 	"  -d, --device=KEY   only the board registered as KEY\n"
 	"      --wait[=S]     wait up to S seconds (30) for a board to appear\n"
 	"      --follow       then report each board that is plugged in or unplugged\n"
+	"      --can[=IF]     ask the nodes on the CAN bus IF, or on all configured ones\n"
 	"      --keys         only the registered keys, one a line, without a scan\n"
 	"      --ports        only the USB port, device and by-id path of each board\n"
 	"      --json         write records, also to a terminal\n"
@@ -200,6 +212,41 @@ static int nothing_there(const struct kf_inventory *inventory, struct kf_error *
 	return kf_code_errno(err->code);
 }
 
+/* What is sent, and to whom: kf-scan sends nothing unless the user says so. */
+static int ask_bus(struct scan *scan, const char *interface, struct kf_error *err)
+{
+	kf_log_phase("Discovery", NULL,
+		     "asking all nodes on %s that have no id (00 to 3f0); they stay as they are",
+		     interface);
+	return kf_bus_ask(&scan->inventory, &scan->printers, interface, err);
+}
+
+static int ask_nodes(struct scan *scan, struct kf_error *err)
+{
+	const struct kf_boards *boards = &scan->inventory.boards;
+	size_t count = boards->count;
+	int r = 0, asked = 0;
+
+	if (!scan->can)
+		return 0;
+	if (scan->interface)
+		return ask_bus(scan, scan->interface, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		char interface[sizeof(boards->list[i].link.interface)];
+		bool again = !boards->list[i].link.interface[0];
+
+		for (size_t k = 0; k < i; k++)
+			again |= strcmp(boards->list[k].link.interface,
+					boards->list[i].link.interface) == 0;
+		if (again)
+			continue;
+		kf_text_format(interface, sizeof(interface), "%s", boards->list[i].link.interface);
+		r = ask_bus(scan, interface, err);
+		asked++;
+	}
+	return r < 0 || asked > 0 ? r : ask_bus(scan, KF_INTERFACE_DEFAULT, err);
+}
+
 static int list(struct scan *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
@@ -211,6 +258,8 @@ static int list(struct scan *scan, struct kf_error *err)
 
 	if (r == 0)
 		r = kf_printers_join(&scan->printers, inventory, err);
+	if (r == 0)
+		r = ask_nodes(scan, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < inventory->boards.count; i++)
@@ -338,6 +387,14 @@ static int parse_options(int argc, char *argv[], struct scan *scan)
 			if (optarg &&
 			    kf_value_read(KF_VALUE_DELAY, "wait", optarg, &scan->wait_ms, &err) < 0)
 				return kf_usage_error(&err);
+			break;
+		case OPT_CAN:
+			scan->can = true;
+			scan->interface = optarg;
+			if (optarg && !kf_interface_valid(optarg))
+				return kf_usage_mistake("--can=%s: no network interface has such "
+							"a name",
+							optarg);
 			break;
 		case OPT_JSON:
 		case OPT_TABLE:

@@ -110,6 +110,16 @@ void kf_board_place(const struct kf_board *board, char *ret, size_t size)
 		kf_text_format(ret, size, "USB port %s", board->usb.port);
 }
 
+bool kf_board_is_node(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_CAN && !board->usb.port[0];
+}
+
+bool kf_board_is_bridge(const struct kf_board *board)
+{
+	return board->link.type == KF_WIRE_CAN && board->usb.port[0];
+}
+
 bool kf_board_has_port(const struct kf_board *board, const char *path)
 {
 	struct stat theirs, ours;

@@ -26,6 +26,12 @@ void kf_port_write(const struct kf_board *board, char ret[KF_DEV_SIZE]);
 /* Where it is, for people: its by-id path, "can0 44db3d634885" ...; empty: not known. */
 void kf_board_place(const struct kf_board *board, char *ret, size_t size);
 
+/* Is it a node on CAN, which no USB device shows? */
+bool kf_board_is_node(const struct kf_board *board);
+
+/* Is it now, in its firmware, the bridge of a CAN bus? */
+bool kf_board_is_bridge(const struct kf_board *board);
+
 /* Are these 12 hexadecimal digits? Then ret has them in lower case. */
 bool kf_uuid_read(const char *text, char ret[KF_CAN_UUID_SIZE]);
 

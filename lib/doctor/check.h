@@ -32,6 +32,7 @@ void kf_doctor_toolchain(struct kf_doctor *doctor);
 void kf_doctor_methods(struct kf_doctor *doctor);
 void kf_doctor_rights(struct kf_doctor *doctor);
 void kf_doctor_links(struct kf_doctor *doctor);
+void kf_doctor_wires(struct kf_doctor *doctor);
 void kf_doctor_grabbers(struct kf_doctor *doctor);
 void kf_doctor_services(struct kf_doctor *doctor);
 void kf_doctor_printers(struct kf_doctor *doctor);

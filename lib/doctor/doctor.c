@@ -17,9 +17,9 @@ static const struct {
 	{ "toolchain", kf_doctor_toolchain }, { "config", kf_doctor_configs },
 	{ "firmware", kf_doctor_firmware },   { "method", kf_doctor_methods },
 	{ "rights", kf_doctor_rights },	      { "by-id", kf_doctor_links },
-	{ "grabber", kf_doctor_grabbers },    { "service", kf_doctor_services },
-	{ "printer", kf_doctor_printers },    { "space", kf_doctor_space },
-	{ "clock", kf_doctor_clock },
+	{ "wire", kf_doctor_wires },	      { "grabber", kf_doctor_grabbers },
+	{ "service", kf_doctor_services },    { "printer", kf_doctor_printers },
+	{ "space", kf_doctor_space },	      { "clock", kf_doctor_clock },
 };
 
 void kf_doctor_report(struct kf_doctor *doctor, enum kf_health health, const char *subject,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "board/port.h"
 #include "flash/bus-users.h"
-#include "flash/wire.h"
 #include "usb/holder.h"
 
 enum use { USES_NOT, USES_BUS, USES_BOARD };
@@ -33,7 +33,7 @@ static void append(struct kf_bus_users *users, const struct kf_printer *printer)
 void kf_bus_users_find(const struct kf_printers *printers, const struct kf_board *board,
 		       struct kf_bus_users *ret)
 {
-	bool bridge = kf_wire_is_bridge(board);
+	bool bridge = kf_board_is_bridge(board);
 
 	ret->held = ret->count = 0;
 	for (size_t i = 0; i < printers->count; i++) {

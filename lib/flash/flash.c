@@ -101,7 +101,8 @@ static bool can_ask(const struct run *run)
 {
 	const struct kf_board *board = &run->board;
 
-	return board->mode == KF_MODE_KLIPPER || kf_wire_is_node(board) || kf_wire_is_uart(board) ||
+	return board->mode == KF_MODE_KLIPPER || kf_board_is_node(board) ||
+	       kf_wire_is_uart(board) ||
 	       (board->mode == KF_MODE_OTHER && board->tty[0] &&
 		!kf_loader_beside_katapult(loader_of(run)));
 }
@@ -145,8 +146,8 @@ static int check_kind(const struct run *run, struct kf_error *err)
 {
 	const struct kf_board *was = &run->plan->board, *now = &run->board;
 
-	if (!run->plan->image.dictionary.can_bridge || kf_wire_is_bridge(now) ||
-	    kf_wire_is_node(now) || kf_wire_is_uart(now))
+	if (!run->plan->image.dictionary.can_bridge || kf_board_is_bridge(now) ||
+	    kf_board_is_node(now) || kf_wire_is_uart(now))
 		return 0;
 	kf_fail(err, KF_UNVERIFIED,
 		"on USB port %s it came back as a plain USB board, not as a USB-to-CAN bridge: no "
@@ -510,7 +511,7 @@ static int flash(struct run *run, struct kf_error *err)
 	if (r < 0)
 		return r;
 	run->monitor = monitor;
-	if (run->plan->image.dictionary.can_bridge && !kf_wire_is_bridge(board))
+	if (run->plan->image.dictionary.can_bridge && !kf_board_is_bridge(board))
 		kf_progress_step(run->progress, "this firmware makes it a USB-to-CAN bridge");
 	r = try_methods(run, err);
 	if (r < 0 && err->code == KF_BUSY)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/process.h"
@@ -62,8 +63,8 @@ static bool waits_for(const struct kf_board *board, const struct kf_board *other
 	bool bus = board->link.type == KF_WIRE_CAN && other->link.type == KF_WIRE_CAN &&
 		   same(board->link.interface, other->link.interface);
 
-	if (bus && kf_wire_is_bridge(board) != kf_wire_is_bridge(other))
-		return kf_wire_is_bridge(board);
+	if (bus && kf_board_is_bridge(board) != kf_board_is_bridge(other))
+		return kf_board_is_bridge(board);
 	return earlier && (bus || same(board->usb.port, other->usb.port) ||
 			   (!board->usb.port[0] && same(board->tty, other->tty)));
 }

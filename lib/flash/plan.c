@@ -11,6 +11,7 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "build/kept.h"
 #include "core/file.h"
@@ -22,6 +23,7 @@
 #include "flash/target.h"
 #include "flash/wire.h"
 #include "link/can-state.h"
+#include "link/uart-owner.h"
 #include "usb/by-wire.h"
 #include "usb/holder.h"
 #include "usb/occupant.h"
@@ -277,6 +279,8 @@ static int find_wired(const struct kf_registry *registry, const struct kf_board 
 	board.holder = (struct kf_holder){ 0 };
 	board.mode = KF_MODE_NONE;
 	r = kf_wire_look(&board, err);
+	if (r == 0 && board.tty[0])
+		r = kf_uart_free("", board.tty, err);
 	if (r < 0)
 		return r;
 	kf_holders_find(&board, 1);
@@ -286,7 +290,7 @@ static int find_wired(const struct kf_registry *registry, const struct kf_board 
 
 static bool is_wired(const struct kf_board *board)
 {
-	return kf_wire_is_node(board) || board->link.type == KF_WIRE_UART;
+	return kf_board_is_node(board) || board->link.type == KF_WIRE_UART;
 }
 
 static int find_board(const struct kf_registry *registry, const struct kf_boards *now,
@@ -362,7 +366,7 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 		.mcu = plan->image.dictionary.mcu,
 		.start = plan->start_known ? plan->start : KF_LOADER_ANY,
 		.by_uart = kf_wire_is_uart(&plan->board),
-		.by_can = kf_wire_is_node(&plan->board),
+		.by_can = kf_board_is_node(&plan->board),
 		.file = options->by_hand,
 		.named = options->method,
 		.own = dev->flash_method,
@@ -393,7 +397,7 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 
 	if (plan->options.force)
 		return 0;
-	if (kf_wire_is_bridge(board) && !image->can_bridge) {
+	if (kf_board_is_bridge(board) && !image->can_bridge) {
 		kf_fail(err, KF_CONFIG_DIFFERENCE,
 			"the board is the USB-to-CAN bridge of %s, and this firmware is none: no "
 			"node behind it could be reached",
@@ -404,7 +408,7 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 			      key);
 		return kf_code_errno(KF_CONFIG_DIFFERENCE);
 	}
-	if (!kf_wire_is_node(board) || image->can_bridge || !image->constants)
+	if (!kf_board_is_node(board) || image->can_bridge || !image->constants)
 		return 0;
 	if (!image->can_frequency) {
 		kf_fail(err, KF_CONFIG_DIFFERENCE,
@@ -479,7 +483,7 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 		.start = mcu ? (uint32_t)json_integer_value(json_object_get(config, "start"))
 			     : KF_LOADER_ANY,
 		.by_uart = kf_wire_is_uart(&plan->board),
-		.by_can = kf_wire_is_node(&plan->board),
+		.by_can = kf_board_is_node(&plan->board),
 		.own = own_method(registry, key),
 	};
 	const char *why = kf_methods_no_katapult(&with);
@@ -506,7 +510,7 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	struct kf_last_flash state;
 
 	if (plan->options.force || !board->key[0] || board->by_port || !kf_board_chip(board)[0] ||
-	    (board->mode != KF_MODE_KLIPPER && !kf_wire_is_node(board)))
+	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board)))
 		return false;
 	kf_last_flash_load(board->key, &state);
 	return strcmp(state.sha256, plan->image.sha256) == 0 &&

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "board/port.h"
 #include "core/clock.h"
 #include "flash/bootloader.h"
 #include "flash/wire.h"
@@ -40,7 +41,7 @@ int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *boa
 	/* Where it was seen instead is told as well. */
 	if (r == 0 || kf_code_errno(KF_LEFT_IN_BOOTLOADER) == r)
 		*ret = now;
-	return r == 0 && kf_wire_is_bridge(&now)
+	return r == 0 && kf_board_is_bridge(&now)
 		       ? kf_wire_await_interface(&now, deadline_ms, ret, err)
 		       : r;
 }

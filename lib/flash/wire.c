@@ -10,16 +10,6 @@
 #include "flash/wire.h"
 #include "mcu/identify.h"
 
-bool kf_wire_is_node(const struct kf_board *board)
-{
-	return board->link.type == KF_WIRE_CAN && !board->usb.port[0];
-}
-
-bool kf_wire_is_bridge(const struct kf_board *board)
-{
-	return board->link.type == KF_WIRE_CAN && board->usb.port[0];
-}
-
 bool kf_wire_is_uart(const struct kf_board *board)
 {
 	return board->link.type == KF_WIRE_UART || (board->tty[0] && !kf_bootloader_own_usb(board));
@@ -27,9 +17,9 @@ bool kf_wire_is_uart(const struct kf_board *board)
 
 const struct kf_wire_row *kf_wire_row(const struct kf_board *board)
 {
-	if (kf_wire_is_node(board))
+	if (kf_board_is_node(board))
 		return &kf_wire_can;
-	if (kf_wire_is_bridge(board))
+	if (kf_board_is_bridge(board))
 		return &kf_wire_bridge;
 	return kf_wire_is_uart(board) ? &kf_wire_uart : &kf_wire_usb;
 }

@@ -50,12 +50,6 @@ const struct kf_wire_row *kf_wire_row(const struct kf_board *board);
 /* Is it on a UART: this machine's own, or that of a USB-to-serial chip? */
 bool kf_wire_is_uart(const struct kf_board *board);
 
-/* Is it a node on CAN, which no USB device shows? */
-bool kf_wire_is_node(const struct kf_board *board);
-
-/* Is it now, in its firmware, the bridge of a CAN bus? */
-bool kf_wire_is_bridge(const struct kf_board *board);
-
 /*
  * The words for a wait that *link, where Katapult was to answer, ended without an answer. was: the
  * board as it was before. KF_NO_KATAPULT, KF_NOT_CONNECTED, or what kf_link_failed says.

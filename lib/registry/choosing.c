@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "registry/choosing.h"
@@ -310,6 +311,7 @@ static void plan_board(FILE *f, const json_t *record, const struct kf_board *boa
 	const char *state = text_of(record, "state"), *to = text_of(record, "tree_version");
 	json_int_t behind =
 		json_integer_value(json_object_get(json_object_get(record, "status"), "behind"));
+	char place[KF_DEV_SIZE];
 	bool measured;
 	double s = expected_s(board->key, &measured);
 
@@ -317,7 +319,8 @@ static void plan_board(FILE *f, const json_t *record, const struct kf_board *boa
 		to[0] ? to : text_of(record, "tree"));
 	if (behind)
 		fprintf(f, " (%lld commit%s)", (long long)behind, behind == 1 ? "" : "s");
-	fprintf(f, ", %s, %s %.0f s\n", board->tty[0] ? board->tty : board->usb.port,
+	kf_board_place(board, place, sizeof(place));
+	fprintf(f, ", %s, %s %.0f s\n", board->tty[0] ? board->tty : place,
 		measured ? "last time" : "about", s < 1 ? 1 : s);
 	*most_s = s > *most_s ? s : *most_s;
 }
