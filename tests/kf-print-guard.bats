@@ -72,7 +72,7 @@ export -f klippy main_process end check each edits
 
 # here TEXT [ARG]...: on a machine with one board.
 here() {
-	mocked timeout 30 kf-sim --board "$H723" -- bash -uc "$1" bash "${@:2}"
+	mocked timeout 300 kf-sim --board "$H723" -- bash -uc "$1" bash "${@:2}"
 }
 
 RUNNING=("ready, idle" printing paused cancelled "emergency stop")
@@ -217,7 +217,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	local fault
 	for fault in "" ,nack=20; do
 		: >"$FAKE/calls"
-		run --separate-stderr mocked timeout 30 kf-sim \
+		run --separate-stderr mocked timeout 300 kf-sim \
 			--board "$H723,start=0x8020000,app=$IMAGES/h723/klipper.bin$fault" -- bash -uc '
 			klippy "ready, idle"; main_process; kf-scan -q | kf-flash --read=x --bytes=4096 -u klipper'
 		[ "$(jq -r .error.code <<<"$output")" = "$([ -z "$fault" ] && echo null || echo protocol)" ]
@@ -261,7 +261,7 @@ hidden() {
 		boards+=(--board "$1")
 		shift
 	done
-	HIDDEN=1 mocked timeout 30 "${APART[@]}" kf-sim "${boards[@]}" -- bash -uc "$2"
+	HIDDEN=1 mocked timeout 300 "${APART[@]}" kf-sim "${boards[@]}" -- bash -uc "$2"
 }
 
 APART=(unshare --pid --fork --kill-child --mount-proc)

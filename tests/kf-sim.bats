@@ -21,7 +21,7 @@ sim() {
 		boards+=(--board "$1")
 		shift
 	done
-	timeout 20 kf-sim "${boards[@]}" -- bash -euc "$2"
+	timeout 300 kf-sim "${boards[@]}" -- bash -euc "$2"
 }
 
 setup() {

@@ -34,7 +34,7 @@ named() {
 
 # asked COMMAND [OPTIONS]: COMMAND beside the H723, whose Katapult starts 0x8020000.
 asked() {
-	mocked timeout 60 kf-sim --board="$H723,start=0x8020000,app=$IMAGES/h723/klipper.bin${2-}" -- bash -c "$1"
+	mocked timeout 300 kf-sim --board="$H723,start=0x8020000,app=$IMAGES/h723/klipper.bin${2-}" -- bash -c "$1"
 }
 
 # terminal COMMAND [EXPECT SEND]...: on a terminal, beside the board; the words in $output are not wrapped.

@@ -53,7 +53,7 @@ save() { # LINE...
 
 # beside SPEC COMMAND: COMMAND beside a board that runs $RUNS.
 beside() {
-	mocked timeout 60 kf-sim --board="$H723,start=0x8020000,app=$RUNS/klipper.bin$1" -- bash -c "$2"
+	mocked timeout 300 kf-sim --board="$H723,start=0x8020000,app=$RUNS/klipper.bin$1" -- bash -c "$2"
 }
 
 prove='kf-scan -q | setsid -w kf-config --prove'
@@ -114,7 +114,7 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	cp "$RUNS/klipper.bin" patched
 	printf '\x5a\x5a\x5a\x5a' | dd of=patched bs=1 seek=1000 conv=notrunc 2>/dev/null
 	save CONFIG_STM32_CLOCK_REF_12M=y
-	run -1 --separate-stderr mocked timeout 60 kf-sim --board="$H723,start=0x8020000,app=$PWD/patched" -- bash -c "$prove"
+	run -1 --separate-stderr mocked timeout 300 kf-sim --board="$H723,start=0x8020000,app=$PWD/patched" -- bash -c "$prove"
 	[ "$(jq -r .error.code <<<"$output")" = not_proved ]
 	[[ $stderr == *"none of "*" configurations made $version: the saved configuration: the first other byte is at 0x080203e8"* ]]
 	[ ! -e "${saved%/*}/proof.json" ]
@@ -125,16 +125,16 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	for told in v0.13.0-5-gabcdef123-dirty-20260101_120000-host:"was built from a changed source tree" \
 		'?-20260101_120000-host:names no commit' \
 		v0.13.0-5-gabcdef123:"does not know the commit abcdef123"; do
-		run -1 --separate-stderr mocked timeout 60 kf-sim --board="${H723%,version=*},start=0x8020000,version=${told%%:*}" -- bash -c "$prove"
+		run -1 --separate-stderr mocked timeout 300 kf-sim --board="${H723%,version=*},start=0x8020000,version=${told%%:*}" -- bash -c "$prove"
 		[ "$(jq -r .error.code <<<"$output")" = not_proved ]
 		[[ $stderr == *"${told#*:}"* ]]
 		[[ $stderr != *Katapult* ]]
 	done
 	[[ $stderr == *"git -C $tree fetch --all --tags"* ]]
 	git clone -q --depth 1 "file://$tree" shallow
-	run -1 --separate-stderr mocked timeout 60 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$PWD/shallow"
+	run -1 --separate-stderr mocked timeout 300 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$PWD/shallow"
 	[[ $stderr == *", a shallow clone, does not know the commit abcdef123"*"fetch --unshallow"* ]]
-	run -1 --separate-stderr mocked timeout 60 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$KF_TESTS/sim/tree"
+	run -1 --separate-stderr mocked timeout 300 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$KF_TESTS/sim/tree"
 	[[ $stderr == *"has no git"* ]]
 }
 
@@ -159,7 +159,7 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 @test "--prove: a chip that has no Katapult says why it cannot be read" {
 	registry <<<'{"devices":{"mega":{"name":"M","mcu":"at90usb1286","serial_pattern":"usb-Klipper_at90usb1286_12345*"}}}'
 	kf-config set --global klipper_dir="$tree" >/dev/null
-	run -1 --separate-stderr mocked timeout 60 kf-sim -b "mcu=at90usb1286,serial=12345,port=1-1.2,version=$version" -- bash -c "$prove"
+	run -1 --separate-stderr mocked timeout 300 kf-sim -b "mcu=at90usb1286,serial=12345,port=1-1.2,version=$version" -- bash -c "$prove"
 	[ "$(jq -r .error.code <<<"$output")" = no_katapult ]
 	[[ $stderr == *"nothing can be proved of its at90usb1286: there is no Katapult for it"*"kf config mega"* ]]
 	[[ $stderr != *"building"* ]]

@@ -30,7 +30,7 @@ runs=start=0x8020000,app=
 	run -0 --separate-stderr sim "$H723,$runs$IMAGES/h723/klipper.bin,state=$PWD/flash" -- \
 		"kf-scan -q | kf-flash -q --read=image --bytes=$(image_bytes) >/dev/null"
 	cp flash before
-	run -0 mocked timeout 30 kf-sim -v -b "$H723,$runs$IMAGES/h723/klipper.bin" -- \
+	run -0 mocked timeout 300 kf-sim -v -b "$H723,$runs$IMAGES/h723/klipper.bin" -- \
 		bash -c "kf-scan -q | kf-flash -q --read=image --bytes=4096 >/dev/null"
 	[[ $output != *SEND* && $output != *EOF* ]]
 }

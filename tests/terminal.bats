@@ -20,7 +20,7 @@ seen() {
 		shift
 	done
 	text="stty cols $columns rows 40; $2"
-	run mocked timeout 30 kf-sim "${boards[@]}" -- "$KF_TESTS/on-terminal" "$text"
+	run mocked timeout 300 kf-sim "${boards[@]}" -- "$KF_TESTS/on-terminal" "$text"
 	raw=$output
 	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$raw")
 	echo "$shown"
@@ -124,7 +124,7 @@ seen() {
 }
 
 @test "a question is wrapped at words" {
-	run mocked timeout 30 kf-sim -b "$H723" -b "$RP2040" -- "$KF_TESTS/on-terminal" 'stty cols 36; kf; echo "status $?"; stty -a' 'none\]' 'q\r'
+	run mocked timeout 300 kf-sim -b "$H723" -b "$RP2040" -- "$KF_TESTS/on-terminal" 'stty cols 36; kf; echo "status $?"; stty -a' 'none\]' 'q\r'
 	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
 	echo "$shown"
 	[[ $shown == *"Flash which? [numbers, a for all, q"$'\n'"  for none]"*"status 0"*" icanon"*" echo "* ]]
@@ -150,7 +150,7 @@ seen() {
 # fits TEXT [EXPECT SEND]...: what bash shows for TEXT on a terminal of 40 columns has no longer line, but
 # for a single word. It is $shown then.
 fits() {
-	run mocked timeout 60 kf-sim -b "$H723" -b "$RP2040" -b "$CH340" -- "$KF_TESTS/on-terminal" "stty cols 40 rows 40; $1" "${@:2}"
+	run mocked timeout 300 kf-sim -b "$H723" -b "$RP2040" -b "$CH340" -- "$KF_TESTS/on-terminal" "stty cols 40 rows 40; $1" "${@:2}"
 	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
 	echo "== $1"
 	echo "$shown"
