@@ -287,9 +287,9 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 		kf_text_format(ret, size, "%s is up to date", kf_board_label(board));
 	else if (!board->key[0] && board->printer.mcu[0] && wire && strncmp(wire, "usb", 3) != 0 &&
 		 strcmp(state, "behind") == 0)
-		kf_text_format(ret, size, "%s is behind, but kf does not flash %s%s",
-			       kf_board_label(board), host ? "the host's own MCU" : "boards on ",
-			       host ? "" : wire);
+		kf_text_format(ret, size, "%s is behind, but %s", kf_board_label(board),
+			       host ? "kf does not flash the host's own MCU"
+				    : "its name is another board's key: kf add");
 	else
 		kf_text_format(ret, size, "%s is left as it is: %s%s%s", kf_board_label(board),
 			       state, reason[0] ? ": " : "", reason);
