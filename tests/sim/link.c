@@ -214,7 +214,11 @@ static void run_uart(struct sim_link *link, int64_t now_us)
 		bool deaf = link->clock_us < link->mcu->busy_until_us;
 		int64_t next;
 
-		while (!deaf && (move_packet(link) | link->mcu->step(link->mcu, link->clock_us))) {
+		while (!deaf) {
+			bool moved = move_packet(link);
+
+			if (!link->mcu->step(link->mcu, link->clock_us) && !moved)
+				break;
 			if (halted(link))
 				return;
 			deaf = link->clock_us < link->mcu->busy_until_us;
