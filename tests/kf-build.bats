@@ -162,6 +162,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$cache/build" ]
 }
 
+# bats test_tags=slow
 @test "a configuration that changes during make is refused" {
 	config poked MACH_STM32
 	config ours MACH_STM32
@@ -194,6 +195,7 @@ host linux elf 4194304 klipper.elf" ]
 	[ ! -e "$tree/out" ]
 }
 
+# bats test_tags=slow
 @test "files that Kalico's Makefile writes into the tree are removed" {
 	config octopus MACH_STM32
 	mkdir "$tree/src/extras"
@@ -325,6 +327,7 @@ host linux elf 4194304 klipper.elf" ]
 		< <(config octopus MACH_STM32 && record octopus 'del(.config)')
 }
 
+# bats test_tags=slow
 @test "a table for people" {
 	config good MACH_STM32
 	config bad MACH_STM32 SIM_BUILD_FAIL
@@ -337,6 +340,7 @@ host linux elf 4194304 klipper.elf" ]
 	[[ ${lines[2]} == good*"not built" ]]
 }
 
+# bats test_tags=slow
 @test "make fails because the disk is full: the error says so" {
 	cd "$BATS_TEST_TMPDIR" || return
 	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000

@@ -119,6 +119,7 @@ rename_rp2040() {
 	sed -i 's/\bMACH_RPXXXX\b/MACH_PICO/g; s/\bRPXXXX_/PICO_/g' "$tree"/src/Kconfig "$tree"/src/rp2040/*
 }
 
+# bats test_tags=slow
 @test "a symbol that the tree renamed does not change the MCU" {
 	two_boards
 	saved_whole nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
@@ -179,6 +180,7 @@ differs() {
 	git -C "$tree" checkout -q . 2>/dev/null || cp -r "$KF_TESTS/sim/tree/src" "$tree"
 }
 
+# bats test_tags=slow
 @test "address, clock, crystal, pins: each is compared" {
 	two_boards
 	saved_whole octopus "${h723[@]}" LOW_LEVEL_OPTIONS STM32_CLOCK_REF_25M
@@ -192,6 +194,7 @@ differs() {
 	differs '' "CAN bus frequency: saved 500000, now none"
 }
 
+# bats test_tags=slow
 @test "CAN speed and pins count if they are used; other lost settings are listed" {
 	two_boards
 	# As Klipper v0.11.0 writes them, also without CAN.

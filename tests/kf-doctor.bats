@@ -97,6 +97,7 @@ checksums() {
 	run ! grep -E '^(StopUnit|RestartUnit)' "$FAKE/calls"
 }
 
+# bats test_tags=slow
 @test "trees: version, changed by hand, Kalico, Katapult" {
 	doctor
 	[[ $(found tree Klipper) == "wrong: $HOME/klipper: its firmware would have no version"*" | "*"--accept-unknown-version" ]]
@@ -179,6 +180,7 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 	[ "$(found method octopus)" = "ok: by make_flash" ]
 }
 
+# bats test_tags=slow
 @test "toolchain: the package for a registered MCU, by its name or by its configuration" {
 	local bin=$BATS_TEST_TMPDIR/bin
 	octopus atmega2560
@@ -194,6 +196,7 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 	[ "$(found toolchain octopus)" = "" ]
 }
 
+# bats test_tags=slow
 @test "registry and saved configurations" {
 	local saved=$XDG_CONFIG_HOME/kalico-flash/configs/octopus
 	doctor
@@ -246,6 +249,7 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 	[[ $(found firmware octopus) == "wrong: $build/klipper.bin is missing"* ]]
 }
 
+# bats test_tags=slow
 @test "ports: by-id links, and rights of a board without a tty" {
 	need pty
 	octopus
@@ -305,6 +309,7 @@ beside() {
 	[[ ${said[1]} == "wrong: it runs"*" as a Braille display | it opens boards (USB vendor 1a86) as Braille displays: sudo apt remove brltty, or "* ]]
 }
 
+# bats test_tags=slow
 @test "a service that cannot be held: the reason and the remedy are shown" {
 	export FAKE=$BATS_TEST_TMPDIR/fake
 	local user=(env)

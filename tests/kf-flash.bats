@@ -96,6 +96,7 @@ load flash
 	[[ $stderr == *"skipped: not a Klipper board"* ]]
 }
 
+# bats test_tags=slow
 @test "--check marks what will be skipped, and nothing is configured or built for that" {
 	registry <<<"$BOTH"
 	run -0 --separate-stderr sim "$H723" -- 'config >/dev/null; cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
@@ -164,6 +165,7 @@ load flash
 	[[ $stderr == *"make flash FLASH_DEVICE=/dev/"* ]]
 }
 
+# bats test_tags=slow
 @test "the native method fails: make flash is tried" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -0 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
@@ -264,6 +266,7 @@ due() {
 	[[ $stderr == *"--method=katapult is not for this atmega2560: there is no Katapult for it"* ]]
 }
 
+# bats test_tags=slow
 @test "a Katapult behind a USB-to-serial chip: by its owner's word alone, and unharmed until then" {
 	local uart=mcu=stm32h723xx,uart,manufacturer=1a86,product=USB_Serial,serial=,port=1-1.6
 	PORT=1-1.6 configured uart stm32h723 "usb-1a86_USB_Serial*" "$H723_CONFIG" CONFIG_STM32_SERIAL_USART1=y
@@ -348,6 +351,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[ ! -e ran ]
 }
 
+# bats test_tags=slow
 @test "make flash from Klipper: the bootloader is entered and asked first; if the image does not fit, Klipper starts again" {
 	flash_target 'touch "$(HOME)/ran"'
 	run -78 --separate-stderr sim "$H723,start=0x8000000" -- 'config | kf-build |

@@ -452,6 +452,7 @@ killed_while() {
 	[ "$(ls run/restarts)" = "" ]
 }
 
+# bats test_tags=slow
 @test "--settle: a unit that ran again and was stopped by hand stays stopped" {
 	export RUNTIME_DIRECTORY=$PWD/run
 	mkdir -p run/restarts
@@ -498,6 +499,7 @@ killed_while() {
 	exec {client}>&-
 }
 
+# bats test_tags=slow
 @test "a unit is masked, disabled or started meanwhile: the message says which" {
 	fake '.units["klipper.service"].enabled = "enabled"'
 	run -0 --separate-stderr kf-service hold -- \

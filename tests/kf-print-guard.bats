@@ -114,11 +114,13 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ "$stderr" = "" ]
 }
 
+# bats test_tags=slow
 @test "startup and error: nothing can print" {
 	run -0 --separate-stderr here 'args=(); edits printing webhooks.state={startup,error,shutdown}'
 	[ "$(uniq -c <<<"$output" | xargs)" = "3 printing: 75 busy" ]
 }
 
+# bats test_tags=slow
 @test "streamed G-code is a print, also after one that was cancelled" {
 	run -0 --separate-stderr here 'args=()
 		for state in "ready, idle" cancelled; do edits "$state" idle_timeout.state=Printing; done
@@ -209,6 +211,7 @@ klippy stopped after running: 75 printer_unknown" ]
 	[ ! -s "$FAKE/calls" ]
 }
 
+# bats test_tags=slow
 @test "--read: held as for a flash: refused while it prints, and the unit comes back from a cut read" {
 	run -75 --separate-stderr here '
 		klippy printing; main_process; kf-scan -q | kf-flash --read=x --bytes=4096 -u klipper'

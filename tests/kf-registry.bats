@@ -153,6 +153,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 [null,"3-1"]' ]
 }
 
+# bats test_tags=slow
 @test "add asks for values, and for nothing that has a default or can be found" {
 	need pty
 	seen stm32h723xx 29001A001151313531383332 1-1.2 >in

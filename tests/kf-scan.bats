@@ -282,6 +282,7 @@ field() {
 	[ "$(field '.board | .key, .mode')" = "nitehawk katapult" ]
 }
 
+# bats test_tags=slow
 @test "--follow reports boards that are plugged in or unplugged, until a signal" {
 	run -143 --separate-stderr hotplug octopus-klipper.umockdev nitehawk-katapult.umockdev out out \
 		-octopus-klipper.umockdev out +octopus-katapult.umockdev out \
@@ -396,6 +397,7 @@ field() {
 
 # shellcheck disable=SC2016 # the inner shell has $ of its own
 # The kernel removes the attributes of a device that leaves one by one. strace makes each open(2) slow.
+# bats test_tags=slow
 @test "a board that is unplugged during the scan is shown with all members or not at all" {
 	case $KF_BUILD in *address*) skip "a sanitizer refuses strace" ;; esac
 	need pty

@@ -449,6 +449,7 @@ hold_over_lost_bus() {
 	wait_status
 }
 
+# bats test_tags=slow
 @test "hold: the D-Bus connection is lost meanwhile, and comes back" {
 	hold_over_lost_bus start_systemd "$PWD/bus"
 	stop_systemd

@@ -89,6 +89,7 @@ completed() { # TOOL
 		diff "$BATS_TEST_TMPDIR/codes" -
 }
 
+# bats test_tags=slow
 @test "the pages render on terminals of 28 to 200 columns" {
 	for page in "$tests/../man/"*.[1578]; do
 		for columns in 28 40 80 200; do
