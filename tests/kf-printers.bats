@@ -267,3 +267,42 @@ field() {
 	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = nitehawk ]
 	[[ $output != *klipper_host* ]]
 }
+
+@test "kf-scan --keys: also the boards that a configuration names, and no Klippy is asked for them" {
+	registry <<<'{"devices": {"octo": {"name": "O", "mcu": "rp2040", "serial_pattern": "usb-Klipper_rp2040_AAAA*"}}}'
+	stopped klipper '[mcu]' "serial: $BY_ID"
+	plugged 'kf-scan --keys'
+	[ "$output" = $'octo\nmcu' ]
+	[ "$stderr" = "" ]
+	rm -r root/etc
+	mkdir -p alpha_data/config
+	printf '[mcu Tool]\nserial: %s\n' "$BY_ID" >alpha_data/config/printer.cfg
+	running alpha "mcus ready" MODE=silent
+	plugged 'kf-scan --keys; kf-scan -q --json | jq -r .board.key'
+	[ "$output" = $'octo\ntool\ntool\nnull' ]
+	case $KF_BUILD in *address*) return ;; esac # a sanitizer refuses strace
+	strace -f -qq -e trace=connect -o trace kf-scan --keys
+	run ! grep klippy.sock trace
+}
+
+@test "kf-scan --follow: the printers are looked for again when a board comes" {
+	mkdir -p klipper_data/config
+	mkfifo records
+	# shellcheck disable=SC2016 # the inner shell's
+	run -0 mocked kf-sim -b "$STM32" -- bash -c '
+		exec 5<>records
+		kf-scan -q --json --follow >&5 &
+		read -r record <&5
+		jq -c .board.printer <<<"$record"
+		'"$(declare -f stopped)"'
+		stopped klipper "[mcu Tool]" "serial: $1"
+		echo "replug 1-1.2" >"$KF_SIM_CONTROL"
+		read -r _ <"$KF_SIM_CONTROL.done"
+		while read -r record <&5; do
+			[ "$(jq .board.connected <<<"$record")" = true ] || continue
+			jq -c "[.board.key, .board.printer.mcu]" <<<"$record"
+			break
+		done
+		send_signal TERM $!' - "$BY_ID"
+	[ "$output" = $'null\n["tool","Tool"]' ]
+}

@@ -4,6 +4,7 @@
 # The help, the manual page and the completion of a tool name the same options.
 load helper
 
+export KF_PRINTER_ROOT=/nonexistent # keys are those of the registry alone
 tools='kf kf-scan kf-status kf-config kf-build kf-flash kf-service kf-doctor kf-sim'
 helpers='kf-leased' # nobody types them: no completion
 

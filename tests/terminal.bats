@@ -108,6 +108,20 @@ seen() {
 	[ "$(wc -l <<<"$shown")" -eq 2 ]
 }
 
+@test "while make runs, a board's line says what it does, how many files that were, and for how long" {
+	load builds
+	fresh_tree
+	config octopus MACH_STM32 MACH_STM32H723 STM32_FLASH_START_20000
+	# The last part waits until its line has been seen.
+	printf '\n%s: %s\n\t@echo "  Compiling $@"; until [ -e "%s/go" ]; do read -t 0.1 <> <(:) || :; done; echo >$@; echo >$(@:.o=.d)\n' \
+		'$(OUT)src/stepper.o' '$(OUT)src/sched.o $(OUT)src/command.o $(OUT)src/generic/crc16.o' "$PWD" >>"$tree/Makefile"
+	sed -i '1i SHELL = /bin/bash' "$tree/Makefile"
+	record octopus >r
+	run -0 "$KF_TESTS/on-terminal" "stty cols 80 rows 40; kf-build --klipper-dir $tree <r & read -r; touch go; wait" \
+		"octopus: Compiling src/stepper.o \\(file [0-9]+\\) [1-9][0-9]* s" "\r"
+	[[ $output == *" bytes in "*" s"* ]]
+}
+
 @test "while services are stopped, how long is shown, and told in the end" {
 	export KF_DOWN_SINCE=1
 	seen 80 "$H723,mode=katapult" -- 'records >r; kf-flash --no-service <r'

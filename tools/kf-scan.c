@@ -53,8 +53,9 @@ struct scan {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	struct kf_printers printers;
-	struct kf_boards now; /* as it was before any wait */
-	int64_t wait_ms;      /* or -1: not at all */
+	struct kf_boards now;  /* as it was before any wait */
+	char key[KF_KEY_SIZE]; /* what inventory.key points to, if it was not typed to its end */
+	int64_t wait_ms;       /* or -1: not at all */
 	bool table, quiet;
 	bool can;	       /* ask the nodes on CAN ... */
 	const char *interface; /* ... of this interface; NULL: of all that are configured */
@@ -71,7 +72,7 @@ static const char help[] =
 	"      --wait[=S]     wait up to S seconds (30) for a board to appear\n"
 	"      --follow       then report each board that is plugged in or unplugged\n"
 	"      --can[=IF]     ask the nodes on the CAN bus IF, or on all configured ones\n"
-	"      --keys         only the registered keys, one a line, without a scan\n"
+	"      --keys         only the keys of all boards, one a line, without a question\n"
 	"      --ports        only the USB port, device and by-id path of each board\n"
 	"      --json         write records, also to a terminal\n"
 	"      --table        write a table, also to a pipe\n"
@@ -124,38 +125,6 @@ static int emit(struct scan *scan, const struct kf_board *boards, const struct k
 		if (problems[i].code != KF_OK)
 			kf_log_error(kf_board_label(&boards[i]), &problems[i]);
 	return r;
-}
-
-/* Until a signal comes or nobody reads any more (-EPIPE). */
-static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
-{
-	struct pollfd fds[] = { { .fd = kf_monitor_fd(monitor), .events = POLLIN },
-				{ .fd = STDOUT_FILENO } };
-	struct kf_event event;
-	struct kf_board board;
-	struct kf_error problem;
-	int r;
-
-	for (;;) {
-		while ((r = kf_monitor_next(monitor, &event, err)) > 0) {
-			r = kf_inventory_apply(&scan->inventory, &event, &board, &problem, err);
-			if (r > 0) {
-				kf_printers_name(&scan->printers, &board);
-				/* Klippy's answer is older than the board's arrival. */
-				board.version[0] = '\0';
-				r = emit(scan, &board, &problem, 1, err);
-			}
-			if (r < 0)
-				return r;
-		}
-		if (r < 0)
-			return r;
-		r = kf_wait(fds, KF_ARRAY_SIZE(fds), KF_FOREVER);
-		if (r < 0)
-			return kf_fail_sys(err, -r, "stopped following the boards");
-		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-			return kf_fail_sys(err, EPIPE, "standard output was closed");
-	}
 }
 
 static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
@@ -282,11 +251,16 @@ static int list(struct scan *scan, struct kf_error *err)
 	return emit(scan, inventory->boards.list, inventory->errors, inventory->boards.count, err);
 }
 
-/* For completion, where each keystroke waits for it. */
-static int write_keys(const struct kf_registry *registry, struct kf_error *err)
+/* For completion, where each keystroke waits for it: no Klippy is asked. */
+static int write_keys(struct kf_registry *registry, struct kf_error *err)
 {
+	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
+	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
 	struct kf_device device;
 
+	if (kf_usb_scan(&now, err) == 0 && kf_printers_find_configured(&printers, err) == 0 &&
+	    kf_printers_describe(&printers, &now, registry, err) < 0)
+		*err = (struct kf_error){ 0 }; /* the registered ones are known all the same */
 	for (void *at = NULL; kf_registry_next(registry, &at, &device);)
 		puts(device.key);
 	return flush(err);
@@ -314,16 +288,68 @@ static void tell_problems(const struct kf_printers *printers)
 			kf_log_problem(printers->list[i].name, &problem);
 }
 
-/* What is plugged in, and what the printers call it. */
+/* What is plugged in, and what the printers call it; again, instead of before. */
 static int look(struct scan *scan, struct kf_error *err)
 {
-	int r = kf_usb_scan(&scan->now, err);
+	bool again = scan->registry.described;
+	int r;
+
+	kf_boards_free(&scan->now);
+	kf_printers_free(&scan->printers);
+	json_object_clear(scan->registry.described);
+	json_object_clear(scan->registry.trees);
+	r = kf_usb_scan(&scan->now, err);
 
 	if (r == 0)
 		r = kf_printers_find(&scan->printers, err);
-	if (r == 0 && !scan->quiet)
+	if (r == 0 && !scan->quiet && !again)
 		tell_problems(&scan->printers);
 	return r < 0 ? r : kf_printers_describe(&scan->printers, &scan->now, &scan->registry, err);
+}
+
+/* One event, if it is news; *looked: the printers were looked for since the last wait. */
+static int report(struct scan *scan, const struct kf_event *event, bool *looked,
+		  struct kf_error *err)
+{
+	struct kf_board board;
+	struct kf_error problem;
+	int r = *looked ? 0 : look(scan, err);
+
+	*looked = true;
+	if (r == 0)
+		r = kf_inventory_apply(&scan->inventory, event, &board, &problem, err);
+	if (r <= 0)
+		return r;
+	kf_printers_name(&scan->printers, &board);
+	/* Klippy's answer is older than the board's arrival. */
+	board.version[0] = '\0';
+	return emit(scan, &board, &problem, 1, err);
+}
+
+/* Until a signal comes or nobody reads any more (-EPIPE). */
+static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
+{
+	struct pollfd fds[] = { { .fd = kf_monitor_fd(monitor), .events = POLLIN },
+				{ .fd = STDOUT_FILENO } };
+	struct kf_event event;
+	int r;
+
+	for (;;) {
+		bool looked = false;
+
+		while ((r = kf_monitor_next(monitor, &event, err)) > 0) {
+			r = report(scan, &event, &looked, err);
+			if (r < 0)
+				return r;
+		}
+		if (r < 0)
+			return r;
+		r = kf_wait(fds, KF_ARRAY_SIZE(fds), KF_FOREVER);
+		if (r < 0)
+			return kf_fail_sys(err, -r, "stopped following the boards");
+		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
+			return kf_fail_sys(err, EPIPE, "standard output was closed");
+	}
 }
 
 /* A key that was not typed to its end becomes the whole one. */
@@ -334,8 +360,11 @@ static int find_key(struct scan *scan, struct kf_error *err)
 	bool cut;
 	int r = kf_prefix_find(&scan->registry, typed, &scan->inventory.key, &cut, err);
 
-	if (r == 0 && cut)
+	if (r == 0 && cut) {
 		kf_log_phase("Discovery", NULL, "\"%s\" is %s", typed, scan->inventory.key);
+		kf_text_format(scan->key, sizeof(scan->key), "%s", scan->inventory.key);
+		scan->inventory.key = scan->key;
+	}
 	return r < 0 ? r : kf_registry_device(&scan->registry, scan->inventory.key, &device, err);
 }
 

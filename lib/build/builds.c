@@ -27,6 +27,8 @@ enum {
 	SLOTS_MAX = 4096, /* fits into a pipe whatever the system's limits are */
 };
 
+static const char compiling[] = "Compiling "; /* Klipper's and Kalico's Makefile */
+
 /* The compiler that a tree has for a kind of boards (BOARD_DIRECTORY). */
 struct compiler {
 	char board[64], id[KF_HEX_SIZE];
@@ -55,6 +57,9 @@ struct item {
 	pid_t pid;
 	int pidfd;
 	int64_t deadline_ms;
+	off_t log_at;	   /* so far make's log was read */
+	unsigned compiled; /* files, by its words */
+	char said[200];	   /* its last line */
 };
 
 struct run {
@@ -319,37 +324,65 @@ static void start_some(struct run *run)
 			return;
 }
 
-/* The last whole line that make has written, without the blanks around it. */
-static bool last_line(const char *path, char *ret, size_t size)
+/* A whole line of make's, which says what it does; without the folder that all is built in. */
+static void take_line(struct item *item, const char *line, size_t len)
 {
-	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char buf[1024], *start, *end;
-	struct stat st;
+	const char *start = line + strspn(line, " \t"), *out = strstr(start, item->build.out);
+	char text[sizeof(item->said)];
+
+	if (start >= line + len)
+		return;
+	if (out)
+		kf_text_format(text, sizeof(text), "%.*s%s", (int)(out - start), start,
+			       out + strlen(item->build.out) +
+				       strspn(out + strlen(item->build.out), "/"));
+	else
+		kf_text_format(text, sizeof(text), "%s", start);
+	kf_text_clean(item->said, sizeof(item->said), text, strlen(text));
+	item->compiled += strncmp(item->said, compiling, strlen(compiling)) == 0;
+}
+
+/* Read what make has written since the last time, as far as it is whole lines. */
+static void follow_log(struct item *item)
+{
+	_cleanup_(kf_closep) int fd = open(item->build.log, O_RDONLY | O_CLOEXEC);
+	char buf[4096], *start, *end;
 	ssize_t len;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return false;
-	len = pread(fd, buf, sizeof(buf) - 1,
-		    st.st_size >= (off_t)sizeof(buf) ? st.st_size - (off_t)sizeof(buf) + 1 : 0);
-	buf[len > 0 ? len : 0] = '\0';
-	end = strrchr(buf, '\n');
-	if (!end)
-		return false;
-	*end = '\0';
-	start = strrchr(buf, '\n');
-	start = start ? start + 1 : buf;
-	start += strspn(start, " \t");
-	kf_text_clean(ret, size, start, strlen(start));
-	return ret[0];
+	while (fd >= 0 && (len = pread(fd, buf, sizeof(buf) - 1, item->log_at)) > 0) {
+		buf[len] = '\0';
+		for (start = buf; (end = memchr(start, '\n', (size_t)(buf + len - start)));
+		     start = end + 1) {
+			*end = '\0';
+			take_line(item, start, (size_t)(end - start));
+		}
+		/* A line that is longer than all of buf is none of those that count. */
+		if (start == buf && len == (ssize_t)sizeof(buf) - 1)
+			start = buf + len;
+		if (start == buf)
+			break;
+		item->log_at += start - buf;
+	}
 }
 
 static void tell_running(const struct run *run)
 {
-	char text[256];
+	char text[sizeof(((struct item *)0)->said) + 48];
 
-	for (struct item *i = run->items; i < run->items + run->count; i++)
-		if (i->stage == RUNNING && last_line(i->build.log, text, sizeof(text)))
-			tell(run, i, KF_BUILD_RUNS, text);
+	for (struct item *i = run->items; i < run->items + run->count; i++) {
+		if (i->stage != RUNNING)
+			continue;
+		follow_log(i);
+		if (!i->said[0])
+			continue;
+		kf_text_format(text, sizeof(text), "%s", i->said);
+		if (strncmp(i->said, compiling, strlen(compiling)) == 0)
+			kf_text_format(text, sizeof(text), "%s (file %u)", i->said, i->compiled);
+		else if (i->compiled)
+			kf_text_format(text, sizeof(text), "%s (%u file%s compiled)", i->said,
+				       i->compiled, i->compiled == 1 ? "" : "s");
+		tell(run, i, KF_BUILD_RUNS, text);
+	}
 }
 
 /* Wait until a make ends, or the time of one is over, or for the next tick. */

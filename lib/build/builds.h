@@ -20,7 +20,8 @@ struct kf_built {
 
 enum kf_build_event {
 	KF_BUILD_STARTS, /* make runs; text is the tree */
-	KF_BUILD_RUNS,	 /* every tick_ms; text is the last line of its log, of one word or more */
+	KF_BUILD_RUNS,	 /* every tick_ms; text is the last line of its log, and how many files it
+			    has compiled */
 	KF_BUILD_SHARES, /* it waits for the build of another board; text is that board's key */
 	KF_BUILD_ENDS,	 /* built->firmware or built->err is there */
 };

@@ -19,6 +19,7 @@ struct search {
 	struct kf_printers *printers;
 	struct kf_klippy *klippies;
 	size_t klippy_count;
+	bool asks;
 };
 
 void kf_printers_free(struct kf_printers *printers)
@@ -167,7 +168,7 @@ static void add_asked(struct search *search, struct asked *asked)
 	if (printer) {
 		take_command(printer, asked->klippy);
 		copy(printer->unit, sizeof(printer->unit), kf_holder_of(asked->klippy->pid).unit);
-		if (asked->r == 0)
+		if (asked->r == 0 && search->asks)
 			take_facts(printer, &asked->facts);
 		else
 			copy(printer->state, sizeof(printer->state), "unknown");
@@ -190,6 +191,8 @@ static int ask_all(struct search *search, struct kf_error *err)
 		struct asked *asked = &list[i];
 
 		asked->klippy = &search->klippies[i];
+		if (!search->asks)
+			continue;
 		asked->deadline_ms = deadline_ms;
 		asked->started = search->klippy_count > 1 &&
 				 pthread_create(&asked->thread, NULL, ask, asked) == 0;
@@ -197,7 +200,7 @@ static int ask_all(struct search *search, struct kf_error *err)
 	for (size_t i = 0; i < search->klippy_count; i++) {
 		if (list[i].started)
 			pthread_join(list[i].thread, NULL);
-		else
+		else if (search->asks)
 			ask(&list[i]);
 	}
 	for (size_t i = 0; i < search->klippy_count; i++)
@@ -293,11 +296,11 @@ static int by_unit(const void *a, const void *b)
 	return strverscmp(x->unit, y->unit);
 }
 
-int kf_printers_find(struct kf_printers *ret, struct kf_error *err)
+static int find(bool asks, struct kf_printers *ret, struct kf_error *err)
 {
 	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
 	const char *root = getenv("KF_PRINTER_ROOT");
-	struct search search = { .printers = &printers };
+	struct search search = { .printers = &printers, .asks = asks };
 	char proc[PATH_MAX];
 	int r;
 
@@ -319,4 +322,14 @@ int kf_printers_find(struct kf_printers *ret, struct kf_error *err)
 	*ret = printers;
 	printers = (struct kf_printers){ 0 }; /* the caller's now */
 	return 0;
+}
+
+int kf_printers_find(struct kf_printers *ret, struct kf_error *err)
+{
+	return find(true, ret, err);
+}
+
+int kf_printers_find_configured(struct kf_printers *ret, struct kf_error *err)
+{
+	return find(false, ret, err);
 }

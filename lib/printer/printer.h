@@ -54,6 +54,12 @@ struct kf_printers {
  * this machine's.
  */
 _must_check_ int kf_printers_find(struct kf_printers *ret, struct kf_error *err);
+
+/*
+ * The same without a question to any Klippy: what their command lines and configurations tell. For
+ * where each keystroke waits for it. -ENOMEM.
+ */
+_must_check_ int kf_printers_find_configured(struct kf_printers *ret, struct kf_error *err);
 void kf_printers_free(struct kf_printers *printers);
 
 /*

@@ -222,6 +222,22 @@ static int check_blocked(const json_t *list, struct kf_error *err)
 	return 0;
 }
 
+/* Boards that stand beside "devices", or the file of another program: it would count as empty. */
+static bool lost_devices(const json_t *root)
+{
+	const char *name;
+	json_t *member;
+
+	if (json_object_get(root, "global") || json_object_get(root, "blocked_devices"))
+		return false;
+	json_object_foreach((json_t *)root, name, member)
+	{
+		if (json_is_object(member))
+			return true;
+	}
+	return false;
+}
+
 int kf_settings_check(const json_t *root, struct kf_error *err)
 {
 	const json_t *section;
@@ -239,6 +255,9 @@ int kf_settings_check(const json_t *root, struct kf_error *err)
 	if (r < 0)
 		return r;
 	section = json_object_get(root, "devices");
+	if (!section && lost_devices(root))
+		return kf_fail(err, KF_CONFIG,
+			       "the file has no \"devices\", so no board would be registered");
 	if (section && !json_is_null(section) && !json_is_object(section))
 		return kf_fail(err, KF_CONFIG, "\"devices\" is %s, not an object",
 			       type_name(section));

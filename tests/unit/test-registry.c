@@ -89,6 +89,8 @@ TEST(wrong_types_name_device_and_member)
 	CHECK_STR(refusal("[]"), "the file has an array, not an object");
 	CHECK_STR(refusal("{\"global\":{\"klipper_dir\":3}}"),
 		  "\"global\": \"klipper_dir\" is a number, not a string");
+	CHECK_STR(refusal("{\"octopus\":{\"mcu\":\"rp2040\"}}"),
+		  "the file has no \"devices\", so no board would be registered");
 	CHECK_STR(refusal("{\"devices\":[]}"), "\"devices\" is an array, not an object");
 	CHECK_STR(refusal("{\"devices\":{\"a\":7}}"), "device \"a\" is a number, not an object");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"mcu\":[]}}}"),
