@@ -120,6 +120,22 @@ int kf_mcus_set(struct kf_mcus *mcus, const char *section, const char *option, c
 	return 0;
 }
 
+void kf_mcus_default(struct kf_mcus *mcus, const struct kf_mcu *other)
+{
+	for (struct kf_mcu *mcu = mcus->list; mcu < mcus->list + mcus->count; mcu++) {
+		for (size_t i = 0; i < KF_ARRAY_SIZE(texts); i++) {
+			char *at = (char *)mcu + texts[i].offset;
+
+			if (!*at)
+				memcpy(at, (const char *)other + texts[i].offset, texts[i].size);
+		}
+		if (!mcu->canbus_uuid[0])
+			memcpy(mcu->canbus_uuid, other->canbus_uuid, sizeof(mcu->canbus_uuid));
+		if (!mcu->baud)
+			mcu->baud = other->baud;
+	}
+}
+
 static bool is_pipe(const struct kf_mcu *mcu)
 {
 	for (size_t i = 0; i < KF_ARRAY_SIZE(pipes); i++)

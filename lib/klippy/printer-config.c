@@ -15,7 +15,13 @@
 #include "core/text.h"
 #include "klippy/printer-config.h"
 
-enum { DEPTH_MAX = 16, GLOB_ENTRIES_MAX = 4096 };
+enum {
+	DEPTH_MAX = 16,
+	GLOB_ENTRIES_MAX = 4096,
+	FOLDERS_MAX = 6,     /* below a folder "**" */
+	REFERENCES_MAX = 10, /* configparser's MAX_INTERPOLATION_DEPTH */
+	VALUE_SIZE = 1024,
+};
 
 static const char autosave[] =
 	"\n#*# <---------------------- SAVE_CONFIG ---------------------->\n"
@@ -163,6 +169,33 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Add what the pattern finds; none that fits is no mistake. GLOB_NOSPACE: too many. */
+static int find_files(const char *pattern, glob_t *found)
+{
+	int flags = GLOB_NOSORT | GLOB_NOESCAPE | GLOB_ALTDIRFUNC;
+	int r = glob(pattern, flags | (found->gl_pathc ? GLOB_APPEND : 0), NULL, found);
+
+	return r == GLOB_NOSPACE || glob_entries > GLOB_ENTRIES_MAX ? GLOB_NOSPACE : 0;
+}
+
+/* The same where a folder "**" may stand for any folders, or for none. */
+static int find_deep(const char *pattern, glob_t *found)
+{
+	const char *any = strstr(pattern, "/**/");
+	char path[PATH_MAX], folders[3 * FOLDERS_MAX + 1] = "";
+	int r = 0;
+
+	if (!any)
+		return find_files(pattern, found);
+	for (size_t depth = 0; r == 0 && depth <= FOLDERS_MAX; depth++) {
+		if (kf_text_format(path, sizeof(path), "%.*s/%s%s", (int)(any - pattern), pattern,
+				   folders, any + strlen("/**/")))
+			r = find_deep(path, found);
+		kf_text_add(folders, sizeof(folders), "", "*/");
+	}
+	return r;
+}
+
 /* All files that pattern (from the folder of the file that includes them) names, in order. */
 static int read_included(struct reader *reader, const struct place *place, const char *pattern,
 			 struct kf_error *err)
@@ -181,11 +214,8 @@ static int read_included(struct reader *reader, const struct place *place, const
 	if (!strpbrk(pattern, "*?["))
 		return read_file(reader, path, err);
 	glob_entries = 0;
-	r = glob(path, GLOB_NOSORT | GLOB_NOESCAPE | GLOB_ALTDIRFUNC, NULL, &found);
-	if (r == GLOB_NOSPACE || glob_entries > GLOB_ENTRIES_MAX)
+	if (find_deep(path, &found) == GLOB_NOSPACE)
 		r = refuse(err, place, "includes a pattern that looks at too many files");
-	else
-		r = 0; /* none that fits is no mistake */
 	if (r == 0 && found.gl_pathc > 0)
 		qsort(found.gl_pathv, found.gl_pathc, sizeof(*found.gl_pathv), by_name);
 	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
@@ -335,35 +365,153 @@ int kf_printer_config_read(const char *path,
 }
 
 struct collector {
-	struct kf_mcus mcus;
+	struct kf_mcus mcus, defaults;
+	bool refers;  /* a value of an MCU has ${} */
+	json_t *all;  /* every section with its settings; NULL: not needed */
+	char bad[64]; /* the ${} that names nothing */
 	int r;
 };
+
+static const char any_section[] = "DEFAULT"; /* configparser's */
+
+/* Every setting, by its section. */
+static void collect_all(const struct kf_setting *setting, void *arg)
+{
+	json_t *all = arg, *section = json_object_get(all, setting->section);
+
+	if (!section) {
+		section = json_object();
+		json_object_set_new(all, setting->section, section);
+	}
+	if (!setting->saved || !json_object_get(section, setting->option))
+		json_object_set_new(section, setting->option, json_string(setting->value));
+}
+
+static const char *lookup(const json_t *all, const char *section, const char *option)
+{
+	const char *value =
+		json_string_value(json_object_get(json_object_get(all, section), option));
+
+	return value ? value
+		     : json_string_value(
+			       json_object_get(json_object_get(all, any_section), option));
+}
+
+/*
+ * What a reference "option" or "section.option" of len bytes names; NULL: nothing. ret_section is
+ * where a ${} in that is looked up.
+ */
+static const char *follow(const json_t *all, const char *section, const char *name, size_t len,
+			  char ret_section[256])
+{
+	char own[256], *option;
+
+	if (!kf_text_format(own, sizeof(own), "%.*s", (int)len, name))
+		return NULL;
+	option = strpbrk(own, ".:");
+	if (option)
+		*option++ = '\0';
+	kf_text_format(ret_section, 256, "%s", option ? own : section);
+	option = option ? option : own;
+	for (char *c = option; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return lookup(all, ret_section, option);
+}
+
+/*
+ * Kalico's ${} in a value (klippy/configfile.py, SectionInterpolation). *left is how many may still
+ * be replaced: they may refer to each other. False: one names nothing, or there are too many.
+ */
+/* NOLINTNEXTLINE(misc-no-recursion): *left ends it */
+static bool replace(const json_t *all, const char *section, char *value, size_t size,
+		    unsigned *left)
+{
+	char text[VALUE_SIZE], inner[VALUE_SIZE], inner_section[256];
+	char *start, *end;
+
+	while ((start = strstr(value, "${"))) {
+		const char *found;
+
+		end = strchr(start, '}');
+		if (!end || *left == 0)
+			return false;
+		(*left)--;
+		found = follow(all, section, start + 2, (size_t)(end - start) - 2, inner_section);
+		if (!found || !kf_text_format(inner, sizeof(inner), "%s", found) ||
+		    !replace(all, inner_section, inner, sizeof(inner), left) ||
+		    !kf_text_format(text, sizeof(text), "%.*s%s%s", (int)(start - value), value,
+				    inner, end + 1) ||
+		    !kf_text_format(value, size, "%s", text))
+			return false;
+	}
+	return true;
+}
 
 static void collect(const struct kf_setting *setting, void *arg)
 {
 	struct collector *collector = arg;
+	bool any = strcmp(setting->section, any_section) == 0;
+	unsigned left = REFERENCES_MAX;
+	char value[VALUE_SIZE];
 
-	if (collector->r == 0)
-		collector->r = kf_mcus_set(&collector->mcus, setting->section, setting->option,
-					   setting->value, setting->saved);
+	if (collector->r < 0 || (!any && strncmp(setting->section, "mcu", 3) != 0))
+		return;
+	kf_text_format(value, sizeof(value), "%s", setting->value);
+	if (strstr(value, "${")) {
+		collector->refers = true;
+		if (collector->all && !collector->bad[0] &&
+		    !replace(collector->all, setting->section, value, sizeof(value), &left))
+			kf_text_clean(collector->bad, sizeof(collector->bad), setting->value,
+				      strlen(setting->value));
+	}
+	collector->r =
+		kf_mcus_set(any ? &collector->defaults : &collector->mcus,
+			    any ? "mcu" : setting->section, setting->option, value, setting->saved);
+}
+
+static void free_collector(struct collector *collector)
+{
+	kf_mcus_free(&collector->mcus);
+	kf_mcus_free(&collector->defaults);
+	json_decref(collector->all);
+}
+
+/* Again, with all that a ${} may name. */
+static int read_references(const char *path, struct collector *collector, struct kf_error *err)
+{
+	int r;
+
+	kf_mcus_free(&collector->mcus);
+	kf_mcus_free(&collector->defaults);
+	collector->all = json_object();
+	r = kf_printer_config_read(path, collect_all, collector->all, err);
+	if (r == 0)
+		r = kf_printer_config_read(path, collect, collector, err);
+	if (r == 0 && collector->bad[0])
+		r = kf_fail(err, KF_CONFIG, "%s: \"%s\" of an [mcu] names no other setting", path,
+			    collector->bad);
+	return r;
 }
 
 int kf_printer_config_mcus(const char *path, struct kf_mcus *ret, struct kf_error *err)
 {
-	struct collector collector = { 0 };
+	_cleanup_(free_collector) struct collector collector = { 0 };
 	int r = kf_printer_config_read(path, collect, &collector, err);
 
+	if (r == 0 && collector.refers)
+		r = read_references(path, &collector, err);
 	if (r == 0 && collector.r == -E2BIG)
 		r = kf_fail(err, KF_CONFIG, "%s: more than %d MCUs", path, KF_MCUS_MAX);
 	else if (r == 0 && collector.r < 0)
 		r = kf_fail_sys(err, -collector.r, "%s", path);
 	else if (r == 0 && collector.mcus.count == 0)
 		r = kf_fail(err, KF_CONFIG, "%s: has no [mcu]", path);
-	if (r < 0) {
-		kf_mcus_free(&collector.mcus);
+	if (r < 0)
 		return r;
-	}
+	if (collector.defaults.count > 0)
+		kf_mcus_default(&collector.mcus, &collector.defaults.list[0]);
 	kf_mcus_complete(&collector.mcus);
 	*ret = collector.mcus;
+	collector.mcus = (struct kf_mcus){ 0 }; /* the caller's now */
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * Read a printer.cfg as Klippy does (Klipper klippy/configfile.py and Python's configparser):
  * [include] with patterns, comments, sections that stand twice, the SAVE_CONFIG block. It is only
- * read: what Klippy would refuse for its meaning is no error here. A value with Kalico's ${...} is
- * given as it is written.
+ * read: what Klippy would refuse for its meaning is no error here. As in Kalico, a folder "**" in
+ * an include stands for any folders, 6 deep at most.
  */
 #ifndef KF_KLIPPY_PRINTER_CONFIG_H
 #define KF_KLIPPY_PRINTER_CONFIG_H
@@ -17,8 +17,9 @@
 struct kf_setting {
 	const char *section; /* "mcu EBBCan", in the file's case */
 	const char *option;  /* in lower case */
-	const char *value;   /* without comment; lines of it that follow are not in it */
-	bool saved;	     /* from the SAVE_CONFIG block: what stands above overrides it */
+	const char
+		*value; /* without comment; lines of it that follow are not in it; ${} as written */
+	bool saved;	/* from the SAVE_CONFIG block: what stands above overrides it */
 };
 
 /*
@@ -32,8 +33,10 @@ _must_check_ int kf_printer_config_read(const char *path,
 					void *arg, struct kf_error *err);
 
 /*
- * Its MCUs: name, serial, baud, restart_method, canbus_uuid and canbus_interface; no version. The
- * caller frees with kf_mcus_free. Errors as above, and KF_CONFIG: it has no [mcu].
+ * Its MCUs: name, serial, baud, restart_method, canbus_uuid and canbus_interface; no version. What
+ * stands in [DEFAULT] is every MCU's that does not say otherwise; Kalico's ${section.option} is
+ * replaced. The caller frees with kf_mcus_free. Errors as above, and KF_CONFIG: it has no [mcu], or
+ * a ${} that names nothing.
  */
 _must_check_ int kf_printer_config_mcus(const char *path, struct kf_mcus *ret,
 					struct kf_error *err);

@@ -242,7 +242,77 @@ TEST(what_klippy_says_of_its_mcus)
 	json_decref(status);
 }
 
+static struct kf_mcus mcus_of(const char *text, struct kf_error *err)
+{
+	struct kf_mcus mcus = { 0 };
+
+	*err = (struct kf_error){ 0 };
+	write_file("printer.cfg", text);
+	IGNORE_RESULT(kf_printer_config_mcus(temp_path("printer.cfg"), &mcus, err));
+	return mcus;
+}
+
+TEST(what_stands_in_default_is_every_mcus)
+{
+	struct kf_error err;
+	struct kf_mcus mcus = mcus_of("[DEFAULT]\nbaud: 115200\nserial: /dev/all\n"
+				      "[mcu]\nserial: /dev/own\n[mcu b]\nx: 1\n"
+				      "[mcu c]\ncanbus_uuid: aabbccddeeff\n[default]\nbaud: 9\n",
+				      &err);
+
+	CHECK(mcus.count == 3);
+	CHECK_STR(mcus.list[0].serial, "/dev/own");
+	CHECK(mcus.list[0].baud == 115200);
+	CHECK_STR(mcus.list[1].serial, "/dev/all");
+	CHECK_STR(mcus.list[2].serial, "");
+	CHECK_STR(mcus.list[2].canbus_interface, "can0");
+	kf_mcus_free(&mcus);
+}
+
+TEST(kalicos_references)
+{
+	struct kf_error err;
+	struct kf_mcus mcus =
+		mcus_of("[mcu]\nserial: /dev/serial/by-id/${constants.Board}-if${nr}\n"
+			"nr: 00\n[mcu b]\ncanbus_uuid: ${constants.uuid}\n"
+			"baud: ${constants:speed}\n"
+			"[constants]\nboard: usb-${kind}_1\nkind: Klipper\n"
+			"uuid: aabbccddeeff\nspeed: 1\n[DEFAULT]\nkind: no\n",
+			&err);
+
+	/* What [constants] says counts in [constants], before [DEFAULT]. */
+	CHECK(mcus.count == 2);
+	CHECK_STR(mcus.list[0].serial, "/dev/serial/by-id/usb-Klipper_1-if00");
+	CHECK_STR(mcus.list[1].canbus_uuid, "aabbccddeeff");
+	kf_mcus_free(&mcus);
+	mcus = mcus_of("[mcu]\nserial: ${nothing.here}\n", &err);
+	CHECK(mcus.count == 0 && err.code == KF_CONFIG);
+	CHECK(strstr(err.message, ": \"${nothing.here}\" of an [mcu] names no other setting"));
+	mcus = mcus_of("[mcu]\nserial: ${serial}\n", &err);
+	CHECK(mcus.count == 0 && err.code == KF_CONFIG);
+	mcus = mcus_of("[mcu]\nserial: ${a\n", &err);
+	CHECK(mcus.count == 0 && err.code == KF_CONFIG);
+	/* Only those of MCUs are read. */
+	mcus = mcus_of("[mcu]\nserial: /dev/a\n[x]\ny: ${nothing.here}\n", &err);
+	CHECK(mcus.count == 1);
+	kf_mcus_free(&mcus);
+}
+
+TEST(folders_of_any_depth)
+{
+	mkdir(temp_path("any"), 0700);
+	mkdir(temp_path("any/a"), 0700);
+	mkdir(temp_path("any/a/b"), 0700);
+	write_file("any/z.cfg", "[z]\nx: 1\n");
+	write_file("any/a/y.cfg", "[y]\nx: 1\n");
+	write_file("any/a/b/x.cfg", "[x]\nx: 1\n");
+	CHECK_STR(reading_text("[include any/**/*.cfg]\n"), "x|x|1\ny|x|1\nz|x|1\n");
+	CHECK_STR(reading_text("[include any/**/b/*.cfg]\n"), "x|x|1\n");
+	CHECK_STR(reading_text("[include any/**/none.cfg]\n"), "");
+}
+
 TEST_MAIN(T(comments_case_and_delimiters), T(a_value_of_several_lines_is_no_other_option),
 	  T(line_ends_of_other_systems), T(includes_from_the_folder_of_the_file_that_has_them),
 	  T(an_include_of_itself), T(the_block_of_save_config), T(what_is_no_configuration),
-	  T(bounds), T(mcus), T(what_klippy_says_of_its_mcus))
+	  T(bounds), T(mcus), T(what_klippy_says_of_its_mcus),
+	  T(what_stands_in_default_is_every_mcus), T(kalicos_references), T(folders_of_any_depth))
