@@ -15,6 +15,7 @@ Klippy does). $THEN is the state after its first answer to a
 query. $PRINT names the line of klippy-api.jsonl whose print it tells beside $MCUS. $TICK: as if another
 client had subscribed, a query is answered on the next tick of 250 ms. $PID is the process_id that is told. Writes "ready PORT" to standard output.
 """
+import copy
 import ctypes
 import fcntl
 import http.server
@@ -50,7 +51,8 @@ def pid():
 
 
 def edit(answer, asked):
-    """Make what an objects query says something else; it says only what it was asked for."""
+    """A copy of what an objects query says, changed; it says only what it was asked for."""
+    answer = copy.deepcopy(answer)
     status = answer.get("result", {}).get("status")
     for change in filter(None, ENV.get("EDIT", "").split(",")) if status else []:
         path, value = change.split("=")

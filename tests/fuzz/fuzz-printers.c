@@ -7,7 +7,6 @@
 #include "printer/boards.h"
 #include "printer/described.h"
 #include "printer/status.h"
-#include "registry/device.h"
 
 static const struct {
 	const char *port, *by_id, *tty, *serial;
@@ -46,7 +45,6 @@ static void check_devices(const struct kf_registry *registry)
 	size_t count = 0;
 
 	for (void *at = NULL; kf_registry_next(registry, &at, &device); count++) {
-		ALWAYS(kf_device_check_key((void *)registry, "another", NULL) == 0);
 		ALWAYS(kf_text_clean(again, sizeof(again), device.key, strlen(device.key)));
 		ALWAYS(strspn(device.key, "abcdefghijklmnopqrstuvwxyz0123456789-_") ==
 		       strlen(device.key));
