@@ -48,7 +48,6 @@ static void check_devices(const struct kf_registry *registry)
 		ALWAYS(kf_text_clean(again, sizeof(again), device.key, strlen(device.key)));
 		ALWAYS(strspn(device.key, "abcdefghijklmnopqrstuvwxyz0123456789-_") ==
 		       strlen(device.key));
-		ALWAYS(device.pattern || device.usb_port);
 	}
 	ALWAYS(count <= KF_MCUS_MAX);
 }
