@@ -9,8 +9,8 @@
 #include "faults/lab.h"
 
 enum {
-	CAMPAIGN_SETUPS = 6,
-	CAMPAIGN_FAULTS = 19,
+	CAMPAIGN_SETUPS = 9,
+	CAMPAIGN_FAULTS = 24,
 	FAULTY_MS = 300,    /* what a faulty run may take: silence is most of it */
 	PATIENT_MS = 20000, /* what a run may take that has to succeed */
 };
@@ -25,6 +25,7 @@ struct fault {
 	const char *name;
 	int signal; /* for the process that flashes, instead of the simulator's fault */
 	bool to_board;
+	enum { ANY, NOT_CAN, ONLY_CAN } wires; /* where there is such a thing */
 };
 
 extern const struct setup campaign_setups[CAMPAIGN_SETUPS];
@@ -55,6 +56,9 @@ struct campaign {
 	struct trial *trials;
 	struct result *results;
 };
+
+/* Does this setup's wire have that fault? */
+bool campaign_applies(size_t setup, size_t fault);
 
 /* Make images, count the frames of a flash without faults, and draw the trials from the seed. */
 void campaign_plan(struct campaign *c);

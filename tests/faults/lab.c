@@ -29,34 +29,63 @@ static int64_t now_us(void)
 
 static void service(struct lab *lab)
 {
+	struct sim_faults *faults = &lab->port->board.spec.faults;
 	struct kf_error err;
 
-	if (sim_port_service(lab->port, no_bus, now_us(), &err) < 0) {
+	lab->served_us = now_us();
+	if (lab->hub)
+		hub_service(lab->hub, lab->served_us);
+	if (faults->down)
+		hub_set_down(lab->hub, true);
+	faults->down = false;
+	if (sim_port_service(lab->port, no_bus, lab->served_us, &err) < 0) {
 		fprintf(stderr, "the board: %s\n", err.message);
 		abort();
 	}
 }
 
-/* Until the board, or fd, has news, or until_us of the board's time. */
+/*
+ * Until the board, or fd, has news, or until_us of the board's time. What fell due since the board
+ * was served is not lost.
+ */
 static void await(const struct lab *lab, int fd, int64_t until_us)
 {
-	struct pollfd fds[3] = { { .fd = fd, .events = POLLIN } };
-	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, now), left_us;
+	struct pollfd fds[4 + HUB_SOCKETS] = { { .fd = fd, .events = POLLIN } };
+	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, lab->served_us), left_us;
 	struct timespec left;
 
-	sim_port_poll(lab->port, now, &fds[1]);
+	sim_port_poll(lab->port, lab->served_us, &fds[1]);
+	if (lab->hub) {
+		int64_t w = sim_can_bus_wake_us(&lab->hub->bus);
+
+		hub_poll(lab->hub, &fds[3]);
+		wake = w < wake ? w : wake;
+	}
 	if (until_us < wake)
 		wake = until_us;
 	left_us = wake > now ? (wake - now) / LAB_SPEED + 1 : 0;
 	left.tv_sec = left_us / US_PER_S;
 	left.tv_nsec = left_us % US_PER_S * 1000;
-	IGNORE_RESULT(ppoll(fds, 3, wake == SIM_NEVER ? NULL : &left, NULL));
+	IGNORE_RESULT(ppoll(fds, lab->hub ? KF_ARRAY_SIZE(fds) : 3,
+			    wake == SIM_NEVER ? NULL : &left, NULL));
 }
 
 int lab_open(struct lab *lab, const struct sim_spec *spec, struct kf_error *err)
 {
 	int r = sim_port_new(spec, &lab->port, err);
 
+	lab->hub = NULL;
+	if (r == 0 && spec->can[0]) {
+		struct sim_board *b = &lab->port->board;
+
+		lab->hub = malloc(sizeof(*lab->hub));
+		if (!lab->hub)
+			abort();
+		hub_open(lab->hub);
+		lab->hub->bus.late_us = spec->late_us;
+		if (!sim_can_bus_join(&lab->hub->bus, &b->can, &b->spec.faults))
+			abort();
+	}
 	if (r == 0)
 		service(lab);
 	return r;
@@ -64,6 +93,10 @@ int lab_open(struct lab *lab, const struct sim_spec *spec, struct kf_error *err)
 
 void lab_close(struct lab *lab)
 {
+	if (lab->hub)
+		hub_close(lab->hub);
+	free(lab->hub);
+	lab->hub = NULL;
 	sim_bus_remove(no_bus, &lab->port->node);
 	sim_port_free(&lab->port);
 }
@@ -82,6 +115,31 @@ static void ignore_progress(void *arg, const char *what, size_t done, size_t tot
 	(void)total;
 }
 
+/* The board as a record has it. False: it is not there. */
+static bool find(const struct lab *lab, struct kf_board *ret)
+{
+	const struct sim_spec *spec = &lab->port->board.spec;
+	struct kf_board_link *link = &ret->link;
+
+	if (lab->hub) {
+		*ret = (struct kf_board){ .connected = true, .mode = KF_MODE_KLIPPER };
+		kf_text_format(ret->mcu, sizeof(ret->mcu), "%s", spec->mcu);
+		link->type = KF_WIRE_CAN;
+		kf_text_format(link->interface, sizeof(link->interface), "%s", spec->can);
+		kf_can_uuid_format(spec->uuid, link->uuid);
+		return true;
+	}
+	if (!bus_look(ret))
+		return false;
+	if (spec->uart) {
+		link->type = KF_WIRE_UART;
+		kf_text_format(link->path, sizeof(link->path), "%s", ret->tty);
+		link->baud = spec->baud;
+		link->katapult_baud = spec->boot_baud;
+	}
+	return true;
+}
+
 /* The same steps as kf-flash for one board, from its plan on. */
 static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, FILE *out)
 {
@@ -95,7 +153,7 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 
 	kf_text_format(plan.path, sizeof(plan.path), "%s", lab->path);
 	kf_stop_install();
-	if (bus_look(&plan.board)) {
+	if (find(lab, &plan.board)) {
 		kf_text_format(plan.board.key, sizeof(plan.board.key), KEY);
 		plan.current = kf_plan_noted(&plan);
 		r = kf_flash_board(&plan, &progress, &flash, &err);
@@ -166,6 +224,8 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 	read_end(fds[0], ret);
 	close(fds[0]);
 	waitpid(pid, &ret->wait_status, 0);
+	if (lab->hub)
+		hub_set_down(lab->hub, false);
 	lab_settle(lab);
 }
 
@@ -175,7 +235,7 @@ void lab_settle(struct lab *lab)
 
 	do {
 		service(lab);
-		if (sim_port_wake_us(lab->port, now_us()) == SIM_NEVER)
+		if (sim_port_wake_us(lab->port, lab->served_us) == SIM_NEVER)
 			break;
 		await(lab, -1, until_us);
 	} while (now_us() < until_us);
@@ -205,15 +265,22 @@ bool lab_runs(const struct lab *lab)
 	       strcmp(b->firmware.version, lab->image.dictionary.version) == 0;
 }
 
+/*
+ * A 01 that stays there begins half a frame, or a bad one, and what comes behind it does not
+ * help. Other bytes are skipped.
+ */
 bool lab_wedged(const struct lab *lab)
 {
 	const struct sim_board *b = &lab->port->board;
 
 	return b->link.mute_until_us == SIM_NEVER ||
-	       (b->mode == KF_MODE_KATAPULT && b->katapult.nacked);
+	       (b->mode == KF_MODE_KATAPULT &&
+		memchr(b->katapult.mcu.rx, 0x01, b->katapult.mcu.rx_len));
 }
 
 bool lab_hangs(const struct lab *lab)
 {
-	return lab->port->board.mode == KF_MODE_NONE;
+	const struct sim_board *b = &lab->port->board;
+
+	return !b->link.mcu && !b->can.mcu;
 }

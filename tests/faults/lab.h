@@ -6,6 +6,7 @@
 #ifndef FAULTS_LAB_H
 #define FAULTS_LAB_H
 
+#include "faults/hub.h"
 #include "flash/flash.h"
 #include "sim/port.h"
 
@@ -14,6 +15,8 @@
 
 struct lab {
 	struct sim_port *port;
+	struct hub *hub;       /* of a node on a CAN bus; else NULL */
+	int64_t served_us;     /* the board's time that it has been run to */
 	struct kf_image image; /* what is to be flashed; the caller's */
 	char path[PATH_MAX];   /* its file */
 	size_t len;	       /* its bytes on the board */
@@ -54,7 +57,7 @@ bool lab_holds(const struct lab *lab);
 bool lab_runs(const struct lab *lab);
 bool lab_wedged(const struct lab *lab);
 
-/* Is it off the bus, for it hangs in firmware that is not whole? */
+/* Does nothing run on it, for it hangs in firmware that is not whole? */
 bool lab_hangs(const struct lab *lab);
 
 #endif

@@ -20,29 +20,34 @@ const struct setup campaign_setups[CAMPAIGN_SETUPS] = {
 	{ "stm32f072, a bootloader that tells no version", "mcu=stm32f072xb,katapult=old", 1100,
 	  false },
 	{ "stm32g0b1, has the image already", "mcu=stm32g0b1xx", 1500, true },
+	{ "stm32f405 on a UART", "mcu=stm32f405xx,uart", 900, false },
+	{ "stm32g0b1, a node on a CAN bus",
+	  "mcu=stm32g0b1xx,can=can0,uuid=44db3d634885,late_us=1000000", 900, false },
+	{ "stm32f103, a node on a CAN bus, found in Katapult",
+	  "mcu=stm32f103xe,can=can0,uuid=40f84a5af36e,mode=katapult,late_us=1000000", 1100, false },
 };
 
 const struct fault campaign_faults[CAMPAIGN_FAULTS] = {
-	{ "drop", 0, true },
-	{ "corrupt", 0, true },
-	{ "nack", 0, true },
-	{ "f2", 0, true },
-	{ "f3", 0, true },
-	{ "stall", 0, true },
-	{ "unplug", 0, true },
-	{ "SIGKILL", SIGKILL, true },
-	{ "SIGTERM", SIGTERM, true },
-	{ "SIGINT", SIGINT, true },
-	{ "drop", 0, false },
-	{ "corrupt", 0, false },
-	{ "stall", 0, false },
-	{ "unplug", 0, false },
-	{ "dup", 0, false },
-	{ "foreign", 0, false },
-	{ "SIGKILL", SIGKILL, false },
-	{ "SIGTERM", SIGTERM, false },
-	{ "SIGINT", SIGINT, false },
+	{ "drop", 0, true, ANY },	    { "corrupt", 0, true, ANY },
+	{ "nack", 0, true, NOT_CAN },	    { "f2", 0, true, NOT_CAN },
+	{ "f3", 0, true, NOT_CAN },	    { "stall", 0, true, ANY },
+	{ "unplug", 0, true, ANY },	    { "dup", 0, true, ONLY_CAN },
+	{ "late", 0, true, ONLY_CAN },	    { "down", 0, true, ONLY_CAN },
+	{ "SIGKILL", SIGKILL, true, ANY },  { "SIGTERM", SIGTERM, true, ANY },
+	{ "SIGINT", SIGINT, true, ANY },    { "drop", 0, false, ANY },
+	{ "corrupt", 0, false, ANY },	    { "stall", 0, false, ANY },
+	{ "unplug", 0, false, ANY },	    { "dup", 0, false, ANY },
+	{ "foreign", 0, false, NOT_CAN },   { "late", 0, false, ONLY_CAN },
+	{ "down", 0, false, ONLY_CAN },	    { "SIGKILL", SIGKILL, false, ANY },
+	{ "SIGTERM", SIGTERM, false, ANY }, { "SIGINT", SIGINT, false, ANY },
 };
+
+bool campaign_applies(size_t setup, size_t fault)
+{
+	bool can = strstr(campaign_setups[setup].spec, "can=") != NULL;
+
+	return campaign_faults[fault].wires != (can ? NOT_CAN : ONLY_CAN);
+}
 
 static uint64_t draw(uint64_t *random)
 {
@@ -103,6 +108,14 @@ static void count_frames(struct campaign *c, size_t n)
 	lab_close(&lab);
 }
 
+/* At how many frames the fault can come. */
+static unsigned frames_of(const struct campaign *c, size_t setup, size_t fault)
+{
+	if (!campaign_applies(setup, fault))
+		return 0;
+	return c->frames[setup][campaign_faults[fault].to_board ? SIM_TO_BOARD : SIM_FROM_BOARD];
+}
+
 /* Each fault at each frame once, in an order of the seed's; what is left over by chance. */
 static void choose_trials(struct campaign *c)
 {
@@ -111,16 +124,14 @@ static void choose_trials(struct campaign *c)
 
 	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
 		for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
-			all += c->frames[s][campaign_faults[f].to_board ? SIM_TO_BOARD
-									: SIM_FROM_BOARD];
+			all += frames_of(c, s, f);
 	room = all > c->runs ? all : c->runs;
 	c->trials = calloc(room, sizeof(*c->trials));
 	if (!c->trials)
 		err(1, "trials");
 	for (unsigned s = 0; s < CAMPAIGN_SETUPS; s++)
 		for (unsigned f = 0; f < CAMPAIGN_FAULTS; f++)
-			for (unsigned at = 1; at <= c->frames[s][!campaign_faults[f].to_board];
-			     at++)
+			for (unsigned at = 1; at <= frames_of(c, s, f); at++)
 				c->trials[n++] = (struct trial){ (uint8_t)s, (uint8_t)f, at };
 	for (; n < room; n++)
 		c->trials[n] = c->trials[draw(&c->random) % all];

@@ -106,6 +106,15 @@ static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire)
 	return &b->klipper.mcu;
 }
 
+/* What a UART's adapter has received, it has. */
+static void reset_link(struct sim_board *b, struct sim_mcu *mcu, bool prime)
+{
+	size_t received = b->spec.uart ? b->link.in_len : 0;
+
+	sim_link_reset(&b->link, mcu, prime);
+	b->link.in_len = received;
+}
+
 /* The program starts that mode says; it shows on USB. */
 static void appear(struct sim_board *b, enum kf_mode mode)
 {
@@ -119,8 +128,7 @@ static void appear(struct sim_board *b, enum kf_mode mode)
 	wire = wire_of(b);
 	mcu = start_program(b, wire);
 	sim_can_node_reset(&b->can, wire == SIM_WIRE_CAN ? mcu : NULL, !katapult);
-	sim_link_reset(&b->link, wire == SIM_WIRE_CAN ? NULL : mcu,
-		       prime && katapult && wire == SIM_WIRE_USB);
+	reset_link(b, wire == SIM_WIRE_CAN ? NULL : mcu, prime && katapult && wire == SIM_WIRE_USB);
 	b->link.baud = katapult ? b->spec.boot_baud : b->spec.baud;
 	if (shows) {
 		b->generation++;
@@ -143,7 +151,7 @@ static void vanish(struct sim_board *b)
 static void leave(struct sim_board *b, enum kf_mode next, int64_t now_us)
 {
 	if (b->spec.uart)
-		sim_link_reset(&b->link, NULL, false);
+		reset_link(b, NULL, false);
 	else
 		vanish(b);
 	b->next = next;
@@ -316,6 +324,7 @@ bool sim_board_write(struct sim_board *b, const uint8_t *data, size_t len, int64
 	case SIM_FAULT_DUP:
 	case SIM_FAULT_FOREIGN:
 	case SIM_FAULT_LATE:
+	case SIM_FAULT_DOWN:
 	case SIM_FAULT_NONE:
 		break;
 	}

@@ -147,6 +147,7 @@ static unsigned suffer(struct sim_faults *faults, enum sim_direction direction,
 	switch (sim_faults_next(faults, direction)) {
 	case SIM_FAULT_DROP:
 	case SIM_FAULT_UNPLUG:
+	case SIM_FAULT_DOWN:
 		return 0;
 	case SIM_FAULT_CORRUPT:
 		corrupt(frame);

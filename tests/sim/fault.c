@@ -10,6 +10,7 @@ static const char *const names[] = {
 	[SIM_FAULT_F3] = "f3",		 [SIM_FAULT_STALL] = "stall",
 	[SIM_FAULT_UNPLUG] = "unplug",	 [SIM_FAULT_DUP] = "dup",
 	[SIM_FAULT_FOREIGN] = "foreign", [SIM_FAULT_LATE] = "late",
+	[SIM_FAULT_DOWN] = "down",
 };
 
 static enum sim_fault_kind find_kind(const char *name)
@@ -28,6 +29,12 @@ static bool answers(enum sim_fault_kind kind)
 bool sim_fault_is_katapults(enum sim_fault_kind kind)
 {
 	return answers(kind) || kind == SIM_FAULT_FOREIGN;
+}
+
+bool sim_fault_is_cans(const struct sim_fault *f)
+{
+	return f->kind == SIM_FAULT_LATE || f->kind == SIM_FAULT_DOWN ||
+	       (f->kind == SIM_FAULT_DUP && f->direction == SIM_TO_BOARD);
 }
 
 int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,
@@ -49,8 +56,7 @@ int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,
 		return kf_fail(err, KF_USAGE, "%s=%s: want N, tx:N or rx:N", kind, at);
 	if (answers(fault.kind) && fault.direction == SIM_FROM_BOARD)
 		return kf_fail(err, KF_USAGE, "%s=%s: a reply is not answered", kind, at);
-	if ((fault.kind == SIM_FAULT_DUP || fault.kind == SIM_FAULT_FOREIGN) &&
-	    fault.direction == SIM_TO_BOARD)
+	if (fault.kind == SIM_FAULT_FOREIGN && fault.direction == SIM_TO_BOARD)
 		return kf_fail(err, KF_USAGE, "%s=%s: only replies: rx:N", kind, at);
 	if (faults->count == SIM_FAULTS_MAX)
 		return kf_fail(err, KF_USAGE, "more than %d faults", SIM_FAULTS_MAX);
@@ -74,5 +80,6 @@ enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_directio
 	}
 	faults->stall |= kind == SIM_FAULT_STALL;
 	faults->unplug |= kind == SIM_FAULT_UNPLUG;
+	faults->down |= kind == SIM_FAULT_DOWN;
 	return kind;
 }

@@ -22,6 +22,7 @@ enum sim_fault_kind {
 	SIM_FAULT_DUP,	   /* a reply comes twice */
 	SIM_FAULT_FOREIGN, /* before a reply comes one to what nobody asked */
 	SIM_FAULT_LATE,	   /* a frame on a CAN bus stays on it for longer */
+	SIM_FAULT_DOWN,	   /* the host's CAN interface is set down; the frame is lost */
 };
 
 enum sim_direction { SIM_TO_BOARD, SIM_FROM_BOARD };
@@ -35,21 +36,25 @@ struct sim_fault {
 struct sim_faults {
 	struct sim_fault list[SIM_FAULTS_MAX];
 	size_t count;
-	unsigned frames[2]; /* so far, by direction */
-	unsigned stall_ms;  /* 0: until the next reset */
-	bool stall, unplug; /* happened: whoever acts on it clears it */
+	unsigned frames[2];	  /* so far, by direction */
+	unsigned stall_ms;	  /* 0: until the next reset */
+	bool stall, unplug, down; /* happened: whoever acts on it clears it */
 };
 
 /*
  * A fault as the SPEC writes it: kind "drop", "corrupt", "nack", "f2", "f3", "stall",
- * "unplug", "dup", "foreign", "late"; at "N" or "tx:N" (to the board), "rx:N" (from the board).
- * KF_USAGE: neither, or a kind that makes no sense in that direction. 1: not the name of a fault.
+ * "unplug", "dup", "foreign", "late", "down"; at "N" or "tx:N" (to the board), "rx:N" (from the
+ * board). KF_USAGE: neither, or a kind that makes no sense in that direction. 1: not the name of a
+ * fault.
  */
 _must_check_ int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,
 				struct kf_error *err);
 
 /* Is it a fault of Katapult's answers, not of a frame on its way? */
 bool sim_fault_is_katapults(enum sim_fault_kind kind);
+
+/* Is it one of a CAN bus alone? */
+bool sim_fault_is_cans(const struct sim_fault *fault);
 
 /*
  * Count a frame, and say what befalls it; faults may be NULL. STALL and UNPLUG are set in

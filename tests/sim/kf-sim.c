@@ -216,6 +216,23 @@ static void answer(struct sim *sim)
 	}
 }
 
+/* The bus of that name, which need not have an interface yet. */
+static struct can *find_can(struct sim *sim, const char *name)
+{
+	struct can *can;
+
+	for (size_t i = 0; i < sim->can_count; i++)
+		if (strcmp(sim->cans[i]->name, name) == 0)
+			return sim->cans[i];
+	can = calloc(1, sizeof(*can));
+	if (!can)
+		return NULL;
+	kf_text_format(can->name, sizeof(can->name), "%s", name);
+	can->fd = -1;
+	sim->cans[sim->can_count++] = can;
+	return can;
+}
+
 static void service_cans(struct sim *sim)
 {
 	for (size_t i = 0; i < sim->can_count; i++)
@@ -239,10 +256,19 @@ static void follow(struct sim *sim, const struct sim_port *port)
 	}
 }
 
+static void set_down(struct sim *sim, struct sim_board *board)
+{
+	if (!board->spec.faults.down)
+		return;
+	board->spec.faults.down = false;
+	sim_vcan_down(find_can(sim, board->spec.can)->shown);
+}
+
 static int service_port(struct sim *sim, struct sim_port *port, struct kf_error *err)
 {
 	int r = sim_port_service(port, &sim->bus, sim->served_us, err);
 
+	set_down(sim, &port->board);
 	if (r > 0) {
 		follow(sim, port);
 		report(sim, port);
@@ -307,23 +333,6 @@ static int start(struct sim *sim, char *argv[], struct kf_error *err)
 	return kf_process_start(&p, &sim->child, err);
 }
 
-/* The bus of that name, which need not have an interface yet. */
-static struct can *find_can(struct sim *sim, const char *name)
-{
-	struct can *can;
-
-	for (size_t i = 0; i < sim->can_count; i++)
-		if (strcmp(sim->cans[i]->name, name) == 0)
-			return sim->cans[i];
-	can = calloc(1, sizeof(*can));
-	if (!can)
-		return NULL;
-	kf_text_format(can->name, sizeof(can->name), "%s", name);
-	can->fd = -1;
-	sim->cans[sim->can_count++] = can;
-	return can;
-}
-
 static int join(struct sim *sim, struct sim_board *board, struct kf_error *err)
 {
 	const struct sim_spec *spec = &board->spec;
@@ -347,8 +356,12 @@ static int open_cans(struct sim *sim, struct kf_error *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sim->can_count; i++)
-		if (!sim->cans[i]->bridged)
-			r = sim_vcan_open(sim->cans[i]->name, &sim->cans[i]->fd, err);
+		if (!sim->cans[i]->bridged) {
+			struct can *can = sim->cans[i];
+
+			kf_text_format(can->shown, sizeof(can->shown), "%s", can->name);
+			r = sim_vcan_open(can->name, &can->fd, err);
+		}
 	return r;
 }
 

@@ -44,10 +44,11 @@ const char SIM_SPEC_HELP[] =
 	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other, device (without\n"
 	"                         a port) or never, to another port\n"
 	"  return_as= return_port=  likewise when it leaves Katapult\n"
-	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign= late=   fault at\n"
+	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign= late= down=   fault at\n"
 	"                         [tx:|rx:]N, the Nth frame to (tx) or from (rx) Katapult;\n"
 	"                         once; may be repeated. On a CAN bus: the Nth CAN frame to or\n"
-	"                         from the board; not nack, f2, f3, foreign\n"
+	"                         from the board; not nack, f2, f3, foreign. late, down (the\n"
+	"                         interface) and dup=tx:N: only there\n"
 	"  stall_ms=              how long a stall lasts (0: until it is reset)\n";
 /* clang-format on */
 
@@ -255,8 +256,8 @@ static int check(struct sim_spec *spec, struct kf_error *err)
 	if (!strchr(spec->port, '-') || spec->port[0] == '-')
 		return kf_fail(err, KF_USAGE, "port=%s: want a port like 1-1.2", spec->port);
 	for (size_t i = 0; i < spec->faults.count && !spec->can[0]; i++)
-		if (spec->faults.list[i].kind == SIM_FAULT_LATE)
-			return kf_fail(err, KF_USAGE, "late: only on a CAN bus");
+		if (sim_fault_is_cans(&spec->faults.list[i]))
+			return kf_fail(err, KF_USAGE, "late, down, dup=tx:N: only on a CAN bus");
 	spec->uart |= spec->tty[0] != '\0';
 	if (spec->start == 0)
 		spec->start = sim_spec_default_start(spec->mcu);

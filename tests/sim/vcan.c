@@ -51,6 +51,14 @@ void sim_vcan_remove(const char *name)
 		IGNORE_RESULT(ip(del, &err));
 }
 
+void sim_vcan_down(const char *name)
+{
+	const char *const set[] = { "ip", "link", "set", name, "down", NULL };
+	struct kf_error err;
+
+	IGNORE_RESULT(ip(set, &err));
+}
+
 int sim_vcan_open(const char *name, int *ret, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = open_socket();

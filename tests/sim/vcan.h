@@ -15,6 +15,9 @@
 _must_check_ int sim_vcan_add(const char *name, bool up, struct kf_error *err);
 void sim_vcan_remove(const char *name);
 
+/* Set it down, for a fault. */
+void sim_vcan_down(const char *name);
+
 /* KF_CONFIG: the kernel has no CAN; KF_NOT_CONNECTED: it has no such interface. */
 _must_check_ int sim_vcan_open(const char *name, int *ret, struct kf_error *err);
 
