@@ -39,7 +39,7 @@ sim() {
 		boards+=(--board "$1")
 		shift
 	done
-	timeout 60 kf-sim "${boards[@]}" -- bash -uc "$2"
+	timeout 120 kf-sim "${boards[@]}" -- bash -euc "$2"
 }
 
 # by_hand VERB PORT: see kf-sim(1); when it is done.

@@ -96,6 +96,8 @@ static bool resynchronise(struct sim_klipper *k)
 	    memcmp(rx, REQUEST, skip) == 0)
 		k->wants_bootloader = true;
 	sim_mcu_pop(&k->mcu, skip);
+	if (k->wants_bootloader)
+		return true; /* it resets at once */
 	if (!k->nacked)
 		respond(k, NULL, 0);
 	k->nacked = true;
