@@ -186,6 +186,15 @@ static void deliver_to_nodes(struct sim_can_bus *bus, const struct can_frame *fr
 			sim_can_node_receive(bus->members[i].node, &copies[i]);
 }
 
+/* From the frame that the fault befell on, nothing passes the host's interface. */
+static bool is_down(const struct sim_can_bus *bus)
+{
+	for (size_t i = 0; i < bus->count; i++)
+		if (bus->members[i].faults && bus->members[i].faults->down)
+			return true;
+	return false;
+}
+
 /* The frame has been on the bus: it arrives, unless it comes late. */
 static void deliver(struct sim_can_bus *bus)
 {
@@ -198,10 +207,10 @@ static void deliver(struct sim_can_bus *bus)
 		times = suffer(sender->faults, SIM_FROM_BOARD, &frame, &late);
 	if (late && delay(bus))
 		return;
-	if (sender && whole)
+	if (sender && whole && !is_down(bus))
 		for (unsigned i = 0; i < times; i++)
 			IGNORE_RESULT(push(&bus->to_host, &frame));
-	if (whole && !(sender && sender->node->local))
+	if (whole && !(sender && sender->node->local) && (sender || !is_down(bus)))
 		deliver_to_nodes(bus, &frame);
 	if (bus->free_us > bus->clock_us)
 		return;

@@ -260,8 +260,8 @@ static void set_down(struct sim *sim, struct sim_board *board)
 {
 	if (!board->spec.faults.down)
 		return;
-	board->spec.faults.down = false;
 	sim_vcan_down(find_can(sim, board->spec.can)->shown);
+	board->spec.faults.down = false;
 }
 
 static int service_port(struct sim *sim, struct sim_port *port, struct kf_error *err)
