@@ -151,7 +151,13 @@ status() {
 	status --table
 	[ "$stderr" = "kf-status: klipper: its boards are not known: $PWD/klipper_data/config/gone.cfg: No such file or directory
   correct it in $PWD/klipper_data/config/printer.cfg" ]
-	[[ $output == *"of no printer here"* ]]
+	[[ $output == *"of a printer that is not known"*"not asked: the configuration of a printer here cannot be read"* ]]
+	[[ $output != *"kf add"* && $output != *"no printer"* ]]
+	rm -r root/etc
+	running voron "mcus ready" MODE=silent
+	status --table
+	[[ $output == *"not asked: a printer here does not tell its boards"* ]]
+	[[ $output != *"kf add"* && $output != *"no printer"* ]]
 }
 
 @test "a printer's problem is in the records of boards that may be its own, and told for those" {

@@ -167,7 +167,9 @@ behind() {
 @test "kf update: a printer whose configuration cannot be read is told" {
 	stopped klipper "$PWD/tree" '[include gone.cfg]'
 	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update --yes
-	[[ $stderr == "kf-status: klipper: its boards are not known: "*"/gone.cfg: No such file or directory"*"nothing is behind"*"1 board was not asked"* ]]
+	[[ $stderr == "kf-status: klipper: its boards are not known: "*"/gone.cfg: No such file or directory"*"nothing is behind"*"1 board was not asked, for a printer here does not tell its boards"* ]]
+	run -78 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update --yes "$(basename "$RP2040_BY_ID")"
+	[[ $stderr != *"kf add"* ]]
 }
 
 @test "kf update: up to date is not touched; what differs only if it is named; excluded and unknown never" {

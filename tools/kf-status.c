@@ -312,7 +312,7 @@ static size_t print_group(const struct look *look, const struct kf_screen *scree
 			  const struct kf_printer *printer, bool title)
 {
 	const struct kf_boards *boards = &look->inventory.boards;
-	bool begun = false;
+	bool begun = false, hidden = kf_printers_hidden(&look->printers);
 	size_t todo = 0;
 	int width = 8;
 
@@ -329,7 +329,7 @@ static size_t print_group(const struct look *look, const struct kf_screen *scree
 		if (!begun && printer)
 			print_printer(screen, printer, status);
 		else if (!begun && title)
-			puts("of no printer here");
+			puts(hidden ? "of a printer that is not known" : "of no printer here");
 		begun = true;
 		print_board(screen, &boards->list[i], status, width);
 		todo += is_behind(&boards->list[i], status);
@@ -381,7 +381,7 @@ static int print_table(const struct look *look, struct kf_error *err)
 			   is_printing(look) ? "kf update builds and flashes what is behind, "
 					       "but not while it prints"
 					     : "kf update builds and flashes what is behind");
-	if (has_unknown(look))
+	if (has_unknown(look) && !kf_printers_hidden(&look->printers))
 		print_text(&screen, 0,
 			   "next: kf add registers a board that no printer names; until then kf "
 			   "neither asks nor updates it");

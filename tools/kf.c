@@ -240,6 +240,8 @@ static const char states_help[] =
 	"  not asked      nobody tells its version; the reason stands behind it\n"
 	"  firmware of others  Beacon, Cartographer: left alone\n"
 	"  of no printer here  no Klippy and no printer.cfg of this machine names it\n"
+	"  of a printer that is not known   a printer.cfg cannot be read, or its Klippy is\n"
+	"                 silent: it may name the board\n"
 	"  Klippy runs another version than its tree has   the tree was updated, and\n"
 	"                 Klippy was not started again\n"
 	"  ready, startup, shutdown, error   Klippy's own word; stopped: it does not run;\n"

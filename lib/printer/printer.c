@@ -101,6 +101,15 @@ bool kf_printer_may_have(const struct kf_printer *printer)
 	return printer->why.code != KF_OK && printer->mcus.count == 0;
 }
 
+bool kf_printers_hidden(const struct kf_printers *printers)
+{
+	bool ret = false;
+
+	for (size_t i = 0; i < printers->count; i++)
+		ret = ret || kf_printer_may_have(&printers->list[i]);
+	return ret;
+}
+
 /* Whoever started Klippy may read the file; we are another user. */
 static void hint_problem(const struct kf_printer *printer, struct kf_error *ret)
 {

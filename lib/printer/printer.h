@@ -71,6 +71,9 @@ bool kf_printer_problem(const struct kf_printer *printer, struct kf_error *ret);
 /* Could a board be this printer's, although it does not say so? Its configuration is not known. */
 bool kf_printer_may_have(const struct kf_printer *printer);
 
+/* Is there such a printer among them? */
+bool kf_printers_hidden(const struct kf_printers *printers);
+
 /* "ready", "error: MCU Protocol error", "printing cube.gcode, 45 % done" */
 void kf_printer_state_text(const struct kf_printer *printer, char *ret, size_t size);
 

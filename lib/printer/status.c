@@ -59,8 +59,20 @@ static void set(struct kf_status *ret, enum kf_status_state state, const char *r
 	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
+/* Why no printer names it: of none here, or of one that does not tell its boards. */
+static const char *why_unnamed(const struct kf_printers *printers)
+{
+	for (size_t i = 0; i < printers->count; i++)
+		if (kf_printer_may_have(&printers->list[i]))
+			return strcmp(printers->list[i].state, "unknown") == 0
+				       ? "a printer here does not tell its boards"
+				       : "the configuration of a printer here cannot be read";
+	return "no printer here names it";
+}
+
 /* Why nobody tells its version. */
-static void not_asked(const struct kf_board *board, struct kf_status *ret)
+static void not_asked(const struct kf_board *board, const struct kf_printers *printers,
+		      struct kf_status *ret)
 {
 	const struct kf_printer *printer = ret->printer;
 	const char *reason = board->reason;
@@ -72,7 +84,7 @@ static void not_asked(const struct kf_board *board, struct kf_status *ret)
 		kf_text_format(ret->reason, sizeof(ret->reason), "%.60s (process %d) has its port",
 			       board->holder.command, (int)board->holder.pid);
 	else if (!printer)
-		set(ret, KF_STATUS_NOT_ASKED, "no printer here names it");
+		set(ret, KF_STATUS_NOT_ASKED, why_unnamed(printers));
 	else if (!is_usb(board) && reason[0])
 		set(ret, KF_STATUS_NOT_ASKED, reason);
 	else if (!printer->pid)
@@ -88,7 +100,7 @@ static void not_asked(const struct kf_board *board, struct kf_status *ret)
 
 /* What needs no version. False: the versions tell. */
 static bool judge(const struct kf_board *board, const struct kf_error *problem,
-		  struct kf_status *ret)
+		  const struct kf_printers *printers, struct kf_status *ret)
 {
 	const char *foreign = kf_board_foreign(board);
 
@@ -109,7 +121,7 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 			       kf_mode_name(board->mode), board->reason[0] ? ": " : "",
 			       board->reason);
 	} else if (!board->version[0])
-		not_asked(board, ret);
+		not_asked(board, printers, ret);
 	else
 		return false;
 	return true;
@@ -204,7 +216,7 @@ static size_t begin(const struct kf_inventory *inventory, const struct kf_printe
 	*ret = (struct kf_status){ 0 };
 	if (!kf_printers_mcu(printers, board, &ret->printer, &mcu))
 		ret->printer = NULL;
-	*ret_judged = judge(board, &inventory->errors[i], ret);
+	*ret_judged = judge(board, &inventory->errors[i], printers, ret);
 	dir = find_dir(inventory->registry, board, ret->printer);
 	kf_text_format(ret->tree, sizeof(ret->tree), "%s", dir ? dir : "");
 	if (!ret->tree[0])

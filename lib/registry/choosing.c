@@ -250,6 +250,14 @@ static bool is_unknown(const struct kf_board *board)
 	return !board->key[0] && !board->printer.mcu[0];
 }
 
+/* May it be a board of a printer that does not tell its boards? kf-status has said why. */
+static bool is_hidden(const json_t *record, const struct kf_board *board)
+{
+	const json_t *status = json_object_get(record, "status");
+
+	return is_unknown(board) && json_array_size(json_object_get(status, "problems")) > 0;
+}
+
 /* Its last flash did not end, and it is not there to be flashed again. */
 static bool is_half_away(const char *state, const struct kf_board *board)
 {
@@ -377,7 +385,7 @@ static void plan_services(FILE *f, const json_t *boards, double most_s)
 /* The last board that is left: said at once, or by the error where nothing else is done. */
 struct left {
 	char line[1024];
-	bool failed, connected, unknown; /* unknown: neither a printer nor the registry names it */
+	bool failed, connected, unknown; /* unknown: no printer and not the registry names it */
 };
 
 static void leave(struct left *left, const json_t *record, const struct kf_board *board, bool named,
@@ -392,13 +400,13 @@ static void leave(struct left *left, const json_t *record, const struct kf_board
 	kf_text_format(left->line, sizeof(left->line), "%s", line);
 	left->failed = strcmp(text_of(record, "state"), "up to date") != 0;
 	left->connected = board->connected;
-	left->unknown = is_unknown(board);
+	left->unknown = is_unknown(board) && !is_hidden(record, board);
 }
 
 /* Nothing is behind, as far as the boards have told. */
 static void tell_nothing(const json_t *found, void (*told)(const char *line))
 {
-	size_t unasked = 0, unknown = 0, away = 0;
+	size_t unasked = 0, unknown = 0, hidden = 0, away = 0;
 	struct kf_board board;
 	char line[512];
 
@@ -408,7 +416,9 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 
 		if (board.excluded)
 			continue;
-		if (is_unknown(&board))
+		if (is_hidden(json_array_get(found, i), &board))
+			hidden += silent || strcmp(state, "in its bootloader") == 0;
+		else if (is_unknown(&board))
 			unknown += silent || strcmp(state, "in its bootloader") == 0;
 		else
 			unasked += silent;
@@ -416,11 +426,16 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 	}
 	kf_text_format(line, sizeof(line), "nothing%s is behind%s",
 		       away ? " that is connected" : "",
-		       unasked || unknown ? ", as far as is known" : "");
+		       unasked || unknown || hidden ? ", as far as is known" : "");
 	told(line);
 	kf_text_format(line, sizeof(line), "%zu board%s not asked: kf status --ask says why",
 		       unasked, unasked == 1 ? " was" : "s were");
 	if (unasked)
+		told(line);
+	kf_text_format(line, sizeof(line),
+		       "%zu board%s not asked, for a printer here does not tell its boards", hidden,
+		       hidden == 1 ? " was" : "s were");
+	if (hidden)
 		told(line);
 	kf_text_format(line, sizeof(line),
 		       "%zu board%s not asked, for no printer names %s and %s not registered: "
