@@ -205,7 +205,7 @@ field() {
 		$'["mcu","v1","stm32h723xx"]\n[null,null,"rp2040"]\n["T 1","v2","stm32g0b1xx"]' ]
 }
 
-@test "a Klippy that lies or is silent: the boards on USB are listed, within seconds" {
+@test "a Klippy that lies or is silent: the boards on USB are listed, within two seconds" {
 	local mode
 	for mode in garbage truncated deny endless silent; do
 		mkdir -p lies_data/comms lies_data/config

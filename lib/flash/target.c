@@ -131,7 +131,7 @@ static int by_path(const struct kf_boards *now, const char *path, struct kf_boar
 	kf_text_format(board.link.path, sizeof(board.link.path), "%s", path);
 	/* It is not opened: a printer may be printing with it. */
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) == MEM_MAJOR)
-		return kf_fail(err, KF_USAGE, "%s is not a serial port", path);
+		return kf_fail(err, KF_NOT_CONNECTED, "%s is not a serial port", path);
 	*ret = board;
 	return kf_wire_look(ret, err);
 }

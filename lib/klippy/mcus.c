@@ -16,7 +16,7 @@
 #include "klippy/mcus.h"
 #include "klippy/sources.h"
 
-enum { SOURCE_MS = 5000 };
+enum { SOURCE_MS = 2000 };
 
 /* Klippy opens these without a baud rate (klippy/mcu.py): rpmsg, and the host's own MCU. */
 static const char *const pipes[] = { "/dev/rpmsg_", "/tmp/klipper_host_" };

@@ -11,11 +11,8 @@
 
 #define KF_PRINTERS_MAX 16
 
-/*
- * Never waits longer for all Klippies of a machine. A busy Klippy on a busy machine takes seconds
- * to answer.
- */
-#define KF_PRINTERS_MS 5000
+/* Never waits longer for all Klippies of a machine. */
+#define KF_PRINTERS_MS 2000
 
 /* Texts are clean; empty: not known. */
 struct kf_printer {

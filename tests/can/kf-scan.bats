@@ -35,7 +35,7 @@ fields() {
 }
 
 @test "a scan sends nothing; --can asks, says so, and tells modes, strangers and the silent ones" {
-	run -0 --separate-stderr sim "$NODE,mode=katapult" "$OTHER" -- 'can can0 listen 600 >frames & kf-scan; kill $!; wait $! || true'
+	run -0 --separate-stderr sim "$NODE,mode=katapult" "$OTHER" -- 'can can0 listen 3 >frames & kf-scan; wait $!'
 	[ "$(fields)" = '["ebb",null,true,"44db3d634885",null]' ]
 	[ ! -s frames ]
 	run -0 --separate-stderr sim "$NODE,mode=katapult" "$OTHER" -- 'kf-scan --can'
