@@ -8,6 +8,7 @@
 #include "katapult/session.h"
 
 #define SETTLE_MS     20
+#define EARLIER_MAX   8 /* answers to CONNECT that a killed program asked for */
 #define CONNECT_MS    5000
 #define CONNECT_FIXED 16 /* command, protocol, start, block size; then the strings */
 
@@ -170,12 +171,17 @@ static int64_t twice(const struct kf_link_flow *flow, int64_t ms)
  * that loses what it has no room for would drop the answer to the next request because of them.
  */
 static int finish_connect(struct kf_katapult *k, const struct kf_katapult_frame *frame,
-			  struct kf_error *err)
+			  unsigned asked, struct kf_error *err)
 {
 	int r = parse_connect(k, frame, err);
 
-	if (r == 0 && !k->link->flow.holds_requests && k->channel.connects > 1)
+	k->channel.connects = asked;
+	if (r < 0 || k->link->flow.holds_requests)
+		return r;
+	if (asked > 1)
 		kf_katapult_channel_settle(&k->channel, SETTLE_MS);
+	/* A program that was killed may have asked too: what it is still answered comes to us. */
+	k->channel.connects += EARLIER_MAX;
 	return r;
 }
 
@@ -185,6 +191,7 @@ static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 	int64_t deadline_ms = sooner(k, CONNECT_MS), again_ms;
 	struct kf_katapult_frame frame;
 	struct connect c = { 0 };
+	unsigned asked = 0;
 	int r;
 
 	r = kf_katapult_channel_open(&k->channel, k->link, err);
@@ -201,12 +208,12 @@ static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 					     err);
 		if (r < 0)
 			return r;
-		k->channel.connects++;
+		asked++;
 		r = await_connect(k, &c, again_ms, &frame);
 		if (r < 0)
 			return kf_katapult_channel_failed(&k->channel, r, err);
 		if (r > 0)
-			return finish_connect(k, &frame, err);
+			return finish_connect(k, &frame, asked, err);
 		if (kf_now_ms() >= deadline_ms)
 			return no_connect(k, &c, err);
 	}

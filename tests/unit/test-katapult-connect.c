@@ -66,10 +66,30 @@ TEST(late_answers_to_connect_are_dropped)
 {
 	struct talk t;
 
-	CHECK(talk_connect(&t, answer_twice_late, LONG_MS) == 0);
+	talk_begin(&t, answer_twice_late, LONG_MS);
+	talk_over_usb(&t);
+	CHECK(kf_katapult_connect(&t.k, &t.err) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == 0);
 	CHECK(kf_katapult_complete(&t.k, &t.err) == -EPROTO);
 	CHECK_STR(t.err.message, "COMPLETE: want ACK of COMPLETE, got ACK of 0x11");
+	talk_end(&t);
+}
+
+static void answer_an_earlier_program(int board)
+{
+	greet_plainly(board);
+	CHECK(take_command(board, KF_KATAPULT_COMPLETE));
+	for (int i = 0; i < 4; i++)
+		greet(board, &GREETING_PLAIN);
+	ack_words(board, KF_KATAPULT_COMPLETE, 0, 4);
+}
+
+TEST(answers_to_a_killed_programs_connect_are_dropped_without_usb)
+{
+	struct talk t;
+
+	CHECK(talk_connect(&t, answer_an_earlier_program, LONG_MS) == 0);
+	CHECK(kf_katapult_complete(&t.k, &t.err) == 0);
 	talk_end(&t);
 }
 
@@ -265,6 +285,7 @@ TEST(strings_of_the_board_are_told_apart_and_cleaned)
 
 TEST_MAIN(T(silence_is_asked_again_until_the_deadline),
 	  T(an_answer_of_64_bytes_comes_when_asked_again), T(late_answers_to_connect_are_dropped),
+	  T(answers_to_a_killed_programs_connect_are_dropped_without_usb),
 	  T(an_answer_may_come_in_any_pieces), T(a_board_that_leaves_is_noticed_at_once),
 	  T(garbage_before_the_answer_is_skipped), T(answers_to_somebody_before_us_are_dropped),
 	  T(a_busy_bootloader_is_asked_to_connect_again),
