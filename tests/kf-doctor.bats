@@ -160,7 +160,7 @@ checksums() {
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD/kf-doctor" "$HOME/bin"
 	doctor -- PATH="$HOME/bin"
 	[ "$(found method octopus)" = "wrong: if it has no Katapult: dfu-util is missing; it is needed to flash this board | \
-sudo apt-get install dfu-util; or, if the board has Katapult: --no-fallback" ]
+sudo apt-get install dfu-util; or, if the board has Katapult: kf flash octopus --no-fallback" ]
 	[ "$(found method due)" = "wrong: g++ is missing; it is needed to flash this board | sudo apt-get install g++" ]
 	[ "$(found method mega)" = "wrong: avrdude is missing; it is needed to flash this board | sudo apt-get install avrdude" ]
 	[ "$(found method sd)" = "note: nothing here can flash this hc32f460: there is no Katapult for it; \

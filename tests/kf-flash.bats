@@ -399,7 +399,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util" ]
 	[ "$(jq -sr '.[1].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
 if it has no Katapult: dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util; \
-or, if the board has Katapult: --no-fallback" ]
+or, if the board has Katapult: kf flash octopus-pro --no-fallback" ]
 	[ ! -s "$FAKE/calls" ]
 	# Katapult is there, and is known to be.
 	run -0 --separate-stderr sim "$H723" -- 'PATH=$PWD/bin kf-flash --no-fallback <r'

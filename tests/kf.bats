@@ -11,7 +11,8 @@ load stages
 	[ "$output" = "$(board nitehawk)" ]
 	[ "$(cat "$note/kf-scan.argv")" = "--quiet --device nitehawk" ]
 	[ "$(cat "$note"/kf-{config,build,flash}.argv | tr -d '\n')" = "" ]
-	[ "$(cat "$note/kf-check.argv")" = "--check --json" ]
+	# Before the configuration and, with it, before the build.
+	[ "$(cat "$note/kf-check.argv")" = $'--check --json\n--check --json' ]
 	[ "$(keys_in kf-config)" = nitehawk ]
 	[ "$(keys_in kf-flash)" = nitehawk ]
 }
@@ -120,7 +121,7 @@ toolhead             skipped    not connected" ]
 	[ "$(cat "$note/kf-config.argv")" = "--klipper-dir /k --quiet --accept-difference --menuconfig" ]
 	[ "$(cat "$note/kf-build.argv")" = "--jobs 4 --klipper-dir /k --timeout 9 --quiet" ]
 	[ "$(cat "$note/kf-flash.argv")" = "--klipper-dir /k --method make_flash --no-fallback --no-service --dry-run --unit a --unit b --timeout 7 --json --quiet --katapult-dir /c --return-timeout 5 --while-unknown" ]
-	[ "$(cat "$note/kf-check.argv")" = "--check --json --method make_flash --no-service --unit a --unit b --quiet --while-unknown" ]
+	[ "$(sort -u "$note/kf-check.argv")" = "--check --json --klipper-dir /k --method make_flash --no-fallback --no-service --unit a --unit b --quiet --katapult-dir /c --while-unknown" ]
 }
 
 @test "an option that no stage of the command knows is an error" {

@@ -124,12 +124,11 @@ static const struct {
 	{ "--dry-run", 'n', no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--unit", 'u', required_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--quiet", 'q', no_argument, TO_ALL, NULL, KF_VALUE_ANY },
-	{ "--klipper-dir", 0, required_argument, TO_CONFIG | TO_BUILD | TO_FLASH, NULL,
-	  KF_VALUE_TEXT },
-	{ "--katapult-dir", 0, required_argument, TO_FLASH, NULL, KF_VALUE_TEXT },
+	{ "--klipper-dir", 0, required_argument, TO_ALL, NULL, KF_VALUE_TEXT },
+	{ "--katapult-dir", 0, required_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_TEXT },
 	{ "--build-timeout", 0, required_argument, TO_BUILD, "--timeout", KF_VALUE_TIMEOUT },
 	{ "--method", OPT_METHOD, required_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_TEXT },
-	{ "--no-fallback", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--no-fallback", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--force", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--accept-unknown-version", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--wait", 0, required_argument, TO_ALL, NULL, KF_VALUE_DELAY },
@@ -396,7 +395,7 @@ static int run(struct plan *plan)
 	bool flash = plan->command->stages & TO_FLASH;
 	bool update = plan->command->name == update_name;
 	char path[STAGE_COUNT][PATH_MAX];
-	const char *const *stages[STAGE_COUNT + 1] = { NULL };
+	const char *const *stages[STAGE_COUNT + 2] = { NULL };
 	struct kf_pipeline pipeline = {
 		.command = plan->command->name,
 		.verb = plan->command->verb,
@@ -428,6 +427,9 @@ static int run(struct plan *plan)
 			return fail(&err);
 		plan->argv[s][0] = path[s];
 		stages[count++] = plan->argv[s];
+		/* With a configuration more can be checked; building may take minutes. */
+		if (s == CONFIG && plan->command->stages & TO_CHECK)
+			stages[count++] = plan->argv[CHECK];
 	}
 	status = kf_pipeline_run(&pipeline, &err);
 	if (err.message[0])

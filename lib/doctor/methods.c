@@ -45,6 +45,7 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 	char mcu[64], klipper[PATH_MAX], katapult[PATH_MAX];
 	struct kf_methods_for with = {
 		.board = find_board(doctor, device->key),
+		.key = device->key,
 		.mcu = mcu,
 		.own = device->flash_method,
 		.usual = kf_registry_flash_method(&doctor->registry, NULL),

@@ -248,7 +248,7 @@ static int check_loader(const struct kf_methods_for *with, const struct kf_loade
 }
 
 /* It may have no Katapult: then its chip's own bootloader waits, and nothing could talk to it. */
-static void explain_katapult(struct kf_error *err)
+static void explain_katapult(const char *key, struct kf_error *err)
 {
 	char hint[sizeof(err->hint)];
 
@@ -256,7 +256,8 @@ static void explain_katapult(struct kf_error *err)
 		return;
 	kf_error_prefix(err, "if it has no Katapult");
 	kf_text_format(hint, sizeof(hint), "%s", err->hint);
-	kf_error_hint(err, "%s; or, if the board has Katapult: --no-fallback", hint);
+	kf_error_hint(err, "%s; or, if the board has Katapult: %s%s%s--no-fallback", hint,
+		      key ? "kf flash " : "", key ? key : "", key ? " " : "");
 }
 
 int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods *methods,
@@ -272,6 +273,6 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 		return r;
 	r = check_loader(with, loader, err);
 	if (r < 0 && methods->list[0] != KF_METHOD_MAKE_FLASH)
-		explain_katapult(err);
+		explain_katapult(with->key, err);
 	return r;
 }

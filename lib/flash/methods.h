@@ -13,6 +13,7 @@
 /* The known facts of a board and its firmware. */
 struct kf_methods_for {
 	const struct kf_board *board;		/* NULL: it is not plugged in */
+	const char *key;			/* for hints; NULL: it has none */
 	const char *mcu;			/* as the firmware's Kconfig spells it */
 	uint32_t start;				/* of the application; KF_LOADER_ANY: not known */
 	bool by_uart;				/* on a UART, or behind a USB-to-serial chip */

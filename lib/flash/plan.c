@@ -357,12 +357,14 @@ static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *
 	kf_error_prefix(err, "%s", plan->path);
 }
 
-static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
-			  struct kf_plan *plan, struct kf_error *err)
+static struct kf_methods_for methods_for(const struct kf_registry *registry,
+					 const struct kf_device *dev, const struct kf_plan *plan)
 {
 	const struct kf_flash_options *options = &plan->options;
-	const struct kf_methods_for with = {
+
+	return (struct kf_methods_for){
 		.board = &plan->board,
+		.key = plan->board.key[0] ? plan->board.key : NULL,
 		.mcu = plan->image.dictionary.mcu,
 		.start = plan->start_known ? plan->start : KF_LOADER_ANY,
 		.by_uart = kf_wire_is_uart(&plan->board),
@@ -375,9 +377,15 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 		.klipper_dir = plan->klipper_dir,
 		.katapult_dir = plan->katapult_dir,
 	};
+}
+
+static int choose_methods(const struct kf_registry *registry, const struct kf_device *dev,
+			  struct kf_plan *plan, struct kf_error *err)
+{
+	const struct kf_methods_for with = methods_for(registry, dev, plan);
 	int r = kf_methods_choose(&with, &plan->methods, err);
 
-	if (r < 0 && err->code == KF_NO_KATAPULT && !options->method)
+	if (r < 0 && err->code == KF_NO_KATAPULT && !plan->options.method)
 		hint_way(plan, with.by_uart, err);
 	if (r == 0)
 		r = check_usb(plan, err);
@@ -463,6 +471,36 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	return r;
 }
 
+/*
+ * What would flash the firmware of its configuration, once that is built: is it all there? Where
+ * nothing here can flash it, the image is built all the same, for its owner to copy.
+ */
+static int plan_check(const json_t *record, const struct kf_registry *registry,
+		      struct kf_plan *plan, struct kf_error *err)
+{
+	const json_t *config = json_object_get(record, "config");
+	const json_t *start = json_object_get(config, "start");
+	const char *mcu = text(config, "mcu");
+	struct kf_methods_for with;
+	struct kf_device dev = { 0 };
+	int r;
+
+	if (!mcu || !plan->board.key[0])
+		return 0;
+	r = kf_registry_device(registry, plan->board.key, &dev, err);
+	if (r == 0)
+		r = choose_dirs(registry, &dev, plan, err);
+	if (r < 0)
+		return r;
+	kf_text_format(plan->image.dictionary.mcu, sizeof(plan->image.dictionary.mcu), "%s", mcu);
+	plan->start_known = json_is_integer(start);
+	plan->start = (uint32_t)json_integer_value(start);
+	with = methods_for(registry, &dev, plan);
+	if (kf_methods_choose(&with, &plan->methods, NULL) < 0 || check_usb(plan, NULL) < 0)
+		return 0;
+	return kf_methods_check(&with, &plan->methods, err);
+}
+
 /* Can its firmware be read? Only Katapult reads; said before anything stops. */
 static const char *own_method(const struct kf_registry *registry, const char *key)
 {
@@ -541,7 +579,9 @@ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 		return refuse_skipped(registry, &plan, err);
 	if (options->read)
 		r = plan_read(record, registry, &plan, err);
-	else if (!plan.skip[0] && !options->check)
+	else if (!plan.skip[0] && options->check)
+		r = plan_check(record, registry, &plan, err);
+	else if (!plan.skip[0])
 		r = plan_flash(record, registry, &plan, err);
 	if (r < 0) {
 		kf_plan_free(&plan);

@@ -19,7 +19,8 @@ struct kf_flash_options {
 	const char *method;
 	const char *klipper_dir, *katapult_dir;
 	bool no_fallback;
-	bool check;	      /* no image is needed: is the board there, and may it be flashed? */
+	bool check;	      /* no image is needed: is the board there, may it be flashed, and are
+				 all programs here that its configuration's firmware needs? */
 	const char *read;     /* no image either: the file that its firmware is read into */
 	int64_t read_bytes;   /* of it */
 	bool force;	      /* write also what the board has already */
