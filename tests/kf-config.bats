@@ -276,6 +276,14 @@ kf flash octopus --accept-difference" ]
 	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nserial' ]
 }
 
+@test "a board on CAN, also a bridge, keeps its configuration for CAN" {
+	two_boards
+	saved_whole octopus "${h723[@]}" STM32_USBCANBUS_PA11_PA12
+	run --separate-stderr filter < <(octopus | jq -c '.board.tty = null | .board.by_id = null |
+		.board.link = {type: "can", interface: "can0", uuid: "95c25dd8fd1e", usb_port: "1-1.2"}')
+	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nusbcan' ]
+}
+
 @test "--from: a configuration from anywhere is completed and saved" {
 	two_boards
 	saved octopus "${h723[@]}"

@@ -149,14 +149,20 @@ static int bring_up(const struct kf_kconfig_update *m, const struct kf_new_confi
 	return r < 0 ? r : 0;
 }
 
+/* A node on CAN and a bridge run Klipper, too: what they talk over is no tty. */
+static bool talks_over_usb(const struct kf_board *board)
+{
+	return board->mode == KF_MODE_KLIPPER && board->link.type != KF_WIRE_CAN &&
+	       board->link.type != KF_WIRE_UART;
+}
+
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
 	struct kf_kconfig_update m = { .tree = &c->tree,
 				       .key = board->key,
 				       .mcu = board->mcu,
-				       .usb_tty =
-					       board->mode == KF_MODE_KLIPPER ? board->tty : NULL,
+				       .usb_tty = talks_over_usb(board) ? board->tty : NULL,
 				       .from = c->from,
 				       .timeout_ms = c->timeout_ms,
 				       .wait_ms = c->wait_ms,
