@@ -317,6 +317,17 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	[[ $(jq -r .error.hint <<<"$output") == *"that the baud rate is right"* ]]
 }
 
+@test "by hand on a UART of the machine's own, also by its link /dev/serial0" {
+	run -0 --separate-stderr sim mcu=stm32f446xx,tty=ttyAMA0,version=v0.11.0-1-gabcdef0 -- '
+		kf-flash --port /dev/serial0 --firmware "$IMAGES/f446/klipper.bin" --json
+		kf-flash --port /dev/ttyAMA0 --firmware "$IMAGES/f446/klipper.bin" --json'
+	valid_records <<<"$output"
+	diff - <(jq -c '[.board.tty, .board.link.path, .flash.result]' <<<"$output") <<-END
+		["/dev/ttyAMA0","/dev/serial0","flashed"]
+		["/dev/ttyAMA0","/dev/ttyAMA0","current"]
+	END
+}
+
 # bats test_tags=slow
 @test "make flash proves nothing if the board ran this version before, or its version is not known" {
 	idle_flash

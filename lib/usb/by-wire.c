@@ -3,19 +3,58 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "board/port.h"
 #include "core/text.h"
 #include "link/can-state.h"
 #include "usb/by-wire.h"
 
-/* The port itself: /dev/serial0 is a link to it. */
+/* Where the link @path points to; false: it is none. */
+static bool follow(const char *path, char ret[PATH_MAX])
+{
+	char target[PATH_MAX];
+	const char *to = target;
+	ssize_t len = readlink(path, target, sizeof(target) - 1);
+	size_t dir = (size_t)(strrchr(path, '/') - path);
+
+	if (len <= 0)
+		return false;
+	target[len] = '\0';
+	for (; strncmp(to, "../", 3) == 0; to += 3)
+		while (dir > 0 && path[--dir] != '/')
+			;
+	return to[0] == '/' ? kf_text_format(ret, PATH_MAX, "%s", to)
+			    : kf_text_format(ret, PATH_MAX, "%.*s/%s", (int)dir, path, to);
+}
+
+/*
+ * The port itself: /dev/serial0 is a link to it. Not by realpath(3): umockdev's, under which kf-sim
+ * shows a UART, destroys the stack where a mocked tty is a link to a pty; so a
+ * pty keeps the name of its link.
+ */
+static bool find_port(const char *path, char ret[PATH_MAX])
+{
+	enum { LINKS_MAX = 8 };
+	char next[PATH_MAX];
+	struct stat st;
+
+	if (path[0] != '/' || stat(path, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    !kf_text_format(ret, PATH_MAX, "%s", path))
+		return false;
+	for (int i = 0; i < LINKS_MAX && follow(ret, next); i++) {
+		if (strncmp(next, "/dev/pts/", 9) == 0)
+			break;
+		kf_text_format(ret, PATH_MAX, "%s", next);
+	}
+	return true;
+}
+
 static int look_uart(struct kf_board *board, struct kf_error *err)
 {
 	char path[PATH_MAX];
-	struct stat st;
 
-	if (realpath(board->link.path, path) && stat(path, &st) == 0 && S_ISCHR(st.st_mode) &&
+	if (find_port(board->link.path, path) &&
 	    kf_text_clean(board->tty, sizeof(board->tty), path, strlen(path)))
 		return 0;
 	board->tty[0] = '\0';
