@@ -228,3 +228,11 @@ fits() {
 	fits "kf add" "Which" "x\r" "Which" "1\r" "Name" "\r" "Key" "A B\r" "Key" "q\r"
 	[[ $shown == *"  1)"* ]]
 }
+
+@test "on 40 columns kf alone keeps to the terminal where nothing is registered" {
+	registry <<<'{"devices": {}}'
+	seen 40 "$H723" -- kf
+	[ "$status" -eq 0 ]
+	[[ $(tr -s ' \n' ' ' <<<"$shown") == *"kf add gives a board a name of your own, or has kf leave it alone"* ]]
+	[ "$(awk 'length > 39' <<<"$shown")" = "" ]
+}

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/process.h"
+#include "core/screen.h"
 #include "core/suggestion.h"
 #include "core/text.h"
 #include "core/toolpath.h"
@@ -575,8 +576,12 @@ static bool show_status(int *ret)
 	if (kf_process_run(&process, kf_now_ms() + STATUS_MS, &status, NULL) < 0)
 		return false;
 	*ret = kf_process_status(status);
-	if (none && *ret == 0)
-		puts("kf add gives a board a name of your own, or has kf leave it alone");
+	if (none && *ret == 0) {
+		const struct kf_screen screen = kf_screen_of(stdout);
+
+		kf_screen_lines(&screen, "kf add gives a board a name of your own, or has kf leave "
+					 "it alone\n");
+	}
 	return none;
 }
 
