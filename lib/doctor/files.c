@@ -76,7 +76,9 @@ void kf_doctor_registry(struct kf_doctor *doctor)
 					 "%zu registered board%s", count, count == 1 ? "" : "s");
 		else
 			kf_doctor_report(doctor, KF_HEALTH_NOTE, "devices.json",
-					 "plug a board in, then kf add", "no board is registered");
+					 "none needs to be that a printer names: kf status shows "
+					 "the boards; kf add registers others",
+					 "no board is registered");
 		check_python_tool(doctor);
 	}
 	find_boards(doctor);
