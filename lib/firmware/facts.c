@@ -103,7 +103,8 @@ static int copy_kconfig(const json_t *kconfig, const json_t *constants, char **r
 		kf_text_format(refused, KF_NAME_SIZE, "it is too large");
 	else if (kf_kconfig_parse("it", json_string_value(kconfig), json_string_length(kconfig),
 				  &config, &why) < 0)
-		kf_text_format(refused, KF_NAME_SIZE, "%s", why.message);
+		kf_text_format(refused, KF_NAME_SIZE, "%s",
+			       why.message + (strncmp(why.message, "it: ", 4) == 0 ? 4 : 0));
 	else
 		*ret = TAKE_PTR(config.text);
 	return 0;
