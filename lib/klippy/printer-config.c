@@ -318,10 +318,14 @@ static int load(struct reader *reader, const char *path, char **ret, struct kf_e
 		return kf_fail(err, KF_CONFIG, "%s: the file after the %dth of one configuration",
 			       path, KF_PRINTER_CONFIG_FILES);
 	r = kf_file_read(path, reader->bytes_left, &text, &len, err);
-	if (r == -EFBIG)
-		return kf_fail(err, KF_CONFIG,
-			       "%s: with all files of its configuration more than %d MiB", path,
-			       KF_PRINTER_CONFIG_MAX >> 20);
+	if (r == -EFBIG) {
+		r = kf_fail(err, KF_CONFIG,
+			    "%s: with all files of its configuration more than %d MiB", path,
+			    KF_PRINTER_CONFIG_MAX >> 20);
+		kf_error_hint(err, "start the printer, whose Klippy then tells; or make its files "
+				   "smaller");
+		return r;
+	}
 	if (r < 0)
 		return r;
 	if (memchr(text, '\0', len))

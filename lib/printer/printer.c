@@ -123,6 +123,8 @@ static void hint_problem(const struct kf_printer *printer, struct kf_error *ret)
 	else if (printer->why.code == KF_PERMISSION)
 		kf_error_hint(ret, "the file or its folder belongs to another user: run it as that "
 				   "user, or start the printer, whose Klippy then tells");
+	else if (printer->why.code == KF_CONFIG && printer->why.hint[0])
+		kf_error_hint(ret, "%s", printer->why.hint);
 	else if (printer->config[0])
 		kf_error_hint(ret, "correct it in %s", printer->config);
 	else
