@@ -233,6 +233,8 @@ static int find_head(const struct kf_tree *tree, int64_t deadline_ms, struct kf_
 		kf_text_format(ret->text, sizeof(ret->text), "%s", asked.version);
 	else if (r == 0 && asked.version[0])
 		kf_fail(ret_why, KF_NO_TREE, "the source tree's own version names no commit");
+	if (r < 0 && ret_why && ret_why->code == KF_PERMISSION)
+		kf_text_add(ret_why->message, sizeof(ret_why->message), "; next: ", ret_why->hint);
 	return r == -EINTR ? r : 0;
 }
 
