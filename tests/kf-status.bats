@@ -70,6 +70,10 @@ status() {
 		'["mcu","not asked","Klipper (klipper.service) does not run"]
 [null,"firmware of others","Beacon"]
 ["gone","not connected",null]' ]
+	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -- kf-status --table
+	[[ $output == *"next: kf status --ask asks the boards of a printer that does not run; kf update asks them, too"* ]]
+	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -- kf-status --ask --table
+	[[ $output != *"--ask"* ]]
 	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -- kf-status --ask --json mcu
 	[ "$(jq -c '[.status.state, .status.behind]' <<<"$output")" = '["behind",3]' ]
 }
@@ -158,6 +162,23 @@ status() {
 	status --table
 	[[ $output == *"not asked: a printer here does not tell its boards"* ]]
 	[[ $output != *"kf add"* && $output != *"no printer"* ]]
+}
+
+@test "a printer.cfg that is too large is not to be corrected" {
+	stopped klipper "$PWD/tree" '[mcu]'
+	head -c 5000000 /dev/zero | tr '\0' '#' >>klipper_data/config/printer.cfg
+	status --table
+	[[ $stderr == *"more than 4 MiB
+  start the printer, whose Klippy then tells; or make its files smaller" ]]
+}
+
+@test "git refuses another user's tree: the remedy is told" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can make files of another user's"
+	running voron "mcus ready" TREE=/nonexistent MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
+	registry <<<'{"global": {"klipper_dir": "'"$PWD/tree"'"}, "devices": {}}'
+	chown -R 4321 tree
+	status --table mcu
+	[[ $output == *"not asked: $PWD/tree belongs to another user, so git refuses it"*"; next: git config --global --add safe.directory $PWD/tree"* ]]
 }
 
 @test "a printer's problem is in the records of boards that may be its own, and told for those" {

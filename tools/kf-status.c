@@ -368,6 +368,22 @@ static bool is_printing(const struct look *look)
 	return ret;
 }
 
+/* Is a board there of a printer that does not run, and was it not asked? */
+static bool has_unasked(const struct look *look)
+{
+	bool ret = false;
+
+	for (size_t i = 0; i < look->inventory.boards.count && !ret; i++) {
+		const struct kf_board *board = &look->inventory.boards.list[i];
+		const struct kf_status *status = &look->status[i];
+
+		ret = is_wanted(look, board) && status->state == KF_STATUS_NOT_ASKED &&
+		      board->key[0] && board->tty[0] && !board->excluded && status->printer &&
+		      !status->printer->pid;
+	}
+	return ret;
+}
+
 static int print_table(const struct look *look, struct kf_error *err)
 {
 	struct kf_screen screen = kf_screen_of(stdout);
@@ -381,6 +397,10 @@ static int print_table(const struct look *look, struct kf_error *err)
 			   is_printing(look) ? "kf update builds and flashes what is behind, "
 					       "but not while it prints"
 					     : "kf update builds and flashes what is behind");
+	if (!look->ask && has_unasked(look))
+		print_text(&screen, 0,
+			   "next: kf status --ask asks the boards of a printer that does not run; "
+			   "kf update asks them, too, and flashes what is behind");
 	if (has_unknown(look) && !kf_printers_hidden(&look->printers))
 		print_text(&screen, 0,
 			   "next: kf add registers a board that no printer names; until then kf "

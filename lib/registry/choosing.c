@@ -282,6 +282,7 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	static const char *const quiet[] = { "up to date", "firmware of others", "not connected",
 					     NULL };
 	const char *wire = kf_wire_name(board->link.type);
+	bool may = !named && to_update(record, board, true);
 	bool host = board->link.type == KF_WIRE_PROCESS || strcmp(board->mcu, "linux") == 0;
 
 	if (!named && (is_any(state, quiet) || board->excluded || is_unknown(board)))
@@ -299,8 +300,10 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 			       host ? "kf does not flash the host's own MCU"
 				    : "its name is another board's key: kf add");
 	else
-		kf_text_format(ret, size, "%s is left as it is: %s%s%s", kf_board_label(board),
-			       state, reason[0] ? ": " : "", reason);
+		kf_text_format(ret, size, "%s is left as it is: %s%s%s%s%s", kf_board_label(board),
+			       state, reason[0] ? ": " : "", reason,
+			       may ? "; to flash it all the same: kf update " : "",
+			       may ? board->key : "");
 	return true;
 }
 
@@ -406,7 +409,8 @@ static void leave(struct left *left, const json_t *record, const struct kf_board
 /* Nothing is behind, as far as the boards have told. */
 static void tell_nothing(const json_t *found, void (*told)(const char *line))
 {
-	size_t unasked = 0, unknown = 0, hidden = 0, away = 0;
+	size_t compared = 0, unasked = 0, unknown = 0, hidden = 0, away = 0;
+	static const char *const asked[] = { "up to date", "ahead", "differs", NULL };
 	struct kf_board board;
 	char line[512];
 
@@ -423,15 +427,14 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 		else
 			unasked += silent;
 		away += is_half_away(state, &board);
+		compared += is_any(state, asked);
 	}
 	kf_text_format(line, sizeof(line), "nothing%s is behind%s",
 		       away ? " that is connected" : "",
 		       unasked || unknown || hidden ? ", as far as is known" : "");
+	if (unasked + unknown + hidden > 0 && !compared)
+		kf_text_format(line, sizeof(line), "it is not known whether a board is behind");
 	told(line);
-	kf_text_format(line, sizeof(line), "%zu board%s not asked: kf status --ask says why",
-		       unasked, unasked == 1 ? " was" : "s were");
-	if (unasked)
-		told(line);
 	kf_text_format(line, sizeof(line),
 		       "%zu board%s not asked, for a printer here does not tell its boards", hidden,
 		       hidden == 1 ? " was" : "s were");
