@@ -185,6 +185,16 @@ harmless() {
 	[[ $stderr == *"everybody may write to $state"* ]]
 }
 
+@test "a variable that leads to another user's folder is to be unset" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can become another user"
+	setpriv --reuid=65534 --clear-groups test -x "$KF_BUILD/kf-config" || skip "nobody cannot run it there"
+	mkdir -p "$BATS_TEST_TMPDIR/theirs/kalico-flash"
+	chmod 0755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/theirs" "$BATS_TEST_TMPDIR/theirs/kalico-flash"
+	run --separate-stderr env HOME=/nonexistent XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/theirs" \
+		setpriv --reuid=65534 --clear-groups kf-config list
+	[[ $stderr == *"your home is elsewhere: unset XDG_CONFIG_HOME"* ]]
+}
+
 @test "folders and links of other users are refused" {
 	[ "$(id -u)" -eq 0 ] || skip "only root can make files of another user's"
 	for what in "$ours" "$ours/devices.json.link"; do

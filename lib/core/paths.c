@@ -80,12 +80,33 @@ int kf_path_expand(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	return 0;
 }
 
+/* The variable that leads to another user's folder, as one that su keeps does; NULL: none. */
+static const char *foreign_variable(const char *path)
+{
+	const char *home, *base;
+	size_t len;
+
+	if (home_dir(&home, NULL) < 0)
+		return NULL;
+	len = strlen(home);
+	if (strncmp(path, home, len) == 0 && (path[len] == '/' || !path[len]))
+		return NULL;
+	for (size_t i = 0; i < KF_ARRAY_SIZE(dirs); i++) {
+		base = getenv(dirs[i].variable);
+		if (base && base[0] == '/' && strncmp(path, base, strlen(base)) == 0)
+			return dirs[i].variable;
+	}
+	return NULL;
+}
+
 static int fail_owner(const char *what, const struct stat *st, struct kf_error *err)
 {
 	kf_fail(err, KF_PERMISSION, "%s belongs to user %u, this is user %u", what,
 		(unsigned)st->st_uid, (unsigned)geteuid());
 	if (geteuid() == 0)
 		kf_error_hint(err, "run it as that user, without sudo");
+	else if (foreign_variable(what))
+		kf_error_hint(err, "your home is elsewhere: unset %s", foreign_variable(what));
 	else
 		kf_error_hint(err, "make it yours (sudo chown -R $USER %s) or remove it", what);
 	return kf_code_errno(KF_PERMISSION);
@@ -96,8 +117,14 @@ static int check_step(const char *path, struct kf_error *err)
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? -ENOENT : kf_fail_sys(err, errno, "%s", path);
+	if (lstat(path, &st) < 0) {
+		const char *variable = errno == EACCES ? foreign_variable(path) : NULL;
+		int r = errno == ENOENT ? -ENOENT : kf_fail_sys(err, errno, "%s", path);
+
+		if (variable)
+			kf_error_hint(err, "your home is elsewhere: unset %s", variable);
+		return r;
+	}
 	if (S_ISLNK(st.st_mode)) {
 		if (st.st_uid != geteuid() && st.st_uid != 0)
 			return fail_owner(path, &st, err);

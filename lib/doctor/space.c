@@ -38,7 +38,7 @@ static int check_entry(const char *folder, const FTSENT *entry, struct kf_error 
 		r = kf_path_check(entry->fts_path, err);
 	if (r == 0 && (is_folder || foreign) && access(entry->fts_path, R_OK | W_OK) < 0)
 		r = kf_fail_sys(err, errno, "%s cannot be written", entry->fts_path);
-	if (r < 0 && foreign && geteuid() != 0)
+	if (r < 0 && foreign && geteuid() != 0 && !strstr(err->hint, "unset"))
 		kf_error_hint(err, "make all its files yours: sudo chown -R $USER %s", folder);
 	return r;
 }
