@@ -181,6 +181,26 @@ status() {
 	[[ $output == *"not asked: $PWD/tree belongs to another user, so git refuses it"*"; next: git config --global --add safe.directory $PWD/tree"* ]]
 }
 
+@test "what Klippy would refuse in a printer.cfg is told" {
+	local cfg=$PWD/klipper_data/config/printer.cfg
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu EBB]' 'serial:' "  $RP2040_BY_ID"
+	status --table
+	[ "$stderr" = "kf-status: klipper: $cfg: [mcu EBB] has neither serial: nor canbus_uuid: with a value on the same line
+  correct it in $cfg" ]
+	[[ $output == *"  mcu "*"Klipper (klipper.service) does not run"* ]]
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu EBB]' "serial: $H723_BY_ID"
+	status --table
+	[[ $stderr == "kf-status: klipper: $cfg: [mcu] and [mcu EBB] have one serial: $H723_BY_ID"* ]]
+}
+
+@test "Klippy and the USB name say two chips: that is said, and no version is believed" {
+	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" MCUS="$(jq -nc --arg p "$H723_BY_ID" --arg v "$old" \
+		'{mcu: {config: {serial: $p}, object: {mcu_version: $v, mcu_constants: {MCU: "rp2040"}}}}')"
+	status --table mcu
+	[[ $output == *"not asked: Klippy says that it is rp2040, its USB name says stm32h723xx"* ]]
+	[[ $output != *behind* ]]
+}
+
 @test "a printer's problem is in the records of boards that may be its own, and told for those" {
 	stopped klipper-ender "$PWD/tree" '[include gone.cfg]'
 	running voron "mcus ready" TREE="$PWD/tree" VERSION="$new" MCUS="$(mcus mcu "$H723_BY_ID" "$new")"

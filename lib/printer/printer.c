@@ -78,6 +78,37 @@ static void take_facts(struct kf_printer *printer, struct kf_klippy_facts *facts
 	facts->mcus = (struct kf_mcus){ 0 };
 }
 
+static const char *section_of(const struct kf_mcu *mcu, char ret[KF_NAME_SIZE])
+{
+	bool first = strcmp(mcu->name, "mcu") == 0;
+
+	kf_text_format(ret, KF_NAME_SIZE, "[mcu%s%s]", first ? "" : " ", first ? "" : mcu->name);
+	return ret;
+}
+
+/* What Klippy would refuse, or wait for in vain: no wire, or another's. */
+static void check_mcus(struct kf_printer *printer)
+{
+	const struct kf_mcus *mcus = &printer->mcus;
+	char name[KF_NAME_SIZE], other[KF_NAME_SIZE];
+
+	for (size_t i = 0; i < mcus->count && printer->why.code == KF_OK; i++) {
+		const struct kf_mcu *mcu = &mcus->list[i];
+
+		if (!mcu->serial[0] && !mcu->canbus_uuid[0])
+			kf_fail(&printer->why, KF_CONFIG,
+				"%s: %s has neither serial: nor canbus_uuid: with a value on the "
+				"same line",
+				printer->config, section_of(mcu, name));
+		for (size_t k = 0; k < i && printer->why.code == KF_OK; k++)
+			if (mcu->serial[0] && strcmp(mcu->serial, mcus->list[k].serial) == 0)
+				kf_fail(&printer->why, KF_CONFIG,
+					"%s: %s and %s have one serial: %s", printer->config,
+					section_of(&mcus->list[k], other), section_of(mcu, name),
+					mcu->serial);
+	}
+}
+
 /* The file tells what no running Klippy does. */
 static void read_config(struct kf_printer *printer)
 {
@@ -88,8 +119,10 @@ static void read_config(struct kf_printer *printer)
 	printer->from_config = true;
 	if (!printer->config[0])
 		kf_fail(&why, KF_CONFIG, "the path of its printer.cfg is not known");
-	else if (kf_printer_config_mcus(printer->config, &printer->mcus, &why) == 0)
+	else if (kf_printer_config_mcus(printer->config, &printer->mcus, &why) == 0) {
+		check_mcus(printer);
 		return;
+	}
 	if (printer->why.code == KF_OK)
 		printer->why = why;
 	else
@@ -138,6 +171,8 @@ bool kf_printer_problem(const struct kf_printer *printer, struct kf_error *ret)
 	if (strcmp(printer->state, "unknown") == 0)
 		kf_fail(ret, printer->why.code, "Klippy (process %d) cannot be asked: %s",
 			(int)printer->pid, printer->why.message);
+	else if (printer->mcus.count > 0)
+		kf_fail(ret, printer->why.code, "%s", printer->why.message);
 	else
 		kf_fail(ret, printer->why.code, "its boards are not known: %s",
 			printer->why.message);

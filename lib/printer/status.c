@@ -90,7 +90,7 @@ static void not_asked(const struct kf_board *board, const struct kf_printers *pr
 	else if (!printer->pid)
 		kf_text_format(ret->reason, sizeof(ret->reason), "Klipper (%.100s) does not run",
 			       printer->unit);
-	else if (printer->why.code != KF_OK)
+	else if (strcmp(printer->state, "unknown") == 0)
 		set(ret, KF_STATUS_NOT_ASKED, "its Klippy does not answer");
 	else
 		kf_text_format(ret->reason, sizeof(ret->reason),
@@ -124,6 +124,22 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 		not_asked(board, printers, ret);
 	else
 		return false;
+	return true;
+}
+
+/* Does Klippy say of another chip than its USB name? Then what it tells may be another board's. */
+static bool disagree(const struct kf_board *board, const struct kf_mcu *mcu, struct kf_status *ret)
+{
+	char usb[64], told[64] = "";
+
+	kf_identity_mcu(&board->usb, usb);
+	if (mcu)
+		kf_mcu_chip(mcu, told);
+	if (!usb[0] || !told[0] || kf_mcu_same(usb, told))
+		return false;
+	ret->state = KF_STATUS_NOT_ASKED;
+	kf_text_format(ret->reason, sizeof(ret->reason),
+		       "Klippy says that it is %s, its USB name says %s", told, usb);
 	return true;
 }
 
@@ -217,6 +233,8 @@ static size_t begin(const struct kf_inventory *inventory, const struct kf_printe
 	if (!kf_printers_mcu(printers, board, &ret->printer, &mcu))
 		ret->printer = NULL;
 	*ret_judged = judge(board, &inventory->errors[i], printers, ret);
+	if (!*ret_judged)
+		*ret_judged = disagree(board, mcu, ret);
 	dir = find_dir(inventory->registry, board, ret->printer);
 	kf_text_format(ret->tree, sizeof(ret->tree), "%s", dir ? dir : "");
 	if (!ret->tree[0])
