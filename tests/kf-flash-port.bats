@@ -159,3 +159,10 @@ b 1-1.3 current" ]
 	run -78 --separate-stderr sim "${H723/1-1.2/1-1.3}" -- 'kf add --port=1-1.3 --key=b --name=B --mcu=stm32h723'
 	[[ $stderr == *"the board on USB port 1-1.3 is octopus-pro, registered already"* ]]
 }
+
+@test "a node on CAN that is written wrong: how it is written" {
+	for port in can0:44db3d63488 can0: 44db3d634885; do
+		run -64 --separate-stderr kf-flash --port "$port" --firmware klipper.bin --json </dev/null
+		[[ $stderr == *"there is no port $port"*"INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: can0:44db3d634885"* ]]
+	done
+}

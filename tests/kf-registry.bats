@@ -397,7 +397,7 @@ uart() {
 		--pattern='usb-Klipper_stm32g0b1xx_39001B000C51313339373836*' </dev/null
 	[[ $stderr == *"again and ebb would be the same board (44db3d634885)"* ]]
 	run -64 --separate-stderr kf-config add --key=x --port=can0:44db </dev/null
-	[[ $stderr == *'"can0:44db" is no port'*"can0:44db3d634885 (interface and UUID)"* ]]
+	[[ $stderr == *'"can0:44db" is no port'*"can0:44db3d634885 (interface and UUID, of 12 hexadecimal digits)"* ]]
 	run -64 --separate-stderr kf-config add --key=x --port=/dev/ttyS0 --baud=7 </dev/null
 	[[ $stderr == *'--baud: "7" is not a number from 1200 to 12000000'* ]]
 }
