@@ -160,9 +160,11 @@ b 1-1.3 current" ]
 	[[ $stderr == *"the board on USB port 1-1.3 is octopus-pro, registered already"* ]]
 }
 
-@test "a node on CAN that is written wrong: how it is written" {
+@test "a node on CAN that is written wrong: how it is written; --baud is refused for one" {
 	for port in can0:44db3d63488 can0: 44db3d634885; do
 		run -64 --separate-stderr kf-flash --port "$port" --firmware klipper.bin --json </dev/null
 		[[ $stderr == *"there is no port $port"*"INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: can0:44db3d634885"* ]]
 	done
+	run -64 --separate-stderr kf-flash --port can0:44db3d634885 --baud 1000000 --firmware klipper.bin --json </dev/null
+	[[ $stderr == *"--baud is the speed of a UART: a CAN bus has its bitrate by ip link (ip -details link show can0)"* ]]
 }

@@ -582,6 +582,21 @@ static int check_read(const struct args *args)
 	return -1;
 }
 
+static int check_baud(const struct args *args)
+{
+	struct kf_port port;
+
+	if (!args->baud)
+		return -1;
+	if (!args->port)
+		return kf_usage_mistake("--baud goes with --port");
+	if (kf_port_read(args->port, &port, NULL) == 0 && port.uuid[0])
+		return kf_usage_mistake("--baud is the speed of a UART: a CAN bus has its bitrate "
+					"by ip link (ip -details link show %s)",
+					port.interface);
+	return -1;
+}
+
 static int parse(int argc, char **argv, struct args *args)
 {
 	int status = read_options(argc, argv, args);
@@ -594,9 +609,8 @@ static int parse(int argc, char **argv, struct args *args)
 			"boards come as records on standard input, not as arguments");
 	if ((bool)args->port != (bool)args->firmware)
 		return kf_usage_mistake("--port and --firmware go together");
-	if (args->baud && !args->port)
-		return kf_usage_mistake("--baud goes with --port");
-	return check_read(args);
+	status = check_baud(args);
+	return status >= 0 ? status : check_read(args);
 }
 
 int main(int argc, char *argv[])
