@@ -182,12 +182,16 @@ static int nothing_there(const struct kf_inventory *inventory, struct kf_error *
 }
 
 /* What is sent, and to whom: kf-scan sends nothing unless the user says so. */
-static int ask_bus(struct scan *scan, const char *interface, struct kf_error *err)
+static void show_asking(const char *interface)
 {
 	kf_log_phase("Discovery", NULL,
 		     "asking all nodes on %s that have no id (00 to 3f0); they stay as they are",
 		     interface);
-	return kf_bus_ask(&scan->inventory, &scan->printers, interface, err);
+}
+
+static int ask_bus(struct scan *scan, const char *interface, struct kf_error *err)
+{
+	return kf_bus_ask(&scan->inventory, &scan->printers, interface, show_asking, err);
 }
 
 static int ask_nodes(struct scan *scan, struct kf_error *err)

@@ -103,7 +103,7 @@ static void mark_silent(struct kf_inventory *inventory, const char *interface,
 }
 
 int kf_bus_ask(struct kf_inventory *inventory, const struct kf_printers *printers,
-	       const char *interface, struct kf_error *err)
+	       const char *interface, void (*asks)(const char *interface), struct kf_error *err)
 {
 	_cleanup_(kf_can_closep) struct kf_can can = KF_CAN_NONE;
 	struct kf_can_node nodes[NODES_MAX];
@@ -113,6 +113,7 @@ int kf_bus_ask(struct kf_inventory *inventory, const struct kf_printers *printer
 		r = kf_can_open(interface, &can, err);
 	if (r < 0)
 		return r;
+	asks(interface);
 	count = kf_can_query(&can, kf_now_ms() + ANSWER_MS, nodes, NODES_MAX, err);
 	for (int i = 0; r >= 0 && i < count; i++) {
 		bool again = false;

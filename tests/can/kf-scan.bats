@@ -47,7 +47,12 @@ fields() {
 	[[ $(fields) == '["ebb",null,false,"44db3d634885","it did not answer on can0: '* ]]
 	run -64 --separate-stderr kf-scan --can=/can0
 	run -69 --separate-stderr kf-scan --can=can7
-	[[ $stderr == *"there is no interface can7"* ]]
+	[[ $stderr == *"there is no interface can7"* && $stderr != *"asking all nodes"* ]]
+	run -69 --separate-stderr kf-scan --can=lo
+	[[ $stderr == *"lo is no CAN interface"* && $stderr != *"asking all nodes"* ]]
+	registry <<<'{"devices": {}}'
+	run -0 --separate-stderr sim "$OTHER" -- 'kf-scan --can'
+	[[ $stderr == *"asking all nodes on can0 "* && $(jq -r .board.link.uuid <<<"$output") = aabbccddee02 ]]
 }
 
 @test "two nodes of one UUID are told" {
@@ -59,7 +64,7 @@ fields() {
 @test "a Klippy that prints over the bus with other nodes: neither asked nor flashed; one on another bus does not matter" {
 	uses beta printing can0 aabbccddee02
 	run -75 --separate-stderr sim "$NODE" -- 'kf-scan --can'
-	[[ $stderr == *"can0 is not asked: Klippy (process $klippy) is printing "* ]]
+	[[ $stderr == *"can0 is not asked: Klippy (process $klippy) is printing "* && $stderr != *"asking all nodes"* ]]
 	run -75 --separate-stderr sim "$NODE" -- 'kf-scan -q | jq -c "select(.board.key == \"ebb\")" | kf-flash --check'
 	[ "$(jq -r .error.code <<<"$output")" = printing ]
 	[[ $(jq -r .error.message <<<"$output") == "can0 44db3d634885 cannot be flashed now: Klippy (process $klippy) is printing "* ]]
