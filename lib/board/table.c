@@ -17,7 +17,7 @@
 enum { WHO_MAX = 60, STATE_MAX = 40, WHERE_LEAST = 28, INDENT = 7 };
 
 struct row {
-	char mark[5];	 /* "[OK]" connected and known, "[--]" not connected, "[??]" unknown */
+	char mark[5];	 /* "[OK]" connected and known, "[--]" not connected, "[??]" not known */
 	char who[320];	 /* key, name and MCU */
 	char state[384]; /* what is not as usual: mode, version, holder, excluded, duplicate */
 	char where[KF_DEV_SIZE]; /* by-id, else by-path, tty or USB port */
@@ -59,6 +59,12 @@ static void append_printer(char *dst, size_t size, const struct kf_board *board)
 	append(dst, size, ", ", "%s", printer->unit[0] ? printer->unit : printer->name);
 }
 
+/* The bus of a node is up, but neither a Klippy nor the node has said that it is there. */
+static bool is_unasked(const struct kf_board *board)
+{
+	return board->connected && kf_board_is_node(board) && board->mode == KF_MODE_NONE;
+}
+
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
 		     size_t size)
 {
@@ -74,6 +80,8 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 	 */
 	if (!board->connected && !(board->printer.mcu[0] && board->reason[0]))
 		append(dst, size, ", ", "not connected");
+	if (is_unasked(board) && !board->reason[0])
+		append(dst, size, ", ", "not asked");
 	if (board->excluded)
 		append(dst, size, ", ", "%s", board->key[0] ? "excluded" : "blocked");
 	if (board->mode != KF_MODE_NONE && odd)
@@ -107,16 +115,17 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 {
 	struct row row = { 0 };
 	bool known = board->key[0] || board->printer.mcu[0];
+	bool unknown = !known || is_unasked(board);
 	bool named = board->name[0] && strcmp(board->name, board->printer.mcu) != 0;
 
 	kf_text_format(row.mark, sizeof(row.mark), "%s",
-		       !known		  ? "[??]"
+		       unknown		  ? "[??]"
 		       : board->connected ? "[OK]"
 					  : "[--]");
 	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s", label_of(board), named ? ": " : "",
 		       named ? board->name : "", board->mcu[0] ? " (" : "", board->mcu,
 		       board->mcu[0] ? ")" : "");
-	row.mark_colour = !known	     ? KF_COLOUR_NOTE
+	row.mark_colour = unknown	     ? KF_COLOUR_NOTE
 			  : board->connected ? KF_COLOUR_GOOD
 					     : KF_COLOUR_NONE;
 	row.state_colour = err->code != KF_OK || board->incomplete[0]	     ? KF_COLOUR_BAD

@@ -5,6 +5,7 @@
  *     [OK] octopus-pro: Octopus Pro v1.1 (stm32h723)  klipper.service  /dev/serial/by-id/usb-...
  *     [--] nitehawk: Nitehawk 36 (rp2040)             not connected
  *     [OK] EBBCan (stm32g0b1xx)                       klipper.service  can0 44db3d634885
+ *     [??] toolhead (stm32g0b1xx)                     not asked        can0 aabbccddee02
  *     [??] Unknown device                             other            /dev/serial/by-id/usb-...
  *
  * On a terminal it is no wider than that, and what is odd about a board has a colour too. It

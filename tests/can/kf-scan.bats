@@ -38,6 +38,8 @@ fields() {
 	run -0 --separate-stderr sim "$NODE,mode=katapult" "$OTHER" -- 'can can0 listen 3 >frames & kf-scan; wait $!'
 	[ "$(fields)" = '["ebb",null,true,"44db3d634885",null]' ]
 	[ ! -s frames ]
+	run -0 sim "$NODE,mode=katapult" -- 'kf-scan --table; kf-scan --table --can'
+	[[ $output == *"[??] ebb"*"not asked"*"[OK] ebb"*"katapult"* && ${output#*"[OK]"} != *"[OK]"* ]]
 	run -0 --separate-stderr sim "$NODE,mode=katapult" "$OTHER" -- 'kf-scan --can'
 	valid_records <<<"$output"
 	[[ $stderr == *"asking all nodes on can0 that have no id (00 to 3f0)"* ]]
