@@ -169,6 +169,15 @@ static int not_back(const struct run *run, int r, struct kf_error *err)
 	if (err->code != KF_TIMEOUT && err->code != KF_NOT_CONNECTED)
 		return r;
 	why = *err;
+	/* Another program wrote it, perhaps all of it: silence does not tell that it is gone. */
+	if (!run->native.readback && why.code == KF_TIMEOUT) {
+		kf_fail(err, KF_UNVERIFIED,
+			"no firmware answers, and nothing proves that it was written: %s",
+			why.message);
+		kf_error_hint(err, "check that its firmware is built for this UART and its baud "
+				   "rate, and that Klipper connects to it");
+		return kf_code_errno(KF_UNVERIFIED);
+	}
 	kf_fail(err, KF_GONE, "it was let go, and no firmware answers: %s", why.message);
 	kf_error_hint(err, "check that its firmware is built for %s, then %s",
 		      board->link.type == KF_WIRE_CAN ? "CAN, the pins and the bitrate of this bus"
