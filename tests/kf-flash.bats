@@ -84,7 +84,7 @@ load flash
 	[ "$(jq -r .error.code <<<"$output")" = not_connected ]
 	run -74 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/ttyACM0 --firmware nothing.bin'
 	[[ $stderr == *"nothing.bin: No such file"* ]]
-	run -64 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
+	run -69 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
 	[[ $stderr == *"/dev/null is not a serial port"* ]]
 }
 
