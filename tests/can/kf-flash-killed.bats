@@ -3,8 +3,8 @@
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
 # kf-flash on a CAN bus, killed, and two of them on one bus.
-load ../boards
 load can
+load ../boards
 load images
 
 A=mcu=stm32f446xx,uuid=40f84a5af36e,can=can0,version=v0.11.0-1-gabcdef0

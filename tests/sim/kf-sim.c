@@ -268,7 +268,6 @@ static int service_port(struct sim *sim, struct sim_port *port, struct kf_error 
 {
 	int r = sim_port_service(port, &sim->bus, sim->served_us, err);
 
-	set_down(sim, &port->board);
 	if (r > 0) {
 		follow(sim, port);
 		report(sim, port);
@@ -287,6 +286,8 @@ static void service(struct sim *sim)
 		if (service_port(sim, sim->ports[i], &err) < 0)
 			kf_log_error(sim->ports[i]->board.port, &err);
 	service_cans(sim);
+	for (size_t i = 0; i < sim->count; i++)
+		set_down(sim, &sim->ports[i]->board);
 }
 
 /* Until something is due after the time that was served: what fell due since then is not lost. */
