@@ -306,3 +306,11 @@ field() {
 		send_signal TERM $!' - "$BY_ID"
 	[ "$output" = $'null\n["tool","Tool"]' ]
 }
+
+@test "two boards of one printer.cfg with one UUID: both are named" {
+	stopped klipper '[mcu]' 'canbus_uuid: 44db3d634885' 'canbus_interface: nocan0' '[mcu EBB]' 'canbus_uuid: 44DB3D634885' 'canbus_interface: nocan0'
+	run --separate-stderr kf-scan --all -q
+	valid_records <<<"$output"
+	[ "$(field '[.board.printer.mcu, .error.code]' | sort)" = $'["EBB","ambiguous"]\n["mcu","ambiguous"]' ]
+	[[ $stderr == *"two boards of klipper's configuration, mcu and EBB, have the canbus_uuid 44db3d634885"* ]]
+}

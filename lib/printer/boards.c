@@ -268,6 +268,33 @@ static int join_mcu(struct kf_inventory *inventory, const struct kf_printer *pri
 	return add_board(inventory, printer, mcu, wire);
 }
 
+/* Two sections of one UUID: one is wrong, and would get the other's firmware. */
+static void mark_twins(struct kf_inventory *inventory, const struct kf_printer *printer,
+		       const struct kf_mcu *a, const struct kf_mcu *b)
+{
+	for (size_t i = 0; i < inventory->boards.count; i++) {
+		struct kf_error *error = &inventory->errors[i];
+
+		if (!kf_mcu_is_node(a, &inventory->boards.list[i]) || error->code != KF_OK)
+			continue;
+		kf_fail(error, KF_AMBIGUOUS,
+			"two boards of %s's configuration, %s and %s, have the canbus_uuid %s",
+			printer->name, a->name, b->name, a->canbus_uuid);
+		kf_error_hint(error, "correct one of them in printer.cfg: kf-scan --can shows the "
+				     "UUIDs on the bus");
+	}
+}
+
+static void find_twins(struct kf_inventory *inventory, const struct kf_printer *printer)
+{
+	const struct kf_mcu *list = printer->mcus.list;
+
+	for (size_t i = 0; i < printer->mcus.count; i++)
+		for (size_t k = i + 1; list[i].canbus_uuid[0] && k < printer->mcus.count; k++)
+			if (strcmp(list[i].canbus_uuid, list[k].canbus_uuid) == 0)
+				mark_twins(inventory, printer, &list[i], &list[k]);
+}
+
 int kf_printers_join(const struct kf_printers *printers, struct kf_inventory *inventory,
 		     struct kf_error *err)
 {
@@ -281,5 +308,7 @@ int kf_printers_join(const struct kf_printers *printers, struct kf_inventory *in
 		for (size_t k = 0; r == 0 && k < printers->list[i].mcus.count; k++)
 			r = join_mcu(inventory, &printers->list[i],
 				     &printers->list[i].mcus.list[k]);
+	for (size_t i = 0; i < printers->count; i++)
+		find_twins(inventory, &printers->list[i]);
 	return r < 0 ? kf_fail_sys(err, -r, "cannot list the boards") : 0;
 }
