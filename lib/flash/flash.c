@@ -57,7 +57,7 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
  * The version that the board runs; its mode is known then, too. The board is asked; if it is in
  * use, the Klippy that has it is. Negative: neither answers.
  */
-static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE])
+static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE], struct kf_error *err)
 {
 	struct kf_klippy klippy;
 	struct kf_board now;
@@ -68,7 +68,7 @@ static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE])
 			       ? kf_klippy_version(&klippy, board, kf_now_ms() + KLIPPY_MS, ret,
 						   NULL)
 			       : -EBUSY;
-	r = kf_wire_row(board)->ask(board, BEFORE_MS, &now, NULL);
+	r = kf_wire_row(board)->ask(board, BEFORE_MS, &now, err);
 	if (r < 0)
 		return r;
 	*board = now;
@@ -81,7 +81,7 @@ bool kf_flash_confirm(const struct kf_plan *plan)
 	char version[KF_NAME_SIZE];
 	struct kf_board board = plan->board;
 
-	return running_version(&board, version) == 0 &&
+	return running_version(&board, version, NULL) == 0 &&
 	       strcmp(version, plan->image.dictionary.version) == 0;
 }
 
@@ -107,19 +107,29 @@ static bool can_ask(const struct run *run)
 		!kf_loader_beside_katapult(loader_of(run)));
 }
 
-/* Record the version that the board or its Klippy reports, else the one in our notes. */
-static void note_version_before(struct run *run)
+/*
+ * Record the version that the board or its Klippy reports, else the one in our notes. Nothing is an
+ * error but KF_AMBIGUOUS: two boards answer, and only one was meant.
+ */
+static int note_version_before(struct run *run, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };
 	const char *version = state.version;
+	struct kf_error why = { 0 };
+	int r = can_ask(run) ? running_version(&run->board, run->before, &why) : -ENODATA;
 
-	if (can_ask(run) && running_version(&run->board, run->before) == 0) {
+	if (r < 0 && why.code == KF_AMBIGUOUS) {
+		*err = why;
+		return r;
+	}
+	if (r == 0) {
 		version = run->before;
 	} else if (run->board.key[0]) {
 		kf_last_flash_load(run->board.key, &state);
 	}
 	if (version[0])
 		json_object_set_new(run->flash, "version_before", json_string(version));
+	return 0;
 }
 
 /* Do our notes and the board, or the Klippy that drives it, agree that there is nothing to do? */
@@ -233,7 +243,7 @@ static bool flashed_all_the_same(struct run *run)
 	look_again(run);
 	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		/* It proves no flash, but that the firmware is whole. */
-		if (!can_ask(run) || running_version(&run->board, run->version) < 0)
+		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
 			run->version[0] = 0;
 		return false;
 	}
@@ -560,13 +570,13 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progres
 	struct run run = {
 		.plan = plan, .progress = progress, .board = plan->board, .t0_ms = kf_now_ms()
 	};
-	int r = 0;
+	int r;
 
 	run.flash = json_pack("{s:n, s:n, s:[], s:n, s:n, s:n, s:[]}", "result", "method",
 			      "verified", "seconds", "version_before", "version_after", "attempts");
-	note_version_before(&run);
-	run.native.current = is_current(&run);
-	if (!run.native.current)
+	r = note_version_before(&run, err);
+	run.native.current = r == 0 && is_current(&run);
+	if (r == 0 && !run.native.current)
 		r = flash(&run, err);
 	if (r < 0) {
 		kf_error_for(err, plan->board.key);

@@ -6,6 +6,8 @@
 #include "katapult/frame.h"
 #include "mcu/frame.h"
 
+enum { OTHER_MS = 40 }; /* the other program was asked at the same time */
+
 struct program {
 	struct kf_link *link;
 	uint8_t frame[KF_KATAPULT_FRAME_MAX];
@@ -46,6 +48,28 @@ static int await_one(const struct program programs[2], int64_t until_ms)
 	return n < 0 ? n : -ETIMEDOUT;
 }
 
+/* One node runs one program: if the other one answers too, there are two nodes. */
+static int check_alone(const struct program *other, struct kf_error *err)
+{
+	struct pollfd fd = { .fd = other->link->fd, .events = POLLIN };
+	int64_t until_ms = kf_now_ms() + OTHER_MS;
+	int n, r;
+
+	while ((n = kf_wait(&fd, 1, until_ms)) > 0) {
+		r = has_answered(other);
+		if (r < 0)
+			break;
+		if (r == 0)
+			continue;
+		kf_fail(err, KF_AMBIGUOUS,
+			"two nodes have this UUID: one waits in Katapult, the other runs Klipper");
+		kf_error_hint(err, "take one of them off the bus: boards whose chips have the same "
+				   "id cannot share one");
+		return kf_code_errno(KF_AMBIGUOUS);
+	}
+	return n == -EINTR ? kf_fail_stopped(err) : 0;
+}
+
 int kf_can_probe(struct kf_link *katapult, struct kf_link *klipper, int64_t deadline_ms,
 		 enum kf_can_application *ret, struct kf_error *err)
 {
@@ -68,5 +92,5 @@ int kf_can_probe(struct kf_link *katapult, struct kf_link *klipper, int64_t dead
 	if (r < 0)
 		return kf_link_failed(katapult, r, err);
 	*ret = r == 0 ? KF_CAN_KATAPULT : KF_CAN_KLIPPER;
-	return 0;
+	return check_alone(&programs[!r], err);
 }

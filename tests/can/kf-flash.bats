@@ -72,6 +72,13 @@ results() {
 	END
 }
 
+@test "two nodes of one UUID, one of them in Katapult: refused before anything is written" {
+	run ! --separate-stderr sim "$NODE,mode=katapult" "$NODE,port=1-1.4" -- 'kf-flash --port can0:44db3d634885 \
+		--firmware "$IMAGES/node/klipper.bin" --json'
+	[ "$(jq -c '[.error.code, .flash.attempts]' <<<"$output")" = '["ambiguous",[]]' ]
+	[[ $stderr == *"two nodes have this UUID: one waits in Katapult, the other runs Klipper"* ]]
+}
+
 @test "nothing else on the bus is touched: another node keeps what it runs and its id" {
 	can can0 listen 600 >frames 3>&- &
 	local listener=$!

@@ -25,7 +25,7 @@ static struct {
 	struct sim_firmware firmware;
 	struct sim_katapult katapult;
 	struct sim_klipper klipper;
-	struct sim_can_node node;
+	struct sim_can_node node, twin;
 	struct sim_can_bus bus;
 	unsigned deaf_frames; /* so many are lost first: it is starting up */
 	int hosts[2];
@@ -170,5 +170,24 @@ TEST(silence_ends_at_the_deadline)
 	end(links);
 }
 
+/* One in Katapult, the other in Klipper: neither may be taken for the one that is meant. */
+TEST(two_nodes_of_one_uuid_are_ambiguous)
+{
+	enum kf_can_application application = 0;
+	struct kf_link links[2];
+	struct kf_error err = { 0 };
+
+	memset(&rig, 0, sizeof(rig));
+	set_up_node();
+	memcpy(rig.twin.uuid, UUID, sizeof(UUID));
+	sim_can_node_reset(&rig.twin, &rig.klipper.mcu, true);
+	CHECK(sim_can_bus_join(&rig.bus, &rig.twin, NULL));
+	CHECK(probe(&rig.katapult.mcu, 0, LONG_MS, links, &application, &err) ==
+	      kf_code_errno(KF_AMBIGUOUS));
+	CHECK(err.code == KF_AMBIGUOUS);
+	end(links);
+}
+
 TEST_MAIN(T(a_katapult_is_found_and_stays_well), T(a_klipper_is_found),
-	  T(a_node_that_starts_up_is_asked_again), T(silence_ends_at_the_deadline))
+	  T(a_node_that_starts_up_is_asked_again), T(silence_ends_at_the_deadline),
+	  T(two_nodes_of_one_uuid_are_ambiguous))
