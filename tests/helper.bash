@@ -100,6 +100,9 @@ registry() {
 on_small_disk() {
 	unshare -rm bash -c 'mount -t tmpfs none "$1" 2>/dev/null' - "$XDG_RUNTIME_DIR" ||
 		skip "a tmpfs cannot be mounted here (unshare -rm)"
-	unshare -rm bash -euc 'mkdir -p "$1"; mount -t tmpfs -o mode=700,size=4m none "$1"
+	# Processes of its own, where that is possible: those of other tests look like a container's from there.
+	local apart=(unshare -rm --pid --fork --kill-child --mount-proc)
+	"${apart[@]}" true 2>/dev/null || apart=(unshare -rm)
+	"${apart[@]}" bash -euc 'mkdir -p "$1"; mount -t tmpfs -o mode=700,size=4m none "$1"
 		head -c $((4096 - $2))k /dev/zero >"$1/filler"; shift 2; "$@"' - "$@"
 }

@@ -16,7 +16,7 @@
 
 enum { LOST_MAX = 64 };	   /* numbers of a line that cannot be kept; one with more is refused */
 enum { STATUS_MIXED = 1 }; /* boards failed for different reasons, or some did well */
-enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST };
+enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, OBJECT, TEXT_LIST };
 
 /* Members of the stages' objects. All may be absent or null; KEY and HASH have a form. */
 static const struct {
@@ -66,6 +66,8 @@ static const struct {
 	{ "status", "host_version", STRING },
 	{ "status", "host_state", STRING },
 	{ "status", "host_behind", COUNT },
+	{ "status", "host_print", OBJECT },
+	{ "status", "problems", LIST },
 	{ "error", "tool", STRING },
 	{ "error", "code", STRING },
 	{ "error", "message", STRING },
@@ -116,6 +118,8 @@ static bool fits(const json_t *value, enum type type)
 		return json_is_number(value) && json_number_value(value) >= 0;
 	case LIST:
 		return json_is_array(value);
+	case OBJECT:
+		return json_is_object(value);
 	case TEXT_LIST:
 		return is_text_list(value);
 	}
@@ -132,6 +136,7 @@ static int check_members(const json_t *record, struct kf_error *err)
 		[COUNT] = "a number of 32 bits",
 		[NUMBER] = "a number from 0 on",
 		[LIST] = "a list",
+		[OBJECT] = "an object",
 		[TEXT_LIST] = "a list of clean strings",
 	};
 	const json_t *object, *value;
