@@ -224,7 +224,9 @@ behind() {
 }
 
 @test "Katapult's tree is found beside that of the printer's Klippy, if it is ours" {
-	mkdir -p trees/katapult/src trees/katapult/scripts
+	mkdir -p trees/katapult/src trees/katapult/scripts modules
+	touch modules/serial.py
+	export PYTHONPATH=$PWD/modules
 	touch trees/katapult/Makefile trees/katapult/src/Kconfig trees/katapult/scripts/flashtool.py
 	cp -r tree trees/klipper
 	stopped klipper "$PWD/trees/klipper" '[mcu]' "serial: $H723_BY_ID"
