@@ -496,9 +496,11 @@ static int plan_check(const json_t *record, const struct kf_registry *registry,
 	plan->start_known = json_is_integer(start);
 	plan->start = (uint32_t)json_integer_value(start);
 	with = methods_for(registry, &dev, plan);
-	if (kf_methods_choose(&with, &plan->methods, NULL) < 0 || check_usb(plan, NULL) < 0)
-		return 0;
-	return kf_methods_check(&with, &plan->methods, err);
+	if (kf_methods_choose(&with, &plan->methods, NULL) == 0 && check_usb(plan, NULL) == 0)
+		r = kf_methods_check(&with, &plan->methods, err);
+	/* There is no image yet that a method could look at. */
+	plan->methods.count = 0;
+	return r;
 }
 
 /* Can its firmware be read? Only Katapult reads; said before anything stops. */

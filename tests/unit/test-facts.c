@@ -74,7 +74,7 @@ TEST(a_kconfig_that_make_would_run_is_refused)
 	struct kf_error err;
 
 	refused("\"CONFIG_MACH_STM32=y\\n$(shell reboot)\\n\"",
-		"it: Kconfig never writes such a line as line 2");
+		"Kconfig never writes such a line as line 2");
 	refused("\"CONFIG_MCU=\\\"`reboot`\\\"\"", "such a line as line 1");
 	refused("7", "it is no text");
 	CHECK(parse("{\"kconfig\":\"\"}", &f, &err) < 0 && err.code == KF_PROTOCOL);
