@@ -104,8 +104,8 @@ status() {
 	[[ $output == *"kf update builds and flashes what is behind, but not while it prints" ]]
 	status --json mcu
 	valid_records <<<"$output"
-	[ "$(jq -c '.status | [.host_state, .host_print.state, .host_print.percent]' <<<"$output")" = '["ready","printing",45]' ]
-	[[ $(jq -r .status.host_print.file <<<"$output") == *.gcode ]]
+	[ "$(jq -c '.status | [.host_state, .host_print, .host_print_percent]' <<<"$output")" = '["ready","printing",45]' ]
+	[[ $(jq -r .status.host_print_file <<<"$output") == *.gcode ]]
 	end_klippies
 	running voron "mcus ready" PRINT=paused MCUS="$(mcus mcu "$H723_BY_ID" "$old")"
 	status --table mcu

@@ -44,6 +44,7 @@ tool flashed $new" ]
 	[ "$(grep -c '^StopUnit klipper.service' "$FAKE/calls")" -eq 1 ]
 	[ "$(active)" = active ]
 	[[ $stderr == *"[Status] Klippy of klipper runs $old, and its tree has $new: it takes that when it is started again"* ]]
+	[[ $stderr != *"after the print"* ]]
 }
 
 @test "a printer that prints: nothing is built or stopped" {

@@ -119,7 +119,7 @@ seen() {
 	record octopus >r
 	run -0 "$KF_TESTS/on-terminal" "stty cols 80 rows 40; kf-build --klipper-dir $tree <r & read -r; touch go; wait" \
 		"octopus: Compiling src/stepper.o \\(file [0-9]+\\) [1-9][0-9]* s" "\r"
-	[[ $output == *" bytes in"*" s"* ]]
+	[[ $(tr -s '\r\n ' ' ' <<<"$output") == *" bytes in "*" s"* ]]
 }
 
 @test "while services are stopped, how long is shown, and told in the end" {

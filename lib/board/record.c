@@ -16,7 +16,7 @@
 
 enum { LOST_MAX = 64 };	   /* numbers of a line that cannot be kept; one with more is refused */
 enum { STATUS_MIXED = 1 }; /* boards failed for different reasons, or some did well */
-enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, OBJECT, TEXT_LIST };
+enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST, TEXT_OBJECTS };
 
 /* Members of the stages' objects. All may be absent or null; KEY and HASH have a form. */
 static const struct {
@@ -66,8 +66,10 @@ static const struct {
 	{ "status", "host_version", STRING },
 	{ "status", "host_state", STRING },
 	{ "status", "host_behind", COUNT },
-	{ "status", "host_print", OBJECT },
-	{ "status", "problems", LIST },
+	{ "status", "host_print", STRING },
+	{ "status", "host_print_file", STRING },
+	{ "status", "host_print_percent", COUNT },
+	{ "status", "problems", TEXT_OBJECTS },
 	{ "error", "tool", STRING },
 	{ "error", "code", STRING },
 	{ "error", "message", STRING },
@@ -101,6 +103,30 @@ static bool is_text_list(const json_t *value)
 	return true;
 }
 
+static bool is_text_object(const json_t *value)
+{
+	const char *name;
+	json_t *member;
+
+	if (!json_is_object(value))
+		return false;
+	/* jansson's iterator wants an object that may be changed; it changes nothing. */
+	json_object_foreach((json_t *)value, name,
+			    member) if (!json_is_null(member) && !is_text(member)) return false;
+	return true;
+}
+
+static bool is_text_objects(const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!json_is_array(value))
+		return false;
+	json_array_foreach(value, i, item) if (!is_text_object(item)) return false;
+	return true;
+}
+
 static bool fits(const json_t *value, enum type type)
 {
 	switch (type) {
@@ -118,10 +144,10 @@ static bool fits(const json_t *value, enum type type)
 		return json_is_number(value) && json_number_value(value) >= 0;
 	case LIST:
 		return json_is_array(value);
-	case OBJECT:
-		return json_is_object(value);
 	case TEXT_LIST:
 		return is_text_list(value);
+	case TEXT_OBJECTS:
+		return is_text_objects(value);
 	}
 	return false;
 }
@@ -136,8 +162,8 @@ static int check_members(const json_t *record, struct kf_error *err)
 		[COUNT] = "a number of 32 bits",
 		[NUMBER] = "a number from 0 on",
 		[LIST] = "a list",
-		[OBJECT] = "an object",
 		[TEXT_LIST] = "a list of clean strings",
+		[TEXT_OBJECTS] = "a list of objects with clean strings",
 	};
 	const json_t *object, *value;
 

@@ -310,34 +310,26 @@ static json_t *problems_of(const struct kf_board *board, const struct kf_printer
 	return NULL;
 }
 
-/* {"state", "file", "percent"}; NULL: nothing runs. */
-static json_t *print_of(const struct kf_printer *printer)
-{
-	const struct kf_print_state *print = &printer->print;
-
-	if (!kf_print_name(print->state))
-		return NULL;
-	return json_pack("{s:s, s:s?, s:o}", "state", kf_print_name(print->state), "file",
-			 print->file[0] ? print->file : NULL, "percent",
-			 print->percent >= 0 ? json_integer(print->percent) : json_null());
-}
-
 json_t *kf_status_to_json(const struct kf_board *board, const struct kf_printers *printers,
 			  const struct kf_status *status)
 {
 	const struct kf_printer *printer = status->printer;
+	const struct kf_print_state none = { .percent = -1 };
+	const struct kf_print_state *print = printer ? &printer->print : &none;
 	bool told = printer && printer->version[0];
 
 #define OR_NULL(text) ((text)[0] ? (text) : NULL)
-	return json_pack(
-		"{s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:o?, s:I, s:o?}",
-		"state", kf_status_name(status->state), "reason", OR_NULL(status->reason),
-		"version", OR_NULL(board->version), "tree", OR_NULL(status->tree), "tree_version",
-		OR_NULL(status->tree_version), "behind", (json_int_t)status->behind, "ahead",
-		(json_int_t)status->ahead, "host",
-		told ? kf_revision_name(status->host.state) : NULL, "host_version",
-		told ? printer->version : NULL, "host_state", printer ? printer->state : NULL,
-		"host_print", printer ? print_of(printer) : NULL, "host_behind",
-		(json_int_t)status->host.behind, "problems", problems_of(board, printers));
+	return json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, "
+			 "s:o?, s:I, s:o?}",
+			 "state", kf_status_name(status->state), "reason", OR_NULL(status->reason),
+			 "version", OR_NULL(board->version), "tree", OR_NULL(status->tree),
+			 "tree_version", OR_NULL(status->tree_version), "behind",
+			 (json_int_t)status->behind, "ahead", (json_int_t)status->ahead, "host",
+			 told ? kf_revision_name(status->host.state) : NULL, "host_version",
+			 told ? printer->version : NULL, "host_state",
+			 printer ? printer->state : NULL, "host_print", kf_print_name(print->state),
+			 "host_print_file", OR_NULL(print->file), "host_print_percent",
+			 print->percent >= 0 ? json_integer(print->percent) : NULL, "host_behind",
+			 (json_int_t)status->host.behind, "problems", problems_of(board, printers));
 #undef OR_NULL
 }

@@ -358,10 +358,7 @@ static void tell_hosts(const json_t *found, void (*told)(const char *line))
 			"Klippy of %s runs %s, and its tree has %s: it takes that when it is "
 			"started again%s%s%s",
 			printer, text_of(record, "host_version"), text_of(record, "tree_version"),
-			json_is_object(
-				json_object_get(json_object_get(record, "status"), "host_print"))
-				? " after the print"
-				: "",
+			text_of(record, "host_print")[0] ? " after the print" : "",
 			unit[0] ? " (systemctl restart " : "", unit);
 		if (unit[0])
 			kf_text_add(line, sizeof(line), "", ")");
