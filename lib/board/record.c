@@ -92,17 +92,6 @@ static bool is_text(const json_t *value)
 	       strlen(buf) == json_string_length(value);
 }
 
-static bool is_text_list(const json_t *value)
-{
-	const json_t *item;
-	size_t i;
-
-	if (!json_is_array(value))
-		return false;
-	json_array_foreach(value, i, item) if (!is_text(item)) return false;
-	return true;
-}
-
 static bool is_text_object(const json_t *value)
 {
 	const char *name;
@@ -116,14 +105,14 @@ static bool is_text_object(const json_t *value)
 	return true;
 }
 
-static bool is_text_objects(const json_t *value)
+static bool is_list_of(const json_t *value, bool (*is)(const json_t *))
 {
 	const json_t *item;
 	size_t i;
 
 	if (!json_is_array(value))
 		return false;
-	json_array_foreach(value, i, item) if (!is_text_object(item)) return false;
+	json_array_foreach(value, i, item) if (!is(item)) return false;
 	return true;
 }
 
@@ -145,9 +134,9 @@ static bool fits(const json_t *value, enum type type)
 	case LIST:
 		return json_is_array(value);
 	case TEXT_LIST:
-		return is_text_list(value);
+		return is_list_of(value, is_text);
 	case TEXT_OBJECTS:
-		return is_text_objects(value);
+		return is_list_of(value, is_text_object);
 	}
 	return false;
 }
