@@ -49,6 +49,7 @@ HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
+KF      := $(patsubst %.c,$(B)/%.o,$(wildcard tools/kf/*.c))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 SIM_SO  := $(KF_SIM:=.so)
 UML_SO  := $(B)/tests/can/ptrace.so
@@ -57,7 +58,7 @@ BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
 # What a step makes; V=1 shows the commands.
 show     = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
-LINK     = $(call show,LINK)$(CC) $(KF_CFLAGS) $(CFLAGS) $(KF_LDFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LDLIBS) $(LDLIBS)
+LINK     = $(call show,LINK)$(CC) $(KF_CFLAGS) $(CFLAGS) $(KF_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LDLIBS) $(LDLIBS)
 quote    = '$(subst ','\'',$(1))'
 # A make below this one, on all processors if nobody said how many.
 SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -81,6 +82,8 @@ $(B)/%.a:
 
 $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
+# Of several parts, one a concept.
+$(B)/kf: $(KF)
 $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK) $(SIM_LDLIBS)
 # It is preloaded into programs of every kind, and these have no sanitizer's library.
