@@ -260,7 +260,8 @@ static enum sim_fault_kind fault_of(struct sim_board *b, const uint8_t *data, si
 {
 	if (b->mode != KF_MODE_KATAPULT || len < 2 || data[0] != 0x01 || data[1] != 0x88)
 		return SIM_FAULT_NONE;
-	return sim_faults_next(&b->spec.faults, SIM_TO_BOARD);
+	return sim_faults_next(&b->spec.faults, SIM_TO_BOARD,
+			       len > 2 && data[2] == KF_KATAPULT_COMPLETE);
 }
 
 static void refuse(struct sim_board *b, uint8_t command)

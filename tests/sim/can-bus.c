@@ -144,7 +144,7 @@ static bool delay(struct sim_can_bus *bus)
 static unsigned suffer(struct sim_faults *faults, enum sim_direction direction,
 		       struct can_frame *frame, bool *late)
 {
-	switch (sim_faults_next(faults, direction)) {
+	switch (sim_faults_next(faults, direction, false)) {
 	case SIM_FAULT_DROP:
 	case SIM_FAULT_UNPLUG:
 	case SIM_FAULT_DOWN:

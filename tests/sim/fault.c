@@ -26,9 +26,9 @@ static bool answers(enum sim_fault_kind kind)
 	return kind == SIM_FAULT_NACK || kind == SIM_FAULT_F2 || kind == SIM_FAULT_F3;
 }
 
-bool sim_fault_is_katapults(enum sim_fault_kind kind)
+bool sim_fault_is_katapults(const struct sim_fault *f)
 {
-	return answers(kind) || kind == SIM_FAULT_FOREIGN;
+	return answers(f->kind) || f->kind == SIM_FAULT_FOREIGN || f->complete;
 }
 
 bool sim_fault_is_cans(const struct sim_fault *f)
@@ -37,35 +37,44 @@ bool sim_fault_is_cans(const struct sim_fault *f)
 	       (f->kind == SIM_FAULT_DUP && f->direction == SIM_TO_BOARD);
 }
 
+static bool parse_at(const char *at, struct sim_fault *fault)
+{
+	unsigned long n;
+	char *end;
+
+	fault->complete = strcmp(at, "complete") == 0;
+	if (fault->complete)
+		return true;
+	if (strncmp(at, "rx:", 3) == 0)
+		fault->direction = SIM_FROM_BOARD;
+	if (strncmp(at, "rx:", 3) == 0 || strncmp(at, "tx:", 3) == 0)
+		at += 3;
+	n = strtoul(at, &end, 10);
+	fault->at = (unsigned)n;
+	return *at >= '0' && *at <= '9' && !*end && n > 0 && n <= 1000000000;
+}
+
 int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,
 		   struct kf_error *err)
 {
 	struct sim_fault fault = { .kind = find_kind(kind) };
-	const char *number = at;
-	unsigned long n;
-	char *end;
 
 	if (fault.kind == SIM_FAULT_NONE)
 		return 1;
-	if (strncmp(at, "rx:", 3) == 0)
-		fault.direction = SIM_FROM_BOARD;
-	if (strncmp(at, "rx:", 3) == 0 || strncmp(at, "tx:", 3) == 0)
-		number += 3;
-	n = strtoul(number, &end, 10);
-	if (*number < '0' || *number > '9' || *end || n == 0 || n > 1000000000)
-		return kf_fail(err, KF_USAGE, "%s=%s: want N, tx:N or rx:N", kind, at);
+	if (!parse_at(at, &fault))
+		return kf_fail(err, KF_USAGE, "%s=%s: want N, tx:N, rx:N or complete", kind, at);
 	if (answers(fault.kind) && fault.direction == SIM_FROM_BOARD)
 		return kf_fail(err, KF_USAGE, "%s=%s: a reply is not answered", kind, at);
 	if (fault.kind == SIM_FAULT_FOREIGN && fault.direction == SIM_TO_BOARD)
 		return kf_fail(err, KF_USAGE, "%s=%s: only replies: rx:N", kind, at);
 	if (faults->count == SIM_FAULTS_MAX)
 		return kf_fail(err, KF_USAGE, "more than %d faults", SIM_FAULTS_MAX);
-	fault.at = (unsigned)n;
 	faults->list[faults->count++] = fault;
 	return 0;
 }
 
-enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_direction direction)
+enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_direction direction,
+				    bool complete)
 {
 	enum sim_fault_kind kind = SIM_FAULT_NONE;
 
@@ -73,8 +82,10 @@ enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_directio
 		return SIM_FAULT_NONE;
 	faults->frames[direction]++;
 	for (size_t i = 0; i < faults->count; i++) {
-		const struct sim_fault *f = &faults->list[i];
+		struct sim_fault *f = &faults->list[i];
 
+		if (complete && f->complete && f->at == 0)
+			f->at = faults->frames[direction];
 		if (f->direction == direction && f->at == faults->frames[direction])
 			kind = f->kind;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What goes wrong, and when: each fault happens once, at the Nth frame (from 1) of one
- * direction of the talk with Katapult, counted over the whole life of the simulation.
+ * direction of the talk with Katapult, counted over the whole life of the simulation; or at the
+ * first COMPLETE, whatever its number.
  */
 #ifndef SIM_FAULT_H
 #define SIM_FAULT_H
@@ -30,6 +31,7 @@ enum sim_direction { SIM_TO_BOARD, SIM_FROM_BOARD };
 struct sim_fault {
 	enum sim_fault_kind kind;
 	enum sim_direction direction;
+	bool complete; /* at the first COMPLETE, which is the frame at; 0: not yet sent */
 	unsigned at;
 };
 
@@ -44,22 +46,23 @@ struct sim_faults {
 /*
  * A fault as the SPEC writes it: kind "drop", "corrupt", "nack", "f2", "f3", "stall",
  * "unplug", "dup", "foreign", "late", "down"; at "N" or "tx:N" (to the board), "rx:N" (from the
- * board). KF_USAGE: neither, or a kind that makes no sense in that direction. 1: not the name of a
- * fault.
+ * board), or "complete" (to the board). KF_USAGE: neither, or a kind that makes no sense in that
+ * direction. 1: not the name of a fault.
  */
 _must_check_ int sim_faults_add(struct sim_faults *faults, const char *kind, const char *at,
 				struct kf_error *err);
 
-/* Is it a fault of Katapult's answers, not of a frame on its way? */
-bool sim_fault_is_katapults(enum sim_fault_kind kind);
+/* Is it a fault of Katapult's frames, which a CAN bus cuts into its own? */
+bool sim_fault_is_katapults(const struct sim_fault *fault);
 
 /* Is it one of a CAN bus alone? */
 bool sim_fault_is_cans(const struct sim_fault *fault);
 
 /*
- * Count a frame, and say what befalls it; faults may be NULL. STALL and UNPLUG are set in
- * faults, too, for whoever has the power to do them.
+ * Count a frame, and say what befalls it; faults may be NULL. complete: it is a COMPLETE to the
+ * board. STALL and UNPLUG are set in faults, too, for whoever has the power to do them.
  */
-enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_direction direction);
+enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_direction direction,
+				    bool complete);
 
 #endif

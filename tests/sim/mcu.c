@@ -47,7 +47,7 @@ static void queue(struct sim_mcu *mcu, const uint8_t *frame, size_t len)
 void sim_mcu_reply(struct sim_mcu *mcu, const uint8_t *frame, size_t len)
 {
 	static const uint8_t can_id[] = { KF_KATAPULT_CAN_ID, 0, 0, 0, 0x55, 0x55, 0x55, 0x55 };
-	enum sim_fault_kind fault = sim_faults_next(mcu->faults, SIM_FROM_BOARD);
+	enum sim_fault_kind fault = sim_faults_next(mcu->faults, SIM_FROM_BOARD, false);
 	uint8_t other[KF_KATAPULT_FRAME_MAX];
 
 	if (fault == SIM_FAULT_DROP)

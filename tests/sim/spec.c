@@ -46,9 +46,10 @@ const char SIM_SPEC_HELP[] =
 	"  return_as= return_port=  likewise when it leaves Katapult\n"
 	"  drop= corrupt= nack= f2= f3= stall= unplug= dup= foreign= late= down=   fault at\n"
 	"                         [tx:|rx:]N, the Nth frame to (tx) or from (rx) Katapult;\n"
-	"                         once; may be repeated. On a CAN bus: the Nth CAN frame to or\n"
-	"                         from the board; not nack, f2, f3, foreign. late, down (the\n"
-	"                         interface) and dup=tx:N: only there\n"
+	"                         or at complete, the first frame with that command; once;\n"
+	"                         may be repeated. On a CAN bus: the Nth CAN frame to or from\n"
+	"                         the board; not nack, f2, f3, foreign, complete. late, down\n"
+	"                         (the interface) and dup=tx:N: only there\n"
 	"  stall_ms=              how long a stall lasts (0: until it is reset)\n";
 /* clang-format on */
 
@@ -236,8 +237,9 @@ static int check_can(struct sim_spec *spec, struct kf_error *err)
 		return kf_fail(err, KF_USAGE, "serial=%s: no chip id, so uuid= is needed",
 			       spec->serial);
 	for (size_t i = 0; i < spec->faults.count; i++)
-		if (sim_fault_is_katapults(spec->faults.list[i].kind))
-			return kf_fail(err, KF_USAGE, "nack, f2, f3, foreign: not on a CAN bus");
+		if (sim_fault_is_katapults(&spec->faults.list[i]))
+			return kf_fail(err, KF_USAGE,
+				       "nack, f2, f3, foreign, complete: not on a CAN bus");
 	if (!spec->bridge)
 		kf_can_uuid_format(spec->uuid, spec->port);
 	return 0;

@@ -54,7 +54,7 @@ static void take_transfer(const uint8_t *data, size_t len)
 {
 	uint8_t busy[KF_KATAPULT_FRAME_MAX];
 
-	switch (sim_faults_next(&rig.faults, SIM_TO_BOARD)) {
+	switch (sim_faults_next(&rig.faults, SIM_TO_BOARD, false)) {
 	case SIM_FAULT_DROP:
 		break;
 	case SIM_FAULT_F3:

@@ -29,7 +29,10 @@ TEST(specs)
 	CHECK_STR(refused("flash=lots"), "flash=lots: not a value for it");
 	CHECK_STR(refused("port=../../etc"), "port=../../etc: want a port like 1-1.2");
 	CHECK_STR(refused("product=\xff"), "a board in text that is not UTF-8");
-	CHECK_STR(refused("drop=0"), "drop=0: want N, tx:N or rx:N");
+	CHECK_STR(refused("drop=0"), "drop=0: want N, tx:N, rx:N or complete");
+	CHECK_STR(refused("foreign=complete"), "foreign=complete: only replies: rx:N");
+	CHECK_STR(refused("can=can0,drop=complete"),
+		  "nack, f2, f3, foreign, complete: not on a CAN bus");
 	CHECK_STR(refused("nack=rx:1"), "nack=rx:1: a reply is not answered");
 }
 
