@@ -7,7 +7,7 @@
 load helper
 load flash
 
-# Nobody can cause these from outside, or only as another test does.
+# Nobody can cause these from outside, or only as another test does: can_bus by tests/can/kf-flash-killed.bats.
 elsewhere='internal verify_failed not_saved interrupted can_bus'
 
 # caused CODE COMMAND...: its status is CODE's, and so is its record's code, where it writes one.
