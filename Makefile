@@ -94,8 +94,8 @@ $(SIM_SO): tests/sim/preload.c Makefile
 $(UML_SO): tests/can/ptrace.c Makefile
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
-# Its CAN bus is its own: hub.c.
-WRAPPED := kf_can_socket kf_can_socket_send kf_can_socket_receive kf_can_state_check kf_can_state_explain
+# Its CAN bus is its own: hub.c. So is the line to a UART: lab.c.
+WRAPPED := kf_link_uart_baud kf_can_socket kf_can_socket_send kf_can_socket_receive kf_can_state_check kf_can_state_explain
 $(FAULTS): KF_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
 $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a
 	$(LINK)

@@ -366,3 +366,15 @@ Klipper stm32h723xx v0.12.0-1-g0123abcd" ]
 		client --baud=250000 send /dev/ttyAMA0 01881100f17c9903 01881100f17c9903'
 	[[ ${lines[0]} != 0188a00d* ]]
 }
+
+@test "a UART's tcdrain(3) ends also if the board has stalled" {
+	run -0 sim tty=ttyAMA0,mcu=stm32f446xx,mode=katapult,stall=1 -- '
+		timeout 20 /usr/bin/python3 -c "
+import os, termios
+fd = os.open(\"/dev/ttyAMA0\", os.O_RDWR | os.O_NOCTTY)
+for i in range(3):
+    os.write(fd, bytes.fromhex(\"$CONNECT\"))
+    termios.tcdrain(fd)
+print(\"sent\")"'
+	[ "$output" = sent ]
+}

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "core/text.h"
 #include "faults/bus.h"
 #include "faults/lab.h"
+#include "link/link.h"
 
 #define KEY	  "board"
 #define US_PER_S  1000000
@@ -45,20 +47,52 @@ static void service(struct lab *lab)
 }
 
 /*
+ * A UART's tcdrain(3) waits until the bytes are sent, a pty's does not: the simulator would read
+ * them after the rate has changed, and take them for bytes of the new rate.
+ */
+static int asks = -1; /* of who flashes */
+
+int __real_kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err);
+int __wrap_kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err);
+
+int __wrap_kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
+{
+	char byte = 0;
+
+	if (send(asks, &byte, 1, MSG_NOSIGNAL) == 1)
+		while (recv(asks, &byte, 1, 0) < 0 && errno == EINTR)
+			;
+	return __real_kf_link_uart_baud(link, baud, err);
+}
+
+/* The question first: what was written before it is on the pty by then. */
+static void answer(struct lab *lab)
+{
+	char byte;
+
+	lab->asked |= recv(lab->asks, &byte, 1, MSG_DONTWAIT) == 1;
+	if (!lab->asked || sim_port_unread(lab->port) > 0)
+		return;
+	lab->asked = false;
+	IGNORE_RESULT(send(lab->asks, &byte, 1, MSG_NOSIGNAL));
+}
+
+/*
  * Until the board, or fd, has news, or until_us of the board's time. What fell due since the board
  * was served is not lost.
  */
 static void await(const struct lab *lab, int fd, int64_t until_us)
 {
-	struct pollfd fds[4 + HUB_SOCKETS] = { { .fd = fd, .events = POLLIN } };
+	struct pollfd fds[5 + HUB_SOCKETS] = { { .fd = fd, .events = POLLIN },
+					       { .fd = lab->asks, .events = POLLIN } };
 	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, lab->served_us), left_us;
 	struct timespec left;
 
-	sim_port_poll(lab->port, lab->served_us, &fds[1]);
+	sim_port_poll(lab->port, lab->served_us, &fds[2]);
 	if (lab->hub) {
 		int64_t w = sim_can_bus_wake_us(&lab->hub->bus);
 
-		hub_poll(lab->hub, &fds[3]);
+		hub_poll(lab->hub, &fds[4]);
 		wake = w < wake ? w : wake;
 	}
 	if (until_us < wake)
@@ -66,7 +100,7 @@ static void await(const struct lab *lab, int fd, int64_t until_us)
 	left_us = wake > now ? (wake - now) / LAB_SPEED + 1 : 0;
 	left.tv_sec = left_us / US_PER_S;
 	left.tv_nsec = left_us % US_PER_S * 1000;
-	IGNORE_RESULT(ppoll(fds, lab->hub ? KF_ARRAY_SIZE(fds) : 3,
+	IGNORE_RESULT(ppoll(fds, lab->hub ? KF_ARRAY_SIZE(fds) : 4,
 			    wake == SIM_NEVER ? NULL : &left, NULL));
 }
 
@@ -75,6 +109,7 @@ int lab_open(struct lab *lab, const struct sim_spec *spec, struct kf_error *err)
 	int r = sim_port_new(spec, &lab->port, err);
 
 	lab->hub = NULL;
+	lab->asks = -1;
 	if (r == 0 && spec->can[0]) {
 		struct sim_board *b = &lab->port->board;
 
@@ -195,6 +230,7 @@ static void supervise(struct lab *lab, pid_t pid, int fd, const struct lab_kill 
 
 	while (poll(&end, 1, 0) == 0) {
 		service(lab);
+		answer(lab);
 		if (!killed && lab->port->board.spec.faults.frames[k->direction] >= k->at) {
 			kf_process_signal(pid, k->signal);
 			killed = true;
@@ -206,21 +242,28 @@ static void supervise(struct lab *lab, pid_t pid, int fd, const struct lab_kill 
 void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const struct lab_kill *k,
 	       struct lab_end *ret)
 {
-	int fds[2];
+	int fds[2], line[2];
 	pid_t pid;
 
 	*ret = (struct lab_end){ 0 };
-	if (pipe(fds) < 0 || (pid = fork()) < 0)
+	if (pipe(fds) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) < 0 ||
+	    (pid = fork()) < 0)
 		abort();
 	if (pid == 0) {
 		close(fds[0]);
+		close(line[0]);
+		asks = line[1];
 		/* Else the port would not hang up when the board leaves. */
 		sim_pty_close(&lab->port->pty);
 		flash(lab, method_ms, return_ms, fdopen(fds[1], "w"));
 		_exit(0);
 	}
 	close(fds[1]);
+	close(line[1]);
+	lab->asks = line[0];
+	lab->asked = false;
 	supervise(lab, pid, fds[0], k);
+	kf_closep(&lab->asks);
 	read_end(fds[0], ret);
 	close(fds[0]);
 	waitpid(pid, &ret->wait_status, 0);

@@ -15,7 +15,9 @@
 
 struct lab {
 	struct sim_port *port;
-	struct hub *hub;       /* of a node on a CAN bus; else NULL */
+	struct hub *hub; /* of a node on a CAN bus; else NULL */
+	int asks;	 /* who flashes asks here whether its bytes are read; -1: nobody */
+	bool asked;
 	int64_t served_us;     /* the board's time that it has been run to */
 	struct kf_image image; /* what is to be flashed; the caller's */
 	char path[PATH_MAX];   /* its file */

@@ -64,6 +64,10 @@ static bool pull(struct sim_port *port)
 
 	if (n <= 0)
 		return false;
+	/* Read after the bytes: a client sets another rate once tcdrain(3) has told it that they
+	 * are read, and what it writes then is sent at that rate. */
+	if (port->board.spec.uart)
+		port->board.link.host_baud = sim_uart_baud(port->pty.master);
 	port->in_len += (size_t)n;
 	return true;
 }
@@ -138,9 +142,14 @@ int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 	return 0;
 }
 
+size_t sim_port_unread(const struct sim_port *port)
+{
+	return sim_pty_readable(&port->pty) + port->in_len;
+}
+
 size_t sim_port_queued(const struct sim_port *port)
 {
-	return sim_pty_readable(&port->pty) + port->in_len + sim_link_queued(&port->board.link);
+	return sim_port_unread(port) + sim_link_queued(&port->board.link);
 }
 
 void sim_port_poll(const struct sim_port *port, int64_t now_us, struct pollfd fds[2])

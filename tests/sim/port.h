@@ -34,6 +34,9 @@ void sim_port_free(struct sim_port **port);
 _must_check_ int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 				  struct kf_error *err);
 
+/* The bytes that the client wrote and whose rate, on a UART, is not known yet. */
+size_t sim_port_unread(const struct sim_port *port);
+
 /* The bytes that the client wrote and the board has not taken. */
 size_t sim_port_queued(const struct sim_port *port);
 
