@@ -64,14 +64,9 @@ setup() {
 	setup_boards
 }
 
-# sim SPEC... -- BASH-TEXT: on a machine with these boards.
+# sim SPEC... -- BASH-TEXT: on a machine with these boards; a command that fails does not end the text.
 sim() {
-	local boards=()
-	while [ "$1" != -- ]; do
-		boards+=(--board "$1")
-		shift
-	done
-	mocked timeout 300 kf-sim "${boards[@]}" -- bash -uc "$2"
+	simulated -uc "$@"
 }
 
 # records [FILE|start]: kf-scan's, of the boards of that MCU, with firmware from $IMAGES/$IMAGE or
@@ -91,13 +86,6 @@ records() {
 }
 export -f records
 
-# by_hand VERB PORT: see kf-sim(1); when it is done.
-by_hand() {
-	echo "$1 $2" >"$KF_SIM_CONTROL"
-	read -r _ <"$KF_SIM_CONTROL.done"
-}
-export -f by_hand
-
 # config: kf-scan | kf-config with a saved configuration for octopus-pro, and ~/klipper.
 config() {
 	local folder=$XDG_CONFIG_HOME/kalico-flash/configs/octopus-pro
@@ -114,12 +102,6 @@ idle_flash() {
 	printf 'flash:\n\t@/usr/bin/python3 "%s" send $(FLASH_DEVICE) %s\n' "$KF_TESTS/sim/client.py" \
 		"01881100f17c9903 01881500911b9903" >>"$HOME/klipper/Makefile"
 }
-
-# client ARG...: talk to a port without any of our code.
-client() {
-	/usr/bin/python3 "$KF_TESTS/sim/client.py" "$@"
-}
-export -f client
 
 # Tests wait for a quarter of the work to interrupt it there.
 export KF_PROGRESS=quarters

@@ -8,9 +8,7 @@ load boards
 
 setup_file() {
 	build_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
+	file_systemd
 }
 
 teardown_file() {

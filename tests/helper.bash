@@ -62,6 +62,30 @@ umock() {
 	mocked umockdev-run "${devices[@]}" -- "$@"
 }
 
+# simulated OPTIONS SPEC... -- BASH-TEXT: by bash with these OPTIONS, on a machine with these boards.
+simulated() {
+	local options=$1 boards=()
+	shift
+	while [ "$1" != -- ]; do
+		boards+=(--board "$1")
+		shift
+	done
+	mocked timeout 300 kf-sim "${boards[@]}" -- bash "$options" "$2"
+}
+
+# by_hand VERB PORT: see kf-sim(1); when it is done.
+by_hand() {
+	echo "$1 $2" >"$KF_SIM_CONTROL"
+	read -r _ <"$KF_SIM_CONTROL.done"
+}
+export -f by_hand
+
+# client ARG...: talk to a port without any of our code.
+client() {
+	/usr/bin/python3 "$KF_TESTS/sim/client.py" "$@"
+}
+export -f client
+
 # Every line of standard input (at least one) is a record by the shipped schema.
 valid_records() {
 	/usr/bin/python3 "$tests/schema.py" "$tests/../lib/board/kf-record.schema.json"

@@ -270,7 +270,7 @@ untouched() {
 		kf-flash --force <"$HOME/r" && return 1
 		kf-scan -q
 	}
-	export -f full sim mocked
+	export -f full sim simulated mocked
 	export H723
 	run -0 --separate-stderr on_small_disk "$XDG_STATE_HOME" 4 bash -c 'sim "$H723" -- full'
 	echo "$output" >&2

@@ -4,36 +4,7 @@
 #
 # kf-leased and kf-service hold, against a systemd of our own (tests/fake/systemd1.py).
 load helper
-load fake/systemd
-
-setup_file() {
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
-
-setup() {
-	fresh_home
-	need bus
-	cd "$BATS_TEST_TMPDIR" || return
-	: >"$FAKE/calls"
-	mkfifo up down event gate
-	units klipper.service active
-}
-
-# fake FILTER: change what systemd has.
-fake() {
-	jq "$1" "$FAKE/state.json" >state.new
-	mv state.new "$FAKE/state.json"
-}
-
-calls() {
-	cat "$FAKE/calls"
-}
+load hold
 
 # pending: the units that have to run again.
 pending() {
@@ -49,17 +20,6 @@ server() {
 client=(/usr/bin/python3 "$KF_TESTS/fake/lease.py")
 lease() {
 	"${client[@]}" "$@"
-}
-
-# background COMMAND...: start it; $pid.
-background() {
-	env --default-signal=INT,QUIT "$@" >out 2>err 3>&- &
-	pid=$!
-}
-
-wait_status() {
-	status=0
-	wait "$pid" || status=$?
 }
 
 # comes_back: within 10 s klipper.service runs again, and no restart is pending.

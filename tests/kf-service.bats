@@ -4,49 +4,7 @@
 #
 # kf-service against a systemd of our own (tests/fake/systemd1.py) on a private bus.
 load helper
-load fake/systemd
-
-setup_file() {
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
-}
-
-teardown_file() {
-	stop_systemd
-}
-
-setup() {
-	fresh_home
-	need bus
-	cd "$BATS_TEST_TMPDIR" || return
-	: >"$FAKE/calls"
-	mkfifo up down event gate
-	units klipper.service active
-}
-
-# fake FILTER: change what systemd has.
-fake() {
-	jq "$1" "$FAKE/state.json" >state.new
-	mv state.new "$FAKE/state.json"
-}
-
-# The calls that systemd got.
-calls() {
-	cat "$FAKE/calls"
-}
-
-# background COMMAND...: start it with its signals as a terminal would have them; $pid.
-background() {
-	env --default-signal=INT,QUIT "$@" >out 2>err 3>&- &
-	pid=$!
-}
-
-# wait_status: the status of what background started.
-wait_status() {
-	status=0
-	wait "$pid" || status=$?
-}
+load hold
 
 # bats test_tags=slow
 @test "-h, -V, and mistakes" {

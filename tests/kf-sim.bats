@@ -9,19 +9,9 @@ load helper
 SERIAL=29001A001151313531383332
 CONNECT=01881100f17c9903
 
-client() {
-	/usr/bin/python3 "$KF_TESTS/sim/client.py" "$@"
-}
-export -f client
-
 # sim SPEC... -- BASH-TEXT
 sim() {
-	local boards=()
-	while [ "$1" != -- ]; do
-		boards+=(--board "$1")
-		shift
-	done
-	timeout 300 kf-sim "${boards[@]}" -- bash -euc "$2"
+	simulated -euc "$@"
 }
 
 setup() {

@@ -8,11 +8,10 @@ load flash
 
 # The board runs what the tree's first commit makes with a 12 MHz crystal; the tree has moved on since.
 setup_file() {
-	export FAKE=$BATS_FILE_TMPDIR/fake PYTHONDONTWRITEBYTECODE=1 ORIGIN=$BATS_FILE_TMPDIR/klipper
+	export PYTHONDONTWRITEBYTECODE=1 ORIGIN=$BATS_FILE_TMPDIR/klipper
 	export CONFIG_12M=$BATS_FILE_TMPDIR/config-12m RUNS=$BATS_FILE_TMPDIR/out
 	export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
+	file_systemd
 	cp -r "$KF_TESTS/sim/tree" "$ORIGIN"
 	git init -q "$ORIGIN"
 	printf '%s\n' .config out/ __pycache__ >"$ORIGIN/.gitignore"

@@ -34,23 +34,5 @@ teardown() {
 
 # sim SPEC... -- BASH-TEXT: on a machine with these boards.
 sim() {
-	local boards=()
-	while [ "$1" != -- ]; do
-		boards+=(--board "$1")
-		shift
-	done
-	timeout 120 kf-sim "${boards[@]}" -- bash -euc "$2"
+	simulated -euc "$@"
 }
-
-# by_hand VERB PORT: see kf-sim(1); when it is done.
-by_hand() {
-	echo "$1 $2" >"$KF_SIM_CONTROL"
-	read -r _ <"$KF_SIM_CONTROL.done"
-}
-export -f by_hand
-
-# client ARG...: talk to a port without any of our code.
-client() {
-	/usr/bin/python3 "$KF_TESTS/sim/client.py" "$@"
-}
-export -f client

@@ -5,6 +5,7 @@
 # kf-flash over a CAN bus: nodes, and boards that are the bridge.
 load can
 load ../boards
+load images
 
 NODE=mcu=stm32f446xx,serial=39001B000C51313339373836,can=can0,version=v0.11.0-1-gabcdef0
 OTHER=mcu=stm32f446xx,serial=2A003500135330363338303E,can=can0,version=v0.11.0-1-gabcdef0
@@ -12,15 +13,7 @@ BRIDGE=mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2,bridge,can=can
 BEHIND=mcu=stm32f446xx,serial=3B0021000F51383434363035,can=can1,uuid=aabbccddee01,version=v0.11.0-1-gabcdef0
 
 setup_file() {
-	export IMAGES=$BATS_FILE_TMPDIR/images PYTHONDONTWRITEBYTECODE=1
-	{
-		image node 'CONFIG_MACH_STM32=y
-CONFIG_MACH_STM32F446=y
-CONFIG_STM32_MMENU_CANBUS_PD0_PD1=y'
-		image bridge "$H723_CONFIG
-CONFIG_STM32_USBCANBUS_PA11_PA12=y"
-		image usb "$H723_CONFIG"
-	} >/dev/null
+	build_can_images
 }
 
 setup() {

@@ -16,9 +16,7 @@ BETA=mcu=stm32f446xx,uuid=0badcafe0001,can=can1
 
 setup_file() {
 	build_can_images
-	export FAKE=$BATS_FILE_TMPDIR/fake
-	mkdir "$FAKE"
-	start_systemd "$BATS_FILE_TMPDIR/bus"
+	file_systemd
 }
 
 teardown_file() {

@@ -26,6 +26,13 @@ start_systemd() {
 	start_leased "$FAKE"
 }
 
+# file_systemd: one for all tests of a file.
+file_systemd() {
+	export FAKE=$BATS_FILE_TMPDIR/fake
+	mkdir "$FAKE"
+	start_systemd "$BATS_FILE_TMPDIR/bus"
+}
+
 # stop_systemd: all end. A bus that gets TERM removes its socket's path some time later, which may be
 # that of its successor by then; one that is killed leaves it.
 stop_systemd() {

@@ -81,16 +81,26 @@ static void *be_board(void *arg)
 	return arg;
 }
 
-static void begin(struct kf_katapult *k, struct kf_link *link)
-{
+static struct {
+	struct kf_katapult k;
+	struct kf_link link;
+	struct kf_dictionary dictionary;
+	enum kf_mode mode; /* by probe */
 	struct kf_error err;
+} host;
+
+static void begin(void)
+{
 	int fds[2];
 
 	memset(&board, 0, sizeof(board));
+	memset(&host, 0, sizeof(host));
+	host.mode = KF_MODE_NONE;
 	CHECK(sim_flash_init(&board.flash, "stm32f446xx", 0, NULL) == 0);
-	CHECK(sim_firmware_make(&board.flash, START, "Klipper", "stm32f446xx", "v0.13.0-1", &err) ==
+	CHECK(sim_firmware_make(&board.flash, START, "Klipper", "stm32f446xx", "v0.13.0-1",
+				&host.err) == 0);
+	CHECK(sim_firmware_find(&board.flash, START, "stm32f446xx", &board.firmware, &host.err) ==
 	      0);
-	CHECK(sim_firmware_find(&board.flash, START, "stm32f446xx", &board.firmware, &err) == 0);
 	strcpy(board.katapult.name, "stm32f446xx");
 	strcpy(board.katapult.version, "v0.0.1-110-gb0bf421");
 	board.katapult.flash = &board.flash;
@@ -100,8 +110,8 @@ static void begin(struct kf_katapult *k, struct kf_link *link)
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	CHECK(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
 	board.port = fds[1];
-	kf_link_from_fd(fds[0], false, link);
-	*k = (struct kf_katapult){ .link = link, .deadline_ms = kf_now_ms() + LONG_MS };
+	kf_link_from_fd(fds[0], false, &host.link);
+	host.k = (struct kf_katapult){ .link = &host.link, .deadline_ms = kf_now_ms() + LONG_MS };
 }
 
 static void run(void)
@@ -109,131 +119,98 @@ static void run(void)
 	CHECK(pthread_create(&board.thread, NULL, be_board, NULL) == 0);
 }
 
-static void end(struct kf_link *link)
+static int probe(const struct kf_uart_bauds *bauds)
 {
-	kf_link_closep(link);
+	return kf_uart_probe(&host.k, bauds, &host.mode, &host.dictionary, &host.err);
+}
+
+static void end(void)
+{
+	kf_link_closep(&host.link);
 	CHECK(pthread_join(board.thread, NULL) == 0);
 	sim_flash_free(&board.flash);
 }
 
 TEST(a_waiting_katapult_is_found_and_nothing_else_is_sent)
 {
-	struct kf_dictionary dictionary;
-	enum kf_mode mode = KF_MODE_NONE;
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
-
-	begin(&k, &link);
+	begin();
 	run();
-	CHECK(kf_uart_probe(&k, BAUDS, &mode, &dictionary, &err) == 0);
-	CHECK(mode == KF_MODE_KATAPULT && k.start == START);
-	CHECK_STR(k.mcu, "stm32f446xx");
+	CHECK(probe(BAUDS) == 0);
+	CHECK(host.mode == KF_MODE_KATAPULT && host.k.start == START);
+	CHECK_STR(host.k.mcu, "stm32f446xx");
 	CHECK(board.got == 8);
-	CHECK(kf_katapult_finish(&k, &err) == 0); /* it is not wedged */
-	end(&link);
+	CHECK(kf_katapult_finish(&host.k, &host.err) == 0); /* it is not wedged */
+	end();
 }
 
 /* What somebody left in its input costs a NACK in front of the answer. */
 TEST(a_nack_before_the_answer_is_skipped)
 {
-	struct kf_dictionary dictionary;
-	enum kf_mode mode = KF_MODE_NONE;
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
-
-	begin(&k, &link);
+	begin();
 	hear((const uint8_t *)"~", 1);
 	run();
-	CHECK(kf_uart_probe(&k, BAUDS, &mode, &dictionary, &err) == 0);
-	CHECK(mode == KF_MODE_KATAPULT && !k.wedged);
-	end(&link);
+	CHECK(probe(BAUDS) == 0);
+	CHECK(host.mode == KF_MODE_KATAPULT && !host.k.wedged);
+	end();
 }
 
 TEST(klipper_is_asked_after_katapult_and_answers)
 {
-	struct kf_dictionary dictionary = { 0 };
-	enum kf_mode mode = KF_MODE_NONE;
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
-
-	begin(&k, &link);
+	begin();
 	start_klipper();
 	run();
-	CHECK(kf_uart_probe(&k, BAUDS, &mode, &dictionary, &err) == 0);
-	CHECK(mode == KF_MODE_KLIPPER);
-	CHECK_STR(dictionary.version, "v0.13.0-1");
-	end(&link);
+	CHECK(probe(BAUDS) == 0);
+	CHECK(host.mode == KF_MODE_KLIPPER);
+	CHECK_STR(host.dictionary.version, "v0.13.0-1");
+	end();
 }
 
 TEST(klipper_leaves_for_katapult_when_it_is_asked)
 {
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
-
-	begin(&k, &link);
+	begin();
 	start_klipper();
 	/* Half a message is in its input: somebody was killed. */
 	hear((const uint8_t *)"\x20\x10\x01", 3);
 	run();
-	CHECK(kf_uart_enter(&k, BAUDS, &err) == 0);
-	CHECK(k.start == START && board.mcu == &board.katapult.mcu);
-	CHECK(kf_katapult_finish(&k, &err) == 0);
-	end(&link);
+	CHECK(kf_uart_enter(&host.k, BAUDS, &host.err) == 0);
+	CHECK(host.k.start == START && board.mcu == &board.katapult.mcu);
+	CHECK(kf_katapult_finish(&host.k, &host.err) == 0);
+	end();
 }
 
 /* It is already there: the request is garbage to it, and it still answers. */
 TEST(the_request_does_not_wedge_a_katapult_that_waits)
 {
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
-
-	begin(&k, &link);
+	begin();
 	run();
-	CHECK(kf_uart_enter(&k, BAUDS, &err) == 0);
-	CHECK(kf_katapult_finish(&k, &err) == 0);
-	end(&link);
+	CHECK(kf_uart_enter(&host.k, BAUDS, &host.err) == 0);
+	CHECK(kf_katapult_finish(&host.k, &host.err) == 0);
+	end();
 }
 
 TEST(a_wedged_katapult_is_not_asked_as_klipper)
 {
 	static const uint8_t half[] = { 0x01, 0x88, 0x12, 0x11, 0x99, 0x03 };
-	struct kf_dictionary dictionary;
-	enum kf_mode mode = KF_MODE_NONE;
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
 
-	begin(&k, &link);
+	begin();
 	hear(half, sizeof(half)); /* waits for the rest of a block */
 	board.got = 0;
 	run();
-	CHECK(kf_uart_probe(&k, BAUDS, &mode, &dictionary, &err) < 0);
-	CHECK(mode == KF_MODE_NONE);
-	end(&link);
+	CHECK(probe(BAUDS) < 0);
+	CHECK(host.mode == KF_MODE_NONE);
+	end();
 }
 
 TEST(a_silent_port_tells_what_was_asked)
 {
-	struct kf_dictionary dictionary;
-	enum kf_mode mode = KF_MODE_NONE;
-	struct kf_katapult k;
-	struct kf_error err;
-	struct kf_link link;
-
-	begin(&k, &link);
+	begin();
 	board.deaf = true;
-	k.deadline_ms = kf_now_ms() + 500;
+	host.k.deadline_ms = kf_now_ms() + 500;
 	run();
-	CHECK(kf_uart_probe(&k, &(const struct kf_uart_bauds){ 115200, 250000 }, &mode, &dictionary,
-			    &err) == -ETIMEDOUT);
-	CHECK_STR(err.message,
+	CHECK(probe(&(const struct kf_uart_bauds){ 115200, 250000 }) == -ETIMEDOUT);
+	CHECK_STR(host.err.message,
 		  "neither Katapult (at 250000 baud) nor Klipper (at 115200 baud) answers");
-	end(&link);
+	end();
 }
 
 TEST_MAIN(T(a_waiting_katapult_is_found_and_nothing_else_is_sent),
