@@ -15,7 +15,10 @@ enum {
 	PATIENT_MS = 20000, /* what a run may take that has to succeed */
 };
 
+enum campaign_wire { CAMPAIGN_USB, CAMPAIGN_UART, CAMPAIGN_CAN, CAMPAIGN_WIRES };
+
 struct setup {
+	enum campaign_wire wire;
 	const char *name, *spec;
 	size_t bytes;
 	bool has; /* the board has the image already */
@@ -53,6 +56,7 @@ struct campaign {
 	struct lab labs[CAMPAIGN_SETUPS]; /* images only */
 	struct sim_spec specs[CAMPAIGN_SETUPS];
 	unsigned frames[CAMPAIGN_SETUPS][2];
+	size_t all; /* each fault at each frame */
 	struct trial *trials;
 	struct result *results;
 };
@@ -69,7 +73,7 @@ void campaign_try(const struct campaign *c, const struct trial *trial, struct re
 /* Print what did not hold (all, if verbose); how many that were. */
 size_t campaign_report(const struct campaign *c);
 
-/* Write the table of all trials to c->table. */
+/* Write the tables of all trials, one for each wire, to c->table. */
 void campaign_table(const struct campaign *c, size_t broken);
 
 /* r, unless it is an error: then what, and why, and the end. */

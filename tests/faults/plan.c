@@ -12,19 +12,21 @@
 
 /* Small pages, so that first and last blocks of them are met; and each kind of flash. */
 const struct setup campaign_setups[CAMPAIGN_SETUPS] = {
-	{ "stm32f103, pages of 1 KiB, double-buffered USB", "mcu=stm32f103xe", 2200, false },
-	{ "rp2040, pages of 256 bytes, sectors of 4 KiB", "mcu=rp2040,block=256", 4700, false },
-	{ "stm32f446, found in Katapult, blocks of 128", "mcu=stm32f446xx,block=128,mode=katapult",
-	  2100, false },
-	{ "stm32h723, blocks of 512", "mcu=stm32h723xx,block=512", 5000, false },
-	{ "stm32f072, a bootloader that tells no version", "mcu=stm32f072xb,katapult=old", 1100,
+	{ CAMPAIGN_USB, "stm32f103, pages of 1 KiB, double-buffered USB", "mcu=stm32f103xe", 2200,
 	  false },
-	{ "stm32g0b1, has the image already", "mcu=stm32g0b1xx", 1500, true },
-	{ "stm32f405 on a UART, Klipper at 115200 baud, Katapult at 250000",
+	{ CAMPAIGN_USB, "rp2040, pages of 256 bytes, sectors of 4 KiB", "mcu=rp2040,block=256",
+	  4700, false },
+	{ CAMPAIGN_USB, "stm32f446, found in Katapult, blocks of 128",
+	  "mcu=stm32f446xx,block=128,mode=katapult", 2100, false },
+	{ CAMPAIGN_USB, "stm32h723, blocks of 512", "mcu=stm32h723xx,block=512", 5000, false },
+	{ CAMPAIGN_USB, "stm32f072, a bootloader that tells no version",
+	  "mcu=stm32f072xb,katapult=old", 1100, false },
+	{ CAMPAIGN_USB, "stm32g0b1, has the image already", "mcu=stm32g0b1xx", 1500, true },
+	{ CAMPAIGN_UART, "stm32f405, Klipper at 115200 baud, Katapult at 250000",
 	  "mcu=stm32f405xx,uart,baud=115200", 900, false },
-	{ "stm32g0b1, a node on a CAN bus",
-	  "mcu=stm32g0b1xx,can=can0,uuid=44db3d634885,late_us=1000000", 900, false },
-	{ "stm32f103, a node on a CAN bus, found in Katapult",
+	{ CAMPAIGN_CAN, "stm32g0b1", "mcu=stm32g0b1xx,can=can0,uuid=44db3d634885,late_us=1000000",
+	  900, false },
+	{ CAMPAIGN_CAN, "stm32f103, found in Katapult",
 	  "mcu=stm32f103xe,can=can0,uuid=40f84a5af36e,mode=katapult,late_us=1000000", 1100, false },
 };
 
@@ -45,7 +47,7 @@ const struct fault campaign_faults[CAMPAIGN_FAULTS] = {
 
 bool campaign_applies(size_t setup, size_t fault)
 {
-	bool can = strstr(campaign_setups[setup].spec, "can=") != NULL;
+	bool can = campaign_setups[setup].wire == CAMPAIGN_CAN;
 
 	return campaign_faults[fault].wires != (can ? NOT_CAN : ONLY_CAN);
 }
@@ -120,13 +122,13 @@ static unsigned frames_of(const struct campaign *c, size_t setup, size_t fault)
 /* Each fault at each frame once, in an order of the seed's; what is left over by chance. */
 static void choose_trials(struct campaign *c)
 {
-	size_t all = 0, n = 0, room;
+	size_t n = 0, room;
 	struct trial swap;
 
 	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
 		for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
-			all += frames_of(c, s, f);
-	room = all > c->runs ? all : c->runs;
+			c->all += frames_of(c, s, f);
+	room = c->all > c->runs ? c->all : c->runs;
 	c->trials = calloc(room, sizeof(*c->trials));
 	if (!c->trials)
 		err(1, "trials");
@@ -135,8 +137,8 @@ static void choose_trials(struct campaign *c)
 			for (unsigned at = 1; at <= frames_of(c, s, f); at++)
 				c->trials[n++] = (struct trial){ (uint8_t)s, (uint8_t)f, at };
 	for (; n < room; n++)
-		c->trials[n] = c->trials[draw(&c->random) % all];
-	for (size_t i = all; i-- > 1;) {
+		c->trials[n] = c->trials[draw(&c->random) % c->all];
+	for (size_t i = c->all; i-- > 1;) {
 		size_t j = draw(&c->random) % (i + 1);
 
 		swap = c->trials[i];

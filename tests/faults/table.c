@@ -30,8 +30,13 @@ size_t campaign_report(const struct campaign *c)
 	return broken;
 }
 
+static bool is_row(const struct trial *t, enum campaign_wire wire, size_t fault)
+{
+	return campaign_setups[t->setup].wire == wire && t->fault == fault;
+}
+
 /* The number of each result, the most frequent first. */
-static void write_words(const struct campaign *c, size_t fault, FILE *out)
+static void write_words(const struct campaign *c, enum campaign_wire wire, size_t fault, FILE *out)
 {
 	struct {
 		const char *word;
@@ -42,7 +47,7 @@ static void write_words(const struct campaign *c, size_t fault, FILE *out)
 	for (size_t i = 0; i < c->runs; i++) {
 		const char *word = c->results[i].word;
 
-		if (c->trials[i].fault != fault)
+		if (!is_row(&c->trials[i], wire, fault))
 			continue;
 		for (k = 0; k < n && strcmp(words[k].word, word) != 0; k++)
 			;
@@ -61,14 +66,15 @@ static void write_words(const struct campaign *c, size_t fault, FILE *out)
 	}
 }
 
-static void write_row(const struct campaign *c, size_t fault, FILE *out)
+/* Nothing, where this wire has no such fault. */
+static void write_row(const struct campaign *c, enum campaign_wire wire, size_t fault, FILE *out)
 {
 	size_t runs = 0, stuck = 0, flashed = 0, current = 0, broken = 0;
 
 	for (size_t i = 0; i < c->runs; i++) {
 		const struct result *o = &c->results[i];
 
-		if (c->trials[i].fault != fault)
+		if (!is_row(&c->trials[i], wire, fault))
 			continue;
 		runs++;
 		stuck += o->stuck;
@@ -76,10 +82,29 @@ static void write_row(const struct campaign *c, size_t fault, FILE *out)
 		current += strcmp(o->next, "current") == 0;
 		broken += o->broken[0] != '\0';
 	}
+	if (runs == 0)
+		return;
 	fprintf(out, "| %s | %s | %zu | ", campaign_faults[fault].name,
 		campaign_faults[fault].to_board ? "to the board" : "from the board", runs);
-	write_words(c, fault, out);
+	write_words(c, wire, fault, out);
 	fprintf(out, " | %zu | %zu | %zu | %zu |\n", stuck, flashed, current, broken);
+}
+
+static void write_wire(const struct campaign *c, enum campaign_wire wire, FILE *out)
+{
+	static const char *const names[CAMPAIGN_WIRES] = { "USB", "UART", "CAN" };
+
+	fprintf(out, "\n## %s\n\n", names[wire]);
+	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
+		if (campaign_setups[s].wire == wire)
+			fprintf(out, "- %s (%zu bytes; %u frames to the board, %u from it)\n",
+				campaign_setups[s].name, c->labs[s].image.len,
+				c->frames[s][SIM_TO_BOARD], c->frames[s][SIM_FROM_BOARD]);
+	fputs("\n| fault | frame | runs | the run ended | stuck | next: flashed | next: current | "
+	      "broken |\n|---|---|---|---|---|---|---|---|\n",
+	      out);
+	for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
+		write_row(c, wire, f, out);
 }
 
 void campaign_table(const struct campaign *c, size_t broken)
@@ -91,29 +116,29 @@ void campaign_table(const struct campaign *c, size_t broken)
 	fprintf(out,
 		"# The fault campaign\n\n"
 		"Written by `make check-faults RUNS=%zu SEED=%llu`: a simulated board is flashed, "
-		"and at "
-		"one frame\nof the exchange with Katapult one fault happens. Each fault happens at "
-		"each frame, in each direction, of:\n\n",
+		"and at one frame\nof the exchange with Katapult one fault happens. On a CAN bus, "
+		"a frame is the bus's own: several of them are\none of Katapult's. ",
 		c->runs, (unsigned long long)c->seed);
-	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
-		fprintf(out, "- %s (%zu bytes; %u frames to the board, %u from it)\n",
-			campaign_setups[s].name, c->labs[s].image.len, c->frames[s][SIM_TO_BOARD],
-			c->frames[s][SIM_FROM_BOARD]);
+	if (c->runs < c->all)
+		fprintf(out,
+			"These are %zu of %zu runs with each fault at each frame, "
+			"drawn by chance.\n\n",
+			c->runs, c->all);
+	else
+		fputs("Each fault happens at each frame, in each direction.\n\n", out);
 	/* clang-format off */
-	fputs("\nAfter each fault this is checked. The result is \"flashed\" or \"current\" only if the board\n"
+	fputs("After each fault this is checked. The result is \"flashed\" or \"current\" only if the board\n"
 	      "has and runs the image. A failure has its code, its reason and its hint. The last flash\n"
 	      "of the board names no image that the board does not have. The next run without a fault\n"
 	      "writes the image. If a board is stuck in its bootloader (a bad frame wedges Katapult, a\n"
 	      "stall lasts until a reset), it is power-cycled before that run, after kf-flash has said\n"
 	      "so. If a board is not in Katapult and has only half of the firmware, its reset button is\n"
 	      "double-clicked. A run with a fault has 300 ms, or four times that if the fault did not\n"
-	      "happen in this time: so a slower machine has more timeouts.\n\n"
-	      "| fault | frame | runs | the run ended | stuck | next: flashed | next: current | "
-	      "broken |\n|---|---|---|---|---|---|---|---|\n",
+	      "happen in this time: so a slower machine has more timeouts.\n",
 	      out);
 	/* clang-format on */
-	for (size_t f = 0; f < CAMPAIGN_FAULTS; f++)
-		write_row(c, f, out);
+	for (unsigned wire = 0; wire < CAMPAIGN_WIRES; wire++)
+		write_wire(c, wire, out);
 	fprintf(out, "\n%zu runs, %zu broken.\n", c->runs, broken);
 	if (fclose(out) == EOF)
 		err(1, "%s", c->table);
