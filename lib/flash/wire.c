@@ -106,8 +106,8 @@ int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, stru
 	}
 	kf_fail(err, KF_NOT_CONNECTED, "neither Klipper nor Katapult answers at %s", link->name);
 	kf_error_hint(err,
-		      "check its power and wiring, and that the %s is right; a Katapult that "
-		      "lost a frame answers after a power cycle or a double click on reset",
+		      "check its power and wiring, and that the %s is right; if it was being "
+		      "flashed before, power-cycle it or double-click its reset button",
 		      was->link.type == KF_WIRE_CAN ? "UUID" : "baud rate");
 	return kf_code_errno(KF_NOT_CONNECTED);
 }

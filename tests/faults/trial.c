@@ -65,7 +65,7 @@ static const char *recover(struct lab *lab, struct lab_end *end, bool *stuck)
 			return broken;
 		if (campaign_succeeded(end))
 			return "a stuck board was flashed";
-		if (!strstr(end->hint, "power-cycle") && !strstr(end->hint, "power cycle"))
+		if (!strstr(end->hint, "power-cycle"))
 			return "a stuck board, and no advice to power-cycle it";
 		lab_power_cycle(lab, false);
 	}
