@@ -70,7 +70,7 @@ bool kf_board_in_rom(const struct kf_board *board);
 /* Has it a serial number of its own now? Not if many boards share it, nor in DFU and BOOTSEL. */
 bool kf_board_has_serial(const struct kf_board *board);
 
-/* What is its chip's own: the serial number on USB, else the UUID on CAN; empty: neither. */
+/* The name that its chip alone has: the serial number on USB, else the UUID on CAN; else empty. */
 const char *kf_board_chip(const struct kf_board *board);
 
 /* Its by-id path, or the name that udev would give it where there is no link. */

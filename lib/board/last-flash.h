@@ -18,7 +18,7 @@ struct kf_last_flash {
 	int64_t time_s;		    /* Unix time of the flash */
 	int64_t took_ms;	    /* of the flash itself; 0: not measured */
 	int64_t tried_s;	    /* Unix time at which a flash was begun that is incomplete */
-	/* Where Katapult starts the application, if it refused an image for that; 0: it did not */
+	/* Katapult refused an image because it starts applications here; 0: it refused none */
 	uint32_t katapult_start;
 	bool reading; /* it was sent into Katapult to be read, and was not seen to come back */
 	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a person or a configuration writes for the place of a board: a wire, and a name on it. */
+/* The text by which a person or a configuration names the place of a board: a wire and a name. */
 #ifndef KF_BOARD_PORT_H
 #define KF_BOARD_PORT_H
 
 #include "board/board.h"
 
-/* The place of a board. Which members are set says which wire it is: one, and what belongs to it.
- */
+/* The place of a board. Only the members of its wire are set. */
 struct kf_port {
 	char usb_port[64];	     /* "1-1.2" */
 	char path[KF_DEV_SIZE];	     /* "/dev/ttyAMA0": a UART, or a port of USB's */
@@ -20,10 +19,10 @@ struct kf_port {
  */
 _must_check_ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err);
 
-/* What kf_port_read would read for this board; empty: it has no port. */
+/* Write the text that kf_port_read reads as the place of this board; empty: it has no port. */
 void kf_port_write(const struct kf_board *board, char ret[KF_DEV_SIZE]);
 
-/* Where it is, for people: its by-id path, "can0 44db3d634885" ...; empty: not known. */
+/* Write its place for people: its by-id path, "can0 44db3d634885" ...; empty: not known. */
 void kf_board_place(const struct kf_board *board, char *ret, size_t size);
 
 /* Is it a node on CAN, which no USB device shows? */

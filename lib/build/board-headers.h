@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a source tree's own config/generic-*.cfg say in prose of the firmware for the board that has
- * a printer's pins. Only what all boards with these pins say alike counts. Files are read as text.
+ * A source tree's config/generic-*.cfg tell in prose how to build the firmware of a board. This
+ * reads the files that use the pins of the printer, as text. Only facts on which all of them agree
+ * count.
  */
 #ifndef KF_BUILD_BOARD_HEADERS_H
 #define KF_BUILD_BOARD_HEADERS_H

@@ -24,8 +24,9 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 
 /*
  * Where nothing is saved: the Kconfig that the firmware carries, else a proposal with its
- * questions. With menuconfig, that opens with either. Answers that made what is saved are
- * corrected, or asked again, until a flash has shown that they are right (docs/proposals.md).
+ * questions. With menuconfig, that opens with either. Answers that led to the saved
+ * configuration are corrected, or asked again, until a flash has shown that they are right
+ * (docs/proposals.md).
  *
  * KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
  * the user does not want to go on with that), KF_MCU_MISMATCH (what the firmware says, against its
@@ -36,7 +37,7 @@ bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *boa
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);
 
-/* What is to be known of it, a line each. */
+/* Tell the user about the saved configuration: line is called once for each sentence. */
 void kf_configure_tell(const struct kf_configured *done, const char *key,
 		       void (*line)(const char *key, const char *text));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a board tells of its configuration, and the one that its firmware carries. */
+/* A board tells facts of its configuration, and its firmware may carry the whole of it. */
 #ifndef KF_BUILD_FROM_BOARD_H
 #define KF_BUILD_FROM_BOARD_H
 

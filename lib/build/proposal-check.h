@@ -13,8 +13,9 @@ void kf_proposal_settle(struct kf_proposal *proposal, const struct kf_tree *tree
 			const struct kf_told *told, const struct kf_kconfig *updated);
 
 /*
- * What was told, against what a tree makes of any configuration: MCU, clock, wire and its speed,
- * Katapult's start; both values of each, "; " between. False and "": they agree.
+ * Compare the facts that a board told with the configuration that a tree has updated: MCU, clock,
+ * wire and its speed, Katapult's start. True: they differ, and ret has both values of each
+ * difference, "; " between. False: they agree, and ret is "".
  */
 bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *updated, char *ret,
 		     size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What was proved to have made the firmware that a board runs becomes the saved configuration. */
+/* A configuration that was proved to give the firmware on a board becomes the saved one. */
 #ifndef KF_BUILD_PROVED_CONFIG_H
 #define KF_BUILD_PROVED_CONFIG_H
 

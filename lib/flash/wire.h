@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * How a board is reached: a row of functions for each wire. What runs on the board is asked, it is
- * sent into its bootloader, it is spoken to there, and it comes back. Whoever flashes or reads a
- * board knows no wire.
+ * A row of functions for each wire: they ask which program runs on the board, send the board into
+ * its bootloader, open a link to that, and wait until the board is back. The code that flashes or
+ * reads a board calls the row and knows no wire.
  *
  *   usb     its own USB (wire-usb.c): it re-enumerates on its USB port
  *   bridge  the same, but its firmware is a USB-to-CAN bridge: that is asked and entered over the

@@ -23,7 +23,7 @@ _must_check_ int kf_can_id_choose(const struct kf_can *bus, const uint8_t uuid[K
 				  enum kf_can_application application, int *ret_fd,
 				  uint8_t *ret_id);
 
-/* How many sockets listen to this id alone, by a file of /proc/net/can (rcvlist_sff, rcvlist_fil).
+/* Count the sockets that listen to this id alone. list: /proc/net/can/rcvlist_sff or rcvlist_fil.
  */
 unsigned kf_can_listeners(FILE *list, const char *interface, uint32_t can_id);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the kernel knows of a CAN interface, by netlink (rtnetlink(7); linux/can/netlink.h), and the
- * words for what is wrong with it. No right is needed for it.
+ * Reads the state of a CAN interface by netlink (rtnetlink(7); linux/can/netlink.h), which needs no
+ * right, and says in words which fault it has.
  */
 #ifndef KF_LINK_CAN_STATE_H
 #define KF_LINK_CAN_STATE_H

@@ -16,7 +16,7 @@
 #define KF_CAN_ADMIN	    0x3f0
 #define KF_CAN_ADMIN_ANSWER 0x3f1
 
-/* What a node runs: also the command that gives it an id, and the last byte of its answer. */
+/* The program on a node. The value is the command that gives it an id, and ends its answer. */
 enum kf_can_application {
 	KF_CAN_KLIPPER = 0x01,
 	KF_CAN_KATAPULT = 0x11,

@@ -13,7 +13,7 @@
 #include "board/can-uuid.h"
 #include "link/drain.h"
 
-/* What a wire does with requests and answers: the same for all its links. */
+/* How a wire carries requests and answers: the same for all its links. */
 struct kf_link_flow {
 	/*
 	 * A request that the board has no room for waits at the host: several may be unanswered.
@@ -90,8 +90,8 @@ void kf_link_from_fd(int fd, bool usb, struct kf_link *ret);
 _must_check_ int kf_link_guard(struct kf_link *link, struct kf_error *err);
 
 /*
- * What the board needs before it listens to this link: on CAN, its node gets its id. It may be
- * repeated at any time. Elsewhere it is nothing. Errors as kf_link_send.
+ * Make the board listen to this link: on CAN, give the node its id; elsewhere do nothing. It may be
+ * repeated at any time. Errors as kf_link_send.
  */
 _must_check_ int kf_link_attach(struct kf_link *link, int64_t deadline_ms);
 
@@ -130,7 +130,7 @@ int kf_link_explain(struct kf_link *link, struct kf_error *err);
  */
 void kf_link_closep(struct kf_link *link);
 
-/* How a wire does it; link.c, serial-link.c and can-link.c only. */
+/* The functions of a wire; for link.c, serial-link.c and can-link.c only. */
 struct kf_link_wire {
 	struct kf_link_flow flow;
 	int (*guard)(struct kf_link *link, struct kf_error *err);

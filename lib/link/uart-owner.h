@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the host itself uses a UART for: the kernel's console writes into a board's frames, and a
- * port that Bluetooth has is not there for others. Both are usual on a Raspberry Pi.
+ * Finds whether the host itself uses a UART. The kernel's console writes into a board's frames, and
+ * Bluetooth keeps its port from others. Both are usual on a Raspberry Pi.
  */
 #ifndef KF_LINK_UART_OWNER_H
 #define KF_LINK_UART_OWNER_H

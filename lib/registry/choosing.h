@@ -52,7 +52,7 @@ _must_check_ int kf_choosing_update(const json_t *found, bool named, void (*told
 				    json_t **ret, struct kf_error *err);
 
 /*
- * What will happen to those of them that did not fail, a line each. The caller frees it; NULL: no
+ * Describe the flash of each board that did not fail, a line each. The caller frees it; NULL: no
  * memory.
  */
 char *kf_choosing_plan(const json_t *boards);
