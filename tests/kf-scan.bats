@@ -416,3 +416,10 @@ field() {
 	run -0 jq -c "select(.board.connected) | [.board.usb.product, .board.usb.serial]" <<<"$output"
 	[ "$(sort -u <<<"$output")" = '["614e","29001A001151313531383332"]' ]
 }
+
+@test "a registered board on a UART: that its port is there does not say that it is" {
+	registry <<<'{"devices": {"pi": {"mcu": "stm32f446", "serial": "/dev/ttyAMA0"}, "gone": {"mcu": "stm32f446", "serial": "/dev/nouart"}}}'
+	run -0 --separate-stderr kf-sim -b mcu=stm32f446xx,tty=ttyAMA0 -- kf-scan --all --table
+	[[ $output == *"[??] pi"*"not asked"*"/dev/ttyAMA0"* ]]
+	[[ $output == *"[--] gone"* ]]
+}

@@ -59,10 +59,11 @@ static void append_printer(char *dst, size_t size, const struct kf_board *board)
 	append(dst, size, ", ", "%s", printer->unit[0] ? printer->unit : printer->name);
 }
 
-/* The bus of a node is up, but neither a Klippy nor the node has said that it is there. */
+/* Its bus or UART is there, but neither a Klippy nor the board itself has answered. */
 static bool is_unasked(const struct kf_board *board)
 {
-	return board->connected && kf_board_is_node(board) && board->mode == KF_MODE_NONE;
+	return board->connected && board->mode == KF_MODE_NONE &&
+	       (kf_board_is_node(board) || board->link.type == KF_WIRE_UART);
 }
 
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
