@@ -7,6 +7,9 @@
 #include "flash/wire.h"
 #include "katapult/uart.h"
 
+/* The firmware starts and answers within this time, or not at all: no event tells of it. */
+enum { RETURN_MS = 5000 };
+
 static struct kf_uart_bauds bauds_of(const struct kf_board *board)
 {
 	const struct kf_board_link *link = &board->link;
@@ -73,8 +76,11 @@ static int enter(struct kf_monitor *monitor, const struct kf_board *board, int64
 static int come_back(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
 		     struct kf_board *ret, struct kf_error *err)
 {
+	int64_t end_ms = kf_now_ms() + RETURN_MS;
+
 	(void)monitor;
-	return kf_wire_identify(&kf_wire_uart, board, deadline_ms, ret, err);
+	return kf_wire_identify(&kf_wire_uart, board, end_ms < deadline_ms ? end_ms : deadline_ms,
+				ret, err);
 }
 
 const struct kf_wire_row kf_wire_uart = {
