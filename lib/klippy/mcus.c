@@ -81,8 +81,11 @@ static int find_or_add(struct kf_mcus *mcus, const char *section, struct kf_mcu 
 static void read_uuid(const char *value, char ret[KF_CAN_UUID_SIZE])
 {
 	char *end;
-	unsigned long long uuid = strtoull(value, &end, 16);
+	unsigned long long uuid;
 
+	/* A value that stands on the line after its option begins with the end of that line. */
+	value += strspn(value, "\n");
+	uuid = strtoull(value, &end, 16);
 	ret[0] = '\0';
 	if (isxdigit((unsigned char)value[0]) && !*end && uuid < 1ULL << 48)
 		kf_text_format(ret, KF_CAN_UUID_SIZE, "%012llx", uuid);
@@ -114,8 +117,10 @@ int kf_mcus_set(struct kf_mcus *mcus, const char *section, const char *option, c
 	for (size_t i = 0; i < KF_ARRAY_SIZE(texts); i++) {
 		char *at = (char *)mcu + texts[i].offset;
 
+		/* No port has a name of several lines, and Klippy takes it for one. */
 		if (strcmp(option, texts[i].name) == 0 && !(only_new && *at))
-			kf_text_clean(at, texts[i].size, value, strlen(value));
+			kf_text_clean(at, texts[i].size, value,
+				      strchr(value, '\n') ? 0 : strlen(value));
 	}
 	return 0;
 }

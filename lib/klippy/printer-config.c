@@ -44,8 +44,9 @@ struct place {
 	const char *path;
 	unsigned line;
 	char *section; /* NULL: none yet */
-	bool option;   /* a setting stands above, and a line further to the right goes on with it */
-	size_t indent; /* of that setting */
+	char *option;  /* of the setting above, which the next line may go on with; NULL: none */
+	char *value, *value_end;
+	size_t indent; /* of that setting: a line further to the right goes on with it */
 	bool saved;
 };
 
@@ -87,10 +88,8 @@ static void cut_comment(char *line)
 		}
 }
 
-static int read_setting(struct reader *reader, const struct place *place, char *text,
-			struct kf_error *err)
+static int begin_setting(struct place *place, char *text, struct kf_error *err)
 {
-	struct kf_setting setting = { .section = place->section, .saved = place->saved };
 	char *delimiter = text + strcspn(text, "=:");
 
 	if (!place->section)
@@ -100,14 +99,38 @@ static int read_setting(struct reader *reader, const struct place *place, char *
 	*delimiter = '\0';
 	for (char *c = text; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
-	setting.option = strip(text);
-	setting.value = strip(delimiter + 1);
-	reader->each(&setting, reader->arg);
+	place->option = strip(text);
+	place->value = strip(delimiter + 1);
+	place->value_end = place->value + strlen(place->value);
 	return 0;
 }
 
+/* The line stands further on in the same buffer: there is room for it behind the value. */
+static void continue_value(struct place *place, const char *text)
+{
+	size_t len = strlen(text);
+
+	*place->value_end++ = '\n';
+	memmove(place->value_end, text, len + 1);
+	place->value_end += len;
+}
+
+/* No further line goes on with the setting above. */
+static void end_setting(const struct reader *reader, struct place *place)
+{
+	const struct kf_setting setting = { .section = place->section,
+					    .option = place->option,
+					    .value = place->value,
+					    .saved = place->saved };
+
+	if (setting.option)
+		reader->each(&setting, reader->arg);
+	place->option = NULL;
+}
+
 /* Any line but an include. */
-static int read_line(struct reader *reader, struct place *place, char *line, struct kf_error *err)
+static int read_line(const struct reader *reader, struct place *place, char *line,
+		     struct kf_error *err)
 {
 	size_t indent;
 	char *text, *header;
@@ -117,13 +140,15 @@ static int read_line(struct reader *reader, struct place *place, char *line, str
 	if (!*text)
 		return 0;
 	indent = (size_t)(text - line);
-	if (place->option && indent > place->indent)
+	if (place->option && indent > place->indent) {
+		continue_value(place, text);
 		return 0;
+	}
+	end_setting(reader, place);
 	place->indent = indent;
 	header = header_of(text);
-	place->option = !header;
 	if (!header)
-		return read_setting(reader, place, text, err);
+		return begin_setting(place, text, err);
 	place->section = header;
 	return 0;
 }
@@ -240,10 +265,12 @@ static int read_text(struct reader *reader, const char *path, char *text, bool s
 			r = read_line(reader, &place, line, err);
 			continue;
 		}
+		end_setting(reader, &place);
 		place.section = NULL;
-		place.option = false;
 		r = read_included(reader, &place, strip(include + strlen("include ")), err);
 	}
+	if (r == 0)
+		end_setting(reader, &place);
 	return r;
 }
 

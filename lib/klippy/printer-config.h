@@ -17,9 +17,8 @@
 struct kf_setting {
 	const char *section; /* "mcu EBBCan", in the file's case */
 	const char *option;  /* in lower case */
-	const char
-		*value; /* without comment; lines of it that follow are not in it; ${} as written */
-	bool saved;	/* from the SAVE_CONFIG block: what stands above overrides it */
+	const char *value;   /* without comments; ${} as written; '\n' before each further line */
+	bool saved;	     /* from the SAVE_CONFIG block: what stands above overrides it */
 };
 
 /*

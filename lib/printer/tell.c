@@ -10,10 +10,11 @@
 #include "printer/described.h"
 #include "printer/tell.h"
 
-/* Only these sections have pins that tell a mainboard: what else is there stays unread. */
+/* A pin stands on the line of its option: further lines are those of a macro. */
 static void write_setting(const struct kf_setting *setting, void *arg)
 {
-	fprintf(arg, "[%s]\n%s: %s\n", setting->section, setting->option, setting->value);
+	fprintf(arg, "[%s]\n%s: %.*s\n", setting->section, setting->option,
+		(int)strcspn(setting->value, "\n"), setting->value);
 }
 
 static void read_pins(const struct kf_printer *printer, const struct kf_mcu *mcu,

@@ -72,7 +72,11 @@ TEST(a_value_of_several_lines_is_no_other_option)
 			       "[mcu]\n"
 			       "  serial: /dev/c\n"
 			       "  baud: 1\n"),
-		  "gcode_macro A|gcode|\nmcu|serial|/dev/c\nmcu|baud|1\n");
+		  "gcode_macro A|gcode|\n[mcu]\nserial: /dev/b\nM84\n"
+		  "mcu|serial|/dev/c\nmcu|baud|1\n");
+	/* An include ends it, and so does the end of the file. */
+	write_file("x.cfg", "[x]\ny: 1\n 2");
+	CHECK_STR(reading_text("[a]\nb: 1\n  2 ; no\n[include x.cfg]\n"), "a|b|1\n2\nx|y|1\n2\n");
 }
 
 TEST(line_ends_of_other_systems)
@@ -116,7 +120,7 @@ TEST(the_block_of_save_config)
 
 	kf_text_format(text, sizeof(text), "[mcu]\nserial: a\n\n%s%s", head,
 		       "#*# [mcu]\n#*# serial = b\n#*#\n#*# [mesh]\n#*# points =\n#*# \t  1, 2\n");
-	CHECK_STR(reading_text(text), "mcu|serial|a\nmcu|serial|b*\nmesh|points|*\n");
+	CHECK_STR(reading_text(text), "mcu|serial|a\nmcu|serial|b*\nmesh|points|\n1, 2*\n");
 	/* Somebody wrote below it: Klippy takes all of it for comments. */
 	kf_text_format(text, sizeof(text), "[mcu]\nserial: a\n\n%s%s", head,
 		       "#*# [mcu]\n#*# baud = 1\n[b]\nx: 1\n");
@@ -269,6 +273,26 @@ TEST(what_stands_in_default_is_every_mcus)
 	kf_mcus_free(&mcus);
 }
 
+TEST(a_uuid_on_the_line_after_its_option)
+{
+	struct kf_error err;
+	struct kf_mcus mcus =
+		mcus_of("[mcu]\nserial:\n  /dev/a\ncanbus_uuid:\n  44DB3D634885 # tool\n"
+			"[mcu b]\nserial:\n  /dev/a\n[mcu c]\ncanbus_uuid: 44db3d634885\n  0\n",
+			&err);
+	json_t *settings = parse("{\"mcu\": {\"canbus_uuid\": \"\\n44db3d634885\"}}");
+
+	CHECK(mcus.count == 3);
+	CHECK_STR(mcus.list[0].canbus_uuid, "44db3d634885");
+	CHECK_STR(mcus.list[1].serial, "");
+	CHECK_STR(mcus.list[2].canbus_uuid, "");
+	kf_mcus_free(&mcus);
+	CHECK(kf_mcus_read(settings, NULL, &mcus) == 0);
+	CHECK_STR(mcus.list[0].canbus_uuid, "44db3d634885");
+	kf_mcus_free(&mcus);
+	json_decref(settings);
+}
+
 TEST(kalicos_references)
 {
 	struct kf_error err;
@@ -315,4 +339,5 @@ TEST_MAIN(T(comments_case_and_delimiters), T(a_value_of_several_lines_is_no_othe
 	  T(line_ends_of_other_systems), T(includes_from_the_folder_of_the_file_that_has_them),
 	  T(an_include_of_itself), T(the_block_of_save_config), T(what_is_no_configuration),
 	  T(bounds), T(mcus), T(what_klippy_says_of_its_mcus),
-	  T(what_stands_in_default_is_every_mcus), T(kalicos_references), T(folders_of_any_depth))
+	  T(what_stands_in_default_is_every_mcus), T(a_uuid_on_the_line_after_its_option),
+	  T(kalicos_references), T(folders_of_any_depth))
