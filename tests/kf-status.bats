@@ -199,6 +199,8 @@ status() {
 	status --table mcu
 	[[ $output == *"not asked: Klippy says that it is rp2040, its USB name says stm32h723xx"* ]]
 	[[ $output != *behind* ]]
+	status mcu
+	[ "$(jq -c '[.status.state, .status.other_mcu]' <<<"$output")" = '["not asked","rp2040"]' ]
 }
 
 @test "a printer's problem is in the records of boards that may be its own, and told for those" {

@@ -172,6 +172,15 @@ behind() {
 	[[ $stderr != *"kf add"* ]]
 }
 
+@test "kf update: where Klippy and the USB name say two chips, it offers nothing that is refused" {
+	export TREE=$PWD/tree MCUS
+	MCUS=$(jq -nc --arg p "$H723_BY_ID" '{mcu: {config: {serial: $p}, object: {mcu_version: "v1", mcu_constants: {MCU: "rp2040"}}}}')
+	export -f running
+	run -0 --separate-stderr beside 'running voron "mcus ready"; setsid -w kf update --yes'
+	[[ $stderr == *"mcu is left as it is: not asked: Klippy says that it is rp2040, its USB name says stm32h723xx"* ]]
+	[[ $stderr != *"to flash it all the same"* ]]
+}
+
 @test "kf update: up to date is not touched; what differs only if it is named; excluded and unknown never" {
 	behind
 	old=$new

@@ -138,6 +138,7 @@ static bool disagree(const struct kf_board *board, const struct kf_mcu *mcu, str
 	if (!usb[0] || !told[0] || kf_mcu_same(usb, told))
 		return false;
 	ret->state = KF_STATUS_NOT_ASKED;
+	kf_text_format(ret->other_mcu, sizeof(ret->other_mcu), "%s", told);
 	kf_text_format(ret->reason, sizeof(ret->reason),
 		       "Klippy says that it is %s, its USB name says %s", told, usb);
 	return true;
@@ -319,17 +320,18 @@ json_t *kf_status_to_json(const struct kf_board *board, const struct kf_printers
 	bool told = printer && printer->version[0];
 
 #define OR_NULL(text) ((text)[0] ? (text) : NULL)
-	return json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, "
-			 "s:o?, s:I, s:o?}",
-			 "state", kf_status_name(status->state), "reason", OR_NULL(status->reason),
-			 "version", OR_NULL(board->version), "tree", OR_NULL(status->tree),
-			 "tree_version", OR_NULL(status->tree_version), "behind",
-			 (json_int_t)status->behind, "ahead", (json_int_t)status->ahead, "host",
-			 told ? kf_revision_name(status->host.state) : NULL, "host_version",
-			 told ? printer->version : NULL, "host_state",
-			 printer ? printer->state : NULL, "host_print", kf_print_name(print->state),
-			 "host_print_file", OR_NULL(print->file), "host_print_percent",
-			 print->percent >= 0 ? json_integer(print->percent) : NULL, "host_behind",
-			 (json_int_t)status->host.behind, "problems", problems_of(board, printers));
+	return json_pack(
+		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, "
+		"s:o?, s:I, s:o?}",
+		"state", kf_status_name(status->state), "reason", OR_NULL(status->reason),
+		"other_mcu", OR_NULL(status->other_mcu), "version", OR_NULL(board->version), "tree",
+		OR_NULL(status->tree), "tree_version", OR_NULL(status->tree_version), "behind",
+		(json_int_t)status->behind, "ahead", (json_int_t)status->ahead, "host",
+		told ? kf_revision_name(status->host.state) : NULL, "host_version",
+		told ? printer->version : NULL, "host_state", printer ? printer->state : NULL,
+		"host_print", kf_print_name(print->state), "host_print_file", OR_NULL(print->file),
+		"host_print_percent", print->percent >= 0 ? json_integer(print->percent) : NULL,
+		"host_behind", (json_int_t)status->host.behind, "problems",
+		problems_of(board, printers));
 #undef OR_NULL
 }

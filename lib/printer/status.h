@@ -27,6 +27,7 @@ struct kf_status {
 	enum kf_status_state state;
 	char reason[KF_REASON_SIZE]; /* part of a sentence; empty: the state says all */
 	unsigned behind, ahead;	     /* commits */
+	char other_mcu[64];	     /* that Klippy says it is, where its USB name says another */
 	char tree[PATH_MAX];	     /* that it is compared with; empty: none */
 	char tree_version[KF_NAME_SIZE];
 	/* Of the running Klippy against the same tree; without a printer: as zeroed. */

@@ -264,6 +264,12 @@ static bool is_half_away(const char *state, const struct kf_board *board)
 	return strcmp(state, "incomplete") == 0 && !board->connected;
 }
 
+/* Klippy and its USB name say two chips: no firmware is built for it. */
+static bool is_of_two_chips(const json_t *record)
+{
+	return text_of(record, "other_mcu")[0];
+}
+
 static void explain_half_away(const struct kf_board *board, char *ret, size_t size)
 {
 	const char *remedy = kf_last_flash_remedy(board->incomplete);
@@ -282,7 +288,7 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	static const char *const quiet[] = { "up to date", "firmware of others", "not connected",
 					     NULL };
 	const char *wire = kf_wire_name(board->link.type);
-	bool may = !named && to_update(record, board, true);
+	bool may = !named && to_update(record, board, true) && !is_of_two_chips(record);
 	bool host = board->link.type == KF_WIRE_PROCESS || strcmp(board->mcu, "linux") == 0;
 
 	if (!named && (is_any(state, quiet) || board->excluded || is_unknown(board)))
