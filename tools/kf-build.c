@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,9 @@
 #include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/options.h"
 #include "core/text.h"
 #include "core/usage.h"
-#include "core/value.h"
 #include "printer/described.h"
 #include "registry/registry.h"
 
@@ -29,30 +28,12 @@ static const char phase[] = "Build";
 
 enum { TIMEOUT_S = 300 };
 
-enum { OPT_KLIPPER_DIR = 256, OPT_TIMEOUT, OPT_WAIT, OPT_CLEAN, OPT_JSON, OPT_TABLE };
-
-static const char letters[] = "j:qhV"; /* of the options */
-
-static const struct option options[] = {
-	{ "jobs", required_argument, NULL, 'j' },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "klipper-dir", required_argument, NULL, OPT_KLIPPER_DIR },
-	{ "wait", required_argument, NULL, OPT_WAIT },
-	{ "clean", no_argument, NULL, OPT_CLEAN },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
-};
-
 struct args {
 	int64_t jobs, timeout_ms, wait_ms;
 	const char *klipper_dir;
-	bool clean, table, quiet;
-	bool chosen; /* --table was given */
-	bool told;   /* the table would stand on the terminal where all has been said */
+	bool clean;
+	struct kf_common common;
+	bool told; /* the table would stand on the terminal where all has been said */
 };
 
 static const char help[] =
@@ -71,57 +52,25 @@ static const char help[] =
 	"  -h, --help               this text\n"
 	"  -V, --version            the version\n";
 
-/* One option: -1 to go on, or the status to leave with. */
-static int take_option(int c, struct args *args, char *const *argv)
-{
-	const char *name = kf_usage_option(options, c);
-	struct kf_error err;
-	int r = 0;
+static const struct kf_option list[] = {
+	KF_OPTION_VALUE("jobs", 'j', KF_VALUE_COUNT, jobs),
+	KF_OPTION_VALUE("timeout", 0, KF_VALUE_TIMEOUT, timeout_ms),
+	KF_OPTION_VALUE("klipper-dir", 0, KF_VALUE_TEXT, klipper_dir),
+	KF_OPTION_VALUE("wait", 0, KF_VALUE_DELAY, wait_ms),
+	KF_OPTION_FLAG("clean", 0, clean),
+};
 
-	switch (c) {
-	case 'j':
-		r = kf_value_read(KF_VALUE_COUNT, name, optarg, &args->jobs, &err);
-		break;
-	case OPT_TIMEOUT:
-		r = kf_value_read(KF_VALUE_TIMEOUT, name, optarg, &args->timeout_ms, &err);
-		break;
-	case OPT_WAIT:
-		r = kf_value_read(KF_VALUE_DELAY, name, optarg, &args->wait_ms, &err);
-		break;
-	case OPT_KLIPPER_DIR:
-		r = kf_value_read(KF_VALUE_TEXT, name, optarg, NULL, &err);
-		args->klipper_dir = optarg;
-		break;
-	case OPT_CLEAN:
-		args->clean = true;
-		break;
-	case OPT_JSON:
-	case OPT_TABLE:
-		args->table = args->chosen = c == OPT_TABLE;
-		break;
-	case 'q':
-		args->quiet = true;
-		break;
-	default:
-		return kf_usage_see(options, letters, argv);
-	}
-	return r < 0 ? kf_usage_error(&err) : -1;
-}
+static const struct kf_options options = {
+	.tool = "kf-build", .help = help, .list = list, .count = KF_ARRAY_SIZE(list)
+};
 
 /* All options: -1 to go on, or the status to leave with. */
 static int parse(int argc, char **argv, struct args *args)
 {
-	int c, status;
+	int status = kf_options_read(&options, argc, argv, args, &args->common);
 
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (c == 'h' || c == 'V')
-			return kf_usage_print(c == 'h' ? help : "kf-build " KF_VERSION "\n");
-		status = take_option(c, args, argv);
-		if (status >= 0)
-			return status;
-	}
-	if (optind == argc)
-		return -1;
+	if (status >= 0 || optind == argc)
+		return status;
 	return kf_usage_mistake("boards come as records on standard input, not as arguments");
 }
 
@@ -250,7 +199,7 @@ static bool start_lines(const struct batch *batch)
 
 	for (size_t i = 0; keys && i < batch->count; i++)
 		keys[i] = batch->list[i].key;
-	return keys && !batch->args->quiet && kf_live_start(phase, keys, batch->count);
+	return keys && !batch->args->common.quiet && kf_live_start(phase, keys, batch->count);
 }
 
 static int build_batch(struct batch *batch, struct kf_error *err)
@@ -341,7 +290,7 @@ static int write_all(const json_t *records, const struct args *args, struct kf_e
 
 	json_array_foreach(records, i, record)
 	{
-		if (args->table)
+		if (args->common.table)
 			print_row(record, args->told);
 		else if (r == 0)
 			r = kf_record_write(stdout, record, err);
@@ -357,18 +306,15 @@ int main(int argc, char *argv[])
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct args args = { .jobs = cpus > 0 ? cpus : 1,
 			     .timeout_ms = TIMEOUT_S * 1000,
-			     .wait_ms = KF_WAIT_MS,
-			     .table = isatty(STDOUT_FILENO) };
+			     .wait_ms = KF_WAIT_MS };
 	struct kf_error err = { 0 };
 	int status, r;
 
-	kf_log_init("kf-build", false);
-	kf_usage_called(argv);
 	status = parse(argc, argv, &args);
 	if (status >= 0)
 		return status;
-	kf_log_init("kf-build", args.quiet);
-	args.told = args.table && !args.chosen && !args.quiet && isatty(STDERR_FILENO);
+	args.told = args.common.table && !args.common.chosen && !args.common.quiet &&
+		    isatty(STDERR_FILENO);
 	r = kf_record_read_all(stdin, kf_log_error, records, &err);
 	kf_stop_install();
 	if (r == 0)

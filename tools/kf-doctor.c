@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kf-doctor: what is fit on this machine and what is not, a line each. Nothing is changed. */
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/log.h"
+#include "core/options.h"
 #include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
@@ -15,17 +14,7 @@
 
 enum { INDENT = 15, INDENT_NARROW = 5, WIDE = 60 };
 
-static struct {
-	bool table, quiet;
-} opt;
-
-static const char letters[] = "qhV"; /* of the options */
-
-static const struct option options[] = {
-	{ "json", no_argument, NULL, 'J' },    { "table", no_argument, NULL, 't' },
-	{ "quiet", no_argument, NULL, 'q' },   { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' }, { 0 }
-};
+static struct kf_common common;
 
 static const char help[] =
 	"usage: kf-doctor [OPTION]...\n\n"
@@ -67,9 +56,9 @@ static void print_finding(const struct kf_finding *finding)
 	static const char *const words[] = { "ok", "note", "wrong" };
 	_cleanup_(kf_json_decrefp) json_t *json = NULL;
 
-	if (opt.quiet && finding->health != KF_HEALTH_WRONG)
+	if (common.quiet && finding->health != KF_HEALTH_WRONG)
 		return;
-	if (opt.table) {
+	if (common.table) {
 		print_row(finding);
 		return;
 	}
@@ -81,42 +70,16 @@ static void print_finding(const struct kf_finding *finding)
 	putchar('\n');
 }
 
-/* The status to end with, or -1 to go on. */
-static int parse(int argc, char **argv)
-{
-	int c;
-
-	opt.table = isatty(STDOUT_FILENO);
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		switch (c) {
-		case 'h':
-		case 'V':
-			return kf_usage_print(c == 'h' ? help : "kf-doctor " KF_VERSION "\n");
-		case 'q':
-			opt.quiet = true;
-			break;
-		case 'J':
-		case 't':
-			opt.table = c == 't';
-			break;
-		default:
-			return kf_usage_see(options, letters, argv);
-		}
-	}
-	return optind < argc ? kf_usage_mistake("%s: it takes no arguments", argv[optind]) : -1;
-}
-
 int main(int argc, char *argv[])
 {
+	static const struct kf_options options = { .tool = "kf-doctor", .help = help };
+	int r, status = kf_options_read(&options, argc, argv, NULL, &common);
 	struct kf_error err = { 0 };
-	int status, r;
 
-	kf_log_init("kf-doctor", false);
-	kf_usage_called(argv);
-	status = parse(argc, argv);
 	if (status >= 0)
 		return status;
-	kf_log_init("kf-doctor", opt.quiet);
+	if (optind < argc)
+		return kf_usage_mistake("%s: it takes no arguments", argv[optind]);
 	kf_stop_install();
 	r = kf_doctor_run(print_finding, &err);
 	if (!kf_stop_signal() && fflush(stdout) == EOF)

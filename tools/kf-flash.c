@@ -4,7 +4,6 @@
  * plans made before anything is stopped; one board's failure never stops another's.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,9 +16,9 @@
 #include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/options.h"
 #include "core/text.h"
 #include "core/usage.h"
-#include "core/value.h"
 #include "flash/batch.h"
 #include "flash/board-lock.h"
 #include "flash/flash.h"
@@ -39,13 +38,12 @@ struct args {
 	int64_t baud;	  /* with port, of a UART */
 	int64_t delay_ms; /* after the last board's return */
 	int64_t jobs;
-	bool no_service, dry_run, table, quiet;
+	bool no_service, dry_run;
+	struct kf_common common;
 	bool told;   /* the table on standard output stands on the terminal of these messages */
 	bool live;   /* each board has a line there */
 	int news[2]; /* from the boards' processes, for their lines */
 };
-
-static const char letters[] = "m:t:u:w:j:qhV"; /* of the options */
 
 static const char help[] =
 	"usage: kf-scan | kf-flash [options]\n"
@@ -79,103 +77,51 @@ static const char help[] =
 	"  -h, --help               this text\n"
 	"  -V, --version            the version\n";
 
-/* Options, and what they set. */
-static const struct setting {
-	const char *name;
-	int letter;
-	enum {
-		FLAG,
-		NO_FLAG,
-		HELP,
-		WORD,
-		NUMBER,
-		METHOD,
-		UNIT
-	} kind; /* from WORD on: with a value */
-	enum kf_value value;
-	size_t offset;
-} settings[] = {
-	{ "method", 'm', METHOD, KF_VALUE_TEXT, offsetof(struct args, flash.method) },
-	{ "no-fallback", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.no_fallback) },
-	{ "force", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.force) },
-	{ "accept-unknown-version", 0, FLAG, KF_VALUE_ANY,
-	  offsetof(struct args, flash.unknown_version) },
-	{ "timeout", 't', NUMBER, KF_VALUE_TIMEOUT, offsetof(struct args, flash.method_ms) },
-	{ "return-timeout", 0, NUMBER, KF_VALUE_TIMEOUT, offsetof(struct args, flash.return_ms) },
-	{ "return-delay", 0, NUMBER, KF_VALUE_DELAY, offsetof(struct args, delay_ms) },
-	{ "unit", 'u', UNIT, KF_VALUE_ANY, 0 },
-	{ "no-service", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, no_service) },
-	{ "while-unknown", 0, FLAG, KF_VALUE_ANY,
-	  offsetof(struct args, batch.guard.while_unknown) },
-	{ "wait", 'w', NUMBER, KF_VALUE_DELAY, offsetof(struct args, flash.wait_ms) },
-	{ "jobs", 'j', NUMBER, KF_VALUE_COUNT, offsetof(struct args, jobs) },
-	{ "check", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, flash.check) },
-	{ "dry-run", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, dry_run) },
-	{ "read", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.read) },
-	{ "bytes", 0, NUMBER, KF_VALUE_BYTES, offsetof(struct args, flash.read_bytes) },
-	{ "port", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, port) },
-	{ "baud", 0, NUMBER, KF_VALUE_BAUD, offsetof(struct args, baud) },
-	{ "firmware", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, firmware) },
-	{ "klipper-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.klipper_dir) },
-	{ "katapult-dir", 0, WORD, KF_VALUE_TEXT, offsetof(struct args, flash.katapult_dir) },
-	{ "json", 0, NO_FLAG, KF_VALUE_ANY, offsetof(struct args, table) },
-	{ "table", 0, FLAG, KF_VALUE_ANY, offsetof(struct args, table) },
-	{ "quiet", 'q', FLAG, KF_VALUE_ANY, offsetof(struct args, quiet) },
-	{ "help", 'h', HELP, KF_VALUE_ANY, 0 },
-	{ "version", 'V', HELP, KF_VALUE_ANY, 0 },
+static int read_method(void *args, const char *text, struct kf_error *err)
+{
+	struct args *a = args;
+	int r = kf_value_read(KF_VALUE_TEXT, "method", text, NULL, err);
+
+	a->flash.method = text;
+	return r < 0 ? r : kf_method_check("method", text, err);
+}
+
+static int read_unit(void *args, const char *text, struct kf_error *err)
+{
+	struct args *a = args;
+	char unit[KF_NAME_SIZE];
+	int r = kf_unit_name(text, unit, err);
+
+	return r < 0 ? r : kf_hold_unit(&a->batch.hold, unit, err);
+}
+
+static const struct kf_option list[] = {
+	KF_OPTION_READ("method", 'm', required_argument, read_method),
+	KF_OPTION_FLAG("no-fallback", 0, flash.no_fallback),
+	KF_OPTION_FLAG("force", 0, flash.force),
+	KF_OPTION_FLAG("accept-unknown-version", 0, flash.unknown_version),
+	KF_OPTION_VALUE("timeout", 't', KF_VALUE_TIMEOUT, flash.method_ms),
+	KF_OPTION_VALUE("return-timeout", 0, KF_VALUE_TIMEOUT, flash.return_ms),
+	KF_OPTION_VALUE("return-delay", 0, KF_VALUE_DELAY, delay_ms),
+	KF_OPTION_READ("unit", 'u', required_argument, read_unit),
+	KF_OPTION_FLAG("no-service", 0, no_service),
+	KF_OPTION_FLAG("while-unknown", 0, batch.guard.while_unknown),
+	KF_OPTION_VALUE("wait", 'w', KF_VALUE_DELAY, flash.wait_ms),
+	KF_OPTION_VALUE("jobs", 'j', KF_VALUE_COUNT, jobs),
+	KF_OPTION_FLAG("check", 0, flash.check),
+	KF_OPTION_FLAG("dry-run", 0, dry_run),
+	KF_OPTION_VALUE("read", 0, KF_VALUE_TEXT, flash.read),
+	KF_OPTION_VALUE("bytes", 0, KF_VALUE_BYTES, flash.read_bytes),
+	KF_OPTION_VALUE("port", 0, KF_VALUE_TEXT, port),
+	KF_OPTION_VALUE("baud", 0, KF_VALUE_BAUD, baud),
+	KF_OPTION_VALUE("firmware", 0, KF_VALUE_TEXT, firmware),
+	KF_OPTION_VALUE("klipper-dir", 0, KF_VALUE_TEXT, flash.klipper_dir),
+	KF_OPTION_VALUE("katapult-dir", 0, KF_VALUE_TEXT, flash.katapult_dir),
 };
 
-static int read_option(const struct setting *setting, struct args *args, struct kf_error *err)
-{
-	void *at = (char *)args + setting->offset;
-	char unit[KF_NAME_SIZE];
-	int r;
-
-	if (setting->kind == FLAG || setting->kind == NO_FLAG) {
-		*(bool *)at = setting->kind == FLAG;
-		return 0;
-	}
-	if (setting->kind == UNIT) {
-		r = kf_unit_name(optarg, unit, err);
-		return r < 0 ? r : kf_hold_unit(&args->batch.hold, unit, err);
-	}
-	r = kf_value_read(setting->value, setting->name, optarg,
-			  setting->kind == NUMBER ? at : NULL, err);
-	if (r == 0 && setting->kind == METHOD)
-		r = kf_method_check(setting->name, optarg, err);
-	if (setting->kind != NUMBER)
-		*(const char **)at = optarg;
-	return r;
-}
-
-enum { LONG = 256 }; /* + the place in the table: what getopt_long returns for a long name */
-
-/* -1 to go on, or the status to leave with. */
-static int read_options(int argc, char **argv, struct args *args)
-{
-	struct option options[KF_ARRAY_SIZE(settings) + 1] = { 0 };
-	const struct setting *setting;
-	struct kf_error err;
-	int c;
-
-	for (int i = 0; i < (int)KF_ARRAY_SIZE(settings); i++)
-		options[i] = (struct option){ settings[i].name, settings[i].kind >= WORD, NULL,
-					      LONG + i };
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (c == '?')
-			return kf_usage_see(options, letters, argv);
-		for (setting = settings; c < LONG && setting->letter != c; setting++)
-			;
-		if (c >= LONG)
-			setting = &settings[c - LONG];
-		if (setting->kind == HELP)
-			return kf_usage_print(setting->letter == 'h' ? help
-								     : "kf-flash " KF_VERSION "\n");
-		if (read_option(setting, args, &err) < 0)
-			return kf_usage_error(&err);
-	}
-	return -1;
-}
+static const struct kf_options options = {
+	.tool = "kf-flash", .help = help, .list = list, .count = KF_ARRAY_SIZE(list)
+};
 
 static int read_records(json_t *records, struct kf_error *err)
 {
@@ -416,7 +362,7 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 	const char *label = kf_board_label(&job->board);
 	int r = 0;
 
-	if (!args->table)
+	if (!args->common.table)
 		return kf_record_write(stdout, job->record, err);
 	/* Standing on the terminal, it takes the place of the board's own line. */
 	if (args->told && kf_live_of(label))
@@ -455,7 +401,7 @@ static void start_lines(struct args *args, struct kf_parallel *parallel)
 		if (batch->list[i].planned && !batch->list[i].plan.skip[0] &&
 		    !kf_record_failed(batch->list[i].record))
 			labels[count++] = kf_board_label(&batch->list[i].board);
-	args->live = labels && !args->quiet && kf_live_start(phase, labels, count);
+	args->live = labels && !args->common.quiet && kf_live_start(phase, labels, count);
 	if (!args->live)
 		return;
 	/* Without it, the boards' processes would write between the lines. */
@@ -599,7 +545,7 @@ static int check_baud(const struct args *args)
 
 static int parse(int argc, char **argv, struct args *args)
 {
-	int status = read_options(argc, argv, args);
+	int status = kf_options_read(&options, argc, argv, args, &args->common);
 
 	if (status >= 0)
 		return status;
@@ -622,19 +568,16 @@ int main(int argc, char *argv[])
 			   .wait_ms = KF_WAIT_MS },
 		.locks = { .tool = "kf-flash", .waits = show_wait, .failed = show_failure },
 		.batch.guard.waits = show_slow,
-		.table = isatty(STDOUT_FILENO),
 		.news = { -1, -1 },
 	};
 	struct kf_error err;
 	int status, r;
 
-	kf_log_init("kf-flash", false);
-	kf_usage_called(argv);
 	status = parse(argc, argv, &args);
 	if (status >= 0)
 		return status;
-	kf_log_init("kf-flash", args.quiet);
-	args.told = args.table && !args.quiet && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+	args.told = args.common.table && !args.common.quiet && isatty(STDOUT_FILENO) &&
+		    isatty(STDERR_FILENO);
 	kf_stop_install();
 	r = work(records, &args, argv, &err);
 	status = kf_usage_end(r < 0 ? r : kf_record_status(records), &err);

@@ -5,7 +5,6 @@
  * "kf-leased --settle" after it.
  */
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,9 +12,9 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/options.h"
 #include "core/text.h"
 #include "core/usage.h"
-#include "core/value.h"
 #include "flash/print-guard.h"
 #include "klippy/klippy.h"
 #include "systemd/leases.h"
@@ -24,8 +23,6 @@
 #include "usb/holder.h"
 
 enum { TIMEOUT_MS = 30000, PATH_SIZE = 512 };
-
-static const char letters[] = "t:hV"; /* of the options */
 
 static const char help[] =
 	"usage: kf-leased\n"
@@ -157,35 +154,32 @@ static int check(const struct kf_lease_server *server, struct kf_error *err)
 	return r;
 }
 
+struct args {
+	bool settle, check;
+	int64_t timeout_ms;
+};
+
+static const struct kf_option list[] = {
+	KF_OPTION_FLAG("settle", 0, settle),
+	KF_OPTION_FLAG("check", 0, check),
+	KF_OPTION_VALUE("timeout", 't', KF_VALUE_TIMEOUT, timeout_ms),
+};
+
+static const struct kf_options options = {
+	.tool = "kf-leased", .help = help, .list = list, .count = KF_ARRAY_SIZE(list)
+};
+
 int main(int argc, char *argv[])
 {
-	static const struct option options[] = {
-		{ "settle", no_argument, NULL, 's' },	     { "check", no_argument, NULL, 'c' },
-		{ "timeout", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	     {},
-	};
+	struct args args = { .timeout_ms = TIMEOUT_MS };
 	const char *dir = getenv("RUNTIME_DIRECTORY");
 	struct kf_lease_server server = { .may_stop = may_stop, .told = tell_lease };
 	char restarts[PATH_SIZE], leases[PATH_SIZE];
-	int64_t timeout_ms = TIMEOUT_MS;
 	struct kf_error err = { 0 };
-	int c, mode = 0, r;
+	int r, status = kf_options_read(&options, argc, argv, &args, NULL);
 
-	kf_log_init("kf-leased", false);
-	kf_usage_called(argv);
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (c == 's' || c == 'c') {
-			mode = c;
-		} else if (c == 't') {
-			if (kf_value_read(KF_VALUE_TIMEOUT, "timeout", optarg, &timeout_ms, &err) <
-			    0)
-				return kf_usage_error(&err);
-		} else if (c == 'h' || c == 'V') {
-			return kf_usage_print(c == 'h' ? help : "kf-leased " KF_VERSION "\n");
-		} else {
-			return kf_usage_see(options, letters, argv);
-		}
-	}
+	if (status >= 0)
+		return status;
 	if (optind < argc)
 		return kf_usage_mistake("%s: it takes no arguments", argv[optind]);
 	dir = dir && dir[0] == '/' ? dir : "/run/kalico-flash";
@@ -193,11 +187,11 @@ int main(int argc, char *argv[])
 	kf_text_format(leases, sizeof(leases), "%s/leases", dir);
 	server.restarts = restarts;
 	server.leases = leases;
-	server.connection = mode == 'c' ? -1 : take_connection();
+	server.connection = args.check ? -1 : take_connection();
 	kf_stop_install();
-	r = mode == 's'	  ? settle(&server, timeout_ms, &err)
-	    : mode == 'c' ? check(&server, &err)
-			  : serve(&server, &err);
+	r = args.settle	 ? settle(&server, args.timeout_ms, &err)
+	    : args.check ? check(&server, &err)
+			 : serve(&server, &err);
 	kf_closep(&server.connection);
 	if (r < 0)
 		kf_log_error(NULL, &err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kf-scan: which boards are there, and which of the registered ones they are. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -13,10 +12,10 @@
 #include "board/table.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/options.h"
 #include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
-#include "core/value.h"
 #include "flash/ask-bus.h"
 #include "printer/boards.h"
 #include "printer/described.h"
@@ -25,38 +24,16 @@
 #include "usb/occupant.h"
 
 enum { WAIT_MS = 30000 };
-enum { OPT_WAIT = 256, OPT_JSON, OPT_TABLE, OPT_CAN };
 
-static struct {
-	int all, follow, keys, ports;
-} opt;
-
-static const char letters[] = "d:qhV"; /* of the options */
-
-static const struct option options[] = {
-	{ "all", no_argument, &opt.all, 1 },
-	{ "device", required_argument, NULL, 'd' },
-	{ "wait", optional_argument, NULL, OPT_WAIT },
-	{ "follow", no_argument, &opt.follow, 1 },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "keys", no_argument, &opt.keys, 1 },
-	{ "can", optional_argument, NULL, OPT_CAN },
-	{ "ports", no_argument, &opt.ports, 1 },
-	{ 0 },
-};
-
-struct scan {
+struct args {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	struct kf_printers printers;
 	struct kf_boards now;  /* as it was before any wait */
 	char key[KF_KEY_SIZE]; /* what inventory.key points to, if it was not typed to its end */
 	int64_t wait_ms;       /* or -1: not at all */
-	bool table, quiet;
+	bool all, follow, keys, ports;
+	struct kf_common common;
 	bool can;	       /* ask the nodes on CAN ... */
 	const char *interface; /* ... of this interface; NULL: of all that are configured */
 	struct kf_tally tally;
@@ -80,7 +57,7 @@ static const char help[] =
 	"  -h, --help         show this help\n"
 	"  -V, --version      show the version\n";
 
-static void free_scan(struct scan *scan)
+static void free_scan(struct args *scan)
 {
 	kf_inventory_free(&scan->inventory);
 	kf_printers_free(&scan->printers);
@@ -108,14 +85,14 @@ static int write_record(const struct kf_board *board, const struct kf_error *pro
 	return kf_record_write(stdout, record, err);
 }
 
-static int emit(struct scan *scan, const struct kf_board *boards, const struct kf_error *problems,
+static int emit(struct args *scan, const struct kf_board *boards, const struct kf_error *problems,
 		size_t count, struct kf_error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++)
 		kf_tally_add(&scan->tally, &boards[i], problems[i].code);
-	if (scan->table) {
+	if (scan->common.table) {
 		kf_table_write(stdout, boards, problems, count);
 		return flush(err);
 	}
@@ -127,7 +104,7 @@ static int emit(struct scan *scan, const struct kf_board *boards, const struct k
 	return r;
 }
 
-static int wait_for(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
+static int wait_for(struct args *scan, struct kf_monitor *monitor, struct kf_error *err)
 {
 	const char *key = scan->inventory.key;
 	struct kf_board board;
@@ -189,12 +166,12 @@ static void show_asking(const char *interface)
 		     interface);
 }
 
-static int ask_bus(struct scan *scan, const char *interface, struct kf_error *err)
+static int ask_bus(struct args *scan, const char *interface, struct kf_error *err)
 {
 	return kf_bus_ask(&scan->inventory, &scan->printers, interface, show_asking, err);
 }
 
-static int ask_nodes(struct scan *scan, struct kf_error *err)
+static int ask_nodes(struct args *scan, struct kf_error *err)
 {
 	const struct kf_boards *boards = &scan->inventory.boards;
 	size_t count = boards->count;
@@ -220,7 +197,7 @@ static int ask_nodes(struct scan *scan, struct kf_error *err)
 	return r < 0 || asked > 0 ? r : ask_bus(scan, KF_INTERFACE_DEFAULT, err);
 }
 
-static int list(struct scan *scan, struct kf_error *err)
+static int list(struct args *scan, struct kf_error *err)
 {
 	struct kf_inventory *inventory = &scan->inventory;
 	size_t registered = json_object_size(json_object_get(scan->registry.root, "devices"));
@@ -238,7 +215,7 @@ static int list(struct scan *scan, struct kf_error *err)
 	for (size_t i = 0; i < inventory->boards.count; i++)
 		others += !inventory->boards.list[i].usb.port[0] &&
 			  inventory->boards.list[i].printer.mcu[0];
-	if (inventory->boards.count == 0 && !opt.follow)
+	if (inventory->boards.count == 0 && !scan->follow)
 		return nothing_there(inventory, err);
 	found = inventory->found;
 	kf_text_format(summary, sizeof(summary), "%zu registered, %zu USB device%s found",
@@ -246,7 +223,7 @@ static int list(struct scan *scan, struct kf_error *err)
 	if (others > 0)
 		kf_text_format(summary + strlen(summary), sizeof(summary) - strlen(summary),
 			       ", %zu more by a printer's configuration", others);
-	if (scan->table) {
+	if (scan->common.table) {
 		screen = kf_screen_of(stdout);
 		kf_screen_wrap(&screen, summary, 0, 2);
 		putchar('\n');
@@ -293,7 +270,7 @@ static void tell_problems(const struct kf_printers *printers)
 }
 
 /* What is plugged in, and what the printers call it; again, instead of before. */
-static int look(struct scan *scan, struct kf_error *err)
+static int look(struct args *scan, struct kf_error *err)
 {
 	bool again = scan->registry.described;
 	int r;
@@ -306,13 +283,13 @@ static int look(struct scan *scan, struct kf_error *err)
 
 	if (r == 0)
 		r = kf_printers_find(&scan->printers, err);
-	if (r == 0 && !scan->quiet && !again)
+	if (r == 0 && !scan->common.quiet && !again)
 		tell_problems(&scan->printers);
 	return r < 0 ? r : kf_printers_describe(&scan->printers, &scan->now, &scan->registry, err);
 }
 
 /* One event, if it is news; *looked: the printers were looked for since the last wait. */
-static int report(struct scan *scan, const struct kf_event *event, bool *looked,
+static int report(struct args *scan, const struct kf_event *event, bool *looked,
 		  struct kf_error *err)
 {
 	struct kf_board board;
@@ -331,7 +308,7 @@ static int report(struct scan *scan, const struct kf_event *event, bool *looked,
 }
 
 /* Until a signal comes or nobody reads any more (-EPIPE). */
-static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error *err)
+static int follow(struct args *scan, struct kf_monitor *monitor, struct kf_error *err)
 {
 	struct pollfd fds[] = { { .fd = kf_monitor_fd(monitor), .events = POLLIN },
 				{ .fd = STDOUT_FILENO } };
@@ -357,7 +334,7 @@ static int follow(struct scan *scan, struct kf_monitor *monitor, struct kf_error
 }
 
 /* A key that was not typed to its end becomes the whole one. */
-static int find_key(struct scan *scan, struct kf_error *err)
+static int find_key(struct args *scan, struct kf_error *err)
 {
 	const char *typed = scan->inventory.key;
 	struct kf_device device;
@@ -372,22 +349,22 @@ static int find_key(struct scan *scan, struct kf_error *err)
 	return r < 0 ? r : kf_registry_device(&scan->registry, scan->inventory.key, &device, err);
 }
 
-static int run(struct scan *scan, struct kf_error *err)
+static int run(struct args *scan, struct kf_error *err)
 {
 	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
 	const char *key = scan->inventory.key;
 	int r;
 
-	if (opt.ports)
+	if (scan->ports)
 		return write_ports(err);
 	r = kf_registry_load(&scan->registry, err);
-	if (r == 0 && opt.keys)
+	if (r == 0 && scan->keys)
 		return write_keys(&scan->registry, err);
 	if (r == 0)
 		r = look(scan, err);
 	if (r == 0 && key)
 		r = find_key(scan, err);
-	if (r == 0 && (scan->wait_ms >= 0 || opt.follow)) {
+	if (r == 0 && (scan->wait_ms >= 0 || scan->follow)) {
 		kf_stop_install();
 		r = kf_monitor_new(&monitor, err);
 	}
@@ -395,76 +372,79 @@ static int run(struct scan *scan, struct kf_error *err)
 		r = wait_for(scan, monitor, err);
 	if (r == 0)
 		r = list(scan, err);
-	if (r == 0 && opt.follow)
+	if (r == 0 && scan->follow)
 		r = follow(scan, monitor, err);
-	return opt.follow && r == -EPIPE ? 0 : r;
+	return scan->follow && r == -EPIPE ? 0 : r;
 }
 
-/* -1: go on; else the status to leave with. */
-static int parse_options(int argc, char *argv[], struct scan *scan)
+static int read_device(void *args, const char *text, struct kf_error *err)
 {
-	struct kf_error err;
-	int c;
+	struct args *scan = args;
 
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		switch (c) {
-		case 0:
-			break;
-		case 'd':
-			if (scan->inventory.key)
-				return kf_usage_mistake("--device=%s: one board at a time", optarg);
-			scan->inventory.key = optarg;
-			break;
-		case OPT_WAIT:
-			scan->wait_ms = WAIT_MS;
-			if (optarg &&
-			    kf_value_read(KF_VALUE_DELAY, "wait", optarg, &scan->wait_ms, &err) < 0)
-				return kf_usage_error(&err);
-			break;
-		case OPT_CAN:
-			scan->can = true;
-			scan->interface = optarg;
-			if (optarg && !kf_interface_valid(optarg))
-				return kf_usage_mistake("--can=%s: no network interface has such "
-							"a name",
-							optarg);
-			break;
-		case OPT_JSON:
-		case OPT_TABLE:
-			scan->table = c == OPT_TABLE;
-			break;
-		case 'q':
-			scan->quiet = true;
-			break;
-		case 'h':
-			return kf_usage_print(help);
-		case 'V':
-			return kf_usage_print("kf-scan " KF_VERSION "\n");
-		default:
-			return kf_usage_see(options, letters, argv);
-		}
-	}
-	if (opt.keys && opt.ports)
-		return kf_usage_mistake("--keys and --ports exclude each other");
-	if (optind < argc)
-		return kf_usage_mistake("%s: takes no arguments, only options", argv[optind]);
-	return -1;
+	if (scan->inventory.key)
+		return kf_fail(err, KF_USAGE, "--device=%s: one board at a time", text);
+	scan->inventory.key = text;
+	return 0;
+}
+
+static int read_wait(void *args, const char *text, struct kf_error *err)
+{
+	struct args *scan = args;
+
+	scan->wait_ms = WAIT_MS;
+	return text ? kf_value_read(KF_VALUE_DELAY, "wait", text, &scan->wait_ms, err) : 0;
+}
+
+static int read_can(void *args, const char *text, struct kf_error *err)
+{
+	struct args *scan = args;
+
+	scan->can = true;
+	scan->interface = text;
+	if (text && !kf_interface_valid(text))
+		return kf_fail(err, KF_USAGE, "--can=%s: no network interface has such a name",
+			       text);
+	return 0;
+}
+
+static const struct kf_option list_of_options[] = {
+	KF_OPTION_FLAG("all", 0, all),
+	KF_OPTION_READ("device", 'd', required_argument, read_device),
+	KF_OPTION_READ("wait", 0, optional_argument, read_wait),
+	KF_OPTION_FLAG("follow", 0, follow),
+	KF_OPTION_FLAG("keys", 0, keys),
+	KF_OPTION_READ("can", 0, optional_argument, read_can),
+	KF_OPTION_FLAG("ports", 0, ports),
+};
+
+static const struct kf_options options = { .tool = "kf-scan",
+					   .help = help,
+					   .list = list_of_options,
+					   .count = KF_ARRAY_SIZE(list_of_options) };
+
+/* -1: go on; else the status to leave with. */
+static int parse(int argc, char *argv[], struct args *scan)
+{
+	int status = kf_options_read(&options, argc, argv, scan, &scan->common);
+
+	if (status < 0 && scan->keys && scan->ports)
+		status = kf_usage_mistake("--keys and --ports exclude each other");
+	if (status < 0 && optind < argc)
+		status = kf_usage_mistake("%s: takes no arguments, only options", argv[optind]);
+	return status;
 }
 
 int main(int argc, char *argv[])
 {
-	_cleanup_(free_scan) struct scan scan = { .wait_ms = -1, .table = isatty(STDOUT_FILENO) };
+	_cleanup_(free_scan) struct args scan = { .wait_ms = -1 };
 	struct kf_error err = { 0 };
 	int status, r;
 
 	scan.inventory.registry = &scan.registry;
-	kf_log_init("kf-scan", false);
-	kf_usage_called(argv);
-	status = parse_options(argc, argv, &scan);
+	status = parse(argc, argv, &scan);
 	if (status >= 0)
 		return status;
-	scan.inventory.absent = opt.all;
-	kf_log_init("kf-scan", scan.quiet);
+	scan.inventory.absent = scan.all;
 	r = run(&scan, &err);
 	kf_usage_unread(r);
 	return kf_usage_end(r < 0 ? r : kf_tally_status(&scan.tally), &err);

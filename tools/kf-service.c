@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Show systemd services; hold them stopped while a command runs. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,9 +8,9 @@
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/options.h"
 #include "core/text.h"
 #include "core/usage.h"
-#include "core/value.h"
 #include "klippy/print-state.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
@@ -23,18 +22,13 @@ enum {
 	READY_MS = 10000,
 	TIMEOUT_MS = 30000,
 	WAIT_MS = 60000,
-	OPT_GRACE = 256,
-	OPT_UNKNOWN,
-	OPT_WAIT,
-	OPT_JSON,
-	OPT_TABLE,
-	OPT_UNITS
 };
 
-struct request {
+struct args {
 	struct kf_hold_request hold;
 	int64_t grace_ms;
-	bool table, quiet;
+	bool list; /* only the names of units */
+	struct kf_common common;
 	const char *const *command; /* NULL-terminated */
 };
 
@@ -132,13 +126,13 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 	}
 }
 
-static int print_unit(const struct request *request, const char *unit,
+static int print_unit(const struct args *request, const char *unit,
 		      const struct kf_unit_state *state, json_t *lease_status, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *line = NULL;
 	bool can = json_is_array(json_object_get(lease_status, "along"));
 
-	if (request->table) {
+	if (request->common.table) {
 		print_row(unit, state, lease_status);
 		return 0;
 	}
@@ -153,7 +147,7 @@ static int print_unit(const struct request *request, const char *unit,
 }
 
 /* The lease server's answer for each unit; if it cannot be asked, the reason for all of them. */
-static json_t *ask_server(const struct request *request)
+static json_t *ask_server(const struct args *request)
 {
 	struct kf_error err;
 	json_t *units;
@@ -166,7 +160,7 @@ static json_t *ask_server(const struct request *request)
 	return units;
 }
 
-static int status(const struct request *request, struct kf_error *err)
+static int status(const struct args *request, struct kf_error *err)
 {
 	const struct kf_deadline deadline = { .ms = kf_now_ms() + QUERY_MS };
 	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
@@ -177,7 +171,7 @@ static int status(const struct request *request, struct kf_error *err)
 	r = kf_bus_open(&deadline, &bus, err);
 	if (r == 0)
 		units = ask_server(request);
-	if (r == 0 && request->table)
+	if (r == 0 && request->common.table)
 		print_cells((const char *[]){ "UNIT", "STATE", "ENABLED", "PID", "STOPS ALONG" });
 	for (size_t i = 0; r == 0 && i < request->hold.count; i++) {
 		r = kf_bus_state(bus, request->hold.units[i], &deadline, &state, err);
@@ -231,7 +225,7 @@ static void tell_unit(const char *unit, const char *news)
 	setenv("KF_DOWN_SINCE", since, 1);
 }
 
-static void tell_down(const struct request *request)
+static void tell_down(const struct args *request)
 {
 	char units[256] = "";
 
@@ -254,7 +248,7 @@ static void tell_signal(int sig, bool killed)
 }
 
 /* A unit may be active and its Klippy not ready: wait for what Klippy itself says. */
-static void tell_ready(const struct request *request)
+static void tell_ready(const struct args *request)
 {
 	const struct kf_deadline deadline = { .ms = kf_now_ms() + QUERY_MS };
 	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
@@ -262,7 +256,7 @@ static void tell_ready(const struct request *request)
 	struct kf_klippy klippy;
 	char text[KF_NAME_SIZE];
 
-	if (request->quiet || kf_bus_open(&deadline, &bus, NULL) < 0)
+	if (request->common.quiet || kf_bus_open(&deadline, &bus, NULL) < 0)
 		return;
 	for (size_t i = 0; i < request->hold.count; i++)
 		if (kf_bus_state(bus, request->hold.units[i], &deadline, &state, NULL) == 0 &&
@@ -271,7 +265,7 @@ static void tell_ready(const struct request *request)
 			kf_log_phase("Service", request->hold.units[i], "Klippy is %s", text);
 }
 
-static int hold(const struct request *request, struct kf_error *err)
+static int hold(const struct args *request, struct kf_error *err)
 {
 	const struct kf_command command = { .argv = request->command,
 					    .grace_ms = request->grace_ms,
@@ -309,105 +303,67 @@ static int hold(const struct request *request, struct kf_error *err)
 
 static const struct {
 	const char *name;
-	int (*run)(const struct request *request, struct kf_error *err);
+	int (*run)(const struct args *request, struct kf_error *err);
 } verbs[] = { { "status", status }, { "hold", hold } };
 
-static int add_unit(struct request *request, const char *name, struct kf_error *err)
+static int add_unit(struct args *request, const char *name, struct kf_error *err)
 {
 	return kf_unit_add(request->hold.units, &request->hold.count, name, err);
 }
 
-static const char letters[] = "+u:t:qhV"; /* of the options */
+static int read_unit(void *args, const char *text, struct kf_error *err)
+{
+	return add_unit(args, text, err);
+}
 
-static const struct option options[] = {
-	{ "unit", required_argument, NULL, 'u' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "grace", required_argument, NULL, OPT_GRACE },
-	{ "wait", required_argument, NULL, OPT_WAIT },
-	{ "while-unknown", no_argument, NULL, OPT_UNKNOWN },
-	{ "units", no_argument, NULL, OPT_UNITS },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{},
+static const struct kf_option list[] = {
+	KF_OPTION_READ("unit", 'u', required_argument, read_unit),
+	KF_OPTION_VALUE("timeout", 't', KF_VALUE_TIMEOUT, hold.timeout_ms),
+	KF_OPTION_VALUE("grace", 0, KF_VALUE_TIMEOUT, grace_ms),
+	KF_OPTION_VALUE("wait", 0, KF_VALUE_DELAY, hold.wait_ms),
+	KF_OPTION_FLAG("while-unknown", 0, hold.while_unknown),
+	KF_OPTION_FLAG("units", 0, list),
 };
 
-/* Options may stand before and after the verb; the command's own are left alone. */
-static int parse(int argc, char *argv[], struct request *request, const char **ret_verb,
+static const struct kf_options options = { .tool = "kf-service",
+					   .help = help,
+					   .list = list,
+					   .count = KF_ARRAY_SIZE(list),
+					   .stops = true };
+
+/*
+ * Options may stand before and after the verb; the command's own are left alone. Returns -1 to go
+ * on, or the status to leave with.
+ */
+static int parse(int argc, char *argv[], struct args *request, const char **ret_verb,
 		 struct kf_error *err)
 {
-	const char *verb = NULL;
-	int c, r = 0;
+	int status = kf_options_read(&options, argc, argv, request, &request->common);
 
-	while (r == 0) {
-		c = getopt_long(argc, argv, letters, options, NULL);
-		if (c == -1 && (verb || optind == argc))
-			break;
-		switch (c) {
-		case -1:
-			verb = argv[optind++];
-			break;
-		case 'u':
-			r = add_unit(request, optarg, err);
-			break;
-		case 't':
-			r = kf_value_read(KF_VALUE_TIMEOUT, "timeout", optarg,
-					  &request->hold.timeout_ms, err);
-			break;
-		case OPT_GRACE:
-			r = kf_value_read(KF_VALUE_TIMEOUT, "grace", optarg, &request->grace_ms,
-					  err);
-			break;
-		case OPT_WAIT:
-			r = kf_value_read(KF_VALUE_DELAY, "wait", optarg, &request->hold.wait_ms,
-					  err);
-			break;
-		case OPT_UNKNOWN:
-			request->hold.while_unknown = true;
-			break;
-		case OPT_UNITS:
-			exit(list_units(err));
-		case OPT_JSON:
-		case OPT_TABLE:
-			request->table = c == OPT_TABLE;
-			break;
-		case 'q':
-			request->quiet = true;
-			break;
-		case 'h':
-			exit(kf_usage_print(help));
-		case 'V':
-			exit(kf_usage_print("kf-service " KF_VERSION "\n"));
-		default:
-			exit(kf_usage_see(options, letters, argv));
-		}
+	if (status < 0 && !request->list && optind < argc) {
+		*ret_verb = argv[optind++];
+		status = kf_options_read(&options, argc, argv, request, &request->common);
 	}
+	if (status < 0 && request->list)
+		return list_units(err);
 	request->command = (const char *const *)argv + optind;
-	*ret_verb = verb;
-	return r;
+	return status;
 }
 
 int main(int argc, char *argv[])
 {
-	struct request request = {
+	struct args request = {
 		.hold = { .timeout_ms = TIMEOUT_MS, .wait_ms = WAIT_MS, .told = tell_unit },
 		.grace_ms = TIMEOUT_MS,
-		.table = isatty(1)
 	};
 	struct kf_error err = { 0 };
 	const char *verb = NULL;
-	int r;
+	int status = parse(argc, argv, &request, &verb, &err);
 
-	kf_log_init("kf-service", false);
-	kf_usage_called(argv);
-	r = parse(argc, argv, &request, &verb, &err);
-	if (r == 0 && request.hold.count == 0)
-		r = add_unit(&request, "klipper", &err);
-	if (r < 0)
+	if (status >= 0)
+		return status;
+	if (request.hold.count == 0 && add_unit(&request, "klipper", &err) < 0)
 		return kf_usage_error(&err);
-	kf_log_init("kf-service", request.quiet);
 	for (size_t i = 0; verb && i < KF_ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
