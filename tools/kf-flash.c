@@ -196,13 +196,6 @@ static void describe_plan(const struct kf_plan *plan, bool stops_units, char *re
 			       unit);
 }
 
-static const char *text(const json_t *obj, const char *name)
-{
-	const char *s = json_string_value(json_object_get(obj, name));
-
-	return s ? s : "";
-}
-
 static enum kf_colour colour_of(const char *result)
 {
 	return strcmp(result, "failed") == 0	? KF_COLOUR_BAD
@@ -217,20 +210,22 @@ static void describe_job(const struct kf_job *job, const struct args *args, char
 	const json_t *flash = json_object_get(job->record, "flash");
 	const json_t *error = json_object_get(job->record, "error");
 	const json_t *read = json_object_get(job->record, "read");
-	const char *before = text(flash, "version_before"), *after = text(flash, "version_after");
-	const char *reason = flash ? text(flash, "reason") : "can be flashed now";
-	bool dry_run = strcmp(text(flash, "result"), "dry_run") == 0;
+	const char *before = kf_json_text(flash, "version_before"),
+		   *after = kf_json_text(flash, "version_after");
+	const char *reason = flash ? kf_json_text(flash, "reason") : "can be flashed now";
+	bool dry_run = strcmp(kf_json_text(flash, "result"), "dry_run") == 0;
 
 	if (kf_record_failed(job->record)) {
 		bool said = kf_log_told() ||
-			    (args->told && strcmp(text(error, "tool"), kf_log_tool()) == 0);
+			    (args->told && strcmp(kf_json_text(error, "tool"), kf_log_tool()) == 0);
 
-		kf_text_format(ret, size, "%s", said ? "see above" : text(error, "message"));
+		kf_text_format(ret, size, "%s",
+			       said ? "see above" : kf_json_text(error, "message"));
 		return;
 	}
 	if (read)
-		kf_text_format(ret, size, "%s (%s, %lld bytes)", text(read, "path"),
-			       text(read, "version"),
+		kf_text_format(ret, size, "%s (%s, %lld bytes)", kf_json_text(read, "path"),
+			       kf_json_text(read, "version"),
 			       (long long)json_integer_value(json_object_get(read, "bytes")));
 	else if (dry_run && args->told)
 		describe_plan(&job->plan, !args->no_service, ret, size);
@@ -238,10 +233,11 @@ static void describe_job(const struct kf_job *job, const struct args *args, char
 		kf_text_format(ret, size, "%s", reason);
 	else if (dry_run)
 		kf_text_format(ret, size, "would flash %s (%s)", job->plan.image.dictionary.version,
-			       text(flash, "method"));
+			       kf_json_text(flash, "method"));
 	else
 		kf_text_format(ret, size, "%s%s%s (%s)", before,
-			       before[0] && after[0] ? " -> " : "", after, text(flash, "method"));
+			       before[0] && after[0] ? " -> " : "", after,
+			       kf_json_text(flash, "method"));
 	if (args->told && json_object_get(flash, "seconds"))
 		kf_text_format(ret + strlen(ret), size - strlen(ret), ", %.1f s",
 			       json_number_value(json_object_get(flash, "seconds")));
@@ -254,7 +250,7 @@ static void print_line(const struct kf_job *job, const struct args *args)
 	const json_t *flash = json_object_get(job->record, "flash");
 	const char *result = kf_record_failed(job->record)	    ? "failed"
 			     : json_object_get(job->record, "read") ? "read"
-			     : flash				    ? text(flash, "result")
+			     : flash				    ? kf_json_text(flash, "result")
 								    : "ready";
 	char said[1024], padded[48];
 	int at;
@@ -285,10 +281,10 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 
 static void show_result(const struct kf_job *job, const json_t *flash)
 {
-	const char *label = kf_board_label(&job->board), *reason = text(flash, "reason");
+	const char *label = kf_board_label(&job->board), *reason = kf_json_text(flash, "reason");
 	const char *version = job->plan.image.dictionary.version;
 
-	if (strcmp(text(flash, "result"), "current") == 0)
+	if (strcmp(kf_json_text(flash, "result"), "current") == 0)
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "current: %s: %s", version,
 			    reason[0] ? reason : "it has this image; nothing was written");
 	else
@@ -333,7 +329,7 @@ static void read_job(struct kf_job *job, const struct args *args)
 	json_object_set_new(job->record, "read", read);
 	if (!args->told)
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "read: it runs %s again, %.1f s",
-			    text(read, "version"),
+			    kf_json_text(read, "version"),
 			    json_number_value(json_object_get(read, "seconds")));
 }
 

@@ -87,13 +87,6 @@ static void print_cells(const char *const cells[5])
 	putchar('\n');
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 static void print_row(const char *unit, const struct kf_unit_state *state,
 		      const json_t *lease_status)
 {
@@ -112,14 +105,14 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 	print_cells((const char *[]){
 		unit, strcmp(state->load, "loaded") == 0 ? state->active : state->load,
 		state->unit_file[0] ? state->unit_file : "-", pid,
-		!json_is_array(along) ? text_of(lease_status, "message")
+		!json_is_array(along) ? kf_json_text(lease_status, "message")
 		: with[0]	      ? with
 				      : "alone" });
 	json_array_foreach(json_object_get(lease_status, "leases"), i, item)
 	{
 		kf_leases_name(item, who, sizeof(who));
-		kf_text_format(held, sizeof(held), "held since %s by %s", text_of(item, "since"),
-			       who);
+		kf_text_format(held, sizeof(held), "held since %s by %s",
+			       kf_json_text(item, "since"), who);
 		fputs("  ", stdout);
 		kf_screen_wrap(&screen, held, INDENT, INDENT);
 		putchar('\n');
@@ -141,7 +134,7 @@ static int print_unit(const struct args *request, const char *unit,
 			 text_or_null(state->unit_file), "pid",
 			 state->pid ? json_integer(state->pid) : json_null(), "along",
 			 json_object_get(lease_status, "along"), "refused",
-			 can ? json_null() : text_or_null(text_of(lease_status, "message")),
+			 can ? json_null() : text_or_null(kf_json_text(lease_status, "message")),
 			 "leases", json_object_get(lease_status, "leases"));
 	return line ? kf_record_write(stdout, line, err) : kf_fail_sys(err, ENOMEM, "%s", unit);
 }

@@ -41,3 +41,10 @@ void kf_json_decrefp(json_t **obj)
 {
 	json_decref(*obj);
 }
+
+const char *kf_json_text(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text ? text : "";
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The few attributes, sizes and destructors that every file uses. Destructors accept NULL. */
+/* The few attributes, sizes and functions that every file uses. Destructors accept NULL. */
 #ifndef KF_CORE_BASE_H
 #define KF_CORE_BASE_H
 
@@ -49,5 +49,8 @@ void kf_freep(void *p);
 void kf_fclosep(FILE **f);
 void kf_closedirp(DIR **dir);
 void kf_json_decrefp(json_t **obj);
+
+/* A member that is a string; "" where there is none. It lives as long as the object. */
+const char *kf_json_text(const json_t *object, const char *member);
 
 #endif

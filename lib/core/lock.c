@@ -32,13 +32,6 @@ static long holder_pid(int fd)
 	return n > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-pid_t kf_lock_holder(const char *path)
-{
-	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd < 0 ? 0 : (pid_t)holder_pid(fd);
-}
-
 int kf_lock_fd(int fd, int64_t deadline_ms)
 {
 	int r;

@@ -3,8 +3,6 @@
 #ifndef KF_CORE_LOCK_H
 #define KF_CORE_LOCK_H
 
-#include <sys/types.h>
-
 #include "core/error.h"
 
 /* Tools wait so long for another kalico-flash tool, unless --wait says otherwise. */
@@ -23,8 +21,5 @@ _must_check_ int kf_lock_take(const char *path, int64_t deadline_ms, int *ret,
  * the deadline passes, -EINTR, or flock's error.
  */
 _must_check_ int kf_lock_fd(int fd, int64_t deadline_ms);
-
-/* The process that locked path last and wrote its number into it; 0: no number is there. */
-pid_t kf_lock_holder(const char *path);
 
 #endif

@@ -217,21 +217,13 @@ int kf_dictionary_locate(const uint8_t *image, size_t len, size_t *ret_at, size_
 	return not_found(image, len, err);
 }
 
-int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret, size_t *ret_len,
-			    struct kf_dictionary *ret_read, struct kf_error *err)
-{
-	size_t at, used;
-
-	return kf_dictionary_locate(image, len, &at, &used, ret, ret_len, ret_read, err);
-}
-
 int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *ret,
 		       struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *json = NULL;
-	size_t json_bytes;
+	size_t at, used, json_bytes;
 
-	return kf_dictionary_find_json(image, len, &json, &json_bytes, ret, err);
+	return kf_dictionary_locate(image, len, &at, &used, &json, &json_bytes, ret, err);
 }
 
 /* "-20261123_030726-", as the build's strftime(3) writes it. */

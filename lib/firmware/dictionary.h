@@ -45,12 +45,10 @@ _must_check_ int kf_dictionary_parse(const char *json, size_t len, struct kf_dic
 _must_check_ int kf_dictionary_find(const uint8_t *image, size_t len, struct kf_dictionary *ret,
 				    struct kf_error *err);
 
-/* The same, with its JSON text; the caller frees *ret. */
-_must_check_ int kf_dictionary_find_json(const uint8_t *image, size_t len, char **ret,
-					 size_t *ret_len, struct kf_dictionary *ret_read,
-					 struct kf_error *err);
-
-/* The same, and where in the image it is packed: *ret_used bytes from *ret_at on. */
+/*
+ * The same, with its JSON text, which the caller frees, and where in the image it is packed:
+ * *ret_used bytes from *ret_at on.
+ */
 _must_check_ int kf_dictionary_locate(const uint8_t *image, size_t len, size_t *ret_at,
 				      size_t *ret_used, char **ret, size_t *ret_len,
 				      struct kf_dictionary *ret_read, struct kf_error *err);

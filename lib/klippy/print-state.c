@@ -11,13 +11,6 @@
 /* Before Klippy listens there is nothing to wait for: it is asked again every AGAIN_MS. */
 enum { SOURCE_MS = 3000, AGAIN_MS = 100 };
 
-static const char *text(const json_t *obj, const char *name)
-{
-	const char *value = json_string_value(json_object_get(obj, name));
-
-	return value ? value : "";
-}
-
 static bool one_of(const char *word, const char *const *words)
 {
 	for (; *words; words++)
@@ -35,7 +28,7 @@ static bool is_down(const char *state)
 
 bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret)
 {
-	const char *state = text(info, "state");
+	const char *state = kf_json_text(info, "state");
 
 	if (strcmp(state, "ready") == 0)
 		return false;
@@ -47,7 +40,7 @@ bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret)
 static enum kf_print of_file(const json_t *stats, const json_t *sd)
 {
 	static const char *const over[] = { "standby", "complete", "cancelled", "error", NULL };
-	const char *state = text(stats, "state");
+	const char *state = kf_json_text(stats, "state");
 
 	if (strcmp(state, "printing") == 0 || json_is_true(json_object_get(sd, "is_active")))
 		return KF_PRINT_FILE;
@@ -59,7 +52,7 @@ static enum kf_print of_file(const json_t *stats, const json_t *sd)
 static enum kf_print of_gcode(const json_t *timeout)
 {
 	static const char *const still[] = { "Idle", "Ready", NULL };
-	const char *state = text(timeout, "state");
+	const char *state = kf_json_text(timeout, "state");
 
 	if (strcmp(state, "Printing") == 0)
 		return KF_PRINT_STREAM;
@@ -78,7 +71,7 @@ static enum kf_print read_print(const json_t *status)
 		     *webhooks = json_object_get(status, "webhooks");
 	enum kf_print file, gcode;
 
-	if (is_down(text(webhooks, "state")))
+	if (is_down(kf_json_text(webhooks, "state")))
 		return KF_PRINT_DOWN;
 	file = of_file(stats, json_object_get(status, "virtual_sdcard"));
 	if (file == KF_PRINT_FILE || file == KF_PRINT_FILE_PAUSED)
@@ -88,7 +81,7 @@ static enum kf_print read_print(const json_t *status)
 		return gcode;
 	if (json_is_true(json_object_get(json_object_get(status, "pause_resume"), "is_paused")))
 		return KF_PRINT_STREAM_PAUSED;
-	if (strcmp(text(webhooks, "state"), "ready") != 0)
+	if (strcmp(kf_json_text(webhooks, "state"), "ready") != 0)
 		return KF_PRINT_UNCLEAR;
 	/* A printer may lack one of the two (no virtual SD card), but not both. */
 	if (file == KF_PRINT_UNCLEAR && is_absent(stats))
@@ -103,7 +96,7 @@ void kf_print_state_read(const json_t *status, struct kf_print_state *ret)
 	const json_t *stats = json_object_get(status, "print_stats"),
 		     *progress =
 			     json_object_get(json_object_get(status, "virtual_sdcard"), "progress");
-	const char *file = text(stats, "filename");
+	const char *file = kf_json_text(stats, "filename");
 	double done = json_is_number(progress) ? json_number_value(progress) : -1;
 
 	*ret = (struct kf_print_state){ .state = read_print(status), .percent = -1 };

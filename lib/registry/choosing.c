@@ -221,10 +221,7 @@ enum { USUAL_S = 20, SERVICE_S = 6 };
 
 static const char *text_of(const json_t *record, const char *member)
 {
-	const json_t *status = json_object_get(record, "status");
-	const char *text = json_string_value(json_object_get(status, member));
-
-	return text ? text : "";
+	return kf_json_text(json_object_get(record, "status"), member);
 }
 
 static bool is_any(const char *state, const char *const *words)

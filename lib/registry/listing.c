@@ -13,13 +13,6 @@
 
 enum { INDENT = 2, KEY_COLUMNS = 21 };
 
-static const char *text(const json_t *object, const char *member)
-{
-	const char *value = json_string_value(json_object_get(object, member));
-
-	return value ? value : "";
-}
-
 static long long number(const json_t *object, const char *member)
 {
 	return json_integer_value(json_object_get(object, member));
@@ -72,10 +65,10 @@ void kf_listing_row(FILE *out, const json_t *device)
 		kf_text_format(days, sizeof(days), "saved %3lld days ago  ", number(saved, "days"));
 	else
 		kf_text_format(days, sizeof(days), "%-20s", "no configuration");
-	kf_text_format(row, sizeof(row), "%-20s %-24s %-14s %s%s%s", text(device, "key"),
-		       text(device, "name"), text(device, "mcu"), days,
+	kf_text_format(row, sizeof(row), "%-20s %-24s %-14s %s%s%s", kf_json_text(device, "key"),
+		       kf_json_text(device, "name"), kf_json_text(device, "mcu"), days,
 		       json_is_false(json_object_get(device, "flashable")) ? "left alone  " : "",
-		       pattern ? pattern : text(device, "usb_port"));
+		       pattern ? pattern : kf_json_text(device, "usb_port"));
 	kf_screen_wrap(&screen, row, 0, INDENT);
 	fputc('\n', out);
 }
@@ -117,7 +110,7 @@ static void fail_line(const struct kf_screen *screen, int at, const char *error)
 void kf_listing_record(FILE *out, const json_t *record)
 {
 	const json_t *config = json_object_get(record, "config");
-	const char *error = text(json_object_get(record, "error"), "message");
+	const char *error = kf_json_text(json_object_get(record, "error"), "message");
 	const struct kf_screen screen = kf_screen_of(out);
 	struct kf_board board = { 0 };
 	char said[1024];
@@ -128,8 +121,9 @@ void kf_listing_record(FILE *out, const json_t *record)
 	at = kf_screen_cell(&screen, kf_board_label(&board), KEY_COLUMNS - 1);
 	at = kf_screen_wrap(&screen, " ", at, INDENT);
 	if (json_is_object(config))
-		kf_text_format(said, sizeof(said), "%-14s 0x%08llx  %-7s %s", text(config, "mcu"),
-			       number(config, "start"), text(config, "comm"), text(config, "path"));
+		kf_text_format(said, sizeof(said), "%-14s 0x%08llx  %-7s %s",
+			       kf_json_text(config, "mcu"), number(config, "start"),
+			       kf_json_text(config, "comm"), kf_json_text(config, "path"));
 	else if (board.excluded)
 		kf_text_format(said, sizeof(said), "left alone: %s", board.reason);
 	else

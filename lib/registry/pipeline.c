@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,20 +25,6 @@ static int failed(struct kf_error *err)
 		return kf_code_status(err->code);
 	memset(err, 0, sizeof(*err));
 	return 128 + kf_stop_signal();
-}
-
-/* Pass a stop signal on to the stage, and wait for its end however long that takes. */
-static int wait_for(pid_t pid)
-{
-	_cleanup_(kf_closep) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	int status = 0;
-
-	if (kf_wait(&pfd, 1, KF_FOREVER) == -EINTR)
-		kf_process_signal(pid, kf_stop_signal());
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
 }
 
 #define MEMORY_HINT "journalctl -k tells whether memory ran out"
@@ -70,12 +55,12 @@ static int run_stage(const char *const *argv, int in, int out, bool *ret_stopped
 		.foreground = true,
 	};
 	pid_t pid;
-	int status;
+	int status = 0;
 
 	*ret_stopped = true;
 	if (kf_process_start(&process, &pid, err) < 0)
 		return failed(err);
-	status = wait_for(pid);
+	kf_process_wait_out(pid, &status);
 	*ret_stopped = WIFSIGNALED(status) || kf_stopped();
 	if (WIFSIGNALED(status) && !kf_stopped())
 		report_killed(argv[0], WTERMSIG(status), err);

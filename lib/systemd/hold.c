@@ -134,13 +134,6 @@ static json_int_t seconds(int64_t ms)
 	return s < KF_LEASE_TIMEOUT_MAX ? s : KF_LEASE_TIMEOUT_MAX;
 }
 
-static const char *text_of(const json_t *unit, const char *name)
-{
-	const char *text = json_string_value(json_object_get(unit, name));
-
-	return text ? text : "";
-}
-
 static void tell_stopped(const struct kf_lease *lease)
 {
 	const json_t *unit;
@@ -149,8 +142,8 @@ static void tell_stopped(const struct kf_lease *lease)
 
 	json_array_foreach(lease->units, i, unit)
 	{
-		state = text_of(unit, "state");
-		lease->request.told(text_of(unit, "unit"),
+		state = kf_json_text(unit, "state");
+		lease->request.told(kf_json_text(unit, "unit"),
 				    strcmp(state, "held") == 0
 					    ? "stopped already, for another lease"
 				    : strcmp(state, "stopped") == 0 ? "stopped"
@@ -231,12 +224,12 @@ int kf_lease_run(struct kf_lease *lease, const struct kf_command *command,
 /* Tell the result for a unit. */
 static void tell_end(const struct kf_lease *lease, const json_t *unit)
 {
-	const char *state = text_of(unit, "state");
+	const char *state = kf_json_text(unit, "state");
 	char news[256] = "";
 
 	if (strcmp(state, "started") == 0)
 		kf_text_format(news, sizeof(news), "started, %s again after %.1f s",
-			       text_of(unit, "before"),
+			       kf_json_text(unit, "before"),
 			       (double)(kf_now_ms() - lease->since_ms) / 1000);
 	else if (strcmp(state, "running") == 0)
 		kf_text_format(news, sizeof(news), "%s",
@@ -245,9 +238,10 @@ static void tell_end(const struct kf_lease *lease, const json_t *unit)
 	else if (strcmp(state, "held") == 0)
 		kf_text_format(news, sizeof(news), "stays stopped: another lease holds it");
 	else if (strcmp(state, "left") == 0)
-		kf_text_format(news, sizeof(news), "stays stopped: %s", text_of(unit, "message"));
+		kf_text_format(news, sizeof(news), "stays stopped: %s",
+			       kf_json_text(unit, "message"));
 	if (news[0])
-		lease->request.told(text_of(unit, "unit"), news);
+		lease->request.told(kf_json_text(unit, "unit"), news);
 }
 
 static int fail_lost(const char *why, const char *lost, struct kf_error *err)
@@ -268,10 +262,10 @@ static int tell_ends(const struct kf_lease *lease, const json_t *units, struct k
 	json_array_foreach(units, i, unit)
 	{
 		tell_end(lease, unit);
-		if (strcmp(text_of(unit, "state"), "lost") != 0)
+		if (strcmp(kf_json_text(unit, "state"), "lost") != 0)
 			continue;
-		why = why ? why : text_of(unit, "message");
-		kf_text_add(lost, sizeof(lost), " ", text_of(unit, "unit"));
+		why = why ? why : kf_json_text(unit, "message");
+		kf_text_add(lost, sizeof(lost), " ", kf_json_text(unit, "unit"));
 	}
 	return why ? fail_lost(why, lost, err) : 0;
 }
@@ -284,8 +278,9 @@ static size_t list_held(const struct kf_lease *lease, char (*ret)[KF_NAME_SIZE])
 
 	json_array_foreach(lease->units, i, unit)
 	{
-		if (strcmp(text_of(unit, "state"), "inactive") != 0 && count < KF_UNITS_MAX)
-			kf_text_format(ret[count++], KF_NAME_SIZE, "%s", text_of(unit, "unit"));
+		if (strcmp(kf_json_text(unit, "state"), "inactive") != 0 && count < KF_UNITS_MAX)
+			kf_text_format(ret[count++], KF_NAME_SIZE, "%s",
+				       kf_json_text(unit, "unit"));
 	}
 	if (lease->units)
 		return count;

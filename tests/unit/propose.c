@@ -33,7 +33,7 @@ static int read_facts(const char *path, struct kf_facts *ret)
 	_cleanup_(kf_freep) char *json = NULL, *file = NULL;
 	struct kf_dictionary dictionary;
 	struct kf_image image = { 0 };
-	size_t len;
+	size_t at, used, len;
 	int r;
 
 	if (strlen(path) > 5 && strcmp(path + strlen(path) - 5, ".dict") == 0) {
@@ -42,7 +42,8 @@ static int read_facts(const char *path, struct kf_facts *ret)
 	}
 	r = kf_image_load(path, &image, &err);
 	if (r == 0)
-		r = kf_dictionary_find_json(image.data, image.len, &json, &len, &dictionary, &err);
+		r = kf_dictionary_locate(image.data, image.len, &at, &used, &json, &len,
+					 &dictionary, &err);
 	if (r == 0)
 		r = kf_facts_parse(json, len, ret, &err);
 	kf_image_free(&image);
