@@ -14,6 +14,7 @@
 
 #include "board/identity.h"
 #include "build/kconfig-update.h"
+#include "build/olddefconfig.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
@@ -22,8 +23,6 @@
 #include "firmware/kconfig-difference.h"
 #include "registry/saved-config.h"
 
-enum { LOG_MAX = 1 << 20 };
-
 static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_error *err)
 {
 	char path[PATH_MAX];
@@ -31,75 +30,6 @@ static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_err
 
 	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", m->key);
 	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + m->wait_ms, ret, err);
-}
-
-/* The files of a step, which is "work" or "edit". */
-struct place {
-	char config[PATH_MAX], out[PATH_MAX];
-};
-
-static int place_of(const char *key, const char *step, struct place *ret, struct kf_error *err)
-{
-	int r;
-
-	r = kf_path(KF_DIR_CACHE, ret->config, err, "configs/%s/%s/.config", key, step);
-	return r < 0 ? r : kf_path(KF_DIR_CACHE, ret->out, err, "configs/%s/%s/out/", key, step);
-}
-
-/* The last line that is not make's own; else the last line. text is cut into lines. */
-static const char *last_words(char *text)
-{
-	const char *last = "", *own = "";
-	char *line;
-
-	while ((line = strsep(&text, "\n"))) {
-		if (line[0])
-			last = line;
-		if (line[0] && strncmp(line, "make", 4) != 0)
-			own = line;
-	}
-	return own[0] ? own : last;
-}
-
-/* The last line that make printed says best why it failed. */
-static int make_failed(const struct kf_kconfig_update *m, const char *target, int status,
-		       const char *out, const char *log, struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *text = NULL;
-	size_t len;
-	int r = kf_file_read(log, LOG_MAX, &text, &len, NULL);
-
-	return kf_make_failed(m->tree, target, status, r == 0 ? last_words(text) : "", out, log,
-			      err);
-}
-
-/* make TARGET at a place, with a log of its own; tty is for menuconfig, else -1. */
-static int run_make(const struct kf_kconfig_update *m, const char *target,
-		    const struct place *place, int tty, int64_t deadline_ms, struct kf_error *err)
-{
-	const char *const targets[] = { target, NULL };
-	_cleanup_(kf_closep) int fd = -1;
-	struct kf_make make = { .tree = m->tree,
-				.out = place->out,
-				.config = place->config,
-				.targets = targets,
-				.tty = tty,
-				.wait_ms = m->wait_ms,
-				.deadline_ms = deadline_ms };
-	char log[PATH_MAX];
-	int status, r;
-
-	r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/%s.log", m->key, target);
-	if (r < 0)
-		return r;
-	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s", log);
-	make.log_fd = fd;
-	r = kf_tree_make(&make, &status, err);
-	if (r < 0)
-		return r;
-	return status ? make_failed(m, target, status, place->out, log, err) : 0;
 }
 
 static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
@@ -158,20 +88,16 @@ static int update(const struct kf_kconfig_update *m, const char *source, bool ed
 		  struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 }, saved = { 0 };
-	char path[PATH_MAX];
+	char path[PATH_MAX], work[PATH_MAX];
 	bool differs = false;
-	struct place work;
 	int r;
 
-	r = place_of(m->key, "work", &work, err);
+	r = kf_path(KF_DIR_CACHE, work, err, "configs/%s/work", m->key);
 	if (r == 0)
 		r = kf_kconfig_load(source, &saved, err);
 	if (r == 0)
-		r = kf_file_write(work.config, saved.text, saved.len, err);
-	if (r == 0)
-		r = run_make(m, "olddefconfig", &work, -1, kf_now_ms() + m->timeout_ms, err);
-	if (r == 0)
-		r = kf_kconfig_load(work.config, &config, err);
+		r = kf_olddefconfig(m->tree, work, saved.text, saved.len, m->wait_ms,
+				    kf_now_ms() + m->timeout_ms, &config, err);
 	if (r == 0)
 		r = check_difference(m, &saved, &config, err);
 	if (r == kf_code_errno(KF_CONFIG_DIFFERENCE) && m->accept_difference) {
@@ -224,8 +150,8 @@ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MA
  * itself would write the tree's defaults first, and the user, seeing no change, could leave
  * without saving them. make does the same to a file older than src/Kconfig.
  */
-static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
-			const struct place *edit, struct kf_error *err)
+static int prepare_edit(const struct kf_kconfig_update *m, const char *saved, char ret[PATH_MAX],
+			struct kf_error *err)
 {
 	char kconfig[PATH_MAX], dir[PATH_MAX];
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
@@ -236,6 +162,8 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
 
 	r = kf_path(KF_DIR_CACHE, dir, err, "configs/%s/edit", m->key);
 	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, ret, err, "configs/%s/edit/.config", m->key);
+	if (r == 0)
 		r = kf_dir_remove(dir, err);
 	if (r < 0)
 		return r;
@@ -243,27 +171,39 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved,
 		r = kf_kconfig_load(saved, &config, err);
 	text = m->proposal ? m->proposal : config.text ? config.text : "";
 	if (r == 0)
-		r = kf_file_write(edit->config, text, strlen(text), err);
+		r = kf_file_write(ret, text, strlen(text), err);
 	if (r < 0)
 		return r;
 	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->tree->dir);
-	if (stat(kconfig, &st) < 0 || stat(edit->config, &ours) < 0)
+	if (stat(kconfig, &st) < 0 || stat(ret, &ours) < 0)
 		return kf_fail_sys(err, errno, "%s", kconfig);
 	times[1] = st.st_mtim;
 	times[1].tv_sec++;
-	if (ours.st_mtim.tv_sec <= st.st_mtim.tv_sec &&
-	    utimensat(AT_FDCWD, edit->config, times, 0) < 0)
-		return kf_fail_sys(err, errno, "%s", edit->config);
+	if (ours.st_mtim.tv_sec <= st.st_mtim.tv_sec && utimensat(AT_FDCWD, ret, times, 0) < 0)
+		return kf_fail_sys(err, errno, "%s", ret);
 	return 0;
 }
 
-static int run_menuconfig(const struct kf_kconfig_update *m, const struct place *edit, int tty,
+static int run_menuconfig(const struct kf_kconfig_update *m, const char *config, int tty,
 			  struct kf_error *err)
 {
+	static const char *const targets[] = { "menuconfig", NULL };
+	char out[PATH_MAX], log[PATH_MAX];
+	const struct kf_make make = { .tree = m->tree,
+				      .out = out,
+				      .config = config,
+				      .targets = targets,
+				      .tty = tty,
+				      .wait_ms = m->wait_ms,
+				      .deadline_ms = KF_FOREVER };
 	struct termios before;
 	bool known = tcgetattr(tty, &before) == 0;
-	int r = run_make(m, "menuconfig", edit, tty, KF_FOREVER, err);
+	int r = kf_path(KF_DIR_CACHE, out, err, "configs/%s/edit/out/", m->key);
 
+	if (r == 0)
+		r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/menuconfig.log", m->key);
+	if (r == 0)
+		r = kf_tree_make_logged(&make, log, err);
 	if (r < 0 && known)
 		tcsetattr(tty, TCSADRAIN, &before); /* curses may have had no chance to */
 	return r;
@@ -273,37 +213,34 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
-	char saved[PATH_MAX], path[PATH_MAX], before[KF_HEX_SIZE], after[KF_HEX_SIZE];
-	char lost[KF_LOST_SIZE];
-	struct place edit;
+	char saved[PATH_MAX], edit[PATH_MAX], path[PATH_MAX], lost[KF_LOST_SIZE];
+	char before[KF_HEX_SIZE], after[KF_HEX_SIZE];
 	bool differs;
 	int r;
 
 	r = kf_saved_config_path(m->key, saved, err);
 	if (r == 0)
-		r = place_of(m->key, "edit", &edit, err);
-	if (r == 0)
 		r = lock_board(m, &lock, err);
 	if (r == 0)
-		r = prepare_edit(m, saved, &edit, err);
+		r = prepare_edit(m, saved, edit, err);
 	if (r == 0)
-		r = kf_file_sha256(edit.config, before, err);
+		r = kf_file_sha256(edit, before, err);
 	if (r == 0)
-		r = run_menuconfig(m, &edit, tty, err);
+		r = run_menuconfig(m, edit, tty, err);
 	if (r < 0)
 		return r;
-	r = kf_file_sha256(edit.config, after, err);
+	r = kf_file_sha256(edit, after, err);
 	if (r == -ENOENT || (r == 0 && strcmp(before, after) == 0))
 		return 0;
 	if (r == 0)
-		r = update(m, edit.config, true, path, &config, lost, err);
+		r = update(m, edit, true, path, &config, lost, err);
 	if (r < 0) {
-		kf_error_prefix(err, "%s is not saved", edit.config);
+		kf_error_prefix(err, "%s is not saved", edit);
 		return r;
 	}
 	differs = r > 0;
 	r = kf_path_follow(saved, err);
 	if (r == 0)
-		r = kf_file_copy(differs ? path : edit.config, saved, KF_SAVED_CONFIG_MAX, err);
+		r = kf_file_copy(differs ? path : edit, saved, KF_SAVED_CONFIG_MAX, err);
 	return r < 0 ? r : 1;
 }

@@ -1,81 +1,38 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "build/olddefconfig.h"
 #include "build/proposal-check.h"
 #include "core/file.h"
 #include "core/text.h"
 
-enum { LOG_MAX = 1 << 20 };
-
-static int make_failed(const struct kf_tree *tree, int status, const char *log,
-		       struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *text = NULL;
-	const char *last = "";
-	char *rest, *line;
-	size_t len;
-
-	if (kf_file_read(log, LOG_MAX, &text, &len, NULL) < 0)
-		text = NULL;
-	for (rest = text; rest && (line = strsep(&rest, "\n"));)
-		if (line[0] && strncmp(line, "make", 4) != 0)
-			last = line;
-	kf_fail(err, KF_BUILD_FAILED, "make olddefconfig in %s ended with status %d%s%s", tree->dir,
-		kf_process_status(status), last[0] ? ": " : "", last);
-	if (err)
-		kf_text_format(err->log, sizeof(err->log), "%s", log);
-	return kf_code_errno(KF_BUILD_FAILED);
-}
-
-static int run(const struct kf_tree *tree, const char *dir, const char *config, int64_t wait_ms,
-	       int64_t deadline_ms, struct kf_error *err)
-{
-	static const char *const targets[] = { "olddefconfig", NULL };
-	struct kf_make make = { .tree = tree,
-				.config = config,
-				.targets = targets,
-				.tty = -1,
-				.wait_ms = wait_ms,
-				.deadline_ms = deadline_ms };
-	_cleanup_(kf_closep) int fd = -1;
-	char out[PATH_MAX], log[PATH_MAX];
-	int status, r;
-
-	if (!kf_text_format(out, sizeof(out), "%s/out/", dir) ||
-	    !kf_text_format(log, sizeof(log), "%s/log", dir))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", dir);
-	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s", log);
-	make.out = out;
-	make.log_fd = fd;
-	r = kf_tree_make(&make, &status, err);
-	if (r < 0)
-		return r;
-	return status ? make_failed(tree, status, log, err) : 0;
-}
-
 int kf_olddefconfig(const struct kf_tree *tree, const char *dir, const char *text, size_t len,
 		    int64_t wait_ms, int64_t deadline_ms, struct kf_kconfig *ret,
 		    struct kf_error *err)
 {
+	static const char *const targets[] = { "olddefconfig", NULL };
+	char config[PATH_MAX], out[PATH_MAX], log[PATH_MAX];
+	const struct kf_make make = { .tree = tree,
+				      .out = out,
+				      .config = config,
+				      .targets = targets,
+				      .tty = -1,
+				      .wait_ms = wait_ms,
+				      .deadline_ms = deadline_ms };
 	struct kf_kconfig checked = { 0 };
-	char config[PATH_MAX];
 	int r;
 
-	if (!kf_text_format(config, sizeof(config), "%s/.config", dir))
+	if (!kf_text_format(config, sizeof(config), "%s/.config", dir) ||
+	    !kf_text_format(out, sizeof(out), "%s/out/", dir) ||
+	    !kf_text_format(log, sizeof(log), "%s/log", dir))
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", dir);
 	r = kf_kconfig_parse("the configuration", text, len, &checked, err);
 	kf_kconfig_free(&checked);
 	if (r == 0)
 		r = kf_file_write(config, text, len, err);
 	if (r == 0)
-		r = run(tree, dir, config, wait_ms, deadline_ms, err);
+		r = kf_tree_make_logged(&make, log, err);
 	return r < 0 ? r : kf_kconfig_load(config, ret, err);
 }
 

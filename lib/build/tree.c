@@ -4,6 +4,7 @@
  * nothing is written outside OUT and beside KCONFIG_CONFIG.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,7 @@
 #include "core/terminal.h"
 #include "core/text.h"
 
-enum { TARGETS_MAX = 16 };
+enum { TARGETS_MAX = 16, LOG_MAX = 1 << 20 };
 
 /*
  * The first character that make or the shell in its rules would take apart, or 0. The
@@ -302,4 +303,39 @@ int kf_make_failed(const struct kf_tree *tree, const char *target, int status, c
 	note_full_disk(out, log, err);
 	kf_text_format(err->log, sizeof(err->log), "%s", log);
 	return r;
+}
+
+/* The last line that is not make's own; else the last line. text is cut into lines. */
+static const char *last_words(char *text)
+{
+	const char *last = "", *own = "";
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (line[0])
+			last = line;
+		if (line[0] && strncmp(line, "make", 4) != 0)
+			own = line;
+	}
+	return own[0] ? own : last;
+}
+
+int kf_tree_make_logged(const struct kf_make *make, const char *log, struct kf_error *err)
+{
+	_cleanup_(kf_closep) int fd =
+		open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_(kf_freep) char *text = NULL;
+	struct kf_make logged = *make;
+	int status, r;
+	size_t len;
+
+	if (fd < 0)
+		return kf_fail_sys(err, errno, "%s", log);
+	logged.log_fd = fd;
+	r = kf_tree_make(&logged, &status, err);
+	if (r < 0 || status == 0)
+		return r;
+	r = kf_file_read(log, LOG_MAX, &text, &len, NULL);
+	return kf_make_failed(make->tree, make->targets[0], status, r == 0 ? last_words(text) : "",
+			      make->out, log, err);
 }

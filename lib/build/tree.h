@@ -53,6 +53,13 @@ struct kf_make {
 _must_check_ int kf_tree_make(const struct kf_make *make, int *ret, struct kf_error *err);
 
 /*
+ * The same with the output in the file log, which is written anew, in place of log_fd.
+ * KF_BUILD_FAILED, with make's last words, if make fails: as kf_make_failed.
+ */
+_must_check_ int kf_tree_make_logged(const struct kf_make *make, const char *log,
+				     struct kf_error *err);
+
+/*
  * The same without waiting: *ret is make's pid for kf_process_wait. The caller holds
  * kf_extras_note's guard from before this to after make's end.
  */
