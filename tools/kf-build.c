@@ -165,12 +165,11 @@ static void report(const struct kf_built *built, bool told)
 
 	kf_log_done(phase, built->key, KF_COLOUR_GOOD,
 		    "%s, %" JSON_INTEGER_FORMAT " bytes in %.1f s%s%s%s",
-		    json_string_value(json_object_get(firmware, "version")),
+		    kf_json_text(firmware, "version"),
 		    json_integer_value(json_object_get(firmware, "bytes")),
 		    json_number_value(json_object_get(firmware, "seconds")),
 		    json_is_true(json_object_get(firmware, "reused")) ? ", nothing changed" : "",
-		    told ? ": " : "",
-		    told ? json_string_value(json_object_get(firmware, "path")) : "");
+		    told ? ": " : "", told ? kf_json_text(firmware, "path") : "");
 }
 
 static void news(const struct kf_built *built, enum kf_build_event event, const char *text,
@@ -254,31 +253,26 @@ static void print_row(const json_t *record, bool told)
 	const struct kf_screen screen = kf_screen_of(stdout);
 	const json_t *firmware = json_object_get(record, "firmware");
 	const json_t *error = json_object_get(record, "error");
-	const char *mcu = json_string_value(json_object_get(firmware, "mcu"));
-	const char *version = json_string_value(json_object_get(firmware, "version"));
-	const char *path = json_string_value(json_object_get(firmware, "path"));
-	char text[PATH_MAX + 256];
-	struct kf_error ignored;
+	const char *path = kf_json_text(firmware, "path");
+	bool failed = kf_record_failed(record), said = failed ? kf_log_told() : told && path[0];
+	char text[PATH_MAX + 256] = "not built";
 	struct kf_board board;
 	int at;
 
-	if (kf_record_board(record, &board, &ignored) < 0 || (told && path))
+	if (failed && told)
+		said = said || strcmp(kf_json_text(error, "tool"), kf_log_tool()) == 0;
+	if (said || kf_record_board(record, &board, NULL) < 0)
 		return;
-	if (error && !json_is_null(error)) {
-		const char *tool = json_string_value(json_object_get(error, "tool"));
-
-		if (kf_log_told() || (told && tool && strcmp(tool, kf_log_tool()) == 0))
-			return;
-		at = kf_screen_cell(&screen, kf_board_label(&board), 20);
-		printf(" %sfailed%s: ", kf_screen_colour(&screen, KF_COLOUR_BAD),
-		       kf_screen_colour(&screen, KF_COLOUR_NONE));
-		kf_screen_wrap(&screen, json_string_value(json_object_get(error, "message")),
-			       at + (int)strlen(" failed: "), 2);
-	} else {
-		at = kf_screen_cell(&screen, kf_board_label(&board), 20);
-		kf_text_format(text, sizeof(text), " %-12s %-32s %s", mcu, version, path);
-		kf_screen_wrap(&screen, path ? text : " not built", at, 2);
+	at = kf_screen_cell(&screen, kf_board_label(&board), 20);
+	at = kf_screen_wrap(&screen, " ", at, 2);
+	if (failed) {
+		at = kf_screen_coloured(&screen, KF_COLOUR_BAD, "failed", at, 2);
+		kf_text_format(text, sizeof(text), ": %s", kf_json_text(error, "message"));
+	} else if (path[0]) {
+		kf_text_format(text, sizeof(text), "%-12s %-32s %s", kf_json_text(firmware, "mcu"),
+			       kf_json_text(firmware, "version"), path);
 	}
+	kf_screen_wrap(&screen, text, at, 2);
 	putchar('\n');
 }
 
@@ -295,9 +289,7 @@ static int write_all(const json_t *records, const struct args *args, struct kf_e
 		else if (r == 0)
 			r = kf_record_write(stdout, record, err);
 	}
-	if (r == 0 && fflush(stdout) == EOF)
-		r = kf_fail_sys(err, errno, "cannot write to standard output");
-	return r;
+	return r < 0 ? r : kf_usage_flush(err);
 }
 
 int main(int argc, char *argv[])

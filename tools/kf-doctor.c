@@ -73,7 +73,7 @@ static void print_finding(const struct kf_finding *finding)
 int main(int argc, char *argv[])
 {
 	static const struct kf_options options = { .tool = "kf-doctor", .help = help };
-	int r, status = kf_options_read(&options, argc, argv, NULL, &common);
+	int r, lost, status = kf_options_read(&options, argc, argv, NULL, &common);
 	struct kf_error err = { 0 };
 
 	if (status >= 0)
@@ -82,8 +82,8 @@ int main(int argc, char *argv[])
 		return kf_usage_mistake("%s: it takes no arguments", argv[optind]);
 	kf_stop_install();
 	r = kf_doctor_run(print_finding, &err);
-	if (!kf_stop_signal() && fflush(stdout) == EOF)
-		r = kf_fail_sys(&err, errno, "cannot write to standard output");
-	kf_usage_unread(r);
+	lost = kf_stop_signal() ? 0 : kf_usage_flush(&err);
+	kf_usage_unread(lost);
+	r = lost < 0 ? lost : r;
 	return kf_usage_end(r > 0 ? kf_code_status(KF_CONFIG) : r, &err);
 }

@@ -259,9 +259,7 @@ static void print_line(const struct kf_job *job, const struct args *args)
 	kf_text_format(padded, sizeof(padded), "%-10s ", result);
 	at = kf_screen_cell(&screen, kf_board_label(&job->board), 20);
 	at = kf_screen_wrap(&screen, " ", at, 2);
-	fputs(kf_screen_colour(&screen, colour_of(result)), stdout);
-	at = kf_screen_wrap(&screen, padded, at, 2);
-	fputs(kf_screen_colour(&screen, KF_COLOUR_NONE), stdout);
+	at = kf_screen_coloured(&screen, colour_of(result), padded, at, 2);
 	kf_screen_wrap(&screen, said, at, 2);
 	putchar('\n');
 }

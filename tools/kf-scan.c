@@ -65,14 +65,6 @@ static void free_scan(struct args *scan)
 	kf_registry_close(&scan->registry);
 }
 
-static int flush(struct kf_error *err)
-{
-	errno = 0;
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
-	return 0;
-}
-
 static int write_record(const struct kf_board *board, const struct kf_error *problem,
 			struct kf_error *err)
 {
@@ -94,7 +86,7 @@ static int emit(struct args *scan, const struct kf_board *boards, const struct k
 		kf_tally_add(&scan->tally, &boards[i], problems[i].code);
 	if (scan->common.table) {
 		kf_table_write(stdout, boards, problems, count);
-		return flush(err);
+		return kf_usage_flush(err);
 	}
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = write_record(&boards[i], &problems[i], err);
@@ -244,7 +236,7 @@ static int write_keys(struct kf_registry *registry, struct kf_error *err)
 		*err = (struct kf_error){ 0 }; /* the registered ones are known all the same */
 	for (void *at = NULL; kf_registry_next(registry, &at, &device);)
 		puts(device.key);
-	return flush(err);
+	return kf_usage_flush(err);
 }
 
 /* The same: neither the registry nor who holds a port is asked. */
@@ -256,7 +248,7 @@ static int write_ports(struct kf_error *err)
 	for (size_t i = 0; r == 0 && i < boards.count; i++)
 		printf("%s\t%s\t%s\n", boards.list[i].usb.port, boards.list[i].tty,
 		       boards.list[i].by_id);
-	return r < 0 ? r : flush(err);
+	return r < 0 ? r : kf_usage_flush(err);
 }
 
 /* A printer that names no board would be missed in silence. */

@@ -172,8 +172,8 @@ static int status(const struct args *request, struct kf_error *err)
 			r = print_unit(request, request->hold.units[i], &state,
 				       json_array_get(units, i), err);
 	}
-	if (r == 0 && (fflush(stdout) == EOF || ferror(stdout)))
-		r = kf_fail_sys(err, errno, "cannot write to standard output");
+	if (r == 0)
+		r = kf_usage_flush(err);
 	kf_usage_unread(r);
 	return r < 0 ? complain(err) : 0;
 }
@@ -192,8 +192,8 @@ static int list_units(struct kf_error *err)
 
 	if (r == 0)
 		r = kf_bus_printers(bus, &deadline, print_name, stdout, err);
-	if (r == 0 && fflush(stdout) == EOF)
-		r = kf_fail_sys(err, errno, "standard output");
+	if (r == 0)
+		r = kf_usage_flush(err);
 	return r < 0 ? complain(err) : 0;
 }
 

@@ -140,15 +140,6 @@ static void end(struct message *m, const char *subject)
 	free(m->text);
 }
 
-/* In a colour; at is the column where it begins. Returns that where it ends. */
-static int coloured(const struct message *m, enum kf_colour colour, const char *text, int at)
-{
-	fputs(kf_screen_colour(&m->screen, colour), m->screen.out);
-	at = kf_screen_wrap(&m->screen, text, at, INDENT);
-	fputs(kf_screen_colour(&m->screen, KF_COLOUR_NONE), m->screen.out);
-	return at;
-}
-
 /* " subject:" behind the head of a message. */
 static int name_subject(const struct message *m, const char *subject, int at)
 {
@@ -172,11 +163,11 @@ static void line(const char *head, enum kf_colour colour, const char *subject,
 	if (!begin(&m))
 		return;
 	kf_text_format(begins, sizeof(begins), "%.*s", (int)len, text);
-	at = coloured(&m, colour, head, 0);
+	at = kf_screen_coloured(&m.screen, colour, head, 0, INDENT);
 	at = name_subject(&m, subject, at);
 	if (begins[0]) {
 		at = kf_screen_wrap(&m.screen, " ", at, INDENT);
-		at = coloured(&m, verdict, begins, at);
+		at = kf_screen_coloured(&m.screen, verdict, begins, at, INDENT);
 	}
 	kf_text_format(rest, sizeof(rest), "%s%s", begins[0] ? "" : " ", text + strlen(begins));
 	kf_screen_wrap(&m.screen, rest, at, INDENT);
@@ -291,7 +282,7 @@ static void report(const char *name, enum kf_colour colour, const char *subject,
 		return;
 	kf_text_format(head, sizeof(head), "%s:", name);
 	kf_text_format(text, sizeof(text), " %s", err->message);
-	at = coloured(&m, colour, head, 0);
+	at = kf_screen_coloured(&m.screen, colour, head, 0, INDENT);
 	at = name_subject(&m, subject, at);
 	kf_screen_wrap(&m.screen, text, at, INDENT);
 	fputc('\n', m.screen.out);

@@ -160,6 +160,17 @@ int kf_screen_wrap(const struct kf_screen *screen, const char *text, int at, int
 	return at;
 }
 
+int kf_screen_coloured(const struct kf_screen *screen, enum kf_colour colour, const char *text,
+		       int at, int indent)
+{
+	bool plain = colour == KF_COLOUR_NONE;
+
+	fputs(plain ? "" : kf_screen_colour(screen, colour), screen->out);
+	at = kf_screen_wrap(screen, text, at, indent);
+	fputs(plain ? "" : kf_screen_colour(screen, KF_COLOUR_NONE), screen->out);
+	return at;
+}
+
 int kf_screen_cell(const struct kf_screen *screen, const char *text, int columns)
 {
 	int most = screen->columns > 0 ? screen->columns - 1 : KF_NAME_SIZE * 4;

@@ -55,6 +55,10 @@ void kf_screen_shorten(char *dst, size_t size, const char *text, int columns);
  */
 int kf_screen_wrap(const struct kf_screen *screen, const char *text, int at, int indent);
 
+/* The same in a colour. */
+int kf_screen_coloured(const struct kf_screen *screen, enum kf_colour colour, const char *text,
+		       int at, int indent);
+
 /*
  * Write the first cell of a row, filled up with blanks to so many columns. On a terminal, one that
  * is longer than a line is shortened. Returns the column where the cursor stands then.

@@ -76,11 +76,9 @@ int kf_usage_print(const char *text)
 	const struct kf_screen screen = kf_screen_of(stdout);
 	struct kf_error err;
 
-	errno = 0;
 	kf_screen_lines(&screen, text);
-	if (fflush(stdout) != EOF && !ferror(stdout))
+	if (kf_usage_flush(&err) == 0)
 		return 0;
-	kf_fail_sys(&err, errno, "cannot write to standard output");
 	kf_log_error(NULL, &err);
 	return kf_code_status(err.code);
 }
@@ -208,6 +206,14 @@ int kf_usage_late(const char *command, char *const *args)
 	kf_fail(&err, KF_USAGE, "%s is a command: put it before all options", command);
 	kf_error_hint(&err, "%s %s %s", kf_log_tool(), command, rest);
 	return kf_usage_error(&err);
+}
+
+int kf_usage_flush(struct kf_error *err)
+{
+	errno = 0;
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
+	return 0;
 }
 
 void kf_usage_unread(int r)

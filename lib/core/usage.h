@@ -53,6 +53,9 @@ int kf_usage_arguments(const char *command, char *const *args, int min, int max,
  */
 int kf_usage_late(const char *command, char *const *args);
 
+/* Write what standard output still holds. KF_IO and so on: it cannot be written. */
+_must_check_ int kf_usage_flush(struct kf_error *err);
+
 /*
  * r is the result of writing: if nobody reads standard output any more (-EPIPE), end by SIGPIPE
  * without a message, as most programs do.

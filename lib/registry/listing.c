@@ -98,15 +98,6 @@ void kf_listing_members(FILE *out, const json_t *object)
 	}
 }
 
-/* at is the column where the cursor stands. */
-static void fail_line(const struct kf_screen *screen, int at, const char *error)
-{
-	fprintf(screen->out, "%sfailed%s:", kf_screen_colour(screen, KF_COLOUR_BAD),
-		kf_screen_colour(screen, KF_COLOUR_NONE));
-	fputc(' ', screen->out);
-	kf_screen_wrap(screen, error, at + (int)sizeof("failed:"), INDENT);
-}
-
 void kf_listing_record(FILE *out, const json_t *record)
 {
 	const json_t *config = json_object_get(record, "config");
@@ -129,9 +120,10 @@ void kf_listing_record(FILE *out, const json_t *record)
 	else
 		kf_text_format(said, sizeof(said), "%s",
 			       board.key[0] ? "not connected" : "not registered");
-	if (*error)
-		fail_line(&screen, at, error);
-	else
-		kf_screen_wrap(&screen, said, at, INDENT);
+	if (*error) {
+		at = kf_screen_coloured(&screen, KF_COLOUR_BAD, "failed", at, INDENT);
+		kf_text_format(said, sizeof(said), ": %s", error);
+	}
+	kf_screen_wrap(&screen, said, at, INDENT);
 	fputc('\n', out);
 }
