@@ -49,7 +49,6 @@ HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
-KF      := $(patsubst %.c,$(B)/%.o,$(wildcard tools/kf/*.c))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 SIM_SO  := $(KF_SIM:=.so)
 UML_SO  := $(B)/tests/can/ptrace.so
@@ -82,8 +81,8 @@ $(B)/%.a:
 
 $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
-# Of several parts, one a concept.
-$(B)/kf: $(KF)
+# Some have several parts, one a concept.
+$(foreach t,$(TOOLS),$(eval $(B)/$(t): $(patsubst %.c,$(B)/%.o,$(wildcard tools/$(t)/*.c))))
 $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK) $(SIM_LDLIBS)
 # It is preloaded into programs of every kind, and these have no sanitizer's library.

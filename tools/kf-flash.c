@@ -10,13 +10,11 @@
 #include <unistd.h>
 
 #include "board/last-flash.h"
-#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
-#include "core/options.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "flash/batch.h"
@@ -25,103 +23,11 @@
 #include "flash/parallel.h"
 #include "flash/read.h"
 #include "flash/script.h"
+#include "kf-flash/options.h"
+#include "kf-flash/show.h"
 #include "registry/method.h"
-#include "systemd/unit.h"
 
 static const char phase[] = "Flash";
-
-struct args {
-	struct kf_flash_options flash;
-	struct kf_batch batch;
-	struct kf_board_locks locks;
-	const char *port, *firmware;
-	int64_t baud;	  /* with port, of a UART */
-	int64_t delay_ms; /* after the last board's return */
-	int64_t jobs;
-	bool no_service, dry_run;
-	struct kf_common common;
-	bool told;   /* the table on standard output stands on the terminal of these messages */
-	bool live;   /* each board has a line there */
-	int news[2]; /* from the boards' processes, for their lines */
-};
-
-static const char help[] =
-	"usage: kf-scan | kf-flash [options]\n"
-	"       kf-flash --port PORT --firmware FILE [options]\n\n"
-	"Flash each board with the firmware of its record, or its newest build, and write\n"
-	"the result. The service that has a board's port is stopped, and started again.\n\n"
-	"  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
-	"      --no-fallback        do not try make flash when the method fails\n"
-	"      --force              write the image also if the board has it already\n"
-	"      --accept-unknown-version  write also firmware that does not tell its version\n"
-	"  -t, --timeout=SECONDS    time that one method may take (60)\n"
-	"      --return-timeout=SECONDS  time that a board has to come back (30)\n"
-	"      --return-delay=SECONDS    from the last return to the start of the service\n"
-	"  -u, --unit=UNIT          stop this unit too; may be given again\n"
-	"      --no-service         stop nothing: a port that is in use is an error\n"
-	"      --while-unknown      go on if nobody can say whether the printer prints\n"
-	"  -w, --wait=SECONDS       wait for another kf-flash on the board (60; 0: do not)\n"
-	"  -j, --jobs=N             boards to flash at a time (all)\n"
-	"      --check              flash nothing: say which boards could be flashed now\n"
-	"      --dry-run            only say what would happen\n"
-	"      --read=FILE          write nothing: read one board's firmware into FILE ...\n"
-	"      --bytes=N            ... so many bytes of it\n"
-	"      --port=PORT          flash the board there: /dev/ttyACM0, can0:UUID ...\n"
-	"      --baud=N             ... on a UART, of its firmware and its Katapult (250000)\n"
-	"      --firmware=FILE      ... with this file, registered or not\n"
-	"      --klipper-dir=DIR    source tree for make flash\n"
-	"      --katapult-dir=DIR   where flashtool.py is\n"
-	"      --json               records on standard output, also on a terminal\n"
-	"      --table              a table on standard output, also in a pipe\n"
-	"  -q, --quiet              only errors on standard error\n"
-	"  -h, --help               this text\n"
-	"  -V, --version            the version\n";
-
-static int read_method(void *args, const char *text, struct kf_error *err)
-{
-	struct args *a = args;
-	int r = kf_value_read(KF_VALUE_TEXT, "method", text, NULL, err);
-
-	a->flash.method = text;
-	return r < 0 ? r : kf_method_check("method", text, err);
-}
-
-static int read_unit(void *args, const char *text, struct kf_error *err)
-{
-	struct args *a = args;
-	char unit[KF_NAME_SIZE];
-	int r = kf_unit_name(text, unit, err);
-
-	return r < 0 ? r : kf_hold_unit(&a->batch.hold, unit, err);
-}
-
-static const struct kf_option list[] = {
-	KF_OPTION_READ("method", 'm', required_argument, read_method),
-	KF_OPTION_FLAG("no-fallback", 0, flash.no_fallback),
-	KF_OPTION_FLAG("force", 0, flash.force),
-	KF_OPTION_FLAG("accept-unknown-version", 0, flash.unknown_version),
-	KF_OPTION_VALUE("timeout", 't', KF_VALUE_TIMEOUT, flash.method_ms),
-	KF_OPTION_VALUE("return-timeout", 0, KF_VALUE_TIMEOUT, flash.return_ms),
-	KF_OPTION_VALUE("return-delay", 0, KF_VALUE_DELAY, delay_ms),
-	KF_OPTION_READ("unit", 'u', required_argument, read_unit),
-	KF_OPTION_FLAG("no-service", 0, no_service),
-	KF_OPTION_FLAG("while-unknown", 0, batch.guard.while_unknown),
-	KF_OPTION_VALUE("wait", 'w', KF_VALUE_DELAY, flash.wait_ms),
-	KF_OPTION_VALUE("jobs", 'j', KF_VALUE_COUNT, jobs),
-	KF_OPTION_FLAG("check", 0, flash.check),
-	KF_OPTION_FLAG("dry-run", 0, dry_run),
-	KF_OPTION_VALUE("read", 0, KF_VALUE_TEXT, flash.read),
-	KF_OPTION_VALUE("bytes", 0, KF_VALUE_BYTES, flash.read_bytes),
-	KF_OPTION_VALUE("port", 0, KF_VALUE_TEXT, port),
-	KF_OPTION_VALUE("baud", 0, KF_VALUE_BAUD, baud),
-	KF_OPTION_VALUE("firmware", 0, KF_VALUE_TEXT, firmware),
-	KF_OPTION_VALUE("klipper-dir", 0, KF_VALUE_TEXT, flash.klipper_dir),
-	KF_OPTION_VALUE("katapult-dir", 0, KF_VALUE_TEXT, flash.katapult_dir),
-};
-
-static const struct kf_options options = {
-	.tool = "kf-flash", .help = help, .list = list, .count = KF_ARRAY_SIZE(list)
-};
 
 static int read_records(json_t *records, struct kf_error *err)
 {
@@ -136,31 +42,10 @@ static int read_records(json_t *records, struct kf_error *err)
 	return r;
 }
 
-static void show_failure(const struct kf_board *board, const struct kf_error *err)
-{
-	if (err->log[0] && !kf_stop_signal())
-		kf_log_tail(err->log);
-	kf_log_error(kf_board_label(board), err);
-}
-
 static void fail_job(struct kf_job *job, const struct kf_error *err)
 {
 	show_failure(&job->board, err);
 	kf_record_set_error(job->record, kf_log_tool(), err);
-}
-
-static void show_step(void *arg, const char *text)
-{
-	const struct kf_job *job = arg;
-
-	kf_log_phase(phase, kf_board_label(&job->board), "%s", text);
-}
-
-static void show_progress(void *arg, const char *what, size_t done, size_t total)
-{
-	const struct kf_job *job = arg;
-
-	kf_log_progress(phase, kf_board_label(&job->board), what, done, total);
 }
 
 /* A check is asked before the boards are worked for: who flashes them then says why. */
@@ -170,98 +55,6 @@ static void skip_job(struct kf_job *job, const struct args *args)
 			    json_pack("{s:s, s:s}", "result", "skipped", "reason", job->plan.skip));
 	if (!args->flash.check && !args->told)
 		kf_log_phase(phase, kf_board_label(&job->board), "skipped: %s", job->plan.skip);
-}
-
-/* "would flash FILE (version, MCU, bytes) by METHOD at PORT, stopping UNIT" */
-static void describe_plan(const struct kf_plan *plan, bool stops_units, char *ret, size_t size)
-{
-	const struct kf_board *board = &plan->board;
-	const char *unit = stops_units ? board->holder.unit : "";
-	bool second = plan->methods.count > 1;
-	char place[KF_DEV_SIZE];
-
-	kf_board_place(board, place, sizeof(place));
-	if (plan->current)
-		kf_text_format(ret, size,
-			       "would leave it alone: it was last flashed with %s (%s), --force "
-			       "writes it again",
-			       plan->path, plan->image.dictionary.version);
-	else
-		kf_text_format(ret, size, "would flash %s (%s, %s, %zu bytes) by %s%s%s at %s%s%s",
-			       plan->path, plan->image.dictionary.version,
-			       plan->image.dictionary.mcu, plan->image.len,
-			       kf_method_name(plan->methods.list[0]), second ? ", else " : "",
-			       second ? kf_method_name(plan->methods.list[1]) : "",
-			       board->tty[0] ? board->tty : place, unit[0] ? ", stopping " : "",
-			       unit);
-}
-
-static enum kf_colour colour_of(const char *result)
-{
-	return strcmp(result, "failed") == 0	? KF_COLOUR_BAD
-	       : strcmp(result, "skipped") == 0 ? KF_COLOUR_NOTE
-	       : strcmp(result, "dry_run") == 0 ? KF_COLOUR_NONE
-						: KF_COLOUR_GOOD;
-}
-
-/* What the table says behind the result. */
-static void describe_job(const struct kf_job *job, const struct args *args, char *ret, size_t size)
-{
-	const json_t *flash = json_object_get(job->record, "flash");
-	const json_t *error = json_object_get(job->record, "error");
-	const json_t *read = json_object_get(job->record, "read");
-	const char *before = kf_json_text(flash, "version_before"),
-		   *after = kf_json_text(flash, "version_after");
-	const char *reason = flash ? kf_json_text(flash, "reason") : "can be flashed now";
-	bool dry_run = strcmp(kf_json_text(flash, "result"), "dry_run") == 0;
-
-	if (kf_record_failed(job->record)) {
-		bool said = kf_log_told() ||
-			    (args->told && strcmp(kf_json_text(error, "tool"), kf_log_tool()) == 0);
-
-		kf_text_format(ret, size, "%s",
-			       said ? "see above" : kf_json_text(error, "message"));
-		return;
-	}
-	if (read)
-		kf_text_format(ret, size, "%s (%s, %lld bytes)", kf_json_text(read, "path"),
-			       kf_json_text(read, "version"),
-			       (long long)json_integer_value(json_object_get(read, "bytes")));
-	else if (dry_run && args->told)
-		describe_plan(&job->plan, !args->no_service, ret, size);
-	else if (reason[0])
-		kf_text_format(ret, size, "%s", reason);
-	else if (dry_run)
-		kf_text_format(ret, size, "would flash %s (%s)", job->plan.image.dictionary.version,
-			       kf_json_text(flash, "method"));
-	else
-		kf_text_format(ret, size, "%s%s%s (%s)", before,
-			       before[0] && after[0] ? " -> " : "", after,
-			       kf_json_text(flash, "method"));
-	if (args->told && json_object_get(flash, "seconds"))
-		kf_text_format(ret + strlen(ret), size - strlen(ret), ", %.1f s",
-			       json_number_value(json_object_get(flash, "seconds")));
-}
-
-/* "label  result  reason, or versions and method" of a board that is done. */
-static void print_line(const struct kf_job *job, const struct args *args)
-{
-	const struct kf_screen screen = kf_screen_of(stdout);
-	const json_t *flash = json_object_get(job->record, "flash");
-	const char *result = kf_record_failed(job->record)	    ? "failed"
-			     : json_object_get(job->record, "read") ? "read"
-			     : flash				    ? kf_json_text(flash, "result")
-								    : "ready";
-	char said[1024], padded[48];
-	int at;
-
-	describe_job(job, args, said, sizeof(said));
-	kf_text_format(padded, sizeof(padded), "%-10s ", result);
-	at = kf_screen_cell(&screen, kf_board_label(&job->board), 20);
-	at = kf_screen_wrap(&screen, " ", at, 2);
-	at = kf_screen_coloured(&screen, colour_of(result), padded, at, 2);
-	kf_screen_wrap(&screen, said, at, 2);
-	putchar('\n');
 }
 
 static void dry_run_job(struct kf_job *job, const struct args *args)
@@ -275,19 +68,6 @@ static void dry_run_job(struct kf_job *job, const struct args *args)
 			    json_pack("{s:s, s:s, s:s*}", "result", "dry_run", "method",
 				      kf_method_name(job->plan.methods.list[0]), "reason",
 				      job->plan.current ? text : NULL));
-}
-
-static void show_result(const struct kf_job *job, const json_t *flash)
-{
-	const char *label = kf_board_label(&job->board), *reason = kf_json_text(flash, "reason");
-	const char *version = job->plan.image.dictionary.version;
-
-	if (strcmp(kf_json_text(flash, "result"), "current") == 0)
-		kf_log_done(phase, label, KF_COLOUR_GOOD, "current: %s: %s", version,
-			    reason[0] ? reason : "it has this image; nothing was written");
-	else
-		kf_log_done(phase, label, KF_COLOUR_GOOD, "flashed: runs %s now, %.1f s", version,
-			    json_number_value(json_object_get(flash, "seconds")));
 }
 
 static void flash_job(struct kf_job *job, const struct args *args)
@@ -423,18 +203,6 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 	return r;
 }
 
-static void show_wait(const struct kf_board *board, const char *other)
-{
-	kf_log_phase(phase, kf_board_label(board), "waiting for %s, which is using this board",
-		     other);
-}
-
-static void show_slow(const char *klippy)
-{
-	kf_log_phase(phase, NULL, "asking %s, which belongs to another user, for its boards",
-		     klippy);
-}
-
 /* Then the boards have their time before whoever waits for us starts their service again. */
 static int flash_all(struct kf_batch *batch, struct kf_parallel *parallel, struct args *args,
 		     struct kf_error *err)
@@ -513,46 +281,6 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 				    argv, records, err);
 }
 
-static int check_read(const struct args *args)
-{
-	if (!args->flash.read != !args->flash.read_bytes)
-		return kf_usage_mistake("--read=FILE and --bytes=N go together");
-	if (args->flash.read && (args->port || args->dry_run || args->flash.check))
-		return kf_usage_mistake("--read goes with neither --port, --check nor --dry-run");
-	return -1;
-}
-
-static int check_baud(const struct args *args)
-{
-	struct kf_port port;
-
-	if (!args->baud)
-		return -1;
-	if (!args->port)
-		return kf_usage_mistake("--baud goes with --port");
-	if (kf_port_read(args->port, &port, NULL) == 0 && port.uuid[0])
-		return kf_usage_mistake("--baud is the speed of a UART: a CAN bus has its bitrate "
-					"by ip link (ip -details link show %s)",
-					port.interface);
-	return -1;
-}
-
-static int parse(int argc, char **argv, struct args *args)
-{
-	int status = kf_options_read(&options, argc, argv, args, &args->common);
-
-	if (status >= 0)
-		return status;
-	args->flash.by_hand = args->port && args->firmware;
-	if (optind < argc)
-		return kf_usage_mistake(
-			"boards come as records on standard input, not as arguments");
-	if ((bool)args->port != (bool)args->firmware)
-		return kf_usage_mistake("--port and --firmware go together");
-	status = check_baud(args);
-	return status >= 0 ? status : check_read(args);
-}
-
 int main(int argc, char *argv[])
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
@@ -567,7 +295,7 @@ int main(int argc, char *argv[])
 	struct kf_error err;
 	int status, r;
 
-	status = parse(argc, argv, &args);
+	status = options_read(argc, argv, &args);
 	if (status >= 0)
 		return status;
 	args.told = args.common.table && !args.common.quiet && isatty(STDOUT_FILENO) &&
