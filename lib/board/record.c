@@ -496,3 +496,10 @@ int kf_record_board(const json_t *record, struct kf_board *ret, struct kf_error 
 {
 	return kf_board_from_json(json_object_get(record, "board"), ret, err);
 }
+
+bool kf_record_at(const json_t *records, size_t i, struct kf_board *ret)
+{
+	const json_t *record = json_array_get(records, i);
+
+	return record && kf_record_board(record, ret, NULL) == 0;
+}

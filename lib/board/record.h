@@ -91,4 +91,7 @@ int kf_record_status(const json_t *records);
 /* The record's board; it has one, or it is not valid. Errors as kf_board_from_json. */
 _must_check_ int kf_record_board(const json_t *record, struct kf_board *ret, struct kf_error *err);
 
+/* The same of record i of an array. False: there is none, or it is not valid. */
+bool kf_record_at(const json_t *records, size_t i, struct kf_board *ret);
+
 #endif

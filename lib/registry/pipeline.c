@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "registry/choosing.h"
 #include "registry/pipeline.h"
+#include "registry/update.h"
 
 /* The exit status for a failure of ours; after a stop signal, without a message. */
 static int failed(struct kf_error *err)
@@ -383,7 +384,7 @@ static bool all_failed(const json_t *boards)
 static int show_plan(const struct kf_pipeline *pipeline, int tty, const json_t *boards,
 		     struct kf_error *err)
 {
-	_cleanup_(kf_freep) char *plan = kf_choosing_plan(boards);
+	_cleanup_(kf_freep) char *plan = kf_update_plan(boards);
 
 	if (!plan)
 		return kf_fail_sys(err, ENOMEM, "boards");
@@ -408,7 +409,7 @@ static int choose_update(const struct kf_pipeline *pipeline, const json_t *found
 	_cleanup_(kf_closep) int tty = -1;
 	int status, r;
 
-	r = kf_choosing_update(found, pipeline->keys[0], pipeline->told, &boards, err);
+	r = kf_update_choose(found, pipeline->keys[0], pipeline->told, &boards, err);
 	if (r == 0 && !boards)
 		return 0;
 	if (r == 0 && !pipeline->yes) {
