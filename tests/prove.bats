@@ -171,19 +171,47 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	[[ $stderr == *"but the proposal, 12 MHz: crystal: saved 25000000, proved 12000000"* ]]
 }
 
+# elsewhere COMPILERS [LINE]: $RUNS is then what the first commit makes on another machine, with a line more of code.
+elsewhere() {
+	cp -r "$ORIGIN" elsewhere
+	git -C elsewhere checkout -q v0.13.0
+	sed -i "s/(Simulated) 12.0 binutils/$1 binutils/" elsewhere/scripts/image.py
+	printf '%s' "${@:2}" >>elsewhere/src/sched.c
+	git -C elsewhere update-index --assume-unchanged scripts/image.py src/sched.c
+	make -s -C elsewhere OUT="$PWD/made/" KCONFIG_CONFIG="$CONFIG_12M" >/dev/null
+	RUNS=$PWD/made
+}
+
 @test "--prove: firmware of other compilers is told as that" {
 	save CONFIG_STM32_CLOCK_REF_12M=y
-	cp -r "$ORIGIN" gcc13
-	git -C gcc13 checkout -q v0.13.0
-	sed -i 's/(Simulated) 12.0 binutils/(Simulated) 13.0 binutils/' gcc13/scripts/image.py
-	echo '/* as gcc 13 does it */' >>gcc13/src/sched.c
-	git -C gcc13 update-index --assume-unchanged scripts/image.py src/sched.c
-	make -s -C gcc13 OUT="$PWD/made/" KCONFIG_CONFIG="$CONFIG_12M" >/dev/null
-	RUNS=$PWD/made
+	elsewhere "(Simulated) 13.0" '/* as gcc 13 does it */'
 	run -1 --separate-stderr beside "" "$prove"
 	[ "$(jq -r .error.code <<<"$output")" = not_proved ]
-	echo "$stderr" >&2
+	[[ $stderr == *" configurations made $version: the saved configuration: the first other byte is at 0x080200c0"* ]]
 	[[ $stderr == *"it was built by other compilers (gcc: (Simulated) 13.0 binutils: (Simulated) 2.40) than there are here (gcc: (Simulated) 12.0"* ]]
+}
+
+@test "--prove: where only the stamps differ, it is linked around the board's, however long they are" {
+	local name
+	save CONFIG_STM32_CLOCK_REF_12M=y
+	for name in "(Simulated) 13.0" "(15:8-2019-q3-1+b1) 8.3.1 20190703 (release) [gcc-8-branch revision 273027]" 9; do
+		elsewhere "$name"
+		[ "$(stat -c %s "$RUNS/klipper.bin")" -gt 0 ]
+		run -0 --separate-stderr beside "" "$prove"
+		[ "$(jq -r .config.proved_version <<<"$output")" = "$version" ]
+		[[ $stderr == *"linking the saved configuration with the stamps of the board's build"* ]]
+		[[ $stderr == *"this configuration made $version, but for the stamps of the build as the board ran it"* ]]
+		[[ $stderr != *"the proposal"* ]]
+		[ "$(jq -r .image_sha256 <"${saved%/*}/proof.json")" = "$(sha256sum <"$RUNS/klipper.bin" | cut -c1-64)" ]
+		rm -r "${saved%/*}/proof.json" elsewhere made
+	done
+}
+
+@test "--prove: with the board's stamps the right one of several configurations is found" {
+	elsewhere "Somebody's own 12.0"
+	run -0 --separate-stderr beside "" "$prove"
+	[[ $stderr == *"linking the proposal, 8 MHz with"*"linking the proposal, 12 MHz with"* ]]
+	grep -qx CONFIG_STM32_CLOCK_REF_12M=y "$saved"
 }
 
 @test "kf config KEY --prove, and --from-board, are handed on" {

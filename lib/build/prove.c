@@ -4,7 +4,6 @@
  * carried) is tried before what is proposed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #include "build/image-read.h"
 #include "build/olddefconfig.h"
 #include "build/prove.h"
-#include "build/toolchain.h"
+#include "build/rebuild.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
@@ -29,11 +28,7 @@
 
 enum {
 	GIT_MS = 60000,
-	BUILD_MS = 15 * 60 * 1000,
-	TOOLCHAIN_MS = 20000,
-	JOBS_MAX = 32,
-	PAGE_BYTES = 1024, /* no flash ends within one: the dictionary of other compilers may be
-			      longer */
+	PAGE_BYTES = 1024, /* no flash ends within one */
 };
 
 struct candidate {
@@ -55,7 +50,7 @@ struct run {
 	uint8_t *data;		/* what was read */
 	size_t data_bytes;
 	uint32_t start;
-	char build[KF_NAME_SIZE]; /* its build_versions */
+	char its_build[KF_NAME_SIZE], our_build[KF_NAME_SIZE]; /* build_versions */
 };
 
 void kf_proved_free(struct kf_proved *proved)
@@ -241,7 +236,21 @@ static bool asks_offset(const struct kf_proposal *p)
 	return false;
 }
 
-/* Read so many bytes of what the board runs. */
+/* Is what was read what the board said that it runs? */
+static int check_read(struct run *run, struct kf_error *err)
+{
+	struct kf_dictionary dictionary;
+
+	if (kf_dictionary_find(run->data, run->data_bytes, &dictionary, NULL) < 0)
+		return 0; /* the candidates are shorter than what runs: none is it */
+	kf_text_format(run->its_build, sizeof(run->its_build), "%s", dictionary.build);
+	if (strcmp(dictionary.version, run->told.version) == 0)
+		return 0;
+	return kf_fail(err, KF_NOT_PROVED, "it says that it runs %s, and in its flash is %s",
+		       run->told.version, dictionary.version);
+}
+
+/* Read what the board runs: so many bytes, and up to the end of that page. */
 static int read_board(struct run *run, const struct kf_kconfig *config, size_t bytes,
 		      struct kf_error *err)
 {
@@ -249,6 +258,8 @@ static int read_board(struct run *run, const struct kf_kconfig *config, size_t b
 	size_t len;
 	int r;
 
+	if (bytes > KF_IMAGE_READ_START)
+		bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 	if (!kf_text_format(path, sizeof(path), "%s/read.bin", run->dir))
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", run->dir);
 	r = kf_image_read(run->prove->board, config, path, bytes, &run->told, run->prove->ret_told,
@@ -262,7 +273,7 @@ static int read_board(struct run *run, const struct kf_kconfig *config, size_t b
 	run->data = (uint8_t *)data;
 	run->data_bytes = len;
 	run->start = run->told.katapult_start;
-	return 0;
+	return bytes > KF_IMAGE_READ_START ? check_read(run, err) : 0;
 }
 
 /*
@@ -292,122 +303,76 @@ static int add_proposed(struct run *run, struct kf_error *err)
 	return r < 0 ? r : add_choices(run, p, "the proposal", 0, err);
 }
 
-/* As many compilers as there are processors: GNU make takes its jobs from this pipe. */
-static int open_tokens(int ret[3], struct kf_error *err)
+/* Of a candidate, for kf_rebuild. */
+static int rebuild_of(const struct run *run, const struct candidate *c, char log[PATH_MAX],
+		      struct kf_rebuild *ret, struct kf_error *err)
 {
-	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
-
-	ret[2] = -1;
-	if (pipe2(ret, O_CLOEXEC) < 0)
-		return kf_fail_sys(err, errno, "cannot make a pipe");
-	for (long i = 1; i < jobs && i < JOBS_MAX; i++)
-		IGNORE_RESULT(write(ret[1], "+", 1));
-	return 0;
+	*ret = (struct kf_rebuild){ .tree = &run->aside,
+				    .dir = run->dir,
+				    .log = log,
+				    .number = (unsigned)(c - run->list),
+				    .config = &c->config,
+				    .wait_ms = run->prove->wait_ms };
+	return kf_path(KF_DIR_STATE, log, err, "logs/%s-prove.log", run->prove->key);
 }
 
-static int load_image(const char *out, struct kf_image *ret, struct kf_error *err)
+/* Why make did not make it; only a signal ends the whole proof. */
+static int not_built(struct run *run, struct candidate *c, int r, struct kf_error *err)
 {
-	char path[PATH_MAX];
-
-	for (enum kf_format f = 0; f < KF_FORMAT_COUNT; f++)
-		if (kf_text_format(path, sizeof(path), "%sklipper.%s", out, kf_format_name(f)) &&
-		    access(path, F_OK) == 0)
-			return kf_image_load(path, ret, err);
-	return kf_fail(err, KF_BUILD_FAILED, "make succeeded, but left no firmware");
-}
-
-static int make_image(struct run *run, struct candidate *c, int log, const char *log_path,
-		      struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *compiler = NULL;
-	int tokens[3] = { -1, -1, -1 }, status = 0, r;
-	char out[PATH_MAX], config[PATH_MAX];
-	const struct kf_make make = { .tree = &run->aside,
-				      .out = out,
-				      .config = config,
-				      .tokens = tokens,
-				      .compile = true,
-				      .tty = -1,
-				      .log_fd = log,
-				      .wait_ms = run->prove->wait_ms,
-				      .deadline_ms = kf_now_ms() + BUILD_MS };
-
-	if (!kf_text_format(out, sizeof(out), "%s/out/", run->dir) ||
-	    !kf_text_format(config, sizeof(config), "%s/build.config", run->dir))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", run->dir);
-	r = kf_toolchain_check(&run->aside, &c->config, kf_now_ms() + TOOLCHAIN_MS, &compiler, err);
-	if (r == 0)
-		r = kf_dir_remove(out, err);
-	if (r == 0)
-		r = kf_file_write(config, c->config.text, c->config.len, err);
-	if (r == 0)
-		r = open_tokens(tokens, err);
-	if (r == 0)
-		r = kf_tree_make(&make, &status, err);
-	kf_closep(&tokens[0]);
-	kf_closep(&tokens[1]);
-	if (r == 0 && status)
-		r = kf_make_failed(&run->aside, "", status, "", out, log_path, err);
-	return r < 0 ? r : load_image(out, &c->image, err);
-}
-
-/* Build one candidate: 0, also where it cannot be built, which another one may. */
-static int build(struct run *run, struct candidate *c, struct kf_error *err)
-{
-	_cleanup_(kf_closep) int log = -1;
-	char path[PATH_MAX];
-	int r = kf_path(KF_DIR_STATE, path, err, "logs/%s-prove.log", run->prove->key);
-
-	if (r == 0)
-		r = kf_dir_make_parent(path, err);
-	if (r < 0)
-		return r;
-	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (log < 0)
-		return kf_fail_sys(err, errno, "%s: cannot write", path);
-	step(run, "building %s at %s", c->from, run->told.version);
-	r = make_image(run, c, log, path, &run->failed);
 	if (r == -EINTR)
 		*err = run->failed;
-	else if (r < 0)
+	else
 		kf_text_format(c->why, sizeof(c->why), "it cannot be built: %s",
 			       run->failed.message);
 	return r == -EINTR ? r : 0;
 }
 
-/* Is what was read what the board said that it runs? */
-static int check_read(struct run *run, struct kf_error *err)
+/* Build one candidate: 0, also where it cannot be built, which another one may. */
+static int build(struct run *run, struct candidate *c, struct kf_error *err)
 {
-	struct kf_dictionary dictionary;
+	struct kf_rebuild rebuild;
+	char log[PATH_MAX];
+	int r = rebuild_of(run, c, log, &rebuild, err);
 
-	if (kf_dictionary_find(run->data, run->data_bytes, &dictionary, NULL) < 0)
-		return 0; /* the candidates are shorter than what runs: none is it */
-	kf_text_format(run->build, sizeof(run->build), "%s", dictionary.build);
-	if (strcmp(dictionary.version, run->told.version) == 0)
-		return 0;
-	return kf_fail(err, KF_NOT_PROVED, "it says that it runs %s, and in its flash is %s",
-		       run->told.version, dictionary.version);
+	if (r < 0)
+		return r;
+	step(run, "building %s at %s", c->from, run->told.version);
+	r = kf_rebuild(&rebuild, &c->image, &run->failed);
+	if (r < 0)
+		return not_built(run, c, r, err);
+	kf_text_format(run->our_build, sizeof(run->our_build), "%s", c->image.dictionary.build);
+	return 0;
 }
 
-static bool judge(struct run *run, struct candidate *c, bool *ret_stamped)
+/* The candidate's image against what was read; *ret_packed: the dictionary in that. */
+static enum kf_same same(const struct run *run, struct candidate *c, struct kf_packed *ret_packed)
 {
 	uint32_t start = c->image.start_known ? c->image.start : c->config.start;
-	enum kf_same same;
 
-	c->judged = true;
-	if (!c->image.data)
-		return false;
-	if (!kf_mcu_same(run->told.mcu, c->config.mcu) || start != run->start) {
-		kf_text_format(c->why, sizeof(c->why),
-			       "it is for %s at 0x%08x, Katapult is on %s "
-			       "and starts 0x%08x",
-			       c->config.mcu, start, run->told.mcu, run->start);
-		return false;
-	}
-	same = kf_firmware_same(c->image.data, c->image.len, run->data, run->data_bytes, start,
-				c->why, sizeof(c->why));
-	*ret_stamped = same == KF_SAME_STAMPED;
-	return same == KF_SAME || same == KF_SAME_STAMPED;
+	if (kf_mcu_same(run->told.mcu, c->config.mcu) && start == run->start)
+		return kf_firmware_same(c->image.data, c->image.len, run->data, run->data_bytes,
+					start, c->why, sizeof(c->why), ret_packed);
+	kf_text_format(c->why, sizeof(c->why),
+		       "it is for %s at 0x%08x, Katapult is on %s and starts 0x%08x", c->config.mcu,
+		       start, run->told.mcu, run->start);
+	return KF_SAME_NOT;
+}
+
+/* Link the candidate's image again, around the dictionary that the board has. */
+static int restamp(struct run *run, struct candidate *c, struct kf_packed packed,
+		   struct kf_error *err)
+{
+	struct kf_rebuild rebuild;
+	char log[PATH_MAX];
+	int r = rebuild_of(run, c, log, &rebuild, err);
+
+	if (r < 0)
+		return r;
+	step(run, "linking %s with the stamps of the board's build", c->from);
+	kf_image_free(&c->image);
+	c->image = (struct kf_image){ 0 };
+	r = kf_rebuild_around(&rebuild, packed.data, packed.len, &c->image, &run->failed);
+	return r < 0 ? not_built(run, c, r, err) : 0;
 }
 
 static int take(const struct run *run, const struct candidate *c, bool stamped,
@@ -430,22 +395,33 @@ static int take(const struct run *run, const struct candidate *c, bool stamped,
 	return 1;
 }
 
-/* Read the board as far as this candidate goes, if that was not, and compare. 1: it is the one. */
+/*
+ * Compare a candidate with the board, which is read for that as far as bytes go, unless it was.
+ * Around the board's dictionary its image may be longer: where all of what was read is the same,
+ * the board's goes on, too, and the rest may be read. 1: it is the one.
+ */
 static int compare(struct run *run, struct candidate *c, size_t bytes, struct kf_proved *ret,
 		   struct kf_error *err)
 {
+	struct kf_packed packed;
 	bool stamped = false;
-	int r = 0;
+	enum kf_same is;
+	int r = bytes > run->data_bytes ? read_board(run, &c->config, bytes, err) : 0;
 
-	if (bytes > run->data_bytes) {
-		r = read_board(run, &c->config, (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES,
-			       err);
-		if (r == 0)
-			r = check_read(run, err);
-	}
-	if (r < 0 || !judge(run, c, &stamped))
+	if (r < 0)
 		return r;
-	return take(run, c, stamped, ret, err);
+	c->judged = true;
+	is = same(run, c, &packed);
+	if (is == KF_SAME_STAMPS) {
+		stamped = true;
+		r = restamp(run, c, packed, err);
+		is = r == 0 && c->image.data ? same(run, c, &packed) : KF_SAME_NOT;
+	}
+	if (is == KF_SAME_SO_FAR) {
+		r = read_board(run, &c->config, c->image.len, err);
+		is = r == 0 ? same(run, c, &packed) : KF_SAME_NOT;
+	}
+	return is == KF_SAME ? take(run, c, stamped, ret, err) : r;
 }
 
 /*
@@ -484,21 +460,18 @@ static int try_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
 static int none(const struct run *run, struct kf_error *err)
 {
 	const struct candidate *first = &run->list[0];
-	const char *build = "";
 	char more[48] = "";
 
-	for (size_t i = 0; i < run->count && !build[0]; i++)
-		build = run->list[i].image.dictionary.build;
 	if (run->left_out)
 		kf_text_format(more, sizeof(more), ", and %zu more were not tried", run->left_out);
 	kf_fail(err, KF_NOT_PROVED, "none of %zu configurations made %s%s: %s: %s", run->count,
 		run->told.version, more, first->from, first->why);
 	kf_text_format(err->log, sizeof(err->log), "%s", run->failed.log);
-	if (run->build[0] && build[0] && strcmp(run->build, build) != 0)
+	if (run->its_build[0] && run->our_build[0] && strcmp(run->its_build, run->our_build) != 0)
 		kf_error_hint(err,
 			      "it was built by other compilers (%s) than there are here (%s): the "
 			      "same configuration makes other bytes with them",
-			      run->build, build);
+			      run->its_build, run->our_build);
 	else
 		kf_error_hint(err,
 			      "save what it was built with (kf config %s, or --from=FILE), "

@@ -9,7 +9,6 @@
 struct packed {
 	size_t at, used;
 	json_t *json; /* without the stamps */
-	struct kf_dictionary read;
 };
 
 static void free_packed(struct packed *packed)
@@ -21,13 +20,14 @@ static bool find_packed(const uint8_t *image, size_t len, struct packed *ret)
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	char version[KF_NAME_SIZE];
+	struct kf_dictionary read;
 	size_t text_bytes;
 
-	if (kf_dictionary_locate(image, len, &ret->at, &ret->used, &text, &text_bytes, &ret->read,
+	if (kf_dictionary_locate(image, len, &ret->at, &ret->used, &text, &text_bytes, &read,
 				 NULL) < 0)
 		return false;
 	ret->json = json_loadb(text, text_bytes, 0, NULL);
-	kf_version_strip(ret->read.version, version);
+	kf_version_strip(read.version, version);
 	json_object_set_new(ret->json, "version", json_string(version));
 	json_object_del(ret->json, "build_versions");
 	return ret->json != NULL;
@@ -59,67 +59,36 @@ static void name_difference(const json_t *a, const json_t *b, char *ret, size_t 
 	}
 }
 
-/* The first byte that differs, of len; len: none. */
-static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	size_t i = 0;
-
-	while (i < len && a[i] == b[i])
-		i++;
-	return i;
-}
-
-static enum kf_same differ_at(uint32_t address, char *ret_why, size_t size)
-{
-	kf_text_format(ret_why, size, "the first other byte is at 0x%08x", address);
-	return KF_SAME_NOT;
-}
-
-/* Both dictionaries are known: theirs first, for they say most; then the bytes around them. */
-static enum kf_same compare(const struct packed *a, const struct packed *b, const uint8_t *built,
-			    const uint8_t *read, size_t len, uint32_t start, char *ret_why,
-			    size_t size)
-{
-	size_t head = a->at < b->at ? a->at : b->at, at, end;
-	char name[KF_NAME_SIZE];
-
-	if (!json_equal(a->json, b->json)) {
-		name_difference(a->json, b->json, name, sizeof(name));
-		kf_text_format(ret_why, size, "its dictionary has another %s", name);
-		return KF_SAME_NOT;
-	}
-	at = first_difference(built, read, head);
-	if (at < head || a->at != b->at)
-		return differ_at(start + (uint32_t)at, ret_why, size);
-	if (a->used != b->used) {
-		kf_text_format(
-			ret_why, size,
-			"the stamps of their builds are packed into %zu and %zu bytes, so all "
-			"behind them is elsewhere",
-			a->used, b->used);
-		return KF_SAME_UNKNOWN;
-	}
-	end = a->at + a->used;
-	at = end + first_difference(built + end, read + end, len - end);
-	return at == len ? KF_SAME_STAMPED : differ_at(start + (uint32_t)at, ret_why, size);
-}
-
 enum kf_same kf_firmware_same(const uint8_t *built, size_t built_bytes, const uint8_t *read,
-			      size_t read_bytes, uint32_t start, char *ret_why, size_t size)
+			      size_t read_bytes, uint32_t start, char *ret_why, size_t size,
+			      struct kf_packed *ret_packed)
 {
 	_cleanup_(free_packed) struct packed a = { 0 }, b = { 0 };
+	size_t common = built_bytes < read_bytes ? built_bytes : read_bytes, at = 0;
+	char name[KF_NAME_SIZE];
 
-	if (size)
-		ret_why[0] = '\0';
-	if (built_bytes <= read_bytes && memcmp(built, read, built_bytes) == 0)
+	ret_why[0] = '\0';
+	while (at < common && built[at] == read[at])
+		at++;
+	if (at == built_bytes)
 		return KF_SAME;
+	if (at == read_bytes) {
+		kf_text_format(ret_why, size, "it is longer than what was read");
+		return KF_SAME_SO_FAR;
+	}
 	if (!find_packed(built, built_bytes, &a) || !find_packed(read, read_bytes, &b)) {
 		kf_text_format(ret_why, size, "no dictionary of Klipper is at its place");
 		return KF_SAME_NOT;
 	}
-	if (built_bytes > read_bytes) {
-		kf_text_format(ret_why, size, "it is longer than what was read");
+	if (!json_equal(a.json, b.json)) {
+		name_difference(a.json, b.json, name, sizeof(name));
+		kf_text_format(ret_why, size, "its dictionary has another %s", name);
 		return KF_SAME_NOT;
 	}
-	return compare(&a, &b, built, read, built_bytes, start, ret_why, size);
+	if (a.used != b.used || memcmp(built + a.at, read + b.at, a.used) != 0) {
+		*ret_packed = (struct kf_packed){ .data = read + b.at, .len = b.used };
+		return KF_SAME_STAMPS;
+	}
+	kf_text_format(ret_why, size, "the first other byte is at 0x%08x", start + (uint32_t)at);
+	return KF_SAME_NOT;
 }

@@ -10,7 +10,7 @@
 
 struct kf_proof {
 	char config_sha256[KF_HEX_SIZE]; /* of the saved .config */
-	char image_sha256[KF_HEX_SIZE];	 /* of the image that was built from it */
+	char image_sha256[KF_HEX_SIZE];	 /* of the image that is the same */
 	char version[KF_NAME_SIZE];	 /* of the firmware */
 	char time[32];			 /* UTC: 2026-11-29T22:30:00Z */
 	bool stamped;			 /* all but the build's stamps were the same bytes */

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The "compiler" of the simulated firmware.
 
-image.py link AUTOCONF_H DICT ELF PART...   make klipper.elf and klipper.dict
+image.py dictionary AUTOCONF_H DICT SOURCE  make klipper.dict and compile_time_request.c
+image.py link AUTOCONF_H OBJECT ELF PART... make klipper.elf of that, compiled, and of the parts
 image.py convert ELF TARGET                 make .bin, .uf2 or .elf.hex of the ELF
 
 The same parts, configuration and version give the same bytes.
@@ -150,8 +151,9 @@ def stage2():
 
 
 def segments(config, parts, blob):
-    """[(address, bytes)] of what the flash will hold."""
+    """[(address, bytes)] of what the flash will hold: code has the dictionary's size in it."""
     board = config["BOARD_DIRECTORY"]
+    blob = struct.pack("<I", len(blob)) + blob + content(parts, 64)
     if board == "avr":
         return [(0, b"\x0c\x94\x72\x00" * 57 + content(parts, 24000) + blob)]
     if board == "linux":
@@ -196,17 +198,26 @@ def read_elf(path):
     return loads
 
 
-def link(autoconf, dict_path, elf, *parts):
+def make_dictionary(autoconf, dict_path, source):
     config = read_autoconf(autoconf)
     text = dictionary(config)
     blob = zlib.compress(text.encode(), 9)
     if "SIM_BUILD_NO_DICTIONARY" in config:
         blob = b""
-    machine = {"avr": EM_AVR, "linux": EM_X86_64}.get(config["BOARD_DIRECTORY"], EM_ARM)
-    write_elf(elf, machine, segments(config, parts, blob))
     with open(dict_path, "w") as f:
         f.write(text)
+    with open(source, "w") as f:
+        f.write("const uint8_t command_identify_data[] PROGMEM = {%s};\n" %
+                "".join("\n    0x%02x," % byte for byte in blob))
     print("  Version: %s" % json.loads(text)["version"])
+
+
+def link(autoconf, made, elf, *parts):
+    config = read_autoconf(autoconf)
+    with open(made) as f:
+        blob = bytes(int(byte, 16) for byte in re.findall(r"0x(\w\w),", f.read()))
+    machine = {"avr": EM_AVR, "linux": EM_X86_64}.get(config["BOARD_DIRECTORY"], EM_ARM)
+    write_elf(elf, machine, segments(config, parts, blob))
 
 
 def to_bin(loads):
@@ -252,4 +263,4 @@ def convert(elf, target):
 
 
 if __name__ == "__main__":
-    {"link": link, "convert": convert}[sys.argv[1]](*sys.argv[2:])
+    {"dictionary": make_dictionary, "link": link, "convert": convert}[sys.argv[1]](*sys.argv[2:])
