@@ -12,7 +12,7 @@ schema=$tests/../lib/board/kf-record.schema.json
 	cd "$BATS_TEST_TMPDIR"
 	"$tests/records.py" "$schema" >lines
 	"$tests/records.py" "$schema" --labels >labels
-	"$KF_BUILD/tests/unit/record-check" <lines >by-tools
+	"$KF_BUILD/tests/unit/record-check" <lines >by-tools 2>/dev/null || [ $? -eq 1 ]
 	"$tests/schema.py" "$schema" -v <lines >by-schema 2>/dev/null || [ $? -eq 1 ]
 	[ "$(wc -l <lines)" -eq "$(wc -l <by-tools)" ]
 	grep -q good by-tools

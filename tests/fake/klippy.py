@@ -18,7 +18,6 @@ client had subscribed, a query is answered on the next tick of 250 ms. $PID is t
 import copy
 import ctypes
 import fcntl
-import http.server
 import json
 import os
 import re
@@ -155,29 +154,37 @@ def serve(sock, prefix):
         start(serve_one, sock.accept()[0], prefix)
 
 
-class Http(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        path, _, asked = self.path.partition("?")
-        known = (k for k in RECORDED if k.startswith("http GET " + path))
-        recorded = RECORDED[next(known, "http GET /printer/info")]
-        answer = edit(recorded["body"], asked.split("&"))
-        if path.endswith("objects/list"):
-            answer = mcus(0, None)
-        if "configfile=settings" in asked:
-            names = (part.partition("=")[0] for part in asked.split("&"))
-            answer = mcus(0, list(map(urllib.parse.unquote, names)))
-        body = json.dumps(answer).encode()
-        self.send_response(recorded["status"])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if MODE == "truncated" else body)
-
-    def log_message(self, *_args):
-        pass
-
-
 def start(function, *args):
     threading.Thread(target=function, args=args, daemon=True).start()
+
+
+def moonraker():
+    """Serve HTTP on a port of 127.0.0.1, which is returned."""
+    import http.server  # here: its import takes most of our start, and few tests want it
+
+    class Http(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, asked = self.path.partition("?")
+            known = (k for k in RECORDED if k.startswith("http GET " + path))
+            recorded = RECORDED[next(known, "http GET /printer/info")]
+            answer = edit(recorded["body"], asked.split("&"))
+            if path.endswith("objects/list"):
+                answer = mcus(0, None)
+            if "configfile=settings" in asked:
+                names = (part.partition("=")[0] for part in asked.split("&"))
+                answer = mcus(0, list(map(urllib.parse.unquote, names)))
+            body = json.dumps(answer).encode()
+            self.send_response(recorded["status"])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if MODE == "truncated" else body)
+
+        def log_message(self, *_args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Http)
+    start(server.serve_forever)
+    return server.server_port
 
 
 def hand_over(port_fd):
@@ -206,12 +213,7 @@ def main():
         listen(args[args.index("-a") + 1]).close()
     elif "-a" in args:
         start(serve, listen(args[args.index("-a") + 1]), "klippy.sock ")
-    port = 0
-    if ENV.get("MOONRAKER") == "http":
-        server = http.server.HTTPServer(("127.0.0.1", 0), Http)
-        port = server.server_port
-        start(server.serve_forever)
-    print("ready", port, flush=True)
+    print("ready", moonraker() if ENV.get("MOONRAKER") == "http" else 0, flush=True)
     threading.Event().wait()
 
 
