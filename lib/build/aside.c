@@ -20,14 +20,6 @@ static const char *const git_env[] = {
 	"GIT_TEMPLATE_DIR", "GIT_TERMINAL_PROMPT=0", NULL
 };
 
-static bool has(const struct kf_tree *tree, const char *name)
-{
-	char path[PATH_MAX];
-
-	return kf_text_format(path, sizeof(path), "%s/%s", tree->dir, name) &&
-	       access(path, F_OK) == 0;
-}
-
 /* git's first complaint, clean. */
 static void read_words(int fd, char *ret, size_t size)
 {
@@ -90,7 +82,7 @@ static int unknown(const struct kf_tree *tree, const struct kf_version *version,
 		   struct kf_error *err)
 {
 	struct kf_tree asked = *tree;
-	bool shallow = has(tree, ".git/shallow");
+	bool shallow = kf_tree_has(tree, ".git/shallow");
 	int r = kf_tree_describe(&asked, err);
 
 	if (r < 0)
@@ -146,7 +138,8 @@ int kf_aside_open(const struct kf_tree *tree, const struct kf_version *version, 
 {
 	char commit[COMMIT_MAX];
 	struct kf_tree aside;
-	int r = has(tree, ".git") ? find_commit(tree, version, deadline_ms, commit, err) : 0;
+	int r = kf_tree_has(tree, ".git") ? find_commit(tree, version, deadline_ms, commit, err)
+					  : 0;
 
 	if (r == 0)
 		return unknown(tree, version, err);

@@ -98,7 +98,7 @@ int kf_build_reuse(struct kf_build *b, const char *from, json_t **ret, struct kf
 	char image[PATH_MAX];
 	int r;
 
-	if (!kf_kept_reuse(from, b->build_key, &firmware))
+	if (kf_kept_latest(from, b->build_key, &firmware, NULL) < 0)
 		return 0;
 	if (strcmp(from, b->key) == 0) {
 		json_object_set_new(firmware, "seconds",

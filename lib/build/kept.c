@@ -322,8 +322,7 @@ static int check_build(const char *folder, char path[PATH_MAX], json_t **ret, st
 	return 0;
 }
 
-/* The newest build, if its bytes are unchanged and it has this build key (NULL: any). */
-static int load_latest(const char *key, const char *build, json_t **ret, struct kf_error *err)
+int kf_kept_latest(const char *key, const char *build, json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 	char folder[PATH_MAX], path[PATH_MAX];
@@ -336,19 +335,9 @@ static int load_latest(const char *key, const char *build, json_t **ret, struct 
 		return r;
 	from = json_string_value(json_object_get(obj, "build"));
 	if (build && (!from || strcmp(from, build) != 0))
-		return -ENOENT;
+		return kf_fail(err, KF_NO_FIRMWARE, "%s is of another build key", folder);
 	json_object_set_new(obj, "reused", json_true());
 	return for_record(obj, path, ret, err);
-}
-
-int kf_kept_latest(const char *key, json_t **ret, struct kf_error *err)
-{
-	return load_latest(key, NULL, ret, err);
-}
-
-int kf_kept_reuse(const char *key, const char *build, json_t **ret)
-{
-	return load_latest(key, build, ret, NULL) == 0;
 }
 
 int kf_kept_check(const char *key, size_t *ret_count, struct kf_error *err)

@@ -32,16 +32,11 @@ _must_check_ int kf_kept_add(const char *key, const char *image, const char *con
 /*
  * The board's newest kept build: a new reference, ready to be a record's "firmware",
  * with "path" set to where the image is now and "reused" true. The image's bytes have
- * been compared with the sha256 that was kept. KF_NO_FIRMWARE: nothing was built yet, or what is
- * there is damaged (the message says which).
+ * been compared with the sha256 that was kept. KF_NO_FIRMWARE: nothing was built yet, what is there
+ * is damaged, or it has another build key than build (NULL: any); the message says which.
  */
-_must_check_ int kf_kept_latest(const char *key, json_t **ret, struct kf_error *err);
-
-/*
- * The same if that build has this build key. Returns 1; 0: there is none, it has another build key,
- * or it is damaged (a new build replaces it). Never fails.
- */
-int kf_kept_reuse(const char *key, const char *build, json_t **ret);
+_must_check_ int kf_kept_latest(const char *key, const char *build, json_t **ret,
+				struct kf_error *err);
 
 /*
  * The kept image of the board with this sha256, and the configuration that it was built with.

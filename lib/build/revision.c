@@ -55,10 +55,8 @@ static void start_git(const struct kf_tree *tree, const char *const *argv, struc
 	const struct kf_process p = {
 		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
 	};
-	char path[PATH_MAX];
 
-	if (!kf_text_format(path, sizeof(path), "%s/.git", tree->dir) || access(path, F_OK) < 0 ||
-	    kf_output_start(&p, ret, NULL) < 0)
+	if (!kf_tree_has(tree, ".git") || kf_output_start(&p, ret, NULL) < 0)
 		*ret = (struct kf_output){ 0 };
 }
 
@@ -255,14 +253,6 @@ static void not_asked(struct kf_revision *ret, const char *reason)
 	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
-static bool is_shallow(const struct kf_tree *tree)
-{
-	char path[PATH_MAX];
-
-	return kf_text_format(path, sizeof(path), "%s/.git/shallow", tree->dir) &&
-	       access(path, F_OK) == 0;
-}
-
 /* Both are of one commit, or git has counted. */
 static void judge(const struct kf_tree *tree, const struct kf_tree_head *head,
 		  const struct kf_version *version, const struct question *q,
@@ -279,7 +269,7 @@ static void judge(const struct kf_tree *tree, const struct kf_tree_head *head,
 		return;
 	} else if (!same) {
 		kf_text_format(reason, sizeof(reason), "the source tree%s does not know %s %s",
-			       is_shallow(tree) ? ", a shallow clone," : "",
+			       kf_tree_has(tree, ".git/shallow") ? ", a shallow clone," : "",
 			       version->hash[0] ? "its commit" : "its tag",
 			       version->hash[0] ? version->hash : version->tag);
 		differ(ret, reason);

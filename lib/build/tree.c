@@ -88,6 +88,14 @@ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 	return 0;
 }
 
+bool kf_tree_has(const struct kf_tree *tree, const char *name)
+{
+	char path[PATH_MAX];
+
+	return kf_text_format(path, sizeof(path), "%s/%s", tree->dir, name) &&
+	       access(path, F_OK) == 0;
+}
+
 static int check_programs(struct kf_error *err)
 {
 	static const char *const programs[] = { "make", "python3" };

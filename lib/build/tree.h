@@ -25,6 +25,9 @@ struct kf_tree {
  */
 _must_check_ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err);
 
+/* Is this path in the tree? */
+bool kf_tree_has(const struct kf_tree *tree, const char *name);
+
 /*
  * make OUT=out/ KCONFIG_CONFIG=config TARGET... in the tree. out ends in '/' and is made
  * if missing. targets is NULL-terminated (empty or NULL: all) and may hold NAME=value too. log_fd

@@ -136,8 +136,8 @@ static bool bzip2_header(const uint8_t *p, size_t len)
 
 static const char bzip2[] = "is packed with bzip2, which this version cannot read";
 
-int kf_dictionary_inflate_json(const uint8_t *data, size_t len, char **ret, size_t *ret_len,
-			       size_t *ret_used, struct kf_error *err)
+int kf_dictionary_inflate(const uint8_t *data, size_t len, char **ret, size_t *ret_len,
+			  size_t *ret_used, struct kf_error *err)
 {
 	_cleanup_(kf_freep) uint8_t *out = malloc(KF_DICTIONARY_MAX);
 	size_t out_bytes = 0, used = 0;
@@ -155,20 +155,6 @@ int kf_dictionary_inflate_json(const uint8_t *data, size_t len, char **ret, size
 	*ret = (char *)TAKE_PTR(out);
 	*ret_len = out_bytes;
 	return 0;
-}
-
-int kf_dictionary_inflate(const uint8_t *data, size_t len, struct kf_dictionary *ret,
-			  size_t *ret_used, struct kf_error *err)
-{
-	_cleanup_(kf_freep) char *json = NULL;
-	size_t json_bytes = 0, used = 0;
-	int r = kf_dictionary_inflate_json(data, len, &json, &json_bytes, &used, err);
-
-	if (r == 0)
-		r = kf_dictionary_parse(json, json_bytes, ret, err);
-	if (r == 0 && ret_used)
-		*ret_used = used;
-	return r;
 }
 
 /* RFC 1950: 78 is deflate with the usual window, then the level and its check bits. */

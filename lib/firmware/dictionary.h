@@ -23,21 +23,15 @@ struct kf_dictionary {
 };
 
 /*
- * From compressed bytes. *ret_used (may be NULL): how many of len the zlib stream had.
- * KF_PROTOCOL: not zlib, cut off, more than KF_DICTIONARY_MAX, or not a dictionary's JSON.
+ * The JSON text in compressed bytes, not read yet; the caller frees *ret, which has no NUL at its
+ * end. *ret_used (may be NULL): how many of len the zlib stream had. KF_PROTOCOL: not zlib, cut
+ * off, or more than KF_DICTIONARY_MAX. bzip2's header is named: it was proposed for Klipper and
+ * Kalico.
  */
-_must_check_ int kf_dictionary_inflate(const uint8_t *data, size_t len, struct kf_dictionary *ret,
+_must_check_ int kf_dictionary_inflate(const uint8_t *data, size_t len, char **ret, size_t *ret_len,
 				       size_t *ret_used, struct kf_error *err);
 
-/*
- * The same as JSON text, not read yet; the caller frees *ret, which has no NUL at its end. bzip2's
- * header is named: it was proposed for Klipper and Kalico.
- */
-_must_check_ int kf_dictionary_inflate_json(const uint8_t *data, size_t len, char **ret,
-					    size_t *ret_len, size_t *ret_used,
-					    struct kf_error *err);
-
-/* From JSON text (klipper.dict). KF_PROTOCOL as above. */
+/* From JSON text (klipper.dict). KF_PROTOCOL: too large, or not a dictionary's JSON. */
 _must_check_ int kf_dictionary_parse(const char *json, size_t len, struct kf_dictionary *ret,
 				     struct kf_error *err);
 

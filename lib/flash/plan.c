@@ -458,7 +458,7 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	if (json_is_object(json_object_get(record, "firmware")))
 		firmware = json_incref(json_object_get(record, "firmware"));
 	else
-		r = kf_kept_latest(plan->board.key, &firmware, err);
+		r = kf_kept_latest(plan->board.key, NULL, &firmware, err);
 	if (r < 0)
 		return r;
 	r = load_image(firmware, plan, err);

@@ -239,7 +239,7 @@ int kf_klipper_dictionary(struct kf_link *link, int64_t deadline_ms, char **ret_
 	if (r == 0)
 		r = receive_all(&t);
 	r = r < 0 ? explain(&t, r, err)
-		  : kf_dictionary_inflate_json(data, t.len, ret_json, ret_len, NULL, err);
+		  : kf_dictionary_inflate(data, t.len, ret_json, ret_len, NULL, err);
 	if (r < 0)
 		kf_error_prefix(err, "identify");
 	return r;

@@ -53,12 +53,14 @@ static void check_facts(const char *json, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct kf_dictionary dictionary;
+	_cleanup_(kf_freep) char *json = NULL;
 	struct kf_error err;
-	size_t used;
+	size_t used, json_bytes;
 
-	if (kf_dictionary_inflate(data, len, &dictionary, &used, &err) == 0) {
+	if (kf_dictionary_inflate(data, len, &json, &json_bytes, &used, &err) == 0) {
 		ALWAYS(used <= len);
-		check(&dictionary);
+		if (kf_dictionary_parse(json, json_bytes, &dictionary, &err) == 0)
+			check(&dictionary);
 	}
 	if (kf_dictionary_find(data, len, &dictionary, &err) == 0)
 		check(&dictionary);

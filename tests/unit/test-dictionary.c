@@ -22,6 +22,17 @@ static size_t deflated(const void *data, size_t len, int level, uint8_t *ret, si
 	return used;
 }
 
+/* Inflate a dictionary and read it. */
+static int read_packed(const uint8_t *data, size_t len, struct kf_dictionary *ret, size_t *ret_used,
+		       struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *json = NULL;
+	size_t json_bytes;
+	int r = kf_dictionary_inflate(data, len, &json, &json_bytes, ret_used, err);
+
+	return r < 0 ? r : kf_dictionary_parse(json, json_bytes, ret, err);
+}
+
 TEST(members_of_klippers_dictionary_are_read)
 {
 	struct kf_dictionary d;
@@ -29,7 +40,7 @@ TEST(members_of_klippers_dictionary_are_read)
 	uint8_t z[1024];
 	size_t used = 0, len = deflated(KLIPPER, strlen(KLIPPER), 9, z, sizeof(z));
 
-	CHECK(kf_dictionary_inflate(z, sizeof(z), &d, &used, &err) == 0);
+	CHECK(read_packed(z, sizeof(z), &d, &used, &err) == 0);
 	CHECK(used == len);
 	CHECK_STR(d.app, "Klipper");
 	CHECK_STR(d.version, "v0.13.0-730-g84104bbbd");
@@ -106,7 +117,7 @@ TEST(strings_are_cleaned_and_cut)
 
 TEST(compressed_harm_is_refused)
 {
-	size_t bomb_bytes = KF_DICTIONARY_MAX + 1, len;
+	size_t bomb_bytes = KF_DICTIONARY_MAX + 1, len, used;
 	struct kf_dictionary d;
 	struct kf_error err;
 	uint8_t z[4096];
@@ -114,17 +125,17 @@ TEST(compressed_harm_is_refused)
 
 	memset(bomb, ' ', bomb_bytes);
 	len = deflated(bomb, bomb_bytes, 9, z, sizeof(z));
-	CHECK(kf_dictionary_inflate(z, len, &d, NULL, &err) == -EPROTO);
+	CHECK(read_packed(z, len, &d, &used, &err) == -EPROTO);
 	CHECK_STR(err.message, "the data dictionary is too large");
 	CHECK(kf_dictionary_parse(bomb, bomb_bytes, &d, &err) == -EPROTO);
 	CHECK_STR(err.message, "the data dictionary is too large");
 	free(bomb);
 	len = deflated(KLIPPER, strlen(KLIPPER), 9, z, sizeof(z));
 	for (size_t cut = 0; cut < len; cut++)
-		CHECK(kf_dictionary_inflate(z, cut, &d, NULL, &err) == -EPROTO);
+		CHECK(read_packed(z, cut, &d, &used, &err) == -EPROTO);
 	CHECK_STR(err.message, "the data dictionary is cut off");
 	z[len - 1] ^= 1;
-	CHECK(kf_dictionary_inflate(z, len, &d, NULL, &err) == -EPROTO);
+	CHECK(read_packed(z, len, &d, &used, &err) == -EPROTO);
 	CHECK_STR(err.message, "the data dictionary is not zlib's");
 }
 
@@ -176,8 +187,9 @@ TEST(what_is_packed_with_bzip2_is_named)
 	uint8_t image[256] = { 0 };
 	struct kf_dictionary d;
 	struct kf_error err;
+	size_t used;
 
-	CHECK(kf_dictionary_inflate(packed, sizeof(packed), &d, NULL, &err) == -EPROTO);
+	CHECK(read_packed(packed, sizeof(packed), &d, &used, &err) == -EPROTO);
 	CHECK_STR(err.message,
 		  "the data dictionary is packed with bzip2, which this version cannot "
 		  "read");

@@ -64,9 +64,9 @@ TEST(the_newest_comes_back)
 	size_t len;
 
 	set_up();
-	CHECK(kf_kept_latest("board", &got, &err) == -ENOENT && err.code == KF_NO_FIRMWARE);
+	CHECK(kf_kept_latest("board", NULL, &got, &err) == -ENOENT && err.code == KF_NO_FIRMWARE);
 	CHECK(keep("one", &first) == 0 && keep("two", &second) == 0);
-	CHECK(kf_kept_latest("board", &got, &err) == 0);
+	CHECK(kf_kept_latest("board", NULL, &got, &err) == 0);
 	CHECK_STR(text_of(got, "path"), text_of(second, "path"));
 	CHECK(strstr(text_of(got, "path"), "/firmware/board/3fc4ccfe7458/klipper.bin"));
 	CHECK(json_is_true(json_object_get(got, "reused")));
@@ -84,7 +84,7 @@ TEST(the_same_image_again_is_the_newest)
 
 	set_up();
 	CHECK(keep("one", &first) == 0 && keep("two", &second) == 0 && keep("one", &again) == 0);
-	CHECK(kf_kept_latest("board", &got, &err) == 0);
+	CHECK(kf_kept_latest("board", NULL, &got, &err) == 0);
 	CHECK_STR(text_of(got, "path"), text_of(first, "path"));
 	tear_down();
 }
@@ -114,14 +114,14 @@ TEST(damage_is_told)
 	set_up();
 	CHECK(keep("one", &kept) == 0);
 	CHECK(kf_file_write(text_of(kept, "path"), "onf", 3, &err) == 0);
-	CHECK(kf_kept_latest("board", &got, &err) < 0);
+	CHECK(kf_kept_latest("board", NULL, &got, &err) < 0);
 	CHECK(err.code == KF_NO_FIRMWARE && strstr(err.message, "has changed"));
 	CHECK(unlink(text_of(kept, "path")) == 0);
-	CHECK(kf_kept_latest("board", &got, &err) < 0);
+	CHECK(kf_kept_latest("board", NULL, &got, &err) < 0);
 	CHECK(err.code == KF_NO_FIRMWARE && strstr(err.message, "is missing"));
 	in_home(path, "kalico-flash/firmware/board/latest");
 	CHECK(kf_file_write(path, "../../../etc\n", 13, &err) == 0);
-	CHECK(kf_kept_latest("board", &got, &err) < 0);
+	CHECK(kf_kept_latest("board", NULL, &got, &err) < 0);
 	CHECK(err.code == KF_NO_FIRMWARE && strstr(err.message, "names no build"));
 	CHECK(got == NULL);
 	tear_down();
@@ -131,7 +131,7 @@ TEST(a_key_is_no_path)
 {
 	json_t *got = NULL;
 
-	CHECK(kf_kept_latest("../board", &got, &err) < 0 && err.code == KF_INTERNAL);
+	CHECK(kf_kept_latest("../board", NULL, &got, &err) < 0 && err.code == KF_INTERNAL);
 	CHECK(got == NULL);
 }
 
