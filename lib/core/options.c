@@ -69,7 +69,7 @@ static void add(struct words *words, const struct kf_option *list, size_t count)
 static int set(const struct kf_option *option, void *args, struct kf_error *err)
 {
 	void *at = (char *)args + option->offset;
-	bool number = option->value >= KF_VALUE_COUNT;
+	bool number = option->value > KF_VALUE_TEXT;
 	int r;
 
 	if (option->read)
@@ -108,6 +108,7 @@ int kf_options_read(const struct kf_options *options, int argc, char **argv, voi
 
 	kf_log_init(options->tool, common && common->quiet);
 	kf_usage_called(argv);
+	/* Not where it goes on: --json may have been said. */
 	if (common && optind <= 1)
 		common->table = isatty(STDOUT_FILENO);
 	if (options->stops)

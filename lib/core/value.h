@@ -10,8 +10,9 @@
 
 enum kf_value {
 	KF_VALUE_ANY,
-	KF_VALUE_TEXT,	  /* not empty */
-	KF_VALUE_COUNT,	  /* a whole number from 1 on */
+	KF_VALUE_TEXT, /* not empty */
+	/* The rest are numbers. */
+	KF_VALUE_COUNT,	  /* a whole one from 1 on */
 	KF_VALUE_BYTES,	  /* likewise, up to what a chip's flash may have: 16 MiB */
 	KF_VALUE_BAUD,	  /* likewise: of a UART, 1200 to 12000000 */
 	KF_VALUE_TIMEOUT, /* seconds, fractions allowed, of which there is some */
