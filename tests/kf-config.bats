@@ -220,6 +220,8 @@ differs() {
 	[[ $(jq -r .error.message <<<"$output") == *"clock: saved 400000000, now 520000000" ]]
 	[ "$(jq -r .error.hint <<<"$output")" = "no entry of menuconfig changes it, the source tree does; to accept the change: \
 kf flash octopus --accept-difference" ]
+	run --separate-stderr filter --accept-d < <(octopus) # two names, one option
+	[ "$status" -eq 0 ]
 	run --separate-stderr filter --accept-drift < <(octopus) # its name before
 	[ "$status" -eq 0 ]
 }

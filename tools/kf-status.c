@@ -2,14 +2,13 @@
 /* kf-status: how each board stands to its source tree, and the Klippy of each printer to its own.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/options.h"
 #include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
@@ -21,19 +20,7 @@
 #include "printer/status.h"
 #include "registry/prefix.h"
 
-enum { GIT_MS = 2000, ASK_MS = 3000, OPT_ASK = 256, OPT_JSON, OPT_TABLE };
-
-static const char letters[] = "qhV"; /* of the options */
-
-static const struct option options[] = {
-	{ "ask", no_argument, NULL, OPT_ASK },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "table", no_argument, NULL, OPT_TABLE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ 0 },
-};
+enum { GIT_MS = 2000, ASK_MS = 3000 };
 
 static const char help[] =
 	"usage: kf-status [OPTION]... [BOARD...]\n"
@@ -47,16 +34,17 @@ static const char help[] =
 	"  -h, --help     show this help\n"
 	"  -V, --version  show the version\n";
 
-struct look {
+struct args {
 	struct kf_registry registry;
 	struct kf_inventory inventory;
 	struct kf_printers printers;
 	struct kf_status *status; /* one for each of the inventory's boards */
 	const char **names;	  /* the boards that are wanted; none: all */
-	bool ask, table, quiet;
+	bool ask;
+	struct kf_common common;
 };
 
-static void free_look(struct look *look)
+static void free_look(struct args *look)
 {
 	kf_inventory_free(&look->inventory);
 	kf_printers_free(&look->printers);
@@ -74,7 +62,7 @@ static bool is_named(const struct kf_board *board, const char *name)
 	       (kf_key_from_printer(board, true, key) && strcmp(key, name) == 0);
 }
 
-static bool is_wanted(const struct look *look, const struct kf_board *board)
+static bool is_wanted(const struct args *look, const struct kf_board *board)
 {
 	bool wanted = !look->names[0];
 
@@ -84,7 +72,7 @@ static bool is_wanted(const struct look *look, const struct kf_board *board)
 }
 
 /* A key that was not typed to its end becomes the whole one, and it is said which. */
-static int check_names(struct look *look, struct kf_error *err)
+static int check_names(struct args *look, struct kf_error *err)
 {
 	struct kf_device device;
 
@@ -131,7 +119,7 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 	return r == -EINTR ? r : 0;
 }
 
-static int ask_boards(struct look *look, struct kf_error *err)
+static int ask_boards(struct args *look, struct kf_error *err)
 {
 	struct kf_print_guard guard = { 0 };
 	int r = 0;
@@ -145,7 +133,7 @@ static int ask_boards(struct look *look, struct kf_error *err)
 }
 
 /* Is it of interest to a board that is wanted: its own printer, or one that may be? */
-static bool concerns(const struct look *look, const struct kf_printer *printer)
+static bool concerns(const struct args *look, const struct kf_printer *printer)
 {
 	for (size_t i = 0; i < look->inventory.boards.count; i++) {
 		const struct kf_board *board = &look->inventory.boards.list[i];
@@ -157,7 +145,7 @@ static bool concerns(const struct look *look, const struct kf_printer *printer)
 }
 
 /* A printer that names no board has no line: nor would its boards be missed. */
-static void tell_problems(const struct look *look, bool all)
+static void tell_problems(const struct args *look, bool all)
 {
 	struct kf_error problem;
 
@@ -167,7 +155,7 @@ static void tell_problems(const struct look *look, bool all)
 			kf_log_problem(look->printers.list[i].name, &problem);
 }
 
-static int find(struct look *look, struct kf_error *err)
+static int find(struct args *look, struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
 	int r = kf_registry_load(&look->registry, err);
@@ -199,7 +187,7 @@ static int find(struct look *look, struct kf_error *err)
 			      err);
 }
 
-static int write_records(const struct look *look, struct kf_error *err)
+static int write_records(const struct args *look, struct kf_error *err)
 {
 	int r = 0;
 
@@ -234,10 +222,11 @@ static enum kf_colour colour_of(enum kf_status_state state)
 	}
 }
 
-static void print_text(const struct kf_screen *screen, int indent, const char *text)
+static void print_text(const struct kf_screen *screen, enum kf_colour colour, int indent,
+		       const char *text)
 {
 	printf("%*s", indent, "");
-	kf_screen_wrap(screen, text, indent, indent + 2);
+	kf_screen_coloured(screen, colour, text, indent, indent + 2);
 	putchar('\n');
 }
 
@@ -253,9 +242,7 @@ static void print_board(const struct kf_screen *screen, const struct kf_board *b
 	at = kf_screen_wrap(screen, "  ", at, 6);
 	kf_text_format(more, sizeof(more), "%-13s ", board->mcu);
 	at = kf_screen_wrap(screen, more, at, 6);
-	fputs(kf_screen_colour(screen, colour_of(status->state)), stdout);
-	at = kf_screen_wrap(screen, text, at, 6);
-	fputs(kf_screen_colour(screen, KF_COLOUR_NONE), stdout);
+	at = kf_screen_coloured(screen, colour_of(status->state), text, at, 6);
 	more[0] = '\0';
 	if (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_AHEAD ||
 	    status->state == KF_STATUS_DIFFERS)
@@ -282,9 +269,7 @@ static void print_printer(const struct kf_screen *screen, const struct kf_printe
 	kf_text_format(text, sizeof(text), "%s%s%s%s: %s%s%s", printer->name,
 		       printer->unit[0] ? " (" : "", printer->unit, printer->unit[0] ? ")" : "",
 		       now, printer->version[0] ? ", " : "", printer->version);
-	fputs(prints ? kf_screen_colour(screen, KF_COLOUR_NOTE) : "", stdout);
-	print_text(screen, 0, text);
-	fputs(prints ? kf_screen_colour(screen, KF_COLOUR_NONE) : "", stdout);
+	print_text(screen, prints ? KF_COLOUR_NOTE : KF_COLOUR_NONE, 0, text);
 	if (!printer->version[0] || status->host.state == KF_REVISION_CURRENT ||
 	    status->host.state == KF_REVISION_NOT_ASKED)
 		return;
@@ -294,9 +279,7 @@ static void print_printer(const struct kf_screen *screen, const struct kf_printe
 		"Klippy runs another version than its tree has: %s (%s has %s); restart it%s%s%s",
 		how, status->tree, status->tree_version, prints ? " when the print is over" : "",
 		printer->unit[0] ? ": sudo systemctl restart " : "", printer->unit);
-	fputs(kf_screen_colour(screen, KF_COLOUR_NOTE), stdout);
-	print_text(screen, 2, text);
-	fputs(kf_screen_colour(screen, KF_COLOUR_NONE), stdout);
+	print_text(screen, KF_COLOUR_NOTE, 2, text);
 }
 
 /* Would kf update flash it? */
@@ -308,7 +291,7 @@ static bool is_behind(const struct kf_board *board, const struct kf_status *stat
 }
 
 /* The boards of one printer, or (NULL) of none. Returns how many kf update would flash. */
-static size_t print_group(const struct look *look, const struct kf_screen *screen,
+static size_t print_group(const struct args *look, const struct kf_screen *screen,
 			  const struct kf_printer *printer, bool title)
 {
 	const struct kf_boards *boards = &look->inventory.boards;
@@ -338,7 +321,7 @@ static size_t print_group(const struct look *look, const struct kf_screen *scree
 }
 
 /* Is a board there that runs our firmware, and neither a printer nor the registry names it? */
-static bool has_unknown(const struct look *look)
+static bool has_unknown(const struct args *look)
 {
 	const struct kf_boards *boards = &look->inventory.boards;
 
@@ -354,7 +337,7 @@ static bool has_unknown(const struct look *look)
 }
 
 /* Does a printer print that has a board which kf update would flash? */
-static bool is_printing(const struct look *look)
+static bool is_printing(const struct args *look)
 {
 	bool ret = false;
 
@@ -369,7 +352,7 @@ static bool is_printing(const struct look *look)
 }
 
 /* Is a board there of a printer that does not run, and was it not asked? */
-static bool has_unasked(const struct look *look)
+static bool has_unasked(const struct args *look)
 {
 	bool ret = false;
 
@@ -384,7 +367,7 @@ static bool has_unasked(const struct look *look)
 	return ret;
 }
 
-static int print_table(const struct look *look, struct kf_error *err)
+static int print_table(const struct args *look, struct kf_error *err)
 {
 	struct kf_screen screen = kf_screen_of(stdout);
 	size_t todo = 0;
@@ -393,25 +376,22 @@ static int print_table(const struct look *look, struct kf_error *err)
 		todo += print_group(look, &screen, &look->printers.list[i], true);
 	todo += print_group(look, &screen, NULL, look->printers.count > 0);
 	if (todo > 0)
-		print_text(&screen, 0,
+		print_text(&screen, KF_COLOUR_NONE, 0,
 			   is_printing(look) ? "kf update builds and flashes what is behind, "
 					       "but not while it prints"
 					     : "kf update builds and flashes what is behind");
 	if (!look->ask && has_unasked(look))
-		print_text(&screen, 0,
+		print_text(&screen, KF_COLOUR_NONE, 0,
 			   "next: kf status --ask asks the boards of a printer that does not run; "
 			   "kf update asks them, too, and flashes what is behind");
 	if (has_unknown(look) && !kf_printers_hidden(&look->printers))
-		print_text(&screen, 0,
+		print_text(&screen, KF_COLOUR_NONE, 0,
 			   "next: kf add registers a board that no printer names; until then kf "
 			   "neither asks nor updates it");
-	errno = 0;
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return kf_fail_sys(err, errno ? errno : EIO, "cannot write to standard output");
-	return 0;
+	return kf_usage_flush(err);
 }
 
-static int run(struct look *look, struct kf_error *err)
+static int run(struct args *look, struct kf_error *err)
 {
 	int r = find(look, err);
 
@@ -421,29 +401,24 @@ static int run(struct look *look, struct kf_error *err)
 		kf_fail(err, KF_NOTHING_CONNECTED, "no board is there, and no printer names one");
 		return kf_code_errno(err->code);
 	}
-	return look->table ? print_table(look, err) : write_records(look, err);
+	return look->common.table ? print_table(look, err) : write_records(look, err);
 }
+
+static const struct kf_option list[] = { KF_OPTION_FLAG("ask", 0, ask) };
+
+static const struct kf_options options = {
+	.tool = "kf-status", .help = help, .list = list, .count = KF_ARRAY_SIZE(list)
+};
 
 int main(int argc, char *argv[])
 {
-	_cleanup_(free_look) struct look look = { .table = isatty(STDOUT_FILENO) };
+	_cleanup_(free_look) struct args look = { 0 };
+	int r, status = kf_options_read(&options, argc, argv, &look, &look.common);
 	struct kf_error err = { 0 };
-	int c, r;
 
-	kf_log_init("kf-status", false);
-	kf_usage_called(argv);
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (c == 'h' || c == 'V')
-			return kf_usage_print(c == 'h' ? help : "kf-status " KF_VERSION "\n");
-		if (c == '?')
-			return kf_usage_see(options, letters, argv);
-		look.ask = look.ask || c == OPT_ASK;
-		look.quiet = look.quiet || c == 'q';
-		if (c == OPT_JSON || c == OPT_TABLE)
-			look.table = c == OPT_TABLE;
-	}
+	if (status >= 0)
+		return status;
 	look.names = (const char **)argv + optind;
-	kf_log_init("kf-status", look.quiet);
 	kf_stop_install();
 	r = run(&look, &err);
 	kf_usage_unread(r);

@@ -235,10 +235,3 @@ int kf_usage_end(int r, const struct kf_error *err)
 		return 128 + kf_stop_signal();
 	return r < 0 ? kf_code_status(err->code) : r;
 }
-
-const char *kf_usage_option(const struct option *options, int c)
-{
-	while (options->name && options->val != c)
-		options++;
-	return options->name ? options->name : "";
-}

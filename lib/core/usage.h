@@ -68,7 +68,4 @@ void kf_usage_unread(int r);
  */
 int kf_usage_end(int r, const struct kf_error *err);
 
-/* The long name of the option that getopt_long returned as c, without dashes. */
-const char *kf_usage_option(const struct option *options, int c);
-
 #endif

@@ -32,10 +32,10 @@ static bool is_meant(const struct kf_board *board, const struct kf_new_device *g
 
 	kf_board_by_id(board, by_id);
 	return (!given->pattern[0] || kf_pattern_match(given->pattern, by_id)) &&
-	       (!given->usb_port[0] || strcmp(given->usb_port, board->usb.port) == 0) &&
-	       (!given->uuid[0] || strcmp(given->uuid, board->link.uuid) == 0) &&
-	       (!given->serial[0] || strcmp(given->serial, board->link.path) == 0 ||
-		kf_board_has_port(board, given->serial));
+	       (!given->port.usb_port[0] || strcmp(given->port.usb_port, board->usb.port) == 0) &&
+	       (!given->port.uuid[0] || strcmp(given->port.uuid, board->link.uuid) == 0) &&
+	       (!given->port.path[0] || strcmp(given->port.path, board->link.path) == 0 ||
+		kf_board_has_port(board, given->port.path));
 }
 
 /* Another connected board that shows the same serial, on port if that is not NULL; NULL: none. */
@@ -135,13 +135,13 @@ static void propose_place(const struct kf_board *board, struct kf_new_device *e)
 	const struct kf_board_link *link = &board->link;
 
 	e->by_port = board->usb.port[0] && (board->by_port || !kf_board_has_serial(board));
-	kf_text_format(e->usb_port, sizeof(e->usb_port), "%s", board->usb.port);
-	kf_text_format(e->uuid, sizeof(e->uuid), "%s", link->uuid);
-	if (e->uuid[0])
-		kf_text_format(e->interface, sizeof(e->interface), "%s", link->interface);
+	kf_text_format(e->port.usb_port, sizeof(e->port.usb_port), "%s", board->usb.port);
+	kf_text_format(e->port.uuid, sizeof(e->port.uuid), "%s", link->uuid);
+	if (e->port.uuid[0])
+		kf_text_format(e->port.interface, sizeof(e->port.interface), "%s", link->interface);
 	if (link->type != KF_WIRE_UART)
 		return;
-	kf_text_format(e->serial, sizeof(e->serial), "%s", link->path);
+	kf_text_format(e->port.path, sizeof(e->port.path), "%s", link->path);
 	e->baud = link->baud;
 }
 
@@ -363,7 +363,7 @@ static int check_away(const struct kf_new_device *given, const struct kf_board *
 			continue;
 		kf_port_write(&boards[i], port);
 		kf_fail(err, KF_CONFIG, "the board on %s%s is %s, registered already",
-			given->usb_port[0] ? "USB port " : "", port, boards[i].key);
+			given->port.usb_port[0] ? "USB port " : "", port, boards[i].key);
 		kf_error_hint(err, "to register another board on that port, first: kf remove %s",
 			      boards[i].key);
 		return kf_code_errno(KF_CONFIG);
@@ -376,7 +376,8 @@ static int choose(const struct kf_add *request, const struct kf_registry *regist
 		  struct kf_board *boards, size_t count, struct kf_board *ret, struct kf_error *err)
 {
 	const struct kf_new_device *given = &request->given;
-	bool named = given->pattern[0] || given->usb_port[0] || given->uuid[0] || given->serial[0];
+	bool named = given->pattern[0] || given->port.usb_port[0] || given->port.uuid[0] ||
+		     given->port.path[0];
 	bool asking = request->tty >= 0 && !kf_add_complete(request);
 	size_t left, pick = 0;
 	int r;
@@ -407,10 +408,10 @@ static void merge(struct kf_new_device *e, const struct kf_new_device *given)
 	GIVEN(name);
 	GIVEN(mcu);
 	GIVEN(pattern);
-	GIVEN(usb_port);
-	GIVEN(uuid);
-	GIVEN(interface);
-	GIVEN(serial);
+	GIVEN(port.usb_port);
+	GIVEN(port.uuid);
+	GIVEN(port.interface);
+	GIVEN(port.path);
 	GIVEN(flash_method);
 #undef GIVEN
 	if (given->baud)
@@ -507,9 +508,4 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 	*ret = e;
 	*ret_board = board;
 	return 0;
-}
-
-const char *kf_add_result(const struct kf_board *board)
-{
-	return board->connected ? "registered" : "registered for later: it is not plugged in";
 }

@@ -34,7 +34,4 @@ _must_check_ int kf_add_board(const struct kf_add *request, const json_t *record
 /* The flash method for a chip that has no Katapult (AVR, SAM); "": the default for all boards. */
 const char *kf_add_method(const char *mcu);
 
-/* The result for *ret_board, in words that follow "is". */
-const char *kf_add_result(const struct kf_board *board);
-
 #endif

@@ -182,10 +182,10 @@ static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *
 	const struct {
 		const char *member, *value;
 	} places[] = {
-		{ "usb_port", e->usb_port },
-		{ "canbus_uuid", e->uuid },
-		{ "canbus_interface", e->interface },
-		{ "serial", e->serial },
+		{ "usb_port", e->port.usb_port },
+		{ "canbus_uuid", e->port.uuid },
+		{ "canbus_interface", e->port.interface },
+		{ "serial", e->port.path },
 		{ "baud", baud },
 	};
 	int r = put(device, "name", e->name, err);
@@ -229,7 +229,7 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	r = kf_device_check_key(registry, new->key, err);
 	if (r < 0)
 		return r;
-	if (!new->pattern[0] && !new->usb_port[0] && !new->uuid[0] && !new->serial[0])
+	if (!new->pattern[0] && !new->port.usb_port[0] && !new->port.uuid[0] && !new->port.path[0])
 		return kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a port", new->key);
 	r = check_serial(registry, new, err);
 	if (r < 0)

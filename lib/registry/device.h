@@ -3,17 +3,17 @@
 #ifndef KF_REGISTRY_DEVICE_H
 #define KF_REGISTRY_DEVICE_H
 
+#include "board/port.h"
 #include "registry/registry.h"
 
-/* Only key, name, mcu, and one of pattern, usb_port, uuid and serial must not be empty. */
+/* Only key, name, mcu, and pattern or something in port must not be empty. */
 struct kf_new_device {
 	char key[KF_KEY_SIZE], name[KF_NAME_SIZE], mcu[64];
-	char pattern[KF_DEV_SIZE], usb_port[64], flash_method[64];
-	char uuid[KF_CAN_UUID_SIZE], interface[16]; /* on CAN */
-	char serial[KF_DEV_SIZE];		    /* the path of its UART */
-	uint32_t baud;				    /* of its firmware there; 0: the default */
-	bool by_port; /* its serial is not its own, or another board shows it too: the port decides
-		       */
+	char pattern[KF_DEV_SIZE], flash_method[64];
+	struct kf_port port;
+	uint32_t baud; /* of its firmware there; 0: the default */
+	bool by_port;  /* its serial is not its own, or another board shows it too: the port decides
+			*/
 };
 
 /*

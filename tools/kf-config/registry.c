@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "board/identity.h"
+#include "board/record.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/terminal.h"
+#include "registry.h"
+#include "registry/import.h"
+#include "registry/listing.h"
+#include "registry/settings.h"
+
+static const char phase[] = "Config";
+
+/* One line of JSON, or for people what show() writes. */
+static int print(const struct args *args, const json_t *object,
+		 void (*show)(FILE *out, const json_t *object), struct kf_error *err)
+{
+	if (!args->common.table)
+		return kf_record_write(stdout, object, err);
+	show(stdout, object);
+	return 0;
+}
+
+/* A device, or without a key what holds for all. */
+int command_show(struct args *args, char **words, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *object = NULL;
+	int r = kf_listing_load(words[0], &object, err);
+
+	return r < 0 ? r : print(args, object, kf_listing_members, err);
+}
+
+int command_list(struct args *args, char **words, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
+	struct kf_device device;
+	size_t count = 0;
+	int r = kf_registry_load(&registry, err);
+
+	(void)words;
+	for (void *at = NULL; r == 0 && kf_registry_next(&registry, &at, &device); count++) {
+		_cleanup_(kf_json_decrefp) json_t *json = kf_listing_device(&registry, device.key);
+
+		r = print(args, json, kf_listing_row, err);
+	}
+	if (r == 0 && count == 0)
+		kf_log_phase(phase, NULL, "%s",
+			     kf_registry_advice("nothing is registered yet: kf add"));
+	return r;
+}
+
+/* klipper_dir=DIR and katapult_dir=DIR: kept as they are, with a word about what DIR lacks. */
+static void warn_dirs(const char *key, char *const *assignments)
+{
+	const char *lacks, *dir;
+
+	for (; *assignments; assignments++) {
+		dir = strstr(*assignments, "_dir=");
+		if (!dir || strchr(*assignments, '=') != dir + 4 || !dir[5])
+			continue;
+		lacks = kf_settings_dir_lacks(dir + 5);
+		if (lacks)
+			kf_log_warn(key, "%s %s", dir + 5, lacks);
+	}
+}
+
+static int nothing_to_set(const char *key, struct kf_error *err)
+{
+	kf_fail(err, KF_USAGE, "set: no member=value was given");
+	kf_error_hint(err, "for example: kf set %s%s; man kf-config lists what can be set",
+		      key ? key : "--global ",
+		      key ? " name=\"Octopus Pro\"" : "klipper_dir=~/klipper");
+	return kf_code_errno(KF_USAGE);
+}
+
+int command_set(struct args *args, char **words, struct kf_error *err)
+{
+	char *key[] = { args->global ? NULL : *words++, NULL };
+	int r = *words ? kf_device_set(key[0], words, err) : nothing_to_set(key[0], err);
+
+	if (r < 0)
+		return r;
+	warn_dirs(key[0], words);
+	return command_show(args, key, err);
+}
+
+int command_remove(struct args *args, char **words, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *gone = NULL;
+	int r = kf_remove_board(&args->remove, words[0], &gone, err);
+
+	if (r <= 0)
+		return r;
+	if (json_is_false(json_object_get(gone, "config_deleted")))
+		kf_log_phase(phase, words[0], "removed; its saved configuration stays");
+	else
+		kf_log_phase(phase, words[0], "removed");
+	return args->common.table ? 0 : kf_record_write(stdout, gone, err);
+}
+
+int command_import(struct args *args, char **words, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *report = NULL;
+	int r = kf_import(words[0], &report, err);
+
+	return r < 0 ? r : print(args, report, kf_listing_members, err);
+}
+
+int command_export(struct args *args, char **words, struct kf_error *err)
+{
+	(void)args;
+	return kf_export(words[0] ? words[0] : "-", stdout, err);
+}
+
+int command_add(struct args *args, char **words, struct kf_error *err)
+{
+	_cleanup_(kf_json_decrefp) json_t *records = json_array(), *record = NULL;
+	struct kf_add *request = &args->request;
+	_cleanup_(kf_closep) int tty = -1;
+	struct kf_new_device e;
+	struct kf_board board;
+	int r = 0;
+
+	(void)words;
+	request->given.baud = (uint32_t)args->baud;
+	if (!isatty(STDIN_FILENO))
+		r = kf_record_read_all(stdin, kf_log_error, records, err);
+	else if (!request->given.pattern[0] && !args->port)
+		r = kf_fail(err, KF_USAGE,
+			    "pipe boards in: kf-scan | kf-config add; on a terminal: kf add");
+	if (r < 0)
+		return r;
+	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
+		request->tty = tty;
+	r = kf_add_board(request, records, &e, &board, err);
+	/* Left with q, as a "no" elsewhere: there is nothing wrong. */
+	if (r < 0 && err->code == KF_INTERRUPTED && !kf_stopped()) {
+		kf_log_phase(phase, NULL, "%s", err->message);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	kf_log_phase(phase, e.key, "%s (%s) is registered%s", e.name, e.mcu,
+		     board.connected ? "" : " for later: it is not plugged in");
+	if (e.by_port)
+		kf_log_warn(e.key, "%s: leave it on USB port %s, which identifies it",
+			    kf_board_has_serial(&board) ? "another board shows its serial number"
+			    : board.usb.serial[0]	? "it has no serial number of its own"
+							: "it shows no serial number",
+			    e.port.usb_port);
+	record = kf_record_new(&board);
+	return args->common.table ? 0 : kf_record_write(stdout, record, err);
+}
