@@ -6,7 +6,7 @@
 #include "build/configuring.h"
 #include "firmware/kconfig-difference.h"
 #include "firmware/kconfig.h"
-#include "registry/proof.h"
+#include "registry/config-note.h"
 #include "registry/registry.h"
 
 struct kf_configured {

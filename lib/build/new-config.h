@@ -8,7 +8,7 @@
 #define KF_BUILD_NEW_CONFIG_H
 
 #include "build/configuring.h"
-#include "registry/answers.h"
+#include "registry/config-note.h"
 
 struct kf_new_config {
 	char path[PATH_MAX]; /* of a file in the cache */

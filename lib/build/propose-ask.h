@@ -4,7 +4,7 @@
 #define KF_BUILD_PROPOSE_ASK_H
 
 #include "build/from-board.h"
-#include "registry/answers.h"
+#include "registry/config-note.h"
 
 struct kf_propose_ask {
 	const struct kf_from_board *from;

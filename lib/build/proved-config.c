@@ -12,7 +12,7 @@
 #include "core/terminal.h"
 #include "core/text.h"
 #include "firmware/kconfig-difference.h"
-#include "registry/proof.h"
+#include "registry/config-note.h"
 #include "registry/saved-config.h"
 
 /* Another configuration than the saved one made what it runs: 1 to save that, after .config.old. */

@@ -10,7 +10,7 @@
 #include "flash/native.h"
 #include "flash/wire.h"
 #include "katapult/session.h"
-#include "registry/answers.h"
+#include "registry/config-note.h"
 
 struct show {
 	const struct kf_progress *progress;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
+#include <time.h>
 
 #include "core/file.h"
 #include "core/paths.h"
@@ -22,14 +23,16 @@ static int saved_hash(const char *key, char ret[KF_HEX_SIZE], struct kf_error *e
 	return r < 0 ? r : kf_file_sha256(path, ret, err);
 }
 
-bool kf_config_note_text(const json_t *note, const char *member, char *ret, size_t size)
+/* Copy a member. False: it is absent, empty, too long or not clean: we did not write it. */
+static bool get_text(const json_t *note, const char *member, char *ret, size_t size)
 {
 	const char *text = json_string_value(json_object_get(note, member));
 
 	return text && *text && kf_text_clean(ret, size, text, strlen(text));
 }
 
-json_t *kf_config_note_load(const char *key, const char *name)
+/* The note of the configuration that is saved now; the caller frees it. NULL: there is none. */
+static json_t *load(const char *key, const char *name)
 {
 	_cleanup_(kf_json_decrefp) json_t *note = NULL;
 	_cleanup_(kf_freep) char *text = NULL;
@@ -40,13 +43,14 @@ json_t *kf_config_note_load(const char *key, const char *name)
 	    kf_file_read(path, NOTE_MAX, &text, &len, NULL) < 0)
 		return NULL;
 	note = json_loadb(text, len, 0, NULL);
-	if (!kf_config_note_text(note, "config_sha256", then, sizeof(then)) ||
+	if (!get_text(note, "config_sha256", then, sizeof(then)) ||
 	    saved_hash(key, now, NULL) < 0 || strcmp(now, then) != 0)
 		return NULL;
 	return TAKE_PTR(note);
 }
 
-int kf_config_note_save(const char *key, const char *name, json_t *note, struct kf_error *err)
+/* Write the note (taken over, also on failure), with the SHA-256 of what is saved now. */
+static int save(const char *key, const char *name, json_t *note, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *owned = note;
 	_cleanup_(kf_freep) char *text = NULL;
@@ -62,4 +66,77 @@ int kf_config_note_save(const char *key, const char *name, json_t *note, struct 
 	if (!text)
 		return kf_fail(err, KF_INTERNAL, "a %s that cannot be written", name);
 	return kf_file_write(path, text, strlen(text), err);
+}
+
+bool kf_proof_load(const char *key, struct kf_proof *ret)
+{
+	_cleanup_(kf_json_decrefp) json_t *note = load(key, "proof");
+	struct kf_proof proof;
+
+#define GET(member) get_text(note, #member, proof.member, sizeof(proof.member))
+	if (!GET(config_sha256) || !GET(image_sha256) || !GET(version) || !GET(time))
+		return false;
+#undef GET
+	proof.stamped = json_is_true(json_object_get(note, "stamps_differ"));
+	*ret = proof;
+	return true;
+}
+
+int kf_proof_save(const char *key, const char *version, const char *image_sha256, bool stamped,
+		  struct kf_error *err)
+{
+	time_t now = time(NULL);
+	char at[32] = "";
+	struct tm utc;
+
+	if (gmtime_r(&now, &utc))
+		strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return save(key, "proof",
+		    json_pack("{s:s, s:s, s:s, s:b}", "image_sha256", image_sha256, "version",
+			      version, "time", at, "stamps_differ", stamped),
+		    err);
+}
+
+void kf_answers_add(struct kf_answers *answers, const char *symbol, const char *value)
+{
+	struct kf_answer *new = &answers->list[answers->count];
+
+	if (answers->count == KF_ANSWERS_MAX)
+		return;
+	kf_text_format(new->symbol, sizeof(new->symbol), "%s", symbol);
+	kf_text_format(new->value, sizeof(new->value), "%s", value);
+	answers->count++;
+}
+
+bool kf_answers_load(const char *key, struct kf_answers *ret)
+{
+	_cleanup_(kf_json_decrefp) json_t *note = load(key, "answers");
+	struct kf_answers answers = { 0 };
+	struct kf_answer one;
+	json_t *answer;
+	size_t i;
+
+	if (!note)
+		return false;
+	json_array_foreach(json_object_get(note, "answers"), i, answer)
+	{
+		if (get_text(answer, "symbol", one.symbol, sizeof(one.symbol)) &&
+		    get_text(answer, "value", one.value, sizeof(one.value)))
+			kf_answers_add(&answers, one.symbol, one.value);
+	}
+	answers.time_s = json_integer_value(json_object_get(note, "time"));
+	*ret = answers;
+	return true;
+}
+
+int kf_answers_save(const char *key, const struct kf_answers *answers, struct kf_error *err)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < answers->count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s}", "symbol", answers->list[i].symbol,
+						"value", answers->list[i].value));
+	return save(key, "answers",
+		    json_pack("{s:I, s:o}", "time", (json_int_t)time(NULL), "answers", list), err);
 }

@@ -1,22 +1,53 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A JSON note beside a board's saved configuration: configs/KEY/NAME.json. It names the .config by
- * its SHA-256 in "config_sha256", so a note of an earlier .config is no note.
+ * What is noted beside a board's saved configuration: configs/KEY/proof.json and answers.json. Each
+ * names the .config by its SHA-256 in "config_sha256": a note of an earlier .config is no note.
  */
 #ifndef KF_REGISTRY_CONFIG_NOTE_H
 #define KF_REGISTRY_CONFIG_NOTE_H
 
 #include "core/error.h"
 
-/* The note of the configuration that is saved now; the caller frees it. NULL: there is none. */
-json_t *kf_config_note_load(const char *key, const char *name);
+/* That it made the firmware that the board ran. */
+struct kf_proof {
+	char config_sha256[KF_HEX_SIZE]; /* of the saved .config */
+	char image_sha256[KF_HEX_SIZE];	 /* of the image that is the same */
+	char version[KF_NAME_SIZE];	 /* of the firmware */
+	char time[32];			 /* UTC: 2026-11-29T22:30:00Z */
+	bool stamped;			 /* all but the build's stamps were the same bytes */
+};
 
-/* Write the note (taken over, also on failure), with the SHA-256 of what is saved now. */
-_must_check_ int kf_config_note_save(const char *key, const char *name, json_t *note,
-				     struct kf_error *err);
+/* The proof of what is saved now. False: there is none, or it was of another configuration. */
+bool kf_proof_load(const char *key, struct kf_proof *ret);
 
-/* Copy a member of a note. False: it is absent, empty, too long or not clean: we did not write it.
+/* Note that what is saved now was proved; its hash and the time are filled in. */
+_must_check_ int kf_proof_save(const char *key, const char *version, const char *image_sha256,
+			       bool stamped, struct kf_error *err);
+
+/*
+ * That it was proposed, and what a person answered then, which may be nothing. An answer may be
+ * wrong, and is corrected or asked again until a flash has shown that it is right.
  */
-bool kf_config_note_text(const json_t *note, const char *member, char *ret, size_t size);
+enum { KF_ANSWERS_MAX = 12 };
+
+struct kf_answer {
+	char symbol[80], value[16]; /* "STM32_CLOCK_REF_12M", "y" */
+};
+
+struct kf_answers {
+	size_t count;
+	struct kf_answer list[KF_ANSWERS_MAX];
+	int64_t time_s; /* Unix time at which they were given */
+};
+
+/* Of what is saved now. False: it was not proposed. */
+bool kf_answers_load(const char *key, struct kf_answers *ret);
+
+/* Note that what is saved now was made with them; the hash and the time are filled in. */
+_must_check_ int kf_answers_save(const char *key, const struct kf_answers *answers,
+				 struct kf_error *err);
+
+/* One more; without room it is left out, and will be asked again. */
+void kf_answers_add(struct kf_answers *answers, const char *symbol, const char *value);
 
 #endif

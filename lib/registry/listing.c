@@ -6,8 +6,8 @@
 #include "board/record.h"
 #include "core/screen.h"
 #include "core/text.h"
+#include "registry/config-note.h"
 #include "registry/listing.h"
-#include "registry/proof.h"
 #include "registry/saved-config.h"
 #include "registry/settings.h"
 

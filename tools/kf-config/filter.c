@@ -14,7 +14,7 @@
 #include "flash/target.h"
 #include "printer/described.h"
 #include "printer/tell.h"
-#include "registry/answers.h"
+#include "registry/config-note.h"
 #include "registry/listing.h"
 #include "registry/saved-config.h"
 #include "usb/holder.h"
