@@ -26,6 +26,15 @@ runs=start=0x8020000,app=
 	[ ! -e "$XDG_STATE_HOME/kalico-flash/history.jsonl" ]
 }
 
+@test "--read: on a UART, where the registry says that the board has Katapult" {
+	registry <<<'{"devices": {"pi": {"mcu": "stm32h723", "serial": "/dev/ttyAMA0"}}}'
+	run ! --separate-stderr sim "$H723,tty=ttyAMA0,$runs$IMAGES/h723/klipper.bin" -- 'kf-scan -q --all | kf-flash --read=image --bytes=4096'
+	[[ $stderr == *"pi: its firmware cannot be read: on a UART nothing tells whether it has Katapult"* ]]
+	registry <<<'{"devices": {"pi": {"mcu": "stm32h723", "serial": "/dev/ttyAMA0", "flash_method": "katapult"}}}'
+	run -0 --separate-stderr sim "$H723,tty=ttyAMA0,$runs$IMAGES/h723/klipper.bin" -- 'kf-scan -q --all | kf-flash --read=image --bytes=4096'
+	cmp image <(head -c 4096 "$IMAGES/h723/klipper.bin")
+}
+
 @test "--read: nothing that could write is ever sent" {
 	run -0 --separate-stderr sim "$H723,$runs$IMAGES/h723/klipper.bin,state=$PWD/flash" -- \
 		"kf-scan -q | kf-flash -q --read=image --bytes=$(image_bytes) >/dev/null"

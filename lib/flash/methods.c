@@ -103,7 +103,7 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 
 const char *kf_methods_no_katapult(const struct kf_methods_for *with)
 {
-	return no_katapult(with, false);
+	return no_katapult(with, with->own && strcmp(with->own, "katapult") == 0);
 }
 
 static const char *why_not(const struct kf_methods_for *with, enum kf_method method, bool insist)

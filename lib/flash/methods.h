@@ -44,7 +44,7 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 
 /*
  * Why the board cannot be in a Katapult that we speak to, as a part of a sentence; NULL: it may be.
- * Of with, board, mcu, start and by_uart count.
+ * Of with, board, mcu, start, by_uart and own count.
  */
 const char *kf_methods_no_katapult(const struct kf_methods_for *with);
 
