@@ -131,6 +131,7 @@ verified() {
 	flash "$H723,leave_as=never" -- --timeout 0.5
 	ends 69 gone
 	[[ $stderr == *"nothing came back at USB port 1-1.2"* ]]
+	[ "$(hint)" = "nothing was written: check cable and power, then run the same command again" ]
 }
 
 # bats test_tags=slow
@@ -257,7 +258,7 @@ untouched() {
 	flash "$H723,katapult=none"
 	ends 1 no_katapult
 	[ "$(jq '.flash.seconds < 5' <<<"$output")" = true ]
-	[[ $stderr == *"it came back in dfu mode"* && $(hint) == "power-cycle it"*flash_method=make_flash ]]
+	[[ $stderr == *"it came back in dfu mode"* && $(hint) == "power-cycle it"*"by make flash: kf flash octopus-pro" ]]
 	registry <<<"$BOTH"
 	IMAGE=rp2040 flash "$RP2040,katapult=none"
 	ends 1 no_katapult

@@ -19,6 +19,7 @@
 #include "core/usage.h"
 #include "flash/batch.h"
 #include "flash/board-lock.h"
+#include "flash/by-hand.h"
 #include "flash/flash.h"
 #include "flash/parallel.h"
 #include "flash/read.h"
@@ -197,7 +198,7 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 
 	if (!args->flash.by_hand)
 		return read_records(records, err);
-	r = kf_plan_by_hand(args->port, (uint32_t)args->baud, args->firmware, &record, err);
+	r = kf_by_hand_record(args->port, (uint32_t)args->baud, args->firmware, &record, err);
 	if (r == 0)
 		json_array_append_new(records, record);
 	return r;

@@ -123,8 +123,11 @@ static int not_entered(const struct kf_board *board, const struct kf_board *now,
 
 	describe_port(board, now, "nothing came back", occupant, sizeof(occupant));
 	kf_fail(err, KF_GONE, "it left its firmware, and %s", occupant);
-	if (!now)
+	if (!now) {
+		kf_error_hint(err, "nothing was written: check cable and power, then run the same "
+				   "command again");
 		return kf_code_errno(KF_GONE);
+	}
 	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
 	kf_error_hint(err, "nothing was written: power-cycle it, and its firmware starts%s%s",
 		      remedy[0] ? "; " : "", remedy);
@@ -205,13 +208,23 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 		       now.mode == KF_MODE_OTHER ? "an unknown" : kf_mode_name(now.mode));
 }
 
+void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err)
+{
+	if (board->key[0])
+		kf_error_hint(err,
+			      "power-cycle it, and its firmware starts; or flash it where it "
+			      "waits, by make flash: kf flash %s",
+			      board->key);
+	else
+		kf_error_hint(err,
+			      "power-cycle it, and its firmware starts; then install Katapult");
+}
+
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_KATAPULT, "it has no Katapult: it came back in %s mode",
 		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
-	kf_error_hint(err, "power-cycle it, and its firmware starts; then install Katapult%s%s%s",
-		      board->key[0] ? ", or use make flash: kf set " : "", board->key,
-		      board->key[0] ? " flash_method=make_flash" : "");
+	kf_bootloader_hint(board, err);
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
@@ -248,7 +261,7 @@ void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *bo
 			      so_far);
 	else if (kf_board_in_rom(&now))
 		kf_error_hint(err,
-			      "%sthe board waits in its bootloader (USB %s:%s): flash it again; "
-			      "or, if nothing was written, power-cycle it and its firmware starts",
+			      "%sthe board waits in its bootloader (USB %s:%s): if nothing was "
+			      "written, power-cycle it, and its firmware starts",
 			      so_far, now.usb.vendor, now.usb.product);
 }

@@ -19,7 +19,7 @@ _must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf
 				     int64_t deadline_ms, struct kf_board *ret,
 				     struct kf_error *err);
 
-/* The same after another way was taken to make the board leave its firmware. */
+/* Wait for the bootloader as above, after the caller has sent the board there. */
 _must_check_ int kf_bootloader_await(struct kf_monitor *monitor, const struct kf_board *board,
 				     int64_t deadline_ms, struct kf_board *ret,
 				     struct kf_error *err);
@@ -38,6 +38,9 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 
 /* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
+
+/* The hint for a board that waits in its chip's own bootloader, and was not written to. */
+void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err);
 
 /*
  * Add to err where another program that failed has left the board: gone, in a bootloader, or with

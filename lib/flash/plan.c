@@ -260,7 +260,7 @@ static void explain_instead(const struct kf_registry *registry, const char *key,
 		kf_error_hint(err, "%s", hint);
 }
 
-/* One that no USB device shows is what the registry says, or what was named by hand. */
+/* A board on CAN or a UART is as the registry describes it, or as it was named by hand. */
 static int find_wired(const struct kf_registry *registry, const struct kf_board *recorded,
 		      bool by_hand, struct kf_board *ret, struct kf_error *err)
 {
@@ -392,10 +392,7 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 	return r < 0 ? r : kf_methods_check(&with, &plan->methods, err);
 }
 
-/*
- * Firmware for another wire would run, and nobody would reach it: the board's configuration is not
- * what it was.
- */
+/* Firmware that was built for another wire would start, and could not be reached. */
 static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 {
 	const struct kf_dictionary *image = &plan->image.dictionary;
@@ -472,8 +469,8 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 }
 
 /*
- * What would flash the firmware of its configuration, once that is built: is it all there? Where
- * nothing here can flash it, the image is built all the same, for its owner to copy.
+ * Check, before the build, that the programs are there which would flash the image. A board that no
+ * method here can flash passes: the image is built, and its owner copies it.
  */
 static int plan_check(const json_t *record, const struct kf_registry *registry,
 		      struct kf_plan *plan, struct kf_error *err)
@@ -498,7 +495,7 @@ static int plan_check(const json_t *record, const struct kf_registry *registry,
 	with = methods_for(registry, &dev, plan);
 	if (kf_methods_choose(&with, &plan->methods, NULL) == 0 && check_usb(plan, NULL) == 0)
 		r = kf_methods_check(&with, &plan->methods, err);
-	/* There is no image yet that a method could look at. */
+	/* Methods need the image, which is not built yet. */
 	plan->methods.count = 0;
 	return r;
 }
@@ -523,7 +520,6 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 		.start = mcu ? (uint32_t)json_integer_value(json_object_get(config, "start"))
 			     : KF_LOADER_ANY,
 		.by_uart = kf_wire_is_uart(&plan->board),
-		.by_can = kf_board_is_node(&plan->board),
 		.own = own_method(registry, key),
 	};
 	const char *why = kf_methods_no_katapult(&with);
@@ -597,47 +593,4 @@ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 void kf_plan_free(struct kf_plan *plan)
 {
 	kf_image_free(&plan->image);
-}
-
-static json_t *describe(const struct kf_image *image, const char *path)
-{
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o}", "path", path, "format",
-			 kf_format_name(image->format), "bytes", (json_int_t)image->len, "sha256",
-			 image->sha256, "version", image->dictionary.version, "mcu",
-			 image->dictionary.mcu, "start",
-			 image->start_known ? json_integer(image->start) : json_null());
-}
-
-int kf_plan_by_hand(const char *port, uint32_t baud, const char *firmware, json_t **ret,
-		    struct kf_error *err)
-{
-	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
-	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
-	struct kf_image image = { 0 };
-	struct kf_board board;
-	char path[PATH_MAX];
-	json_t *record;
-	int r;
-
-	r = kf_target_scan(&now, err);
-	if (r == 0)
-		r = kf_target_by_port(&now, port, &board, err);
-	if (r == 0)
-		r = kf_registry_load(&registry, err);
-	if (r == 0)
-		r = kf_registry_identify(&registry, &board, err);
-	if (r < 0)
-		return r;
-	if (baud)
-		board.link.baud = board.link.katapult_baud = baud;
-	if (!realpath(firmware, path))
-		return kf_fail_sys(err, errno, "%s", firmware);
-	r = kf_image_load(path, &image, err);
-	if (r < 0)
-		return r;
-	record = kf_record_new(&board);
-	json_object_set_new(record, "firmware", describe(&image, path));
-	kf_image_free(&image);
-	*ret = record;
-	return 0;
 }

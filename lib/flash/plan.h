@@ -75,12 +75,4 @@ _must_check_ int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret,
  */
 bool kf_plan_noted(const struct kf_plan *plan);
 
-/*
- * Make a record for one port and one file, named by hand: the board on port (registered
- * or not) and the image's description. port: a device or a link to it, or "can0:UUID". baud: of a
- * UART; 0: the registry's, or the default. A new reference.
- */
-_must_check_ int kf_plan_by_hand(const char *port, uint32_t baud, const char *firmware,
-				 json_t **ret, struct kf_error *err);
-
 #endif

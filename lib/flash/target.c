@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Identity is the chip's serial, then the USB port; never the name. */
 #include <errno.h>
-#include <linux/major.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "board/identity.h"
-#include "board/port.h"
 #include "core/text.h"
 #include "flash/target.h"
 #include "usb/by-wire.h"
@@ -41,7 +37,7 @@ void kf_board_keep(struct kf_board *now, const struct kf_board *board)
 	kf_text_format(now->key, sizeof(now->key), "%s", board->key);
 	kf_text_format(now->name, sizeof(now->name), "%s", board->name);
 	now->by_port = board->by_port;
-	/* What the registry or its printer tells of a wire, no scan does. */
+	/* A scan does not show these. */
 	if (board->link.type == KF_WIRE_CAN && now->link.type == KF_WIRE_CAN && !now->link.uuid[0])
 		kf_text_format(now->link.uuid, sizeof(now->link.uuid), "%s", board->link.uuid);
 	now->link.baud = board->link.baud;
@@ -91,64 +87,4 @@ bool kf_target_look(const struct kf_board *board, struct kf_board *ret)
 		kf_board_keep(ret, board);
 	kf_boards_free(&now);
 	return found;
-}
-
-/* A chip that shows itself on USB is there, not on the bus that it may make. */
-static int by_node(const struct kf_boards *now, const struct kf_port *port, struct kf_board *ret,
-		   struct kf_error *err)
-{
-	struct kf_board board = { .link = { .type = KF_WIRE_CAN } };
-	char uuid[KF_CAN_UUID_SIZE];
-
-	for (size_t i = 0; i < now->count; i++)
-		if (kf_board_has_serial(&now->list[i]) &&
-		    kf_can_uuid_from_serial(now->list[i].usb.serial, uuid) &&
-		    strcmp(uuid, port->uuid) == 0) {
-			*ret = now->list[i];
-			return 0;
-		}
-	kf_text_format(board.link.interface, sizeof(board.link.interface), "%s", port->interface);
-	kf_text_format(board.link.uuid, sizeof(board.link.uuid), "%s", port->uuid);
-	*ret = board;
-	return kf_wire_look(ret, err);
-}
-
-static int by_path(const struct kf_boards *now, const char *path, struct kf_board *ret,
-		   struct kf_error *err)
-{
-	struct kf_board board = { .link = { .type = KF_WIRE_UART } };
-	struct stat st;
-
-	if (stat(path, &st) < 0 && errno == ENOENT && path[0] != '/') {
-		kf_fail(err, KF_USAGE, "there is no port %s", path);
-		kf_error_hint(err, "a serial port is written /dev/ttyACM0, a node on CAN "
-				   "INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: "
-				   "can0:44db3d634885");
-		return kf_code_errno(KF_USAGE);
-	}
-	if (stat(path, &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR
-			       ? kf_fail(err, KF_NOT_CONNECTED, "there is no port %s", path)
-			       : kf_fail_sys(err, errno, "%s", path);
-	for (size_t i = 0; i < now->count; i++)
-		if (kf_board_has_port(&now->list[i], path)) {
-			*ret = now->list[i];
-			return 0;
-		}
-	kf_text_format(board.link.path, sizeof(board.link.path), "%s", path);
-	/* It is not opened: a printer may be printing with it. */
-	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) == MEM_MAJOR)
-		return kf_fail(err, KF_NOT_CONNECTED, "%s is not a serial port", path);
-	*ret = board;
-	return kf_wire_look(ret, err);
-}
-
-int kf_target_by_port(const struct kf_boards *now, const char *port, struct kf_board *ret,
-		      struct kf_error *err)
-{
-	struct kf_port read;
-
-	if (kf_port_read(port, &read, NULL) == 0 && read.uuid[0])
-		return by_node(now, &read, ret, err);
-	return by_path(now, port, ret, err);
 }

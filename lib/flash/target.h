@@ -33,11 +33,4 @@ _must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_boa
  */
 bool kf_target_look(const struct kf_board *board, struct kf_board *ret);
 
-/*
- * The board on a port of the user's: /dev/ttyACM0, or a link to it, /dev/ttyAMA0, or "can0:UUID".
- * KF_NOT_CONNECTED: it is not there. KF_USAGE: it is no port. KF_CAN_BUS.
- */
-_must_check_ int kf_target_by_port(const struct kf_boards *now, const char *path,
-				   struct kf_board *ret, struct kf_error *err);
-
 #endif

@@ -5,6 +5,8 @@
 # kf-flash over a CAN bus: nodes, and boards that are the bridge.
 load can
 load ../boards
+load ../printers
+load images
 load images
 
 NODE=mcu=stm32f446xx,serial=39001B000C51313339373836,can=can0,version=v0.11.0-1-gabcdef0
@@ -126,6 +128,27 @@ results() {
 	END
 	# Its own last step comes before the bridge's first one.
 	[ "$(grep -n 'mcu: entering Katapult' <<<"$stderr" | cut -d : -f 1)" -gt "$(grep -n 'behind: flashed' <<<"$stderr" | cut -d : -f 1)" ]
+}
+
+@test "a bridge without Katapult is left in DFU: each run says what flashes it, and that command comes to it" {
+	registry <<<'{"devices": {}}'
+	export KF_PRINTER_ROOT=$PWD/root
+	mkdir root
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
+	printf 'flash:\n\t@true\n' >>"$HOME/klipper/Makefile"
+	stopped klipper "$HOME/klipper" '[mcu]' 'canbus_uuid: 95c25dd8fd1e' 'canbus_interface: can1'
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mcu"
+	cp "$IMAGES/bridge.config" "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
+	run --separate-stderr sim "$BRIDGE,leave_as=dfu" -- 'set +e
+		for i in 1 2; do kf-flash --port can1:95c25dd8fd1e --firmware "$IMAGES/bridge/klipper.bin" --json >/dev/null; done
+		kf flash mcu --json --no-service --return-timeout=1'
+	local hint="power-cycle it, and its firmware starts; or flash it where it waits, by make flash: kf flash mcu"
+	[[ $stderr == *"it has no Katapult: it came back in dfu mode
+  $hint
+kf-flash: there is no interface can1: mcu waits in its chip's bootloader (dfu) on USB port 1-1.2
+  $hint
+"* ]]
+	[[ $stderr == *"mcu: make flash FLASH_DEVICE=0483:df11"* ]]
 }
 
 @test "a bridge that comes back without its interface, or with it down, has its own verdict" {
