@@ -86,6 +86,9 @@ load flash
 	[[ $stderr == *"nothing.bin: No such file"* ]]
 	run -69 --separate-stderr sim "$H723" -- 'kf-flash --port /dev/null --firmware "$IMAGES/h723/klipper.bin"'
 	[[ $stderr == *"/dev/null is not a serial port"* ]]
+	# The terminal that we run on, which is /dev/console for whoever sits at the screen.
+	run -69 --separate-stderr kf-flash --port /dev/tty --firmware "$IMAGES/h723/klipper.bin"
+	[[ $stderr == *"/dev/tty is not a serial port"* ]]
 }
 
 @test "unregistered, excluded, disconnected and foreign boards are skipped, with the reason" {

@@ -77,6 +77,13 @@ static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *
 		kf_error_hint(err, "wait for 5 seconds, then run the same command again");
 		return -EBUSY;
 	}
+	if (strncmp(holder->unit, "serial-getty@", strlen("serial-getty@")) == 0) {
+		kf_error_hint(
+			err,
+			"it is a login for people on this port: sudo systemctl disable --now %s",
+			holder->unit);
+		return -EBUSY;
+	}
 	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";
 	if (holder->unit[0] && !holds && is_printers(holder->unit))
 		kf_error_hint(err, "%sstop it (%s), or leave out --no-service", when, facts.stop);

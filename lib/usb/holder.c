@@ -24,6 +24,7 @@ struct ports {
 	struct port {
 		struct stat st; /* st_ino 0: the board has no tty that is there */
 		struct kf_holder *holder;
+		bool uart; /* a login may run on it */
 	} * list;
 	size_t count;
 };
@@ -90,19 +91,41 @@ pid_t kf_process_next(DIR *proc)
 }
 
 /* Prefer a process that belongs to a service: that can be stopped. */
-static void set_holder(const struct ports *ports, const struct stat *st, pid_t pid)
+static void set_holder(const struct port *port, pid_t pid)
 {
-	struct kf_holder holder;
+	const struct kf_holder holder = kf_holder_of(pid);
 
+	if (!port->holder->pid || (!port->holder->unit[0] && holder.unit[0]))
+		*port->holder = holder;
+}
+
+static void check_file(const struct ports *ports, const struct stat *st, pid_t pid)
+{
 	for (size_t i = 0; i < ports->count; i++) {
-		struct port *port = &ports->list[i];
+		const struct port *port = &ports->list[i];
 
-		if (!port->st.st_ino || !same_device(&port->st, st))
-			continue;
-		holder = kf_holder_of(pid);
-		if (!port->holder->pid || (!port->holder->unit[0] && holder.unit[0]))
-			*port->holder = holder;
+		if (port->st.st_ino && same_device(&port->st, st))
+			set_holder(port, pid);
 	}
+}
+
+/*
+ * What root's agetty or login has open does not show to others, but its controlling terminal does
+ * (proc_pid_stat(5), tty_nr), which is the UART that it serves.
+ */
+static void check_terminal(const struct ports *ports, pid_t pid)
+{
+	char text[512];
+	const char *end;
+	unsigned tty;
+
+	read_small(pid, "stat", text, sizeof(text));
+	end = strrchr(text, ')'); /* of its name, which may have any character */
+	if (!end || sscanf(end + 1, " %*c %*d %*d %*d %u", &tty) != 1)
+		return;
+	for (size_t i = 0; i < ports->count; i++)
+		if (ports->list[i].uart && ports->list[i].st.st_rdev == tty)
+			set_holder(&ports->list[i], pid);
 }
 
 /* Has the process one of the ports open? False: we cannot see its open files. */
@@ -121,7 +144,7 @@ static bool check_process(const struct ports *ports, pid_t pid)
 		if (entry->d_name[0] == '.')
 			continue;
 		if (fstatat(dirfd(fds), entry->d_name, &st, 0) == 0)
-			set_holder(ports, &st, pid);
+			check_file(ports, &st, pid);
 		else if (errno == EACCES || errno == EPERM)
 			return false;
 	}
@@ -222,7 +245,7 @@ void kf_holders_find(struct kf_board *boards, size_t count)
 	_cleanup_(kf_freep) struct port *list = calloc(count ? count : 1, sizeof(*list));
 	struct ports ports = { .list = list, .count = list ? count : 0 };
 	_cleanup_(kf_closedirp) DIR *proc = NULL;
-	bool any = false;
+	bool any = false, uart = false;
 	pid_t pid;
 
 	for (size_t i = 0; i < ports.count; i++) {
@@ -230,13 +253,18 @@ void kf_holders_find(struct kf_board *boards, size_t count)
 		list[i].holder = &boards[i].holder;
 		any |= boards[i].connected && boards[i].tty[0] &&
 		       stat(boards[i].tty, &list[i].st) == 0;
+		list[i].uart = list[i].st.st_ino && boards[i].link.type == KF_WIRE_UART;
+		uart |= list[i].uart;
 	}
 	if (!any)
 		return;
 	proc = opendir("/proc");
 	while ((pid = kf_process_next(proc)))
-		if (pid != getpid())
+		if (pid != getpid()) {
 			check_process(&ports, pid);
+			if (uart)
+				check_terminal(&ports, pid);
+		}
 	check_locks(&ports);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A pty stands in for a port, a child of ours for whoever holds it. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -7,6 +8,7 @@
 
 #include "core/process.h"
 #include "core/text.h"
+#include "flash/hold.h"
 #include "unit/machine.h"
 #include "usb/holder.h"
 
@@ -81,6 +83,41 @@ TEST(finds_the_process_that_holds_a_port)
 	close(ours);
 }
 
+/* As a login of root's, whose open files do not show: here it has none. */
+TEST(finds_the_process_whose_terminal_a_uart_is)
+{
+	struct kf_board boards[2] = { { .connected = true, .link.type = KF_WIRE_UART },
+				      { .connected = true } };
+	int port, ready[2];
+	pid_t pid;
+	char c;
+
+	NEED_PTY();
+	NEED_PROC();
+	port = posix_openpt(O_RDWR | O_NOCTTY);
+	CHECK(grantpt(port) == 0 && unlockpt(port) == 0 && pipe(ready) == 0);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(boards); i++)
+		CHECK(ptsname_r(port, boards[i].tty, sizeof(boards[i].tty)) == 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "a) getty (b");
+		setsid();
+		if (close(open(boards[0].tty, O_RDWR)) == 0 && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	CHECK(read(ready[0], &c, 1) == 1);
+	kf_holders_find(boards, KF_ARRAY_SIZE(boards));
+	CHECK(boards[0].holder.pid == pid);
+	CHECK_STR(boards[0].holder.command, "a) getty (b");
+	CHECK(boards[1].holder.pid == 0);
+	release(pid);
+	close(port);
+	close(ready[0]);
+}
+
 /* klipper's lock of one port says that it has not the other. */
 TEST(finds_the_lock_of_another_port)
 {
@@ -136,10 +173,24 @@ TEST(names_the_user_of_a_process)
 	close(go[0]);
 }
 
+TEST(a_login_on_the_port_is_to_be_disabled)
+{
+	const struct kf_board board = { .tty = "/dev/ttyAMA0",
+					.holder = { .pid = getpid(),
+						    .command = "agetty",
+						    .unit = "serial-getty@ttyAMA0.service" } };
+	struct kf_error err;
+
+	CHECK(kf_hold_busy(&board, &err) == -EBUSY);
+	CHECK_STR(err.hint, "it is a login for people on this port: sudo systemctl disable --now "
+			    "serial-getty@ttyAMA0.service");
+}
+
 TEST(no_boards)
 {
 	kf_holders_find(NULL, 0);
 }
 
-TEST_MAIN(T(finds_the_process_that_holds_a_port), T(finds_the_lock_of_another_port),
-	  T(names_the_user_of_a_process), T(no_boards))
+TEST_MAIN(T(finds_the_process_that_holds_a_port), T(finds_the_process_whose_terminal_a_uart_is),
+	  T(finds_the_lock_of_another_port), T(names_the_user_of_a_process),
+	  T(a_login_on_the_port_is_to_be_disabled), T(no_boards))
