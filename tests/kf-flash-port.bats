@@ -78,6 +78,17 @@ flashed" ]
 	[[ $stderr == *"octopus-pro"*"USB port 1-1.2, bridge of a CAN bus"* ]]
 }
 
+@test "no driver has taken the USB-to-CAN adapter: the missing interface's hint loads it" {
+	run -69 --separate-stderr sim "$H723,bridge" -- 'kf-flash --port can7:44db3d634885 --firmware "$IMAGES/h723/klipper.bin"'
+	[ "$stderr" = "kf-flash: there is no interface can7
+  sudo modprobe gs_usb: a USB-to-CAN adapter is plugged in, and no driver has taken it" ]
+	run -69 --separate-stderr sim "$H723" -- 'kf-flash --port can7:44db3d634885 --firmware "$IMAGES/h723/klipper.bin"'
+	[[ $stderr == *"there is no interface can7"*"check its cable" ]]
+	run --separate-stderr sim "$H723,bridge" -- 'records "$KF_CAN_BRIDGE/klipper.bin" | kf-flash --no-service --no-fallback'
+	[ "$(jq -r '.error | .code, .hint' <<<"$output")" = "can_bus
+sudo modprobe gs_usb" ]
+}
+
 @test "a bridge with another serial number: the message has both" {
 	run -1 --separate-stderr sim "$H723,new_serial=$CHIP" -- 'flash "$KF_CAN_BRIDGE/klipper.bin"'
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 there is now a USB-to-CAN bridge (1d50:606f, stm32h723xx) $NOT, which is not this board" ]

@@ -36,13 +36,22 @@ static int no_uuid(const struct kf_board *board, struct kf_error *err)
 	return kf_code_errno(KF_CONFIG);
 }
 
+static int no_net(const struct kf_board *board, struct kf_error *err)
+{
+	kf_fail(err, KF_CAN_BUS, "the bridge on USB port %s has no network interface",
+		board->usb.port);
+	kf_error_hint(err, "%s",
+		      kf_can_adapter_unbound(board->usb.port)
+			      ? "sudo modprobe gs_usb"
+			      : "unplug it and plug it in again; sudo dmesg says why it has none");
+	return kf_code_errno(KF_CAN_BUS);
+}
+
 static int open_bus(const struct kf_board *board, struct kf_can *ret,
 		    uint8_t ret_uuid[KF_CAN_UUID_BYTES], struct kf_error *err)
 {
 	if (!board->link.interface[0])
-		return kf_fail(err, KF_CAN_BUS,
-			       "the bridge on USB port %s has no network interface",
-			       board->usb.port);
+		return no_net(board, err);
 	if (!kf_can_uuid_parse(board->link.uuid, ret_uuid))
 		return no_uuid(board, err);
 	return kf_can_open(board->link.interface, ret, err);
@@ -163,14 +172,14 @@ const struct kf_wire_row kf_wire_can = {
 	.come_back = come_back,
 };
 
-/* A bridge in its firmware: its own bus is the way to it, whatever else is on it. */
+/* The firmware of a bridge is asked over the bus that it makes. */
 static int ask_bridge(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 		      struct kf_error *err)
 {
 	return kf_wire_identify(&kf_wire_bridge, board, kf_now_ms() + within_ms, ret, err);
 }
 
-/* The request never reaches the wire: the bridge takes it for itself. */
+/* The bridge keeps this request: it does not go out to the bus. */
 static int enter_bridge(struct kf_monitor *monitor, const struct kf_board *board,
 			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
@@ -204,15 +213,15 @@ static int no_interface(const struct kf_board *board, const struct kf_error *why
 			struct kf_error *err)
 {
 	const char *interface = board->link.interface;
+	struct kf_error none = { 0 };
 
 	if (!interface[0]) {
+		no_net(board, &none);
 		kf_fail(err, KF_UNVERIFIED,
 			"on USB port %s it came back as a USB-to-CAN bridge, but without its "
 			"network interface",
 			board->usb.port);
-		kf_error_hint(err,
-			      "sudo modprobe gs_usb; if that is not it, sudo dmesg says why; then "
-			      "start Klipper again");
+		kf_error_hint(err, "%s; then start Klipper again", none.hint);
 		return kf_code_errno(KF_UNVERIFIED);
 	}
 	kf_fail(err, KF_UNVERIFIED,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <linux/can/netlink.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
@@ -14,6 +15,8 @@
 
 #define REPLY_MS  1000
 #define REPLY_MAX 16384 /* bytes; a link's answer has about 1500 */
+
+static const char devices[] = "/sys/bus/usb/devices";
 
 static void parse_data(const struct rtattr *a, int len, struct kf_can_state *ret)
 {
@@ -156,13 +159,46 @@ static int is_passive(const char *interface, const struct kf_can_state *s, struc
 	return kf_code_errno(KF_CAN_BUS);
 }
 
+/* Has the device below /sys/bus/usb/devices this content in a file? */
+static bool has(const char *device, const char *file, const char *content)
+{
+	_cleanup_(kf_fclosep) FILE *f = NULL;
+	char path[PATH_MAX], line[16];
+
+	if (kf_text_format(path, sizeof(path), "%s/%s/%s", devices, device, file))
+		f = fopen(path, "re");
+	return f && fgets(line, sizeof(line), f) && strncmp(line, content, strlen(content)) == 0;
+}
+
+bool kf_can_adapter_unbound(const char *port)
+{
+	_cleanup_(kf_closedirp) DIR *dir = opendir(devices);
+	const struct dirent *entry;
+	char driver[PATH_MAX], target[16];
+
+	while (dir && (entry = readdir(dir)))
+		if ((!port || strcmp(entry->d_name, port) == 0) &&
+		    has(entry->d_name, "idVendor", "1d50") &&
+		    has(entry->d_name, "idProduct", "606f") &&
+		    kf_text_format(driver, sizeof(driver), "%s/%s/%s:1.0/driver", devices,
+				   entry->d_name, entry->d_name) &&
+		    readlink(driver, target, sizeof(target)) < 0)
+			return true;
+	return false;
+}
+
 static int no_interface(const char *interface, bool exists, struct kf_error *err)
 {
 	kf_fail(err, KF_NOT_CONNECTED,
 		exists ? "%s is no CAN interface" : "there is no interface %s", interface);
-	kf_error_hint(err,
-		      "ip -details link show type can lists the CAN interfaces; a USB adapter or "
-		      "bridge board that is missing there: check its cable");
+	if (!exists && kf_can_adapter_unbound(NULL))
+		kf_error_hint(err, "sudo modprobe gs_usb: a USB-to-CAN adapter is plugged in, and "
+				   "no driver has taken it");
+	else
+		kf_error_hint(
+			err,
+			"ip -details link show type can lists the CAN interfaces; a USB adapter or "
+			"bridge board that is missing there: check its cable");
 	return kf_code_errno(KF_NOT_CONNECTED);
 }
 
@@ -184,6 +220,14 @@ static int queue_full(const char *interface, const struct kf_can_state *s, struc
 			      "if others use the bus, let more than %u frames wait: sudo ip link "
 			      "set %s txqueuelen 128; else check wiring and bitrate",
 			      s->queue_frames, interface);
+	return kf_code_errno(KF_CAN_BUS);
+}
+
+static int disconnected(const char *interface, struct kf_error *err)
+{
+	kf_fail(err, KF_CAN_BUS, "%s was disconnected meanwhile", interface);
+	kf_error_hint(err, "plug its USB adapter or bridge board in again, then run the same "
+			   "command again");
 	return kf_code_errno(KF_CAN_BUS);
 }
 
@@ -209,7 +253,7 @@ int kf_can_state_words(const char *interface, int r, const struct kf_can_state *
 		return why;
 	switch (r) {
 	case -ENODEV:
-		return kf_fail(err, KF_GONE, "%s was disconnected meanwhile", interface);
+		return disconnected(interface, err);
 	case -ECOMM:
 		return is_bus_off(interface, err);
 	case -ENETDOWN:
@@ -244,6 +288,6 @@ int kf_can_state_explain(const char *interface, int r, struct kf_error *err)
 		return kf_can_state_words("the bus", r, &nothing, err);
 	state = kf_can_state_read(interface, &s);
 	if (state == -ENODEV)
-		return kf_fail(err, KF_GONE, "%s was disconnected meanwhile", interface);
+		return disconnected(interface, err);
 	return kf_can_state_words(interface, r, state < 0 ? &nothing : &s, err);
 }

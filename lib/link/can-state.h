@@ -32,6 +32,13 @@ _must_check_ int kf_can_state_parse(const void *message, size_t len, struct kf_c
 _must_check_ int kf_can_state_check(const char *interface, struct kf_error *err);
 
 /*
+ * Is a USB adapter plugged in that no driver has taken, as where the module gs_usb is not loaded?
+ * By its ids 1d50:606f (Linux drivers/net/can/usb/gs_usb.c), which Klipper's bridges show too.
+ * port: only the one on this USB port ("1-1.2"); NULL: any.
+ */
+bool kf_can_adapter_unbound(const char *port);
+
+/*
  * The words for a negative errno of a CAN socket (can-socket.h); returns the code's errno. Silence
  * and a full queue are explained by the interface's state where that explains them: down, bus-off,
  * no node acknowledges (error-passive: wrong bitrate, wiring, power), queue. An interface with an

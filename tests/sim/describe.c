@@ -193,6 +193,8 @@ GString *sim_describe_interface(const struct sim_identity *id, const char *path)
 	line(s, "E: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface");
 	if (id->tty)
 		line(s, "E: DRIVER=%s", id->adapter ? "ch341" : "cdc_acm");
+	if (id->net[0])
+		line(s, "E: DRIVER=gs_usb\nL: driver=../../bus/usb/drivers/gs_usb");
 	line(s, "A: bInterfaceNumber=00\\n\nA: bInterfaceClass=%s\\n\nA: bInterfaceSubClass=%s\\n",
 	     class, id->tty && !id->adapter ? "02" : "01");
 	return s;

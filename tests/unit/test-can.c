@@ -198,7 +198,7 @@ TEST(a_query_lists_the_nodes_without_an_id)
 	CHECK(kf_can_query(&can, KF_FOREVER, nodes, 2, &err) == 2); /* no room for more */
 	CHECK(pthread_join(thread, NULL) == 0);
 	close(fds[1]);
-	CHECK(kf_can_query(&can, KF_FOREVER, nodes, 2, &err) == -ENODEV);
+	CHECK(kf_can_query(&can, KF_FOREVER, nodes, 2, &err) == -ENETDOWN);
 	CHECK_STR(err.message, "the bus was disconnected meanwhile");
 	kf_can_closep(&can);
 }
