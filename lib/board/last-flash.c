@@ -184,7 +184,6 @@ static bool is_caused_by_board(enum kf_code code)
 	case KF_WRONG_VERSION:
 	case KF_UNVERIFIED:
 	case KF_INTERRUPTED:
-	case KF_INTERNAL: /* as that of a process that was killed */
 		return true;
 	default:
 		return false;

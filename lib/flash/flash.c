@@ -96,7 +96,7 @@ static const struct kf_loader *loader_of(const struct run *run)
 	return kf_loader_find(run->plan->image.dictionary.mcu, KF_LOADER_ANY);
 }
 
-/* On USB only what says that it is Klipper's; elsewhere nothing else tells. */
+/* On USB, only a board whose names say Klipper is asked; on other wires there are no names. */
 static bool can_ask(const struct run *run)
 {
 	const struct kf_board *board = &run->board;
@@ -151,7 +151,7 @@ static bool is_current(struct run *run)
 	return true;
 }
 
-/* A bridge that is none any more has cut its bus off, whatever version it runs. */
+/* Firmware without the bridge cuts off the nodes behind it, whatever its version. */
 static int check_kind(const struct run *run, struct kf_error *err)
 {
 	const struct kf_board *was = &run->plan->board, *now = &run->board;
@@ -170,7 +170,7 @@ static int check_kind(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/* Where nothing but its answers shows, silence is how it does not come back. */
+/* On CAN and UART a board that does not come back shows only as silence. */
 static int not_back(const struct run *run, int r, struct kf_error *err)
 {
 	const struct kf_board *board = &run->plan->board;
@@ -432,6 +432,7 @@ static bool is_final(enum kf_code code)
 	case KF_INTERRUPTED:
 	case KF_BUSY:
 	case KF_PERMISSION:
+	case KF_CAN_BUS:
 	case KF_IO: /* no note can be written: a full disk */
 	case KF_GONE:
 	case KF_LEFT_IN_BOOTLOADER:
@@ -544,9 +545,10 @@ static bool is_waiting(const struct run *run, const struct kf_error *err)
 {
 	struct kf_board now;
 
-	/* A board that has just left may still be listed. */
+	/* A board that has just left may still be listed. What no USB device shows is as it was
+	 * left. */
 	return err->code != KF_TIMEOUT && err->code != KF_PROTOCOL && err->code != KF_GONE &&
-	       kf_target_look(&run->plan->board, &now) &&
+	       kf_target_look(&run->board, &now) &&
 	       (now.mode == KF_MODE_KATAPULT || kf_board_in_rom(&now));
 }
 

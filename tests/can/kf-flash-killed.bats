@@ -22,7 +22,7 @@ setup() {
 
 # flash UUID [OPTION...]: by hand, the node on can0.
 flash() {
-	kf-flash --no-service --port "can0:$1" --firmware "$IMAGES/node/klipper.bin" --json "${@:2}"
+	kf-flash --no-service --port "${BUS:-can0}:$1" --firmware "$IMAGES/node/klipper.bin" --json "${@:2}"
 }
 export -f flash
 
@@ -54,8 +54,10 @@ export -f kill_at
 			run -0 --separate-stderr sim "$A,bitrate=1000000,state=board" -- '
 				status=0; kill_at "$signal" "$text" || status=$?; echo "killed: $status" >&2
 				[ "$status" -ne 0 ]
+				[ "$signal" = KILL ] || jq -r .error.hint out >hint
 				flash 40f84a5af36e'
 			[[ $(jq -r .flash.result <<<"$output") =~ ^(flashed|current)$ ]]
+			[ "$signal" = KILL ] || [ "$(cat hint)" = "run the same command again" ]
 		done
 	done
 }
@@ -86,6 +88,25 @@ export -f kill_at
 	run -0 --separate-stderr sim "$A,unplug=tx:200" -- 'flash 40f84a5af36e -t 5 || by_hand button 40f84a5af36e
 		flash 40f84a5af36e'
 	[ "$(tail -n 1 <<<"$output" | jq -r .flash.result)" = flashed ]
+}
+
+@test "its bridge is unplugged in the middle: the bridge is what to plug in, and the next run flashes the node" {
+	local bridge=mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2,bridge,can=can1
+	export BUS=can1
+	run -0 --separate-stderr sim "$bridge" "${A/can0/can1},bitrate=1000000" -- '
+		mkfifo said
+		flash 40f84a5af36e -t 5 >out 2>said &
+		while read -r line; do
+			[[ $line != *"writing 25%"* ]] || by_hand unplug 1-1.2
+		done <said
+		wait $! || true
+		by_hand plug 1-1.2
+		until ip link show can1 up | grep -q can1; do :; done
+		by_hand button 40f84a5af36e # what it had of a block may have wedged it
+		flash 40f84a5af36e'
+	[ "$(jq -r '.error | .code, .hint' out)" = "can_bus
+plug its USB adapter or bridge board in again, then run the same command again" ]
+	[ "$(jq -r .flash.result <<<"$output")" = flashed ]
 }
 
 @test "the interface goes down in the middle: an error of its own, and the way on" {
