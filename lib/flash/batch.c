@@ -23,7 +23,7 @@ static void fail_job(struct kf_job *job, const char *tool)
 	kf_record_set_error(job->record, tool, &job->err);
 }
 
-/* All that talk over the bus are asked, also those that go on. */
+/* Each Klippy on the bus is asked, also those that are not stopped. */
 static int guard_bus(struct kf_job *job, const struct kf_printers *printers,
 		     struct kf_print_guard *guard)
 {

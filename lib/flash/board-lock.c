@@ -40,7 +40,7 @@ static bool is_port(const char *port)
 	       port[strspn(port, "0123456789-.:abcdefghijklmnopqrstuvwxyz")] == '\0';
 }
 
-/* The hub has it: port "1-1.2" is "1-1:1.0/1-1-port2", and "1-1" is "1-0:1.0/usb1-port1". */
+/* sysfs's folder of a hub's port: "1-1:1.0/1-1-port2" for 1-1.2, "1-0:1.0/usb1-port1" for 1-1. */
 static bool hub_port(const char *port, char ret[PATH_MAX])
 {
 	const char *dot = strrchr(port, '.'), *dash = strchr(port, '-');
@@ -52,7 +52,7 @@ static bool hub_port(const char *port, char ret[PATH_MAX])
 			      port, dot ? "" : "-0", dot ? "" : "usb", len, port, last + 1);
 }
 
-/* Of what is on no USB port: the whole bus, for its nodes share it, or the UART. */
+/* A node locks its whole bus, which all nodes share; a board on a UART locks the UART. */
 static bool lock_path(const struct kf_board *board, char ret[PATH_MAX])
 {
 	const char *tty = strrchr(board->tty, '/');

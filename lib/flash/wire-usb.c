@@ -13,7 +13,7 @@ static int open_klipper(const struct kf_board *board, struct kf_link *ret, struc
 	return kf_link_uart_open(board->tty, KF_BAUD_DEFAULT, ret, err);
 }
 
-/* Katapult's own USB is cdc_acm; of what shows other ids nobody knows. */
+/* Katapult's own USB is cdc_acm. A port with other ids may be any serial chip. */
 static bool is_usb_cdc(const struct kf_usb *usb)
 {
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
@@ -31,14 +31,14 @@ static int open_katapult(const struct kf_board *board, struct kf_link *ret, stru
 				       : kf_link_uart_open(board->tty, KF_BAUD_DEFAULT, ret, err);
 }
 
-/* It may be a bridge then, whatever it was before. */
+/* The new firmware may make it a bridge. */
 int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *board,
 			  int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {
 	struct kf_board now;
 	int r = kf_bootloader_return(monitor, board, deadline_ms, &now, err);
 
-	/* Where it was seen instead is told as well. */
+	/* A board in the wrong mode is returned too: the caller tells where it is. */
 	if (r == 0 || kf_code_errno(KF_LEFT_IN_BOOTLOADER) == r)
 		*ret = now;
 	return r == 0 && kf_board_is_bridge(&now)

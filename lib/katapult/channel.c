@@ -54,7 +54,7 @@ static void drop(struct kf_katapult_channel *channel, size_t bytes)
 	memmove(channel->rx, channel->rx + bytes, channel->rx_len);
 }
 
-/* A whole frame behind what only looked like the beginning of one. */
+/* Search for a whole frame behind bytes that looked like the beginning of another. */
 static bool find_behind(struct kf_katapult_channel *channel, struct kf_katapult_frame *ret)
 {
 	size_t skip;
@@ -102,7 +102,7 @@ int kf_katapult_channel_receive(struct kf_katapult_channel *channel, int64_t dea
 	}
 }
 
-/* The acknowledgement that was taken just before, once more; else keep this one. */
+/* Is it the acknowledgement that was taken last, sent twice? If not, this one is kept. */
 static bool is_repeated(struct kf_katapult_channel *channel, const struct kf_katapult_frame *frame)
 {
 	uint32_t acked = kf_katapult_acked(frame);

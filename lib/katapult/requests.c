@@ -156,7 +156,7 @@ static int send_ahead(const struct kf_katapult_requests *q, struct flight *f, st
 	return r;
 }
 
-/* As channel_ack. An early EOF is answered after the blocks, and what is repeated drops. */
+/* As kf_katapult_channel_ack. The answer to an early EOF comes after those of the blocks. */
 static int await_answer(const struct kf_katapult_requests *q, struct flight *f,
 			struct kf_katapult_frame *ret, struct kf_error *err)
 {
@@ -179,7 +179,7 @@ static int await_answer(const struct kf_katapult_requests *q, struct flight *f,
 	return kf_katapult_channel_ack(channel, q->command, f->deadline_ms, ret, err);
 }
 
-/* How many answers are missing before this one: it is to a later request that is in flight. */
+/* This answer may be to a later request: count the answers that are missing before it. */
 static size_t count_missing(const struct kf_katapult_requests *q, const struct flight *f,
 			    const struct kf_katapult_frame *frame)
 {
@@ -243,7 +243,7 @@ static int start_over(const struct kf_katapult_requests *q, struct flight *f, si
 	return r;
 }
 
-/* Busy alone takes back one request; one deadline stands until it is answered. */
+/* Without other requests in flight, only this one is sent again, under the same deadline. */
 static int handle_busy(const struct kf_katapult_requests *q, struct flight *f, struct kf_error *err)
 {
 	size_t others = f->sent - f->done - 1;
@@ -258,7 +258,7 @@ static int handle_busy(const struct kf_katapult_requests *q, struct flight *f, s
 	return wait_while_busy(q, f->deadline_ms, err);
 }
 
-/* Nobody waits for the answers behind one that ends it; but what is asked next would meet them. */
+/* Receive the answers that are still on their way: the next request must not meet them. */
 static int handle_wrong(const struct kf_katapult_requests *q, struct flight *f, int r,
 			struct kf_error *err)
 {
@@ -306,7 +306,7 @@ static int advance(const struct kf_katapult_requests *q, struct flight *f, struc
 	return 0;
 }
 
-/* Stopped. What is on its way is let through: to close a port may cut it. */
+/* After a stop signal: receive the answers in flight, because closing the port may cut a frame. */
 static void end_between(const struct kf_katapult_requests *q, struct flight *f)
 {
 	kf_stop_defer(true);

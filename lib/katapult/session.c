@@ -180,7 +180,7 @@ static int finish_connect(struct kf_katapult *k, const struct kf_katapult_frame 
 		return r;
 	if (asked > 1)
 		kf_katapult_channel_settle(&k->channel, SETTLE_MS);
-	/* A program that was killed may have asked too: what it is still answered comes to us. */
+	/* We also receive the answers to CONNECTs of a program that was killed. */
 	k->channel.connects += EARLIER_MAX;
 	return r;
 }

@@ -338,7 +338,7 @@ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf
 	return kf_sources_try(klippy, SOURCE_MS, deadline_ms, ask_all, ret, err);
 }
 
-/* As Klippy reads the one, is it the other? */
+/* Does Klippy read this text as this UUID? */
 static bool is_uuid(const char *configured, const char *uuid)
 {
 	char read[KF_CAN_UUID_SIZE];

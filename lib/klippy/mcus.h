@@ -44,7 +44,7 @@ void kf_mcus_free(struct kf_mcus *mcus);
 _must_check_ int kf_mcus_set(struct kf_mcus *mcus, const char *section, const char *option,
 			     const char *value, bool only_new);
 
-/* Each of them takes from other what it does not say itself; not the name. */
+/* Fill each MCU's empty members from other, except the name. */
 void kf_mcus_default(struct kf_mcus *mcus, const struct kf_mcu *other);
 
 /* After the last kf_mcus_set: what Klippy takes where nothing is said, and [mcu] comes first. */

@@ -69,7 +69,7 @@ int kf_can_id_choose(const struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BY
 		r = listen_to(bus->interface, 0x101 + 2 * id, &fd);
 		if (r < 0)
 			return r;
-		/* Ours is one of them. */
+		/* Our own socket is one of the listeners. */
 		if (count_listeners(bus->interface, 0x101 + 2 * id) > 1)
 			continue;
 		*ret_fd = TAKE_FD(fd);

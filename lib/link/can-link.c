@@ -175,7 +175,7 @@ static int guard(struct kf_link *link, struct kf_error *err)
 	return kf_can_sender_start(link->fd, &link->drain, err);
 }
 
-/* What the kernel has taken goes out, whether or not the socket is closed. */
+/* Frames that the kernel has taken go out after the socket is closed, too. */
 static void close_link(struct kf_link *link)
 {
 	kf_can_sender_endp(&link->drain);
