@@ -174,25 +174,22 @@ void kf_mcus_complete(struct kf_mcus *mcus)
 	}
 }
 
-void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64])
-{
-	const json_t *chip = json_object_get(mcu->constants, "MCU");
-
-	kf_text_clean(ret, 64, json_is_string(chip) ? json_string_value(chip) : "",
-		      json_string_length(chip));
-}
-
-bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board)
-{
-	return kf_board_has_port(board, mcu->serial);
-}
-
 static void copy_text(const json_t *obj, const char *name, char *dst, size_t size)
 {
 	const json_t *value = json_object_get(obj, name);
 
 	kf_text_clean(dst, size, json_is_string(value) ? json_string_value(value) : "",
 		      json_string_length(value));
+}
+
+void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64])
+{
+	copy_text(mcu->constants, "MCU", ret, 64);
+}
+
+bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board)
+{
+	return kf_board_has_port(board, mcu->serial);
 }
 
 /* What the firmware itself told; object is an mcu's. */
