@@ -29,6 +29,13 @@ int64_t kf_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+int64_t kf_within_ms(int64_t ms, int64_t deadline_ms)
+{
+	int64_t end_ms = kf_now_ms() + ms;
+
+	return end_ms < deadline_ms ? end_ms : deadline_ms;
+}
+
 void kf_stop_install(void)
 {
 	struct sigaction act = { .sa_handler = remember }, old;

@@ -15,6 +15,9 @@
 /* CLOCK_MONOTONIC in milliseconds. Deadlines are absolute on this clock. */
 int64_t kf_now_ms(void);
 
+/* So many ms from now, but not after deadline_ms. */
+int64_t kf_within_ms(int64_t ms, int64_t deadline_ms);
+
 /*
  * From here on SIGINT, SIGTERM, SIGHUP and SIGQUIT do not kill: they are blocked
  * but for kf_wait(), and are remembered. SIGPIPE is ignored: a failed write returns an error.

@@ -48,11 +48,6 @@ struct run {
 	char before[KF_NAME_SIZE];  /* and before the first attempt */
 };
 
-static int64_t sooner(int64_t a_ms, int64_t b_ms)
-{
-	return a_ms < b_ms ? a_ms : b_ms;
-}
-
 /*
  * The version that the board runs; its mode is known then, too. The board is asked; if it is in
  * use, the Klippy that has it is. Negative: neither answers.
@@ -223,12 +218,6 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	return 0;
 }
 
-/* Find the board again after a failed method: the next one must not use an old path. */
-static void look_again(struct run *run)
-{
-	kf_target_look(&run->plan->board, &run->board);
-}
-
 /*
  * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
  * the board is flashed all the same if it now runs the image's version, and did not before.
@@ -240,7 +229,7 @@ static bool flashed_all_the_same(struct run *run)
 
 	if (!run->before[0])
 		return false;
-	look_again(run);
+	kf_target_look(&run->plan->board, &run->board);
 	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		/* It proves no flash, but that the firmware is whole. */
 		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
@@ -269,7 +258,7 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
 			verified(run, "readback");
 		return r;
 	}
-	n->deadline_ms = sooner(deadline_ms, kf_now_ms() + IDENTIFY_MS);
+	n->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
 	if (run->board.mode == KF_MODE_KATAPULT)
 		r = kf_native_check(n, err);
 	if (r < 0)
@@ -324,9 +313,8 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
 		kf_progress_step(run->progress, "entering %s from %s",
 				 method == KF_METHOD_MAKE_FLASH ? "its bootloader" : "Katapult",
 				 board.tty[0] ? board.tty : place);
-	r = kf_wire_row(&board)->enter(run->monitor, &board,
-				       sooner(deadline_ms, kf_now_ms() + ENTER_MS), &run->board,
-				       err);
+	r = kf_wire_row(&board)->enter(run->monitor, &board, kf_within_ms(ENTER_MS, deadline_ms),
+				       &run->board, err);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
 	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT)
 		return r;
@@ -474,7 +462,8 @@ static int try_methods(struct run *run, struct kf_error *err)
 		kf_progress_step(run->progress, "%s; trying %s", err->message,
 				 kf_method_name(plan->methods.list[i + 1]));
 		first = *err;
-		look_again(run);
+		/* The next method must not use an old path. */
+		kf_target_look(&run->plan->board, &run->board);
 	}
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);

@@ -75,19 +75,18 @@ int kf_can_probe(struct kf_link *katapult, struct kf_link *klipper, int64_t dead
 {
 	static const uint8_t identify[] = { 1, 0, 1 }; /* one byte from offset 0 on */
 	struct program programs[2] = { { .link = katapult }, { .link = klipper } };
-	int64_t wait_ms = katapult->flow.again_ms, until_ms;
+	int64_t wait_ms = katapult->flow.again_ms;
 	int r;
 
 	programs[0].len = kf_katapult_frame_encode(KF_KATAPULT_CONNECT, NULL, 0, programs[0].frame);
 	programs[1].len = kf_klipper_block_encode(0, identify, sizeof(identify), programs[1].frame);
 	do {
-		until_ms = kf_now_ms() + wait_ms;
-		wait_ms = katapult->flow.again_max_ms;
 		r = send_to(&programs[0], deadline_ms);
 		if (r == 0)
 			r = send_to(&programs[1], deadline_ms);
 		if (r == 0)
-			r = await_one(programs, until_ms < deadline_ms ? until_ms : deadline_ms);
+			r = await_one(programs, kf_within_ms(wait_ms, deadline_ms));
+		wait_ms = katapult->flow.again_max_ms;
 	} while (r == -ETIMEDOUT && kf_now_ms() < deadline_ms);
 	if (r < 0)
 		return kf_link_failed(katapult, r, err);

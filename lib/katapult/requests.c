@@ -55,14 +55,6 @@ size_t kf_katapult_window(const struct kf_katapult_channel *channel, uint32_t bl
 	return command == KF_KATAPULT_REQUEST_BLOCK && fit > 1 ? fit : 1;
 }
 
-/* ms from now, but not after the end of the whole conversation. */
-static int64_t within(const struct kf_katapult_requests *q, int64_t ms)
-{
-	int64_t own = kf_now_ms() + ms;
-
-	return own < q->deadline_ms ? own : q->deadline_ms;
-}
-
 /* Busy: let it be for a moment, unless it leaves or we are to stop. */
 static int wait_while_busy(const struct kf_katapult_requests *q, int64_t deadline_ms,
 			   struct kf_error *err)
@@ -75,7 +67,7 @@ static int wait_while_busy(const struct kf_katapult_requests *q, int64_t deadlin
 		kf_error_hint(err, "power-cycle the board, then try again");
 		return -EBUSY;
 	}
-	r = kf_wait(&pfd, 1, within(q, BUSY_MS));
+	r = kf_wait(&pfd, 1, kf_within_ms(BUSY_MS, q->deadline_ms));
 	return r == 0 ? 0 : kf_katapult_channel_failed(q->channel, r < 0 ? r : -ENODEV, err);
 }
 
@@ -204,7 +196,8 @@ static int receive_rest(const struct kf_katapult_requests *q, size_t count, int6
 	int r = 0;
 
 	for (; r >= 0 && count > 0; count--)
-		r = kf_katapult_channel_ack(q->channel, q->command, within(q, ms), &frame, err);
+		r = kf_katapult_channel_ack(q->channel, q->command,
+					    kf_within_ms(ms, q->deadline_ms), &frame, err);
 	return r < 0 ? r : 0;
 }
 
@@ -215,7 +208,7 @@ static int receive_rest(const struct kf_katapult_requests *q, size_t count, int6
 static int finish_unit(const struct kf_katapult_requests *q, struct flight *f, int64_t ms,
 		       struct kf_error *err)
 {
-	int64_t deadline_ms = within(q, ms);
+	int64_t deadline_ms = kf_within_ms(ms, q->deadline_ms);
 	int r = 0;
 
 	while (r == 0 && q->blocks.unit && f->sent % q->blocks.unit && f->sent < q->blocks.count) {
@@ -237,7 +230,7 @@ static int start_over(const struct kf_katapult_requests *q, struct flight *f, si
 
 	if (r == 0)
 		r = receive_rest(q, in_flight + f->sent - sent, ANSWER_MS, err);
-	*f = (struct flight){ .window = 1, .deadline_ms = within(q, ANSWER_MS) };
+	*f = (struct flight){ .window = 1, .deadline_ms = kf_within_ms(ANSWER_MS, q->deadline_ms) };
 	/* The first block's answer may be the last that was taken: it is no repetition now. */
 	memset(q->channel->last, 0, sizeof(q->channel->last));
 	return r;
@@ -277,7 +270,7 @@ static void count_answer(const struct kf_katapult_requests *q, struct flight *f)
 {
 	size_t i = f->done++;
 
-	f->deadline_ms = within(q, ANSWER_MS);
+	f->deadline_ms = kf_within_ms(ANSWER_MS, q->deadline_ms);
 	if (q->progress)
 		q->progress(kf_katapult_blocks_done(&q->blocks, i), q->blocks.len, q->arg);
 }
@@ -319,7 +312,7 @@ int kf_katapult_request_all(const struct kf_katapult_requests *q, struct kf_erro
 {
 	struct flight f = { .window = kf_katapult_window(q->channel, q->blocks.block_bytes,
 							 q->command),
-			    .deadline_ms = within(q, ANSWER_MS) };
+			    .deadline_ms = kf_within_ms(ANSWER_MS, q->deadline_ms) };
 	int r = 0;
 
 	while (r == 0 && f.done < q->blocks.count)

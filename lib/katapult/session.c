@@ -153,14 +153,6 @@ static int no_connect(struct kf_katapult *k, const struct connect *c, struct kf_
 	return r;
 }
 
-/* ms from now, but not after the end of the whole conversation. */
-static int64_t sooner(const struct kf_katapult *k, int64_t ms)
-{
-	int64_t own = kf_now_ms() + ms;
-
-	return own < k->deadline_ms ? own : k->deadline_ms;
-}
-
 static int64_t twice(const struct kf_link_flow *flow, int64_t ms)
 {
 	return 2 * ms < flow->again_max_ms ? 2 * ms : flow->again_max_ms;
@@ -188,7 +180,7 @@ static int finish_connect(struct kf_katapult *k, const struct kf_katapult_frame 
 static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 {
 	const struct kf_link_flow *flow = &k->link->flow;
-	int64_t deadline_ms = sooner(k, CONNECT_MS), again_ms;
+	int64_t deadline_ms = kf_within_ms(CONNECT_MS, k->deadline_ms), again_ms;
 	struct kf_katapult_frame frame;
 	struct connect c = { 0 };
 	unsigned asked = 0;
@@ -198,9 +190,7 @@ static int connect_retrying(struct kf_katapult *k, struct kf_error *err)
 	if (r < 0)
 		return r;
 	for (int64_t wait_ms = flow->again_ms;; wait_ms = twice(flow, wait_ms)) {
-		again_ms = sooner(k, wait_ms);
-		if (again_ms > deadline_ms)
-			again_ms = deadline_ms;
+		again_ms = kf_within_ms(wait_ms, deadline_ms);
 		r = kf_link_attach(k->link, deadline_ms);
 		if (r < 0)
 			return kf_katapult_channel_failed(&k->channel, r, err);
@@ -327,26 +317,14 @@ int kf_katapult_read(struct kf_katapult *k, uint8_t *ret, size_t len,
 	return r < 0 ? r : kf_katapult_request_all(&q, err);
 }
 
-static int answer_first_word(const struct kf_katapult_requests *q, size_t i,
-			     const struct kf_katapult_frame *frame, struct kf_error *err)
-{
-	int r = answer_address(q, i, frame, q->blocks.block_bytes, err);
-	uint32_t word = r < 0 ? 0 : kf_get_le32(frame->payload + 8);
-
-	if (r == 0)
-		*(bool *)q->arg = word != 0 && word != UINT32_MAX;
-	return r;
-}
-
 int kf_katapult_has_application(struct kf_katapult *k, bool *ret, struct kf_error *err)
 {
-	static const uint8_t unused[1];
-	struct kf_katapult_requests q = { .command = KF_KATAPULT_REQUEST_BLOCK,
-					  .answer = answer_first_word,
-					  .arg = ret };
-	int r = prepare(k, unused, sizeof(unused), &q, err);
+	uint8_t word[4];
+	int r = kf_katapult_read(k, word, sizeof(word), NULL, NULL, err);
 
-	return r < 0 ? r : kf_katapult_request_all(&q, err);
+	if (r == 0)
+		*ret = kf_get_le32(word) != 0 && kf_get_le32(word) != UINT32_MAX;
+	return r;
 }
 
 static int answer_can_uuid(const struct kf_katapult_requests *q, size_t i,

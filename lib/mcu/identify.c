@@ -137,15 +137,14 @@ enum answer {
 static int receive_piece(struct talk *t, size_t *ret_bytes)
 {
 	uint8_t asked = t->sequence, content[KF_KLIPPER_BLOCK_MAX];
-	int64_t again_ms = kf_now_ms() + (t->answered ? ANSWER_MS : first_ms(t->link));
+	int64_t again_ms =
+		kf_within_ms(t->answered ? ANSWER_MS : first_ms(t->link), t->deadline_ms);
 	struct kf_klipper_block block;
 	const uint8_t *piece;
 	bool have = false;
 	size_t bytes;
 	int r;
 
-	if (again_ms > t->deadline_ms)
-		again_ms = t->deadline_ms;
 	for (;;) {
 		r = next_block(t, again_ms, &block, content);
 		if (r == -ETIMEDOUT)
