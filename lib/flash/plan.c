@@ -392,12 +392,19 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 	return r < 0 ? r : kf_methods_check(&with, &plan->methods, err);
 }
 
+static int hint_menuconfig(const struct kf_plan *plan, const char *choice, struct kf_error *err)
+{
+	kf_error_hint(err,
+		      "choose %s in menuconfig: kf config %s; to flash it all the same: --force",
+		      choice, plan->board.key[0] ? plan->board.key : "KEY");
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+}
+
 /* Firmware that was built for another wire would start, and could not be reached. */
 static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 {
 	const struct kf_dictionary *image = &plan->image.dictionary;
 	const struct kf_board *board = &plan->board;
-	const char *key = board->key[0] ? board->key : "KEY";
 	struct kf_can_state state = { 0 };
 
 	if (plan->options.force)
@@ -407,11 +414,7 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 			"the board is the USB-to-CAN bridge of %s, and this firmware is none: no "
 			"node behind it could be reached",
 			board->link.interface[0] ? board->link.interface : "a CAN bus");
-		kf_error_hint(err,
-			      "choose a \"USB to CAN bus bridge\" in menuconfig: kf config %s; "
-			      "to flash it all the same: --force",
-			      key);
-		return kf_code_errno(KF_CONFIG_DIFFERENCE);
+		return hint_menuconfig(plan, "a \"USB to CAN bus bridge\"", err);
 	}
 	if (!kf_board_is_node(board) || image->can_bridge || !image->constants)
 		return 0;
@@ -419,22 +422,14 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 		kf_fail(err, KF_CONFIG_DIFFERENCE,
 			"the board is a node on %s, and this firmware is not for CAN",
 			board->link.interface);
-		kf_error_hint(err,
-			      "choose \"CAN bus\" as Communication interface in menuconfig: kf "
-			      "config %s; to flash it all the same: --force",
-			      key);
-		return kf_code_errno(KF_CONFIG_DIFFERENCE);
+		return hint_menuconfig(plan, "\"CAN bus\" as Communication interface", err);
 	}
 	if (kf_can_state_read(board->link.interface, &state) < 0 || !state.bitrate ||
 	    state.bitrate == image->can_frequency)
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE, "%s runs at %u bit/s, and this firmware is for %u",
 		board->link.interface, state.bitrate, image->can_frequency);
-	kf_error_hint(err,
-		      "choose that CAN bus speed in menuconfig: kf config %s; to flash it all the "
-		      "same: --force",
-		      key);
-	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+	return hint_menuconfig(plan, "that CAN bus speed", err);
 }
 
 static int plan_flash(const json_t *record, const struct kf_registry *registry,

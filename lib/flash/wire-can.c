@@ -106,7 +106,7 @@ static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board 
 	int r = probe(board, deadline_ms, &application, err);
 
 	if (r == 0 && application == KF_CAN_KLIPPER)
-		return kf_wire_identify(&kf_wire_can, board, deadline_ms, ret, err);
+		return kf_wire_identify(board, deadline_ms, ret, err);
 	if (r < 0)
 		return r;
 	*ret = *board;
@@ -160,7 +160,7 @@ static int come_back(struct kf_monitor *monitor, const struct kf_board *board, i
 		     struct kf_board *ret, struct kf_error *err)
 {
 	(void)monitor;
-	return kf_wire_identify(&kf_wire_can, board, deadline_ms, ret, err);
+	return kf_wire_identify(board, deadline_ms, ret, err);
 }
 
 const struct kf_wire_row kf_wire_can = {
@@ -172,13 +172,6 @@ const struct kf_wire_row kf_wire_can = {
 	.come_back = come_back,
 };
 
-/* The firmware of a bridge is asked over the bus that it makes. */
-static int ask_bridge(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
-		      struct kf_error *err)
-{
-	return kf_wire_identify(&kf_wire_bridge, board, kf_now_ms() + within_ms, ret, err);
-}
-
 /* The bridge keeps this request: it does not go out to the bus. */
 static int enter_bridge(struct kf_monitor *monitor, const struct kf_board *board,
 			int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
@@ -189,7 +182,7 @@ static int enter_bridge(struct kf_monitor *monitor, const struct kf_board *board
 }
 
 const struct kf_wire_row kf_wire_bridge = {
-	.ask = ask_bridge,
+	.ask = kf_wire_ask_klipper, /* over the bus that it makes */
 	.enter = enter_bridge,
 	.open_klipper = open_klipper,
 	.open_katapult = open_katapult,
@@ -235,15 +228,13 @@ int kf_wire_await_interface(const struct kf_board *board, int64_t deadline_ms, s
 			    struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd = watch_interfaces(err);
-	int64_t end_ms = kf_now_ms() + INTERFACE_MS;
+	int64_t end_ms = kf_within_ms(INTERFACE_MS, deadline_ms);
 	struct pollfd poll = { .fd = fd, .events = POLLIN };
 	struct kf_board now = *board;
 	struct kf_error why = { 0 };
 	char message[8192];
 	int r = fd < 0 ? fd : 0;
 
-	if (end_ms > deadline_ms)
-		end_ms = deadline_ms;
 	while (r == 0) {
 		IGNORE_RESULT(kf_target_look(board, &now));
 		if (now.link.interface[0] && kf_can_state_check(now.link.interface, &why) == 0) {

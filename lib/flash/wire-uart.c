@@ -76,11 +76,8 @@ static int enter(struct kf_monitor *monitor, const struct kf_board *board, int64
 static int come_back(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
 		     struct kf_board *ret, struct kf_error *err)
 {
-	int64_t end_ms = kf_now_ms() + RETURN_MS;
-
 	(void)monitor;
-	return kf_wire_identify(&kf_wire_uart, board, end_ms < deadline_ms ? end_ms : deadline_ms,
-				ret, err);
+	return kf_wire_identify(board, kf_within_ms(RETURN_MS, deadline_ms), ret, err);
 }
 
 const struct kf_wire_row kf_wire_uart = {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "board/port.h"
-#include "core/clock.h"
 #include "flash/bootloader.h"
 #include "flash/wire.h"
 
@@ -17,12 +16,6 @@ static int open_klipper(const struct kf_board *board, struct kf_link *ret, struc
 static bool is_usb_cdc(const struct kf_usb *usb)
 {
 	return strcmp(usb->vendor, "1d50") == 0 && strcmp(usb->product, "6177") == 0;
-}
-
-static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
-	       struct kf_error *err)
-{
-	return kf_wire_identify(&kf_wire_usb, board, kf_now_ms() + within_ms, ret, err);
 }
 
 static int open_katapult(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
@@ -47,7 +40,7 @@ int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *boa
 }
 
 const struct kf_wire_row kf_wire_usb = {
-	.ask = ask,
+	.ask = kf_wire_ask_klipper,
 	.enter = kf_bootloader_enter,
 	.open_klipper = open_klipper,
 	.open_katapult = open_katapult,

@@ -29,14 +29,11 @@ int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapul
 {
 	enum { EACH_MS = 150 };
 	struct kf_katapult k;
-	int64_t end_ms;
 	int r;
 
 	do {
-		end_ms = kf_now_ms() + EACH_MS;
 		k = (struct kf_katapult){ .link = link,
-					  .deadline_ms =
-						  end_ms < deadline_ms ? end_ms : deadline_ms };
+					  .deadline_ms = kf_within_ms(EACH_MS, deadline_ms) };
 		r = kf_katapult_connect(&k, NULL);
 	} while (r < 0 && r != -EINTR && r != -ENODEV && r != -ENETDOWN &&
 		 kf_now_ms() < deadline_ms);
@@ -45,9 +42,10 @@ int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapul
 	return r == -EINTR ? kf_fail_stopped(err) : r;
 }
 
-int kf_wire_identify(const struct kf_wire_row *row, const struct kf_board *board,
-		     int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
+		     struct kf_error *err)
 {
+	const struct kf_wire_row *row = kf_wire_row(board);
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_dictionary dictionary;
 	int r = row->open_klipper(board, &link, err);
@@ -61,6 +59,12 @@ int kf_wire_identify(const struct kf_wire_row *row, const struct kf_board *board
 		ret->mode = KF_MODE_KLIPPER;
 	kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
 	return 0;
+}
+
+int kf_wire_ask_klipper(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+			struct kf_error *err)
+{
+	return kf_wire_identify(board, kf_now_ms() + within_ms, ret, err);
 }
 
 int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,

@@ -68,8 +68,12 @@ int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_b
 		    struct kf_error *err);
 
 /* Ask Klipper for its version until the deadline; *ret is the board with mode and version. */
-int kf_wire_identify(const struct kf_wire_row *row, const struct kf_board *board,
-		     int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
+int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
+		     struct kf_error *err);
+
+/* The row's ask, on a wire where nothing but Klipper would answer. */
+int kf_wire_ask_klipper(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
+			struct kf_error *err);
 
 extern const struct kf_wire_row kf_wire_usb, kf_wire_bridge, kf_wire_can, kf_wire_uart;
 
