@@ -21,7 +21,12 @@ teardown() {
 
 # mcus [NAME SERIAL VERSION]...: for $MCUS.
 mcus() {
-	jq -nc '[$ARGS.positional | _nwise(3) | {(.[0]): [.[1], .[2]]}] | add' --args "$@"
+	local text=
+	while [ $# -gt 0 ]; do
+		text+=",\"$1\":[\"$2\",\"$3\"]"
+		shift 3
+	done
+	echo "{${text#,}}"
 }
 
 # status [OPTION]...: kf-status beside both boards.
