@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -12,6 +13,7 @@
 #include "core/screen.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "flash/ask-bus.h"
 #include "flash/print-guard.h"
 #include "flash/wire.h"
 #include "mcu/identify.h"
@@ -20,7 +22,7 @@
 #include "printer/status.h"
 #include "registry/prefix.h"
 
-enum { GIT_MS = 2000, ASK_MS = 3000 };
+enum { GIT_MS = 10000, ASK_MS = 3000 };
 
 static const char help[] =
 	"usage: kf-status [OPTION]... [BOARD...]\n"
@@ -105,9 +107,9 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 	int r;
 
 	if (!board->key[0] || board->mode != KF_MODE_KLIPPER || board->version[0] ||
-	    board->holder.pid || !board->tty[0])
+	    board->holder.pid || !(board->tty[0] || kf_board_is_node(board)))
 		return 0;
-	r = kf_print_guard_port(guard, board, &err);
+	r = kf_board_is_node(board) ? 0 : kf_print_guard_port(guard, board, &err);
 	if (r == 0 && board->holder.pid)
 		return 0;
 	if (r == 0)
@@ -119,10 +121,47 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 	return r == -EINTR ? r : 0;
 }
 
+static void show_asking(const char *interface)
+{
+	kf_log_phase("Status", NULL, "asking all nodes on %s that have no id (00 to 3f0)",
+		     interface);
+}
+
+/* A node that no Klippy has may wait in Katapult, or be silent. */
+static bool is_untold(const struct args *look, size_t i)
+{
+	const struct kf_board *board = &look->inventory.boards.list[i];
+
+	return is_wanted(look, board) && kf_board_is_node(board) && board->key[0] &&
+	       !board->excluded && !board->version[0] && look->inventory.errors[i].code == KF_OK;
+}
+
+/* Each bus once. One that cannot be asked now, as a printer prints over it, is left alone. */
+static int ask_buses(struct args *look)
+{
+	const struct kf_boards *boards = &look->inventory.boards;
+	struct kf_error err;
+	int r = 0;
+
+	for (size_t i = 0; r != -EINTR && i < boards->count; i++) {
+		char interface[sizeof(boards->list[i].link.interface)];
+		bool again = !is_untold(look, i);
+
+		memcpy(interface, boards->list[i].link.interface, sizeof(interface));
+		for (size_t k = 0; k < i && !again; k++)
+			again = is_untold(look, k) &&
+				strcmp(boards->list[k].link.interface, interface) == 0;
+		if (!again)
+			r = kf_bus_ask(&look->inventory, &look->printers, interface, show_asking,
+				       &err);
+	}
+	return r == -EINTR ? r : 0;
+}
+
 static int ask_boards(struct args *look, struct kf_error *err)
 {
 	struct kf_print_guard guard = { 0 };
-	int r = 0;
+	int r = ask_buses(look);
 
 	for (size_t i = 0; r == 0 && i < look->inventory.boards.count; i++)
 		if (is_wanted(look, &look->inventory.boards.list[i]) &&
