@@ -119,13 +119,13 @@ behind() {
 	run -0 --separate-stderr beside 'kf status --table mc'
 	[[ $stderr == *'"mc" is mcu'* ]]
 	[[ $output == *"mcu "* && $output != *rp2040* ]]
-	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "q\r"'
+	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .Y/n. " "q\r"'
 	[ "$status" -eq 0 ]
 	[[ $output != *"without an answer"* ]]
-	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .y/N. " "n\r"'
+	run beside '"$KF_TESTS/on-terminal" "kf update" "Go on. .Y/n. " "n\r"'
 	[ "$status" -eq 0 ]
 	output=$(tr -s '\r\n ' ' ' <<<"$output") # wrapped
-	[[ $output == *"mcu: v"*" -> $new"*"/dev/ttyACM0, about 20 s"*"Go on?"* ]]
+	[[ $output == *"Boards behind ($old -> $new, 3 commits): mcu stm32h723xx /dev/ttyACM0 It takes about 20 s. Go on?"* ]]
 	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	run -0 --separate-stderr beside 'setsid -w kf update --yes --json'
 	[ "$(jq -r '[.board.key, .flash.result, .flash.version_after] | join(" ")' <<<"$output")" = "mcu flashed $new" ]

@@ -159,18 +159,15 @@ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const
 	return r > 0 && leaves(ret) ? 0 : r;
 }
 
-int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
+/* Yes or no; enter is what an empty line means. r: what show returned for the question. */
+static int confirm(int tty, bool enter, int r, struct kf_error *err)
 {
 	char text[8];
-	va_list ap;
-	int r;
 
-	va_start(ap, fmt);
-	r = show(tty, err, fmt, ap);
-	va_end(ap);
 	for (;;) {
 		if (r == 0)
-			r = kf_terminal_ask(tty, text, sizeof(text), err, " [y/N] ");
+			r = kf_terminal_ask(tty, text, sizeof(text), err,
+					    enter ? " [Y/n] " : " [y/N] ");
 		if (r == 0) {
 			kf_fail(err, KF_INTERRUPTED, "left without an answer");
 			return -ECANCELED;
@@ -179,10 +176,34 @@ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
 			return r;
 		if (strcasecmp(text, "y") == 0 || strcasecmp(text, "yes") == 0)
 			return 1;
-		if (!text[0] || strcasecmp(text, "n") == 0 || strcasecmp(text, "no") == 0)
+		if (!text[0])
+			return enter;
+		if (strcasecmp(text, "n") == 0 || strcasecmp(text, "no") == 0)
 			return 0;
 		r = kf_terminal_tell(tty, "Please answer y or n, or q to leave.");
 	}
+}
+
+int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = show(tty, err, fmt, ap);
+	va_end(ap);
+	return confirm(tty, false, r, err);
+}
+
+int kf_terminal_go_on(int tty, struct kf_error *err, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = show(tty, err, fmt, ap);
+	va_end(ap);
+	return confirm(tty, true, r, err);
 }
 
 /* Has terminfo(5) an entry that can move the cursor? */

@@ -33,6 +33,13 @@ _must_check_ int kf_terminal_confirm(int tty, struct kf_error *err, const char *
 	_printf_(3, 4);
 
 /*
+ * The same with "[Y/n] ", where an empty line is a yes: the user has asked for the work already,
+ * and the text says all that it does.
+ */
+_must_check_ int kf_terminal_go_on(int tty, struct kf_error *err, const char *fmt, ...)
+	_printf_(3, 4);
+
+/*
  * The environment for a program that draws on the terminal (curses), where ours will not do: a
  * locale that is installed, for setlocale(3) refuses others, and a TERM that has a terminfo(5)
  * entry and can move the cursor. list is for struct kf_process's env: NULL-terminated, without

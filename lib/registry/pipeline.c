@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "registry/choosing.h"
 #include "registry/pipeline.h"
+#include "registry/update-plan.h"
 #include "registry/update.h"
 
 /* The exit status for a failure of ours; after a stop signal, without a message. */
@@ -356,10 +357,10 @@ static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, s
 		      keys[0] ? " " : "", keys);
 }
 
-/* The plan is shown. 1: go on; 0: n, Enter or q: nothing is done. */
+/* The plan is shown. 1: go on; 0: n or q: nothing is done. */
 static int confirm(int tty, const char *plan, struct kf_error *err)
 {
-	int r = kf_terminal_confirm(tty, err, "%sGo on?", plan);
+	int r = kf_terminal_go_on(tty, err, "%s Go on?", plan);
 
 	if (r != -ECANCELED)
 		return r;
@@ -382,9 +383,9 @@ static bool all_failed(const json_t *boards)
 
 /* Show what will happen and, unless --yes was given, ask at tty. The same results as confirm. */
 static int show_plan(const struct kf_pipeline *pipeline, int tty, const json_t *boards,
-		     struct kf_error *err)
+		     const json_t *found, struct kf_error *err)
 {
-	_cleanup_(kf_freep) char *plan = kf_update_plan(boards);
+	_cleanup_(kf_freep) char *plan = kf_update_plan(boards, found);
 
 	if (!plan)
 		return kf_fail_sys(err, ENOMEM, "boards");
@@ -426,7 +427,7 @@ static int choose_update(const struct kf_pipeline *pipeline, const json_t *found
 	}
 	if (!checked)
 		return status;
-	r = show_plan(pipeline, tty, checked, err);
+	r = show_plan(pipeline, tty, checked, found, err);
 	if (r < 0)
 		return failed(err);
 	if (r > 0)

@@ -9,9 +9,6 @@
 #include "registry/registry.h"
 #include "registry/update.h"
 
-/* Seconds from its bootloader to its version, where no flash of it was measured. */
-enum { USUAL_S = 20, SERVICE_S = 6 };
-
 static const char *text_of(const json_t *record, const char *member)
 {
 	return kf_json_text(json_object_get(record, "status"), member);
@@ -103,35 +100,6 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	return true;
 }
 
-static double expected_s(const char *key, bool *ret_measured)
-{
-	struct kf_last_flash last;
-
-	kf_last_flash_load(key, &last);
-	*ret_measured = last.took_ms > 0;
-	return last.took_ms > 0 ? (double)last.took_ms / 1000 : USUAL_S;
-}
-
-/* "  ebb  v0.13.0-2 -> v0.13.0-5 (3 commits), by USB, 12 s" */
-static void plan_board(FILE *f, const json_t *record, const struct kf_board *board, double *most_s)
-{
-	const char *state = text_of(record, "state"), *to = text_of(record, "tree_version");
-	json_int_t behind =
-		json_integer_value(json_object_get(json_object_get(record, "status"), "behind"));
-	char place[KF_DEV_SIZE];
-	bool measured;
-	double s = expected_s(board->key, &measured);
-
-	fprintf(f, "  %s: %s -> %s", board->key, board->version[0] ? board->version : state,
-		to[0] ? to : text_of(record, "tree"));
-	if (behind)
-		fprintf(f, " (%lld commit%s)", (long long)behind, behind == 1 ? "" : "s");
-	kf_board_place(board, place, sizeof(place));
-	fprintf(f, ", %s, %s %.0f s\n", board->tty[0] ? board->tty : place,
-		measured ? "last time" : "about", s < 1 ? 1 : s);
-	*most_s = s > *most_s ? s : *most_s;
-}
-
 /* Each Klippy once that does not run what its tree has. */
 static void tell_hosts(const json_t *found, void (*told)(const char *line))
 {
@@ -161,21 +129,6 @@ static void tell_hosts(const json_t *found, void (*told)(const char *line))
 		told(line);
 		last = printer;
 	}
-}
-
-/* What stops, once, and for how long. */
-static void plan_services(FILE *f, const json_t *boards, double most_s)
-{
-	char units[512] = "";
-	struct kf_board board;
-
-	for (size_t i = 0; kf_record_at(boards, i, &board); i++)
-		if (board.holder.unit[0] && !kf_record_failed(json_array_get(boards, i)) &&
-		    !strstr(units, board.holder.unit))
-			kf_text_add(units, sizeof(units), ", ", board.holder.unit);
-	if (units[0])
-		fprintf(f, "%s stops once for all of them, about %.0f s\n", units,
-			most_s + SERVICE_S);
 }
 
 /* The last board that is left: said at once, or by the error where nothing else is done. */
@@ -254,24 +207,6 @@ static int none_left(const struct left *left, void (*told)(const char *line), st
 	if (left->unknown && left->connected)
 		kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
 	return kf_code_errno(err->code);
-}
-
-char *kf_update_plan(const json_t *boards)
-{
-	struct kf_board board;
-	double most_s = 0;
-	char *plan = NULL;
-	size_t size;
-	FILE *f = open_memstream(&plan, &size);
-
-	if (!f)
-		return NULL;
-	for (size_t i = 0; kf_record_at(boards, i, &board); i++)
-		if (!kf_record_failed(json_array_get(boards, i)))
-			plan_board(f, json_array_get(boards, i), &board, &most_s);
-	plan_services(f, boards, most_s);
-	fclose(f);
-	return plan;
 }
 
 int kf_update_choose(const json_t *found, bool named, void (*told)(const char *line), json_t **ret,

@@ -18,10 +18,4 @@
 _must_check_ int kf_update_choose(const json_t *found, bool named, void (*told)(const char *line),
 				  json_t **ret, struct kf_error *err);
 
-/*
- * Describe the flash of each board that did not fail, a line each. The caller frees it; NULL: no
- * memory.
- */
-char *kf_update_plan(const json_t *boards);
-
 #endif
