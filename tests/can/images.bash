@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash disable=SC2154
 #
-# The firmware that these tests flash. tests/can/run builds it outside, where that is fast.
+# The firmware that these tests flash, and a source tree with its history. tests/can/run makes them outside, where that is
+# fast.
+source "${BASH_SOURCE[0]%/*}/../printers.bash"
 
 build_can_images() {
 	build_images
@@ -13,4 +15,5 @@ CONFIG_STM32_MMENU_CANBUS_PD0_PD1=y'
 CONFIG_STM32_USBCANBUS_PA11_PA12=y"
 		image usb "$H723_CONFIG"
 	} >/dev/null
+	[ -e "$IMAGES/source" ] || git_tree "$IMAGES/source" 4
 }
