@@ -3,6 +3,8 @@
 #
 # The firmware that these tests flash, and a source tree with its history. tests/can/run makes them outside, where that is
 # fast.
+# They are small: a frame costs much time there.
+export SIM_CODE_BYTES=${SIM_CODE_BYTES:-8000}
 source "${BASH_SOURCE[0]%/*}/../printers.bash"
 
 build_can_images() {

@@ -161,7 +161,7 @@ def segments(config, parts, blob):
     start = config["FLASH_APPLICATION_ADDRESS"]
     vectors = [config["RAM_START"] + config["RAM_SIZE"]]
     vectors += [start + 0x200 + 4 * i + 1 for i in range(47)]
-    body = struct.pack("<48I", *vectors) + content(parts, 36000) + blob
+    body = struct.pack("<48I", *vectors) + content(parts, int(os.environ.get("SIM_CODE_BYTES", "36000"))) + blob
     found = [(start, body + bytes(-len(body) % 4))]
     if "RP2040_HAVE_STAGE2" in config:
         found.insert(0, (STAGE2_START, stage2()))
