@@ -489,7 +489,7 @@ can_hide() {
 # Root's and a user's have folders of their own; both of this board's ports are one board.
 @test "two kf-flash of two users on one board: the second says that it is busy, for each of its ports" {
 	run -75 --separate-stderr sim "$H723" -- '
-		records >r; jq -c ".board.tty = \"/dev/ttyACM1\"" r >>r
+		records >one; { cat one; jq -c ".board.tty = \"/dev/ttyACM1\"" one; } >r
 		exec 9</sys/bus/usb/devices/1-1:1.0/1-1-port2; flock 9
 		XDG_STATE_HOME=$PWD/root kf-flash --wait 0.1 <r 9<&-'
 	[[ $(jq -r .error.message <<<"$output" | uniq -c) == *" 2 another kf-flash"*" is using the board"* ]]
