@@ -12,10 +12,8 @@ source "$tests/signal.bash"
 KF_TESTS=$tests # the same for programs that tests start
 KF_BUILD=${KF_BUILD:-${tests%/*}/build}
 [[ $KF_BUILD == /* ]] || KF_BUILD=$PWD/$KF_BUILD
-# Debian's python3 has the modules that tests need, whatever else is installed. jq is gojq where that is
-# installed: jq 1.6 needs 30 ms to start, gojq 3, and the tests start it more than a thousand times. gojq sorts
-# the members of objects: who checks their order calls /usr/bin/jq.
-PATH=$KF_BUILD:$tests/fake/bin:/usr/bin:$PATH
+# Debian's python3 has the modules that tests need, whatever else is installed.
+PATH=$KF_BUILD:/usr/bin:$PATH
 export PATH KF_BUILD KF_TESTS LC_ALL=C.UTF-8
 unset NO_COLOR KF_PROGRESS SUDO_USER
 # The services of this machine are not leased to a test; a fake kf-leased sets it (fake/leased.bash).

@@ -57,10 +57,10 @@ fake_menuconfig() {
 	[ "$stderr" = "$(printf '%s\n' "[Config] octopus: stm32h723xx, application at 0x08020000, usb"{,})" ]
 	[ "$(checksums "$tree" && checksums "$ours/configs" && cat "$file")" = "$before" ]
 	valid_records <<<"$output"
-	config=$(/usr/bin/jq -c 'select(.board.mode == "klipper").config' <<<"$output")
+	config=$(jq -c 'select(.board.mode == "klipper").config' <<<"$output")
 	path=$(jq -r .path <<<"$config")
 	[ "$path" = "$cache/configs/octopus/.config" ]
-	[ "$(/usr/bin/jq -c 'del(.path, .sha256)' <<<"$config")" = '{"mcu":"stm32h723xx","start":134348800,"comm":"usb"}' ]
+	[ "$(jq -c 'del(.path, .sha256)' <<<"$config")" = '{"mcu":"stm32h723xx","start":134348800,"comm":"usb"}' ]
 	[ "$(sha256sum <"$path" | cut -c1-64)" = "$(jq -r .sha256 <<<"$config")" ]
 	grep -q '^CONFIG_WANT_ADC=y$' "$path"
 	inode=$(stat -c %i "$path")

@@ -119,8 +119,8 @@ load flash
 
 @test "an earlier stage's error passes through untouched" {
 	local error='{"tool":"kf-build","code":"build_failed","message":"m","hint":null,"log":null}'
-	run -1 --separate-stderr sim "$H723" -- "kf-scan | /usr/bin/jq -c '.error = $error' | kf-flash"
-	[ "$(/usr/bin/jq -c .error <<<"$output")" = "$error" ]
+	run -1 --separate-stderr sim "$H723" -- "kf-scan | jq -c '.error = $error' | kf-flash"
+	[ "$(jq -c .error <<<"$output")" = "$error" ]
 	[ "$(jq -c .flash <<<"$output")" = null ]
 }
 

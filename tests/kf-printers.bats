@@ -58,7 +58,7 @@ plugged() {
 
 # field FILTER: jq's answers for all records.
 field() {
-	/usr/bin/jq -c "$1" <<<"$output"
+	jq -c "$1" <<<"$output"
 }
 
 @test "nothing runs: the configuration of a stopped service names its boards" {

@@ -52,7 +52,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "$stderr" = "[Config] octopus: Octopus Pro v1.1 (stm32h723) is registered" ]
 	valid_records <<<"$output"
 	[ "$(jq -c '.board | [.key, .name, .mcu]' <<<"$output")" = '["octopus","Octopus Pro v1.1","stm32h723"]' ]
-	[ "$(/usr/bin/jq -c .devices "$file")" = '{"octopus":{"name":"Octopus Pro v1.1","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","flash_method":"make_flash","flashable":true,"usb_port":"1-1.2"}}' ]
+	[ "$(jq -c .devices "$file")" = '{"octopus":{"name":"Octopus Pro v1.1","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","flash_method":"make_flash","flashable":true,"usb_port":"1-1.2"}}' ]
 	[ "$(stat -c %a "$file")" = 600 ]
 }
 
@@ -145,7 +145,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		quiet --key=dfu --mcu=stm32g0b1
 	# A chip that has no Katapult goes to make flash, whatever the default is.
 	[ "$(jq -c '.devices | [.b, .dfu, .left, .right] | map(.flash_method)' "$file")" = '[null,null,"make_flash","make_flash"]' ]
-	[ "$(/usr/bin/jq -c '.devices[] | [.serial_pattern, .usb_port]' "$file")" = '["usb-Klipper_rp2040_BBBB2222*","1-2"]
+	[ "$(jq -c '.devices[] | [.serial_pattern, .usb_port]' "$file")" = '["usb-Klipper_rp2040_BBBB2222*","1-2"]
 ["usb-Klipper_rp2040_AAAA*","1-1"]
 ["usb-Klipper_stm32f446xx_CC*",null]
 ["usb-1a86_USB_Serial-if00-port0*","2-1"]
@@ -210,10 +210,10 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run --separate-stderr kf-config set octopus name='Big one' flash_method=flashtool flashable=no usb_port=1-1.2 \
 		klipper_dir='~/kalico'
 	[ "$status" -eq 0 ]
-	[ "$(/usr/bin/jq -c '.devices.octopus' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":"flashtool","flashable":false,"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","colour":"red","usb_port":"1-1.2","klipper_dir":"~/kalico"}' ]
+	[ "$(jq -c '.devices.octopus' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":"flashtool","flashable":false,"serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","colour":"red","usb_port":"1-1.2","klipper_dir":"~/kalico"}' ]
 	[ "$(jq -c '[.new, .global.stagger]' "$file")" = '[[1],0.5]' ]
 	run --separate-stderr kf-config set octopus flash_method= flashable= usb_port= klipper_dir=
-	[ "$(/usr/bin/jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
+	[ "$(jq -c '.devices.octopus | del(.serial_pattern)' "$file")" = '{"name":"Big one","mcu":"stm32h723","flash_method":null,"colour":"red"}' ]
 	run -78 --separate-stderr kf-config show octopsu
 	[ "${stderr_lines[1]}" = "  did you mean octopus? the registered boards: octopus, nitehawk" ]
 	run --separate-stderr kf-config show octopus --table
@@ -274,7 +274,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	two_boards
 	saved octopus "${h723[@]}"
 	run --separate-stderr kf-config export
-	[ "$(/usr/bin/jq -c . <<<"$output")" = "$(/usr/bin/jq -c . "$file")" ]
+	[ "$(jq -c . <<<"$output")" = "$(jq -c . "$file")" ]
 	kf-config export "$HOME/usb/devices.json"
 	cmp "$HOME/usb/configs/octopus/.config" "$ours/configs/octopus/.config"
 	rm -r "$ours"
@@ -282,7 +282,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	run --separate-stderr kf-config import "$HOME/usb/devices.json"
 	[ "$status" -eq 0 ]
 	[ "$output" = '{"devices":["octopus","nitehawk"],"unchanged":[],"global":["stagger"],"kept":["klipper_dir"],"configs":["octopus"],"blocked_devices":0}' ]
-	[ "$(/usr/bin/jq -c '[(.devices | keys_unsorted), .global.klipper_dir, .new]' "$file")" = '[["mine","octopus","nitehawk"],"/mine",[1]]' ]
+	[ "$(jq -c '[(.devices | keys_unsorted), .global.klipper_dir, .new]' "$file")" = '[["mine","octopus","nitehawk"],"/mine",[1]]' ]
 	grep -q STM32H723 "$ours/configs/octopus/.config"
 	run --separate-stderr kf-config import "$HOME/usb/devices.json"
 	[ "$(jq -c '[.devices, .unchanged]' <<<"$output")" = '[[],["octopus","nitehawk"]]' ]
@@ -381,7 +381,7 @@ uart() {
 	run -0 --separate-stderr kf-config add --key=later --name=L --mcu=rp2040 --port=can0:AABBCCDDEEFF </dev/null
 	[[ $stderr == *"registered for later"* ]]
 	run -0 --separate-stderr kf-config add --key=pi --name=P --mcu=rp2040 --port=/dev/serial0 --baud=500000 </dev/null
-	[ "$(/usr/bin/jq -c '.devices | .ebb, .z, .later, .pi | del(.name, .mcu, .flash_method, .flashable)' "$devices")" = "$(cat <<-'END'
+	[ "$(jq -c '.devices | .ebb, .z, .later, .pi | del(.name, .mcu, .flash_method, .flashable)' "$devices")" = "$(cat <<-'END'
 		{"canbus_uuid":"44db3d634885","canbus_interface":"can1"}
 		{"serial":"/dev/ttyAMA0","baud":115200}
 		{"canbus_uuid":"aabbccddeeff","canbus_interface":"can0"}
@@ -407,13 +407,13 @@ uart() {
 	registry <<<'{"devices": {"a": {"canbus_uuid": "44db3d634885", "future": {"x": 1}}, "b": {"serial": "/dev/ttyAMA0"}}}'
 	run -0 --separate-stderr kf-config set a canbus_uuid=AABBCCDDEEFF canbus_interface=can1
 	run -0 --separate-stderr kf-config set b baud=115200 katapult_baud=500000
-	[ "$(/usr/bin/jq -c '.devices[]' "$devices")" = "$(cat <<-'END'
+	[ "$(jq -c '.devices[]' "$devices")" = "$(cat <<-'END'
 		{"canbus_uuid":"aabbccddeeff","future":{"x":1},"canbus_interface":"can1"}
 		{"serial":"/dev/ttyAMA0","baud":115200,"katapult_baud":500000}
 	END
 	)" ]
 	run -0 --separate-stderr kf-config set b baud= serial=/dev/serial0
-	[ "$(/usr/bin/jq -c .devices.b "$devices")" = '{"serial":"/dev/serial0","katapult_baud":500000}' ]
+	[ "$(jq -c .devices.b "$devices")" = '{"serial":"/dev/serial0","katapult_baud":500000}' ]
 	run -64 --separate-stderr kf-config set a canbus_uuid=44db
 	[[ $stderr == *'canbus_uuid: "44db" is not 12 hexadecimal digits'* ]]
 	run -64 --separate-stderr kf-config set a canbus_interface=can/0

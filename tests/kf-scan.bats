@@ -39,7 +39,7 @@ field() {
 	[ "$status" -eq 0 ]
 	[ "$stderr" = "[Discovery] 3 registered, 1 USB device found" ]
 	valid_records <<<"$output"
-	diff - <(/usr/bin/jq . <<<"$output") <<-'END'
+	diff - <(jq . <<<"$output") <<-'END'
 		{
 		  "kf": 1,
 		  "board": {

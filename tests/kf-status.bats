@@ -21,12 +21,7 @@ teardown() {
 
 # mcus [NAME SERIAL VERSION]...: for $MCUS.
 mcus() {
-	local text=
-	while [ $# -gt 0 ]; do
-		text+=",\"$1\":[\"$2\",\"$3\"]"
-		shift 3
-	done
-	echo "{${text#,}}"
+	jq -nc '[$ARGS.positional | _nwise(3) | {(.[0]): [.[1], .[2]]}] | add' --args "$@"
 }
 
 # status [OPTION]...: kf-status beside both boards.
