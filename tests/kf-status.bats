@@ -246,3 +246,14 @@ its klippy.log tells more"* ]]
 	status --json mcu
 	[[ $(jq -r '.status | [.state, .tree_version] | join(" ")' <<<"$output") == "differs v0.14.0-0-g"*-dirty ]]
 }
+
+@test "a printer.cfg that may not be read is named, with what to do" {
+	local cfg=$PWD/klipper_data/config/printer.cfg
+	[ "$(id -u)" -eq 0 ] || skip "only root can make files of another user's"
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
+	chown 65534 "$cfg"
+	chmod 600 "$cfg"
+	run -0 --separate-stderr setpriv --bounding-set=-dac_override,-dac_read_search kf-status --table
+	[[ $stderr == *"klipper: its boards are not known: $cfg: Permission denied"* ]]
+	[[ $stderr == *"  $cfg or a folder of it belongs to another user (ls -l $cfg): run it as that user, or start the printer, whose Klippy then tells"* ]]
+}

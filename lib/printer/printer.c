@@ -146,16 +146,18 @@ bool kf_printers_hidden(const struct kf_printers *printers)
 /* Whoever started Klippy may read the file; we are another user. */
 static void hint_problem(const struct kf_printer *printer, struct kf_error *ret)
 {
-	if (strcmp(printer->state, "unknown") == 0 && printer->unit[0])
+	if (printer->why.code == KF_PERMISSION && strcmp(printer->state, "unknown") != 0)
+		kf_error_hint(ret,
+			      "%s or a folder of it belongs to another user (ls -l %s): run it as "
+			      "that user, or start the printer, whose Klippy then tells",
+			      printer->config, printer->config);
+	else if (strcmp(printer->state, "unknown") == 0 && printer->unit[0])
 		kf_error_hint(ret,
 			      "journalctl -u %s tells more; if nothing prints: sudo systemctl "
 			      "restart %s",
 			      printer->unit, printer->unit);
 	else if (strcmp(printer->state, "unknown") == 0)
 		kf_error_hint(ret, "its klippy.log tells more; if nothing prints, start it again");
-	else if (printer->why.code == KF_PERMISSION)
-		kf_error_hint(ret, "the file or its folder belongs to another user: run it as that "
-				   "user, or start the printer, whose Klippy then tells");
 	else if (printer->why.code == KF_CONFIG && printer->why.hint[0])
 		kf_error_hint(ret, "%s", printer->why.hint);
 	else if (printer->config[0])
