@@ -253,7 +253,7 @@ its klippy.log tells more"* ]]
 	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
 	chown 65534 "$cfg"
 	chmod 600 "$cfg"
-	run -0 --separate-stderr setpriv --bounding-set=-dac_override,-dac_read_search kf-status --table
+	run -69 --separate-stderr setpriv --bounding-set=-dac_override,-dac_read_search kf-status --table
 	[[ $stderr == *"klipper: its boards are not known: $cfg: Permission denied"* ]]
 	[[ $stderr == *"  $cfg or a folder of it belongs to another user (ls -l $cfg): run it as that user, or start the printer, whose Klippy then tells"* ]]
 }
