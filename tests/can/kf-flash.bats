@@ -88,7 +88,7 @@ results() {
 }
 
 @test "a node that is silent, or on another bus: one sentence, and what to look at" {
-	run -69 --separate-stderr sim "$OTHER" -- 'built | kf-flash'
+	run -69 --separate-stderr sim "$OTHER" -- 'built | kf-flash -t 2 --return-timeout=2'
 	[ "$(jq -r .error.message <<<"$output")" = "no node 44db3d634885 answers on can0" ]
 	[[ $(jq -r .error.hint <<<"$output") == "check its power and cable, and the bitrate"* ]]
 	ip link set can0 down
@@ -99,7 +99,7 @@ results() {
 }
 
 @test "a node without Katapult leaves its Klipper once, and nothing is written" {
-	run -1 --separate-stderr sim "$NODE,katapult=none" -- 'built | kf-flash'
+	run -1 --separate-stderr sim "$NODE,katapult=none" -- 'built | kf-flash -t 2 --return-timeout=2'
 	[ "$(jq -r .error.code <<<"$output")" = no_katapult ]
 	[[ $(jq -r .error.message <<<"$output") == "it left Klipper, and no Katapult answers at can0 44db3d634885" ]]
 }
