@@ -162,7 +162,7 @@ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const
 /* Yes or no; enter is what an empty line means. r: what show returned for the question. */
 static int confirm(int tty, bool enter, int r, struct kf_error *err)
 {
-	char text[8];
+	char text[8] = "";
 
 	for (;;) {
 		if (r == 0)

@@ -180,7 +180,10 @@ char *kf_update_plan(const json_t *boards, const json_t *found)
 	plan.list = calloc(json_array_size(boards) + 1, sizeof(*plan.list));
 	f = plan.list ? open_memstream(&text, &size) : NULL;
 	if (f) {
-		json_array_foreach(boards, i, record) add(&plan, record);
+		json_array_foreach(boards, i, record)
+		{
+			add(&plan, record);
+		}
 		print_plan(f, &plan, found);
 		fclose(f);
 	}

@@ -43,7 +43,7 @@ struct simulated {
 	int fd;
 };
 
-/* The other end of the socket: one board on a bus, for as long as the process lives. */
+/* The other end of the socket: one board on a bus. It runs until the process ends. */
 static void *run_board(void *arg)
 {
 	const struct simulated *s = arg;
@@ -68,7 +68,7 @@ static void *run_board(void *arg)
 	return NULL;
 }
 
-/* Of the frames of all blocks, one way and back: as transports.md counts them. */
+/* How long the bus alone takes for the frames of all blocks, and of their answers. */
 static double bus_ms(unsigned bitrate, size_t bytes, const uint8_t *data, bool write)
 {
 	size_t blocks = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;

@@ -61,7 +61,7 @@ def talk(bus, steps):
 
 
 def main():
-    # A test that ends its shell ends us.
+    # It ends with the shell that started it.
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     bus = Bus(sys.argv[1])
     verb, words = sys.argv[2], sys.argv[3:]

@@ -44,7 +44,7 @@ kill_at() {
 }
 export -f kill_at
 
-@test "killed at each step: the next run flashes the node, with nobody's hand on it" {
+@test "killed at each step: the next run flashes the node, and nobody presses a button" {
 	local text signal
 	for text in "entering Katapult" "writing 25%" "writing 75%" "reading back 50%"; do
 		for signal in KILL TERM; do

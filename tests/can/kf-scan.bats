@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
 #
-# Who is on a bus, who talks over it, and whether it may be disturbed.
+# kf-scan --can, and the print guard on a bus that several printers use.
 load can
 load ../printers
 
@@ -24,7 +24,7 @@ teardown() {
 	for name in can0 can1; do ip link del "$name"; done
 }
 
-# uses NAME PRINT INTERFACE UUID: a Klippy with a node there, that prints as that line of klippy-api.jsonl says.
+# uses NAME PRINT INTERFACE UUID: a Klippy with this node. PRINT names the line of klippy-api.jsonl that says what it prints.
 uses() {
 	running "$1" "mcus ready" PRINT="$2" MCUS='{"mcu": {"config": {"canbus_uuid": "'"$4"'", "canbus_interface": "'"$3"'"},
 		"object": {"mcu_version": "v1", "mcu_constants": {"MCU": "stm32f446xx"}}}}'

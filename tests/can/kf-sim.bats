@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154,SC2016 # run sets output; sim has $ of its own
 #
-# Simulated nodes and bridges on a real CAN interface, as a host sees them that has none of our code.
+# Simulated nodes and bridges on a real CAN interface, seen by a host that runs none of our code.
 load can
 
 A=can=can0,mcu=stm32f446xx,uuid=40f84a5af36e

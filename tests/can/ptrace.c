@@ -20,7 +20,7 @@ typedef long ptrace_function(int request, pid_t pid, void *address, void *data);
 
 /*
  * Write what UML has, and zeros to the size that the host's kernel has. UML's own stack is too
- * small for all of it, and a signal may bring another of its processes here: none comes meanwhile.
+ * small for all of it. A signal may bring another of its processes here: signals are blocked.
  */
 static long set_registers(ptrace_function *next, pid_t pid, void *set, const struct iovec *part)
 {

@@ -62,7 +62,7 @@ setup() {
 		object: {mcu_version: $old, mcu_constants: {MCU: "stm32f446xx"}}}}')
 }
 
-# klippy NAME STATE [ENV]...: its Klippy, the main process of its service, and in that one's group.
+# klippy NAME STATE [ENV]...: a Klippy. It is the main process of klipper-NAME.service, and in that service's control group.
 klippy() {
 	local group=$GROUPS_ROOT/system.slice/klipper-$1.service
 	running "klipper-$1" "$2" TREE="$TREE" VERSION="$old" "${@:3}"
