@@ -59,6 +59,7 @@ static const struct {
 	{ "status", "reason", STRING },
 	{ "status", "version", STRING },
 	{ "status", "tree", STRING },
+	{ "status", "other_mcu", STRING },
 	{ "status", "tree_version", STRING },
 	{ "status", "behind", COUNT },
 	{ "status", "ahead", COUNT },
