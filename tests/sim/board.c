@@ -354,6 +354,11 @@ static bool runs(const struct sim_board *b, const struct sim_mcu *program)
 	return b->link.mcu == program || b->can.mcu == program;
 }
 
+static bool wants_bootloader(const struct sim_board *b)
+{
+	return runs(b, &b->klipper.mcu) && (b->klipper.wants_bootloader || b->can.wants_bootloader);
+}
+
 void sim_board_run(struct sim_board *b, int64_t now_us)
 {
 	if (now_us >= b->appear_us && b->next != KF_MODE_NONE)
@@ -365,7 +370,7 @@ void sim_board_run(struct sim_board *b, int64_t now_us)
 	suffer(b, now_us);
 	if (runs(b, &b->katapult.mcu) && now_us >= b->katapult.leave_us)
 		leave_katapult(b, now_us);
-	if (runs(b, &b->klipper.mcu) && (b->klipper.wants_bootloader || b->can.wants_bootloader))
+	if (wants_bootloader(b))
 		leave_firmware(b, now_us);
 }
 
@@ -377,7 +382,8 @@ int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 		wake_us = b->appear_us;
 	if (runs(b, &b->katapult.mcu) && b->katapult.leave_us < wake_us)
 		wake_us = b->katapult.leave_us;
-	return wake_us;
+	/* Asked over CAN after sim_board_run: the bus has no event for it. */
+	return wants_bootloader(b) && now_us < wake_us ? now_us : wake_us;
 }
 
 void sim_board_open(struct sim_board *b)

@@ -429,7 +429,10 @@ TEST(a_bridge_leaves_for_usb)
 	send(rig, "3f0#00");
 	receive(rig, got);
 	CHECK_STR(got, "3f1#2044db3d63488501\n");
+	CHECK(sim_board_wake_us(b, rig->now_us) == SIM_NEVER);
 	send(rig, "3f0#0244db3d634885");
+	/* It leaves at once, also where no further frame comes. */
+	CHECK(sim_board_wake_us(b, rig->now_us) == rig->now_us);
 	pass(rig, SILENCE_US);
 	CHECK(b->mode == KF_MODE_KATAPULT && b->generation == shown + 2 && !sim_board_bridges(b));
 	CHECK(b->link.mcu == &b->katapult.mcu && !b->can.mcu);
