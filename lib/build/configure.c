@@ -97,7 +97,7 @@ static int left_unsaved(const struct kf_configure *c, const char *key, struct kf
 			       "before");
 	if (!c->asks)
 		return 0;
-	r = kf_terminal_confirm(c->tty, err,
+	r = kf_terminal_confirm(c->tty, false, err,
 				"%s: menuconfig was left without saving. Go on with the "
 				"configuration as it was before?",
 				key);

@@ -48,7 +48,7 @@ static int choose(const struct kf_from_board *from, const char *differences, str
 	if (from->take)
 		return 1;
 	if (from->tty >= 0) {
-		r = kf_terminal_confirm(from->tty, err,
+		r = kf_terminal_confirm(from->tty, false, err,
 					"%s: what is saved is not what the board runs: %s. Save "
 					"the board's?",
 					from->key, differences);

@@ -32,7 +32,7 @@ static int replaces(const struct kf_configure *c, const char *key, const struct 
 	if (!kf_kconfig_differences(&saved, config, "proved", differences, sizeof(differences)))
 		kf_text_format(differences, sizeof(differences), "they differ in symbols");
 	if (c->tty >= 0)
-		return kf_terminal_confirm(c->tty, err,
+		return kf_terminal_confirm(c->tty, false, err,
 					   "%s: not what is saved made what it runs, but %s: %s. "
 					   "Save that?",
 					   key, proved->from, differences);

@@ -159,11 +159,15 @@ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const
 	return r > 0 && leaves(ret) ? 0 : r;
 }
 
-/* Yes or no; enter is what an empty line means. r: what show returned for the question. */
-static int confirm(int tty, bool enter, int r, struct kf_error *err)
+int kf_terminal_confirm(int tty, bool enter, struct kf_error *err, const char *fmt, ...)
 {
 	char text[8] = "";
+	va_list ap;
+	int r;
 
+	va_start(ap, fmt);
+	r = show(tty, err, fmt, ap);
+	va_end(ap);
 	for (;;) {
 		if (r == 0)
 			r = kf_terminal_ask(tty, text, sizeof(text), err,
@@ -182,28 +186,6 @@ static int confirm(int tty, bool enter, int r, struct kf_error *err)
 			return 0;
 		r = kf_terminal_tell(tty, "Please answer y or n, or q to leave.");
 	}
-}
-
-int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
-{
-	va_list ap;
-	int r;
-
-	va_start(ap, fmt);
-	r = show(tty, err, fmt, ap);
-	va_end(ap);
-	return confirm(tty, false, r, err);
-}
-
-int kf_terminal_go_on(int tty, struct kf_error *err, const char *fmt, ...)
-{
-	va_list ap;
-	int r;
-
-	va_start(ap, fmt);
-	r = show(tty, err, fmt, ap);
-	va_end(ap);
-	return confirm(tty, true, r, err);
 }
 
 /* Has terminfo(5) an entry that can move the cursor? */

@@ -26,18 +26,12 @@ _must_check_ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_erro
 				 const char *fmt, ...) _printf_(5, 6);
 
 /*
- * Show the text and "[y/N] ". Returns 1 for yes; 0 for no or an empty line; -ECANCELED
- * (KF_INTERRUPTED) when the user leaves; or as above.
+ * Show the text and "[y/N] ", or "[Y/n] " where enter is true. Returns 1 for yes; 0 for no; enter
+ * for an empty line; -ECANCELED (KF_INTERRUPTED) when the user leaves; or as above. enter is true
+ * only where the user has asked for the work already, and the text says all that it does.
  */
-_must_check_ int kf_terminal_confirm(int tty, struct kf_error *err, const char *fmt, ...)
-	_printf_(3, 4);
-
-/*
- * The same with "[Y/n] ", where an empty line is a yes: the user has asked for the work already,
- * and the text says all that it does.
- */
-_must_check_ int kf_terminal_go_on(int tty, struct kf_error *err, const char *fmt, ...)
-	_printf_(3, 4);
+_must_check_ int kf_terminal_confirm(int tty, bool enter, struct kf_error *err, const char *fmt,
+				     ...) _printf_(4, 5);
 
 /*
  * The environment for a program that draws on the terminal (curses), where ours will not do: a

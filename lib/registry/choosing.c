@@ -185,7 +185,7 @@ int kf_choosing_ask(const json_t *boards, int tty, const char *verb, json_t **re
 	if (!list)
 		return kf_fail_sys(err, ENOMEM, "boards");
 	if (json_array_size(boards) == 1) {
-		r = kf_terminal_confirm(tty, err, "%s%s this board?", list, verb);
+		r = kf_terminal_confirm(tty, false, err, "%s%s this board?", list, verb);
 		if (r == -ECANCELED) {
 			*err = (struct kf_error){ 0 };
 			r = 0;

@@ -360,7 +360,7 @@ static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, s
 /* The plan is shown. 1: go on; 0: n or q: nothing is done. */
 static int confirm(int tty, const char *plan, struct kf_error *err)
 {
-	int r = kf_terminal_go_on(tty, err, "%s Go on?", plan);
+	int r = kf_terminal_confirm(tty, true, err, "%s Go on?", plan);
 
 	if (r != -ECANCELED)
 		return r;

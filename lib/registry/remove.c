@@ -14,7 +14,7 @@ static int ask(const char *question, const char *key, struct kf_error *err)
 	int r = kf_terminal_open(&tty, err);
 
 	if (r == 0)
-		return kf_terminal_confirm(tty, err, "%s %s?", question, key);
+		return kf_terminal_confirm(tty, false, err, "%s %s?", question, key);
 	kf_error_hint(err, "--yes removes it without a question; --delete-config removes its saved "
 			   "configuration too");
 	return r;
