@@ -118,13 +118,27 @@ static double longest_s(const struct update_plan *plan)
 	return ret;
 }
 
+/* Is this unit in the list "a.service, b.service"? The name of one may end in that of another. */
+static bool is_listed(const char *units, const char *unit)
+{
+	size_t len = strlen(unit);
+
+	for (const char *at = units; (at = strstr(at, unit)); at += len)
+		if ((at == units || at[-1] == ' ') && (!at[len] || at[len] == ','))
+			return true;
+	return false;
+}
+
 static void add_unit(char *units, size_t size, const struct kf_board *board)
 {
-	if (board->holder.unit[0] && !strstr(units, board->holder.unit))
+	if (board->holder.unit[0] && !is_listed(units, board->holder.unit))
 		kf_text_add(units, size, ", ", board->holder.unit);
 }
 
-/* Who has the boards, and of a bridge who has anything on its bus. */
+/*
+ * List the services that will be stopped: each that has a board of the plan, and for a bridge also
+ * each that has another board on its bus.
+ */
 static void find_units(const struct update_plan *plan, const json_t *found, char *ret, size_t size)
 {
 	struct kf_board other;
