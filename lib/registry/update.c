@@ -67,7 +67,7 @@ static void explain_half_away(const struct kf_board *board, char *ret, size_t si
 		       kf_board_label(board), remedy, remedy[0] ? ", then " : "");
 }
 
-/* What to say of a board that is left; false: nothing, it is as it should be. */
+/* Explain why a board is left as it is. False: it is as it should be, and nothing is said. */
 static bool why_left(const json_t *record, const struct kf_board *board, bool named, char *ret,
 		     size_t size)
 {
@@ -123,7 +123,7 @@ static void tell_hosts(const json_t *found, void (*told)(const char *line))
 			"started again%s%s%s",
 			printer, text_of(record, "host_version"), text_of(record, "tree_version"),
 			text_of(record, "host_print")[0] ? " after the print" : "",
-			unit[0] ? " (systemctl restart " : "", unit);
+			unit[0] ? " (sudo systemctl restart " : "", unit);
 		if (unit[0])
 			kf_text_add(line, sizeof(line), "", ")");
 		told(line);
