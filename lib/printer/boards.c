@@ -177,7 +177,17 @@ void kf_printers_name(const struct kf_printers *printers, struct kf_board *board
 					    &printers->list[i].mcus.list[k]);
 }
 
-/* The board that is this MCU already: connected and named, or registered and not there. */
+static bool is_device(const struct kf_device *device, const struct kf_mcu *mcu)
+{
+	if (device->canbus_uuid && strcasecmp(device->canbus_uuid, mcu->canbus_uuid) == 0)
+		return true;
+	return device->pattern && mcu->serial[0] && kf_pattern_match(device->pattern, mcu->serial);
+}
+
+/*
+ * The board that is this MCU already: connected and named, or registered and not there, or in its
+ * chip's bootloader, where only its USB port tells which registered board it is.
+ */
 static struct kf_board *find_board(struct kf_inventory *inventory, const struct kf_printer *printer,
 				   const struct kf_mcu *mcu)
 {
@@ -189,11 +199,11 @@ static struct kf_board *find_board(struct kf_inventory *inventory, const struct 
 		if (strcmp(board->printer.mcu, mcu->name) == 0 &&
 		    strcmp(board->printer.name, printer->name) == 0)
 			return board;
-		if (board->connected || !board->key[0] ||
-		    kf_registry_device(inventory->registry, board->key, &device, NULL) < 0)
+		if ((board->connected && !kf_board_in_rom(board)) || !board->key[0] ||
+		    board->printer.mcu[0])
 			continue;
-		if (device.pattern && mcu->serial[0] &&
-		    kf_pattern_match(device.pattern, mcu->serial))
+		if (kf_registry_device(inventory->registry, board->key, &device, NULL) == 0 &&
+		    is_device(&device, mcu))
 			return board;
 	}
 	return NULL;
