@@ -66,7 +66,7 @@ setup() {
 
 # sim SPEC... -- BASH-TEXT: on a machine with these boards; a command that fails does not end the text.
 sim() {
-	simulated -uc "$@"
+	simulated 300 -uc "$@"
 }
 
 # records [FILE|start]: kf-scan's, of the boards of that MCU, with firmware from $IMAGES/$IMAGE or

@@ -62,15 +62,16 @@ umock() {
 	mocked umockdev-run "${devices[@]}" -- "$@"
 }
 
-# simulated OPTIONS SPEC... -- BASH-TEXT: by bash with these OPTIONS, on a machine with these boards.
+# simulated SECONDS OPTIONS SPEC... -- BASH-TEXT: for at most so long, by bash with these OPTIONS, on a machine with
+# these boards.
 simulated() {
-	local options=$1 boards=()
-	shift
+	local seconds=$1 options=$2 boards=()
+	shift 2
 	while [ "$1" != -- ]; do
 		boards+=(--board "$1")
 		shift
 	done
-	mocked timeout 300 kf-sim "${boards[@]}" -- bash "$options" "$2"
+	mocked timeout "$seconds" kf-sim "${boards[@]}" -- bash "$options" "$2"
 }
 
 # by_hand VERB PORT: see kf-sim(1); when it is done.

@@ -11,7 +11,7 @@ CONNECT=01881100f17c9903
 
 # sim SPEC... -- BASH-TEXT
 sim() {
-	simulated -euc "$@"
+	simulated 300 -euc "$@"
 }
 
 setup() {

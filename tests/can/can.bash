@@ -34,5 +34,5 @@ teardown() {
 
 # sim SPEC... -- BASH-TEXT: on a machine with these boards.
 sim() {
-	simulated -euc "$@"
+	simulated 120 -euc "$@"
 }

@@ -88,7 +88,7 @@ results() {
 }
 
 @test "a node that is silent, or on another bus: one sentence, and what to look at" {
-	run -69 --separate-stderr sim "$OTHER" -- 'built | kf-flash -t 5 --return-timeout=5'
+	run -69 --separate-stderr sim "$OTHER" -- 'built | kf-flash -t 2 --return-timeout=2'
 	[ "$(jq -r .error.message <<<"$output")" = "no node 44db3d634885 answers on can0" ]
 	[[ $(jq -r .error.hint <<<"$output") == "check its power and cable, and the bitrate"* ]]
 	ip link set can0 down
@@ -99,7 +99,7 @@ results() {
 }
 
 @test "a node without Katapult leaves its Klipper once, and nothing is written" {
-	run -1 --separate-stderr sim "$NODE,katapult=none" -- 'built | kf-flash'
+	run -1 --separate-stderr sim "$NODE,katapult=none" -- 'built | kf-flash -t 2 --return-timeout=2'
 	[ "$(jq -r .error.code <<<"$output")" = no_katapult ]
 	[[ $(jq -r .error.message <<<"$output") == "it left Klipper, and no Katapult answers at can0 44db3d634885" ]]
 }
@@ -152,10 +152,10 @@ kf-flash: there is no interface can1: mcu waits in its chip's bootloader (dfu) o
 }
 
 @test "a bridge that comes back without its interface, or with it down, has its own verdict" {
-	run -1 --separate-stderr sim "$BRIDGE,return_net=none" -- 'built ".board.key == \"mcu\"" | kf-flash --return-timeout=5'
+	run -1 --separate-stderr sim "$BRIDGE,return_net=none" -- 'built ".board.key == \"mcu\"" | kf-flash --return-timeout=3'
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: on USB port 1-1.2 it came back as a USB-to-CAN bridge, but without its network interface" ]
-	run -1 --separate-stderr sim "$BRIDGE,net_down" -- 'ip link set can1 up; built ".board.key == \"mcu\"" | kf-flash --return-timeout=5'
+	run -1 --separate-stderr sim "$BRIDGE,net_down" -- 'ip link set can1 up; built ".board.key == \"mcu\"" | kf-flash --return-timeout=3'
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: it came back as the bridge of can1, and nothing brought that up: can1 is down" ]
 	[[ $(jq -r .error.hint <<<"$output") == "sudo ip link set can1 up; then start Klipper again" ]]
 }
