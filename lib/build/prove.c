@@ -303,7 +303,7 @@ static int add_proposed(struct run *run, struct kf_error *err)
 	return r < 0 ? r : add_choices(run, p, "the proposal", 0, err);
 }
 
-/* Of a candidate, for kf_rebuild. */
+/* Fill in the arguments of kf_rebuild for a candidate. */
 static int rebuild_of(const struct run *run, const struct candidate *c, char log[PATH_MAX],
 		      struct kf_rebuild *ret, struct kf_error *err)
 {

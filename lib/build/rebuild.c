@@ -33,7 +33,7 @@ static int path_of(const struct kf_rebuild *rebuild, const char *name, char ret[
 	return 0;
 }
 
-/* As many compilers as there are processors: GNU make takes its jobs from this pipe. */
+/* GNU make takes a job for each byte in this pipe: let it start one compiler a processor. */
 static int open_tokens(int ret[3], struct kf_error *err)
 {
 	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
@@ -110,7 +110,7 @@ int kf_rebuild(const struct kf_rebuild *rebuild, struct kf_image *ret, struct kf
 	return r < 0 ? r : run_make(rebuild, NULL, O_TRUNC, ret, err);
 }
 
-/* Where the numbers of the dictionary's array stand in the source; false: nowhere. */
+/* Find the braces around the numbers of the dictionary's array. False: there is no such array. */
 static bool find_array(const char *source, const char **ret_start, const char **ret_end)
 {
 	const char *at = strstr(source, "command_identify_data[]");

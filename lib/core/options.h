@@ -45,7 +45,7 @@ struct kf_option {
 		name, letter, argument, KF_VALUE_ANY, 0, 0, read                                   \
 	}
 
-/* What --json, --table and --quiet say. */
+/* The values of --json, --table and --quiet. */
 struct kf_common {
 	bool table;  /* for people, else JSON; where neither is said: on a terminal */
 	bool chosen; /* --table was said */

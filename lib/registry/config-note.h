@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is noted beside a board's saved configuration: configs/KEY/proof.json and answers.json. Each
- * names the .config by its SHA-256 in "config_sha256": a note of an earlier .config is no note.
+ * Two notes beside a board's saved configuration: configs/KEY/proof.json and answers.json. Each
+ * names the .config by its SHA-256 in "config_sha256": a note of an earlier .config counts as none.
  */
 #ifndef KF_REGISTRY_CONFIG_NOTE_H
 #define KF_REGISTRY_CONFIG_NOTE_H
 
 #include "core/error.h"
 
-/* That it made the firmware that the board ran. */
+/* The note that the saved configuration made the firmware which the board ran. */
 struct kf_proof {
 	char config_sha256[KF_HEX_SIZE]; /* of the saved .config */
 	char image_sha256[KF_HEX_SIZE];	 /* of the image that is the same */
@@ -25,8 +25,9 @@ _must_check_ int kf_proof_save(const char *key, const char *version, const char 
 			       bool stamped, struct kf_error *err);
 
 /*
- * That it was proposed, and what a person answered then, which may be nothing. An answer may be
- * wrong, and is corrected or asked again until a flash has shown that it is right.
+ * The note that the saved configuration was proposed, with the answers of a person, if there were
+ * questions. An answer may be wrong, and is corrected or asked again until a flash has shown that
+ * it is right.
  */
 enum { KF_ANSWERS_MAX = 12 };
 
@@ -40,7 +41,7 @@ struct kf_answers {
 	int64_t time_s; /* Unix time at which they were given */
 };
 
-/* Of what is saved now. False: it was not proposed. */
+/* The answers for the configuration that is saved now. False: it was not proposed. */
 bool kf_answers_load(const char *key, struct kf_answers *ret);
 
 /* Note that what is saved now was made with them; the hash and the time are filled in. */

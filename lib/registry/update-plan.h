@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What kf update says before its one question. Boards are JSON arrays of valid records. */
+/* The text before the one question of kf update. Boards are JSON arrays of valid records. */
 #ifndef KF_REGISTRY_UPDATE_PLAN_H
 #define KF_REGISTRY_UPDATE_PLAN_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What kf update works on, of the records that kf-status writes; what it leaves is told, with the
- * reason.
+ * Chooses the boards for kf update from the records that kf-status writes, and tells for each other
+ * board why it is left.
  */
 #ifndef KF_REGISTRY_UPDATE_H
 #define KF_REGISTRY_UPDATE_H

@@ -68,7 +68,7 @@ static void *run_board(void *arg)
 	return NULL;
 }
 
-/* How long the bus alone takes for the frames of all blocks, and of their answers. */
+/* The time in ms that the bus alone needs for the frames of all blocks and of their answers. */
 static double bus_ms(unsigned bitrate, size_t bytes, const uint8_t *data, bool write)
 {
 	size_t blocks = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;

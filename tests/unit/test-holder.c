@@ -83,7 +83,7 @@ TEST(finds_the_process_that_holds_a_port)
 	close(ours);
 }
 
-/* As a login of root's, whose open files do not show: here it has none. */
+/* We cannot see the open files of root's login. So this process has none open. */
 TEST(finds_the_process_whose_terminal_a_uart_is)
 {
 	struct kf_board boards[2] = { { .connected = true, .link.type = KF_WIRE_UART },

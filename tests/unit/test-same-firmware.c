@@ -67,7 +67,7 @@ TEST(stamps_leave_it_open_with_the_dictionary_that_was_read)
 	CHECK(packed.data == b.bytes + HEAD && packed.len == b.len - HEAD - TAIL);
 	CHECK(compare(&a, &c, why) == KF_SAME_STAMPS);
 	CHECK(packed.data == c.bytes + HEAD && packed.len == c.len - HEAD - TAIL);
-	/* What else differs is seen once both have one dictionary. */
+	/* With the same dictionary in both, another byte outside of it is found. */
 	b = a;
 	b.bytes[10] ^= 1;
 	CHECK(compare(&a, &b, why) == KF_SAME_NOT);

@@ -29,7 +29,7 @@ static void announce_menuconfig(const struct kf_board *board)
 
 static struct kf_printers printers;
 
-/* What its Klippy was told counts; a port that Klippy has is not opened. */
+/* The board's Klippy is asked first: a port that Klippy has is not opened. */
 static int tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err)
 {
 	int r = kf_printers_tell(&printers, board, ret, err);
@@ -135,7 +135,7 @@ static int no_menuconfig(const struct kf_configure *c, const json_t *records, st
 	return kf_code_errno(err->code);
 }
 
-/* Where a board is a printer's, Klippy may tell its configuration. */
+/* Find the printers if a record names a board of one: its Klippy may tell the configuration. */
 static int look_for_printers(const struct args *args, const json_t *records,
 			     struct kf_registry *registry, struct kf_error *err)
 {

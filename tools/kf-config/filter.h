@@ -5,7 +5,7 @@
 
 #include "commands.h"
 
-/* As a struct command wants it. */
+/* For the table of struct command. */
 int filter_run(struct args *args, char **words, struct kf_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The commands that show or change the registry; each as a struct command wants it. */
+/* The commands that show or change the registry, for the table of struct command. */
 #ifndef KF_TOOLS_KF_CONFIG_REGISTRY_H
 #define KF_TOOLS_KF_CONFIG_REGISTRY_H
 

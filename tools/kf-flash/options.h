@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the command line of kf-flash says. */
+/* The options of kf-flash, as its command line sets them. */
 #ifndef KF_TOOLS_KF_FLASH_OPTIONS_H
 #define KF_TOOLS_KF_FLASH_OPTIONS_H
 

@@ -77,7 +77,7 @@ static enum kf_colour colour_of(const char *result)
 						: KF_COLOUR_GOOD;
 }
 
-/* What the table says behind the result. */
+/* Write the words that stand behind the result in the table. */
 static void describe_job(const struct kf_job *job, const struct args *args, char *ret, size_t size)
 {
 	const json_t *flash = json_object_get(job->record, "flash");

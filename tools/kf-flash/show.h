@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What kf-flash says to people: of a board while it works on it, and of its result. */
+/* The messages of kf-flash for people: while it works on a board, and about the result. */
 #ifndef KF_TOOLS_KF_FLASH_SHOW_H
 #define KF_TOOLS_KF_FLASH_SHOW_H
 
@@ -12,7 +12,7 @@ void show_progress(void *arg, const char *what, size_t done, size_t total);
 /* The message, below the end of its log if it has one. */
 void show_failure(const struct kf_board *board, const struct kf_error *err);
 
-/* What is waited for: another kf-flash on the board; a Klippy that is slow to answer. */
+/* Say that we wait for another kf-flash on the board, or for a Klippy that is slow to answer. */
 void show_wait(const struct kf_board *board, const char *other);
 void show_slow(const char *klippy);
 

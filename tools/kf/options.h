@@ -5,7 +5,7 @@
 
 #include "plan.h"
 
-/* What a command line asks for. The Python tool's options are among these. */
+/* The request of a command line; some are made by an option of the Python tool. */
 enum request { RUN_STAGES, ADD_BOARD, LIST_BOARDS, REMOVE_BOARD, SHOW_HELP, SHOW_VERSION };
 
 /*
