@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "picoboot/pages.h"
+#include "core/bytes.h"
+
+/* The start of an image definition (RP2350 Datasheet, "Blocks"): PICOBIN_BLOCK_MARKER_START. */
+#define MARKER 0xffffded3u
+
+static uint32_t round_up(uint32_t value, uint32_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The ROM of an RP2350 looks for the definition in the first sector alone, at each fourth byte. */
+static uint32_t last_page(const uint8_t *image, size_t len, uint32_t start)
+{
+	for (size_t i = 0; i + 4 <= len && i < KF_PICOBOOT_SECTOR; i += 4)
+		if (kf_get_le32(image + i) == MARKER)
+			return start + (uint32_t)i / KF_PICOBOOT_PAGE * KF_PICOBOOT_PAGE;
+	return start;
+}
+
+int kf_picoboot_pages_find(const uint8_t *image, size_t len, uint32_t start,
+			   struct kf_picoboot_pages *ret, struct kf_error *err)
+{
+	if (start % KF_PICOBOOT_SECTOR != 0)
+		return kf_fail(err, KF_BAD_IMAGE,
+			       "it starts at 0x%08x, inside a sector of %u bytes of the flash",
+			       start, KF_PICOBOOT_SECTOR);
+	*ret = (struct kf_picoboot_pages){
+		.from = start,
+		.end = start + round_up((uint32_t)len, KF_PICOBOOT_PAGE),
+		.last = last_page(image, len, start),
+	};
+	return 0;
+}
+
+bool kf_picoboot_erase_step(const struct kf_picoboot_pages *pages, size_t i,
+			    struct kf_picoboot_step *ret)
+{
+	uint32_t end = round_up(pages->end, KF_PICOBOOT_SECTOR);
+	uint64_t from = pages->from / KF_PICOBOOT_BLOCK * (uint64_t)KF_PICOBOOT_BLOCK +
+			(uint64_t)i * KF_PICOBOOT_BLOCK;
+
+	if (from >= end)
+		return false;
+	ret->address = from < pages->from ? pages->from : (uint32_t)from;
+	ret->bytes = least((uint32_t)from + KF_PICOBOOT_BLOCK, end) - ret->address;
+	return true;
+}
+
+/* All sectors but the first; of that what is before the last page, what is after it, and it. */
+bool kf_picoboot_write_step(const struct kf_picoboot_pages *pages, size_t i,
+			    struct kf_picoboot_step *ret)
+{
+	uint32_t first_end = least(pages->from + KF_PICOBOOT_SECTOR, pages->end);
+	uint32_t after = pages->last + KF_PICOBOOT_PAGE;
+	size_t others = (pages->end - first_end + KF_PICOBOOT_SECTOR - 1) / KF_PICOBOOT_SECTOR;
+	const struct kf_picoboot_step first[] = {
+		{ pages->from, pages->last - pages->from },
+		{ after, first_end - after },
+		{ pages->last, KF_PICOBOOT_PAGE },
+	};
+
+	if (i < others) {
+		ret->address = first_end + (uint32_t)i * KF_PICOBOOT_SECTOR;
+		ret->bytes = least(KF_PICOBOOT_SECTOR, pages->end - ret->address);
+		return true;
+	}
+	for (size_t part = 0; part < KF_ARRAY_SIZE(first); part++) {
+		if (first[part].bytes == 0 || others++ != i)
+			continue;
+		*ret = first[part];
+		return true;
+	}
+	return false;
+}
