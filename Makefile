@@ -17,7 +17,7 @@ CFLAGS     ?= -O2 -g
 VERSION    := $(shell sed -n '1s/.*(\([^-)]*\).*/\1/p' debian/changelog)
 # The year of the release: a clock that shows an earlier one is wrong.
 YEAR       := $(shell sed -n '/^ -- /{s/.* \([0-9]\{4\}\) [0-9:]* [+-].*/\1/p;q}' debian/changelog)
-PACKAGES   := libudev jansson zlib libsystemd libmd
+PACKAGES   := libudev jansson zlib libsystemd libmd libusb-1.0
 
 # pkg-config is asked once, and not before something is compiled: "make deps" installs it.
 ask         = $(eval $(1) := $(shell $(PKG_CONFIG) $(2)))$($(1))
