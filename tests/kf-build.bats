@@ -133,7 +133,7 @@ host linux elf 4194304 klipper.elf" ]
 	config wrong MACH_STM32 SIM_BUILD_WRONG_MCU
 	config blank MACH_STM32 SIM_BUILD_NO_DICTIONARY
 	config renamed MACH_STM32
-	# What a renamed symbol leaves of a configuration: the text says rp2040, the build is AVR's.
+	# A symbol was renamed: the configuration's text says rp2040, but make builds for AVR.
 	printf 'CONFIG_MACH_RP2040=y\nCONFIG_BOARD_DIRECTORY="rp2040"\nCONFIG_MCU="rp2040"\n' \
 		>"$XDG_CONFIG_HOME/kalico-flash/configs/renamed/.config"
 	built wrong blank renamed
@@ -358,7 +358,7 @@ host linux elf 4194304 klipper.elf" ]
 	cache=$HOME/all
 	export XDG_CACHE_HOME=$HOME/all XDG_STATE_HOME=$HOME/all
 	full "$HOME/all" 24
-	# What the compiler keeps for a moment has no room.
+	# There is no room for the compiler's temporary files.
 	cp -r "$tree" "$BATS_TEST_TMPDIR/other"
 	tree=$BATS_TEST_TMPDIR/other
 	sed -i '1i $(if $(shell head -c 64k /dev/zero >$(TMPDIR)/cc.s \&\& echo written),,$(error no file))' "$tree/Makefile"

@@ -107,7 +107,7 @@ fake_menuconfig() {
 	[ "$(<"$ours/configs/octopus/.config")" = CONFIG_MACH_RPXXXX=y ]
 }
 
-# What a real tree saves for the board: all symbols, as its menuconfig would.
+# A real tree's configuration of the board: all symbols, as its menuconfig saves them.
 saved_whole() {
 	saved "$@"
 	make -s -C "$tree" OUT="$BATS_TEST_TMPDIR/x/" KCONFIG_CONFIG="$ours/configs/$1/.config" olddefconfig >/dev/null
@@ -523,7 +523,7 @@ sudo apt-get install python3" ]
 	[ "$status" -eq 0 ]
 	[[ $output == *"menuconfig for"* && $output != *"; saved"* ]]
 	[ "$(jq -r .config.mcu <out)" = rp2040 ]
-	# Where nothing is built from it there is nothing to ask.
+	# Nothing is built from it, so nothing is asked.
 	run terminal 'kf-config --menuconfig <in'
 	[ "$status" -eq 0 ]
 	[[ $output != *y/N* ]]

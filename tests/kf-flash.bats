@@ -530,7 +530,7 @@ or, if the board has Katapult: kf flash octopus-pro --no-fallback" ]
 	printf 'lib/hidflash/hid-flash:\n\t$(MAKE) -C lib/hidflash\nflash: lib/hidflash/hid-flash\n' >>"$HOME/klipper/Makefile"
 	tree() { (cd "$HOME/klipper" && find . -exec stat -c '%n %Y %s' {} + | sort); }
 	tree >before
-	# As one whose files nobody but their owner may change.
+	# A user whose files only their owner may change.
 	chmod -R a-w "$HOME/klipper"
 	for _ in 1 2; do
 		run -0 --separate-stderr sim "$H723" -- 'config | kf-build | kf-flash --method make_flash'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154 # run sets stderr
 #
-# Whose board is which, by what the printers of a machine say, or their configurations do.
+# Which board belongs to which printer: by running Klippies, or by their configurations.
 load helper
 
 STM32=mcu=stm32h723xx,serial=29001A001151313531383332,port=1-1.2

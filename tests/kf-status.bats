@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2154 # run sets stderr
 #
-# How boards and printers stand to their source trees.
+# kf-status compares boards and printers with their source trees.
 load helper
 load printers
 

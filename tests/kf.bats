@@ -200,7 +200,7 @@ toolhead             skipped    not connected" ]
 		[ "$(keys_in kf-config)" = "octopus-pro nitehawk" ]
 	done
 	run ! ran kf-flash
-	# Where somebody is asked, they are there to be chosen.
+	# If somebody is asked, these boards can be chosen.
 	run "$KF_TESTS/on-terminal" 'kf build' 'which' '2\r'
 	[ "$status" -eq 0 ]
 	alone kf flash octopus-pro --all
@@ -431,7 +431,7 @@ add" ]
 	run ! ran kf-config
 	alone kf show nite
 	[ "$(cat "$note/kf-config.argv")" = "show nitehawk" ]
-	# What is removed is named whole.
+	# A board to be removed is named by its whole key.
 	alone kf remove nite
 	[ "$(tail -1 "$note/kf-config.argv")" = "remove nite" ]
 	alone kf nitehawk

@@ -140,7 +140,7 @@ crystal='choose the crystal.*Which.*leave. '
 	terminal "kf-scan -q | kf-config >out" "$offset" '\r' "$crystal" '3\r'
 	[[ $output == *"they are asked again"*"128 KiB"*"(your answer before)"*"choose the crystal: likely 12 MHz"* ]]
 	grep -qx CONFIG_STM32_CLOCK_REF_25M=y "$configs/mcu/.config"
-	# Where nobody can be asked, what is saved goes on.
+	# Nobody can be asked: the saved configuration is used.
 	run -0 --separate-stderr asked 'kf-scan -q | setsid -w kf-config'
 	[ "$(jq -r .error <<<"$output")" = null ]
 }

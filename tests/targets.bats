@@ -51,7 +51,7 @@ planned() {
 	[ "$(wc -l <proposed)" -eq "$(wc -l <"$KF_TESTS/fixtures/targets.jsonl")" ]
 }
 
-# Where the tree is older than September 2026, its scratch copy puts the Kconfig into the firmware.
+# A tree older than September 2026 does not put the Kconfig into the firmware: its scratch copy does.
 @test "real trees: the Kconfig in each target's image makes the same bytes again" {
 	local tree
 	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"

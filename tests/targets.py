@@ -85,7 +85,7 @@ TARGETS = [
      "mcu=stm32g0b1xx,mode=katapult", BOTH),
 ]
 
-# What the table above does not have: other crystals, pins, speeds, chips of one name. Only for proposals.
+# For proposals only: other crystals, pins, speeds, and chips of one name, which the table above has not.
 OTHERS = {
     "f446-12m-uart": STM32 + ["LOW_LEVEL_OPTIONS", "MACH_STM32F446", "STM32_FLASH_START_10000",
                               "STM32_CLOCK_REF_12M", "STM32_SERIAL_USART2_ALT_PD6_PD5",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck disable=SC2016,SC2154
-# What a person sees on a terminal.
+# The output on a terminal.
 load helper
 load boards
 

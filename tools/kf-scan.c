@@ -150,7 +150,7 @@ static int nothing_there(const struct kf_inventory *inventory, struct kf_error *
 	return kf_code_errno(err->code);
 }
 
-/* What is sent, and to whom: kf-scan sends nothing unless the user says so. */
+/* Says which request goes out on which bus: kf-scan sends nothing unless the user says so. */
 static void show_asking(const char *interface)
 {
 	kf_log_phase("Discovery", NULL,
@@ -261,7 +261,7 @@ static void tell_problems(const struct kf_printers *printers)
 			kf_log_problem(printers->list[i].name, &problem);
 }
 
-/* What is plugged in, and what the printers call it; again, instead of before. */
+/* Scans anew: connected boards, and the printers' names for them. */
 static int look(struct args *scan, struct kf_error *err)
 {
 	bool again = scan->registry.described;

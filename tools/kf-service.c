@@ -197,7 +197,7 @@ static int list_units(struct kf_error *err)
 	return r < 0 ? complain(err) : 0;
 }
 
-/* How long the units were down. */
+/* The time for which the units were down. */
 static struct {
 	int64_t since_ms; /* 0: none was stopped */
 	bool over;

@@ -363,7 +363,7 @@ bool kf_pattern_match(const char *pattern, const char *by_id)
 {
 	char p[KF_DEV_SIZE], name[KF_DEV_SIZE];
 
-	/* As in Python's fnmatch, which wrote these patterns, a backslash is itself. */
+	/* The patterns were written for Python's fnmatch, which escapes nothing: NOESCAPE. */
 	return normalise(pattern, p) && normalise(by_id, name) && *p && *name &&
 	       fnmatch(p, name, FNM_CASEFOLD | FNM_NOESCAPE) == 0;
 }

@@ -86,7 +86,7 @@ bool kf_serial_unique(const char *serial);
  */
 bool kf_mcu_same(const char *a, const char *b);
 
-/* As people and the Python tool write it: stm32h723, not stm32h723xx. */
+/* The short name that people and the Python tool use: stm32h723, not stm32h723xx. */
 void kf_mcu_short(const char *mcu, char ret[64]);
 
 /*

@@ -29,7 +29,7 @@ void kf_configure_say(const struct kf_configure *c, const char *key, const char 
 	c->step(key, text);
 }
 
-/* Who says another MCU than its USB name is wrong, or hostile. */
+/* A Kconfig for another MCU than the board's USB name is wrong, or hostile. */
 static int check_told_mcu(const struct kf_board *board, const struct kf_board_told *told,
 			  struct kf_error *err)
 {

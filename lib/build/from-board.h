@@ -5,7 +5,7 @@
 
 #include "build/proposal.h"
 
-/* What a board, its bootloader and its printer told. Zeroed: nothing. */
+/* The answers of a board, its bootloader and its printer. Zeroed: none. */
 struct kf_board_told {
 	struct kf_facts facts; /* owned */
 	bool katapult;	       /* it is in Katapult, which starts the application at ... */

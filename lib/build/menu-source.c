@@ -21,7 +21,7 @@ int kf_menu_source_read(const struct kf_tree *tree, const char *folder, char **r
 	return kf_file_read(path, SOURCE_MAX, ret, &len, err);
 }
 
-/* Of "config SYMBOL" and the first prompt behind it. */
+/* Finds "config SYMBOL" and the first prompt behind it. */
 bool kf_menu_source_label(const char *kconfig, const char *symbol, char ret[KF_NAME_SIZE])
 {
 	size_t len = strlen(symbol);

@@ -100,7 +100,7 @@ static void find_speeds(struct kf_question *q, const struct kf_kconfig *updated)
 		add_number(q, symbol, serial ? baud[i] : can[i], now);
 }
 
-/* What a constant says, against what the tree makes of the proposal; "": they agree. */
+/* Compares a constant with the updated proposal; *ret stays "" if they agree. */
 static void check_number(const struct kf_told *told, const struct kf_kconfig *updated,
 			 const char *name, char ret[256])
 {
@@ -167,7 +167,7 @@ bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *update
 	return ret[0];
 }
 
-/* What does not stand is kept: after an answer it may. A speed waits for its wire. */
+/* A row that olddefconfig dropped stays: an answer may make it valid. A speed needs its wire. */
 static void check_rows(struct kf_proposal *p, const struct kf_kconfig *updated,
 		       char why[KF_SUBJECT_COUNT][256])
 {
@@ -185,7 +185,7 @@ static void check_rows(struct kf_proposal *p, const struct kf_kconfig *updated,
 	p->asked &= ~(1u << KF_SUBJECT_OTHER);
 }
 
-/* What Enter answers, and who says so. */
+/* Sets the answer that Enter gives, and its reason. */
 static void find_likely(const struct kf_proposal *p, struct kf_question *q)
 {
 	q->likely = 0;
@@ -229,7 +229,7 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 		else
 			find_choices(p, q, kconfig, updated);
 		find_likely(p, q);
-		/* Where the tree has one entry at most, there is nothing to choose. */
+		/* With one entry at most there is nothing to choose. */
 		if (q->count > 1 || whole[s][0] || s == KF_SUBJECT_PINS)
 			p->question_count++;
 	}

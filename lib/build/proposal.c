@@ -14,7 +14,7 @@ static const char by_constants[] = "the board's constants", by_commands[] = "its
 		  by_usb[] = "its USB strings", by_katapult[] = "Katapult",
 		  by_mcu[] = "the MCU's name", by_answer[] = "your answer";
 
-/* What one proposal is made of. */
+/* Everything that makes one proposal. */
 struct maker {
 	const struct kf_tree *tree;
 	const struct kf_told *told;

@@ -16,7 +16,7 @@
 
 enum { KF_PROPOSED_MAX = 40, KF_QUESTIONS_MAX = 12, KF_CHOICES_MAX = 32, KF_SUGGESTED_MAX = 16 };
 
-/* What is known of the board. Everything may be missing: NULL, "", false. */
+/* All that is known of the board. Everything may be missing: NULL, "", false. */
 struct kf_told {
 	const struct kf_facts *facts; /* of its dictionary, or of Klippy */
 	const char *mcu;	      /* of the registry, USB or Katapult, if the facts have none */

@@ -232,7 +232,7 @@ static size_t find_answer(const struct asking *a, const struct kf_question *q)
 	return q->count;
 }
 
-/* As read_choice. A question that comes back after its answer is menuconfig's. */
+/* Returns what read_choice does. A question that was answered before is left to menuconfig. */
 static int choose(struct asking *a, const struct kf_question *q, size_t *ret, struct kf_error *err)
 {
 	bool again = a->answered & 1u << q->subject;

@@ -480,7 +480,7 @@ static int none(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_NOT_PROVED);
 }
 
-/* What is known; where that is not it, what is proposed. */
+/* First the known configuration; if that is not it, the proposed ones. */
 static int prove_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
 {
 	int r = add_known(run, err);

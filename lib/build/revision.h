@@ -17,7 +17,7 @@ enum kf_revision_state {
 	KF_REVISION_DIFFERS,   /* another branch, not in this tree, changed, Kalico and Klipper */
 };
 
-/* What a firmware or a Klippy says of itself. Hostile text is allowed. */
+/* The words of a firmware or a Klippy about itself. Hostile text is allowed. */
 struct kf_running {
 	const char *app;     /* "Klipper", "Kalico"; "" or NULL: it does not say */
 	const char *version; /* "" or NULL: not known */
@@ -29,7 +29,7 @@ struct kf_revision {
 	char reason[256];	/* a part of a sentence, of NOT_ASKED and DIFFERS; else empty */
 };
 
-/* What the tree itself would build now. */
+/* The revision that the tree would build now. */
 struct kf_tree_head {
 	char text[KF_NAME_SIZE];   /* as git describes it; empty: no git */
 	char app[32];		   /* "Klipper", "Kalico"; empty: the tree does not say */

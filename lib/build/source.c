@@ -162,7 +162,7 @@ static int note_tags(const struct kf_tree *tree, struct question *git, FILE *out
 	int r = read_answer(tree, git, STATUS_MAX, &text, err);
 
 	fputs(text ? text : "", out);
-	/* How far the nearest tag is also depends on how much history there is. */
+	/* In a shallow clone the distance to the nearest tag changes with the depth. */
 	if (has(tree, ".git/shallow", path) && stat(path, &st) == 0)
 		fprintf(out, "shallow %jd %jd\n", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
 	return r;

@@ -17,7 +17,7 @@
 
 enum { KF_LIVE_TICK_MS = 500, KF_LIVE_SIZE = 512 };
 
-/* What a line says. */
+/* The text of a line. */
 struct kf_live {
 	char phase[32], subject[KF_NAME_SIZE], text[256];
 	size_t done, total; /* bytes; total 0: without a bar */

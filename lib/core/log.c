@@ -29,7 +29,7 @@ static struct {
 	int to; /* the process that draws the lines of all boards, or -1 */
 } state = { .tool = "kf", .to = -1 };
 
-/* What the process that draws the lines is told. */
+/* A message to the process that draws the lines. */
 struct news {
 	enum { SAYS, PROGRESS, WRITTEN, DONE } kind;
 	struct kf_live live;
@@ -175,7 +175,7 @@ static void line(const char *head, enum kf_colour colour, const char *subject,
 	end(&m, verdict ? subject : NULL);
 }
 
-/* What a board's own line says now. */
+/* Sets the text of a board's own line. */
 static void fill_line(struct kf_live *ret, const struct kf_live *from)
 {
 	int64_t since_ms = ret->since_ms;
@@ -261,7 +261,7 @@ void kf_log_warn(const char *subject, const char *fmt, ...)
 	line(head, KF_COLOUR_NOTE, subject, KF_COLOUR_NONE, text);
 }
 
-/* What stands below a message. */
+/* Prints a line below a message. */
 static void below(const struct message *m, const char *word, const char *text)
 {
 	if (!text[0])

@@ -10,7 +10,7 @@
 
 enum { OPTIONS_MAX = 64 };
 
-/* How getopt_long(3) returns an option that has no letter: + its place. */
+/* getopt_long(3) returns LONG + its place for an option that has no letter. */
 enum { LONG = 256 };
 
 static int read_json(void *args, const char *text, struct kf_error *err)

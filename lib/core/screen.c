@@ -184,7 +184,7 @@ int kf_screen_cell(const struct kf_screen *screen, const char *text, int columns
 	return width + (left > 0 ? left : 0);
 }
 
-/* Where a line goes on that is wrapped; lead is its own first column. */
+/* The column in which a wrapped line goes on; lead is its own first column. */
 static int second_column(const char *line, int lead)
 {
 	const char *gap = strstr(line + lead, "  ");

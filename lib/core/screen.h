@@ -10,7 +10,7 @@
 
 #include "core/base.h"
 
-/* What a colour means. Words say the same: no meaning is in a colour alone. */
+/* The meanings of colours. Words say the same: no meaning is in a colour alone. */
 enum kf_colour {
 	KF_COLOUR_NONE, /* back to the usual */
 	KF_COLOUR_PHASE,

@@ -112,7 +112,7 @@ static bool has_control(const char *text)
 	return false;
 }
 
-/* As kf_terminal_ask; AGAIN: it was no answer, and why has been said. */
+/* Returns what kf_terminal_ask does; AGAIN: it was no answer, and the user was told why. */
 static int answer(int tty, char *ret, size_t size, struct kf_error *err)
 {
 	char line[LINE_SIZE], *start = line;

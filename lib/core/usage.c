@@ -108,7 +108,7 @@ int kf_usage_mistake(const char *fmt, ...)
 	return kf_usage_error(&err);
 }
 
-/* What is wrong with a letter: getopt(3) names it in optopt. */
+/* Explains a letter that getopt(3) refused: it is in optopt. */
 static void explain_letter(const char *shorts, struct kf_error *err)
 {
 	const char *known = strchr(shorts, optopt);
@@ -119,8 +119,7 @@ static void explain_letter(const char *shorts, struct kf_error *err)
 		optopt);
 }
 
-/* What is wrong with a long option, typed without dashes and argument, and the one that is meant.
- */
+/* Explains an unknown long option (typed: without dashes and argument), and names the one meant. */
 static void explain_word(const struct option *options, const char *typed, bool has_argument,
 			 struct kf_suggestion *meant, struct kf_error *err)
 {

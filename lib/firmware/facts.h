@@ -10,7 +10,7 @@
 #include "core/error.h"
 
 struct kf_facts {
-	/* What savedefconfig wrote, each line checked: "" is the tree's default, an ATmega2560.
+	/* savedefconfig's text, each line checked: "" is the tree's default, an ATmega2560.
 	 * NULL: it carries none, or one that is refused. */
 	char *kconfig;
 	char refused[KF_NAME_SIZE]; /* "it ...": why that is not taken; "": it is, or there is none

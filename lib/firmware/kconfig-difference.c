@@ -58,7 +58,7 @@ static const struct subject {
 
 static bool belongs(const struct subject *s, const char *symbol)
 {
-	/* What the chip can do, and how USB names it, is no choice of an interface. */
+	/* HAVE_ is a property of the chip, and USB_ a name on USB: neither chooses an interface. */
 	if (strncmp(symbol, "HAVE_", 5) == 0 || strncmp(symbol, "USB_", 4) == 0)
 		return false;
 	for (size_t i = 0; i < PATTERNS_MAX && s->symbols[i]; i++)
@@ -114,7 +114,7 @@ static void decided(const struct subject *s, const struct kf_kconfig *config, ch
 		chosen(config, s->former, ret);
 }
 
-/* How one subject differs. */
+/* The values of one subject on both sides. */
 struct difference {
 	char was[VALUE_SIZE], is[VALUE_SIZE];
 	bool chosen; /* an entry of a menu is another one, too */

@@ -25,7 +25,8 @@ void kf_pins_read(const char *text, size_t len, const char *mcu, struct kf_pins 
 /* Is there enough of them to tell a board (four), and do they agree wherever both have one? */
 bool kf_pins_match(const struct kf_pins *a, const struct kf_pins *b);
 
-/* What a board's header says of the firmware for one MCU; what it says twice differently, not. */
+/* The settings that a board's header names for one MCU. It tells none that it names twice,
+ * differently. */
 struct kf_board_header {
 	bool offset_told, crystal_told;
 	uint32_t offset;      /* bytes of the bootloader; 0: "No bootloader" */

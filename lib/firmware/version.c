@@ -18,7 +18,7 @@ static bool is_hash(const char *text)
 	       strspn(text, DIGITS "abcdef") == len;
 }
 
-/* What git allows in a tag, of that what people use: no way out of a revision's syntax. */
+/* The usual characters of git's tags; none of them means more to git's revision syntax. */
 static bool is_tag(const char *text)
 {
 	static const char chars[] = DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -33,7 +33,7 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct wanted *)a)->path, ((const struct wanted *)b)->path);
 }
 
-/* As sysfs names ports ("1-1.2"), and nothing that leads a path elsewhere. */
+/* A port's name in sysfs ("1-1.2"): it has nothing that leads a path elsewhere. */
 static bool is_port(const char *port)
 {
 	return *port && *port != '.' &&

@@ -71,7 +71,7 @@ static bool settled(const struct kf_boards *now, void *arg, struct kf_board *ret
 	return found;
 }
 
-/* How a wait ended: *ret of wait_for is set but for NOTHING. */
+/* The end of a wait. wait_for sets *ret, except for NOTHING. */
 enum seen {
 	SEEN_IT,      /* in the mode that was waited for, with its registered key */
 	SEEN_OTHER,   /* the board, in another mode, when the deadline passed */

@@ -207,7 +207,7 @@ static void await(struct run *run)
 		    : kf_wait(run->fds, count + 1, until_ms);
 	if (n == -EINTR)
 		pass_signal(run);
-	/* What a worker said comes before its end. */
+	/* Show a worker's messages before its end. */
 	if (run->p->tick_ms)
 		run->p->tick(run->p->arg);
 	for (size_t i = 0; n > 0 && i < run->batch->count; i++)

@@ -39,7 +39,7 @@ static void show_progress(size_t done, size_t total, void *arg)
 	progress->progress(progress->arg, "reading", done, total);
 }
 
-/* What holds in any case: the board goes back to its firmware, also when we are to stop. */
+/* The board goes back to its firmware in any case, also after a signal. */
 static void send_back(struct read *read)
 {
 	kf_stop_defer(true);

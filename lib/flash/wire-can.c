@@ -86,7 +86,7 @@ static int request(const struct kf_board *board, struct kf_error *err)
 	return r < 0 ? r : kf_can_enter(&can, uuid, kf_now_ms() + SEND_MS, err);
 }
 
-/* Which program runs on the node. */
+/* Finds out which program runs on the node. */
 static int probe(const struct kf_board *board, int64_t deadline_ms, enum kf_can_application *ret,
 		 struct kf_error *err)
 {

@@ -23,7 +23,7 @@ struct kf_katapult_blocks {
 	size_t unit;   /* after so many blocks another address may follow; 0: after each */
 };
 
-/* As they lie. KF_BAD_IMAGE: no data, or more than there are addresses from start on. */
+/* In ascending order. KF_BAD_IMAGE: no data, or more than there are addresses from start on. */
 _must_check_ int kf_katapult_blocks_init(struct kf_katapult_blocks *b, uint32_t start,
 					 uint32_t block_bytes, const uint8_t *data, size_t len,
 					 struct kf_error *err);
@@ -31,7 +31,7 @@ _must_check_ int kf_katapult_blocks_init(struct kf_katapult_blocks *b, uint32_t 
 /* For writing to this MCU; with first_page_last, its first page goes last if there are others. */
 void kf_katapult_blocks_order(struct kf_katapult_blocks *b, const char *mcu, bool first_page_last);
 
-/* Of request i. */
+/* The address of request i. */
 uint32_t kf_katapult_blocks_address(const struct kf_katapult_blocks *b, size_t i);
 
 /* The bytes that request i writes or reads: block_bytes of them, padded with 0xff. */

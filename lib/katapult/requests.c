@@ -110,7 +110,7 @@ static bool may_be_held(const struct kf_katapult_requests *q, const struct fligh
 	       (f->sent - f->done + f->nudges) * ACK_BYTES == packet_bytes;
 }
 
-/* How the answer to request i begins, if nothing is wrong. */
+/* The first bytes of the right answer to request i. */
 static void answer_head(const struct kf_katapult_requests *q, size_t i, uint8_t ret[12])
 {
 	ret[0] = 0x01;
@@ -148,7 +148,7 @@ static int send_ahead(const struct kf_katapult_requests *q, struct flight *f, st
 	return r;
 }
 
-/* As kf_katapult_channel_ack. The answer to an early EOF comes after those of the blocks. */
+/* Returns what kf_katapult_channel_ack does. An early EOF is answered after the blocks. */
 static int await_answer(const struct kf_katapult_requests *q, struct flight *f,
 			struct kf_katapult_frame *ret, struct kf_error *err)
 {

@@ -273,7 +273,7 @@ int kf_katapult_verify(struct kf_katapult *k, const uint8_t *data, size_t len,
 	return r < 0 ? r : kf_katapult_request_all(&q, err);
 }
 
-/* Where what is read goes, and who wants to know how far it is. */
+/* A read in progress: its buffer, and who is told how far it is. */
 struct reading {
 	uint8_t *to;
 	kf_katapult_progress *progress;

@@ -192,7 +192,7 @@ bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board)
 	return kf_board_has_port(board, mcu->serial);
 }
 
-/* What the firmware itself told; object is an mcu's. */
+/* Reads what the firmware itself told, from an mcu's object. */
 static void read_object(struct kf_mcu *mcu, const json_t *object)
 {
 	json_t *constants = json_object_get(object, "mcu_constants"),

@@ -56,7 +56,7 @@ void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64]);
 /* Is its serial: the board's port, by name (by-id, by-path, tty) or by another link to it? */
 bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board);
 
-/* What a running Klippy says of itself and of its MCUs. */
+/* The answers of a running Klippy about itself and its MCUs. */
 struct kf_klippy_facts {
 	char state[16];		      /* ready, startup, shutdown, error */
 	char message[KF_REASON_SIZE]; /* its first sentence about that; empty where it is ready */

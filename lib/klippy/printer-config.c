@@ -39,7 +39,7 @@ struct reader {
 	size_t depth;
 };
 
-/* Where in a piece of text we are. */
+/* The place in the text that is being read. */
 struct place {
 	const char *path;
 	unsigned line;

@@ -13,7 +13,7 @@
 #include "board/can-uuid.h"
 #include "link/drain.h"
 
-/* How a wire carries requests and answers: the same for all its links. */
+/* The rules by which a wire carries requests and answers, the same for all its links. */
 struct kf_link_flow {
 	/*
 	 * A request that the board has no room for waits at the host: several may be unanswered.

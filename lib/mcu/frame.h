@@ -27,7 +27,7 @@ struct kf_klipper_block {
 size_t kf_klipper_block_encode(uint8_t sequence, const void *content, size_t content_bytes,
 			       uint8_t ret[KF_KLIPPER_BLOCK_MAX]);
 
-/* As kf_katapult_frame_decode: length, 0, or -EBADMSG with *ret_skip. */
+/* Returns the frame's length, 0 (its rest is missing), or -EBADMSG with *ret_skip. */
 _must_check_ int kf_klipper_block_decode(const uint8_t *data, size_t len,
 					 struct kf_klipper_block *ret, size_t *ret_skip);
 

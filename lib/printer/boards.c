@@ -84,7 +84,7 @@ static bool is_uart(const struct kf_mcu *mcu, const struct kf_board *board)
 	       strcmp(mcu->serial, board->link.path) == 0;
 }
 
-/* What is on these wires only Klippy can tell: no port is opened here. */
+/* No port is opened here, so only Klippy can tell whether a board is on these wires. */
 static void explain(const struct kf_printer *printer, struct kf_board *board)
 {
 	char *dst = board->reason;

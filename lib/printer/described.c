@@ -120,7 +120,7 @@ static void set_katapult(struct kf_registry *registry, const char *tree)
 		kf_text_format(registry->katapult, sizeof(registry->katapult), "%s", dir);
 }
 
-/* Of two printers that name one board, the one that runs has built its firmware. */
+/* If two printers name one board, its firmware was built from the tree of the one that runs. */
 static void set_tree(struct kf_registry *registry, const char *key,
 		     const struct kf_printer *printer)
 {

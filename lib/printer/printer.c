@@ -52,7 +52,7 @@ static bool collect(const struct kf_klippy *klippy, void *arg)
 	return search->klippy_count < KF_PRINTERS_MAX;
 }
 
-/* What a command line tells: also that of a unit which does not run. */
+/* Reads the command line of a process, or of a unit that does not run. */
 static void take_command(struct kf_printer *printer, const struct kf_klippy *klippy)
 {
 	printer->pid = klippy->pid;
@@ -61,7 +61,7 @@ static void take_command(struct kf_printer *printer, const struct kf_klippy *kli
 	copy(printer->config, sizeof(printer->config), klippy->config);
 }
 
-/* What a running Klippy says counts more; the path that it was started with may be relative. */
+/* A running Klippy's own answers replace these: a path on its command line may be relative. */
 static void take_facts(struct kf_printer *printer, struct kf_klippy_facts *facts)
 {
 	copy(printer->state, sizeof(printer->state), facts->state);

@@ -98,7 +98,7 @@ static void not_asked(const struct kf_board *board, const struct kf_printers *pr
 			       printer->message[0] ? ": " : "", printer->message);
 }
 
-/* What needs no version. False: the versions tell. */
+/* Judges what needs no version. False: the versions have to be compared. */
 static bool judge(const struct kf_board *board, const struct kf_error *problem,
 		  const struct kf_printers *printers, struct kf_status *ret)
 {

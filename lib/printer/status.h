@@ -30,7 +30,7 @@ struct kf_status {
 	char other_mcu[64];	     /* that Klippy says it is, where its USB name says another */
 	char tree[PATH_MAX];	     /* that it is compared with; empty: none */
 	char tree_version[KF_NAME_SIZE];
-	/* Of the running Klippy against the same tree; without a printer: as zeroed. */
+	/* The running Klippy against the same tree; zeroed without a printer. */
 	struct kf_revision host;
 	const struct kf_printer *printer; /* borrowed; NULL: none */
 };

@@ -44,7 +44,7 @@ int kf_printers_tell(const struct kf_printers *printers, const struct kf_board *
 	const struct kf_mcu *mcu;
 	int r;
 
-	/* Whose it is, a record may claim; the port and the serial number say it. */
+	/* A record may name a wrong printer: look for it by the port and the serial number. */
 	memset(&now.printer, 0, sizeof(now.printer));
 	kf_printers_name(printers, &now);
 	if (!kf_printers_mcu(printers, &now, &printer, &mcu))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the Klippy that has a board knows of the board's configuration. */
+/* Asks the Klippy of a board for the board's configuration. */
 #ifndef KF_PRINTER_TELL_H
 #define KF_PRINTER_TELL_H
 

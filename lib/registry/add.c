@@ -159,7 +159,7 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 		       board->printer.mcu[0] ? board->printer.mcu
 		       : e.mcu[0]	     ? e.mcu
 					     : board->usb.model);
-	/* Of two printers that both have a board of one name, the second is told apart by its own.
+	/* If two printers have boards of one name, the second board's key has its printer's, too.
 	 */
 	if (kf_key_from_printer(board, false, key) && kf_registry_has(registry, key) &&
 	    kf_key_from_printer(board, true, key))

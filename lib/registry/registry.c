@@ -329,7 +329,7 @@ const char *kf_registry_klipper_dir(const struct kf_registry *registry, const st
 
 	if (dev && dev->klipper_dir)
 		return dev->klipper_dir;
-	/* Of a board that nobody registered, its printer says more than what holds for all. */
+	/* For a board that nobody registered, its printer's value comes before the global one. */
 	if (printers && (dev->described || !global))
 		return printers;
 	return global ? global : usual_tree();

@@ -160,7 +160,7 @@ static const char *unwanted(const struct kf_unit_state *before, const struct kf_
 		return "removed";
 	if (strcmp(before->unit_file, "enabled") == 0 && strcmp(now->unit_file, "disabled") == 0)
 		return "disabled";
-	/* Of a unit that nothing refers to, systemd forgets that once it is stopped. */
+	/* systemd forgets this time once a unit is stopped, if nothing refers to that unit. */
 	if (before->since[0] && now->since[0] && strcmp(before->since, now->since) != 0)
 		return "started and stopped";
 	return NULL;
@@ -218,7 +218,7 @@ static bool starts_held(const char *dir, const struct kf_pending *list, size_t c
 	const char *names = now.starts;
 	char name[KF_NAME_SIZE];
 
-	/* Where that fails, so does the start that follows. */
+	/* An error is not told: the start that follows fails then, too, and tells it. */
 	IGNORE_RESULT(kf_bus_state(bus, unit, deadline, &now, NULL));
 	while (kf_unit_next(&names, name))
 		if (is_held(dir, list, count, name))

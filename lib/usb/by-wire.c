@@ -10,7 +10,7 @@
 #include "link/can-state.h"
 #include "usb/by-wire.h"
 
-/* Where the link @path points to; false: it is none. */
+/* Reads the target of the symbolic link at path; false: it is no link. */
 static bool follow(const char *path, char ret[PATH_MAX])
 {
 	char target[PATH_MAX];

@@ -26,7 +26,7 @@ struct kf_event {
 _must_check_ int kf_monitor_next(struct kf_monitor *monitor, struct kf_event *ret,
 				 struct kf_error *err);
 
-/* Of all boards that are there now: is the one that is waited for? Then *ret is it. */
+/* Is the board that is waited for among those connected now? If so, *ret is that board. */
 typedef bool kf_monitor_want(const struct kf_boards *now, void *arg, struct kf_board *ret);
 
 /*

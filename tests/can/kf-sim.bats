@@ -21,7 +21,7 @@ BRIDGE=bridge,can=can1,mcu=stm32h723xx,serial=39001B000C51313339373836,port=1-1.
 @test "a node is unplugged, and comes back by its reset button" {
 	run -0 sim $A -- 'by_hand unplug 40f84a5af36e; can can0 talk 3f0#00; echo -
 		by_hand button 40f84a5af36e; can can0 talk 3f0#00'
-	# What nobody acknowledged goes out once somebody does.
+	# A frame that nobody acknowledged goes out once somebody does.
 	[ "${lines[0]}" = - ]
 	[ "${lines[-1]}" = 3f1#2040f84a5af36e11 ]
 }

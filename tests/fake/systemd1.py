@@ -41,7 +41,7 @@ DIR = os.environ["FAKE"]
 def load(mock, _parameters):
     mock.jobs = {}  # by unit
     mock.seen = {}  # the last state of each that was told; None: to be told anew
-    # Which of them were active, and how often they have become that: systemd, too, keeps it.
+    # The units that were active, and how often they became so: systemd keeps these, too.
     mock.ran = {}
     if os.path.exists(DIR + "/ran.json"):
         with open(DIR + "/ran.json", encoding="utf-8") as f:

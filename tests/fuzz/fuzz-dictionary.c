@@ -25,7 +25,7 @@ static void check(const struct kf_dictionary *d)
 	check_version(d->version);
 }
 
-/* What is kept of it is clean, and its kconfig has only lines that Kconfig writes. */
+/* All text that is kept is clean, and its kconfig has only lines that Kconfig writes. */
 static void check_facts(const char *json, size_t len)
 {
 	struct kf_facts facts = { 0 };

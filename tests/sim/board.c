@@ -106,7 +106,7 @@ static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire)
 	return &b->klipper.mcu;
 }
 
-/* What a UART's adapter has received, it has. */
+/* A UART's adapter takes all bytes at once. */
 static void reset_link(struct sim_board *b, struct sim_mcu *mcu, bool prime)
 {
 	size_t received = b->spec.uart ? b->link.in_len : 0;

@@ -139,7 +139,7 @@ static int make_link(const struct sim_bus *bus, const char *name, const char *ta
 		return kf_fail(err, KF_CONFIG, "too long: %s", name);
 	if (kf_dir_make_parent(path, err) < 0)
 		return -EIO;
-	/* Of two devices with one name the last one has the link, as udev does it. */
+	/* If two devices have one name, the link points to the last one, as udev does it. */
 	if (unlink(path) < 0 && errno != ENOENT)
 		return kf_fail_sys(err, errno, "%s", path);
 	return symlink(target, path) < 0 ? kf_fail_sys(err, errno, "%s", path) : 0;

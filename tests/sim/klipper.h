@@ -22,7 +22,7 @@ struct sim_klipper {
 	bool wants_bootloader; /* it was asked to leave */
 };
 
-/* As after a reset; identify is set by the caller. */
+/* Sets the state after a reset; the caller sets identify. */
 void sim_klipper_init(struct sim_klipper *k, enum sim_wire wire);
 
 #endif

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 source /kf/tests/signal.bash
 
 setup_file() {
-	# What starts as often as systemd lets it, and what always starts again.
+	# One unit starts as often as systemd lets it; another always starts again.
 	printf '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' \
 		>/etc/systemd/system/klipper-limited.service
 	printf '[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nRestartSec=0\n[Install]\nWantedBy=multi-user.target\n' \
@@ -16,7 +16,7 @@ setup_file() {
 	# Never says that it is ready; waits long before it tries again.
 	printf '[Service]\nType=notify\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/klipper-notify.service
 	printf '[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=1h\n' >/etc/systemd/system/klipper-again.service
-	# As an installer leaves it; what nothing refers to would also be forgotten once stopped.
+	# Enabled, as an installer leaves it: systemd forgets a stopped unit that nothing refers to.
 	systemctl enable klipper klipper-limited
 	systemctl daemon-reload
 }

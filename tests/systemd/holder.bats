@@ -14,7 +14,7 @@ setup_file() {
 	:
 }
 
-# Whether anything has started that nobody has read of.
+# Has a unit started that no earlier read has shown?
 more() {
 	read -r -t 0 -u "$started"
 }

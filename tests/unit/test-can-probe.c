@@ -90,7 +90,7 @@ static void set_up_node(void)
 	memcpy(rig.node.uuid, UUID, sizeof(UUID));
 }
 
-/* What is found on a node that runs this; links stay open. */
+/* Probes a node that runs this program; the links stay open. */
 static int probe(struct sim_mcu *mcu, unsigned deaf_frames, int64_t ms, struct kf_link links[2],
 		 enum kf_can_application *ret, struct kf_error *err)
 {

@@ -75,7 +75,7 @@ TEST(frames_go_in_pieces_of_eight_bytes)
 	kf_link_closep(&link);
 }
 
-/* As many bytes as there are frames for; those of other nodes and kinds are not ours. */
+/* Receives as many bytes as there are frames for, and skips frames of other nodes and kinds. */
 TEST(only_the_node_s_answers_are_received)
 {
 	uint8_t buf[64];

@@ -67,7 +67,7 @@ TEST(linked_for_another_start)
 	kf_put_le32(image.data + 0x100, 0x08007000 - 0x400);
 	kf_put_le32(image.data + 0x104, elsewhere);
 	CHECK(check(&image, &elsewhere) == 0);
-	/* Where flash starts at 0, addresses are numbers. */
+	/* In a chip whose flash starts at 0, an address cannot be told from a number. */
 	image = image_of("lpc1768", 0x10007fe0, 0x4000, 0);
 	kf_put_le32(image.data + 0x100, 0x3c00);
 	CHECK(check(&image, &(uint32_t){ 0x4000 }) == 0);

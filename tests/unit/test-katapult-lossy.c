@@ -171,7 +171,7 @@ static void flashes(enum sim_wire wire)
 	end(&link);
 }
 
-/* As if the wire held back what the board has no room for: several requests are sent at once. */
+/* A wrong rule, that the wire holds requests back: several are sent at once. */
 static void wedges(enum sim_wire wire)
 {
 	struct kf_katapult k;

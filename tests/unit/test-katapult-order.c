@@ -25,7 +25,7 @@ static struct sim_board board, after;
 static uint8_t *image;
 static size_t image_len;
 
-/* How many of the cuts end in Katapult, in the old firmware, in none. */
+/* Counts the cuts that end in Katapult, in the old firmware, in none. */
 struct cuts {
 	size_t blocks;	    /* that were sent */
 	size_t old;	    /* nothing is written yet: it runs what it ran */

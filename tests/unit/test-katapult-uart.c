@@ -143,7 +143,7 @@ TEST(a_waiting_katapult_is_found_and_nothing_else_is_sent)
 	end();
 }
 
-/* What somebody left in its input costs a NACK in front of the answer. */
+/* Bytes that somebody left in its input cost a NACK in front of the answer. */
 TEST(a_nack_before_the_answer_is_skipped)
 {
 	begin();

@@ -27,7 +27,7 @@ static const char boards[] =
 	"\"blocked_devices\":[{\"pattern\":\"usb-beacon_*\",\"reason\":\"Beacon updates "
 	"itself\"}]}";
 
-/* Which device the registry takes this board for: its key. */
+/* The key of the device that the registry takes this board for. */
 static struct kf_board identified(const char *by_id, const char *serial, const char *port)
 {
 	struct kf_board board = { .mode = KF_MODE_KLIPPER };

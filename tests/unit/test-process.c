@@ -152,7 +152,8 @@ TEST(a_failed_exec_is_an_error)
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0); /* no zombie is left */
 }
 
-/* As an ordinary user, with a folder in PATH that is another's; 0, or which case is wrong. */
+/* Runs as an ordinary user, with another user's folder in PATH; 0, or the number of the wrong case.
+ */
 static int start_with_foreign_path(const char *foreign)
 {
 	struct kf_process p = PLAIN(.argv = (const char *const[]){ "no-such-program", NULL });

@@ -39,7 +39,7 @@ static const char stm32[] =
 	"    config STM32_FLASH_START_8000\n        bool \"32KiB bootloader\" if MACH_STM32F4\n"
 	"    config STM32_FLASH_START_0000\n        bool \"No bootloader\"\n";
 
-/* What olddefconfig makes of a proposal for the F446, as far as it is looked at. */
+/* The part that is compared of olddefconfig's result for an F446's proposal. */
 static const char f446[] = "CONFIG_LOW_LEVEL_OPTIONS=y\n"
 			   "CONFIG_MACH_STM32=y\n# CONFIG_MACH_STM32F103 is not set\n"
 			   "CONFIG_MACH_STM32F446=y\nCONFIG_MCU=\"stm32f446xx\"\n"
@@ -146,7 +146,7 @@ TEST(katapult_and_the_printers_pins_answer)
 	CHECK_STR(p.questions[1].choices[1].symbol, "STM32_CLOCK_REF_12M");
 	CHECK_STR(p.questions[1].likely_from, "config/generic-one.cfg");
 	CHECK(p.questions[0].likely == 0);
-	/* What was answered before counts more. */
+	/* An earlier answer counts more. */
 	kf_proposal_suggest(&p, "STM32_CLOCK_REF_8M", "y", "your answer before");
 	settle(&told, f446);
 	CHECK(p.questions[1].likely == 0);

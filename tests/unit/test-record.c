@@ -269,7 +269,7 @@ TEST(the_status_of_a_run_over_boards)
 	CHECK(status_of("") == 0 && status_of("fine fine") == 0);
 	CHECK(status_of("gone") == 69 && status_of("no_config") == 78);
 	CHECK(status_of("build_failed") == 1);
-	/* Of one status, whatever the words; of several. */
+	/* Errors of one status with other words; errors of several. */
 	CHECK(status_of("no_config no_tree") == 78 && status_of("gone gone") == 69);
 	CHECK(status_of("gone no_config") == 1 && status_of("busy gone") == 1);
 	CHECK(status_of("gone no_config gone") == 1);

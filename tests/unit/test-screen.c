@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a terminal of some columns can show. */
+/* Text on a terminal of some columns. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +76,7 @@ TEST(text_is_wrapped_at_words)
 	CHECK_STR(wrapped("one two three", 0, 0, 2, &at), "one two three");
 	CHECK_STR(wrapped("one two", 10, 5, 2, NULL), "one\n  two");
 	CHECK_STR(wrapped(" one", 10, 8, 2, NULL), "\n  one");
-	/* What is too long stays whole. */
+	/* A word that is too long stays whole. */
 	CHECK_STR(wrapped("a 1234567890123 b", 10, 0, 2, NULL), "a\n  1234567890123\n  b");
 	/* The last column stays free. */
 	CHECK_STR(wrapped("1234 6789", 10, 0, 0, NULL), "1234 6789");

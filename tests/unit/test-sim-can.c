@@ -122,7 +122,7 @@ static const char *step(const json_t *steps, size_t i, const char *direction)
 	return json_string_value(json_object_get(json_array_get(steps, i), direction));
 }
 
-/* What was recorded from step *i on, until the next that the host sent; as receive() has it. */
+/* The recorded answers from step *i on, until the host's next step; in receive()'s form. */
 static void recorded(const json_t *steps, size_t *i, char ret[BYTES_MAX])
 {
 	char frames[64][32];
@@ -222,7 +222,7 @@ static struct rig *rig_of(const json_t *scenario, const char *name)
 	return rig;
 }
 
-/* What the host sent in a row was sent at once; a node that resets was waited for. */
+/* The host sent these frames in a row at once; it waited for a node that reset. */
 static void replay_can(const json_t *scenario, const char *name)
 {
 	const json_t *steps = json_object_get(scenario, "steps");

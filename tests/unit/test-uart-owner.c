@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the host itself uses a UART for, as a Raspberry Pi's /proc and /sys show it. */
+/* The host's own use of a UART, from a Raspberry Pi's /proc and /sys. */
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -72,7 +72,7 @@ static const struct {
 
 static const char letters[] = "mj:nu:qhV"; /* of the options */
 
-/* How getopt_long(3) returns an option of the table. */
+/* getopt_long(3) returns this number for option i of the table. */
 static int number(size_t i)
 {
 	return all_options[i].option ? all_options[i].option : OPT_OTHERS + (int)i;
