@@ -94,7 +94,7 @@ TEST(finds_the_process_whose_terminal_a_uart_is)
 
 	NEED_PTY();
 	NEED_PROC();
-	/* A container has its own devpts, whose terminals have the same numbers: take a free one. */
+	/* A container's own devpts has terminals of the same numbers: find a free one. */
 	do {
 		port = posix_openpt(O_RDWR | O_NOCTTY);
 		CHECK(grantpt(port) == 0 && unlockpt(port) == 0);
