@@ -258,7 +258,7 @@ untouched() {
 	flash "$H723,katapult=none"
 	ends 1 no_katapult
 	[ "$(jq '.flash.seconds < 5' <<<"$output")" = true ]
-	[[ $stderr == *"it came back in dfu mode"* && $(hint) == "power-cycle it"*"by make flash: kf flash octopus-pro" ]]
+	[[ $stderr == *"it came back in dfu mode"* && $(hint) == "power-cycle it"*"or flash it where it waits: kf flash octopus-pro" ]]
 	registry <<<"$BOTH"
 	IMAGE=rp2040 flash "$RP2040,katapult=none"
 	ends 1 no_katapult

@@ -249,21 +249,19 @@ behind() {
 	[[ $stderr == *"no flashtool.py in $HOME/katapult"* ]]
 }
 
-@test "kf update: a program that the flash may need is looked for before the build" {
+@test "kf update: the rights that the flash may need are looked for before the build" {
 	git_tree source 4
-	mkdir -p source/lib/rp2040_flash bin
-	printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
-	chmod +x bin/pkg-config
+	mkdir rules
 	stopped klipper "$PWD/source" '[mcu tool]' "serial: $RP2040_BY_ID"
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/tool"
 	printf '%s\n' CONFIG_MACH_RPXXXX=y CONFIG_RPXXXX_FLASH_START_4000=y >"$XDG_CONFIG_HOME/kalico-flash/configs/tool/.config"
 	update() {
-		mocked kf-sim -b "$RP2040,start=0x10004000,version=$(version_of source 2)" -- env PATH="$PWD/bin:$PATH" setsid -w kf "$@" 2>&1
+		mocked kf-sim -b "$RP2040,start=0x10004000,version=$(version_of source 2)" -- env KF_UDEV_RULES="$PWD/rules" setsid -w kf "$@" 2>&1
 	}
 	for command in "update --yes" "flash tool"; do
 		# shellcheck disable=SC2086 # words
-		run -78 update $command
-		[[ $output == *"if it has no Katapult: libusb-1.0 is missing"*"or, if the board has Katapult: kf flash tool --no-fallback"* ]]
+		run -77 update $command
+		[[ $output == *"if it has no Katapult: you may not open its bootloader (USB 2e8a:0003)"*"or, if the board has Katapult: kf flash tool --no-fallback"* ]]
 		[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	done
 	run update update --yes --no-fallback

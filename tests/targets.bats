@@ -14,7 +14,6 @@ setup() {
 	mkdir bin
 	ln -s /bin/true bin/dfu-util
 	ln -s /bin/true bin/avrdude
-	ln -s /bin/true bin/pkg-config # libusb, for the program of an RP2040
 	PATH=$PWD/bin:$PATH
 }
 

@@ -32,6 +32,7 @@ import sys
 import zlib
 
 BOTH = "katapult, else make_flash"
+RP_BOTH = "katapult, else picoboot"
 CHIP = "29001A0011513135313833%02X"
 PART = 15  # boards at a time
 STM32 = ["MACH_STM32"]
@@ -59,10 +60,10 @@ TARGETS = [
      "make_flash"),
     ("l412", STM32 + ["MACH_STM32L412", "STM32_FLASH_START_0000"], "mcu=stm32l412xx",
      "make_flash"),
-    ("rp2040", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_4000"], "mcu=rp2040", BOTH),
-    ("rp2040-none", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_0100"], "mcu=rp2040", "make_flash"),
-    ("rp2350", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_4000"], "mcu=rp2350", BOTH),
-    ("rp2350-none", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_0000"], "mcu=rp2350", "make_flash"),
+    ("rp2040", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_4000"], "mcu=rp2040", RP_BOTH),
+    ("rp2040-none", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_0100"], "mcu=rp2040", "picoboot"),
+    ("rp2350", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_4000"], "mcu=rp2350", RP_BOTH),
+    ("rp2350-none", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_0000"], "mcu=rp2350", "picoboot"),
     ("lpc1768", ["MACH_LPC176X", "MACH_LPC1768"], "mcu=lpc1768", BOTH),
     ("sam3x8e", ["MACH_ATSAM", "MACH_SAM3X8E"], "mcu=sam3x8e", "make_flash"),
     ("same70", ["MACH_ATSAM", "MACH_SAME70Q20B"], "mcu=same70q20b", "make_flash"),

@@ -213,16 +213,16 @@ void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err)
 	if (board->key[0])
 		kf_error_hint(err,
 			      "power-cycle it, and its firmware starts; or flash it where it "
-			      "waits, by make flash: kf flash %s",
+			      "waits: kf flash %s",
 			      board->key);
 	else
 		kf_error_hint(err,
 			      "power-cycle it, and its firmware starts; then install Katapult");
 }
 
-int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err)
+int kf_bootloader_missing(const struct kf_board *board, const char *wanted, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_KATAPULT, "it has no Katapult: it came back in %s mode",
+	kf_fail(err, KF_NO_KATAPULT, "it has no %s: it came back in %s mode", wanted,
 		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
 	kf_bootloader_hint(board, err);
 	return kf_code_errno(KF_NO_KATAPULT);

@@ -36,8 +36,8 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 				      int64_t deadline_ms, struct kf_board *ret,
 				      struct kf_error *err);
 
-/* Fail: the board came up in another mode than Katapult's. KF_NO_KATAPULT. */
-int kf_bootloader_missing(const struct kf_board *board, struct kf_error *err);
+/* Fail: the board came up in another bootloader than the wanted one. KF_NO_KATAPULT. */
+int kf_bootloader_missing(const struct kf_board *board, const char *wanted, struct kf_error *err);
 
 /* The hint for a board that waits in its chip's own bootloader, and was not written to. */
 void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err);

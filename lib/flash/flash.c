@@ -18,6 +18,7 @@
 #include "flash/flash.h"
 #include "flash/hold.h"
 #include "flash/native.h"
+#include "flash/rom.h"
 #include "flash/script.h"
 #include "flash/target.h"
 #include "flash/wire.h"
@@ -240,10 +241,17 @@ static bool flashed_all_the_same(struct run *run)
 	return prove(run, kf_now_ms() + ms, &ignored) == 0;
 }
 
+/* Do we talk to the bootloader ourselves, and read back every byte? */
+static bool is_native(enum kf_method method)
+{
+	return method == KF_METHOD_KATAPULT || kf_rom_row(method);
+}
+
 /* Write with this method. make flash may start from Klipper, the others from the bootloader. */
 static int run_method(struct run *run, enum kf_method method, const struct kf_image *image,
 		      int64_t deadline_ms, struct kf_error *err)
 {
+	const struct kf_rom_row *rom = kf_rom_row(method);
 	struct kf_native *n = &run->native;
 	int r = 0;
 
@@ -252,15 +260,15 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
 				 .board = &run->board,
 				 .progress = run->progress,
 				 .deadline_ms = deadline_ms };
-	if (method == KF_METHOD_KATAPULT) {
-		r = kf_native_flash(n, err);
+	if (is_native(method) && (!rom || run->board.mode == rom->mode)) {
+		r = rom ? kf_rom_flash(n, rom, err) : kf_native_flash(n, err);
 		if (n->readback)
 			verified(run, "readback");
 		return r;
 	}
 	n->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
 	if (run->board.mode == KF_MODE_KATAPULT)
-		r = kf_native_check(n, err);
+		r = kf_native_check(n, rom ? rom->name : NULL, err);
 	if (r < 0)
 		return r;
 	return method == KF_METHOD_MAKE_FLASH
@@ -301,9 +309,11 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/* Enter the bootloader: Katapult, or for make flash any bootloader. */
+/* Enter the bootloader: that of the method, or for make flash any. A Katapult that is there instead
+ * is asked later. */
 static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
 {
+	const struct kf_rom_row *rom = kf_rom_row(method);
 	struct kf_board board = run->board;
 	char place[KF_DEV_SIZE];
 	int r;
@@ -311,14 +321,17 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
 	kf_board_place(&board, place, sizeof(place));
 	if (board.mode != KF_MODE_KATAPULT && !kf_board_in_rom(&board))
 		kf_progress_step(run->progress, "entering %s from %s",
-				 method == KF_METHOD_MAKE_FLASH ? "its bootloader" : "Katapult",
+				 method == KF_METHOD_MAKE_FLASH ? "its bootloader"
+				 : rom				? rom->name
+								: "Katapult",
 				 board.tty[0] ? board.tty : place);
 	r = kf_wire_row(&board)->enter(run->monitor, &board, kf_within_ms(ENTER_MS, deadline_ms),
 				       &run->board, err);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
-	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT)
+	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT ||
+	    (rom && run->board.mode == rom->mode))
 		return r;
-	return kf_bootloader_missing(&run->board, err);
+	return kf_bootloader_missing(&run->board, rom ? rom->name : "Katapult", err);
 }
 
 /*
@@ -354,12 +367,12 @@ static int attempt_image(struct run *run, enum kf_method method, const struct kf
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
-		if (method != KF_METHOD_KATAPULT && !is_refused(err->code))
+		if (method != KF_METHOD_KATAPULT && !run->native.begun && !is_refused(err->code))
 			kf_bootloader_explain(run->monitor, &run->plan->board, err);
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
-	return r < 0 || method == KF_METHOD_KATAPULT ? r : prove_by_change(run, err);
+	return r < 0 || is_native(method) ? r : prove_by_change(run, err);
 }
 
 /* The file may have changed since it was planned with: it is read before anything is entered. */
@@ -396,7 +409,7 @@ static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, 
 
 /*
  * Other programs than ours may find a board by what all boards in DFU have in common: only one of
- * them runs at a time. *ret is the lock; -1 for Katapult, which needs none.
+ * them runs at a time. *ret is the lock; -1 for methods that know their board.
  */
 static int lock_programs(const struct kf_plan *plan, enum kf_method method, int *ret,
 			 struct kf_error *err)
@@ -405,7 +418,7 @@ static int lock_programs(const struct kf_plan *plan, enum kf_method method, int 
 	char path[PATH_MAX];
 	int r;
 
-	if (method == KF_METHOD_KATAPULT)
+	if (is_native(method))
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-programs.lock");
 	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
@@ -549,8 +562,7 @@ static void explain_incomplete(const struct run *run, struct kf_error *err)
 	if (run->plan->board.key[0])
 		kf_last_flash_load(run->plan->board.key, &state);
 	else if (run->native.begun && !run->native.readback && !run->version[0])
-		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s",
-			       kf_mode_name(KF_MODE_KATAPULT));
+		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s", run->native.begun);
 	if (state.incomplete[0])
 		kf_last_flash_hint(state.incomplete, is_waiting(run, err), err);
 }

@@ -63,6 +63,20 @@ static bool in_rom(const struct kf_methods_for *with)
 	return with->board && kf_board_in_rom(with->board);
 }
 
+/* Why not BOOTSEL, by ourselves? NULL: it may be. */
+static const char *no_picoboot(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (!loader || loader->program != KF_PROGRAM_RP2040_FLASH)
+		return "only an RP2040 or RP2350 has BOOTSEL";
+	if (with->by_can || (with->by_uart && !in_rom(with)))
+		return "BOOTSEL is reached over its own USB alone";
+	if (in_mode(with, KF_MODE_KATAPULT))
+		return "it waits in Katapult";
+	return NULL;
+}
+
 /* Why not Katapult? NULL: it may be. insist: a fork may have one where Katapult's own has none. */
 static const char *no_katapult(const struct kf_methods_for *with, bool insist)
 {
@@ -70,7 +84,7 @@ static const char *no_katapult(const struct kf_methods_for *with, bool insist)
 
 	if (in_mode(with, KF_MODE_KATAPULT))
 		return NULL;
-	if (in_rom(with) && !insist)
+	if (in_rom(with) && (!insist || !no_picoboot(with)))
 		return "it waits in a bootloader other than Katapult";
 	if (!kf_loader_beside_katapult(loader) || (!insist && !kf_chip_katapult(with->mcu)))
 		return "there is no Katapult for it";
@@ -101,6 +115,12 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 	return NULL;
 }
 
+/* The method for a board without Katapult: that of the bootloader in its chip. */
+static enum kf_method method_of_chip(const struct kf_methods_for *with)
+{
+	return no_picoboot(with) ? KF_METHOD_MAKE_FLASH : KF_METHOD_PICOBOOT;
+}
+
 const char *kf_methods_no_katapult(const struct kf_methods_for *with)
 {
 	return no_katapult(with, with->own && strcmp(with->own, "katapult") == 0);
@@ -110,6 +130,8 @@ static const char *why_not(const struct kf_methods_for *with, enum kf_method met
 {
 	if (method == KF_METHOD_FLASHTOOL && (with->by_can || with->by_uart))
 		return "kf-flash uses flashtool.py over USB only: katapult is the method for it";
+	if (method == KF_METHOD_PICOBOOT)
+		return no_picoboot(with);
 	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);
 }
 
@@ -127,7 +149,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	const char *own = with->named ? with->named : with->own;
 	const char *name = own ? own : with->usual, *why;
 	struct kf_methods methods = { .count = 0 };
-	enum kf_method method;
+	enum kf_method method, of_chip = method_of_chip(with);
 
 	if (!kf_method_find(name, &method)) {
 		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);
@@ -140,9 +162,10 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	else if (with->named)
 		return kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name,
 			       with->mcu, why);
-	/* A board that can have no Katapult goes to make flash, also with --no-fallback. */
-	if (method != KF_METHOD_MAKE_FLASH && (why || with->fallback) && !no_make_flash(with))
-		methods.list[methods.count++] = KF_METHOD_MAKE_FLASH;
+	/* A board that can have no Katapult goes to its chip's own, also with --no-fallback. */
+	if (method != of_chip && (why || (with->fallback && method != KF_METHOD_MAKE_FLASH)) &&
+	    !why_not(with, of_chip, false))
+		methods.list[methods.count++] = of_chip;
 	if (methods.count == 0)
 		return none_left(with, err);
 	*ret = methods;
@@ -231,20 +254,22 @@ static int check_built(const struct kf_flash_tool *tool, const char *tree_dir, s
 			    : 0;
 }
 
-static int check_loader(const struct kf_methods_for *with, const struct kf_loader *loader,
-			struct kf_error *err)
+/* Does it end in the bootloader of the chip, if the board has no Katapult? */
+static bool is_of_chip(enum kf_method method)
+{
+	return method == KF_METHOD_MAKE_FLASH || method == KF_METHOD_PICOBOOT;
+}
+
+/* The program that make flash runs. */
+static int check_program(const struct kf_methods_for *with, const struct kf_loader *loader,
+			 struct kf_error *err)
 {
 	const struct kf_flash_tool *tool = &tools[loader->program];
 	const struct kf_flash_tool *built = kf_methods_tool(with->mcu, with->start);
-	int r = 0;
 
 	if (tool->run && !kf_process_exists(tool->run))
-		r = missing(tool->run, tool->package, err);
-	else if (built)
-		r = check_built(built, with->klipper_dir, err);
-	if (r == 0 && loader->vendor)
-		r = kf_usb_check_rule(with->board, loader->vendor, loader->product, err);
-	return r;
+		return missing(tool->run, tool->package, err);
+	return built ? check_built(built, with->klipper_dir, err) : 0;
 }
 
 /* It may have no Katapult: then its chip's own bootloader waits, and nothing could talk to it. */
@@ -264,15 +289,18 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 		     struct kf_error *err)
 {
 	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
-	bool make = methods->list[methods->count - 1] == KF_METHOD_MAKE_FLASH;
+	enum kf_method first = methods->list[0], last = methods->list[methods->count - 1];
 	int r = 0;
 
-	if (methods->list[0] == KF_METHOD_FLASHTOOL)
+	if (first == KF_METHOD_FLASHTOOL)
 		r = check_flashtool(with, err);
-	if (r < 0 || !make || !loader || in_mode(with, KF_MODE_KATAPULT))
+	if (r < 0 || !is_of_chip(last) || !loader || in_mode(with, KF_MODE_KATAPULT))
 		return r;
-	r = check_loader(with, loader, err);
-	if (r < 0 && methods->list[0] != KF_METHOD_MAKE_FLASH)
+	if (last == KF_METHOD_MAKE_FLASH)
+		r = check_program(with, loader, err);
+	if (r == 0 && loader->vendor)
+		r = kf_usb_check_rule(with->board, loader->vendor, loader->product, err);
+	if (r < 0 && first != last)
 		explain_katapult(with->key, err);
 	return r;
 }

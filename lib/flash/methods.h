@@ -22,7 +22,7 @@ struct kf_methods_for {
 	const char *named;			/* the method on the command line, or NULL */
 	const char *own;			/* the registry's for this board, or NULL */
 	const char *usual;			/* the registry's for all boards */
-	bool fallback;				/* make flash may follow another method */
+	bool fallback;				/* a second method may follow */
 	const char *klipper_dir, *katapult_dir; /* expanded */
 };
 
@@ -35,7 +35,8 @@ struct kf_methods {
  * Choose. Katapult is left out where there can be none (the chip has none, or the firmware leaves
  * no room for it), and on a UART where the owner does not say that it is there (on the command
  * line, for this board in the registry, or by hand): what would wait instead nothing there reaches;
- * make flash where it cannot reach the chip; what the command line names is refused then.
+ * make flash where it cannot reach the chip; what the command line names is refused then. A board
+ * without Katapult goes to the method of the bootloader in its chip: picoboot, else make flash.
  * KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the message says
  * why for each.
  */
@@ -49,8 +50,8 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 const char *kf_methods_no_katapult(const struct kf_methods_for *with);
 
 /*
- * Are the programs, libraries and rights there that these methods need? Those of make flash as a
- * second method, too, if the board may come up in a bootloader in ROM. KF_CONFIG: no flashtool.py.
+ * Are the programs, libraries and rights there that these methods need? Those of the second method,
+ * too, if the board may come up in a bootloader in ROM. KF_CONFIG: no flashtool.py.
  * KF_NO_TOOLCHAIN: something is missing; the hint names Debian's package. KF_PERMISSION: udev
  * will not let this user open the bootloader.
  */

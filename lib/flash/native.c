@@ -12,18 +12,6 @@
 #include "katapult/session.h"
 #include "registry/config-note.h"
 
-struct show {
-	const struct kf_progress *progress;
-	const char *what;
-};
-
-static void show_progress(size_t done, size_t total, void *arg)
-{
-	const struct show *show = arg;
-
-	show->progress->progress(show->progress->arg, show->what, done, total);
-}
-
 /* The one entry of menuconfig that would have made this image fit this bootloader. */
 static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 			struct kf_error *err)
@@ -72,9 +60,9 @@ static int check(const struct kf_native *n, const struct kf_katapult *k, struct 
 /* Is the image there already? 1, 0 (at the first block that differs), or an error. */
 static int compare(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
 {
-	struct show comparing = { n->progress, "comparing" };
+	struct kf_progress_part comparing = { n->progress, "comparing" };
 	struct kf_error why;
-	int r = kf_katapult_verify(k, n->image->data, n->image->len, show_progress, &comparing,
+	int r = kf_katapult_verify(k, n->image->data, n->image->len, kf_progress_show, &comparing,
 				   &why);
 
 	if (r < 0 && why.code == KF_VERIFY_FAILED)
@@ -107,16 +95,17 @@ static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_e
  */
 static int write_image(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
 {
-	struct show writing = { n->progress, "writing" }, reading = { n->progress, "reading back" };
+	struct kf_progress_part writing = { n->progress, "writing" },
+				reading = { n->progress, "reading back" };
 	int r = kf_last_flash_incomplete(n->plan->board.key, kf_mode_name(n->board->mode), err);
 
 	if (r < 0)
 		return refuse(n, k, r, err);
-	n->begun = true;
-	r = kf_katapult_write(k, n->image->data, n->image->len, show_progress, &writing, err);
+	n->begun = kf_mode_name(n->board->mode);
+	r = kf_katapult_write(k, n->image->data, n->image->len, kf_progress_show, &writing, err);
 	return r < 0 ? r
-		     : kf_katapult_verify(k, n->image->data, n->image->len, show_progress, &reading,
-					  err);
+		     : kf_katapult_verify(k, n->image->data, n->image->len, kf_progress_show,
+					  &reading, err);
 }
 
 static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
@@ -176,14 +165,23 @@ int kf_native_flash(struct kf_native *n, struct kf_error *err)
 	return r;
 }
 
-int kf_native_check(struct kf_native *n, struct kf_error *err)
+static int not_wanted(const char *wanted, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_KATAPULT, "its firmware starts Katapult, not %s", wanted);
+	kf_error_hint(err, "flash it with --method=katapult");
+	return kf_code_errno(KF_NO_KATAPULT);
+}
+
+int kf_native_check(struct kf_native *n, const char *wanted, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
 	int r = kf_wire_row(n->board)->open_katapult(n->board, &link, err);
 
 	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
-		return r;
+		return r < 0 || !wanted ? r : not_wanted(wanted, err);
 	r = check(n, &k, err);
+	if (r == 0 && wanted)
+		r = not_wanted(wanted, err);
 	return r < 0 ? refuse(n, &k, r, err) : 0;
 }

@@ -13,10 +13,11 @@ struct kf_native {
 	const struct kf_progress *progress;
 	int64_t deadline_ms;
 	/* The results, set also on failure */
-	bool current;	/* the flash had the image already: nothing was written */
-	bool begun;	/* the first block has gone out */
-	bool sent_back; /* nothing was written, and it was told to start its firmware again */
-	bool readback;	/* every byte of the image was read back and is right */
+	bool current;	   /* the flash had the image already: nothing was written */
+	const char *begun; /* kf_mode_name of the bootloader that was sent the first block; NULL:
+			      none was */
+	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
+	bool readback;	   /* every byte of the image was read back and is right */
 };
 
 /*
@@ -29,8 +30,10 @@ _must_check_ int kf_native_flash(struct kf_native *n, struct kf_error *err);
 
 /*
  * The same refusals, before another program writes to the board, which stays in Katapult. Where
- * Katapult gives no answer nothing is refused. Only sent_back is set.
+ * Katapult gives no answer nothing is refused. wanted is the bootloader that the method needs
+ * instead of Katapult: then it is always refused, with KF_NO_KATAPULT; NULL: Katapult will do. Only
+ * sent_back is set.
  */
-_must_check_ int kf_native_check(struct kf_native *n, struct kf_error *err);
+_must_check_ int kf_native_check(struct kf_native *n, const char *wanted, struct kf_error *err);
 
 #endif

@@ -19,12 +19,13 @@ struct kf_flash_options {
 	const char *method;
 	const char *klipper_dir, *katapult_dir;
 	bool no_fallback;
-	bool check;	      /* no image is needed: is the board there, may it be flashed, and are
-				 all programs here that its configuration's firmware needs? */
-	const char *read;     /* no image either: the file that its firmware is read into */
-	int64_t read_bytes;   /* of it */
-	bool force;	      /* write also what the board has already */
-	bool unknown_version; /* write also what does not say of which version it is */
+	bool check;	    /* no image is needed: is the board there, may it be flashed, and are
+			       all programs here that its configuration's firmware needs? */
+	const char *read;   /* no image either: the file that its firmware is read into */
+	int64_t read_bytes; /* of it */
+	bool force;	    /* write also what the board has already */
+	bool replace_bootloader; /* also where that erases the board's Katapult */
+	bool unknown_version;	 /* write also what does not say of which version it is */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
 	int64_t method_ms; /* time that one method may take; default 60 s */
 	int64_t wait_ms;   /* for another of us at the board, or at make flash in its tree */

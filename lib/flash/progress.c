@@ -4,6 +4,13 @@
 
 #include "flash/progress.h"
 
+void kf_progress_show(size_t done, size_t total, void *arg)
+{
+	const struct kf_progress_part *part = arg;
+
+	part->progress->progress(part->progress->arg, part->what, done, total);
+}
+
 void kf_progress_step(const struct kf_progress *progress, const char *fmt, ...)
 {
 	char text[256];

@@ -13,6 +13,15 @@ struct kf_progress {
 	void *arg;
 };
 
+/* A part of a flash: what is "writing" or "reading back". */
+struct kf_progress_part {
+	const struct kf_progress *progress;
+	const char *what;
+};
+
+/* Report progress of a part, which is arg: for those who know no parts. */
+void kf_progress_show(size_t done, size_t total, void *arg);
+
 void kf_progress_step(const struct kf_progress *progress, const char *fmt, ...) _printf_(2, 3);
 
 #endif

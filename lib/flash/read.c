@@ -156,7 +156,7 @@ static int enter(struct read *read, struct kf_error *err)
 	kf_board_keep(&read->board, &read->plan->board);
 	if (r < 0 || read->board.mode == KF_MODE_KATAPULT)
 		return r;
-	return kf_bootloader_missing(&read->board, err);
+	return kf_bootloader_missing(&read->board, "Katapult", err);
 }
 
 static int read_all(struct read *read, char ret_version[KF_NAME_SIZE], struct kf_error *err)

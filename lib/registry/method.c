@@ -5,6 +5,7 @@
 
 static const char *const methods[] = {
 	[KF_METHOD_KATAPULT] = "katapult",
+	[KF_METHOD_PICOBOOT] = "picoboot",
 	[KF_METHOD_MAKE_FLASH] = "make_flash",
 	[KF_METHOD_FLASHTOOL] = "flashtool",
 };

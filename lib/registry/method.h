@@ -5,12 +5,18 @@
 
 #include "core/error.h"
 
-enum kf_method { KF_METHOD_KATAPULT, KF_METHOD_MAKE_FLASH, KF_METHOD_FLASHTOOL, KF_METHOD_COUNT };
+enum kf_method {
+	KF_METHOD_KATAPULT,
+	KF_METHOD_PICOBOOT,
+	KF_METHOD_MAKE_FLASH,
+	KF_METHOD_FLASHTOOL,
+	KF_METHOD_COUNT
+};
 
 /* The choices, for messages. */
-#define KF_METHODS "katapult, make_flash or flashtool"
+#define KF_METHODS "katapult, picoboot, make_flash or flashtool"
 
-/* "katapult", "make_flash", "flashtool". */
+/* "katapult", "picoboot", "make_flash", "flashtool". */
 const char *kf_method_name(enum kf_method method);
 
 /* False: there is none of that name. ret may be NULL. */

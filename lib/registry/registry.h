@@ -27,7 +27,7 @@ struct kf_registry {
 struct kf_device {
 	const char *key, *name, *mcu;
 	const char *pattern;	      /* serial_pattern, or pattern: a by-id name with * and ? */
-	const char *flash_method;     /* katapult, make_flash, flashtool; NULL: the default */
+	const char *flash_method;     /* registry/method.h; NULL: the default */
 	const char *klipper_dir;      /* this board's own tree; NULL: the global one */
 	const char *usb_port;	      /* where it was when registered: see kf_registry_identify */
 	const char *canbus_uuid;      /* of its node on CAN, in any case */

@@ -10,10 +10,11 @@ static const char help[] =
 	"       kf-flash --port PORT --firmware FILE [options]\n\n"
 	"Flash each board with the firmware of its record, or its newest build, and write\n"
 	"the result. The service that has a board's port is stopped, and started again.\n\n"
-	"  -m, --method=METHOD      katapult (spoken natively), make_flash or flashtool\n"
-	"      --no-fallback        do not try make flash when the method fails\n"
+	"  -m, --method=METHOD      katapult, picoboot, make_flash or flashtool\n"
+	"      --no-fallback        try no other method when the method fails\n"
 	"      --force              write the image also if the board has it already\n"
 	"      --accept-unknown-version  write also firmware that does not tell its version\n"
+	"      --replace-bootloader  write also firmware that erases the board's Katapult\n"
 	"  -t, --timeout=SECONDS    time that one method may take (60)\n"
 	"      --return-timeout=SECONDS  time that a board has to come back (30)\n"
 	"      --return-delay=SECONDS    from the last return to the start of the service\n"
@@ -60,6 +61,7 @@ static const struct kf_option list[] = {
 	KF_OPTION_FLAG("no-fallback", 0, flash.no_fallback),
 	KF_OPTION_FLAG("force", 0, flash.force),
 	KF_OPTION_FLAG("accept-unknown-version", 0, flash.unknown_version),
+	KF_OPTION_FLAG("replace-bootloader", 0, flash.replace_bootloader),
 	KF_OPTION_VALUE("timeout", 't', KF_VALUE_TIMEOUT, flash.method_ms),
 	KF_OPTION_VALUE("return-timeout", 0, KF_VALUE_TIMEOUT, flash.return_ms),
 	KF_OPTION_VALUE("return-delay", 0, KF_VALUE_DELAY, delay_ms),

@@ -47,6 +47,7 @@ static const struct {
 	{ "--no-fallback", 0, no_argument, TO_CHECK | TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--force", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--accept-unknown-version", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
+	{ "--replace-bootloader", 0, no_argument, TO_FLASH, NULL, KF_VALUE_ANY },
 	{ "--wait", 0, required_argument, TO_ALL, NULL, KF_VALUE_DELAY },
 	{ "--clean", 0, no_argument, TO_BUILD, NULL, KF_VALUE_ANY },
 	{ "--accept-difference", 0, no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },
@@ -90,10 +91,11 @@ static const char options_help[] =
 	"      --klipper-dir=DIR     the Klipper or Kalico tree to build\n"
 	"      --katapult-dir=DIR    where flashtool is\n"
 	"      --build-timeout=S     seconds that a build may take\n"
-	"      --method=METHOD       katapult, make_flash or flashtool\n"
+	"      --method=METHOD       katapult, picoboot, make_flash or flashtool\n"
 	"      --no-fallback         try no other method if the first one fails\n"
 	"      --force               write the firmware also if the board runs it already\n"
 	"      --accept-unknown-version  flash also firmware that does not tell its version\n"
+	"      --replace-bootloader  flash also firmware that erases the board's Katapult\n"
 	"      --wait=SECONDS        time that another kf has to end with the same board (60)\n"
 	"      --clean               build from nothing\n"
 	"      --accept-difference   accept changes of a newer tree to a saved configuration\n"

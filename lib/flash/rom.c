@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "board/last-flash.h"
+#include "core/bytes.h"
+#include "core/clock.h"
+#include "firmware/chip.h"
+#include "firmware/image-check.h"
+#include "flash/rom.h"
+
+enum {
+	LEAVE_MS = 2000,
+	/* Katapult ends before the farthest start of an application that menuconfig offers. */
+	KATAPULT_MAX = 128 * 1024,
+};
+
+const struct kf_rom_row *kf_rom_row(enum kf_method method)
+{
+	return method == KF_METHOD_PICOBOOT ? &kf_rom_picoboot : NULL;
+}
+
+/*
+ * A .bin does not say where it goes. Its reset vector does: what it points to comes right after the
+ * vector table, with which the firmware starts.
+ */
+static int find_start(const struct kf_native *n, const struct kf_rom_row *row, uint32_t *ret,
+		      struct kf_error *err)
+{
+	const struct kf_image *image = n->image;
+	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
+	size_t tables[] = { 0, chip ? chip->vectors : 0 };
+
+	if (n->plan->start_known) {
+		*ret = n->plan->start;
+		return 0;
+	}
+	for (size_t i = 0; chip && i < KF_ARRAY_SIZE(tables) && image->len >= tables[i] + 8; i++) {
+		uint32_t start = kf_get_le32(image->data + tables[i] + 4);
+
+		start -= start % row->start_unit;
+		if (tables[i] != (start == chip->flash ? chip->vectors : 0) ||
+		    kf_image_check(image, &start, NULL) < 0)
+			continue;
+		*ret = start;
+		return 0;
+	}
+	kf_fail(err, KF_WRONG_OFFSET, "the file does not say where in the flash it goes");
+	kf_error_hint(err, "give the .uf2 or .elf of the same build");
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
+/* Klipper finds its Katapult so: the text is right before the code of the reset vector
+ * (src/generic/armcm_reset.c). */
+static int find_katapult(struct kf_rom *rom, const struct kf_chip *chip, bool *ret,
+			 struct kf_error *err)
+{
+	static const char signature[8] = { 'C', 'a', 'n', 'B', 'o', 'o', 't', '!' };
+	uint32_t boot = chip->flash + chip->vectors, at;
+	uint8_t bytes[8];
+	int r = rom->row->read(rom, boot, bytes, sizeof(bytes), err);
+
+	*ret = false;
+	at = kf_get_le32(bytes + 4) - 9;
+	if (r < 0 || at % sizeof(bytes) != 0 || at - boot >= KATAPULT_MAX)
+		return r;
+	r = rom->row->read(rom, at, bytes, sizeof(bytes), err);
+	*ret = r == 0 && memcmp(bytes, signature, sizeof(bytes)) == 0;
+	return r;
+}
+
+static int over_katapult(const struct kf_native *n, uint32_t start, struct kf_error *err)
+{
+	const char *key = n->plan->board.key;
+
+	kf_fail(err, KF_WRONG_OFFSET,
+		"the firmware starts at 0x%08x, where the Katapult of this board is: it would be "
+		"erased",
+		start);
+	kf_error_hint(err,
+		      "choose the \"Bootloader offset\" of that Katapult in menuconfig (kf config "
+		      "%s); to replace Katapult: --replace-bootloader",
+		      key[0] ? key : "KEY");
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
+static int behind_nothing(uint32_t start, const struct kf_chip *chip, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_KATAPULT,
+		"the firmware starts at 0x%08x, behind a Katapult, and there is none at 0x%08x: it "
+		"would not start",
+		start, chip->flash);
+	kf_error_hint(err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
+			   "Katapult first");
+	return kf_code_errno(KF_NO_KATAPULT);
+}
+
+/* Is there a Katapult that the image would destroy, or is there none though it needs one? */
+static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t start,
+			  struct kf_error *err)
+{
+	const struct kf_chip *chip = kf_chip_find(n->image->dictionary.mcu);
+	bool there;
+	int r = chip ? find_katapult(rom, chip, &there, err) : 0;
+
+	if (r < 0 || !chip)
+		return r;
+	if (start > chip->flash + chip->vectors)
+		return there ? 0 : behind_nothing(start, chip, err);
+	return there && !n->plan->options.replace_bootloader ? over_katapult(n, start, err) : 0;
+}
+
+static int check(struct kf_native *n, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)
+{
+	int r = find_start(n, rom->row, ret, err);
+
+	if (r == 0)
+		r = kf_image_check(n->image, ret, err);
+	if (r == 0)
+		r = rom->row->check(rom, n->image, *ret, err);
+	return r < 0 ? r : check_katapult(n, rom, *ret, err);
+}
+
+/*
+ * Nothing was written. A board that was in its firmware goes back to it; one that a person put into
+ * its bootloader stays there.
+ */
+static int refuse(struct kf_native *n, struct kf_rom *rom, int r, struct kf_error *err)
+{
+	struct kf_last_flash last = { 0 };
+	bool came = n->plan->board.mode != rom->row->mode;
+
+	if (n->plan->board.key[0])
+		kf_last_flash_load(n->plan->board.key, &last);
+	kf_stop_defer(true);
+	rom->deadline_ms = kf_now_ms() + LEAVE_MS;
+	n->sent_back = came && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
+	kf_stop_defer(false);
+	if (!n->sent_back && err->code != KF_GONE && err->code != KF_INTERRUPTED)
+		kf_error_hint(err, "%s%sthe board is still in %s", err->hint,
+			      err->hint[0] ? "; " : "", rom->row->name);
+	return r;
+}
+
+/* Is the image there already? 1, 0, or an error. */
+static int compare(struct kf_native *n, struct kf_rom *rom, uint32_t start, struct kf_error *err)
+{
+	struct kf_progress_part comparing = { n->progress, "comparing" };
+	struct kf_error why;
+	int r = rom->row->verify(rom, n->image, start, &comparing, &why);
+
+	if (r < 0 && why.code == KF_VERIFY_FAILED)
+		return 0;
+	if (r < 0)
+		*err = why;
+	return r < 0 ? r : 1;
+}
+
+static int write_image(struct kf_native *n, struct kf_rom *rom, uint32_t start,
+		       struct kf_error *err)
+{
+	struct kf_progress_part reading = { n->progress, "reading back" };
+	const char *mode = kf_mode_name(rom->row->mode);
+	int r = kf_last_flash_incomplete(n->plan->board.key, mode, err);
+
+	if (r < 0)
+		return refuse(n, rom, r, err);
+	n->begun = mode;
+	r = rom->row->write(rom, n->image, start, n->progress, err);
+	return r < 0 ? r : rom->row->verify(rom, n->image, start, &reading, err);
+}
+
+static int leave(struct kf_rom *rom, struct kf_error *err)
+{
+	int r = rom->row->leave(rom, err);
+
+	if (r < 0 && err->code != KF_INTERRUPTED) {
+		err->code = KF_LEFT_IN_BOOTLOADER;
+		kf_error_prefix(err, "the firmware was written, but the board stays in %s",
+				rom->row->name);
+	}
+	return r < 0 ? kf_code_errno(err->code) : 0;
+}
+
+static int converse(struct kf_native *n, struct kf_rom *rom, struct kf_error *err)
+{
+	uint32_t start;
+	int r = rom->row->begin(rom, err);
+
+	if (r < 0)
+		return r;
+	r = check(n, rom, &start, err);
+	if (r == 0 && !n->plan->options.force)
+		r = compare(n, rom, start, err);
+	if (r < 0)
+		return refuse(n, rom, r, err);
+	n->current = r > 0;
+	if (r == 0)
+		r = write_image(n, rom, start, err);
+	n->readback = r >= 0;
+	return r < 0 ? r : leave(rom, err);
+}
+
+int kf_rom_flash(struct kf_native *n, const struct kf_rom_row *row, struct kf_error *err)
+{
+	struct kf_rom rom = { .row = row, .board = n->board, .deadline_ms = n->deadline_ms };
+	int r = kf_usb_open(&n->board->usb, &rom.usb, err);
+
+	if (r == 0)
+		r = converse(n, &rom, err);
+	kf_usb_closep(&rom.usb);
+	return r;
+}
