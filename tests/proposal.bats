@@ -203,3 +203,13 @@ klippy() {
 	[[ $stderr == *"its firmware is said to be for rp2040, its USB name says stm32h723xx: nothing is built"* ]]
 	[ ! -e "$configs" ]
 }
+
+@test "Klippy has an error and keeps the port: nobody can ask the board, but its port tells that its wire is USB" {
+	named
+	export -f running
+	terminal 'running klipper "mcus config error" TREE="$PWD/tree" PORT=/dev/ttyACM0; kf-scan -q | kf-config >out' "$offset" '1\r' "$crystal" '3\r'
+	[[ $output == *"mcu: the board cannot be asked: python3 has its port"* ]]
+	[[ $output != *"choose the communication interface"* ]]
+	[ "$(jq -r .config.start out)" = 134348800 ]
+	grep -qx CONFIG_STM32_USB_PA11_PA12=y "$configs/mcu/.config"
+}

@@ -50,7 +50,18 @@ static bool next_entry(const char **at, char ret[KF_SYMBOL_SIZE], bool *ret_set)
 	return false;
 }
 
-static void find_choices(const struct kf_proposal *p, struct kf_question *q, const char *kconfig,
+/* A board's own port on USB tells its wire, also while it cannot be asked. */
+static bool fits_port(const struct kf_told *told, const char *symbol)
+{
+	bool bridge = strstr(symbol, "_USBCANBUS");
+
+	if (!told->usb || !told->usb->vendor[0])
+		return true;
+	return kf_identity_bridge(told->usb) ? bridge : !bridge && strstr(symbol, "_USB");
+}
+
+static void find_choices(const struct kf_proposal *p, const struct kf_told *told,
+			 struct kf_question *q, const char *kconfig,
 			 const struct kf_kconfig *updated)
 {
 	const char *at = updated->text;
@@ -64,6 +75,8 @@ static void find_choices(const struct kf_proposal *p, struct kf_question *q, con
 			continue;
 		if (q->subject == KF_SUBJECT_CRYSTAL && p->external_crystal && len > 9 &&
 		    strcmp(choice.symbol + len - 9, "_INTERNAL") == 0)
+			continue;
+		if (q->subject == KF_SUBJECT_COMM && !fits_port(told, choice.symbol))
 			continue;
 		kf_text_format(choice.value, sizeof(choice.value), "y");
 		q->choices[q->count++] = choice;
@@ -227,10 +240,11 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 		if (s == KF_SUBJECT_SPEED)
 			find_speeds(q, updated);
 		else
-			find_choices(p, q, kconfig, updated);
+			find_choices(p, told, q, kconfig, updated);
 		find_likely(p, q);
-		/* With one entry at most there is nothing to choose. */
-		if (q->count > 1 || whole[s][0] || s == KF_SUBJECT_PINS)
+		/* With one entry at most, which the tree chooses, there is nothing to choose. */
+		if (q->count > 1 || (q->count == 1 && !q->choices[0].tree_default) || whole[s][0] ||
+		    s == KF_SUBJECT_PINS)
 			p->question_count++;
 	}
 }
