@@ -314,3 +314,26 @@ field() {
 	[ "$(field '[.board.printer.mcu, .error.code]' | sort)" = $'["EBB","ambiguous"]\n["mcu","ambiguous"]' ]
 	[[ $stderr == *"two boards of klipper's configuration, mcu and EBB, have the canbus_uuid 44db3d634885"* ]]
 }
+
+@test "a printer of the user's own systemd that does not run: its printer.cfg names its boards" {
+	local units=root$HOME/.config/systemd/user
+	mkdir -p "$units" voron_data/config
+	printf '[Service]\nExecStart=%%h/klippy-env/bin/python %%h/klipper/klippy/klippy.py %s/voron_data/config/printer.cfg\n' "$PWD" \
+		>"$units/klipper.service"
+	printf '[mcu]\nserial: %s\n[mcu host]\nserial: /tmp/klipper_host_mcu\n' "$BY_ID" >voron_data/config/printer.cfg
+	plugged 'kf-scan'
+	valid_records <<<"$output"
+	[ "$(field '.board | [.key, .printer, .reason]')" = '["mcu",{"unit":null,"name":"voron","mcu":"mcu"},null]
+[null,null,null]
+[null,{"unit":null,"name":"voron","mcu":"host"},"not asked: Klipper (voron) does not run"]' ]
+	plugged 'kf status --table'
+	[[ $output == "voron: stopped"*"mcu "*"not asked: Klipper (voron) does not run"* ]]
+	# One that runs is listed once, by the same name.
+	running voron "mcus config error" HIDDEN=1
+	plugged 'kf status --table'
+	[ "$(grep -c '^voron: ' <<<"$output")" -eq 1 ]
+	# A service of the system's with the same name is another printer.
+	stopped klipper '[mcu]' "serial: /dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00"
+	plugged 'kf status --table'
+	[[ $output == *"klipper (klipper.service): stopped"* && $output == *"voron: "* ]]
+}

@@ -70,6 +70,7 @@ status() {
 		'["mcu","not asked","Klipper (klipper.service) does not run"]
 [null,"firmware of others","Beacon"]
 ["gone","not connected",null]' ]
+	[ "$(jq .status.host_print_percent <<<"$output" | sort -u)" = null ]
 	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -- kf-status --table
 	[[ $output == *"next: kf status --ask asks the boards of a printer that does not run; kf update asks them, too"* ]]
 	run -0 --separate-stderr mocked kf-sim -b "$H723,version=$old" -- kf-status --ask --table

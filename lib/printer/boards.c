@@ -92,7 +92,7 @@ static void explain(const struct kf_printer *printer, struct kf_board *board)
 
 	if (strcmp(printer->state, "stopped") == 0)
 		kf_text_format(dst, size, "not asked: Klipper (%.100s) does not run",
-			       printer->unit);
+			       printer->unit[0] ? printer->unit : printer->name);
 	else if (strcmp(printer->state, "unknown") == 0)
 		kf_text_format(dst, size, "not asked: Klippy (process %d) does not answer",
 			       (int)printer->pid);

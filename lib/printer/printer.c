@@ -40,7 +40,10 @@ static struct kf_printer *add(struct search *search)
 {
 	struct kf_printers *printers = search->printers;
 
-	return printers->count < KF_PRINTERS_MAX ? &printers->list[printers->count++] : NULL;
+	if (printers->count == KF_PRINTERS_MAX)
+		return NULL;
+	printers->list[printers->count].print.percent = -1;
+	return &printers->list[printers->count++];
 }
 
 static bool collect(const struct kf_klippy *klippy, void *arg)
@@ -260,7 +263,7 @@ static int ask_all(struct search *search, struct kf_error *err)
 static bool is_listed(const struct kf_printers *printers, const char *unit, const char *config)
 {
 	for (size_t i = 0; i < printers->count; i++)
-		if (strcmp(printers->list[i].unit, unit) == 0 ||
+		if ((unit[0] && strcmp(printers->list[i].unit, unit) == 0) ||
 		    (config[0] && strcmp(printers->list[i].config, config) == 0))
 			return true;
 	return false;
@@ -270,17 +273,18 @@ static bool is_listed(const struct kf_printers *printers, const char *unit, cons
 static void add_stopped(const struct kf_unit_command *command, void *arg)
 {
 	struct search *search = arg;
+	const char *unit = command->users_own ? "" : command->unit;
 	struct kf_printer *printer;
 	struct kf_klippy klippy;
 
 	if (!kf_klippy_parse(command->args, command->len, command->dir, command->home, &klippy) ||
-	    is_listed(search->printers, command->unit, klippy.config))
+	    is_listed(search->printers, unit, klippy.config))
 		return;
 	printer = add(search);
 	if (!printer)
 		return;
 	take_command(printer, &klippy);
-	copy(printer->unit, sizeof(printer->unit), command->unit);
+	copy(printer->unit, sizeof(printer->unit), unit);
 	copy(printer->state, sizeof(printer->state), "stopped");
 	read_config(printer);
 }

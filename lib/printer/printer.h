@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The printers of this machine: each Klippy that runs, and each service klipper*.service that does
- * not. What a running one does not tell (its configuration has an error, it does not answer) and
- * all of those that do not run is read from their printer.cfg.
+ * not, of the system's manager or of this user's own. What a running one does not tell (its
+ * configuration has an error, it does not answer) and all of those that do not run is read from
+ * their printer.cfg.
  */
 #ifndef KF_PRINTER_PRINTER_H
 #define KF_PRINTER_PRINTER_H
@@ -16,7 +17,8 @@
 
 /* Texts are clean; empty: not known. */
 struct kf_printer {
-	char unit[KF_NAME_SIZE]; /* its service; empty: it runs in none */
+	/* Its service; empty: it has none of the system's manager (a user's own may start it). */
+	char unit[KF_NAME_SIZE];
 	/*
 	 * Its name for people: what sets its unit's name apart (klipper-voron.service and
 	 * klipper@voron.service are "voron"), else its folder's ("voron" of ~/voron_data), else

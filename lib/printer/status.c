@@ -89,7 +89,7 @@ static void not_asked(const struct kf_board *board, const struct kf_printers *pr
 		set(ret, KF_STATUS_NOT_ASKED, reason);
 	else if (!printer->pid)
 		kf_text_format(ret->reason, sizeof(ret->reason), "Klipper (%.100s) does not run",
-			       printer->unit);
+			       printer->unit[0] ? printer->unit : printer->name);
 	else if (strcmp(printer->state, "unknown") == 0)
 		set(ret, KF_STATUS_NOT_ASKED, "its Klippy does not answer");
 	else

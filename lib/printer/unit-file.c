@@ -9,14 +9,23 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/paths.h"
 #include "core/text.h"
 #include "printer/unit-file.h"
 
-enum { UNITS_MAX = 64, DROPINS_MAX = 64, ENV_FILES_MAX = 16, FILE_MAX = 1 << 16 };
+enum { FOLDERS = 4, UNITS_MAX = 64, DROPINS_MAX = 64, ENV_FILES_MAX = 16, FILE_MAX = 1 << 16 };
 
-/* The first that has a file of some name hides the others'. */
-static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system",
-				       "/usr/local/lib/systemd/system", "/usr/lib/systemd/system" };
+/* The folders of a manager. The first that has a file of some name hides the others'. */
+struct manager {
+	const char *folders[FOLDERS];
+	const char *home; /* of the user whose own manager it is; NULL: the system's */
+	const char *user;
+};
+
+static const struct manager of_system = {
+	.folders = { "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+		     "/usr/lib/systemd/system" },
+};
 
 struct names {
 	char list[UNITS_MAX][KF_NAME_SIZE];
@@ -25,6 +34,7 @@ struct names {
 
 /* A service as its files say; texts are not expanded yet. */
 struct service {
+	const struct manager *manager;
 	const char *root, *unit;
 	char exec[KF_UNIT_ARGS_MAX];
 	char dir[PATH_MAX];
@@ -134,9 +144,11 @@ static bool specifier(const struct service *service, char c, char *ret, size_t s
 	case 'I':
 		return kf_text_format(ret, size, "%.*s", (int)(dot - instance), instance);
 	case 'h': /* of the manager's user, whatever User= says */
-		return kf_text_format(ret, size, "/root");
+		return kf_text_format(ret, size, "%s",
+				      service->manager->home ? service->manager->home : "/root");
 	case 'u':
-		return kf_text_format(ret, size, "root");
+		return kf_text_format(ret, size, "%s",
+				      service->manager->user ? service->manager->user : "root");
 	default:
 		return kf_text_format(ret, size, "%%%c", c);
 	}
@@ -348,9 +360,9 @@ static void read_dropins(struct service *service)
 		kf_text_format(names[2], KF_NAME_SIZE, "%.*s.service",
 			       (int)(dash + 1 - service->unit), service->unit);
 	for (size_t n = 0; dropins && n < KF_ARRAY_SIZE(names); n++)
-		for (size_t i = 0; names[n][0] && i < KF_ARRAY_SIZE(folders); i++)
+		for (size_t i = 0; names[n][0] && i < FOLDERS; i++)
 			if (kf_text_format(folder, sizeof(folder), "%s%s/%s.d", service->root,
-					   folders[i], names[n]))
+					   service->manager->folders[i], names[n]))
 				add_dropins(dropins, folder);
 	if (dropins)
 		qsort(dropins->list, dropins->count, sizeof(dropins->list[0]), compare_dropins);
@@ -463,15 +475,18 @@ static bool expand_command(const struct service *service, struct kf_unit_command
 
 static void find_places(const struct service *service, struct kf_unit_command *ret)
 {
-	const char *dir = service->dir + (service->dir[0] == '-');
-	const struct passwd *user = getpwnam(service->user[0] ? service->user : "root");
+	const char *dir = service->dir + (service->dir[0] == '-'), *home = service->manager->home;
+	const struct passwd *user = NULL;
 
-	kf_text_format(ret->home, sizeof(ret->home), "%s",
-		       user && user->pw_dir ? user->pw_dir : "");
-	kf_text_format(ret->dir, sizeof(ret->dir), "%s",
-		       strcmp(dir, "~") == 0 ? ret->home
-		       : *dir		     ? dir
-					     : "/");
+	ret->users_own = home;
+	if (!home)
+		user = getpwnam(service->user[0] ? service->user : "root");
+	if (!home)
+		home = user && user->pw_dir ? user->pw_dir : "";
+	kf_text_format(ret->home, sizeof(ret->home), "%s", home);
+	if (!*dir)
+		dir = service->manager->home ? "~" : "/";
+	kf_text_format(ret->dir, sizeof(ret->dir), "%s", strcmp(dir, "~") == 0 ? home : dir);
 }
 
 /* Its file, or its template's, in the first folder that has one. */
@@ -484,9 +499,9 @@ static bool read_main(struct service *service)
 	if (!template_of(service->unit, names[1]))
 		names[1][0] = '\0';
 	for (size_t n = 0; n < KF_ARRAY_SIZE(names); n++)
-		for (size_t i = 0; names[n][0] && i < KF_ARRAY_SIZE(folders); i++)
-			if (kf_text_format(path, sizeof(path), "%s%s/%s", service->root, folders[i],
-					   names[n]) &&
+		for (size_t i = 0; names[n][0] && i < FOLDERS; i++)
+			if (kf_text_format(path, sizeof(path), "%s%s/%s", service->root,
+					   service->manager->folders[i], names[n]) &&
 			    stat(path, &st) == 0)
 				return read_unit(service, path);
 	return false;
@@ -507,21 +522,22 @@ static bool read_service(struct service *service, struct kf_unit_command *ret)
 	return true;
 }
 
-void kf_units_each(const char *root, void (*look)(const struct kf_unit_command *command, void *arg),
-		   void *arg)
+static void each_of(const struct manager *manager, const char *root,
+		    void (*look)(const struct kf_unit_command *command, void *arg), void *arg)
 {
 	struct kf_unit_command *command = malloc(sizeof(*command));
 	struct names *names = calloc(1, sizeof(*names));
 	struct service *service = malloc(sizeof(*service));
 	char folder[PATH_MAX];
 
-	for (size_t i = 0; command && names && service && i < KF_ARRAY_SIZE(folders); i++)
-		if (kf_text_format(folder, sizeof(folder), "%s%s", root, folders[i]))
+	for (size_t i = 0; command && names && service && i < FOLDERS; i++)
+		if (kf_text_format(folder, sizeof(folder), "%s%s", root, manager->folders[i]))
 			add_folder(names, folder);
 	if (names)
 		qsort(names->list, names->count, sizeof(names->list[0]), compare_names);
 	for (size_t i = 0; command && names && service && i < names->count; i++) {
-		*service = (struct service){ .root = root,
+		*service = (struct service){ .manager = manager,
+					     .root = root,
 					     .unit = names->list[i],
 					     .vars = json_object() };
 		if (read_service(service, command))
@@ -531,4 +547,22 @@ void kf_units_each(const char *root, void (*look)(const struct kf_unit_command *
 	free(service);
 	free(names);
 	free(command);
+}
+
+void kf_units_each(const char *root, void (*look)(const struct kf_unit_command *command, void *arg),
+		   void *arg)
+{
+	const struct passwd *me = getpwuid(getuid());
+	char home[PATH_MAX], config[PATH_MAX], data[PATH_MAX];
+	const struct manager own = {
+		.folders = { config, "/etc/systemd/user", data, "/usr/lib/systemd/user" },
+		.home = home,
+		.user = me ? me->pw_name : "",
+	};
+
+	each_of(&of_system, root, look, arg);
+	if (kf_path_expand("~", home, NULL) == 0 &&
+	    kf_path_expand("~/.config/systemd/user", config, NULL) == 0 &&
+	    kf_path_expand("~/.local/share/systemd/user", data, NULL) == 0)
+		each_of(&own, root, look, arg);
 }

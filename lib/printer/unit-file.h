@@ -19,12 +19,14 @@ struct kf_unit_command {
 	size_t len;		     /* ... in bytes */
 	char dir[PATH_MAX];	     /* WorkingDirectory=, or / */
 	char home[PATH_MAX];	     /* of User=; may be empty */
+	bool users_own;		     /* of this user's own manager (systemctl --user) */
 };
 
 /*
  * Call look for each service klipper*.service that has a command line, in the order of their names:
- * also instances of a template that are enabled, no aliases, none that is masked. root comes before
- * each path; "" is this machine. What a unit file or an environment file has that cannot be read is
+ * also instances of a template that are enabled, no aliases, none that is masked. Those
+ * of the system's manager come first, then those of this user's own. root comes before each path;
+ * "" is this machine. What a unit file or an environment file has that cannot be read is
  * passed over. Variables and the usual specifiers are expanded.
  */
 void kf_units_each(const char *root, void (*look)(const struct kf_unit_command *command, void *arg),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The command lines of services that do not run. */
+#include <pwd.h>
 #include <sys/stat.h>
 
 #include "printer/unit-file.h"
@@ -11,7 +12,7 @@ static void write_file(const char *name, const char *text)
 	CHECK(kf_file_write(temp_path(name), text, strlen(text), NULL) == 0);
 }
 
-/* "unit: word word ...\n" with '|' between words; of all units. */
+/* "unit (dir): word|word ...\n" of all units; "own" before those of this user's own manager. */
 static char found[8192];
 
 static void tell(const struct kf_unit_command *command, void *arg)
@@ -19,7 +20,8 @@ static void tell(const struct kf_unit_command *command, void *arg)
 	size_t used = strlen(found);
 
 	(void)arg;
-	used += (size_t)snprintf(found + used, sizeof(found) - used, "%s (%s):", command->unit,
+	used += (size_t)snprintf(found + used, sizeof(found) - used,
+				 "%s%s (%s):", command->users_own ? "own " : "", command->unit,
 				 command->dir);
 	for (size_t at = 0; at < command->len; at += strlen(command->args + at) + 1)
 		used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", at ? "|" : " ",
@@ -111,5 +113,30 @@ TEST(broken_files)
 	clear();
 }
 
+TEST(of_the_users_own_manager)
+{
+	char expected[256];
+
+	setenv("HOME", "/home/me", 1);
+	write_file("etc/systemd/system/klipper.service", "[Service]\nExecStart=/a\n");
+	write_file("home/me/.config/systemd/user/klipper.service",
+		   "[Service]\nEnvironmentFile=%h/k.env\nExecStart=/bin/py $ARGS %u\n");
+	write_file("home/me/.config/systemd/user/klipper.service.d/w.conf",
+		   "[Service]\nEnvironment=ARGS=hidden\n");
+	write_file("home/me/k.env", "ARGS=%h -x\n");
+	write_file("home/me/.local/share/systemd/user/klipper.service",
+		   "[Service]\nExecStart=/no\n");
+	write_file("etc/systemd/user/klipper-b.service",
+		   "[Service]\nWorkingDirectory=/w\nExecStart=/b\n");
+	kf_text_format(expected, sizeof(expected),
+		       "klipper.service (/): /a\n"
+		       "own klipper-b.service (/w): /b\n"
+		       "own klipper.service (/home/me): /bin/py|%%h|-x|%s\n",
+		       getpwuid(getuid())->pw_name);
+	CHECK_STR(units(), expected);
+	clear();
+	CHECK(kf_dir_remove(temp_path("home"), NULL) == 0);
+}
+
 TEST_MAIN(T(the_arguments_in_an_environment_file), T(drop_ins_and_the_order_of_folders),
-	  T(instances_aliases_and_masked_units), T(broken_files))
+	  T(instances_aliases_and_masked_units), T(broken_files), T(of_the_users_own_manager))
