@@ -31,6 +31,15 @@ static bool to_update(const json_t *record, const struct kf_board *board, bool n
 	       (is_any(state, always) || (named && is_any(state, if_named)));
 }
 
+/* Its key, else the printer's name for it: several printers have a "mcu". */
+static const char *label_of(const struct kf_board *board, char ret[2 * KF_NAME_SIZE])
+{
+	if (board->key[0] || !board->printer.mcu[0])
+		return kf_board_label(board);
+	kf_text_format(ret, 2 * KF_NAME_SIZE, "%s of %s", board->printer.mcu, board->printer.name);
+	return ret;
+}
+
 /* Neither a printer nor the registry names it. */
 static bool is_unknown(const struct kf_board *board)
 {
@@ -77,24 +86,30 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	const char *wire = kf_wire_name(board->link.type);
 	bool may = !named && to_update(record, board, true) && !is_of_two_chips(record);
 	bool host = board->link.type == KF_WIRE_PROCESS || strcmp(board->mcu, "linux") == 0;
+	char named_so[2 * KF_NAME_SIZE];
+	const char *label = label_of(board, named_so);
 
 	if (!named && (is_any(state, quiet) || board->excluded || is_unknown(board)))
 		return false;
 	if (board->excluded)
-		kf_text_format(ret, size, "%s is left alone: %s", kf_board_label(board),
+		kf_text_format(ret, size, "%s is left alone: %s", label,
 			       board->reason[0] ? board->reason : "excluded");
 	else if (is_half_away(state, board))
 		explain_half_away(board, ret, size);
 	else if (strcmp(state, "up to date") == 0)
-		kf_text_format(ret, size, "%s is up to date", kf_board_label(board));
+		kf_text_format(ret, size, "%s is up to date", label);
 	else if (!board->key[0] && board->printer.mcu[0] && wire && strncmp(wire, "usb", 3) != 0 &&
 		 strcmp(state, "behind") == 0)
-		kf_text_format(ret, size, "%s is behind, but %s", kf_board_label(board),
-			       host ? "kf does not flash the host's own MCU"
-				    : "its name is another board's key: kf add");
+		kf_text_format(ret, size, "%s is behind, but %s%s%s", label,
+			       host ? "kf does not flash the host's own MCU: in "
+				    : "its name is another board's key: kf add",
+			       host ? text_of(record, "tree") : "",
+			       host ? ", make menuconfig (Linux process), and with Klipper "
+				      "stopped, make flash"
+				    : "");
 	else
-		kf_text_format(ret, size, "%s is left as it is: %s%s%s%s%s", kf_board_label(board),
-			       state, reason[0] ? ": " : "", reason,
+		kf_text_format(ret, size, "%s is left as it is: %s%s%s%s%s", label, state,
+			       reason[0] ? ": " : "", reason,
 			       may ? "; to flash it all the same: kf update " : "",
 			       may ? board->key : "");
 	return true;
@@ -155,7 +170,7 @@ static void leave(struct left *left, const json_t *record, const struct kf_board
 /* Nothing is behind, as far as the boards have told. */
 static void tell_nothing(const json_t *found, void (*told)(const char *line))
 {
-	size_t compared = 0, unasked = 0, unknown = 0, hidden = 0, away = 0;
+	size_t compared = 0, unasked = 0, unknown = 0, hidden = 0, away = 0, left = 0;
 	static const char *const asked[] = { "up to date", "ahead", "differs", NULL };
 	struct kf_board board;
 	char line[512];
@@ -173,13 +188,15 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 		else
 			unasked += silent;
 		away += is_half_away(state, &board);
+		left += strcmp(state, "behind") == 0;
 		compared += is_any(state, asked);
 	}
-	kf_text_format(line, sizeof(line), "nothing%s is behind%s",
+	kf_text_format(line, sizeof(line), "nothing%s%s is behind%s", left ? " else" : "",
 		       away ? " that is connected" : "",
 		       unasked || unknown || hidden ? ", as far as is known" : "");
 	if (unasked + unknown + hidden > 0 && !compared)
-		kf_text_format(line, sizeof(line), "it is not known whether a board is behind");
+		kf_text_format(line, sizeof(line), "it is not known whether %s board is behind",
+			       left ? "another" : "a");
 	told(line);
 	kf_text_format(line, sizeof(line),
 		       "%zu board%s not asked, for a printer here does not tell its boards", hidden,
