@@ -288,7 +288,7 @@ void lab_power_cycle(struct lab *lab, bool button)
 {
 	sim_board_unplug(&lab->port->board);
 	service(lab);
-	sim_board_plug(&lab->port->board, button, now_us());
+	sim_board_plug(&lab->port->board, button ? SIM_BUTTON_RESET : SIM_BUTTON_NONE, now_us());
 	lab_settle(lab);
 }
 

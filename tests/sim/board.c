@@ -25,7 +25,22 @@ static void tell(struct sim_board *b, const char *fmt, ...)
 
 static bool has_katapult(const struct sim_board *b)
 {
-	return strcmp(b->spec.katapult, "none") != 0 && b->flash.family != SIM_FAMILY_OTHER;
+	return b->flash.family != SIM_FAMILY_OTHER && sim_firmware_has_katapult(&b->flash);
+}
+
+static uint32_t start_of_flash(const struct sim_board *b)
+{
+	return b->flash.base + (b->flash.family == SIM_FAMILY_RP2040 ? 256 : 0);
+}
+
+/* Where the application begins: Katapult says so, or there is none. */
+static uint32_t application_start(const struct sim_board *b)
+{
+	if (has_katapult(b))
+		return strcmp(b->spec.katapult, "none") == 0 ? sim_spec_default_start(b->spec.mcu)
+							     : b->spec.start;
+	return sim_firmware_present(&b->flash, start_of_flash(b)) ? start_of_flash(b)
+								  : b->spec.start;
 }
 
 /* STM32's USB peripheral with double buffering: all but F2, F4 and H7. */
@@ -49,12 +64,12 @@ static enum kf_mode rom_mode(const struct sim_board *b)
 	return strncmp(mcu, "rp2", 3) == 0 ? KF_MODE_RP2BOOT : KF_MODE_NONE;
 }
 
-/* Start the application, whatever is there. KF_MODE_NONE: it hangs. */
-static enum kf_mode start_application(struct sim_board *b)
+/* Start what is at start, whatever it is. KF_MODE_NONE: it hangs. */
+static enum kf_mode start_application(struct sim_board *b, uint32_t start)
 {
 	struct kf_error err = { 0 };
 
-	if (sim_firmware_find(&b->flash, b->spec.start, b->spec.mcu, &b->firmware, &err) == 0)
+	if (sim_firmware_find(&b->flash, start, b->spec.mcu, &b->firmware, &err) == 0)
 		return KF_MODE_KLIPPER;
 	tell(b, "%s", err.message);
 	return has_katapult(b) && b->spec.rescue ? KF_MODE_KATAPULT : KF_MODE_NONE;
@@ -63,8 +78,10 @@ static enum kf_mode start_application(struct sim_board *b)
 /* A reset. Katapult starts what has a first word (its src/generic/armcm_canboot.c). */
 static enum kf_mode power_up(struct sim_board *b)
 {
-	if (!has_katapult(b) || sim_firmware_present(&b->flash, b->spec.start))
-		return start_application(b);
+	uint32_t start = application_start(b);
+
+	if (!has_katapult(b) || sim_firmware_present(&b->flash, start))
+		return start_application(b, start);
 	tell(b, "no application");
 	return KF_MODE_KATAPULT;
 }
@@ -89,10 +106,34 @@ static enum sim_wire wire_of(const struct sim_board *b)
 	return b->spec.uart ? SIM_WIRE_UART : SIM_WIRE_USB;
 }
 
+/* ST's bootloader; another one that spec.rom names has no protocol here. */
+static struct sim_usb_device *start_rom(struct sim_board *b)
+{
+	static const struct sim_ids st = { "0483", "df11" };
+	static const char *const leaves[] = {
+		[SIM_DFU_LEAVE_ANSWERS] = "",
+		[SIM_DFU_LEAVE_STALLS] = "stall",
+		[SIM_DFU_LEAVE_SILENT] = "silent",
+		[SIM_DFU_LEAVE_STAYS] = "stay",
+	};
+	const struct sim_ids *ids = &b->spec.rom;
+	size_t leave = 0;
+
+	if (b->mode != KF_MODE_DFU || (ids->vendor[0] && (strcmp(ids->vendor, st.vendor) != 0 ||
+							  strcmp(ids->product, st.product) != 0)))
+		return NULL;
+	while (strcmp(leaves[leave], b->spec.rom_leave) != 0)
+		leave++;
+	sim_dfu_init(&b->dfu, b->spec.mcu, &st, &b->flash, b->spec.transfer_bytes, b->spec.poll_ms,
+		     (enum sim_dfu_leave)leave, &b->protected);
+	return &b->dfu.usb;
+}
+
 /* The program of this mode; NULL: none that we know. */
 static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire)
 {
 	if (b->mode == KF_MODE_KATAPULT) {
+		b->katapult.start = application_start(b);
 		sim_katapult_init(&b->katapult, wire);
 		/* On a CAN bus, faults are the frames' (can-bus.h). */
 		b->katapult.mcu.faults = wire == SIM_WIRE_CAN ? NULL : &b->spec.faults;
@@ -127,6 +168,8 @@ static void appear(struct sim_board *b, enum kf_mode mode)
 	sim_flash_reset(&b->flash);
 	wire = wire_of(b);
 	mcu = start_program(b, wire);
+	b->rom = start_rom(b);
+	b->transfer_us = SIM_NEVER;
 	sim_can_node_reset(&b->can, wire == SIM_WIRE_CAN ? mcu : NULL, !katapult);
 	reset_link(b, wire == SIM_WIRE_CAN ? NULL : mcu, prime && katapult && wire == SIM_WIRE_USB);
 	b->link.baud = katapult ? b->spec.boot_baud : b->spec.baud;
@@ -142,6 +185,7 @@ static void vanish(struct sim_board *b)
 	sim_can_node_reset(&b->can, NULL, false);
 	sim_link_reset(&b->link, NULL, false);
 	b->link.open = false;
+	b->rom = NULL;
 	b->mode = b->next = KF_MODE_NONE;
 	b->appear_us = SIM_NEVER;
 	b->generation++;
@@ -187,19 +231,39 @@ static void leave_firmware(struct sim_board *b, int64_t now_us)
 /* COMPLETE asks nothing of the application (application_jump() there). */
 static void leave_katapult(struct sim_board *b, int64_t now_us)
 {
-	enum kf_mode next = start_application(b);
+	enum kf_mode next = start_application(b, application_start(b));
 
 	b->returned = true;
 	leave(b, disguise(b, b->spec.return_as, b->spec.return_port, next), now_us);
 }
 
+/* DFU: the client has called its image whole, and starts it. */
+static void leave_rom(struct sim_board *b, int64_t now_us)
+{
+	enum kf_mode next = KF_MODE_DFU;
+
+	if (!b->dfu.restart) {
+		sim_flash_finish_rom(&b->flash);
+		next = b->dfu.pointer == b->flash.base ? power_up(b)
+						       : start_application(b, b->dfu.pointer);
+		b->returned = true;
+		next = disguise(b, b->spec.return_as, b->spec.return_port, next);
+	}
+	leave(b, next, now_us);
+}
+
 static int load_app(struct sim_board *b, struct kf_error *err)
 {
-	uint32_t offset = b->spec.start - b->flash.base;
 	_cleanup_(kf_freep) char *image = NULL;
+	uint32_t offset;
 	size_t len;
 	int r;
 
+	if (b->spec.start == 0)
+		b->spec.start = start_of_flash(b);
+	offset = b->spec.start - b->flash.base;
+	if (strcmp(b->spec.katapult, "none") != 0 && b->flash.family != SIM_FAMILY_OTHER)
+		sim_firmware_make_katapult(&b->flash);
 	if (b->spec.start < b->flash.base || offset >= b->flash.size)
 		return kf_fail(err, KF_CONFIG, "start 0x%08x is not in the flash of %s",
 			       b->spec.start, b->spec.mcu);
@@ -233,8 +297,10 @@ int sim_board_init(struct sim_board *b, const struct sim_spec *spec, struct kf_e
 		return r;
 	b->flash.erase_ms = spec->erase_ms;
 	b->flash.program_us = spec->program_us;
+	if (spec->real_times)
+		sim_flash_use_real_times(&b->flash, spec->mcu);
+	b->protected = spec->protected;
 	b->katapult.flash = &b->flash;
-	b->katapult.start = spec->start;
 	b->katapult.block_bytes = spec->block_bytes;
 	kf_text_format(b->katapult.name, sizeof(b->katapult.name), "%s", spec->mcu);
 	if (strcmp(spec->katapult, "old") != 0)
@@ -322,14 +388,87 @@ bool sim_board_write(struct sim_board *b, const uint8_t *data, size_t len, int64
 	case SIM_FAULT_STALL:
 		suffer(b, now_us);
 		break;
+	case SIM_FAULT_LATE:
+		b->link.mute_until_us = now_us + b->spec.late_us;
+		break;
 	case SIM_FAULT_DUP:
 	case SIM_FAULT_FOREIGN:
-	case SIM_FAULT_LATE:
 	case SIM_FAULT_DOWN:
 	case SIM_FAULT_NONE:
 		break;
 	}
 	return sim_link_write(&b->link, copy, len);
+}
+
+static void corrupt(const struct sim_usb_transfer *t, size_t len)
+{
+	if (len > 0)
+		t->data[len / 2] ^= 0x40;
+}
+
+/* Once for each transfer. True: it is over, refused. */
+static bool suffer_transfer(struct sim_board *b, struct sim_usb_transfer *t, int64_t now_us)
+{
+	bool leaves = b->dfu.state != SIM_DFU_ERROR && t->setup.request == 1 && t->len == 0;
+
+	if (t->counted)
+		return false;
+	t->counted = true;
+	switch (sim_faults_next(&b->spec.faults, SIM_TO_BOARD, leaves)) {
+	case SIM_FAULT_DROP:
+	case SIM_FAULT_UNPLUG:
+		t->lost = true;
+		break;
+	case SIM_FAULT_NACK:
+	case SIM_FAULT_F3:
+		return true;
+	case SIM_FAULT_F2:
+		b->rom->failing = true;
+		break;
+	case SIM_FAULT_CORRUPT:
+		corrupt(t, t->endpoint & 0x80 ? 0 : t->len);
+		break;
+	case SIM_FAULT_LATE:
+		t->due_us = now_us + b->spec.late_us;
+		break;
+	case SIM_FAULT_STALL:
+	case SIM_FAULT_DUP:
+	case SIM_FAULT_FOREIGN:
+	case SIM_FAULT_DOWN:
+	case SIM_FAULT_NONE:
+		break;
+	}
+	return false;
+}
+
+enum sim_usb_answer sim_board_transfer(struct sim_board *b, struct sim_usb_transfer *t,
+				       int64_t now_us)
+{
+	enum sim_usb_answer answer;
+	enum sim_fault_kind fault;
+
+	if (!b->rom || t->lost)
+		return SIM_USB_NAK;
+	if (sim_usb_is_standard(t))
+		return sim_usb_run(b->rom, t, now_us);
+	if (suffer_transfer(b, t, now_us))
+		return SIM_USB_STALL;
+	suffer(b, now_us);
+	if (t->due_us < b->link.mute_until_us)
+		t->due_us = b->link.mute_until_us;
+	if (t->lost || now_us < t->due_us) {
+		b->transfer_us = t->due_us;
+		return SIM_USB_NAK;
+	}
+	b->transfer_us = SIM_NEVER;
+	answer = sim_usb_run(b->rom, t, now_us);
+	if (answer != SIM_USB_DONE || !(t->endpoint & 0x80))
+		return answer;
+	fault = sim_faults_next(&b->spec.faults, SIM_FROM_BOARD, false);
+	t->lost = fault == SIM_FAULT_DROP || fault == SIM_FAULT_STALL || fault == SIM_FAULT_UNPLUG;
+	if (fault == SIM_FAULT_CORRUPT)
+		corrupt(t, t->actual);
+	return t->lost ? SIM_USB_NAK : answer;
 }
 
 size_t sim_board_split(const struct sim_board *b, const uint8_t *data, size_t len)
@@ -372,12 +511,20 @@ void sim_board_run(struct sim_board *b, int64_t now_us)
 		leave_katapult(b, now_us);
 	if (wants_bootloader(b))
 		leave_firmware(b, now_us);
+	if (b->rom && now_us >= b->rom->leave_us)
+		leave_rom(b, now_us);
 }
 
 int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 {
 	int64_t wake_us = sim_link_wake_us(&b->link, now_us);
 
+	if (b->rom && b->transfer_us < wake_us)
+		wake_us = b->transfer_us;
+	if (b->rom && b->rom->wake_us < wake_us)
+		wake_us = b->rom->wake_us;
+	if (b->rom && b->rom->leave_us < wake_us)
+		wake_us = b->rom->leave_us;
 	if (b->next != KF_MODE_NONE && b->appear_us < wake_us)
 		wake_us = b->appear_us;
 	if (runs(b, &b->katapult.mcu) && b->katapult.leave_us < wake_us)
@@ -406,13 +553,17 @@ void sim_board_unplug(struct sim_board *b)
 	b->next = KF_MODE_NONE;
 }
 
-void sim_board_plug(struct sim_board *b, bool button, int64_t now_us)
+void sim_board_plug(struct sim_board *b, enum sim_button button, int64_t now_us)
 {
 	if (b->mode != KF_MODE_NONE)
 		return;
 	b->manufacturer[0] = '\0';
 	b->plain = false;
 	kf_text_format(b->port, sizeof(b->port), "%s", b->spec.port);
-	b->next = button && has_katapult(b) ? KF_MODE_KATAPULT : power_up(b);
+	b->next = power_up(b);
+	if (button == SIM_BUTTON_RESET && has_katapult(b))
+		b->next = KF_MODE_KATAPULT;
+	if (button == SIM_BUTTON_BOOT && rom_mode(b) != KF_MODE_NONE)
+		b->next = rom_mode(b);
 	b->appear_us = now_us;
 }

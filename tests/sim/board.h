@@ -7,7 +7,8 @@
  * At power-up Katapult starts the application if its first word is neither 0 nor 0xffffffff;
  * COMPLETE starts it in any case. One that is broken (firmware.h) hangs, off the bus. The way back
  * is a double click on the reset button, which ends in Katapult: sim_board_plug() with it, or
- * "rescue", which has somebody do it at once.
+ * "rescue", which has somebody do it at once. Without Katapult the application begins where the
+ * flash does, or at spec.start, behind a bootloader of which nothing else is simulated.
  *
  * On a CAN bus, who runs the bus (can-bus.h) moves the frames of board->can.
  */
@@ -15,6 +16,7 @@
 #define SIM_BOARD_H
 
 #include "sim/can-node.h"
+#include "sim/dfu.h"
 #include "sim/firmware.h"
 #include "sim/katapult.h"
 #include "sim/klipper.h"
@@ -27,8 +29,12 @@ struct sim_board {
 	struct sim_katapult katapult;
 	struct sim_klipper klipper;
 	struct sim_firmware firmware;
-	struct sim_link link;	 /* USB or UART */
-	struct sim_can_node can; /* its place on a CAN bus, if spec.can names one */
+	struct sim_dfu dfu;
+	struct sim_usb_device *rom; /* the bootloader that runs, if libusb's programs can open it */
+	int64_t transfer_us;	    /* when a late transfer with it is due; SIM_NEVER */
+	bool protected;		    /* against reading, by that bootloader */
+	struct sim_link link;	    /* USB or UART */
+	struct sim_can_node can;    /* its place on a CAN bus, if spec.can names one */
 
 	enum kf_mode mode;   /* on the bus as; KF_MODE_NONE: not */
 	unsigned generation; /* counts appearances and disappearances on USB */
@@ -68,15 +74,24 @@ size_t sim_board_split(const struct sim_board *board, const uint8_t *data, size_
 _must_check_ bool sim_board_write(struct sim_board *board, const uint8_t *data, size_t len,
 				  int64_t now_us);
 
+/* A transfer with the bootloader in ROM, board->rom. NAK: ask again after a run. */
+enum sim_usb_answer sim_board_transfer(struct sim_board *board, struct sim_usb_transfer *t,
+				       int64_t now_us);
+
 /* The client has opened the port, or closed it with the line at that speed. */
 void sim_board_open(struct sim_board *board);
 void sim_board_close(struct sim_board *board, bool at_1200, int64_t now_us);
 
 /*
- * By hand: pull the cable; plug it in where it was (does nothing while it is in), with the reset
- * button double-clicked or not. It is on the bus after the next run.
+ * By hand: pull the cable; plug it in where it was (does nothing while it is in), with a button
+ * or without. It is on the bus after the next run.
  */
 void sim_board_unplug(struct sim_board *board);
-void sim_board_plug(struct sim_board *board, bool button, int64_t now_us);
+enum sim_button {
+	SIM_BUTTON_NONE,
+	SIM_BUTTON_RESET, /* a double click: Katapult */
+	SIM_BUTTON_BOOT,  /* held: the ROM */
+};
+void sim_board_plug(struct sim_board *board, enum sim_button button, int64_t now_us);
 
 #endif

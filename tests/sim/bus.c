@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "sim/bus.h"
 #include "sim/uevent.h"
+#include "sim/usbfs.h"
 #include "sim/vcan.h"
 
 #define SOCKET_ROOM 64 /* sockaddr_un's 108 bytes have to hold more than the root */
@@ -28,6 +29,11 @@ static gboolean handle_ioctl(UMockdevIoctlBase *base, UMockdevIoctlClient *clien
 
 	(void)base;
 	(void)unused;
+	/* A client that has opened a USB device's node in the moment in which it was removed. */
+	if (_IOC_TYPE(request) == 'U') {
+		umockdev_ioctl_client_complete(client, -1, ENODEV);
+		return TRUE;
+	}
 	if (request != TIOCMBIS && request != TIOCMBIC && request != TIOCMSET &&
 	    request != TIOCEXCL && request != TIOCNXCL)
 		result = umockdev_ioctl_client_execute(client, &errnum, NULL);
@@ -266,6 +272,18 @@ static int add_uart(struct sim_bus *bus, const struct sim_identity *id, const ch
 	return r;
 }
 
+/* The USB device's own node, which programs with libusb open. */
+static int add_raw(struct sim_bus *bus, const struct sim_identity *id, struct sim_node *node,
+		   struct kf_error *err)
+{
+	if (!id->tty)
+		kf_text_format(node->raw, sizeof(node->raw), "bus/usb/%03d/%03u", atoi(id->port),
+			       bus->devnum);
+	if (!id->device)
+		return 0;
+	return sim_usbfs_new(bus->testbed, bus->root, node->raw, id->device, &node->usbfs, err);
+}
+
 int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *slave,
 		struct sim_node *ret, struct kf_error *err)
 {
@@ -283,12 +301,11 @@ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *
 		return kf_fail(err, KF_BUSY, "USB port %s has a device already", id->port);
 	r = add_hubs(bus, id->port, err);
 	if (r == 0)
+		r = add_raw(bus, id, &node, err);
+	if (r == 0)
 		r = add(bus, node.path, sim_describe_device(id, node.path, bus->devnum), err);
 	if (r == 0)
 		r = add_port(bus, id->port, node.path, err);
-	if (!id->tty)
-		snprintf(node.raw, sizeof(node.raw), "bus/usb/%03d/%03u", atoi(id->port),
-			 bus->devnum);
 	bus->devnum++;
 	if (r == 0)
 		r = add(bus, paths.interface, sim_describe_interface(id, node.path), err);
@@ -298,7 +315,20 @@ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id, const char *
 		r = add_net(bus, id, &node, err);
 	if (r == 0)
 		*ret = node;
+	else
+		sim_usbfs_free(&node.usbfs);
 	return r;
+}
+
+void sim_bus_run(const struct sim_node *node, sim_usb_answer_fn *answer, void *context)
+{
+	if (node->usbfs)
+		sim_usbfs_run(node->usbfs, answer, context);
+}
+
+int sim_bus_fd(const struct sim_node *node)
+{
+	return node->usbfs ? sim_usbfs_fd(node->usbfs) : -1;
 }
 
 /* Remove a link of ours, unless another device has taken it. */
@@ -386,6 +416,7 @@ void sim_bus_remove(struct sim_bus *bus, struct sim_node *node)
 	}
 	if (node->raw[0])
 		unlink_in(bus, "dev/%s", node->raw);
+	sim_usbfs_free(&node->usbfs);
 	if (node->net[0]) {
 		hide(bus, "class/net", paths.net);
 		sim_vcan_remove(node->net);

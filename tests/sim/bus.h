@@ -30,4 +30,11 @@ _must_check_ int sim_bus_add(struct sim_bus *bus, const struct sim_identity *id,
 			     struct sim_node *ret, struct kf_error *err);
 void sim_bus_remove(struct sim_bus *bus, struct sim_node *node);
 
+/*
+ * Offer what clients want of a device that libusb's programs can open to answer(context, transfer);
+ * does nothing for any other. The descriptor polls readable when there is something new; -1: never.
+ */
+void sim_bus_run(const struct sim_node *node, sim_usb_answer_fn *answer, void *context);
+int sim_bus_fd(const struct sim_node *node);
+
 #endif

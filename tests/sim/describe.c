@@ -10,6 +10,7 @@
 
 #define CONTROLLER    "/devices/pci0000:00/0000:00:14.0/usb%c"
 #define PCI_PATH      "pci-0000:00:14.0-usb-0:"
+#define RELEASE	      0x0100 /* of what has no descriptors */
 #define ACM_MAJOR     166
 #define USB_TTY_MAJOR 188
 #define AMBA_MAJOR    204 /* drivers/tty/serial/amba-pl011.c */
@@ -102,7 +103,7 @@ static void common(GString *s, const struct sim_identity *id)
 	make_names(id, &n);
 	line(s, "E: ID_VENDOR=%s\nE: ID_VENDOR_ENC=%s", n.vendor, n.vendor_enc);
 	line(s, "E: ID_MODEL=%s\nE: ID_MODEL_ENC=%s", n.model, n.model_enc);
-	line(s, "E: ID_SERIAL=%s\nE: ID_REVISION=0100\nE: ID_USB_INTERFACES=%s", n.all,
+	line(s, "E: ID_SERIAL=%s\nE: ID_USB_INTERFACES=%s", n.all,
 	     !id->tty	   ? ":fe0102:"
 	     : id->adapter ? ":ff0102:"
 			   : ":020201:0a0000:");
@@ -112,18 +113,22 @@ static void common(GString *s, const struct sim_identity *id)
 }
 
 static void usb_device(GString *s, const char *path, int busnum, unsigned devnum,
-		       const char *vendor, const char *product)
+		       const struct sim_ids *ids, unsigned release)
 {
+	unsigned long vendor = strtoul(ids->vendor, NULL, 16);
+	unsigned long product = strtoul(ids->product, NULL, 16);
+
 	line(s, "P: %s", path);
-	line(s, "N: bus/usb/%03d/%03u", busnum, devnum);
 	line(s, "E: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DRIVER=usb");
 	line(s, "E: DEVNAME=/dev/bus/usb/%03d/%03u\nE: BUSNUM=%03d\nE: DEVNUM=%03u", busnum, devnum,
 	     busnum, devnum);
-	line(s, "E: MAJOR=189\nE: MINOR=%u\nE: PRODUCT=%lx/%lx/100", devnum - 1,
-	     strtoul(vendor, NULL, 16), strtoul(product, NULL, 16));
-	line(s, "E: ID_BUS=usb\nE: ID_VENDOR_ID=%s\nE: ID_MODEL_ID=%s", vendor, product);
+	line(s, "E: MAJOR=189\nE: MINOR=%u\nE: PRODUCT=%lx/%lx/%x", devnum - 1, vendor, product,
+	     release);
+	line(s, "E: ID_BUS=usb\nE: ID_VENDOR_ID=%s\nE: ID_MODEL_ID=%s\nE: ID_REVISION=%04x",
+	     ids->vendor, ids->product, release);
 	line(s, "A: dev=189:%u\nA: busnum=%d\\n\nA: devnum=%u\\n", devnum - 1, busnum, devnum);
-	line(s, "A: idVendor=%s\\n\nA: idProduct=%s\\n\nA: bcdDevice=0100\\n", vendor, product);
+	line(s, "A: idVendor=%s\\n\nA: idProduct=%s\\n\nA: bcdDevice=%04x\\n", ids->vendor,
+	     ids->product, release);
 	line(s, "A: speed=12\\n\nA: bConfigurationValue=1\\n");
 }
 
@@ -157,19 +162,37 @@ void sim_node_link(const struct sim_identity *id, struct sim_node *node)
 
 GString *sim_describe_hub(const char *path, int busnum, unsigned devnum)
 {
+	static const struct sim_ids linux_hub = { "1d6b", "0002" };
 	GString *s = g_string_new(NULL);
 
-	usb_device(s, path, busnum, devnum, "1d6b", "0002");
+	usb_device(s, path, busnum, devnum, &linux_hub, RELEASE);
 	line(s, "A: bDeviceClass=09\\n\nA: product=USB hub\\n");
+	line(s, "N: bus/usb/%03d/%03u", busnum, devnum);
+	/* A device is found by way of its hubs: libusb has to understand them. */
+	line(s, "H: descriptors=1201000209000140"
+		"6B1D020000010002000109021900010100E000"
+		"0904000001090000000705810304000C");
 	return s;
+}
+
+/* Its node is made by usbfs.h. */
+static void descriptors(GString *s, const struct sim_usb_device *device)
+{
+	g_string_append(s, "H: descriptors=");
+	for (size_t i = 0; i < device->descriptors_len; i++)
+		g_string_append_printf(s, "%02X", device->descriptors[i]);
+	g_string_append_c(s, '\n');
 }
 
 GString *sim_describe_device(const struct sim_identity *id, const char *path, unsigned devnum)
 {
 	GString *s = g_string_new(NULL);
 
-	usb_device(s, path, atoi(id->port), devnum, id->usb.vendor, id->usb.product);
-	if (!id->tty)
+	usb_device(s, path, atoi(id->port), devnum, &id->usb,
+		   id->device ? sim_usb_release(id->device) : RELEASE);
+	if (id->device)
+		descriptors(s, id->device);
+	else
 		line(s, "N: bus/usb/%03d/%03u", atoi(id->port), devnum);
 	common(s, id);
 	line(s, "E: ID_PATH=" PCI_PATH "%s", route(id));

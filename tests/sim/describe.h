@@ -13,11 +13,12 @@
 /* A device on the bus. */
 struct sim_node {
 	bool present;
-	char path[256]; /* of the usb_device, below /sys */
-	char name[32];	/* ttyACM0; empty: no tty */
-	char raw[32];	/* bus/usb/001/004, below /dev, of what has no tty */
-	char net[16];	/* can0; empty: no network interface */
-	char tty[300];	/* below /sys, of a UART of the host's own; else empty */
+	char path[256];		 /* of the usb_device, below /sys */
+	char name[32];		 /* ttyACM0; empty: no tty */
+	char raw[32];		 /* bus/usb/001/004, below /dev, of what has no tty */
+	struct sim_usbfs *usbfs; /* of what can be opened there; else NULL */
+	char net[16];		 /* can0; empty: no network interface */
+	char tty[300];		 /* below /sys, of a UART of the host's own; else empty */
 	bool adapter;
 	unsigned number;			       /* of the tty */
 	char by_id[KF_DEV_SIZE], by_path[KF_DEV_SIZE]; /* below /dev */

@@ -33,7 +33,7 @@ bool sim_fault_is_katapults(const struct sim_fault *f)
 
 bool sim_fault_is_cans(const struct sim_fault *f)
 {
-	return f->kind == SIM_FAULT_LATE || f->kind == SIM_FAULT_DOWN ||
+	return f->kind == SIM_FAULT_DOWN ||
 	       (f->kind == SIM_FAULT_DUP && f->direction == SIM_TO_BOARD);
 }
 

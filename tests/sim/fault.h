@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What goes wrong, and when: each fault happens once, at the Nth frame (from 1) of one
- * direction of the talk with Katapult, counted over the whole life of the simulation; or at the
- * first COMPLETE, whatever its number.
+ * direction of the talk with Katapult, or the Nth transfer of that with a bootloader in ROM,
+ * counted over the whole life of the simulation; or at the first COMPLETE, or a ROM's last request,
+ * whatever its number.
  */
 #ifndef SIM_FAULT_H
 #define SIM_FAULT_H
@@ -22,7 +23,7 @@ enum sim_fault_kind {
 	SIM_FAULT_UNPLUG,  /* the cable is pulled; the frame is lost */
 	SIM_FAULT_DUP,	   /* a reply comes twice */
 	SIM_FAULT_FOREIGN, /* before a reply comes one to what nobody asked */
-	SIM_FAULT_LATE,	   /* a frame on a CAN bus stays on it for longer */
+	SIM_FAULT_LATE,	   /* it takes longer, on a CAN bus or with a ROM */
 	SIM_FAULT_DOWN,	   /* the host's CAN interface is set down; the frame is lost */
 };
 

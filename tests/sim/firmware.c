@@ -8,6 +8,7 @@
 
 #define VECTORS_BYTES  512 /* where the dictionary begins in an image of ours */
 #define DICTIONARY_MAX (1 << 20)
+#define RP2_VECTORS    256 /* behind the second stage of the boot */
 #define RAM_RANGE      0x20000000u
 
 static char *describe(const char *app, const char *mcu, const char *version)
@@ -45,6 +46,31 @@ int sim_firmware_make(struct sim_flash *flash, uint32_t start, const char *app, 
 	if (compress2(image + VECTORS_BYTES, &room, (const Bytef *)text, strlen(text), 9) != Z_OK)
 		return kf_fail(err, KF_INTERNAL, "cannot compress a dictionary");
 	return 0;
+}
+
+/* In front of the code. */
+static const uint8_t signature[] = { 'C', 'a', 'n', 'B', 'o', 'o', 't', '!' };
+
+void sim_firmware_make_katapult(struct sim_flash *flash)
+{
+	static const uint8_t code[] = { 0xfe, 0xe7 }; /* b . */
+	uint32_t at = flash->family == SIM_FAMILY_RP2040 ? RP2_VECTORS : 0;
+	uint8_t *vectors = flash->data + at;
+
+	kf_put_le32(vectors, flash->ram + 0x4000);
+	kf_put_le32(vectors + 4, flash->base + at + 0x40 + 1);
+	memcpy(vectors + 0x40 - sizeof(signature), signature, sizeof(signature));
+	memcpy(vectors + 0x40, code, sizeof(code));
+}
+
+bool sim_firmware_has_katapult(const struct sim_flash *flash)
+{
+	uint32_t at = flash->family == SIM_FAMILY_RP2040 ? RP2_VECTORS : 0;
+	uint32_t code = kf_get_le32(flash->data + at + 4) - 1;
+	uint32_t offset = code - (uint32_t)sizeof(signature) - flash->base;
+
+	return offset <= flash->size - sizeof(signature) &&
+	       memcmp(flash->data + offset, signature, sizeof(signature)) == 0;
 }
 
 bool sim_firmware_present(const struct sim_flash *flash, uint32_t start)

@@ -20,6 +20,13 @@ struct sim_firmware {
 _must_check_ int sim_firmware_make(struct sim_flash *flash, uint32_t start, const char *app,
 				   const char *mcu, const char *version, struct kf_error *err);
 
+/*
+ * Write what tells a Katapult to others: its vectors, and the signature that Klipper looks for
+ * (its src/stm32/armcm_reset.c), at the beginning of the flash. And: does one begin there?
+ */
+void sim_firmware_make_katapult(struct sim_flash *flash);
+bool sim_firmware_has_katapult(const struct sim_flash *flash);
+
 /* Does the bootloader see an application at start? It looks at the first word only. */
 bool sim_firmware_present(const struct sim_flash *flash, uint32_t start);
 

@@ -12,24 +12,25 @@ static const struct part {
 	const char *prefix;
 	enum sim_family family;
 	uint32_t size, page_bytes;
+	uint32_t erase_ms, program_us; /* of one page, or the first sector; of 32 bytes */
 } parts[] = {
-	{ "lpc176", SIM_FAMILY_LPC176X, 512 * KIB, 0 },
-	{ "rp2040", SIM_FAMILY_RP2040, 2048 * KIB, 4 * KIB },
-	{ "rp2350", SIM_FAMILY_RP2040, 4096 * KIB, 4 * KIB },
-	{ "stm32f042", SIM_FAMILY_STM32_PAGES, 32 * KIB, 1 * KIB },
-	{ "stm32f07", SIM_FAMILY_STM32_PAGES, 128 * KIB, 2 * KIB },
-	{ "stm32f103", SIM_FAMILY_STM32_PAGES, 128 * KIB, 1 * KIB },
-	{ "stm32f2", SIM_FAMILY_STM32_SECTORS, 1024 * KIB, 0 },
-	{ "stm32f401", SIM_FAMILY_STM32_SECTORS, 256 * KIB, 0 },
-	{ "stm32f405", SIM_FAMILY_STM32_SECTORS, 1024 * KIB, 0 },
-	{ "stm32f407", SIM_FAMILY_STM32_SECTORS, 1024 * KIB, 0 },
-	{ "stm32f4", SIM_FAMILY_STM32_SECTORS, 512 * KIB, 0 },
-	{ "stm32g0b1", SIM_FAMILY_STM32_PAGES, 512 * KIB, 2 * KIB },
-	{ "stm32g", SIM_FAMILY_STM32_PAGES, 128 * KIB, 2 * KIB },
-	{ "stm32h743", SIM_FAMILY_STM32_PAGES, 2048 * KIB, 128 * KIB },
-	{ "stm32h750", SIM_FAMILY_STM32_PAGES, 128 * KIB, 128 * KIB },
-	{ "stm32h7", SIM_FAMILY_STM32_PAGES, 1024 * KIB, 128 * KIB },
-	{ "", SIM_FAMILY_OTHER, 256 * KIB, 4 * KIB },
+	{ "lpc176", SIM_FAMILY_LPC176X, 512 * KIB, 0, 100, 125 },
+	{ "rp2040", SIM_FAMILY_RP2040, 2048 * KIB, 4 * KIB, 45, 50 },
+	{ "rp2350", SIM_FAMILY_RP2040, 4096 * KIB, 4 * KIB, 45, 50 },
+	{ "stm32f042", SIM_FAMILY_STM32_PAGES, 32 * KIB, 1 * KIB, 30, 856 },
+	{ "stm32f07", SIM_FAMILY_STM32_PAGES, 128 * KIB, 2 * KIB, 30, 856 },
+	{ "stm32f103", SIM_FAMILY_STM32_PAGES, 128 * KIB, 1 * KIB, 30, 840 },
+	{ "stm32f2", SIM_FAMILY_STM32_SECTORS, 1024 * KIB, 0, 250, 128 },
+	{ "stm32f401", SIM_FAMILY_STM32_SECTORS, 256 * KIB, 0, 250, 128 },
+	{ "stm32f405", SIM_FAMILY_STM32_SECTORS, 1024 * KIB, 0, 250, 128 },
+	{ "stm32f407", SIM_FAMILY_STM32_SECTORS, 1024 * KIB, 0, 250, 128 },
+	{ "stm32f4", SIM_FAMILY_STM32_SECTORS, 512 * KIB, 0, 250, 128 },
+	{ "stm32g0b1", SIM_FAMILY_STM32_PAGES, 512 * KIB, 2 * KIB, 22, 340 },
+	{ "stm32g", SIM_FAMILY_STM32_PAGES, 128 * KIB, 2 * KIB, 22, 340 },
+	{ "stm32h743", SIM_FAMILY_STM32_PAGES, 2048 * KIB, 128 * KIB, 1000, 100 },
+	{ "stm32h750", SIM_FAMILY_STM32_PAGES, 128 * KIB, 128 * KIB, 1000, 100 },
+	{ "stm32h7", SIM_FAMILY_STM32_PAGES, 1024 * KIB, 128 * KIB, 1000, 100 },
+	{ "", SIM_FAMILY_OTHER, 256 * KIB, 4 * KIB, 30, 340 },
 };
 
 static const struct part *find_part(const char *mcu)
@@ -97,16 +98,23 @@ uint32_t sim_flash_page_bytes(const struct sim_flash *flash, uint32_t address)
 	return address < flash->base + 128 * KIB ? 64 * KIB : 128 * KIB;
 }
 
-/* The bytes at address, or NULL and a bus fault if any of len lies outside. */
+/* The bytes at address, or NULL if any of len lies outside. */
+static uint8_t *inside(const struct sim_flash *flash, uint64_t address, uint32_t len)
+{
+	uint64_t offset = address - flash->base;
+
+	if (address < flash->base || offset > flash->size || len > flash->size - offset)
+		return NULL;
+	return flash->data + offset;
+}
+
+/* The same, and a bus fault. */
 static uint8_t *at(struct sim_flash *flash, uint32_t address, uint32_t len)
 {
-	uint32_t offset = address - flash->base;
+	uint8_t *bytes = inside(flash, address, len);
 
-	if (address < flash->base || offset > flash->size || len > flash->size - offset) {
-		flash->faulted = true;
-		return NULL;
-	}
-	return flash->data + offset;
+	flash->faulted |= !bytes;
+	return bytes;
 }
 
 static bool erased(const uint8_t *data, uint32_t len)
@@ -120,9 +128,15 @@ static bool erased(const uint8_t *data, uint32_t len)
 
 static void erase(struct sim_flash *flash, uint8_t *page, uint32_t len, int64_t *busy_us)
 {
+	uint32_t ms = flash->erase_ms;
+
 	memset(page, 0xff, len);
 	flash->erases++;
-	*busy_us += (int64_t)flash->erase_ms * 1000;
+	if (len == 64 * KIB && flash->erase_64k_ms)
+		ms = flash->erase_64k_ms;
+	if (len == 128 * KIB && flash->erase_128k_ms)
+		ms = flash->erase_128k_ms;
+	*busy_us += (int64_t)ms * 1000;
 }
 
 static void program(struct sim_flash *flash, uint8_t *to, const uint8_t *from, uint32_t len,
@@ -271,6 +285,50 @@ uint32_t sim_flash_finish(struct sim_flash *flash, int64_t *ret_busy_us)
 	flash->writing = false;
 	flash->ended = true;
 	return flash->written_pages;
+}
+
+void sim_flash_use_real_times(struct sim_flash *flash, const char *mcu)
+{
+	const struct part *part = find_part(mcu);
+
+	flash->erase_ms = part->erase_ms;
+	flash->program_us = part->program_us;
+	if (part->family == SIM_FAMILY_STM32_SECTORS) {
+		flash->erase_64k_ms = 550;
+		flash->erase_128k_ms = 1000;
+	}
+}
+
+int sim_flash_erase(struct sim_flash *flash, uint64_t address, int64_t *busy_us)
+{
+	uint32_t page_bytes = sim_flash_page_bytes(flash, (uint32_t)address);
+	uint8_t *page = inside(flash, address - (address - flash->base) % page_bytes, page_bytes);
+
+	if (!page || address < flash->base)
+		return -EFAULT;
+	erase(flash, page, page_bytes, busy_us);
+	flash->incomplete = true;
+	return 0;
+}
+
+int sim_flash_program(struct sim_flash *flash, uint64_t address, const uint8_t *data, uint32_t len,
+		      int64_t *busy_us)
+{
+	bool silent =
+		flash->family == SIM_FAMILY_STM32_SECTORS || flash->family == SIM_FAMILY_RP2040;
+	uint8_t *to = inside(flash, address, len);
+
+	if (!to)
+		return -EFAULT;
+	if (!silent && !erased(to, len))
+		return -EINVAL;
+	program(flash, to, data, len, busy_us);
+	return 0;
+}
+
+void sim_flash_finish_rom(struct sim_flash *flash)
+{
+	flash->incomplete = false;
 }
 
 void sim_flash_complete(struct sim_flash *flash)

@@ -31,8 +31,9 @@ struct sim_flash {
 	uint32_t page_bytes; /* STM32_PAGES' page, RP2040's erase sector */
 	uint8_t *data;	     /* owned */
 
-	uint32_t erase_ms;   /* one page or sector */
-	uint32_t program_us; /* 32 bytes */
+	uint32_t erase_ms;		      /* one page or sector */
+	uint32_t erase_64k_ms, erase_128k_ms; /* of F2 and F4, if it differs */
+	uint32_t program_us;		      /* 32 bytes */
 
 	uint32_t written_pages; /* what EOF answers */
 	bool writing;		/* blocks came in this conversation, no EOF since */
@@ -78,6 +79,19 @@ _must_check_ int sim_flash_read(struct sim_flash *flash, uint32_t address, uint8
 
 /* EOF: flush, and the count of pages. */
 uint32_t sim_flash_finish(struct sim_flash *flash, int64_t *ret_busy_us);
+
+/* The chip's own times, typical ones of its data sheet, in the place of those that were set. */
+void sim_flash_use_real_times(struct sim_flash *flash, const char *mcu);
+
+/*
+ * For a bootloader in ROM: erase the page that address lies in; program. What was programmed is not
+ * whole until sim_flash_finish_rom(). *busy_us grows by the time that it takes. -EFAULT: not in the
+ * flash; -EINVAL: programmed without an erase, which F2, F4 and RP2 do not notice.
+ */
+_must_check_ int sim_flash_erase(struct sim_flash *flash, uint64_t address, int64_t *busy_us);
+_must_check_ int sim_flash_program(struct sim_flash *flash, uint64_t address, const uint8_t *data,
+				   uint32_t len, int64_t *busy_us);
+void sim_flash_finish_rom(struct sim_flash *flash);
 
 /* The size of the page or erase sector that address lies in. */
 uint32_t sim_flash_page_bytes(const struct sim_flash *flash, uint32_t address);

@@ -80,7 +80,8 @@ void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
 			    s->mcu, s->serial);
 		break;
 	case KF_MODE_DFU:
-		usb_strings(&id, "STMicroelectronics", "STM32  BOOTLOADER", "200364500000");
+		id.device = b->rom;
+		usb_strings(&id, "STMicroelectronics", "STM32  BOOTLOADER", SIM_DFU_SERIAL);
 		id.tty = false;
 		break;
 	case KF_MODE_RP2BOOT:

@@ -8,6 +8,7 @@
 /* Empty strings are absent, as a CH340's are. */
 struct sim_identity {
 	struct sim_ids usb;
+	const struct sim_usb_device *device; /* what libusb's programs can open; else NULL */
 	char manufacturer[KF_NAME_SIZE], product[KF_NAME_SIZE], serial[KF_NAME_SIZE];
 	char port[64];
 	bool tty, adapter; /* adapter: a USB-to-UART chip, ttyUSBn */

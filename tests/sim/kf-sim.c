@@ -60,10 +60,10 @@ static const char help[] =
 	"Run COMMAND on a machine where simulated boards are plugged in. Its exit status\n"
 	"is kf-sim's; 128+N if signal N ended it, 127 if it was not found. It may write\n"
 	"\"unplug PORT\", \"plug PORT\", \"replug PORT\", \"button PORT\" (plugged in with the\n"
-	"reset button double-clicked) and \"touch PORT\" (DTR off at 1200 baud, which a pty\n"
-	"cannot say, while others may have the port open) to the FIFO $KF_SIM_CONTROL, and\n"
-	"then read \"done\" from $KF_SIM_CONTROL.done. The PORT of a node on a CAN bus is its\n"
-	"UUID.\n"
+	"reset button double-clicked), \"boot PORT\" (with the BOOT button held: the chip's own\n"
+	"bootloader) and \"touch PORT\" (DTR off at 1200 baud, which a pty cannot say, while\n"
+	"others may have the port open) to the FIFO $KF_SIM_CONTROL, and then read \"done\" from\n"
+	"$KF_SIM_CONTROL.done. The PORT of a node on a CAN bus is its UUID.\n"
 	"\n"
 	"  -b, --board=SPEC   plug in a board; may be given 16 times\n"
 	"  -v, --verbose      say on stderr what the boards do\n"
@@ -197,7 +197,11 @@ static void obey(struct sim *sim)
 		if (strcmp(verb, "plug") != 0)
 			sim_board_unplug(b);
 		if (strcmp(verb, "unplug") != 0)
-			sim_board_plug(b, strcmp(verb, "button") == 0, now_us());
+			sim_board_plug(b,
+				       strcmp(verb, "button") == 0 ? SIM_BUTTON_RESET
+				       : strcmp(verb, "boot") == 0 ? SIM_BUTTON_BOOT
+								   : SIM_BUTTON_NONE,
+				       now_us());
 	}
 }
 

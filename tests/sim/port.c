@@ -109,6 +109,18 @@ static void talk(struct sim_port *port, int64_t now_us)
 	deliver(port, now_us);
 }
 
+struct turn {
+	struct sim_board *board;
+	int64_t now_us;
+};
+
+static enum sim_usb_answer answer(void *context, struct sim_usb_transfer *t)
+{
+	const struct turn *turn = context;
+
+	return sim_board_transfer(turn->board, t, turn->now_us);
+}
+
 static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err)
 {
 	struct sim_identity id;
@@ -133,6 +145,9 @@ static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err
 int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 		     struct kf_error *err)
 {
+	struct turn turn = { &port->board, now_us };
+
+	sim_bus_run(&port->node, answer, &turn);
 	if (port->pty.master >= 0)
 		talk(port, now_us);
 	else
@@ -157,6 +172,9 @@ void sim_port_poll(const struct sim_port *port, int64_t now_us, struct pollfd fd
 	sim_pty_poll(&port->pty,
 		     port->in_len<sizeof(port->in), sim_link_readable(&port->board.link, now_us)> 0,
 		     fds);
+	/* A device without a tty has no pty. */
+	if (sim_bus_fd(&port->node) >= 0)
+		fds[0] = (struct pollfd){ sim_bus_fd(&port->node), POLLIN, 0 };
 }
 
 int64_t sim_port_wake_us(const struct sim_port *port, int64_t now_us)

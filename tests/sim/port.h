@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A board on its port: the model, its device on the bus and the pty that joins both. What the
- * client wrote is kept apart by frames (board.h); a frame's missing rest is waited for
- * a few milliseconds, since a pty may deliver one write(2) in two parts. The last close drops what
- * the board has not taken; a close(2) that waits for it first is what preload.c adds.
+ * A board on its port: the model, its device on the bus and what joins both: a pty or usbfs.h. What
+ * the client wrote is kept apart by frames (board.h); a frame's missing rest is waited for a few
+ * milliseconds, since a pty may deliver one write(2) in two parts. The last close drops what the
+ * board has not taken; a close(2) that waits for it first is what preload.c adds.
  */
 #ifndef SIM_PORT_H
 #define SIM_PORT_H

@@ -14,7 +14,7 @@ const char SIM_SPEC_HELP[] =
 	"  port=1-1.2             the USB port\n"
 	"  mode=klipper           klipper, katapult, dfu, rp2boot, other\n"
 	"  off                    not plugged in yet\n"
-	"  start=0x8020000        application start address\n"
+	"  start=0x8020000        application start address; katapult=none: the flash's\n"
 	"  flash=1M               bytes of flash\n"
 	"  block=64               Katapult's block: 64, 128, 256, 512\n"
 	"  katapult=VERSION       none: not installed; old: protocol 1.0.0, no version\n"
@@ -28,6 +28,11 @@ const char SIM_SPEC_HELP[] =
 	"  bridge                 the firmware that it runs is a USB-to-CAN bridge, as flashed\n"
 	"                         firmware is whose dictionary says so\n"
 	"  rom=0483:df11          its bootloader without tty: also 1eaf:0003, 1209:beba ...\n"
+	"  transfer=2048          bytes of a transfer with an STM32's ROM (64 to 4096)\n"
+	"  poll_ms=               what it says to wait, whatever it takes\n"
+	"  protected              it is protected against reading\n"
+	"  rom_leave=stall        it does not answer the last request, but stalls; silent: it is\n"
+	"                         gone; stay: it answers and does not leave\n"
 	"  can=can0               a node on that CAN bus; with bridge: its own CAN interface\n"
 	"  uuid=HEX               on the bus (the hash of serial)\n"
 	"  bitrate=1000000        of the bus: frames take their time (0: none); late_us=\n"
@@ -40,6 +45,7 @@ const char SIM_SPEC_HELP[] =
 	"  merge                  several writes of the client may arrive as one\n"
 	"  rescue=0|1             1: a double click follows if its application is broken (0)\n"
 	"  erase_ms= program_us=  flash: one sector, 32 bytes\n"
+	"  real_times             flash: what the chip's data sheet says instead\n"
 	"  rtt_us= reenum_ms=50   reply latency; time off the bus at each reset\n"
 	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other, device (without\n"
 	"                         a port) or never, to another port\n"
@@ -48,8 +54,10 @@ const char SIM_SPEC_HELP[] =
 	"                         [tx:|rx:]N, the Nth frame to (tx) or from (rx) Katapult;\n"
 	"                         or at complete, the first frame with that command; once;\n"
 	"                         may be repeated. On a CAN bus: the Nth CAN frame to or from\n"
-	"                         the board; not nack, f2, f3, foreign, complete. late, down\n"
-	"                         (the interface) and dup=tx:N: only there\n"
+	"                         the board; not nack, f2, f3, foreign, complete. down (the\n"
+	"                         interface) and dup=tx:N: only there. With a ROM: the Nth\n"
+	"                         transfer; nack: it is stalled; f2: what it asks fails; late: it\n"
+	"                         takes late_us more; complete: its request to leave\n"
 	"  stall_ms=              how long a stall lasts (0: until it is reset)\n";
 /* clang-format on */
 
@@ -102,6 +110,11 @@ static const struct field {
 	FIELD("off", FLAG, off),
 	FIELD("erase_ms", NUMBER, erase_ms),
 	FIELD("program_us", NUMBER, program_us),
+	FIELD("real_times", FLAG, real_times),
+	FIELD("transfer", NUMBER, transfer_bytes),
+	FIELD("poll_ms", NUMBER, poll_ms),
+	FIELD("protected", FLAG, protected),
+	FIELD("rom_leave", STRING, rom_leave),
 	FIELD("rtt_us", NUMBER, rtt_us),
 	FIELD("reenum_ms", NUMBER, reenum_ms),
 	FIELD("stall_ms", NUMBER, faults.stall_ms),
@@ -259,10 +272,16 @@ static int check(struct sim_spec *spec, struct kf_error *err)
 		return kf_fail(err, KF_USAGE, "port=%s: want a port like 1-1.2", spec->port);
 	for (size_t i = 0; i < spec->faults.count && !spec->can[0]; i++)
 		if (sim_fault_is_cans(&spec->faults.list[i]))
-			return kf_fail(err, KF_USAGE, "late, down, dup=tx:N: only on a CAN bus");
+			return kf_fail(err, KF_USAGE, "down, dup=tx:N: only on a CAN bus");
 	spec->uart |= spec->tty[0] != '\0';
-	if (spec->start == 0)
+	if (spec->transfer_bytes && (spec->transfer_bytes < 64 || spec->transfer_bytes > 4096))
+		return kf_fail(err, KF_USAGE, "transfer=%u: want 64 to 4096", spec->transfer_bytes);
+	if (spec->start == 0 && strcmp(spec->katapult, "none") != 0)
 		spec->start = sim_spec_default_start(spec->mcu);
+	if (spec->rom_leave[0] && strcmp(spec->rom_leave, "stall") != 0 &&
+	    strcmp(spec->rom_leave, "silent") != 0 && strcmp(spec->rom_leave, "stay") != 0)
+		return kf_fail(err, KF_USAGE, "rom_leave=%s: want stall, silent or stay",
+			       spec->rom_leave);
 	return spec->can[0] ? check_can(spec, err) : 0;
 }
 

@@ -34,6 +34,15 @@ struct sim_spec {
 	char state[PATH_MAX];			  /* flash and mode are kept here between runs */
 
 	unsigned erase_ms, program_us, rtt_us, reenum_ms;
+	bool real_times; /* of the flash: the chip's own */
+
+	/* The ROM: bytes of a transfer, 0: as the part's; how long it says to wait, 0: as long as
+	 * it takes; read protection; how it leaves: "stall", "silent", "stay", else with an answer.
+	 */
+	unsigned transfer_bytes, poll_ms;
+	bool protected;
+	char rom_leave[8];
+
 	char can[16]; /* the interface of its CAN bus, or, of a bridge, its own */
 	uint8_t uuid[KF_CAN_UUID_BYTES];
 	unsigned bitrate, late_us; /* of the bus; see can-bus.h */

@@ -76,7 +76,7 @@ static enum kf_mode cut(void)
 	memcpy(after.flash.data, board.flash.data, board.flash.size);
 	after.flash.incomplete = board.flash.incomplete;
 	sim_board_unplug(&after);
-	sim_board_plug(&after, false, now_us());
+	sim_board_plug(&after, SIM_BUTTON_NONE, now_us());
 	sim_board_run(&after, now_us());
 	return after.mode;
 }

@@ -298,10 +298,10 @@ TEST(unplugged_in_the_middle)
 	CHECK(b->mode == KF_MODE_NONE);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_NONE && sim_board_wake_us(b, now_us) == SIM_NEVER);
-	sim_board_plug(b, false, now_us);
+	sim_board_plug(b, SIM_BUTTON_NONE, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_NONE);
-	sim_board_plug(b, true, now_us);
+	sim_board_plug(b, SIM_BUTTON_RESET, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_KATAPULT);
 	sim_board_open(b);
@@ -324,7 +324,7 @@ TEST(katapult_looks_at_the_first_word_only)
 		CHECK(command(b, KF_KATAPULT_CONNECT, NULL, 0) == KF_KATAPULT_ACK);
 		CHECK(send_block(b, START, data) == KF_KATAPULT_ACK);
 		sim_board_unplug(b);
-		sim_board_plug(b, false, now_us);
+		sim_board_plug(b, SIM_BUTTON_NONE, now_us);
 		pass(b, REENUM_US);
 		CHECK(b->mode == KF_MODE_KATAPULT);
 		sim_board_open(b);

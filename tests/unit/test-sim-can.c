@@ -215,7 +215,8 @@ static struct rig *rig_of(const json_t *scenario, const char *name)
 			firmware, can ? "can=can0,uuid=" : "uart", can ? uuid : "");
 
 		if (strcmp(firmware, "katapult") == 0)
-			memset(b->flash.data, 0xff, b->flash.size);
+			memset(b->flash.data + (b->spec.start - b->flash.base), 0xff,
+			       b->flash.size - (b->spec.start - b->flash.base));
 		b->flash.program_us = !slow ? 0 : can ? 5000 : 500;
 	}
 	learn(rig, json_object_get(scenario, "steps"));
@@ -365,7 +366,7 @@ TEST(nobody_acknowledges_on_an_empty_bus)
 	pass(rig, SILENCE_US);
 	receive(rig, got);
 	CHECK_STR(got, "");
-	sim_board_plug(b, true, rig->now_us);
+	sim_board_plug(b, SIM_BUTTON_RESET, rig->now_us);
 	pass(rig, SILENCE_US);
 	receive(rig, got);
 	CHECK_STR(got, "3f1#2040f84a5af36e11\n"); /* the controller repeats it until then */
