@@ -98,6 +98,9 @@ WRAPPED := kf_link_uart_baud kf_can_socket kf_can_socket_send kf_can_socket_rece
 $(FAULTS): KF_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
 $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
+# Their USB device is their own.
+USB     := kf_usb_alternates kf_usb_descriptor kf_usb_text kf_usb_claim kf_usb_control kf_usb_failed
+$(B)/tests/unit/test-dfu-session: KF_LDFLAGS += $(USB:%=-Wl,--wrap=%)
 $(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
 
