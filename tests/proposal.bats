@@ -213,3 +213,21 @@ klippy() {
 	[ "$(jq -r .config.start out)" = 134348800 ]
 	grep -qx CONFIG_STM32_USB_PA11_PA12=y "$configs/mcu/.config"
 }
+
+@test "q at a board's question leaves all boards: no other is asked about, and nothing is built" {
+	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu tool]' "serial: $RP2040_BY_ID"
+	leave_at() { # COMMAND [EXPECT SEND]...
+		run mocked timeout 300 kf-sim --board="$H723,start=0x8020000,app=$IMAGES/h723/klipper.bin" \
+			-b "$RP2040,start=0x10004000" -- "$KF_TESTS/on-terminal" "$@"
+		output=$(tr -s ' \r\n' ' ' <<<"$output")
+		[ "$status" -eq 78 ]
+	}
+	leave_at "kf update mcu tool" 'Go on. .Y/n. ' '\r' "$offset" 'q\r'
+	[ "$(grep -o Which <<<"$output" | wc -l)" -eq 1 ]
+	# One that is answered already is not built for.
+	leave_at "kf update mcu tool" 'Go on. .Y/n. ' '\r' "$offset" '1\r' "$crystal" '3\r' 'Which.*leave. ' 'q\r'
+	[[ $output == *"mcu: stm32h723xx, application at 0x08020000, usb; saved"* ]]
+	[[ $output == *"tool: the "*" was not chosen, so nothing is done"* ]]
+	[[ $output != *"[Build]"* && $output != *"[Flash]"* ]]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+}

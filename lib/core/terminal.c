@@ -144,6 +144,13 @@ static bool leaves(const char *text)
 	return strcasecmp(text, "q") == 0 || strcasecmp(text, "quit") == 0;
 }
 
+static bool left;
+
+bool kf_terminal_left(void)
+{
+	return left;
+}
+
 int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const char *fmt, ...)
 {
 	va_list ap;
@@ -156,7 +163,10 @@ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_error *err, const
 		if (r == 0)
 			r = answer(tty, ret, size, err);
 	} while (r == AGAIN);
-	return r > 0 && leaves(ret) ? 0 : r;
+	if (r > 0 && leaves(ret))
+		r = 0;
+	left = left || r == 0;
+	return r;
 }
 
 int kf_terminal_confirm(int tty, bool enter, struct kf_error *err, const char *fmt, ...)

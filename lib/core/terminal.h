@@ -33,6 +33,9 @@ _must_check_ int kf_terminal_ask(int tty, char *ret, size_t size, struct kf_erro
 _must_check_ int kf_terminal_confirm(int tty, bool enter, struct kf_error *err, const char *fmt,
 				     ...) _printf_(4, 5);
 
+/* Has the user left a question of this process? Then nothing more is to be asked. */
+bool kf_terminal_left(void);
+
 /*
  * The environment for a program that draws on the terminal (curses), where ours will not do: a
  * locale that is installed, for setlocale(3) refuses others, and a TERM that has a terminfo(5)

@@ -84,6 +84,25 @@ static bool wanted(const struct kf_configure *c, const json_t *record, struct kf
 	       !kf_record_failed(record) && !kf_record_skipped(record);
 }
 
+/*
+ * The user left the question of the board key: no other board is asked about, and none is built
+ * for. Only where nothing is handed on, what was saved before that question counts as done.
+ */
+static void leave_all(const struct kf_configure *c, const json_t *records, const char *key)
+{
+	struct kf_error left = { 0 };
+	struct kf_board board;
+	json_t *record;
+	size_t i;
+
+	kf_fail(&left, KF_NOT_SAVED, "the question for %s was left, so nothing is done", key);
+	json_array_foreach(records, i, record)
+	{
+		if (wanted(c, record, &board) && (c->asks || !json_object_get(record, "config")))
+			kf_record_set_error(record, kf_log_tool(), &left);
+	}
+}
+
 /* Boards that are not ours to configure pass as they came. Returns the exit status. */
 static int configure_all(struct kf_configure *c, json_t *records, struct kf_error *err)
 {
@@ -97,6 +116,10 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 			configure(c, record, &board);
 		if (kf_stop_signal())
 			return kf_fail_sys(err, EINTR, "stopped");
+		if (kf_terminal_left()) {
+			leave_all(c, records, board.key);
+			break;
+		}
 	}
 	return kf_record_status(records);
 }
