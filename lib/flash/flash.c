@@ -192,12 +192,35 @@ static int not_back(const struct run *run, int r, struct kf_error *err)
 	return kf_code_errno(KF_GONE);
 }
 
+/*
+ * Was a node of a CAN bus written over USB, in its chip's own bootloader? Its firmware does not
+ * show on USB, so there is nothing to wait for.
+ */
+static bool leaves_for_can(const struct run *run)
+{
+	const struct kf_dictionary *image = &run->plan->image.dictionary;
+
+	return kf_board_in_rom(&run->plan->board) && run->native.readback && image->can_frequency &&
+	       !image->can_bridge;
+}
+
+static int not_on_usb(struct kf_error *err)
+{
+	kf_fail(err, KF_UNVERIFIED,
+		"written and read back; its firmware is for CAN, and nothing on USB tells that it "
+		"runs");
+	kf_error_hint(err, "connect it to its bus, then look for it: kf-scan --can");
+	return kf_code_errno(KF_UNVERIFIED);
+}
+
 /* The board is (perhaps) written: is it back, and what does it run? */
 static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 {
 	const char *want = run->plan->image.dictionary.version;
 	int r;
 
+	if (leaves_for_can(run))
+		return not_on_usb(err);
 	kf_progress_step(run->progress, "waiting for the board to come back");
 	r = kf_wire_row(&run->plan->board)
 		    ->come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
@@ -363,11 +386,13 @@ static int attempt_image(struct run *run, enum kf_method method, const struct kf
 	if (r < 0)
 		return r;
 	r = run_method(run, method, image, deadline_ms, err);
-	if (r < 0 && err->code == KF_FLASH_FAILED && flashed_all_the_same(run))
+	if (r < 0 && err->code == KF_FLASH_FAILED && !is_native(method) &&
+	    flashed_all_the_same(run))
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
-		if (method != KF_METHOD_KATAPULT && !run->native.begun && !is_refused(err->code))
+		if (kf_rom_row(method) ? !run->native.begun
+				       : method != KF_METHOD_KATAPULT && !is_refused(err->code))
 			kf_bootloader_explain(run->monitor, &run->plan->board, err);
 		return r;
 	}

@@ -31,7 +31,8 @@ static int check(struct kf_rom *rom, const struct kf_image *image, uint32_t star
 
 	kf_identity_mcu(&rom->board->usb, mcu);
 	if (!kf_mcu_same(mcu, image->dictionary.mcu))
-		return kf_fail(err, KF_MCU_MISMATCH, "the firmware is for %s, the board is an %s",
+		return kf_fail(err, KF_MCU_MISMATCH,
+			       "the firmware is for %s, the chip in BOOTSEL is an %s",
 			       image->dictionary.mcu, mcu);
 	r = kf_picoboot_pages_find(image->data, image->len, start, &pages, err);
 	if (r == 0)

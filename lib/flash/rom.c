@@ -85,13 +85,13 @@ static int over_katapult(const struct kf_native *n, uint32_t start, struct kf_er
 
 static int behind_nothing(uint32_t start, const struct kf_chip *chip, struct kf_error *err)
 {
-	kf_fail(err, KF_NO_KATAPULT,
+	kf_fail(err, KF_WRONG_OFFSET,
 		"the firmware starts at 0x%08x, behind a Katapult, and there is none at 0x%08x: it "
 		"would not start",
 		start, chip->flash);
 	kf_error_hint(err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
 			   "Katapult first");
-	return kf_code_errno(KF_NO_KATAPULT);
+	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
 /* Is there a Katapult that the image would destroy, or is there none though it needs one? */
@@ -124,7 +124,7 @@ static int check(struct kf_native *n, struct kf_rom *rom, uint32_t *ret, struct 
  * Nothing was written. A board that was in its firmware goes back to it; one that a person put into
  * its bootloader stays there.
  */
-static int refuse(struct kf_native *n, struct kf_rom *rom, int r, struct kf_error *err)
+static int refuse(struct kf_native *n, struct kf_rom *rom, int r)
 {
 	struct kf_last_flash last = { 0 };
 	bool came = n->plan->board.mode != rom->row->mode;
@@ -135,9 +135,6 @@ static int refuse(struct kf_native *n, struct kf_rom *rom, int r, struct kf_erro
 	rom->deadline_ms = kf_now_ms() + LEAVE_MS;
 	n->sent_back = came && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
 	kf_stop_defer(false);
-	if (!n->sent_back && err->code != KF_GONE && err->code != KF_INTERRUPTED)
-		kf_error_hint(err, "%s%sthe board is still in %s", err->hint,
-			      err->hint[0] ? "; " : "", rom->row->name);
 	return r;
 }
 
@@ -163,7 +160,7 @@ static int write_image(struct kf_native *n, struct kf_rom *rom, uint32_t start,
 	int r = kf_last_flash_incomplete(n->plan->board.key, mode, err);
 
 	if (r < 0)
-		return refuse(n, rom, r, err);
+		return refuse(n, rom, r);
 	n->begun = mode;
 	r = rom->row->write(rom, n->image, start, n->progress, err);
 	return r < 0 ? r : rom->row->verify(rom, n->image, start, &reading, err);
@@ -189,10 +186,13 @@ static int converse(struct kf_native *n, struct kf_rom *rom, struct kf_error *er
 	if (r < 0)
 		return r;
 	r = check(n, rom, &start, err);
+	if (r == 0)
+		kf_progress_step(n->progress, "%s on USB port %s, firmware from 0x%08x",
+				 rom->row->name, n->board->usb.port, start);
 	if (r == 0 && !n->plan->options.force)
 		r = compare(n, rom, start, err);
 	if (r < 0)
-		return refuse(n, rom, r, err);
+		return refuse(n, rom, r);
 	n->current = r > 0;
 	if (r == 0)
 		r = write_image(n, rom, start, err);

@@ -51,7 +51,9 @@ static int refused(struct kf_picoboot *p, struct kf_error *err)
 	if (n >= 0 && kf_picoboot_status_decode(data, (size_t)n, &status) == 0 && status.code)
 		why = kf_picoboot_status_text(status.code);
 	IGNORE_RESULT(reset(p));
-	return kf_fail(err, KF_FLASH_FAILED, "the bootloader refuses it: %s", why);
+	kf_fail(err, KF_FLASH_FAILED, "the bootloader refuses it: %s", why);
+	kf_error_hint(err, "run the same command again");
+	return kf_code_errno(KF_FLASH_FAILED);
 }
 
 /* One stage of a command. A transfer that is not complete ends the conversation. */
