@@ -13,7 +13,7 @@ enum {
 	STEP_MS = 3000,	      /* any other command, of 4096 bytes at most */
 	READ_BYTES = 4096,    /* by one command: a stop signal is noticed before the next */
 	SMALLEST = 64 * 1024, /* flash chips of less are not sold with these boards */
-	SAMPLE_BYTES = 256,
+	SAMPLE_BYTES = 4096,  /* that must be the same to be a repetition */
 	REBOOT_DELAY_MS = 20, /* the acknowledgement takes a frame of the bus: 1 ms */
 	/* of a control request: type vendor, recipient interface */
 	VENDOR_INTERFACE = 0x41,

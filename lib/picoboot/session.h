@@ -57,7 +57,7 @@ _must_check_ int kf_picoboot_write(struct kf_picoboot *p, const struct kf_picobo
 /*
  * *ret: the size of the flash if it ends before the address end, else 0. Nothing but its content
  * tells: a flash repeats itself behind its end, so its size is the first power of two at which the
- * bytes are those at 0. Where these are erased it cannot be told, and *ret is 0.
+ * 4096 bytes there are those at 0. Where these are erased it cannot be told, and *ret is 0.
  */
 _must_check_ int kf_picoboot_too_small(struct kf_picoboot *p, uint32_t end, uint32_t *ret,
 				       struct kf_error *err);

@@ -316,7 +316,7 @@ TEST(a_flash_that_repeats_itself_is_too_small)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(cases); i++) {
 		start_rom(cases[i].bytes);
 		if (cases[i].erased)
-			memset(rom.flash, 0xff, 256);
+			memset(rom.flash, 0xff, 4096);
 		p = (struct kf_picoboot){ .deadline_ms = kf_now_ms() + 30000 };
 		CHECK(kf_picoboot_begin(&p, &err) == 0);
 		CHECK(kf_picoboot_too_small(&p, cases[i].end, &size, &err) == 0);
