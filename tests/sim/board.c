@@ -30,7 +30,7 @@ static bool has_katapult(const struct sim_board *b)
 
 static uint32_t start_of_flash(const struct sim_board *b)
 {
-	return b->flash.base + (b->flash.family == SIM_FAMILY_RP2040 ? 256 : 0);
+	return b->flash.base + b->flash.boot_bytes;
 }
 
 /* Where the application begins: Katapult says so, or there is none. */
@@ -80,6 +80,10 @@ static enum kf_mode power_up(struct sim_board *b)
 {
 	uint32_t start = application_start(b);
 
+	if (!sim_firmware_is_bootable(&b->flash)) {
+		tell(b, "nothing to boot");
+		return KF_MODE_RP2BOOT;
+	}
 	if (!has_katapult(b) || sim_firmware_present(&b->flash, start))
 		return start_application(b, start);
 	tell(b, "no application");
@@ -106,27 +110,39 @@ static enum sim_wire wire_of(const struct sim_board *b)
 	return b->spec.uart ? SIM_WIRE_UART : SIM_WIRE_USB;
 }
 
-/* ST's bootloader; another one that spec.rom names has no protocol here. */
+static enum sim_rom_leave rom_leave(const struct sim_spec *spec)
+{
+	static const char *const names[] = {
+		[SIM_ROM_LEAVE_ANSWERS] = "",
+		[SIM_ROM_LEAVE_STALLS] = "stall",
+		[SIM_ROM_LEAVE_SILENT] = "silent",
+		[SIM_ROM_LEAVE_STAYS] = "stay",
+	};
+	size_t i = 0;
+
+	while (strcmp(names[i], spec->rom_leave) != 0)
+		i++;
+	return (enum sim_rom_leave)i;
+}
+
+/* The chip's own; another one that spec.rom names has no protocol here. */
 static struct sim_usb_device *start_rom(struct sim_board *b)
 {
 	static const struct sim_ids st = { "0483", "df11" };
-	static const char *const leaves[] = {
-		[SIM_DFU_LEAVE_ANSWERS] = "",
-		[SIM_DFU_LEAVE_STALLS] = "stall",
-		[SIM_DFU_LEAVE_SILENT] = "silent",
-		[SIM_DFU_LEAVE_STAYS] = "stay",
-	};
 	const struct sim_ids *ids = &b->spec.rom;
-	size_t leave = 0;
+	bool is_st = strcmp(ids->vendor, st.vendor) == 0 && strcmp(ids->product, st.product) == 0;
 
-	if (b->mode != KF_MODE_DFU || (ids->vendor[0] && (strcmp(ids->vendor, st.vendor) != 0 ||
-							  strcmp(ids->product, st.product) != 0)))
-		return NULL;
-	while (strcmp(leaves[leave], b->spec.rom_leave) != 0)
-		leave++;
-	sim_dfu_init(&b->dfu, b->spec.mcu, &st, &b->flash, b->spec.transfer_bytes, b->spec.poll_ms,
-		     (enum sim_dfu_leave)leave, &b->protected);
-	return &b->dfu.usb;
+	if (b->mode == KF_MODE_DFU && (is_st || !ids->vendor[0])) {
+		sim_dfu_init(&b->dfu, b->spec.mcu, &st, &b->flash, b->spec.transfer_bytes,
+			     b->spec.poll_ms, rom_leave(&b->spec), &b->protected);
+		return &b->dfu.usb;
+	}
+	if (b->mode == KF_MODE_RP2BOOT && !ids->vendor[0]) {
+		sim_picoboot_init(&b->picoboot, b->spec.mcu, &b->flash, b->spec.no_drive,
+				  rom_leave(&b->spec));
+		return &b->picoboot.usb;
+	}
+	return NULL;
 }
 
 /* The program of this mode; NULL: none that we know. */
@@ -237,19 +253,19 @@ static void leave_katapult(struct sim_board *b, int64_t now_us)
 	leave(b, disguise(b, b->spec.return_as, b->spec.return_port, next), now_us);
 }
 
-/* DFU: the client has called its image whole, and starts it. */
-static void leave_rom(struct sim_board *b, int64_t now_us)
+/* The client has called its image whole, and starts it; of a DFU's, what lies at its pointer. */
+static enum kf_mode start_from_rom(struct sim_board *b)
 {
-	enum kf_mode next = KF_MODE_DFU;
+	bool dfu = b->rom == &b->dfu.usb;
 
-	if (!b->dfu.restart) {
-		sim_flash_finish_rom(&b->flash);
-		next = b->dfu.pointer == b->flash.base ? power_up(b)
-						       : start_application(b, b->dfu.pointer);
-		b->returned = true;
-		next = disguise(b, b->spec.return_as, b->spec.return_port, next);
-	}
-	leave(b, next, now_us);
+	if (dfu && b->dfu.restart)
+		return KF_MODE_DFU;
+	sim_flash_finish_rom(&b->flash);
+	b->returned = true;
+	return disguise(b, b->spec.return_as, b->spec.return_port,
+			dfu && b->dfu.pointer != b->flash.base
+				? start_application(b, b->dfu.pointer)
+				: power_up(b));
 }
 
 static int load_app(struct sim_board *b, struct kf_error *err)
@@ -267,9 +283,13 @@ static int load_app(struct sim_board *b, struct kf_error *err)
 	if (b->spec.start < b->flash.base || offset >= b->flash.size)
 		return kf_fail(err, KF_CONFIG, "start 0x%08x is not in the flash of %s",
 			       b->spec.start, b->spec.mcu);
-	if (!b->spec.app[0])
-		return sim_firmware_make(&b->flash, b->spec.start, b->spec.app_name, b->spec.mcu,
-					 b->spec.version, err);
+	if (!b->spec.app[0]) {
+		r = sim_firmware_make(&b->flash, b->spec.start, b->spec.app_name, b->spec.mcu,
+				      b->spec.version, err);
+		sim_firmware_make_bootable(&b->flash);
+		return r;
+	}
+	sim_firmware_make_bootable(&b->flash);
 	r = kf_file_read(b->spec.app, b->flash.size - offset, &image, &len, err);
 	if (r == 0)
 		memcpy(b->flash.data + offset, image, len);
@@ -409,12 +429,10 @@ static void corrupt(const struct sim_usb_transfer *t, size_t len)
 /* Once for each transfer. True: it is over, refused. */
 static bool suffer_transfer(struct sim_board *b, struct sim_usb_transfer *t, int64_t now_us)
 {
-	bool leaves = b->dfu.state != SIM_DFU_ERROR && t->setup.request == 1 && t->len == 0;
-
 	if (t->counted)
 		return false;
 	t->counted = true;
-	switch (sim_faults_next(&b->spec.faults, SIM_TO_BOARD, leaves)) {
+	switch (sim_faults_next(&b->spec.faults, SIM_TO_BOARD, b->rom->leaves(b->rom, t))) {
 	case SIM_FAULT_DROP:
 	case SIM_FAULT_UNPLUG:
 		t->lost = true;
@@ -512,16 +530,16 @@ void sim_board_run(struct sim_board *b, int64_t now_us)
 	if (wants_bootloader(b))
 		leave_firmware(b, now_us);
 	if (b->rom && now_us >= b->rom->leave_us)
-		leave_rom(b, now_us);
+		leave(b, start_from_rom(b), now_us);
 }
 
 int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 {
 	int64_t wake_us = sim_link_wake_us(&b->link, now_us);
 
-	if (b->rom && b->transfer_us < wake_us)
+	if (b->rom && b->transfer_us > now_us && b->transfer_us < wake_us)
 		wake_us = b->transfer_us;
-	if (b->rom && b->rom->wake_us < wake_us)
+	if (b->rom && b->rom->wake_us > now_us && b->rom->wake_us < wake_us)
 		wake_us = b->rom->wake_us;
 	if (b->rom && b->rom->leave_us < wake_us)
 		wake_us = b->rom->leave_us;

@@ -21,6 +21,7 @@
 #include "sim/katapult.h"
 #include "sim/klipper.h"
 #include "sim/link.h"
+#include "sim/picoboot.h"
 #include "sim/spec.h"
 
 struct sim_board {
@@ -30,6 +31,7 @@ struct sim_board {
 	struct sim_klipper klipper;
 	struct sim_firmware firmware;
 	struct sim_dfu dfu;
+	struct sim_picoboot picoboot;
 	struct sim_usb_device *rom; /* the bootloader that runs, if libusb's programs can open it */
 	int64_t transfer_us;	    /* when a late transfer with it is due; SIM_NEVER */
 	bool protected;		    /* against reading, by that bootloader */

@@ -267,7 +267,7 @@ static void step(struct sim_dfu *dfu, int64_t now_us, uint32_t *ret_poll_ms)
 
 	if (dfu->state == SIM_DFU_MANIFEST_SYNC) {
 		dfu->state = SIM_DFU_MANIFEST;
-		if (dfu->leave != SIM_DFU_LEAVE_STAYS)
+		if (dfu->leave != SIM_ROM_LEAVE_STAYS)
 			dfu->usb.leave_us = now_us + LEAVING_US;
 		return;
 	}
@@ -296,9 +296,9 @@ static enum sim_usb_answer send_status(struct sim_dfu *dfu, struct sim_usb_trans
 	uint32_t poll_ms = 0;
 
 	step(dfu, now_us, &poll_ms);
-	if (leaving && dfu->leave == SIM_DFU_LEAVE_STALLS)
+	if (leaving && dfu->leave == SIM_ROM_LEAVE_STALLS)
 		return SIM_USB_STALL;
-	if (dfu->state == SIM_DFU_MANIFEST && dfu->leave == SIM_DFU_LEAVE_SILENT)
+	if (dfu->state == SIM_DFU_MANIFEST && dfu->leave == SIM_ROM_LEAVE_SILENT)
 		return SIM_USB_NAK;
 	kf_put_le32(answer, dfu->status | poll_ms << 8);
 	answer[4] = (uint8_t)dfu->state;
@@ -363,9 +363,15 @@ static void reset(struct sim_usb_device *usb)
 	dfu->job = SIM_DFU_NOTHING;
 }
 
+static bool leaves(const struct sim_usb_device *usb, const struct sim_usb_transfer *t)
+{
+	(void)usb;
+	return t->setup.request == DNLOAD && t->len == 0;
+}
+
 void sim_dfu_init(struct sim_dfu *dfu, const char *mcu, const struct sim_ids *ids,
 		  struct sim_flash *flash, uint32_t transfer_bytes, uint32_t poll_ms,
-		  enum sim_dfu_leave leave, bool *protected)
+		  enum sim_rom_leave leave, bool *protected)
 {
 	const struct memories *m = find_memories(mcu);
 	uint8_t functional[] = { 9, 0x21, 0x0b, 0xff, 0, 0, 0, 0x1a, 0x01 };
@@ -384,6 +390,7 @@ void sim_dfu_init(struct sim_dfu *dfu, const char *mcu, const struct sim_ids *id
 		     SIM_DFU_SERIAL);
 	dfu->usb.answer = answer;
 	dfu->usb.reset = reset;
+	dfu->usb.leaves = leaves;
 	name_flash(flash, m, name);
 	add_alternate(dfu, 0, name);
 	for (uint8_t i = 0; i < KF_ARRAY_SIZE(m->others) && m->others[i]; i++)

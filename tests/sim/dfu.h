@@ -28,14 +28,6 @@ enum sim_dfu_state {
 	SIM_DFU_ERROR = 10,
 };
 
-/* How the last GETSTATUS goes, after which it starts the application. */
-enum sim_dfu_leave {
-	SIM_DFU_LEAVE_ANSWERS, /* dfuMANIFEST */
-	SIM_DFU_LEAVE_STALLS,
-	SIM_DFU_LEAVE_SILENT, /* it is gone before it has answered */
-	SIM_DFU_LEAVE_STAYS,  /* it answers, and does not go */
-};
-
 /* What a GETSTATUS is to begin. */
 enum sim_dfu_job {
 	SIM_DFU_NOTHING,
@@ -50,7 +42,7 @@ struct sim_dfu {
 	struct sim_usb_device usb; /* first: a sim_usb_device is cast back */
 	struct sim_flash *flash;   /* the caller's */
 	uint32_t transfer_bytes, poll_ms;
-	enum sim_dfu_leave leave;
+	enum sim_rom_leave leave;
 	bool *protected; /* the chip's, which outlasts the ROM's run */
 
 	enum sim_dfu_state state;
@@ -71,6 +63,6 @@ struct sim_dfu {
  */
 void sim_dfu_init(struct sim_dfu *dfu, const char *mcu, const struct sim_ids *ids,
 		  struct sim_flash *flash, uint32_t transfer_bytes, uint32_t poll_ms,
-		  enum sim_dfu_leave leave, bool *protected);
+		  enum sim_rom_leave leave, bool *protected);
 
 #endif

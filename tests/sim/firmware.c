@@ -8,7 +8,6 @@
 
 #define VECTORS_BYTES  512 /* where the dictionary begins in an image of ours */
 #define DICTIONARY_MAX (1 << 20)
-#define RP2_VECTORS    256 /* behind the second stage of the boot */
 #define RAM_RANGE      0x20000000u
 
 static char *describe(const char *app, const char *mcu, const char *version)
@@ -54,23 +53,68 @@ static const uint8_t signature[] = { 'C', 'a', 'n', 'B', 'o', 'o', 't', '!' };
 void sim_firmware_make_katapult(struct sim_flash *flash)
 {
 	static const uint8_t code[] = { 0xfe, 0xe7 }; /* b . */
-	uint32_t at = flash->family == SIM_FAMILY_RP2040 ? RP2_VECTORS : 0;
-	uint8_t *vectors = flash->data + at;
+	uint8_t *vectors = flash->data + flash->boot_bytes;
 
 	kf_put_le32(vectors, flash->ram + 0x4000);
-	kf_put_le32(vectors + 4, flash->base + at + 0x40 + 1);
+	kf_put_le32(vectors + 4, flash->base + flash->boot_bytes + 0x40 + 1);
 	memcpy(vectors + 0x40 - sizeof(signature), signature, sizeof(signature));
 	memcpy(vectors + 0x40, code, sizeof(code));
 }
 
 bool sim_firmware_has_katapult(const struct sim_flash *flash)
 {
-	uint32_t at = flash->family == SIM_FAMILY_RP2040 ? RP2_VECTORS : 0;
-	uint32_t code = kf_get_le32(flash->data + at + 4) - 1;
+	uint32_t code = kf_get_le32(flash->data + flash->boot_bytes + 4) - 1;
 	uint32_t offset = code - (uint32_t)sizeof(signature) - flash->base;
 
 	return offset <= flash->size - sizeof(signature) &&
 	       memcmp(flash->data + offset, signature, sizeof(signature)) == 0;
+}
+
+/* CRC-32 as the ROM computes it: not reflected, no final xor. */
+static uint32_t stage_checksum(const uint8_t *data, size_t len)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= (uint32_t)data[i] << 24;
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc << 1 ^ (crc & 0x80000000 ? 0x04c11db7 : 0);
+	}
+	return crc;
+}
+
+/* An image definition's first and last word (RP2350 Datasheet, "Blocks"). */
+enum { BLOCK_AT = 0x180, BLOCK_RANGE = 4096 };
+static const uint32_t block[] = { 0xffffded3, 0x10210142, 0x000001ff, 0, 0xab123579 };
+
+void sim_firmware_make_bootable(struct sim_flash *flash)
+{
+	uint32_t stage_bytes = flash->boot_bytes ? flash->boot_bytes - 4 : 0;
+
+	if (flash->family != SIM_FAMILY_RP2040)
+		return;
+	if (flash->boot_bytes) {
+		memset(flash->data, 0, stage_bytes);
+		kf_put_le32(flash->data + stage_bytes, stage_checksum(flash->data, stage_bytes));
+		return;
+	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(block); i++)
+		kf_put_le32(flash->data + BLOCK_AT + 4 * i, block[i]);
+}
+
+bool sim_firmware_is_bootable(const struct sim_flash *flash)
+{
+	uint32_t stage_bytes = flash->boot_bytes ? flash->boot_bytes - 4 : 0;
+
+	if (flash->family != SIM_FAMILY_RP2040)
+		return true;
+	if (flash->boot_bytes)
+		return kf_get_le32(flash->data + stage_bytes) ==
+		       stage_checksum(flash->data, stage_bytes);
+	for (uint32_t i = 0; i < BLOCK_RANGE; i += 4)
+		if (kf_get_le32(flash->data + i) == block[0])
+			return true;
+	return false;
 }
 
 bool sim_firmware_present(const struct sim_flash *flash, uint32_t start)

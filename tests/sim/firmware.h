@@ -27,6 +27,14 @@ _must_check_ int sim_firmware_make(struct sim_flash *flash, uint32_t start, cons
 void sim_firmware_make_katapult(struct sim_flash *flash);
 bool sim_firmware_has_katapult(const struct sim_flash *flash);
 
+/*
+ * Write what the ROM of an RP2040 or RP2350 wants at the beginning of the flash, before it starts
+ * what is there: a second stage with its checksum, or an image definition. And: is it there? Any
+ * other chip starts anything.
+ */
+void sim_firmware_make_bootable(struct sim_flash *flash);
+bool sim_firmware_is_bootable(const struct sim_flash *flash);
+
 /* Does the bootloader see an application at start? It looks at the first word only. */
 bool sim_firmware_present(const struct sim_flash *flash, uint32_t start);
 

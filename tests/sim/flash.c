@@ -54,6 +54,7 @@ int sim_flash_init(struct sim_flash *flash, const char *mcu, uint32_t size, stru
 	flash->base = strncmp(mcu, "stm32", 5) == 0 ? 0x08000000
 		      : strncmp(mcu, "rp2", 3) == 0 ? 0x10000000
 						    : 0;
+	flash->boot_bytes = strncmp(mcu, "rp2040", 6) == 0 ? 256 : 0;
 	flash->ram = part->family == SIM_FAMILY_LPC176X ? 0x10000000 : 0x20000000;
 	/* STM32F103 with 256 KiB and more, and F07x: 2 KiB pages. */
 	if (strncmp(mcu, "stm32f103", 9) == 0 && flash->size >= 256 * KIB)

@@ -28,6 +28,7 @@ struct sim_flash {
 	enum sim_family family;
 	uint32_t base, size;
 	uint32_t ram;	     /* where RAM begins */
+	uint32_t boot_bytes; /* in front of the first vectors: RP2040's second stage */
 	uint32_t page_bytes; /* STM32_PAGES' page, RP2040's erase sector */
 	uint8_t *data;	     /* owned */
 

@@ -30,6 +30,18 @@ static void usb_strings(struct sim_identity *id, const char *manufacturer, const
 	kf_text_format(id->serial, sizeof(id->serial), "%s", serial);
 }
 
+/* The ROM's own word; a bootloader that is only a device has the strings of the chip's. */
+static void rom_strings(const struct sim_board *b, struct sim_identity *id)
+{
+	id->device = b->rom;
+	if (b->rom)
+		usb_strings(id, b->rom->strings[0], b->rom->strings[1], b->rom->strings[2]);
+	else if (b->mode == KF_MODE_DFU)
+		usb_strings(id, "STMicroelectronics", "STM32  BOOTLOADER", SIM_DFU_SERIAL);
+	else
+		usb_strings(id, "Raspberry Pi", "RP2 Boot", SIM_PICOBOOT_SERIAL);
+}
+
 /* A board that shows another serial number than the chip's, or no serial port. */
 static void change(const struct sim_board *b, struct sim_identity *id)
 {
@@ -80,12 +92,8 @@ void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
 			    s->mcu, s->serial);
 		break;
 	case KF_MODE_DFU:
-		id.device = b->rom;
-		usb_strings(&id, "STMicroelectronics", "STM32  BOOTLOADER", SIM_DFU_SERIAL);
-		id.tty = false;
-		break;
 	case KF_MODE_RP2BOOT:
-		usb_strings(&id, "Raspberry Pi", "RP2 Boot", "E0C9125B0D9B");
+		rom_strings(b, &id);
 		id.tty = false;
 		break;
 	case KF_MODE_OTHER:

@@ -31,6 +31,7 @@ const char SIM_SPEC_HELP[] =
 	"  transfer=2048          bytes of a transfer with an STM32's ROM (64 to 4096)\n"
 	"  poll_ms=               what it says to wait, whatever it takes\n"
 	"  protected              it is protected against reading\n"
+	"  no_drive               BOOTSEL has no drive: PICOBOOT is interface 0\n"
 	"  rom_leave=stall        it does not answer the last request, but stalls; silent: it is\n"
 	"                         gone; stay: it answers and does not leave\n"
 	"  can=can0               a node on that CAN bus; with bridge: its own CAN interface\n"
@@ -114,6 +115,7 @@ static const struct field {
 	FIELD("transfer", NUMBER, transfer_bytes),
 	FIELD("poll_ms", NUMBER, poll_ms),
 	FIELD("protected", FLAG, protected),
+	FIELD("no_drive", FLAG, no_drive),
 	FIELD("rom_leave", STRING, rom_leave),
 	FIELD("rtt_us", NUMBER, rtt_us),
 	FIELD("reenum_ms", NUMBER, reenum_ms),

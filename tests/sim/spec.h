@@ -40,7 +40,7 @@ struct sim_spec {
 	 * it takes; read protection; how it leaves: "stall", "silent", "stay", else with an answer.
 	 */
 	unsigned transfer_bytes, poll_ms;
-	bool protected;
+	bool protected, no_drive; /* no_drive: BOOTSEL without its mass storage */
 	char rom_leave[8];
 
 	char can[16]; /* the interface of its CAN bus, or, of a bridge, its own */

@@ -52,9 +52,19 @@ struct sim_usb_device {
 	enum sim_usb_answer (*answer)(struct sim_usb_device *dev, struct sim_usb_transfer *t,
 				      int64_t now_us);
 	void (*reset)(struct sim_usb_device *dev); /* by the host, of the port */
+	/* Is this the request to start the application? */
+	bool (*leaves)(const struct sim_usb_device *dev, const struct sim_usb_transfer *t);
 	bool failing; /* the next thing that it is told to do fails: whoever acts on it clears it */
 	int64_t wake_us;  /* when a transfer that it answered with NAK is due; SIM_NEVER */
 	int64_t leave_us; /* when it leaves the bus and starts something; SIM_NEVER */
+};
+
+/* How a bootloader answers the last request, after which it starts the application. */
+enum sim_rom_leave {
+	SIM_ROM_LEAVE_ANSWERS,
+	SIM_ROM_LEAVE_STALLS,
+	SIM_ROM_LEAVE_SILENT, /* it is gone before it has answered */
+	SIM_ROM_LEAVE_STAYS,  /* it answers, and does not go */
 };
 
 /* Whoever answers a host's transfers, with a context of its own. */
