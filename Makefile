@@ -46,7 +46,7 @@ endif
 
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 HELPERS := $(filter kf-leased,$(TOOLS))
-UNIT    := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
+UNIT    := $(patsubst %.c,$(B)/%,$(filter-out %/all.c,$(wildcard tests/unit/*.c)))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
@@ -56,7 +56,7 @@ FAULTS  := $(B)/tests/faults/campaign
 BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
 # What a step makes; V=1 shows the commands.
-show     = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+show     = $(if $(V),,$(info $()  $(1) $@)@)
 LINK     = $(call show,LINK)$(CC) $(KF_CFLAGS) $(CFLAGS) $(KF_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LDLIBS) $(LDLIBS)
 quote    = '$(subst ','\'',$(1))'
 # A make below this one, on all processors if nobody said how many.
@@ -68,16 +68,19 @@ tests: all sim $(UML_SO) $(UNIT) $(FAULTS)
 
 $(B)/tests/%.o: KF_CFLAGS += -Itests
 $(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
-$(B)/%.o: %.c Makefile
-	@mkdir -p $(@D)
-	$(call show,CC)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+# A folder for the objects is made once, not for each of them.
+$(B)/%/:
+	@mkdir -p $@
+.SECONDEXPANSION:
+$(B)/%.o: %.c Makefile | $$(@D)/
+	$(call show,CC  )$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LATE_CFLAGS) -c -o $@ $<
 
 # The linker takes from it only what a program calls: kf-scan does not load libsystemd.
 $(B)/libkf.a: $(LIB)
 $(B)/libsim.a: $(SIM)
 $(B)/%.a:
 	@rm -f $@
-	$(call show,AR)$(AR) rcD $@ $^
+	$(call show,AR  )$(AR) rcD $@ $^
 
 $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
@@ -101,8 +104,20 @@ $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $
 # Their USB device is their own.
 USB     := kf_usb_alternates kf_usb_descriptor kf_usb_text kf_usb_claim kf_usb_control kf_usb_failed
 $(B)/tests/unit/test-dfu-session: KF_LDFLAGS += $(USB:%=-Wl,--wrap=%)
-$(UNIT) $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
+$(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
+# One program with a name for each of them: unit/program.h. Those that have a function of their own in place of
+# one of libkf's are programs for themselves.
+ALONE   := $(patsubst %.c,$(B)/%,$(shell grep -lE '^(int|bool|void) (__wrap_)?kf_' tests/unit/*.c))
+JOINED  := $(filter-out $(ALONE),$(UNIT))
+$(ALONE): %: %.o
+$(B)/tests/unit/all: $(JOINED:=.o)
+$(ALONE) $(B)/tests/unit/all: $(B)/tests/unit/all.o $(B)/libsim.a $(B)/libkf.a
+	$(LINK)
+$(JOINED): $(B)/tests/unit/all
+	@ln -sf all $@
+# They are compiled more often than they run; _FORTIFY_SOURCE wants a compiler that optimizes.
+$(B)/tests/unit/%.o: LATE_CFLAGS = -O0 -U_FORTIFY_SOURCE
 
 # What is missing is installed (Debian, root or sudo): for the build and its tests, or for one target alone.
 deps deps-can deps-demo deps-lint deps-fuzz:

@@ -17,6 +17,7 @@
 #include "core/file.h"
 #include "firmware/dictionary.h"
 #include "firmware/image.h"
+#include "unit/program.h"
 
 enum { MS = 60000, ROUNDS = 8, FILE_MAX = 64 << 20 };
 
@@ -155,7 +156,7 @@ static int print(const struct kf_told *told, const struct kf_tree *tree)
 	return 0;
 }
 
-int main(int argc, char **argv)
+PROGRAM
 {
 	_cleanup_(kf_facts_free) struct kf_facts facts = { 0 };
 	struct kf_told told = { .facts = &facts };

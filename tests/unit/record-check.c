@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "board/record.h"
+#include "unit/program.h"
 
 static bool good(char *line, size_t len)
 {
@@ -21,7 +22,7 @@ static bool good(char *line, size_t len)
 	return false;
 }
 
-int main(void)
+PROGRAM
 {
 	_cleanup_(kf_freep) char *line = NULL;
 	size_t size = 0;

@@ -131,7 +131,7 @@ TEST(text_that_make_would_run_is_refused)
 	}
 }
 
-int main(void)
+PROGRAM
 {
 	static const struct test tests[] = {
 		T(symbols_of_a_config_are_read),

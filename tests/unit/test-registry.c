@@ -261,7 +261,7 @@ TEST(assignments)
 	json_decref(device);
 }
 
-int main(void)
+PROGRAM
 {
 	static const struct test tests[] = {
 		T(missing_is_empty),

@@ -177,7 +177,7 @@ TEST(missing_programs_are_named)
 	free(path);
 }
 
-int main(void)
+PROGRAM
 {
 	static const struct test tests[] = {
 		T(make_is_told_where), T(paths_that_make_cannot_take), T(what_is_no_tree),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A unit test is a program: TEST(name) { CHECK(...); } any number of times, then
+ * A unit test is a file: TEST(name) { CHECK(...); } any number of times, then
  * TEST_MAIN(name, name, ...). It prints one line of TAP a test; tests/run counts them.
  */
 #ifndef TESTS_UNIT_TEST_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "unit/program.h"
 
 struct test {
 	const char *name;
@@ -63,7 +65,7 @@ static inline int test_main(const struct test *tests, size_t count)
 }
 
 #define TEST_MAIN(...)                                                                             \
-	int main(void)                                                                             \
+	PROGRAM                                                                                    \
 	{                                                                                          \
 		static const struct test tests[] = { __VA_ARGS__ };                                \
 		return test_main(tests, sizeof(tests) / sizeof(tests[0]));                         \
