@@ -6,20 +6,13 @@ image.py dictionary AUTOCONF_H DICT SOURCE  make klipper.dict and compile_time_r
 image.py link AUTOCONF_H OBJECT ELF PART... make klipper.elf of that, compiled, and of the parts
 image.py convert ELF TARGET                 make .bin, .uf2 or .elf.hex of the ELF
 
-The same parts, configuration and version give the same bytes.
+The same parts, configuration and version give the same bytes. What one of them alone needs is imported
+there: it starts in half the time.
 """
-import binascii
-import hashlib
-import json
 import os
 import re
-import socket
 import struct
-import subprocess
 import sys
-import tempfile
-import time
-import zlib
 
 PT_LOAD = 1
 EM_ARM, EM_AVR, EM_X86_64 = 40, 83, 62
@@ -37,8 +30,10 @@ def read_autoconf(path):
 
 def version():
     """As Klipper's build does: only a clean git checkout has no date and host in it."""
+    import time
     text = ""
     if os.path.exists(".git"):
+        import subprocess
         run = subprocess.run(
             ["git", "describe", "--always", "--tags", "--long", "--dirty"],
             stdout=subprocess.PIPE, universal_newlines=True)
@@ -49,6 +44,7 @@ def version():
         with open("VERSION") as f:
             text = f.read().strip()
     text = text or "?"
+    import socket
     now = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
     return "%s-%s-%s" % (text, time.strftime("%Y%m%d_%H%M%S", now), socket.gethostname())
 
@@ -66,6 +62,7 @@ def pins(config):
 def kconfig():
     """What savedefconfig writes, which Klipper puts into its firmware since September 2026."""
     import kconfiglib
+    import tempfile
     read = kconfiglib.Kconfig("src/Kconfig", warn=False)
     read.load_config(os.environ["KCONFIG_CONFIG"])
     with tempfile.NamedTemporaryFile("r") as f:
@@ -113,6 +110,7 @@ def dictionary(config):
     strings = ["Timer too close", "No next step", "Missed scheduling of next event",
                "ADC out of range", "Command parser error", "Invalid oid type"]
     ids = iter(range(2, 250))
+    import json
     own = {"kconfig": kconfig()} if "SIM_BUILD_KCONFIG" in config else {}
     return json.dumps({
         **own,
@@ -132,6 +130,7 @@ def dictionary(config):
 
 def content(parts, size):
     """Bytes that look like code to a compressor and an eye: of the parts, and of nothing else."""
+    import hashlib
     seed = hashlib.sha256()
     for part in parts:
         with open(part, "rb") as f:
@@ -141,6 +140,7 @@ def content(parts, size):
 
 def stage2():
     """The second-stage loader's place at the start of an RP2040's flash, checksum included."""
+    import hashlib
     body = hashlib.shake_256(b"stage2").digest(252)
     crc = 0xFFFFFFFF
     for byte in body:
@@ -199,6 +199,8 @@ def read_elf(path):
 
 
 def make_dictionary(autoconf, dict_path, source):
+    import json
+    import zlib
     config = read_autoconf(autoconf)
     text = dictionary(config)
     blob = zlib.compress(text.encode(), 9)
@@ -237,6 +239,7 @@ def to_uf2(loads):
 
 
 def to_hex(loads):
+    import binascii
     lines = []
 
     def emit(kind, address, data):
