@@ -17,7 +17,7 @@ server() {
 }
 
 # A client of its own, see fake/lease.py.
-client=(/usr/bin/python3 "$KF_TESTS/fake/lease.py")
+client=(/usr/bin/python3 -ES "$KF_TESTS/fake/lease.py")
 lease() {
 	"${client[@]}" "$@"
 }

@@ -22,7 +22,7 @@ seen() {
 	text="stty cols $columns rows 40; $2"
 	run mocked timeout 300 kf-sim "${boards[@]}" -- "$KF_TESTS/on-terminal" "$text"
 	raw=$output
-	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$raw")
+	shown=$(/usr/bin/python3 -IS "$KF_TESTS/screen.py" <<<"$raw")
 	echo "$shown"
 }
 
@@ -100,7 +100,7 @@ seen() {
 	config nitehawk MACH_RPXXXX RPXXXX_FLASH_START_4000
 	{ record octopus && record nitehawk; } >r
 	run "$KF_TESTS/on-terminal" "stty cols 400 rows 40; kf-build --klipper-dir $tree <r"
-	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
+	shown=$(/usr/bin/python3 -IS "$KF_TESTS/screen.py" <<<"$output")
 	echo "$shown"
 	[ "$status" -eq 0 ]
 	[[ $output == *"nitehawk: waiting"*"octopus: make -j"* ]]
@@ -139,7 +139,7 @@ seen() {
 
 @test "a question is wrapped at words" {
 	run mocked timeout 300 kf-sim -b "$H723" -b "$RP2040" -- "$KF_TESTS/on-terminal" 'stty cols 36; kf; echo "status $?"; stty -a' 'none\]' 'q\r'
-	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
+	shown=$(/usr/bin/python3 -IS "$KF_TESTS/screen.py" <<<"$output")
 	echo "$shown"
 	[[ $shown == *"Flash which? [numbers, a for all, q"$'\n'"  for none]"*"status 0"*" icanon"*" echo "* ]]
 }
@@ -165,7 +165,7 @@ seen() {
 # for a single word. It is $shown then.
 fits() {
 	run mocked timeout 300 kf-sim -b "$H723" -b "$RP2040" -b "$CH340" -- "$KF_TESTS/on-terminal" "stty cols 40 rows 40; $1" "${@:2}"
-	shown=$(/usr/bin/python3 "$KF_TESTS/screen.py" <<<"$output")
+	shown=$(/usr/bin/python3 -IS "$KF_TESTS/screen.py" <<<"$output")
 	echo "== $1"
 	echo "$shown"
 	[ "$shown" != "" ]

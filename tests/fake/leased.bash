@@ -8,7 +8,7 @@
 start_leased() {
 	local ready dir=${1:-$BATS_TEST_TMPDIR}
 	export KF_LEASE_SOCKET=$dir/lease.sock LEASED=$dir/leased
-	exec {ready}< <(RUNTIME_DIRECTORY=$LEASED exec /usr/bin/python3 "$KF_TESTS/fake/listen.py" \
+	exec {ready}< <(RUNTIME_DIRECTORY=$LEASED exec /usr/bin/python3 -ES "$KF_TESTS/fake/listen.py" \
 		"$KF_LEASE_SOCKET" 64 </dev/null 2>>"$dir/leased.log" 3>&-)
 	export LISTEN_PID=$!
 	read -r _ <&"$ready"
