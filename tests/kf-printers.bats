@@ -74,11 +74,11 @@ field() {
 		[true,"klipper",{"unit":"klipper.service","name":"klipper","mcu":"mcu"},{"type":"usb-serial","path":"$BY_ID","usb_port":"1-1.2"}]
 		[true,"klipper",null,{"type":"usb-serial","path":"/dev/serial/by-id/usb-Klipper_rp2040_E6605481DB318C34-if00","usb_port":"1-1.3"}]
 		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"EBBCan"},{"type":"can","interface":"nocan0","uuid":"44db3d634885"}]
-		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"z"},{"type":"uart","path":"/dev/nouart","baud":115200,"katapult_baud":250000}]
 		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"host"},{"type":"process","path":"/tmp/klipper_host_mcu"}]
+		[false,null,{"unit":"klipper.service","name":"klipper","mcu":"z"},{"type":"uart","path":"/dev/nouart","baud":115200,"katapult_baud":250000}]
 	END
 	diff - <(field .board.reason | sort -u) <<-'END'
-		"not asked: Klipper (klipper.service) does not run"
+		"the host's own MCU does not run: /tmp/klipper_host_mcu leads to no pty of it: systemctl status klipper-mcu.service says why"
 		"there is no interface nocan0: ip -details link show type can lists the CAN interfaces; a USB adapter or bridge board that is missing there: check its cable"
 		"there is no serial port /dev/nouart: ls -l /dev/serial* /dev/tty* shows the ports; a Raspberry Pi's own UART needs enable_uart=1 in its config.txt"
 		null
@@ -133,7 +133,7 @@ field() {
 		[true,"linux","v0.13.0-730-g84104bbbd",{"unit":null,"name":"alpha","mcu":"Second Head"},"/tmp/klipper_host_alpha2"]
 	END
 	plugged 'kf-scan --table'
-	[[ $output == *"[OK] Second Head (linux)"*"v0.13.0-730-g84104bbbd, alpha"*"/tmp/klipper_host_alpha2"* ]]
+	[[ $output == *"[OK] second-head (linux)"*"v0.13.0-730-g84104bbbd, held by python3"*", alpha"*"/tmp/klipper_host_alpha2"* ]]
 }
 
 @test "two printers: both are asked, and each board is its own printer's" {
@@ -153,13 +153,13 @@ field() {
 	running beta "mcus startup"
 	plugged 'kf-scan -q'
 	[ "$(field '.board | [.printer.mcu, .version]')" = $'["mcu",null]\n[null,null]\n["Host",null]' ]
-	[[ $(field .board.reason) == *'Klippy has no connection to it: Printer is not ready"' ]]
+	[[ $(field .board.reason) == *'/tmp/klipper_host_beta leads to no pty of it: systemctl status klipper-mcu.service says why"' ]]
 	teardown
 	rm -r root/proc
 	running beta "mcus protocol error"
 	plugged 'kf-scan -q'
 	[ "$(field '.board | [.printer.mcu, .version]')" = $'["mcu",null]\n[null,null]\n["Host",null]' ]
-	[[ $(field .board.reason) == *'Klippy has no connection to it: MCU Protocol error"' ]]
+	[[ $(field .board.reason) == *'/tmp/klipper_host_beta leads to no pty of it: systemctl status klipper-mcu.service says why"' ]]
 }
 
 @test "a configuration that Klippy refuses is read all the same" {

@@ -268,14 +268,14 @@ behind() {
 	[ -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 }
 
-@test "kf update: the host's own MCU is behind: it is said whose, and what brings it up to date" {
+@test "kf update: a BeagleBone's PRU is behind: it is said whose, and what brings it up to date" {
 	git_tree source 4
 	export TREE=$PWD/source VERSION MCUS
 	VERSION=$(version_of source)
-	MCUS=$(jq -nc --arg v "$(version_of source 2)" '{mcu: {config: {serial: "/tmp/klipper_host_mcu"},
-		object: {mcu_version: $v, mcu_constants: {MCU: "linux"}}}}')
+	MCUS=$(jq -nc --arg v "$(version_of source 2)" '{mcu: {config: {serial: "/dev/rpmsg_pru30"},
+		object: {mcu_version: $v, mcu_constants: {MCU: "pru"}}}}')
 	export -f running
 	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- bash -c 'running voron "mcus ready"; setsid -w kf update --yes'
-	[[ $stderr == "[Status] mcu of voron is behind, but kf does not flash the host's own MCU: in $TREE, make menuconfig (Linux process), and with Klipper stopped, make flash"* ]]
+	[[ $stderr == "[Status] mcu of voron is behind, but kf does not flash a BeagleBone's PRU: in $TREE, make menuconfig (Beaglebone PRU), and with Klipper stopped, make flash"* ]]
 	[[ $stderr == *"it is not known whether another board is behind"* ]]
 }

@@ -110,6 +110,19 @@ void kf_board_place(const struct kf_board *board, char *ret, size_t size)
 		kf_text_format(ret, size, "USB port %s", board->usb.port);
 }
 
+bool kf_path_is_process(const char *path)
+{
+	static const char start[] = "/tmp/klipper_host_";
+
+	return strncmp(path, start, strlen(start)) == 0 && !strchr(path + strlen(start), '/');
+}
+
+bool kf_board_is_wired(const struct kf_board *board)
+{
+	return kf_board_is_node(board) || board->link.type == KF_WIRE_UART ||
+	       board->link.type == KF_WIRE_PROCESS;
+}
+
 bool kf_board_is_node(const struct kf_board *board)
 {
 	return board->link.type == KF_WIRE_CAN && !board->usb.port[0];
@@ -124,7 +137,11 @@ bool kf_board_has_port(const struct kf_board *board, const char *path)
 {
 	struct stat theirs, ours;
 
-	if (!path || !path[0] || !board->tty[0])
+	if (!path || !path[0])
+		return false;
+	if (board->link.type == KF_WIRE_PROCESS)
+		return strcmp(path, board->link.path) == 0;
+	if (!board->tty[0])
 		return false;
 	if (strcmp(path, board->by_id) == 0 || strcmp(path, board->by_path) == 0 ||
 	    strcmp(path, board->tty) == 0)

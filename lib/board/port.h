@@ -25,6 +25,15 @@ void kf_port_write(const struct kf_board *board, char ret[KF_DEV_SIZE]);
 /* Write its place for people: its by-id path, "can0 44db3d634885" ...; empty: not known. */
 void kf_board_place(const struct kf_board *board, char *ret, size_t size);
 
+/*
+ * Is this the path of the host's own MCU? Klippy opens /tmp/klipper_host_* as the pty of a Linux
+ * process (klippy/mcu.py), and any other path as a serial port.
+ */
+bool kf_path_is_process(const char *path);
+
+/* Does no USB device show it: a node on CAN, behind a UART of this machine, or a process? */
+bool kf_board_is_wired(const struct kf_board *board);
+
 /* Is it a node on CAN, which no USB device shows? */
 bool kf_board_is_node(const struct kf_board *board);
 
@@ -40,7 +49,10 @@ bool kf_interface_valid(const char *name);
 /* Can it be a USB port: bus, then the chain of ports, as sysfs writes it? */
 bool kf_usb_port_valid(const char *text);
 
-/* Does path name the board's port: by-id, by-path, tty, or another link to it? NULL: false. */
+/*
+ * Does path name the board's port: by-id, by-path, tty, or another link to it; or the pty of a
+ * process? NULL: false.
+ */
 bool kf_board_has_port(const struct kf_board *board, const char *path);
 
 #endif

@@ -62,8 +62,7 @@ static void append_printer(char *dst, size_t size, const struct kf_board *board)
 /* Its bus or UART is there, but neither a Klippy nor the board itself has answered. */
 static bool is_unasked(const struct kf_board *board)
 {
-	return board->connected && board->mode == KF_MODE_NONE &&
-	       (kf_board_is_node(board) || board->link.type == KF_WIRE_UART);
+	return board->connected && board->mode == KF_MODE_NONE && kf_board_is_wired(board);
 }
 
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,

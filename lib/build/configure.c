@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/port.h"
 #include "build/configure.h"
 #include "build/configuring.h"
 #include "build/kconfig-update.h"
@@ -149,11 +150,11 @@ static int bring_up(const struct kf_kconfig_update *m, const struct kf_new_confi
 	return r < 0 ? r : 0;
 }
 
-/* A node on CAN and a bridge run Klipper, too: what they talk over is no tty. */
+/* A node on CAN, a bridge and a process run Klipper, too: what they talk over is no tty. */
 static bool talks_over_usb(const struct kf_board *board)
 {
-	return board->mode == KF_MODE_KLIPPER && board->link.type != KF_WIRE_CAN &&
-	       board->link.type != KF_WIRE_UART;
+	return board->mode == KF_MODE_KLIPPER && !kf_board_is_wired(board) &&
+	       !kf_board_is_bridge(board);
 }
 
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,

@@ -50,6 +50,7 @@ static const struct kf_loader loaders[] = {
 	{ "atmega*", ANY, AVR },
 	{ "at90*", ANY, AVR },
 	{ "lgt8f*", ANY, AVR },
+	{ "linux", ANY, KF_PROGRAM_HOST_MCU, NULL, NULL, true },
 };
 
 const struct kf_loader *kf_loader_find(const char *mcu, uint32_t start)
@@ -69,7 +70,7 @@ bool kf_loader_by_uart(const struct kf_loader *loader)
 
 bool kf_loader_beside_katapult(const struct kf_loader *loader)
 {
-	return !kf_loader_by_uart(loader);
+	return !kf_loader_by_uart(loader) && !(loader && loader->program == KF_PROGRAM_HOST_MCU);
 }
 
 const char *kf_loader_name(const struct kf_loader *loader)

@@ -17,6 +17,7 @@ enum kf_program {
 	KF_PROGRAM_BOSSAC,	 /* built by make flash, in the tree's lib/ */
 	KF_PROGRAM_RP2040_FLASH, /* likewise */
 	KF_PROGRAM_HID_FLASH,	 /* likewise */
+	KF_PROGRAM_HOST_MCU,	 /* none: the firmware is itself a program of this machine */
 };
 
 struct kf_loader {
@@ -40,8 +41,8 @@ const struct kf_loader *kf_loader_find(const char *mcu, uint32_t start);
 bool kf_loader_by_uart(const struct kf_loader *loader);
 
 /*
- * Could a Katapult, of Katapult's own or of a fork, be where this loader would be? AVR and Atmel's
- * SAM have none. NULL, a chip that is not known: yes.
+ * Could a Katapult, of Katapult's own or of a fork, be where this loader would be? AVR, Atmel's SAM
+ * and the host's own MCU have none. NULL, a chip that is not known: yes.
  */
 bool kf_loader_beside_katapult(const struct kf_loader *loader);
 

@@ -23,9 +23,9 @@ static void fail_job(struct kf_job *job, const char *tool)
 	kf_record_set_error(job->record, tool, &job->err);
 }
 
-/* Each Klippy on the bus is asked, also those that are not stopped. */
-static int guard_bus(struct kf_job *job, const struct kf_printers *printers,
-		     struct kf_print_guard *guard)
+/* Each Klippy on the bus is asked, also those that are not stopped; and each of a process. */
+static int guard_users(struct kf_job *job, const struct kf_printers *printers,
+		       struct kf_print_guard *guard)
 {
 	struct kf_bus_users *users = &job->users;
 	char place[KF_DEV_SIZE];
@@ -61,8 +61,9 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 	job->planned = r == 0;
 	/* Nobody but its holder may talk to a board: this is before we do. */
 	if (r == 0 && !job->plan.skip[0])
-		r = job->plan.board.link.type == KF_WIRE_CAN
-			    ? guard_bus(job, printers, guard)
+		r = job->plan.board.link.type == KF_WIRE_CAN ||
+				    job->plan.board.link.type == KF_WIRE_PROCESS
+			    ? guard_users(job, printers, guard)
 			    : kf_print_guard_port(guard, &job->plan.board, &job->err);
 	/* Before the service is left running for its sake. */
 	if (r == 0 && job->plan.current)

@@ -13,7 +13,7 @@ struct kf_job {
 	json_t *record;	       /* borrowed from the batch's array */
 	struct kf_board board; /* as the record has it */
 	struct kf_plan plan;
-	struct kf_bus_users users; /* of a board on CAN */
+	struct kf_bus_users users; /* of a board on CAN, or of a process */
 	bool planned;		   /* plan is to be flashed, or says why it is skipped */
 	struct kf_error err;	   /* code other than KF_OK: why there is no plan */
 };

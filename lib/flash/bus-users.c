@@ -15,6 +15,8 @@ static enum use use_of(const struct kf_printer *printer, const struct kf_board *
 	for (size_t i = 0; i < printer->mcus.count; i++) {
 		const struct kf_mcu *mcu = &printer->mcus.list[i];
 
+		if (link->type == KF_WIRE_PROCESS && strcmp(mcu->serial, link->path) == 0)
+			return USES_BOARD;
 		if (!mcu->canbus_uuid[0])
 			continue;
 		if (link->uuid[0] && strcmp(mcu->canbus_uuid, link->uuid) == 0)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The Klippies that a flash on a CAN bus disturbs. Nobody holds a bus: each Klippy whose
- * configuration names the board, or any node on the same interface, talks over it.
+ * The Klippies that a flash disturbs where no port is held. Nobody holds a CAN bus: each Klippy
+ * whose configuration names the board, or any node on the same interface, talks over it. Nobody
+ * holds the pty of the host's own MCU alone, for that process has it open too: each Klippy counts
+ * whose configuration names it.
  */
 #ifndef KF_FLASH_BUS_USERS_H
 #define KF_FLASH_BUS_USERS_H
@@ -18,7 +20,7 @@ struct kf_bus_users {
 
 /*
  * The Klippies that run and whose configuration names the board or its interface; one whose
- * configuration nobody can read may be one of them, and counts. board is on CAN.
+ * configuration nobody can read may be one of them, and counts. board is on CAN, or a process.
  */
 void kf_bus_users_find(const struct kf_printers *printers, const struct kf_board *board,
 		       struct kf_bus_users *ret);

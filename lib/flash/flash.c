@@ -17,6 +17,7 @@
 #include "flash/bootloader.h"
 #include "flash/flash.h"
 #include "flash/hold.h"
+#include "flash/install.h"
 #include "flash/native.h"
 #include "flash/rom.h"
 #include "flash/script.h"
@@ -97,7 +98,7 @@ static bool can_ask(const struct run *run)
 {
 	const struct kf_board *board = &run->board;
 
-	return board->mode == KF_MODE_KLIPPER || kf_board_is_node(board) ||
+	return board->mode == KF_MODE_KLIPPER || kf_board_is_wired(board) ||
 	       kf_wire_is_uart(board) ||
 	       (board->mode == KF_MODE_OTHER && board->tty[0] &&
 		!kf_loader_beside_katapult(loader_of(run)));
@@ -264,10 +265,31 @@ static bool flashed_all_the_same(struct run *run)
 	return prove(run, kf_now_ms() + ms, &ignored) == 0;
 }
 
-/* Do we talk to the bootloader ourselves, and read back every byte? */
+/* Do we write ourselves, and read back every byte? */
 static bool is_native(enum kf_method method)
 {
-	return method == KF_METHOD_KATAPULT || kf_rom_row(method);
+	return method == KF_METHOD_KATAPULT || method == KF_METHOD_HOST_MCU || kf_rom_row(method);
+}
+
+/* Does it work on a board that is in its bootloader? The host's own MCU has none. */
+static bool has_bootloader(enum kf_method method)
+{
+	return method != KF_METHOD_HOST_MCU;
+}
+
+static int write_native(struct run *run, enum kf_method method, struct kf_error *err)
+{
+	const struct kf_rom_row *rom = kf_rom_row(method);
+	struct kf_native *n = &run->native;
+	int r;
+
+	if (method == KF_METHOD_HOST_MCU)
+		r = kf_install(run->plan, n->deadline_ms, run->progress, &n->readback, err);
+	else
+		r = rom ? kf_rom_flash(n, rom, err) : kf_native_flash(n, err);
+	if (n->readback)
+		verified(run, "readback");
+	return r;
 }
 
 /* Write with this method. make flash may start from Klipper, the others from the bootloader. */
@@ -283,12 +305,8 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
 				 .board = &run->board,
 				 .progress = run->progress,
 				 .deadline_ms = deadline_ms };
-	if (is_native(method) && (!rom || run->board.mode == rom->mode)) {
-		r = rom ? kf_rom_flash(n, rom, err) : kf_native_flash(n, err);
-		if (n->readback)
-			verified(run, "readback");
-		return r;
-	}
+	if (is_native(method) && (!rom || run->board.mode == rom->mode))
+		return write_native(run, method, err);
 	n->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
 	if (run->board.mode == KF_MODE_KATAPULT)
 		r = kf_native_check(n, rom ? rom->name : NULL, err);
@@ -364,9 +382,10 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
  */
 static bool enters_by_itself(const struct run *run, enum kf_method method)
 {
-	return method == KF_METHOD_MAKE_FLASH &&
-	       (!kf_loader_beside_katapult(loader_of(run)) ||
-		(kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT));
+	return !has_bootloader(method) ||
+	       (method == KF_METHOD_MAKE_FLASH &&
+		(!kf_loader_beside_katapult(loader_of(run)) ||
+		 (kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT)));
 }
 
 /* The image does not fit this board, says its bootloader: nothing was written. */
@@ -392,7 +411,7 @@ static int attempt_image(struct run *run, enum kf_method method, const struct kf
 	if (r < 0) {
 		wait_for_sent_back(run);
 		if (kf_rom_row(method) ? !run->native.begun
-				       : method != KF_METHOD_KATAPULT && !is_refused(err->code))
+				       : !is_native(method) && !is_refused(err->code))
 			kf_bootloader_explain(run->monitor, &run->plan->board, err);
 		return r;
 	}
@@ -434,7 +453,8 @@ static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, 
 
 /*
  * Other programs than ours may find a board by what all boards in DFU have in common: only one of
- * them runs at a time. *ret is the lock; -1 for methods that know their board.
+ * them runs at a time; and several host MCUs may be one program. *ret is the lock; -1 for methods
+ * that know their board.
  */
 static int lock_programs(const struct kf_plan *plan, enum kf_method method, int *ret,
 			 struct kf_error *err)
@@ -443,7 +463,7 @@ static int lock_programs(const struct kf_plan *plan, enum kf_method method, int 
 	char path[PATH_MAX];
 	int r;
 
-	if (is_native(method))
+	if (is_native(method) && has_bootloader(method))
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-programs.lock");
 	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);

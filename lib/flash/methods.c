@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "flash/methods.h"
+#include "printer/host-mcu.h"
 #include "usb/rules.h"
 
 enum { CHECK_MS = 20000 };
@@ -29,6 +30,7 @@ static const struct kf_flash_tool tools[] = {
 				      .target = "rp2040_flash",
 				      .compiler = "gcc",
 				      .libusb = true },
+	[KF_PROGRAM_HOST_MCU] = { 0 },
 	[KF_PROGRAM_HID_FLASH] = { .folder = "lib/hidflash",
 				   .file = "hid-flash",
 				   .target = "hid-flash",
@@ -115,9 +117,17 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 	return NULL;
 }
 
+/* Why is it not the host's own MCU? NULL: it is. */
+static const char *no_host_mcu(const struct kf_methods_for *with)
+{
+	return strcmp(with->mcu, "linux") == 0 ? NULL : "it is no Linux process of this machine";
+}
+
 /* The method for a board without Katapult: that of the bootloader in its chip. */
 static enum kf_method method_of_chip(const struct kf_methods_for *with)
 {
+	if (!no_host_mcu(with))
+		return KF_METHOD_HOST_MCU;
 	return no_picoboot(with) ? KF_METHOD_MAKE_FLASH : KF_METHOD_PICOBOOT;
 }
 
@@ -132,6 +142,8 @@ static const char *why_not(const struct kf_methods_for *with, enum kf_method met
 		return "kf-flash uses flashtool.py over USB only: katapult is the method for it";
 	if (method == KF_METHOD_PICOBOOT)
 		return no_picoboot(with);
+	if (method == KF_METHOD_HOST_MCU)
+		return no_host_mcu(with);
 	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);
 }
 
@@ -292,6 +304,8 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 	enum kf_method first = methods->list[0], last = methods->list[methods->count - 1];
 	int r = 0;
 
+	if (last == KF_METHOD_HOST_MCU)
+		return kf_host_mcu_check(with->board ? with->board->link.path : NULL, err);
 	if (first == KF_METHOD_FLASHTOOL)
 		r = check_flashtool(with, err);
 	if (r < 0 || !is_of_chip(last) || !loader || in_mode(with, KF_MODE_KATAPULT))

@@ -36,7 +36,8 @@ struct kf_methods {
  * no room for it), and on a UART where the owner does not say that it is there (on the command
  * line, for this board in the registry, or by hand): what would wait instead nothing there reaches;
  * make flash where it cannot reach the chip; what the command line names is refused then. A board
- * without Katapult goes to the method of the bootloader in its chip: picoboot, else make flash.
+ * without Katapult goes to the method of the bootloader in its chip: picoboot, else make flash; and
+ * the host's own MCU to host_mcu.
  * KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the message says
  * why for each.
  */

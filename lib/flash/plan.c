@@ -185,12 +185,12 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 
 /*
  * Not there to be flashed. A Klippy that has no connection to a node does not mean that: it may
- * wait in its Katapult. Its wire tells, when the board is looked for.
+ * wait in its Katapult. Its wire tells, when the board is looked for. A process that does not run
+ * can be installed all the same.
  */
 static bool is_away(const struct kf_board *board)
 {
-	return !board->connected && board->link.type != KF_WIRE_CAN &&
-	       board->link.type != KF_WIRE_UART;
+	return !board->connected && !kf_board_is_wired(board) && !kf_board_is_bridge(board);
 }
 
 /* Why the board is left alone; empty: it is not. */
@@ -260,12 +260,12 @@ static void explain_instead(const struct kf_registry *registry, const char *key,
 		kf_error_hint(err, "%s", hint);
 }
 
-/* A board on CAN or a UART is as the registry describes it, or as it was named by hand. */
+/* A board that no USB device shows is as the registry describes it, or as it was named by hand. */
 static int find_wired(const struct kf_registry *registry, const struct kf_board *recorded,
 		      bool by_hand, struct kf_board *ret, struct kf_error *err)
 {
 	struct kf_board board = *recorded;
-	struct kf_device device;
+	struct kf_device device = { 0 };
 	int r = 0;
 
 	if (!by_hand && recorded->key[0])
@@ -279,6 +279,8 @@ static int find_wired(const struct kf_registry *registry, const struct kf_board 
 	board.holder = (struct kf_holder){ 0 };
 	board.mode = KF_MODE_NONE;
 	r = kf_wire_look(&board, err);
+	if (r == -ENODEV && board.link.type == KF_WIRE_PROCESS)
+		r = 0;
 	if (r == 0 && board.tty[0])
 		r = kf_uart_free("", board.tty, err);
 	if (r < 0)
@@ -286,11 +288,6 @@ static int find_wired(const struct kf_registry *registry, const struct kf_board 
 	kf_holders_find(&board, 1);
 	*ret = board;
 	return 0;
-}
-
-static bool is_wired(const struct kf_board *board)
-{
-	return kf_board_is_node(board) || board->link.type == KF_WIRE_UART;
 }
 
 static int find_board(const struct kf_registry *registry, const struct kf_boards *now,
@@ -306,8 +303,8 @@ static int find_board(const struct kf_registry *registry, const struct kf_boards
 		known.by_port = false;
 	r = check_port(recorded->tty, err);
 	if (r == 0)
-		r = kf_target_find(now, &known, ret, is_wired(recorded) ? NULL : err);
-	if (r == -ENODEV && is_wired(recorded))
+		r = kf_target_find(now, &known, ret, kf_board_is_wired(recorded) ? NULL : err);
+	if (r == -ENODEV && kf_board_is_wired(recorded))
 		r = find_wired(registry, recorded, by_hand, ret, err);
 	else if (r == -ENODEV && recorded->key[0])
 		explain_instead(registry, recorded->key, err);
@@ -539,9 +536,12 @@ bool kf_plan_noted(const struct kf_plan *plan)
 {
 	const struct kf_board *board = &plan->board;
 	struct kf_last_flash state;
+	bool process =
+		board->link.type == KF_WIRE_PROCESS; /* it is no chip, and there is no other */
 
-	if (plan->options.force || !board->key[0] || board->by_port || !kf_board_chip(board)[0] ||
-	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board)))
+	if (plan->options.force || !board->key[0] || board->by_port ||
+	    (!kf_board_chip(board)[0] && !process) ||
+	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) && !process))
 		return false;
 	kf_last_flash_load(board->key, &state);
 	return strcmp(state.sha256, plan->image.sha256) == 0 &&

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The output of each run goes to a log of the board and the method; the error names it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "board/identity.h"
-#include "board/last-flash.h"
 #include "build/kept.h"
 #include "build/linked.h"
 #include "build/tree.h"
@@ -17,41 +14,10 @@
 #include "core/process.h"
 #include "core/text.h"
 #include "firmware/chip.h"
+#include "flash/program.h"
 #include "flash/script.h"
-#include "link/serial.h"
 
 enum { BUILD_MS = 300000, CONFIG_MAX = 1 << 20 };
-
-static int open_log(const struct kf_plan *plan, enum kf_method method, char path[PATH_MAX],
-		    int *ret, struct kf_error *err)
-{
-	const char *name = plan->board.key[0] ? plan->board.key : "by-hand";
-	int r = kf_path(KF_DIR_STATE, path, err, "logs/%s-%s.log", name, kf_method_name(method));
-
-	if (r == 0)
-		r = kf_dir_make_parent(path, err);
-	if (r < 0)
-		return r;
-	*ret = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return *ret < 0 ? kf_fail_sys(err, errno, "%s", path) : 0;
-}
-
-/*
- * From here on the board may be half-written: another program works on it in its bootloader. It
- * brings SAM and AVR there by itself, and bossac erases the flash first (flash_atsam3 of
- * scripts/flash_usb.py).
- */
-static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
-		      struct kf_error *err)
-{
-	const char *name =
-		kf_loader_name(kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY));
-
-	if (!name[0] && board->mode != KF_MODE_KATAPULT && !kf_board_in_rom(board))
-		return 0;
-	return kf_last_flash_incomplete(plan->board.key, name[0] ? name : kf_mode_name(board->mode),
-					err);
-}
 
 /* make passes it to a shell: no character in the name of a link may mean anything there. */
 static bool is_plain(const char *path)
@@ -80,49 +46,6 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 		return 0;
 	}
 	return kf_fail(err, KF_IO, "make flash cannot use the name %s", board->tty);
-}
-
-/* A program while it works on a board. */
-struct program {
-	char log_path[PATH_MAX];
-	int log, port;
-};
-
-static void program_end(struct program *p)
-{
-	kf_closep(&p->log);
-	kf_closep(&p->port);
-}
-
-/*
- * The port is ours for as long as another program works on it. Only flashtool.py, which make flash
- * runs too for a board in Katapult, takes the same lock itself (serial.Serial(exclusive=True)):
- * for that one it is free again right before.
- */
-static int program_begin(struct program *p, const struct kf_plan *plan,
-			 const struct kf_board *board, enum kf_method method, struct kf_error *err)
-{
-	int r = open_log(plan, method, p->log_path, &p->log, err);
-
-	if (r == 0 && board->tty[0])
-		r = kf_serial_lock(board->tty, &p->port, err);
-	if (board->mode == KF_MODE_KATAPULT)
-		kf_closep(&p->port);
-	return r < 0 ? r : note_begin(plan, board, err);
-}
-
-/* r and status are those of its run. */
-static int program_check(const struct program *p, const char *name, int r, int status,
-			 struct kf_error *err)
-{
-	if (r == 0 && status != 0) {
-		r = kf_fail(err, KF_FLASH_FAILED, "%s ended with status %d", name,
-			    kf_process_status(status));
-		kf_error_hint(err, "read the log, then run the same command again");
-	}
-	if (r < 0)
-		kf_text_format(err->log, sizeof(err->log), "%s", p->log_path);
-	return r;
 }
 
 /* Before a board leaves for a loader that has no name of its own: is another one in such a one? */
@@ -243,23 +166,22 @@ static int build_tool(const struct kf_plan *plan, const struct kf_flash_tool *to
 {
 	static const char *const env[] = { "MAKEFLAGS", "GNUMAKEFLAGS",	 "MFLAGS", "MAKELEVEL",
 					   "MAKEFILES", "MAKEOVERRIDES", NULL };
-	_cleanup_(kf_closep) int log = -1;
+	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	const char *const argv[] = { "make", "-C", folder, tool->target, NULL };
 	struct kf_process p = { .argv = argv, .env = env, .in = -1 };
-	char path[PATH_MAX];
 	int r, status;
 
-	r = open_log(plan, KF_METHOD_MAKE_FLASH, path, &log, err);
+	r = kf_flash_program_log(&program, plan, KF_METHOD_MAKE_FLASH, err);
 	if (r < 0)
 		return r;
-	p.out = p.err = log;
+	p.out = p.err = program.log;
 	r = kf_process_run(&p, deadline_ms, &status, err);
 	if (r == 0 && status != 0)
 		r = kf_fail(err, KF_NO_TOOLCHAIN,
 			    "make flash needs %s/%s for this board, and it could not be built",
 			    tool->folder, tool->file);
 	if (r < 0)
-		kf_text_format(err->log, sizeof(err->log), "%s", path);
+		kf_text_format(err->log, sizeof(err->log), "%s", program.log_path);
 	return r;
 }
 
@@ -304,7 +226,7 @@ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board
 int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
 		  const struct kf_progress *progress, struct kf_error *err)
 {
-	_cleanup_(program_end) struct program program = { .log = -1, .port = -1 };
+	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	_cleanup_(kf_closep) int lock = -1;
 	char device[KF_DEV_SIZE + 16];
 	struct build build;
@@ -324,7 +246,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	if (r == 0)
 		r = copy_build(plan, &build, err);
 	if (r == 0)
-		r = program_begin(&program, plan, board, KF_METHOD_MAKE_FLASH, err);
+		r = kf_flash_program_begin(&program, plan, board, KF_METHOD_MAKE_FLASH, err);
 	if (r < 0)
 		return r;
 	kf_progress_step(progress, "make flash %s", device);
@@ -341,7 +263,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 		r = kf_fail(err, KF_UNVERIFIED,
 			    "%s was built again meanwhile: the written image was not checked",
 			    build.image);
-	r = program_check(&program, "make flash", r, status, err);
+	r = kf_flash_program_check(&program, "make flash", r, status, err);
 	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next one does */
 	return r;
 }
@@ -360,11 +282,10 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		 const struct kf_board *board, int64_t deadline_ms,
 		 const struct kf_progress *progress, struct kf_error *err)
 {
-	_cleanup_(program_end) struct program program = { .log = -1, .port = -1 };
+	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	char script[PATH_MAX], copy[PATH_MAX];
 	const char *const argv[] = { "python3", script, "-d", board->tty, "-f", copy, NULL };
-	struct kf_process p = { .argv = argv, .in = -1 };
-	int r, status = 0;
+	int r;
 
 	if (board->mode != KF_MODE_KATAPULT)
 		return kf_fail(err, KF_NO_KATAPULT,
@@ -374,11 +295,9 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 	if (r == 0)
 		r = copy_image(plan, image, copy, err);
 	if (r == 0)
-		r = program_begin(&program, plan, board, KF_METHOD_FLASHTOOL, err);
+		r = kf_flash_program_begin(&program, plan, board, KF_METHOD_FLASHTOOL, err);
 	if (r < 0)
 		return r;
-	p.out = p.err = program.log;
 	kf_progress_step(progress, "%s -d %s", script, board->tty);
-	r = kf_process_run(&p, deadline_ms, &status, err);
-	return program_check(&program, "flashtool.py", r, status, err);
+	return kf_flash_program_run(&program, "flashtool.py", argv, deadline_ms, err);
 }

@@ -21,6 +21,8 @@ const struct kf_wire_row *kf_wire_row(const struct kf_board *board)
 		return &kf_wire_can;
 	if (kf_board_is_bridge(board))
 		return &kf_wire_bridge;
+	if (board->link.type == KF_WIRE_PROCESS)
+		return &kf_wire_process;
 	return kf_wire_is_uart(board) ? &kf_wire_uart : &kf_wire_usb;
 }
 

@@ -9,6 +9,8 @@
  *           CAN bus that it makes, and is a USB device in its bootloader (wire-can.c)
  *   can     a node on CAN (wire-can.c): nothing of it shows but its answers
  *   uart    behind a UART or a USB-to-serial chip (wire-uart.c): likewise
+ *   process the host's own MCU (wire-process.c): it has no bootloader, so enter and open_katapult
+ * are NULL, and no method that needs them is chosen
  */
 #ifndef KF_FLASH_WIRE_H
 #define KF_FLASH_WIRE_H
@@ -75,7 +77,8 @@ int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct k
 int kf_wire_ask_klipper(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 			struct kf_error *err);
 
-extern const struct kf_wire_row kf_wire_usb, kf_wire_bridge, kf_wire_can, kf_wire_uart;
+extern const struct kf_wire_row kf_wire_usb, kf_wire_bridge, kf_wire_can, kf_wire_uart,
+	kf_wire_process;
 
 /* The USB row's own; a bridge comes back over USB as well. */
 int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *board,

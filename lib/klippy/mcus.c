@@ -18,9 +18,6 @@
 
 enum { SOURCE_MS = 2000 };
 
-/* Klippy opens these without a baud rate (klippy/mcu.py): rpmsg, and the host's own MCU. */
-static const char *const pipes[] = { "/dev/rpmsg_", "/tmp/klipper_host_" };
-
 static const struct {
 	const char *name;
 	size_t offset, size;
@@ -141,12 +138,12 @@ void kf_mcus_default(struct kf_mcus *mcus, const struct kf_mcu *other)
 	}
 }
 
+/* Klippy opens these without a baud rate (klippy/mcu.py): a PRU's, and the host's own MCU. */
 static bool is_pipe(const struct kf_mcu *mcu)
 {
-	for (size_t i = 0; i < KF_ARRAY_SIZE(pipes); i++)
-		if (strncmp(mcu->serial, pipes[i], strlen(pipes[i])) == 0)
-			return true;
-	return false;
+	static const char pru[] = "/dev/rpmsg_";
+
+	return strncmp(mcu->serial, pru, strlen(pru)) == 0 || kf_path_is_process(mcu->serial);
 }
 
 void kf_mcus_complete(struct kf_mcus *mcus)

@@ -71,6 +71,14 @@ _must_check_ int kf_link_uart_open(const char *path, unsigned baud, struct kf_li
 				   struct kf_error *err);
 
 /*
+ * The pty of the host's own MCU, by the link that this process made to it. It is not opened
+ * exclusively: the process has the pty open for as long as it runs, so a TIOCEXCL that we leave
+ * when we are killed would keep Klippy out for ever. KF_GONE: kf_pty_of_process says no; else
+ * errors as kf_serial_lock.
+ */
+_must_check_ int kf_link_process_open(const char *path, struct kf_link *ret, struct kf_error *err);
+
+/*
  * Another baud from here on, for a UART whose board changed its program: what was sent has gone out
  * before, at the old one. In words. On another link than a UART it does nothing.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Links over a tty: the board's own USB, and a UART. */
+/* Links over a tty: the board's own USB, a UART, and the pty of a process. */
 #include <errno.h>
 #include <termios.h>
 
@@ -70,19 +70,26 @@ static const struct kf_link_wire uart = {
 	.close = close_port,
 };
 
+/* Take an open port, named path. */
+static void make_link(const struct kf_link_wire *wire, const char *path, int fd,
+		      struct kf_link *ret)
+{
+	*ret = (struct kf_link)KF_LINK_NONE;
+	ret->wire = wire;
+	ret->flow = wire->flow;
+	ret->fd = fd;
+	kf_text_format(ret->name, sizeof(ret->name), "%s", path);
+}
+
 static int open_port(const struct kf_link_wire *wire, const char *path, unsigned baud,
 		     struct kf_link *ret, struct kf_error *err)
 {
-	struct kf_link link = KF_LINK_NONE;
-	int r = kf_serial_open(path, baud, &link.fd, err);
+	int fd, r = kf_serial_open(path, baud, &fd, err);
 
 	if (r < 0)
 		return r;
-	link.wire = wire;
-	link.flow = wire->flow;
-	link.baud = baud;
-	kf_text_format(link.name, sizeof(link.name), "%s", path);
-	*ret = link;
+	make_link(wire, path, fd, ret);
+	ret->baud = baud;
 	return 0;
 }
 
@@ -96,6 +103,21 @@ int kf_link_uart_open(const char *path, unsigned baud, struct kf_link *ret, stru
 	int r = kf_uart_free("", path, err);
 
 	return r < 0 ? r : open_port(&uart, path, baud, ret, err);
+}
+
+int kf_link_process_open(const char *path, struct kf_link *ret, struct kf_error *err)
+{
+	int fd, r;
+
+	if (!kf_pty_of_process(path))
+		return kf_fail(err, KF_GONE, "%s leads to no pty of the host's own MCU", path);
+	r = kf_serial_lock(path, &fd, err);
+	if (r < 0)
+		return r;
+	/* Answers to a Klippy that has ended. */
+	IGNORE_RESULT(tcflush(fd, TCIOFLUSH));
+	make_link(&uart, path, fd, ret);
+	return 0;
 }
 
 /*
@@ -126,8 +148,5 @@ int kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
 
 void kf_link_from_fd(int fd, bool is_usb, struct kf_link *ret)
 {
-	*ret = (struct kf_link)KF_LINK_NONE;
-	ret->wire = is_usb ? &usb : &uart;
-	ret->flow = ret->wire->flow;
-	ret->fd = fd;
+	make_link(is_usb ? &usb : &uart, "", fd, ret);
 }

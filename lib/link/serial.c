@@ -2,9 +2,13 @@
 /* A serial port: opened exclusively, read and written with deadlines, never half a frame. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <linux/major.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -25,6 +29,22 @@ static bool hung_up(int errnum)
 	return errnum == EIO || errnum == ENXIO || errnum == ENODEV || errnum == EPIPE;
 }
 
+/* A pty belongs to the group tty, a serial port to dialout. */
+static int not_permitted(const char *path, struct kf_error *err)
+{
+	const struct group *group = NULL;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_gid != 0)
+		group = getgrgid(st.st_gid);
+	kf_fail_sys(err, EACCES, "%s", path);
+	kf_error_hint(err,
+		      "join the group that owns the port (sudo usermod -aG %s $USER), then log in "
+		      "again",
+		      group ? group->gr_name : "dialout");
+	return -EACCES;
+}
+
 static int open_failed(const char *path, int errnum, struct kf_error *err)
 {
 	switch (errnum) {
@@ -36,10 +56,7 @@ static int open_failed(const char *path, int errnum, struct kf_error *err)
 		kf_error_hint(err, "sudo fuser -v %s shows it; end it, then try again", path);
 		return -EBUSY;
 	case EACCES:
-		kf_fail_sys(err, errnum, "%s", path);
-		kf_error_hint(err, "join the group that owns the port (sudo usermod -aG dialout "
-				   "$USER), then log in again");
-		return -errnum;
+		return not_permitted(path, err);
 	default:
 		return kf_fail_sys(err, errnum, "%s", path);
 	}
@@ -57,6 +74,16 @@ int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 		return open_failed(path, errno, err);
 	*ret = TAKE_FD(fd);
 	return 0;
+}
+
+bool kf_pty_of_process(const char *path)
+{
+	struct stat link, pty;
+
+	return lstat(path, &link) == 0 && S_ISLNK(link.st_mode) && stat(path, &pty) == 0 &&
+	       S_ISCHR(pty.st_mode) && major(pty.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR &&
+	       major(pty.st_rdev) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT &&
+	       link.st_uid == pty.st_uid && (pty.st_mode & S_IRGRP);
 }
 
 static int set_raw(int fd, unsigned baud)

@@ -19,6 +19,13 @@
 _must_check_ int kf_serial_lock(const char *path, int *ret, struct kf_error *err);
 
 /*
+ * Does path lead to the pty of a host's own MCU? That makes a link to its pty, and lets the group
+ * read it (Klipper src/linux/console.c). It leaves the link when it ends: then the pty is gone, or
+ * a terminal has its number by now, which is another user's or which no group may read.
+ */
+bool kf_pty_of_process(const char *path);
+
+/*
  * Open path raw, 8N1, non-blocking, exclusive (TIOCEXCL, and flock(2) as Klipper's host
  * does), with nothing pending in either direction. Any baud: a UART's, for a USB port
  * means none. KF_BUSY, KF_PERMISSION, KF_GONE (no such device), KF_CONFIG (not a serial

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "board/identity.h"
+#include "board/port.h"
 #include "core/text.h"
 #include "printer/boards.h"
 #include "usb/holder.h"
@@ -77,10 +78,10 @@ bool kf_mcu_is_node(const struct kf_mcu *mcu, const struct kf_board *board)
 	       strcmp(mcu->canbus_uuid, uuid) == 0;
 }
 
-/* The same for what is behind a UART that no USB device shows. */
-static bool is_uart(const struct kf_mcu *mcu, const struct kf_board *board)
+/* The same for what is behind a UART that no USB device shows, and for the host's own MCU. */
+static bool is_at_path(const struct kf_mcu *mcu, const struct kf_board *board)
 {
-	return board->link.type == KF_WIRE_UART && mcu->serial[0] &&
+	return kf_board_is_wired(board) && board->link.path[0] && mcu->serial[0] &&
 	       strcmp(mcu->serial, board->link.path) == 0;
 }
 
@@ -128,7 +129,7 @@ static void set_wired(struct kf_board *board, const struct kf_printer *printer,
 
 static void name_by_wire(const struct kf_printers *printers, struct kf_board *board)
 {
-	if (board->link.type != KF_WIRE_CAN && board->link.type != KF_WIRE_UART)
+	if (!kf_board_is_wired(board) && !kf_board_is_bridge(board))
 		return;
 	for (size_t i = 0; i < printers->count; i++) {
 		const struct kf_printer *printer = &printers->list[i];
@@ -136,7 +137,7 @@ static void name_by_wire(const struct kf_printers *printers, struct kf_board *bo
 		for (size_t k = 0; k < printer->mcus.count; k++)
 			if (!board->printer.mcu[0] &&
 			    (kf_mcu_is_node(&printer->mcus.list[k], board) ||
-			     is_uart(&printer->mcus.list[k], board)))
+			     is_at_path(&printer->mcus.list[k], board)))
 				set_wired(board, printer, &printer->mcus.list[k]);
 	}
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "board/identity.h"
+#include "board/port.h"
 #include "board/record.h"
 #include "core/text.h"
 #include "printer/boards.h"
@@ -64,15 +65,18 @@ static bool imagine(const struct kf_mcu *mcu, struct kf_board *ret)
 	return true;
 }
 
-/* One that no USB device shows: on CAN, or behind a UART of this machine. */
+/* One that no USB device shows: on CAN, behind a UART of this machine, or the host's own MCU. */
 static bool imagine_wired(const struct kf_mcu *mcu, struct kf_board *ret)
 {
 	struct kf_board board = { .mode = KF_MODE_KLIPPER, .link.type = kf_mcu_wire(mcu) };
 
-	if (board.link.type != KF_WIRE_CAN && board.link.type != KF_WIRE_UART)
+	if (!kf_board_is_wired(&board) ||
+	    (board.link.type == KF_WIRE_PROCESS && !kf_path_is_process(mcu->serial)))
 		return false;
 	kf_text_format(board.link.uuid, sizeof(board.link.uuid), "%s", mcu->canbus_uuid);
 	kf_text_format(board.link.path, sizeof(board.link.path), "%s", mcu->serial);
+	if (board.link.type == KF_WIRE_PROCESS)
+		kf_text_format(board.mcu, sizeof(board.mcu), "linux");
 	*ret = board;
 	return true;
 }
@@ -166,7 +170,7 @@ static json_t *make_device(const struct kf_mcu *mcu, const struct kf_board *boar
 	}
 	if (board->link.type == KF_WIRE_UART || board->mode == KF_MODE_OTHER)
 		json_object_set_new(device, "baud", json_integer(mcu->baud));
-	if (board->link.type == KF_WIRE_UART) {
+	if (board->link.type == KF_WIRE_UART || board->link.type == KF_WIRE_PROCESS) {
 		json_object_set_new(device, "serial", json_string(mcu->serial));
 		return device;
 	}
@@ -248,8 +252,8 @@ static bool wants_printers(const json_t *records, const struct kf_registry *regi
 	{
 		if (kf_record_board(record, &board, NULL) < 0)
 			continue;
-		/* Who else talks over its bus? */
-		if (board.link.type == KF_WIRE_CAN)
+		/* Who else talks over its bus, or to this process? */
+		if (board.link.type == KF_WIRE_CAN || board.link.type == KF_WIRE_PROCESS)
 			return true;
 		if (!board.key[0])
 			continue;

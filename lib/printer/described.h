@@ -15,7 +15,7 @@
  * Add them. now is what is plugged in. The key is the printer's name for the MCU
  * (kf_key_from_name), behind the printer's own where there are several printers or the key is
  * registered. Not described are: what the registry names or excludes, what more than one plugged-in
- * board could be, firmware of others (kf_board_foreign), the host's own MCU, and a second name that
+ * board could be, firmware of others (kf_board_foreign), a BeagleBone's PRU, and a second name that
  * gives the same key.
  *
  * Each device, registered or not, that is a printer's MCU also gets the source tree of that Klippy,

@@ -348,10 +348,16 @@ static int by_unit(const void *a, const void *b)
 	return strverscmp(x->unit, y->unit);
 }
 
+const char *kf_printer_root(void)
+{
+	const char *root = getenv("KF_PRINTER_ROOT");
+
+	return root ? root : "";
+}
+
 static int find(bool asks, struct kf_printers *ret, struct kf_error *err)
 {
 	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
-	const char *root = getenv("KF_PRINTER_ROOT");
 	struct search search = { .printers = &printers, .asks = asks };
 	char proc[PATH_MAX];
 	int r;
@@ -362,13 +368,13 @@ static int find(bool asks, struct kf_printers *ret, struct kf_error *err)
 		free(search.klippies);
 		return kf_fail_sys(err, ENOMEM, "cannot look for printers");
 	}
-	if (kf_text_format(proc, sizeof(proc), "%s/proc", root ? root : ""))
+	if (kf_text_format(proc, sizeof(proc), "%s/proc", kf_printer_root()))
 		kf_klippy_each_in(proc, collect, &search);
 	r = ask_all(&search, err);
 	free(search.klippies);
 	if (r < 0)
 		return r;
-	kf_units_each(root ? root : "", add_stopped, &search);
+	kf_units_each(kf_printer_root(), add_stopped, &search);
 	qsort(printers.list, printers.count, sizeof(*printers.list), by_unit);
 	name_all(&printers);
 	*ret = printers;

@@ -44,13 +44,14 @@ struct kf_printers {
 	size_t count;
 };
 
+/* What comes before the path of a unit file or of /proc: $KF_PRINTER_ROOT, for tests, else "". */
+const char *kf_printer_root(void);
+
 /*
  * Find them all, each Klippy asked once and all at the same time, within KF_PRINTERS_MS. Fails only
  * with KF_INTERRUPTED and for want of memory: what a printer itself lacks is in its why. The caller
- * frees with kf_printers_free.
- *
- * $KF_PRINTER_ROOT, for tests: its etc/systemd, usr/lib/systemd ... and proc are read instead of
- * this machine's.
+ * frees with kf_printers_free. etc/systemd, usr/lib/systemd ... and proc are those of
+ * kf_printer_root.
  */
 _must_check_ int kf_printers_find(struct kf_printers *ret, struct kf_error *err);
 

@@ -87,6 +87,12 @@ static bool is_there(const struct kf_board *board)
 		board->printer.mcu[0]);
 }
 
+/* Its printer describes the host's own MCU: it is registered only if it is named. */
+static bool is_to_add(const struct kf_board *board, const struct kf_new_device *given)
+{
+	return board->link.type != KF_WIRE_PROCESS || given->port.path[0];
+}
+
 /*
  * Leave in boards only those that could be registered: not the host's own MCU, not registered, not
  * excluded, with firmware or a bootloader of Klipper's kind, and as given says. With any: if there
@@ -102,7 +108,7 @@ static size_t find_candidates(const struct kf_registry *registry, struct kf_boar
 	for (size_t i = 0; i < count; i++) {
 		struct kf_board *board = &boards[i];
 
-		if (is_there(board) && board->link.type != KF_WIRE_PROCESS && !board->key[0] &&
+		if (is_there(board) && is_to_add(board, given) && !board->key[0] &&
 		    !board->excluded && (of_our_kind(board) || (any && board->tty[0])) &&
 		    is_meant(board, given)) {
 			ours += of_our_kind(board);
@@ -178,8 +184,12 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 
 const char *kf_add_method(const char *mcu)
 {
-	return mcu[0] && !kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY))
-		       ? kf_method_name(KF_METHOD_MAKE_FLASH)
+	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
+
+	return mcu[0] && !kf_loader_beside_katapult(loader)
+		       ? kf_method_name(loader->program == KF_PROGRAM_HOST_MCU
+						? KF_METHOD_HOST_MCU
+						: KF_METHOD_MAKE_FLASH)
 		       : "";
 }
 

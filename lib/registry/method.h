@@ -8,15 +8,16 @@
 enum kf_method {
 	KF_METHOD_KATAPULT,
 	KF_METHOD_PICOBOOT,
+	KF_METHOD_HOST_MCU, /* the program of this machine's own MCU, a Linux process */
 	KF_METHOD_MAKE_FLASH,
 	KF_METHOD_FLASHTOOL,
 	KF_METHOD_COUNT
 };
 
 /* The choices, for messages. */
-#define KF_METHODS "katapult, picoboot, make_flash or flashtool"
+#define KF_METHODS "katapult, picoboot, host_mcu, make_flash or flashtool"
 
-/* "katapult", "picoboot", "make_flash", "flashtool". */
+/* "katapult", "picoboot", "host_mcu", "make_flash", "flashtool". */
 const char *kf_method_name(enum kf_method method);
 
 /* False: there is none of that name. ret may be NULL. */

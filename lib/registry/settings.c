@@ -129,7 +129,10 @@ static const char *wanted(enum kind kind, const char *text)
 	case KIND_INTERFACE:
 		return kf_interface_valid(text) ? NULL : "a network interface such as can0";
 	case KIND_DEVICE:
-		return strncmp(text, "/dev/", 5) == 0 ? NULL : "a serial port such as /dev/ttyAMA0";
+		return strncmp(text, "/dev/", 5) == 0 || kf_path_is_process(text)
+			       ? NULL
+			       : "a serial port such as /dev/ttyAMA0, or the host's own MCU, "
+				 "/tmp/klipper_host_mcu";
 	default:
 		return NULL;
 	}

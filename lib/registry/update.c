@@ -85,7 +85,7 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 					     NULL };
 	const char *wire = kf_wire_name(board->link.type);
 	bool may = !named && to_update(record, board, true) && !is_of_two_chips(record);
-	bool host = board->link.type == KF_WIRE_PROCESS || strcmp(board->mcu, "linux") == 0;
+	bool pru = board->link.type == KF_WIRE_PROCESS && !kf_path_is_process(board->link.path);
 	char named_so[2 * KF_NAME_SIZE];
 	const char *label = label_of(board, named_so);
 
@@ -100,13 +100,14 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 		kf_text_format(ret, size, "%s is up to date", label);
 	else if (!board->key[0] && board->printer.mcu[0] && wire && strncmp(wire, "usb", 3) != 0 &&
 		 strcmp(state, "behind") == 0)
-		kf_text_format(ret, size, "%s is behind, but %s%s%s", label,
-			       host ? "kf does not flash the host's own MCU: in "
-				    : "its name is another board's key: kf add",
-			       host ? text_of(record, "tree") : "",
-			       host ? ", make menuconfig (Linux process), and with Klipper "
-				      "stopped, make flash"
-				    : "");
+		kf_text_format(
+			ret, size, "%s is behind, but %s%s%s", label,
+			pru ? "kf does not flash a BeagleBone's PRU: in "
+			    : "its name is another board's key: kf add",
+			pru ? text_of(record, "tree") : "",
+			pru ? ", make menuconfig (Beaglebone PRU), and with Klipper stopped, "
+			      "make flash"
+			    : "");
 	else
 		kf_text_format(ret, size, "%s is left as it is: %s%s%s%s%s", label, state,
 			       reason[0] ? ": " : "", reason,

@@ -8,6 +8,7 @@
 #include "board/port.h"
 #include "core/text.h"
 #include "link/can-state.h"
+#include "link/serial.h"
 #include "usb/by-wire.h"
 
 /* Reads the target of the symbolic link at path; false: it is no link. */
@@ -65,11 +66,32 @@ static int look_uart(struct kf_board *board, struct kf_error *err)
 	return kf_code_errno(KF_NOT_CONNECTED);
 }
 
+static int look_process(const struct kf_board *board, struct kf_error *err)
+{
+	if (kf_pty_of_process(board->link.path))
+		return 0;
+	kf_fail(err, KF_NOT_CONNECTED, "the host's own MCU does not run: %s leads to no pty of it",
+		board->link.path);
+	kf_error_hint(err, "systemctl status klipper-mcu.service says why");
+	return kf_code_errno(KF_NOT_CONNECTED);
+}
+
+static int look(struct kf_board *board, struct kf_error *err)
+{
+	switch (board->link.type) {
+	case KF_WIRE_CAN:
+		return kf_can_state_check(board->link.interface, err);
+	case KF_WIRE_PROCESS:
+		return look_process(board, err);
+	default:
+		return look_uart(board, err);
+	}
+}
+
 int kf_wire_look(struct kf_board *board, struct kf_error *err)
 {
 	struct kf_error why = { 0 };
-	int r = board->link.type == KF_WIRE_CAN ? kf_can_state_check(board->link.interface, &why)
-						: look_uart(board, &why);
+	int r = look(board, &why);
 
 	board->connected = r == 0;
 	board->reason[0] = '\0';
@@ -92,13 +114,17 @@ bool kf_wire_board(const struct kf_device *device, struct kf_board *ret)
 	kf_text_format(board.name, sizeof(board.name), "%s",
 		       device->name ? device->name : device->key);
 	kf_text_format(board.mcu, sizeof(board.mcu), "%s", device->mcu ? device->mcu : "");
-	link->type = device->canbus_uuid ? KF_WIRE_CAN : KF_WIRE_UART;
+	link->type = device->canbus_uuid		  ? KF_WIRE_CAN
+		     : kf_path_is_process(device->serial) ? KF_WIRE_PROCESS
+							  : KF_WIRE_UART;
 	if (device->canbus_uuid) {
 		kf_text_format(link->interface, sizeof(link->interface), "%s",
 			       device->canbus_interface);
 		IGNORE_RESULT(kf_uuid_read(device->canbus_uuid, link->uuid));
 	} else {
 		kf_text_format(link->path, sizeof(link->path), "%s", device->serial);
+	}
+	if (link->type == KF_WIRE_UART) {
 		link->baud = device->baud;
 		link->katapult_baud = device->katapult_baud;
 	}

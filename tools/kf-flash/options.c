@@ -10,7 +10,7 @@ static const char help[] =
 	"       kf-flash --port PORT --firmware FILE [options]\n\n"
 	"Flash each board with the firmware of its record, or its newest build, and write\n"
 	"the result. The service that has a board's port is stopped, and started again.\n\n"
-	"  -m, --method=METHOD      katapult, picoboot, make_flash or flashtool\n"
+	"  -m, --method=METHOD      katapult, picoboot, host_mcu, make_flash or flashtool\n"
 	"      --no-fallback        try no other method when the method fails\n"
 	"      --force              write the image also if the board has it already\n"
 	"      --accept-unknown-version  write also firmware that does not tell its version\n"

@@ -91,7 +91,7 @@ static const char options_help[] =
 	"      --klipper-dir=DIR     the Klipper or Kalico tree to build\n"
 	"      --katapult-dir=DIR    where flashtool is\n"
 	"      --build-timeout=S     seconds that a build may take\n"
-	"      --method=METHOD       katapult, picoboot, make_flash or flashtool\n"
+	"      --method=METHOD       katapult, picoboot, host_mcu, make_flash or flashtool\n"
 	"      --no-fallback         try no other method if the first one fails\n"
 	"      --force               write the firmware also if the board runs it already\n"
 	"      --accept-unknown-version  flash also firmware that does not tell its version\n"

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "flash/install.h"
+#include "flash/program.h"
+#include "link/serial.h"
+#include "printer/host-mcu.h"
+
+enum { ARGS_MAX = 16 };
+
+/* A run of a program with root's right, of at most ARGS_MAX arguments. */
+static int as_root(const struct kf_flash_program *program, const char *const *argv,
+		   int64_t deadline_ms, struct kf_error *err)
+{
+	const char *args[ARGS_MAX + 3];
+	size_t n = 0;
+
+	if (geteuid() != 0) {
+		args[n++] = "sudo";
+		args[n++] = "-n";
+	}
+	for (size_t i = 0; i < ARGS_MAX && argv[i]; i++)
+		args[n++] = argv[i];
+	args[n] = NULL;
+	return kf_flash_program_run(program, argv[0], args, deadline_ms, err);
+}
+
+/* A copy beside the program, on the disk, and read back. */
+static int put_new(const struct kf_flash_program *program, const struct kf_plan *plan,
+		   const struct kf_host_mcu *host, int64_t deadline_ms, struct kf_error *err)
+{
+	char owner[24], group[24], mode[24], sha256[KF_HEX_SIZE] = "";
+	char new[PATH_MAX];
+	const char *const copy[] = { "install", "-T", "-o",	  owner, "-g", group,
+				     "-m",	mode, plan->path, new,	 NULL };
+	const char *const sync[] = { "sync", new, NULL };
+	int r;
+
+	kf_text_format(new, sizeof(new), "%s.new", host->program);
+	kf_text_format(owner, sizeof(owner), "%u", (unsigned)host->uid);
+	kf_text_format(group, sizeof(group), "%u", (unsigned)host->gid);
+	kf_text_format(mode, sizeof(mode), "%o", (unsigned)host->mode);
+	r = as_root(program, copy, deadline_ms, err);
+	if (r == 0)
+		r = as_root(program, sync, deadline_ms, err);
+	if (r == 0)
+		r = kf_file_sha256(new, sha256, err);
+	if (r < 0 || strcmp(sha256, plan->image.sha256) == 0)
+		return r;
+	return kf_fail(err, KF_VERIFY_FAILED,
+		       "%s is not what was written: its SHA-256 is %.12s..., not %.12s...", new,
+		       sha256, plan->image.sha256);
+}
+
+static int replace(const struct kf_flash_program *program, const struct kf_host_mcu *host,
+		   int64_t deadline_ms, struct kf_error *err)
+{
+	char new[PATH_MAX], old[PATH_MAX];
+	const char *const keep[] = { "ln", "-fT", host->program, old, NULL };
+	const char *const rename[] = { "mv", "-fT", new, host->program, NULL };
+	const char *const sync[] = { "sync", host->folder, NULL };
+	int r = 0;
+
+	kf_text_format(new, sizeof(new), "%s.new", host->program);
+	kf_text_format(old, sizeof(old), "%s.old", host->program);
+	if (host->there)
+		r = as_root(program, keep, deadline_ms, err);
+	if (r == 0)
+		r = as_root(program, rename, deadline_ms, err);
+	return r < 0 ? r : as_root(program, sync, deadline_ms, err);
+}
+
+static bool is_installed(const struct kf_host_mcu *host, const struct kf_plan *plan)
+{
+	char sha256[KF_HEX_SIZE];
+
+	return host->there && kf_file_sha256(host->program, sha256, NULL) == 0 &&
+	       strcmp(sha256, plan->image.sha256) == 0;
+}
+
+static int watch_folder(const char *path, struct kf_error *err)
+{
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char folder[PATH_MAX];
+
+	kf_text_format(folder, sizeof(folder), "%.*s/", (int)(strrchr(path, '/') - path), path);
+	if (fd >= 0 && inotify_add_watch(fd, folder, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0)
+		return fd;
+	kf_fail_sys(err, errno, "cannot follow changes in %s", folder);
+	kf_closep(&fd);
+	return kf_code_errno(KF_IO);
+}
+
+/* A process that ends leaves its link, and the number of its pty may be another's at once. */
+static bool is_new_link(const char *path, const struct stat *before)
+{
+	struct stat now;
+
+	return lstat(path, &now) == 0 &&
+	       (now.st_ino != before->st_ino || now.st_ctim.tv_sec != before->st_ctim.tv_sec ||
+		now.st_ctim.tv_nsec != before->st_ctim.tv_nsec) &&
+	       kf_pty_of_process(path);
+}
+
+static int await_link(int watch, const char *path, const struct stat *before, int64_t deadline_ms,
+		      struct kf_error *err)
+{
+	struct pollfd poll = { .fd = watch, .events = POLLIN };
+	char events[4096];
+	int r;
+
+	while (!is_new_link(path, before)) {
+		r = kf_wait(&poll, 1, deadline_ms);
+		if (r < 0)
+			return r == -EINTR ? kf_fail_stopped(err)
+					   : kf_fail_sys(err, -r, "%s", path);
+		if (r == 0) {
+			kf_fail(err, KF_UNVERIFIED,
+				"the new firmware does not run: %s leads to no "
+				"pty of it",
+				path);
+			kf_host_mcu_hint(path, err);
+			return kf_code_errno(KF_UNVERIFIED);
+		}
+		while (read(watch, events, sizeof(events)) > 0)
+			;
+	}
+	return 0;
+}
+
+static int restart(const struct kf_flash_program *program, const struct kf_plan *plan,
+		   const struct kf_host_mcu *host, int64_t deadline_ms, struct kf_error *err)
+{
+	const char *const argv[] = { "systemctl", "restart", host->unit, NULL };
+	const char *path = plan->board.link.path;
+	_cleanup_(kf_closep) int watch = watch_folder(path, err);
+	struct stat before = { 0 };
+	int r;
+
+	if (watch < 0)
+		return watch;
+	IGNORE_RESULT(lstat(path, &before));
+	r = as_root(program, argv, deadline_ms, err);
+	return r < 0 ? r
+		     : await_link(watch, path, &before,
+				  kf_within_ms(plan->options.return_ms, deadline_ms), err);
+}
+
+int kf_install(const struct kf_plan *plan, int64_t deadline_ms, const struct kf_progress *progress,
+	       bool *ret_readback, struct kf_error *err)
+{
+	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
+	struct kf_host_mcu host;
+	int r = kf_host_mcu_find(plan->board.link.path, &host, err);
+
+	if (r == 0)
+		r = kf_flash_program_log(&program, plan, KF_METHOD_HOST_MCU, err);
+	if (r == 0 && !is_installed(&host, plan)) {
+		kf_progress_step(progress, "installing %s", host.program);
+		r = put_new(&program, plan, &host, deadline_ms, err);
+		if (r == 0)
+			r = replace(&program, &host, deadline_ms, err);
+	}
+	if (r < 0)
+		return r;
+	*ret_readback = true;
+	kf_progress_step(progress, "restarting %s", host.unit);
+	return restart(&program, plan, &host, deadline_ms, err);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "board/identity.h"
+#include "board/last-flash.h"
+#include "core/file.h"
+#include "core/paths.h"
+#include "core/process.h"
+#include "core/text.h"
+#include "flash/program.h"
+#include "link/serial.h"
+
+int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
+			 enum kf_method method, struct kf_error *err)
+{
+	const char *name = plan->board.key[0] ? plan->board.key : "by-hand";
+	int r = kf_path(KF_DIR_STATE, p->log_path, err, "logs/%s-%s.log", name,
+			kf_method_name(method));
+
+	if (r == 0)
+		r = kf_dir_make_parent(p->log_path, err);
+	if (r < 0)
+		return r;
+	p->log = open(p->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return p->log < 0 ? kf_fail_sys(err, errno, "%s", p->log_path) : 0;
+}
+
+/*
+ * From here on the board may be half-written: another program works on it in its bootloader. It
+ * brings SAM and AVR there by itself, and bossac erases the flash first (flash_atsam3 of
+ * scripts/flash_usb.py).
+ */
+static int note_begin(const struct kf_plan *plan, const struct kf_board *board,
+		      struct kf_error *err)
+{
+	const char *name =
+		kf_loader_name(kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY));
+
+	if (!name[0] && board->mode != KF_MODE_KATAPULT && !kf_board_in_rom(board))
+		return 0;
+	return kf_last_flash_incomplete(plan->board.key, name[0] ? name : kf_mode_name(board->mode),
+					err);
+}
+
+int kf_flash_program_begin(struct kf_flash_program *p, const struct kf_plan *plan,
+			   const struct kf_board *board, enum kf_method method,
+			   struct kf_error *err)
+{
+	int r = kf_flash_program_log(p, plan, method, err);
+
+	if (r == 0 && board->tty[0])
+		r = kf_serial_lock(board->tty, &p->port, err);
+	if (board->mode == KF_MODE_KATAPULT)
+		kf_closep(&p->port);
+	return r < 0 ? r : note_begin(plan, board, err);
+}
+
+int kf_flash_program_check(const struct kf_flash_program *p, const char *name, int r, int status,
+			   struct kf_error *err)
+{
+	if (r == 0 && status != 0) {
+		r = kf_fail(err, KF_FLASH_FAILED, "%s ended with status %d", name,
+			    kf_process_status(status));
+		kf_error_hint(err, "read the log, then run the same command again");
+	}
+	if (r < 0)
+		kf_text_format(err->log, sizeof(err->log), "%s", p->log_path);
+	return r;
+}
+
+int kf_flash_program_run(const struct kf_flash_program *p, const char *name,
+			 const char *const *argv, int64_t deadline_ms, struct kf_error *err)
+{
+	const struct kf_process process = { .argv = argv, .in = -1, .out = p->log, .err = p->log };
+	int status = 0, r = kf_process_run(&process, deadline_ms, &status, err);
+
+	return kf_flash_program_check(p, name, r, status, err);
+}
+
+void kf_flash_program_end(struct kf_flash_program *p)
+{
+	kf_closep(&p->log);
+	kf_closep(&p->port);
+}
