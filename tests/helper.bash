@@ -33,29 +33,6 @@ setup() {
 	fresh_home
 }
 
-# bats asks date for the time of each test, and mktemp for a file at each run: bash knows both.
-get_mills_since_epoch() {
-	echo "${EPOCHREALTIME/[.,]*/}000"
-}
-mktemp() {
-	if [[ ${1-} == "${BATS_TEST_TMPDIR-}/separate-stderr-XXXXXX" ]]; then
-		: >"${1%XXXXXX}$BASHPID"
-		echo "${1%XXXXXX}$BASHPID"
-	else
-		command mktemp "$@"
-	fi
-}
-
-# jq -r .a.b, by a program that starts three times as fast (unit/member.c, record.bats); all else by jq.
-jq() {
-	if [[ $# -eq 2 && $1 == -r && $2 =~ ^(\.[a-z_]+)+$ && -x $KF_BUILD/tests/unit/member ]]; then
-		"$KF_BUILD/tests/unit/member" "$2"
-	else
-		command jq "$@"
-	fi
-}
-export -f jq
-
 # need WHAT...: skip the test on a machine that has no such thing. A simulated board, a fixture's port
 # and a terminal are ptys: there is none in a chroot without /dev/pts.
 need() {

@@ -55,18 +55,3 @@ schema=$tests/../lib/board/kf-record.schema.json
 	[ "$(jq -r '.error.tool // empty' <<<"$output")" = kf-config ]
 	[ "$stderr" = "" ]
 }
-
-@test "the tests' own answer to jq -r .a.b is that of jq" {
-	local member text='{"a":{"text":"\u00e9\n\\","empty":"","number":-12,"real":0.25,"true":true,"null":null}} {"a":null}'
-	for member in text empty number real true null missing missing.too; do
-		run -0 jq -r ".a.$member" <<<"$text"
-		[ "$output" = "$(command jq -r ".a.$member" <<<"$text")" ]
-	done
-	run -0 jq -r .a </dev/null
-	[ "$output" = "" ]
-	# What it cannot answer is an error, as what jq cannot.
-	for member in .a .a.text.more; do
-		run -5 jq -r "$member" <<<"$text"
-	done
-	run -5 jq -r .a <<<'{"a":'
-}
