@@ -16,9 +16,9 @@ static const struct command commands[] = {
 	  0,
 	  NULL,
 	  "usage: kf status [OPTION]... [BOARD...]\n\n"
-	  "How the firmware of each board stands to its source tree, by printer, and whether\n"
-	  "the printer prints. BOARD is a key, or the printer's name for the board. kf help\n"
-	  "states explains the words.\n\n" },
+	  "How the firmware of each board stands to its source tree, by printer, and\n"
+	  "whether the printer prints. BOARD is a key, or the printer's name for the board.\n"
+	  "kf help states explains the words.\n\n" },
 	{ "update",
 	  { "kf" },
 	  TO_ALL,
