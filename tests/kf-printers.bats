@@ -266,6 +266,12 @@ field() {
 		"$KF_TESTS/on-terminal" "kf-config add <boards" "Name" "\r" "Key" "\r" "MCU" "\r"'
 	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = nitehawk ]
 	[[ $output != *klipper_host* ]]
+	# What was saved while the printer's name was its key goes on to count.
+	registry <<<'{"devices": {}}'
+	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/voron-nitehawk"
+	echo CONFIG_MACH_RPXXXX=y >"$XDG_CONFIG_HOME/kalico-flash/configs/voron-nitehawk/.config"
+	run -0 kf-sim -b "$RP2040" -- bash -c '"$KF_TESTS/on-terminal" "kf add" "Name" "\r" "Key" "\r" "MCU" "\r"'
+	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = voron-nitehawk ]
 }
 
 @test "kf-scan --keys: also the boards that a configuration names, and no Klippy is asked for them" {

@@ -17,6 +17,7 @@
 #include "firmware/loader.h"
 #include "registry/add.h"
 #include "registry/method.h"
+#include "registry/saved-config.h"
 #include "registry/settings.h"
 
 static bool of_our_kind(const struct kf_board *board)
@@ -158,17 +159,21 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 		    struct kf_new_device *ret)
 {
 	struct kf_new_device e = { 0 };
-	char by_id[KF_DEV_SIZE] = "", key[KF_KEY_SIZE];
+	char by_id[KF_DEV_SIZE] = "", key[KF_KEY_SIZE], short_key[KF_KEY_SIZE];
 
 	kf_mcu_short(board->mcu, e.mcu);
 	kf_text_format(e.name, sizeof(e.name), "%s",
 		       board->printer.mcu[0] ? board->printer.mcu
 		       : e.mcu[0]	     ? e.mcu
 					     : board->usb.model);
-	/* If two printers have boards of one name, the second board's key has its printer's, too.
+	/*
+	 * The key has its printer's name, too, if two printers have boards of one name, or if it
+	 * had that key before it was registered: what was saved for it then goes on to count.
 	 */
-	if (kf_key_from_printer(board, false, key) && kf_registry_has(registry, key) &&
-	    kf_key_from_printer(board, true, key))
+	if (kf_key_from_printer(board, true, key) &&
+	    (kf_saved_config_days(key) != -ENOENT ||
+	     (kf_key_from_printer(board, false, short_key) &&
+	      kf_registry_has(registry, short_key))))
 		propose_key(registry, key, e.key);
 	else
 		propose_key(registry, e.name, e.key);
@@ -295,13 +300,14 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 static int ask_names(int tty, const struct kf_registry *registry, const struct kf_new_device *given,
 		     struct kf_new_device *proposed, struct kf_error *err)
 {
-	char answer[ANSWER_SIZE];
+	char answer[ANSWER_SIZE], before[sizeof(proposed->name)];
 	int r = 0;
 
+	memcpy(before, proposed->name, sizeof(before));
 	if (!given->name[0]) {
 		r = ask_text(tty, "name", "Name of the board", NULL, proposed->name,
 			     sizeof(proposed->name), err);
-		if (r == 0 && !given->key[0])
+		if (r == 0 && !given->key[0] && strcmp(proposed->name, before) != 0)
 			propose_key(registry, proposed->name, proposed->key);
 	}
 	if (r == 0 && !given->key[0]) {
@@ -503,7 +509,7 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 	merge(&e, &request->given);
 	if (!e.name[0])
 		kf_text_format(e.name, sizeof(e.name), "%s", e.mcu);
-	if (!request->given.key[0])
+	if (!request->given.key[0] && (!e.key[0] || request->given.name[0]))
 		propose_key(&registry, e.name, e.key);
 	r = ask_rest(request, &registry, &e, err);
 	if (!e.flash_method[0])
