@@ -380,7 +380,7 @@ add" ]
 	said "unrecognized option '--bogus'" flash --bogus=1
 	said "option '--from' requires an argument" flash --from
 	said "option '--force' doesn't allow an argument" flash --force=1
-	said "option '--re' is ambiguous; possibilities: --return-timeout --return-delay --remove-device" flash --re
+	said "option '--re' is ambiguous; possibilities: --replace-bootloader --return-timeout --return-delay --remove-device" flash --re
 	said "option requires an argument -- 'j'" flash -qj
 	said "invalid option -- 'x'" flash --jobs=3 -xq
 	said "invalid option -- 'x'" flash -x
