@@ -75,6 +75,9 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	asked h723-kconfig 'kf-scan -q >in'
 	run asked h723-kconfig '"$KF_TESTS/on-terminal" "kf-config --from-board <in >out" "Save the board.s.*y/N" "n\r"'
 	cmp before "$saved"
+	run asked h723-kconfig '"$KF_TESTS/on-terminal" "kf-config --from-board <in >out" "Save the board.s.*y/N" "q\r"'
+	cmp before "$saved"
+	[[ $(tr -s '\r\n ' ' ' <<<"$output") == *"so nothing is done to be asked again: kf config "*" --from-board"* ]]
 	run asked h723-kconfig '"$KF_TESTS/on-terminal" "kf-config --from-board <in >out" "Save the board.s.*y/N" "y\r"'
 	[ "$(jq -r .config.start <out)" = 134348800 ]
 	grep -qx CONFIG_STM32_FLASH_START_20000=y "$saved"

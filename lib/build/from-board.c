@@ -52,10 +52,12 @@ static int choose(const struct kf_from_board *from, const char *differences, str
 					"%s: what is saved is not what the board runs: %s. Save "
 					"the board's?",
 					from->key, differences);
-		return r != -ECANCELED ? r
-				       : kf_fail(err, KF_NOT_SAVED,
-						 "the question was left without an answer, so "
-						 "nothing is done");
+		if (r != -ECANCELED)
+			return r;
+		kf_fail(err, KF_NOT_SAVED,
+			"the question was left without an answer, so nothing is done");
+		kf_error_hint(err, "to be asked again: kf config %s --from-board", from->key);
+		return kf_code_errno(KF_NOT_SAVED);
 	}
 	kf_fail(err, KF_CONFIG_DIFFERENCE, "what is saved is not what the board runs: %s",
 		differences);
