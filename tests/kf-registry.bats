@@ -426,3 +426,10 @@ uart() {
 	run -78 --separate-stderr kf-config list
 	[[ $stderr == *'device "b": "baud" is not a whole number'* ]]
 }
+
+@test "set: a member that is mistyped: which one was meant" {
+	run -64 --separate-stderr kf-config set --global klipper_dri=/x
+	[[ $stderr == *'there is no member "klipper_dri"'*"did you mean klipper_dir? the members are: klipper_dir, "* ]]
+	run -64 --separate-stderr kf-config set --global colour=/x
+	[[ $stderr != *"did you mean"*  && $stderr == *"the members are: "* ]]
+}

@@ -254,11 +254,13 @@ def carry(tree, copy):
 
 
 def make(tree, place, *targets):
-    subprocess.run(
-        ["make", "-s", "-j2", "CC=ccache $(CROSS_PREFIX)gcc", "OUT=%s/out/" % place,
-         "KCONFIG_CONFIG=%s/.config" % place, *targets],
-        cwd=tree, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+    cached = ["CC=ccache $(CROSS_PREFIX)gcc"] if shutil.which("ccache") else []
+    made = subprocess.run(
+        ["make", "-s", "-j2", *cached, "OUT=%s/out/" % place, "KCONFIG_CONFIG=%s/.config" % place,
+         *targets], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+    if made.returncode:
+        sys.exit("%s: %s" % (place, made.stdout.decode(errors="replace")))
 
 
 def image_of(place):

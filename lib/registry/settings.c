@@ -10,6 +10,7 @@
 #include "board/port.h"
 #include "board/record.h"
 #include "core/paths.h"
+#include "core/suggestion.h"
 #include "core/text.h"
 #include "registry/method.h"
 #include "registry/settings.h"
@@ -278,15 +279,18 @@ static const struct setting *find(enum kf_scope scope, const char *name, size_t 
 {
 	const struct setting *table = table_of(scope);
 	char known[256] = "", clean[KF_NAME_SIZE];
+	struct kf_suggestion meant = { .typed = clean };
 
+	kf_text_clean(clean, sizeof(clean), name, len);
 	for (const struct setting *s = table; s->name; s++) {
 		if (strlen(s->name) == len && strncmp(s->name, name, len) == 0)
 			return s;
 		kf_text_add(known, sizeof(known), ", ", s->name);
+		kf_suggestion_offer(&meant, s->name);
 	}
-	kf_text_clean(clean, sizeof(clean), name, len);
 	kf_fail(err, KF_USAGE, "there is no member \"%s\"", clean);
-	kf_error_hint(err, "the members are: %s", known);
+	kf_error_hint(err, "%s%s%sthe members are: %s", meant.word ? "did you mean " : "",
+		      meant.word ? meant.word : "", meant.word ? "? " : "", known);
 	return NULL;
 }
 
