@@ -13,7 +13,8 @@
 #include "link/serial.h"
 #include "printer/host-mcu.h"
 
-enum { ARGS_MAX = 16 };
+/* The process opens its pty to the group after it has made the link, and no event tells of that. */
+enum { ARGS_MAX = 16, LOOK_MS = 50 };
 
 /* A run of a program with root's right, of at most ARGS_MAX arguments. */
 static int as_root(const struct kf_flash_program *program, const char *const *argv,
@@ -117,11 +118,11 @@ static int await_link(int watch, const char *path, const struct stat *before, in
 	int r;
 
 	while (!is_new_link(path, before)) {
-		r = kf_wait(&poll, 1, deadline_ms);
+		r = kf_wait(&poll, 1, kf_within_ms(LOOK_MS, deadline_ms));
 		if (r < 0)
 			return r == -EINTR ? kf_fail_stopped(err)
 					   : kf_fail_sys(err, -r, "%s", path);
-		if (r == 0) {
+		if (kf_now_ms() >= deadline_ms) {
 			kf_fail(err, KF_UNVERIFIED,
 				"the new firmware does not run: %s leads to no "
 				"pty of it",
