@@ -18,8 +18,7 @@ enum { FOLDERS = 4, UNITS_MAX = 64, DROPINS_MAX = 64, ENV_FILES_MAX = 16, FILE_M
 /* The folders of a manager. The first that has a file of some name hides the others'. */
 struct manager {
 	const char *folders[FOLDERS];
-	const char *home; /* of the user whose own manager it is; NULL: the system's */
-	const char *user;
+	const char *home; /* of this user, whose own manager it is; NULL: the system's */
 };
 
 static const struct manager of_system = {
@@ -123,6 +122,14 @@ static int compare_names(const void *a, const void *b)
 	return strverscmp(a, b);
 }
 
+/* Asked for only where a unit needs it: the libraries that know users take long to load. */
+static const char *manager_user(const struct manager *manager)
+{
+	const struct passwd *me = manager->home ? getpwuid(getuid()) : NULL;
+
+	return me ? me->pw_name : manager->home ? "" : "root";
+}
+
 /* A name's parts, for the specifiers: PREFIX@INSTANCE.service. */
 static bool specifier(const struct service *service, char c, char *ret, size_t size)
 {
@@ -147,8 +154,7 @@ static bool specifier(const struct service *service, char c, char *ret, size_t s
 		return kf_text_format(ret, size, "%s",
 				      service->manager->home ? service->manager->home : "/root");
 	case 'u':
-		return kf_text_format(ret, size, "%s",
-				      service->manager->user ? service->manager->user : "root");
+		return kf_text_format(ret, size, "%s", manager_user(service->manager));
 	default:
 		return kf_text_format(ret, size, "%%%c", c);
 	}
@@ -552,12 +558,10 @@ static void each_of(const struct manager *manager, const char *root,
 void kf_units_each(const char *root, void (*look)(const struct kf_unit_command *command, void *arg),
 		   void *arg)
 {
-	const struct passwd *me = getpwuid(getuid());
 	char home[PATH_MAX], config[PATH_MAX], data[PATH_MAX];
 	const struct manager own = {
 		.folders = { config, "/etc/systemd/user", data, "/usr/lib/systemd/user" },
 		.home = home,
-		.user = me ? me->pw_name : "",
 	};
 
 	each_of(&of_system, root, look, arg);
