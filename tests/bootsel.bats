@@ -94,3 +94,9 @@ CONFIG_RPXXXX_CANBUS=y' >/dev/null
 	[ "$(jq -r '.flash.seconds < 20' <<<"$output")" = true ]
 	[[ $stderr == *"written and read back; its firmware is for CAN"*"kf-scan --can"* ]]
 }
+
+@test "a board that does not come back on USB was written all the same, and the error says so" {
+	run --separate-stderr sim "$BARE,mode=rp2boot,return_as=never" -- 'bare | kf-flash -q --return-timeout 1'
+	[ "$status" -eq "$(status_of gone)" ]
+	[[ $stderr == *"written and read back: it did not come back at USB port 1-1.3"* ]]
+}

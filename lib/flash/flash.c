@@ -227,7 +227,10 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 		    ->come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
 	if (r == 0)
 		r = check_kind(run, err);
-	if (r < 0 && err->code == KF_UNVERIFIED && run->native.readback)
+	/* From BOOTSEL or DFU it may have got firmware for a UART, which does not show on USB. */
+	if (r < 0 && run->native.readback &&
+	    (err->code == KF_UNVERIFIED ||
+	     (err->code == KF_GONE && kf_board_in_rom(&run->plan->board))))
 		kf_error_prefix(err, "written and read back");
 	if (r < 0)
 		return not_back(run, r, err);
