@@ -70,7 +70,7 @@ _kf_values() { # OPTION TOOL
 	case $2:$1 in
 	*:--device | *:--remove-device | *:-d) _kf_ask kf-scan --keys ;;
 	*:--method | *:--flash-method | *:flash_method= | *:default_flash_method= | kf-flash:-m)
-		words=(katapult picoboot host_mcu make_flash flashtool)
+		words=(katapult picoboot dfu host_mcu make_flash flashtool)
 		;;
 	*:--unit | *:-u) _kf_ask kf-service --units ;;
 	*:--port) _kf_ports "$2" ;;

@@ -237,8 +237,8 @@ untouched() {
 		'config | kf-build | kf-flash --method make_flash; kf-scan -q'
 	[ "$(jq -sr '.[0].error.message, .[2].board.mode' <<<"$output")" = \
 		$'another board waits in its bootloader on USB port 1-1.4: make flash could take the wrong one\nklipper' ]
-	# A board that the first method has sent into Katapult has a name.
-	run --separate-stderr sim "$H723,f2=5" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- 'config | kf-build | kf-flash'
+	# A board in Katapult has a name.
+	run --separate-stderr sim "$H723,mode=katapult" mcu=stm32f446xx,mode=dfu,port=1-1.4 -- 'config | kf-build | kf-flash --method make_flash'
 	[ "$(jq -sr '.[0].flash | [.result, .method] | join(" ")' <<<"$output")" = "flashed make_flash" ]
 }
 

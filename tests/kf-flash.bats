@@ -391,11 +391,6 @@ make flash cannot flash it through a USB-to-serial chip" ]
 		[ "$(<"$HOME/ran")" = "$rom" ]
 		[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in its bootloader (USB $rom): "* ]]
 	done
-	# Both failed: the advice is not to do what has just failed.
-	run -1 --separate-stderr sim "$H723,katapult=none" -- 'PATH=$PWD/bin:$PATH kf-flash <built'
-	[ "$(jq -c '.flash.attempts | map(.method + " " + .result)' <<<"$output")" = \
-		'["katapult no_katapult","make_flash flash_failed"]' ]
-	[[ $(jq -r .error.hint <<<"$output") == "read the log, then run the same command again; the board waits in its bootloader (USB 0483:df11): "* ]]
 	# Of HID bootloaders there must be only one; a device in no known mode is none.
 	run -1 --separate-stderr sim "$H723,katapult=none,rom=1209:beba" "$CH340" -- '
 		{ cat built; kf-scan -q | grep 1a86; } | kf-flash --method make_flash'
@@ -403,19 +398,16 @@ make flash cannot flash it through a USB-to-serial chip" ]
 }
 
 # bats test_tags=slow
-@test "dfu-util is missing: the board does not leave its firmware, nor is its service stopped" {
+@test "dfu-util is missing for make flash: the board does not leave its firmware, nor is its service stopped" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	mkdir bin
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD"/kf-* bin
 	run -78 --separate-stderr sim "$H723,katapult=none" -- 'config | kf-build >r
-		PATH=$PWD/bin kf-flash -u klipper --method make_flash <r; PATH=$PWD/bin kf-flash -u klipper <r
+		PATH=$PWD/bin kf-flash -u klipper --method make_flash <r
 		s=$?; kf-scan -q; exit $s'
-	[ "$(jq -sr '.[2].board.mode' <<<"$output")" = klipper ]
+	[ "$(jq -sr '.[1].board.mode' <<<"$output")" = klipper ]
 	[ "$(jq -sr '.[0].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
 dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util" ]
-	[ "$(jq -sr '.[1].error | .code + ": " + .message + ": " + .hint' <<<"$output")" = "no_toolchain: \
-if it has no Katapult: dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-util; \
-or, if the board has Katapult: kf flash octopus-pro --no-fallback" ]
 	[ ! -s "$FAKE/calls" ]
 	# Katapult is there, and is known to be.
 	run -0 --separate-stderr sim "$H723" -- 'PATH=$PWD/bin kf-flash --no-fallback <r'

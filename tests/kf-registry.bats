@@ -77,7 +77,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 		--pattern='usb-CanBoot_rp2040_e661ac8863389c27*' </dev/null
 	refused 78 "2 boards can be registered, on the ports 1-1 (rp2040), 1-2 (rp2040)" --key=x < <(two)
 	refused 64 "\"7\" is no port" --key=x --port=7 </dev/null
-	refused 64 "flash_method: \"dfu\" is not" --key=x --flash-method=dfu < <(seen rp2040 AAAA1111 1-1)
+	refused 64 "flash_method: \"hid\" is not" --key=x --flash-method=hid < <(seen rp2040 AAAA1111 1-1)
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
@@ -220,7 +220,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
 	cp "$file" before
 	for mistake in "octopus mcu=" "octopus name=x colour=blue" "octopus klipper_dir=here" "nonesuch name=x" \
-		"octopus serial_pattern=usb-Klipper_*" "--global default_flash_method=dfu" "--global mcu=rp2040"; do
+		"octopus serial_pattern=usb-Klipper_*" "--global default_flash_method=hid" "--global mcu=rp2040"; do
 		# shellcheck disable=SC2086
 		run --separate-stderr kf-config set $mistake
 		[[ $status -eq 64 || $status -eq 78 ]] || { echo "$mistake: $status" && false; }

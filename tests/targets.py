@@ -31,7 +31,8 @@ import subprocess
 import sys
 import zlib
 
-BOTH = "katapult, else make_flash"
+BOTH = "katapult, else dfu"
+BOTH_MAKE = "katapult, else make_flash"
 RP_BOTH = "katapult, else picoboot"
 CHIP = "29001A0011513135313833%02X"
 PART = 15  # boards at a time
@@ -44,27 +45,27 @@ TARGETS = [
     ("h723", STM32 + ["MACH_STM32H723", "STM32_FLASH_START_20000"], "mcu=stm32h723xx", BOTH),
     ("h743", STM32 + ["MACH_STM32H743", "STM32_FLASH_START_20000"], "mcu=stm32h743xx", BOTH),
     ("h743-none", STM32 + ["MACH_STM32H743", "STM32_FLASH_START_0000"], "mcu=stm32h743xx",
-     "make_flash"),
+     "dfu"),
     ("f446", STM32 + ["MACH_STM32F446", "STM32_FLASH_START_8000"], "mcu=stm32f446xx", BOTH),
     ("f407", STM32 + ["MACH_STM32F407", "STM32_FLASH_START_8000"], "mcu=stm32f407xx", BOTH),
     ("f429", STM32 + ["MACH_STM32F429", "STM32_FLASH_START_8000"], "mcu=stm32f429xx", BOTH),
     ("g0b1", STM32 + ["MACH_STM32G0B1", "STM32_FLASH_START_2000"], "mcu=stm32g0b1xx", BOTH),
     ("f103", STM32 + ["MACH_STM32F103", "STM32_FLASH_START_2000", "STM32_USB_PA11_PA12"],
-     "mcu=stm32f103xe", BOTH),
+     "mcu=stm32f103xe", BOTH_MAKE),
     ("f103-28k", STM32 + ["MACH_STM32F103", "STM32_FLASH_START_7000", "STM32_USB_PA11_PA12"],
      "mcu=stm32f103xe", "katapult"),
     ("f103-none", STM32 + ["MACH_STM32F103", "STM32_FLASH_START_0000", "STM32_USB_PA11_PA12"],
      "mcu=stm32f103xe", "no_katapult"),
     ("f072", STM32 + ["MACH_STM32F072", "STM32_FLASH_START_2000"], "mcu=stm32f072xb", BOTH),
     ("f072-none", STM32 + ["MACH_STM32F072", "STM32_FLASH_START_0000"], "mcu=stm32f072xb",
-     "make_flash"),
+     "dfu"),
     ("l412", STM32 + ["MACH_STM32L412", "STM32_FLASH_START_0000"], "mcu=stm32l412xx",
-     "make_flash"),
+     "dfu"),
     ("rp2040", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_4000"], "mcu=rp2040", RP_BOTH),
     ("rp2040-none", RP + ["MACH_RP2040", "RPXXXX_FLASH_START_0100"], "mcu=rp2040", "picoboot"),
     ("rp2350", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_4000"], "mcu=rp2350", RP_BOTH),
     ("rp2350-none", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_0000"], "mcu=rp2350", "picoboot"),
-    ("lpc1768", ["MACH_LPC176X", "MACH_LPC1768"], "mcu=lpc1768", BOTH),
+    ("lpc1768", ["MACH_LPC176X", "MACH_LPC1768"], "mcu=lpc1768", BOTH_MAKE),
     ("sam3x8e", ["MACH_ATSAM", "MACH_SAM3X8E"], "mcu=sam3x8e", "make_flash"),
     ("same70", ["MACH_ATSAM", "MACH_SAME70Q20B"], "mcu=same70q20b", "make_flash"),
     ("samd21", ["MACH_ATSAMD", "MACH_SAMD21G18"], "mcu=samd21g18a", "make_flash"),
@@ -77,13 +78,13 @@ TARGETS = [
     ("linux", ["MACH_LINUX"], "", "not connected"),
     # A node of a CAN bus is on USB only while its Katapult is.
     ("f072-can", STM32 + ["MACH_STM32F072", "STM32_FLASH_START_2000", "STM32_MMENU_CANBUS_PB8_PB9",
-                          "LOW_LEVEL_OPTIONS"], "mcu=stm32f072xb,mode=katapult", BOTH),
+                          "LOW_LEVEL_OPTIONS"], "mcu=stm32f072xb,mode=katapult", BOTH_MAKE),
     ("h723-bridge", STM32 + ["MACH_STM32H723", "STM32_FLASH_START_20000",
                              "STM32_USBCANBUS_PA11_PA12"],
-     "mcu=stm32h723xx,mode=katapult", BOTH),
+     "mcu=stm32h723xx,mode=katapult", BOTH_MAKE),
     ("g0b1-bridge", STM32 + ["MACH_STM32G0B1", "STM32_FLASH_START_2000",
                              "STM32_USBCANBUS_PA11_PA12"],
-     "mcu=stm32g0b1xx,mode=katapult", BOTH),
+     "mcu=stm32g0b1xx,mode=katapult", BOTH_MAKE),
 ]
 
 # For proposals only: other crystals, pins, speeds, and chips of one name, which the table above has not.

@@ -57,13 +57,15 @@ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err)
 {
 	struct kf_port port = { 0 };
 	char clean[KF_NAME_SIZE];
+	const char *usb;
 
 	if (text[0] == '/' && kf_text_clean(port.path, sizeof(port.path), text, strlen(text))) {
 		*ret = port;
 		return 0;
 	}
-	if (kf_usb_port_valid(text) &&
-	    kf_text_format(port.usb_port, sizeof(port.usb_port), "%s", text)) {
+	usb = strncmp(text, "usb:", 4) == 0 ? text + 4 : text;
+	if (kf_usb_port_valid(usb) &&
+	    kf_text_format(port.usb_port, sizeof(port.usb_port), "%s", usb)) {
 		*ret = port;
 		return 0;
 	}

@@ -14,8 +14,8 @@ struct kf_port {
 };
 
 /*
- * Read "1-1.2", "/dev/ttyAMA0" or "can0:44db3d634885". KF_USAGE: it is none of them, or a name in
- * it is too long.
+ * Read "1-1.2" or "usb:1-1.2", "/dev/ttyAMA0", or "can0:44db3d634885". KF_USAGE: it is none of
+ * them, or a name in it is too long.
  */
 _must_check_ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err);
 

@@ -59,7 +59,7 @@ static int by_path(const struct kf_boards *now, const char *path, struct kf_boar
 		kf_fail(err, KF_USAGE, "there is no port %s", path);
 		kf_error_hint(err, "a serial port is written /dev/ttyACM0, a node on CAN "
 				   "INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: "
-				   "can0:44db3d634885");
+				   "can0:44db3d634885, a USB port usb:1-1.2");
 		return kf_code_errno(KF_USAGE);
 	}
 	if (stat(path, &st) < 0)
@@ -101,11 +101,12 @@ static const struct kf_board *find_in_rom(const struct kf_boards *now,
 }
 
 /*
- * A bridge whose interface is missing may wait in its chip's own bootloader: a file cannot be
- * flashed there, and only its USB port tells which board it is.
+ * A bridge whose interface is missing may wait in its chip's own bootloader. Its USB port tells
+ * which board it is, if that is registered or a printer names it.
  */
-static int explain_missing(const struct kf_boards *now, struct kf_registry *registry,
-			   const struct kf_port *port, int r, struct kf_error *err)
+static int find_missing(const struct kf_boards *now, struct kf_registry *registry,
+			const struct kf_port *port, int r, struct kf_board *ret,
+			struct kf_error *err)
 {
 	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
 	const struct kf_board *board;
@@ -115,27 +116,46 @@ static int explain_missing(const struct kf_boards *now, struct kf_registry *regi
 	    kf_printers_describe(&printers, now, registry, NULL) < 0)
 		return r;
 	board = find_in_rom(now, registry, port->uuid);
-	if (!board)
-		return r;
+	if (board && board->key[0])
+		*ret = *board;
+	if (!board || board->key[0])
+		return board ? 0 : r;
 	kf_text_format(before, sizeof(before), "%s", err->message);
-	kf_fail(err, KF_NOT_CONNECTED, "%s: %s waits in its chip's bootloader (%s) on USB port %s",
-		before, board->key[0] ? board->key : "a board that may be its bridge",
-		kf_mode_name(board->mode), board->usb.port);
-	kf_bootloader_hint(board, err);
+	kf_fail(err, KF_NOT_CONNECTED,
+		"%s: a board that may be its bridge waits in its chip's bootloader (%s) on USB "
+		"port %s",
+		before, kf_mode_name(board->mode), board->usb.port);
+	kf_error_hint(err,
+		      "power-cycle it, and its firmware starts; or flash it where it waits: "
+		      "--port=usb:%s",
+		      board->usb.port);
 	return r;
+}
+
+static int by_usb_port(const struct kf_boards *now, const char *port, struct kf_board *ret,
+		       struct kf_error *err)
+{
+	for (size_t i = 0; i < now->count; i++)
+		if (strcmp(now->list[i].usb.port, port) == 0) {
+			*ret = now->list[i];
+			return 0;
+		}
+	return kf_fail(err, KF_NOT_CONNECTED, "no board is on USB port %s", port);
 }
 
 static int find_board(const struct kf_boards *now, struct kf_registry *registry, const char *port,
 		      struct kf_board *ret, struct kf_error *err)
 {
-	struct kf_port read;
-	int r;
+	struct kf_port read = { 0 };
+	int r = kf_port_read(port, &read, NULL);
 
-	if (kf_port_read(port, &read, NULL) < 0 || !read.uuid[0])
+	if (r == 0 && read.usb_port[0])
+		return by_usb_port(now, read.usb_port, ret, err);
+	if (!read.uuid[0])
 		return by_path(now, port, ret, err);
 	r = by_node(now, &read, ret, err);
 	return r < 0 && err->code == KF_NOT_CONNECTED
-		       ? explain_missing(now, registry, &read, r, err)
+		       ? find_missing(now, registry, &read, r, ret, err)
 		       : r;
 }
 

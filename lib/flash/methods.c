@@ -79,6 +79,48 @@ static const char *no_picoboot(const struct kf_methods_for *with)
 	return NULL;
 }
 
+/* STM32's ROM, which shows these ids whatever firmware is for that chip. */
+static bool in_stm32_rom(const struct kf_methods_for *with)
+{
+	return in_mode(with, KF_MODE_DFU) && strcmp(with->board->usb.vendor, "0483") == 0 &&
+	       fnmatch("stm32*", with->mcu, FNM_CASEFOLD) == 0;
+}
+
+/* Why not DFU, by ourselves? NULL: it may be. */
+static const char *no_dfu(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (in_stm32_rom(with))
+		return NULL;
+	if (!loader || loader->program != KF_PROGRAM_DFU_UTIL ||
+	    strcmp(loader->vendor, "0483") != 0)
+		return "no DFU is in the ROM of its chip";
+	if (with->by_can || with->by_uart)
+		return "DFU is reached over its own USB alone";
+	if (in_mode(with, KF_MODE_KATAPULT))
+		return "it waits in Katapult";
+	if (in_rom(with))
+		return "it waits in a bootloader other than its chip's";
+	return loader->entered ? NULL : "its Klipper cannot start DFU";
+}
+
+/* Why is it not the host's own MCU? NULL: it is. */
+static const char *no_host_mcu(const struct kf_methods_for *with)
+{
+	return strcmp(with->mcu, "linux") == 0 ? NULL : "it is no Linux process of this machine";
+}
+
+/* The method for a board without Katapult: that of the bootloader in its chip. */
+static enum kf_method method_of_chip(const struct kf_methods_for *with)
+{
+	if (!no_host_mcu(with))
+		return KF_METHOD_HOST_MCU;
+	if (!no_picoboot(with))
+		return KF_METHOD_PICOBOOT;
+	return no_dfu(with) ? KF_METHOD_MAKE_FLASH : KF_METHOD_DFU;
+}
+
 /* Why not Katapult? NULL: it may be. insist: a fork may have one where Katapult's own has none. */
 static const char *no_katapult(const struct kf_methods_for *with, bool insist)
 {
@@ -86,7 +128,7 @@ static const char *no_katapult(const struct kf_methods_for *with, bool insist)
 
 	if (in_mode(with, KF_MODE_KATAPULT))
 		return NULL;
-	if (in_rom(with) && (!insist || !no_picoboot(with)))
+	if (in_rom(with) && (!insist || method_of_chip(with) != KF_METHOD_MAKE_FLASH))
 		return "it waits in a bootloader other than Katapult";
 	if (!kf_loader_beside_katapult(loader) || (!insist && !kf_chip_katapult(with->mcu)))
 		return "there is no Katapult for it";
@@ -117,20 +159,6 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 	return NULL;
 }
 
-/* Why is it not the host's own MCU? NULL: it is. */
-static const char *no_host_mcu(const struct kf_methods_for *with)
-{
-	return strcmp(with->mcu, "linux") == 0 ? NULL : "it is no Linux process of this machine";
-}
-
-/* The method for a board without Katapult: that of the bootloader in its chip. */
-static enum kf_method method_of_chip(const struct kf_methods_for *with)
-{
-	if (!no_host_mcu(with))
-		return KF_METHOD_HOST_MCU;
-	return no_picoboot(with) ? KF_METHOD_MAKE_FLASH : KF_METHOD_PICOBOOT;
-}
-
 const char *kf_methods_no_katapult(const struct kf_methods_for *with)
 {
 	return no_katapult(with, with->own && strcmp(with->own, "katapult") == 0);
@@ -142,6 +170,8 @@ static const char *why_not(const struct kf_methods_for *with, enum kf_method met
 		return "kf-flash uses flashtool.py over USB only: katapult is the method for it";
 	if (method == KF_METHOD_PICOBOOT)
 		return no_picoboot(with);
+	if (method == KF_METHOD_DFU)
+		return no_dfu(with);
 	if (method == KF_METHOD_HOST_MCU)
 		return no_host_mcu(with);
 	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);
@@ -269,7 +299,8 @@ static int check_built(const struct kf_flash_tool *tool, const char *tree_dir, s
 /* Does it end in the bootloader of the chip, if the board has no Katapult? */
 static bool is_of_chip(enum kf_method method)
 {
-	return method == KF_METHOD_MAKE_FLASH || method == KF_METHOD_PICOBOOT;
+	return method == KF_METHOD_MAKE_FLASH || method == KF_METHOD_PICOBOOT ||
+	       method == KF_METHOD_DFU;
 }
 
 /* The program that make flash runs. */

@@ -343,7 +343,12 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 /* Nothing here can flash the chip: the hint says how its owner can. */
 static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
 {
-	if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
+	const struct kf_loader *loader = kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY);
+
+	if (!by_uart && loader && loader->vendor && strcmp(loader->vendor, "0483") == 0)
+		kf_error_hint(err, "%s, then run the same command again",
+			      kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)));
+	else if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
 		kf_error_hint(err,
 			      "copy the image to its SD card, as the board's maker says; or, if it "
 			      "has Katapult: kf set %s flash_method=katapult",

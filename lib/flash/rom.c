@@ -16,7 +16,9 @@ enum {
 
 const struct kf_rom_row *kf_rom_row(enum kf_method method)
 {
-	return method == KF_METHOD_PICOBOOT ? &kf_rom_picoboot : NULL;
+	return method == KF_METHOD_PICOBOOT ? &kf_rom_picoboot
+	       : method == KF_METHOD_DFU    ? &kf_rom_dfu
+					    : NULL;
 }
 
 /*
@@ -49,22 +51,28 @@ static int find_start(const struct kf_native *n, const struct kf_rom_row *row, u
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
+/* What a reset starts. */
+enum boot { BOOT_NOTHING, BOOT_KATAPULT, BOOT_OTHER };
+
 /* Klipper finds its Katapult so: the text is right before the code of the reset vector
  * (src/generic/armcm_reset.c). */
-static int find_katapult(struct kf_rom *rom, const struct kf_chip *chip, bool *ret,
-			 struct kf_error *err)
+static int find_boot(struct kf_rom *rom, const struct kf_chip *chip, enum boot *ret,
+		     struct kf_error *err)
 {
 	static const char signature[8] = { 'C', 'a', 'n', 'B', 'o', 'o', 't', '!' };
 	uint32_t boot = chip->flash + chip->vectors, at;
 	uint8_t bytes[8];
 	int r = rom->row->read(rom, boot, bytes, sizeof(bytes), err);
 
-	*ret = false;
-	at = kf_get_le32(bytes + 4) - 9;
-	if (r < 0 || at % sizeof(bytes) != 0 || at - boot >= KATAPULT_MAX)
+	if (r < 0)
 		return r;
+	at = kf_get_le32(bytes + 4) - 9;
+	*ret = kf_get_le32(bytes) == UINT32_MAX ? BOOT_NOTHING : BOOT_OTHER;
+	if (at % sizeof(bytes) != 0 || at - boot >= KATAPULT_MAX)
+		return 0;
 	r = rom->row->read(rom, at, bytes, sizeof(bytes), err);
-	*ret = r == 0 && memcmp(bytes, signature, sizeof(bytes)) == 0;
+	if (r == 0 && memcmp(bytes, signature, sizeof(bytes)) == 0)
+		*ret = BOOT_KATAPULT;
 	return r;
 }
 
@@ -86,8 +94,8 @@ static int over_katapult(const struct kf_native *n, uint32_t start, struct kf_er
 static int behind_nothing(uint32_t start, const struct kf_chip *chip, struct kf_error *err)
 {
 	kf_fail(err, KF_WRONG_OFFSET,
-		"the firmware starts at 0x%08x, behind a Katapult, and there is none at 0x%08x: it "
-		"would not start",
+		"the firmware starts at 0x%08x, behind a bootloader, and there is none at 0x%08x: "
+		"it would not start",
 		start, chip->flash);
 	kf_error_hint(err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
 			   "Katapult first");
@@ -99,14 +107,18 @@ static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t star
 			  struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(n->image->dictionary.mcu);
-	bool there;
-	int r = chip ? find_katapult(rom, chip, &there, err) : 0;
+	enum boot there;
+	int r = chip ? find_boot(rom, chip, &there, err) : 0;
 
 	if (r < 0 || !chip)
 		return r;
-	if (start > chip->flash + chip->vectors)
-		return there ? 0 : behind_nothing(start, chip, err);
-	return there && !n->plan->options.replace_bootloader ? over_katapult(n, start, err) : 0;
+	if (start <= chip->flash + chip->vectors)
+		return there == BOOT_KATAPULT && !n->plan->options.replace_bootloader
+			       ? over_katapult(n, start, err)
+			       : 0;
+	return there == BOOT_KATAPULT || (there == BOOT_OTHER && rom->row->other_bootloaders)
+		       ? 0
+		       : behind_nothing(start, chip, err);
 }
 
 static int check(struct kf_native *n, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)

@@ -2,11 +2,12 @@
 /*
  * The methods for a bootloader in a chip's ROM, which is a USB device without a serial port. This
  * is the order of a flash, the same for all; a row of functions says how each is talked to
- * (rom-picoboot.c).
+ * (rom-picoboot.c, rom-dfu.c).
  */
 #ifndef KF_FLASH_ROM_H
 #define KF_FLASH_ROM_H
 
+#include "dfu/session.h"
 #include "flash/native.h"
 #include "picoboot/session.h"
 
@@ -17,12 +18,15 @@ struct kf_rom {
 	struct kf_usb_handle *usb;
 	int64_t deadline_ms;
 	struct kf_picoboot picoboot;
+	struct kf_dfu dfu;
 };
 
 struct kf_rom_row {
 	enum kf_mode mode;   /* of a board that waits in it */
 	const char *name;    /* as its maker calls it */
 	uint32_t start_unit; /* firmware starts at a multiple of it */
+	/* A bootloader before the firmware may be another one than Katapult: the board maker's. */
+	bool other_bootloaders;
 	/* Take the open device. KF_BUSY: another program has it. */
 	int (*begin)(struct kf_rom *rom, struct kf_error *err);
 	/* Is the image for this chip, and the flash large enough? Nothing is written. */
@@ -60,6 +64,6 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method);
 _must_check_ int kf_rom_flash(struct kf_native *n, const struct kf_rom_row *row,
 			      struct kf_error *err);
 
-extern const struct kf_rom_row kf_rom_picoboot;
+extern const struct kf_rom_row kf_rom_picoboot, kf_rom_dfu;
 
 #endif

@@ -4,8 +4,11 @@
 #include "registry/method.h"
 
 static const char *const methods[] = {
-	[KF_METHOD_KATAPULT] = "katapult",     [KF_METHOD_PICOBOOT] = "picoboot",
-	[KF_METHOD_MAKE_FLASH] = "make_flash", [KF_METHOD_FLASHTOOL] = "flashtool",
+	[KF_METHOD_KATAPULT] = "katapult",
+	[KF_METHOD_PICOBOOT] = "picoboot",
+	[KF_METHOD_DFU] = "dfu",
+	[KF_METHOD_MAKE_FLASH] = "make_flash",
+	[KF_METHOD_FLASHTOOL] = "flashtool",
 	[KF_METHOD_HOST_MCU] = "host_mcu",
 };
 

@@ -8,6 +8,7 @@
 enum kf_method {
 	KF_METHOD_KATAPULT,
 	KF_METHOD_PICOBOOT,
+	KF_METHOD_DFU,
 	KF_METHOD_HOST_MCU, /* the program of this machine's own MCU, a Linux process */
 	KF_METHOD_MAKE_FLASH,
 	KF_METHOD_FLASHTOOL,
@@ -15,9 +16,9 @@ enum kf_method {
 };
 
 /* The choices, for messages. */
-#define KF_METHODS "katapult, picoboot, host_mcu, make_flash or flashtool"
+#define KF_METHODS "katapult, picoboot, dfu, host_mcu, make_flash or flashtool"
 
-/* "katapult", "picoboot", "host_mcu", "make_flash", "flashtool". */
+/* "katapult", "picoboot", "dfu", "host_mcu", "make_flash", "flashtool". */
 const char *kf_method_name(enum kf_method method);
 
 /* False: there is none of that name. ret may be NULL. */

@@ -97,9 +97,9 @@ TEST(wrong_types_name_device_and_member)
 		  "device \"a\": \"mcu\" is an array, not a string");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flashable\":\"no\"}}}"),
 		  "device \"a\": \"flashable\" is a string, not true or false");
-	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flash_method\":\"dfu\"}}}"),
-		  "device \"a\": \"flash_method\" is \"dfu\", not katapult, picoboot, host_mcu, "
-		  "make_flash or flashtool");
+	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flash_method\":\"hid\"}}}"),
+		  "device \"a\": \"flash_method\" is \"hid\", not katapult, picoboot, dfu, "
+		  "host_mcu, make_flash or flashtool");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"usb_port\":\"1-\"}}}"),
 		  "device \"a\": \"usb_port\" is \"1-\", not a USB port such as 1-1.2");
 	CHECK(strncmp(refusal("{\"devices\":{\"../a\":{}}}"), "device \"../a\": not a valid key",

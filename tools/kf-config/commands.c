@@ -35,7 +35,7 @@ static const char help[] =
 	"usb-Klipper_rp2040_E66*\n"
 	"      --port=PORT            its USB port, such as 1-1.2; can0:UUID; /dev/ttyAMA0\n"
 	"      --baud=N               of its firmware on a UART (250000)\n"
-	"      --flash-method=METHOD  katapult, picoboot, host_mcu, make_flash\n"
+	"      --flash-method=METHOD  katapult, picoboot, dfu, host_mcu, make_flash\n"
 	"                             or flashtool\n\n"
 	"set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port,\n"
 	"     canbus_uuid, canbus_interface, serial, baud, katapult_baud.\n"

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * DFU of STM32's ROM. It does not tell which chip it is in: the sectors of its flash have to fit
+ * the MCU of the image.
+ */
+#include <string.h>
+
+#include "dfu/session.h"
+#include "flash/rom.h"
+#include "katapult/pages.h"
+
+enum {
+	FLASH = 0x08000000, /* of every STM32 */
+	/* Applications start at multiples of this: of Kconfig's offsets, the smallest is an F103's.
+	 */
+	START_UNIT = 0x800,
+	/* Parts of one name have pages of 1, 2 or 4 KiB; those with larger sectors have them all.
+	 */
+	SMALL_PAGE = 4096,
+};
+
+static int begin(struct kf_rom *rom, struct kf_error *err)
+{
+	rom->dfu = (struct kf_dfu){ .usb = rom->usb, .deadline_ms = rom->deadline_ms };
+	return kf_dfu_begin(&rom->dfu, FLASH, err);
+}
+
+/* As far as the sizes of sectors tell: an F4's are 16 KiB, a G0's 2, an H7's 128. */
+static int check_chip(const struct kf_dfu_memory *memory, const char *mcu, struct kf_error *err)
+{
+	uint32_t want = kf_katapult_pages_find(mcu, FLASH).first_bytes, is = want;
+	struct kf_dfu_sector s;
+
+	if (kf_dfu_memory_sector(memory, FLASH, &s))
+		is = s.bytes;
+	if (is == want || want == 0 || (is <= SMALL_PAGE && want <= SMALL_PAGE))
+		return 0;
+	return kf_fail(err, KF_MCU_MISMATCH,
+		       "the firmware is for %s, whose flash has sectors of %u KiB; that of this "
+		       "board has %u KiB",
+		       mcu, want / 1024, is / 1024);
+}
+
+static int too_large(const struct kf_rom *rom, uint32_t start, size_t len, struct kf_error *err)
+{
+	return kf_fail(err, KF_TOO_LARGE,
+		       "it goes from 0x%08x to 0x%08x, and the flash of this board that can be "
+		       "written ends at 0x%08x",
+		       start, (uint32_t)(start + len),
+		       (uint32_t)kf_dfu_memory_end(&rom->dfu.memory, FLASH));
+}
+
+static int check(struct kf_rom *rom, const struct kf_image *image, uint32_t start,
+		 struct kf_error *err)
+{
+	struct kf_dfu_sector s;
+	int r = check_chip(&rom->dfu.memory, image->dictionary.mcu, err);
+
+	if (r < 0)
+		return r;
+	if (!kf_dfu_memory_takes(&rom->dfu.memory, start, image->len))
+		return too_large(rom, start, image->len, err);
+	/* It is there: the memory takes it. What is before it in its sector would be lost. */
+	if (kf_dfu_memory_sector(&rom->dfu.memory, start, &s) && s.start != start)
+		return kf_fail(err, KF_WRONG_OFFSET,
+			       "the firmware starts at 0x%08x, inside a sector that begins at "
+			       "0x%08x: what is before it would be erased",
+			       start, s.start);
+	return 0;
+}
+
+/* Where there is no memory, nothing is. */
+static int read_flash(struct kf_rom *rom, uint32_t address, uint8_t *ret, size_t len,
+		      struct kf_error *err)
+{
+	memset(ret, 0xff, len);
+	return kf_dfu_memory_takes(&rom->dfu.memory, address, len)
+		       ? kf_dfu_read(&rom->dfu, address, ret, len, err)
+		       : 0;
+}
+
+static int write_image(struct kf_rom *rom, const struct kf_image *image, uint32_t start,
+		       const struct kf_progress *progress, struct kf_error *err)
+{
+	struct kf_progress_part erasing = { progress, "erasing" },
+				writing = { progress, "writing" };
+	int r = kf_dfu_erase(&rom->dfu, start, image->len, kf_progress_show, &erasing, err);
+
+	return r < 0 ? r
+		     : kf_dfu_write(&rom->dfu, start, image->data, image->len, kf_progress_show,
+				    &writing, err);
+}
+
+static int verify(struct kf_rom *rom, const struct kf_image *image, uint32_t start,
+		  struct kf_progress_part *progress, struct kf_error *err)
+{
+	return kf_dfu_verify(&rom->dfu, start, image->data, image->len, kf_progress_show, progress,
+			     err);
+}
+
+/* It starts what a reset starts, which is not the image itself where a bootloader is before it:
+ * only then does the version that comes back prove what runs after the next power-up. */
+static int leave(struct kf_rom *rom, struct kf_error *err)
+{
+	rom->dfu.deadline_ms = rom->deadline_ms;
+	return kf_dfu_start(&rom->dfu, FLASH, err);
+}
+
+const struct kf_rom_row kf_rom_dfu = {
+	.mode = KF_MODE_DFU,
+	.name = "DFU",
+	.start_unit = START_UNIT,
+	.other_bootloaders = true,
+	.begin = begin,
+	.check = check,
+	.read = read_flash,
+	.write = write_image,
+	.verify = verify,
+	.leave = leave,
+};
