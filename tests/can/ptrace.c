@@ -3,7 +3,8 @@
  * Preloaded into Debian 12's linux.uml. It keeps 2696 bytes of a process' XSAVE registers
  * (Linux 6.1, arch/x86/um/user-offsets.c), but on a processor with AMX there are 11008, and a
  * host's kernel takes all or none (arch/x86/kernel/fpu/regset.c): init would be killed. The rest is
- * AMX's, which no process in user-mode Linux may ask for: it is written as zeros.
+ * AMX's, which no process in user-mode Linux may ask for: it is written as zeros. A processor
+ * without AVX-512 has fewer than 2696: it gets as many as it has.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -19,8 +20,8 @@
 typedef long ptrace_function(int request, pid_t pid, void *address, void *data);
 
 /*
- * Write what UML has, and zeros to the size that the host's kernel has. UML's own stack is too
- * small for all of it. A signal may bring another of its processes here: signals are blocked.
+ * Write UML's bytes, as many as the host's kernel has, and zeros behind them. UML's own stack is
+ * too small for all of it. A signal may bring another of its processes here: signals are blocked.
  */
 static long set_registers(ptrace_function *next, pid_t pid, void *set, const struct iovec *part)
 {
@@ -34,10 +35,12 @@ static long set_registers(ptrace_function *next, pid_t pid, void *set, const str
 	sigprocmask(SIG_SETMASK, &every, &before);
 	if (size == 0)
 		r = next(PTRACE_GETREGSET, pid, set, &all);
-	if (r == 0 && all.iov_len >= part->iov_len) {
+	if (r == 0) {
+		size_t bytes = part->iov_len < all.iov_len ? part->iov_len : all.iov_len;
+
 		size = all.iov_len;
-		memcpy(registers, part->iov_base, part->iov_len);
-		memset(registers + part->iov_len, 0, size - part->iov_len);
+		memcpy(registers, part->iov_base, bytes);
+		memset(registers + bytes, 0, size - bytes);
 		r = next(PTRACE_SETREGSET, pid, set, &all);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
