@@ -64,7 +64,7 @@ load flash
 @test "--dry-run touches nothing" {
 	run -0 --separate-stderr sim "$H723" -- 'records >r; kf-flash --dry-run -u klipper <r; kf-scan; kf-flash --dry-run --table <r'
 	[ "$(head -n 2 <<<"$output" | jq -sc '[.[0].flash.result, .[1].board.mode]')" = '["dry_run","klipper"]' ]
-	[[ $stderr == *"would flash "*"/klipper.bin "*" by katapult, else make_flash at /dev/ttyACM0"* ]]
+	[[ $stderr == *"would flash "*"/klipper.bin "*" by katapult, else dfu at /dev/ttyACM0"* ]]
 	[ ! -s "$FAKE/calls" ]
 	[ "${lines[2]}" = "octopus-pro          dry_run    would flash $(jq -r .version <"$IMAGES/h723/klipper.dict") (katapult)" ]
 }
@@ -170,11 +170,10 @@ load flash
 }
 
 # bats test_tags=slow
-@test "the native method fails: make flash is tried" {
-	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	run -0 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | kf-flash'
-	[ "$(jq -c '.flash | [.result, .method, (.attempts | map(.method + " " + .result))]' <<<"$output")" = \
-		'["flashed","make_flash",["katapult protocol","make_flash flashed"]]' ]
+@test "Katapult fails: dfu is tried, finds the board in Katapult, and writes nothing" {
+	run -76 --separate-stderr sim "$H723,f2=5" -- 'records | kf-flash'
+	[ "$(jq -c '.flash | [.result, (.attempts | map(.method + " " + .result))]' <<<"$output")" = \
+		'["protocol",["katapult protocol","dfu no_katapult"]]' ]
 }
 
 # flashtool TEXT: a Katapult whose flashtool.py is this, and all that it imports.
@@ -210,12 +209,11 @@ due() {
 }
 
 # bats test_tags=slow
-@test "both methods fail: the error is that of the first; each has a log, and the first log is named" {
-	flash_target '@echo no luck; exit 3'
+@test "both methods fail: the error is that of the first; a program's log is named" {
+	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | tee built | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
-	[[ $(jq -r .error.message <<<"$output") == katapult:*"; make_flash: make flash ended with status 2; the firmware on it is incomplete" ]]
-	grep "no luck" "$(jq -r .error.log <<<"$output")"
+	[[ $(jq -r .error.message <<<"$output") == katapult:*"; dfu: its firmware starts Katapult, not DFU; the firmware on it is incomplete" ]]
 	flashtool 'import sys; raise SystemExit("no luck either: %s" % sys.argv)'
 	run -1 --separate-stderr sim "$H723" -- 'kf-flash --method flashtool --katapult-dir katapult <built'
 	log=$(jq -r .error.log <<<"$output")
