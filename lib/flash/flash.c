@@ -493,6 +493,16 @@ static bool is_final(enum kf_code code)
 	}
 }
 
+/*
+ * May this method follow one that failed? A board that waits in Katapult is not in its chip's ROM.
+ * The board is looked for again: the next method must not use an old path.
+ */
+static bool may_follow(struct run *run, enum kf_method next)
+{
+	kf_target_look(&run->plan->board, &run->board);
+	return !kf_rom_row(next) || run->board.mode != KF_MODE_KATAPULT;
+}
+
 /* Try the methods in turn. If all fail, the error is that of the first. */
 static int try_methods(struct run *run, struct kf_error *err)
 {
@@ -504,6 +514,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 	for (size_t i = 0; i < plan->methods.count; i++) {
 		_cleanup_(kf_closep) int lock = -1;
 		int64_t t0_ms = kf_now_ms();
+		bool last;
 
 		json_object_set_new(run->flash, "verified", json_array());
 		run->native = (struct kf_native){ 0 };
@@ -516,15 +527,14 @@ static int try_methods(struct run *run, struct kf_error *err)
 			return 0;
 		if (is_final(err->code))
 			return r;
-		if (plan->methods.count > 1)
+		last = i + 1 == plan->methods.count || !may_follow(run, plan->methods.list[i + 1]);
+		if (i > 0 || !last)
 			kf_error_prefix(err, "%s", kf_method_name(plan->methods.list[i]));
-		if (i + 1 == plan->methods.count)
+		if (last)
 			break;
 		kf_progress_step(run->progress, "%s; trying %s", err->message,
 				 kf_method_name(plan->methods.list[i + 1]));
 		first = *err;
-		/* The next method must not use an old path. */
-		kf_target_look(&run->plan->board, &run->board);
 	}
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);

@@ -20,10 +20,11 @@
 typedef long ptrace_function(int request, pid_t pid, void *address, void *data);
 
 /*
- * Write UML's bytes, as many as the host's kernel has, and zeros behind them. UML's own stack is
- * too small for all of it. A signal may bring another of its processes here: signals are blocked.
+ * Write UML's bytes, and zeros behind them to the size that the host's kernel has: that takes the
+ * first bytes of a longer set by itself. UML's own stack is too small for all of it. A signal may
+ * bring another of its processes here: signals are blocked.
  */
-static long set_registers(ptrace_function *next, pid_t pid, void *set, const struct iovec *part)
+static long set_registers(ptrace_function *next, pid_t pid, void *set, struct iovec *part)
 {
 	static char registers[REGISTERS_MAX];
 	static size_t size;
@@ -31,17 +32,21 @@ static long set_registers(ptrace_function *next, pid_t pid, void *set, const str
 	sigset_t every, before;
 	long r = 0;
 
+	if (size && size <= part->iov_len)
+		return next(PTRACE_SETREGSET, pid, set, part);
 	sigfillset(&every);
 	sigprocmask(SIG_SETMASK, &every, &before);
 	if (size == 0)
 		r = next(PTRACE_GETREGSET, pid, set, &all);
 	if (r == 0) {
-		size_t bytes = part->iov_len < all.iov_len ? part->iov_len : all.iov_len;
-
 		size = all.iov_len;
-		memcpy(registers, part->iov_base, bytes);
-		memset(registers + bytes, 0, size - bytes);
-		r = next(PTRACE_SETREGSET, pid, set, &all);
+		if (size > part->iov_len) {
+			memcpy(registers, part->iov_base, part->iov_len);
+			memset(registers + part->iov_len, 0, size - part->iov_len);
+			r = next(PTRACE_SETREGSET, pid, set, &all);
+		} else {
+			r = next(PTRACE_SETREGSET, pid, set, part);
+		}
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
