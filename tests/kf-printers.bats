@@ -266,7 +266,7 @@ field() {
 		"$KF_TESTS/on-terminal" "kf-config add <boards" "Name" "\r" "Key" "\r" "MCU" "\r"'
 	[ "$(jq -r '.devices | keys[]' "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = nitehawk ]
 	[[ $output != *klipper_host* ]]
-	# What was saved while the printer's name was its key goes on to count.
+	# The configuration that was saved under the printer's name is still used.
 	registry <<<'{"devices": {}}'
 	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/voron-nitehawk"
 	echo CONFIG_MACH_RPXXXX=y >"$XDG_CONFIG_HOME/kalico-flash/configs/voron-nitehawk/.config"

@@ -25,7 +25,7 @@ static int begin(struct kf_rom *rom, struct kf_error *err)
 	return kf_dfu_begin(&rom->dfu, FLASH, err);
 }
 
-/* As far as the sizes of sectors tell: an F4's are 16 KiB, a G0's 2, an H7's 128. */
+/* The sizes of sectors tell the family: an F4's are 16 KiB, a G0's 2, an H7's 128. */
 static int check_chip(const struct kf_dfu_memory *memory, const char *mcu, struct kf_error *err)
 {
 	uint32_t want = kf_katapult_pages_find(mcu, FLASH).first_bytes, is = want;
@@ -69,7 +69,7 @@ static int check(struct kf_rom *rom, const struct kf_image *image, uint32_t star
 	return 0;
 }
 
-/* Where there is no memory, nothing is. */
+/* Reads as erased what the chip has no memory for. */
 static int read_flash(struct kf_rom *rom, uint32_t address, uint8_t *ret, size_t len,
 		      struct kf_error *err)
 {

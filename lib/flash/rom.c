@@ -51,7 +51,7 @@ static int find_start(const struct kf_native *n, const struct kf_rom_row *row, u
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
-/* What a reset starts. */
+/* The program that a reset starts. */
 enum boot { BOOT_NOTHING, BOOT_KATAPULT, BOOT_OTHER };
 
 /* Klipper finds its Katapult so: the text is right before the code of the reset vector

@@ -33,7 +33,7 @@ static uint32_t start_of_flash(const struct sim_board *b)
 	return b->flash.base + b->flash.boot_bytes;
 }
 
-/* Where the application begins: Katapult says so, or there is none. */
+/* The application's address: behind Katapult, or the start of the flash. */
 static uint32_t application_start(const struct sim_board *b)
 {
 	if (has_katapult(b))

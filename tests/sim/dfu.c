@@ -27,7 +27,7 @@ enum command { SET_POINTER = 0x21, ERASE = 0x41, UNPROTECT = 0x92 };
 #define LEAVING_US 20000
 #define US_PER_MS  1000
 
-/* How the part's ROM writes its memories; those beside the flash are the alternates from 1 on. */
+/* A part's names of its memories. Those beside the flash are the alternates from 1 on. */
 static const struct memories {
 	const char *prefix;
 	uint32_t transfer_bytes;
@@ -90,7 +90,7 @@ static enum sim_usb_answer refuse(struct sim_dfu *dfu, uint8_t status)
 	return SIM_USB_STALL;
 }
 
-/* What block 0 says. */
+/* Reads the command in block 0. */
 static enum sim_usb_answer parse_command(struct sim_dfu *dfu, const uint8_t *data, size_t len)
 {
 	uint8_t command = data[0];

@@ -28,7 +28,7 @@ enum sim_dfu_state {
 	SIM_DFU_ERROR = 10,
 };
 
-/* What a GETSTATUS is to begin. */
+/* The job that the next GETSTATUS begins. */
 enum sim_dfu_job {
 	SIM_DFU_NOTHING,
 	SIM_DFU_POINT,
@@ -58,8 +58,8 @@ struct sim_dfu {
 };
 
 /*
- * As after a reset into it. transfer_bytes 0: the part's usual one. poll_ms: what it says however
- * long a job takes; 0: how long it takes. flash and protected stay the caller's.
+ * Sets the state after a reset. transfer_bytes 0: the part's usual size. poll_ms: the time that it
+ * names for each job; 0: the time that the job takes. flash and protected stay the caller's.
  */
 void sim_dfu_init(struct sim_dfu *dfu, const char *mcu, const struct sim_ids *ids,
 		  struct sim_flash *flash, uint32_t transfer_bytes, uint32_t poll_ms,

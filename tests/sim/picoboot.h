@@ -41,7 +41,7 @@ struct sim_picoboot {
 	bool rebooting;
 };
 
-/* As after a reset into it. no_drive: PICOBOOT is its only interface. */
+/* The state after a reset into it. no_drive: PICOBOOT is its only interface. */
 void sim_picoboot_init(struct sim_picoboot *p, const char *mcu, struct sim_flash *flash,
 		       bool no_drive, enum sim_rom_leave leave);
 

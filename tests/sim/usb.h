@@ -74,7 +74,7 @@ typedef enum sim_usb_answer sim_usb_answer_fn(void *context, struct sim_usb_tran
 void sim_usb_init(struct sim_usb_device *dev, const struct sim_ids *ids, uint16_t release,
 		  const char *manufacturer, const char *product, const char *serial);
 
-/* What sim_usb_init() was told. */
+/* The release that sim_usb_init() got. */
 unsigned sim_usb_release(const struct sim_usb_device *dev);
 
 /* Add a string; its number. There is room for SIM_USB_STRINGS. */

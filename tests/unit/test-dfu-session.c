@@ -109,7 +109,7 @@ static ssize_t fail_with(uint8_t status)
 	return -EPIPE;
 }
 
-/* What the ROM does once its status was asked for. */
+/* The ROM does its work once its status was asked for. */
 static void work(void)
 {
 	uint32_t address = rom.pending_len >= 5 ? kf_get_le32(rom.pending + 1) : 0;
@@ -294,7 +294,7 @@ static bool is_there(uint32_t address)
 	return memcmp(rom.flash + (address - FLASH), image, sizeof(image)) == 0;
 }
 
-/* Of the sectors that the image does not reach, nothing changed. */
+/* The sectors that the image does not reach are unchanged. */
 static bool rest_is_whole(size_t from)
 {
 	for (size_t i = from; i < FLASH_BYTES; i++)
@@ -360,7 +360,7 @@ TEST(a_fault_at_each_transfer_is_told_and_the_next_run_succeeds)
 			rom.reports = (uint8_t)(1 + at % 10);
 			err = (struct kf_error){ 0 };
 			told = flash_at(FLASH, &err) < 0 && err.message[0];
-			/* What is told to be flashed is. Only its return proves that it started. */
+			/* "Flashed" is true. Only the board's return proves that it started. */
 			if (!told && !is_there(FLASH)) {
 				printf("# fault %d at %u: not told\n", fault, at);
 				CHECK(told);

@@ -32,7 +32,7 @@ static uint32_t argument(size_t i)
 	return kf_get_le32(rom.command + 16 + 4 * i);
 }
 
-/* As a chip whose address lines end there: what is behind its end is its beginning. */
+/* The chip has no more address lines: behind its end it begins again. */
 static uint8_t *at(uint32_t address)
 {
 	return rom.flash + (address - KF_PICOBOOT_FLASH) % rom.flash_bytes;
