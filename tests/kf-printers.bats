@@ -331,7 +331,7 @@ field() {
 	valid_records <<<"$output"
 	[ "$(field '.board | [.key, .printer, .reason]')" = '["mcu",{"unit":null,"name":"voron","mcu":"mcu"},null]
 [null,null,null]
-[null,{"unit":null,"name":"voron","mcu":"host"},"not asked: Klipper (voron) does not run"]' ]
+["host",{"unit":null,"name":"voron","mcu":"host"},"the host'"'"'s own MCU does not run: /tmp/klipper_host_mcu leads to no pty of it: systemctl status klipper-mcu.service says why"]' ]
 	plugged 'kf status --table'
 	[[ $output == "voron: stopped"*"mcu "*"not asked: Klipper (voron) does not run"* ]]
 	# One that runs is listed once, by the same name.
