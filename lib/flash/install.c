@@ -11,7 +11,7 @@
 #include "flash/install.h"
 #include "flash/program.h"
 #include "link/serial.h"
-#include "printer/host-mcu.h"
+#include "printer/host-mcu-program.h"
 
 /* The process opens its pty to the group after it has made the link, and no event tells of that. */
 enum { ARGS_MAX = 16, LOOK_MS = 50 };
@@ -35,7 +35,8 @@ static int as_root(const struct kf_flash_program *program, const char *const *ar
 
 /* A copy beside the program, on the disk, and read back. */
 static int put_new(const struct kf_flash_program *program, const struct kf_plan *plan,
-		   const struct kf_host_mcu *host, int64_t deadline_ms, struct kf_error *err)
+		   const struct kf_host_mcu_program *host, int64_t deadline_ms,
+		   struct kf_error *err)
 {
 	char owner[24], group[24], mode[24], sha256[KF_HEX_SIZE] = "";
 	char new[PATH_MAX];
@@ -44,7 +45,7 @@ static int put_new(const struct kf_flash_program *program, const struct kf_plan 
 	const char *const sync[] = { "sync", new, NULL };
 	int r;
 
-	kf_text_format(new, sizeof(new), "%s.new", host->program);
+	kf_text_format(new, sizeof(new), "%s.new", host->host.program);
 	kf_text_format(owner, sizeof(owner), "%u", (unsigned)host->uid);
 	kf_text_format(group, sizeof(group), "%u", (unsigned)host->gid);
 	kf_text_format(mode, sizeof(mode), "%o", (unsigned)host->mode);
@@ -60,17 +61,17 @@ static int put_new(const struct kf_flash_program *program, const struct kf_plan 
 		       sha256, plan->image.sha256);
 }
 
-static int replace(const struct kf_flash_program *program, const struct kf_host_mcu *host,
+static int replace(const struct kf_flash_program *program, const struct kf_host_mcu_program *host,
 		   int64_t deadline_ms, struct kf_error *err)
 {
 	char new[PATH_MAX], old[PATH_MAX];
-	const char *const keep[] = { "ln", "-fT", host->program, old, NULL };
-	const char *const rename[] = { "mv", "-fT", new, host->program, NULL };
+	const char *const keep[] = { "ln", "-fT", host->host.program, old, NULL };
+	const char *const rename[] = { "mv", "-fT", new, host->host.program, NULL };
 	const char *const sync[] = { "sync", host->folder, NULL };
 	int r = 0;
 
-	kf_text_format(new, sizeof(new), "%s.new", host->program);
-	kf_text_format(old, sizeof(old), "%s.old", host->program);
+	kf_text_format(new, sizeof(new), "%s.new", host->host.program);
+	kf_text_format(old, sizeof(old), "%s.old", host->host.program);
 	if (host->there)
 		r = as_root(program, keep, deadline_ms, err);
 	if (r == 0)
@@ -78,11 +79,11 @@ static int replace(const struct kf_flash_program *program, const struct kf_host_
 	return r < 0 ? r : as_root(program, sync, deadline_ms, err);
 }
 
-static bool is_installed(const struct kf_host_mcu *host, const struct kf_plan *plan)
+static bool is_installed(const struct kf_host_mcu_program *host, const struct kf_plan *plan)
 {
 	char sha256[KF_HEX_SIZE];
 
-	return host->there && kf_file_sha256(host->program, sha256, NULL) == 0 &&
+	return host->there && kf_file_sha256(host->host.program, sha256, NULL) == 0 &&
 	       strcmp(sha256, plan->image.sha256) == 0;
 }
 
@@ -158,13 +159,13 @@ int kf_install(const struct kf_plan *plan, int64_t deadline_ms, const struct kf_
 	       bool *ret_readback, struct kf_error *err)
 {
 	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
-	struct kf_host_mcu host;
-	int r = kf_host_mcu_find(plan->board.link.path, &host, err);
+	struct kf_host_mcu_program host;
+	int r = kf_host_mcu_program(plan->board.link.path, &host, err);
 
 	if (r == 0)
 		r = kf_flash_program_log(&program, plan, KF_METHOD_HOST_MCU, err);
 	if (r == 0 && !is_installed(&host, plan)) {
-		kf_progress_step(progress, "installing %s", host.program);
+		kf_progress_step(progress, "installing %s", host.host.program);
 		r = put_new(&program, plan, &host, deadline_ms, err);
 		if (r == 0)
 			r = replace(&program, &host, deadline_ms, err);
@@ -172,6 +173,6 @@ int kf_install(const struct kf_plan *plan, int64_t deadline_ms, const struct kf_
 	if (r < 0)
 		return r;
 	*ret_readback = true;
-	kf_progress_step(progress, "restarting %s", host.unit);
-	return restart(&program, plan, &host, deadline_ms, err);
+	kf_progress_step(progress, "restarting %s", host.host.unit);
+	return restart(&program, plan, &host.host, deadline_ms, err);
 }

@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "flash/methods.h"
-#include "printer/host-mcu.h"
+#include "printer/host-mcu-program.h"
 #include "usb/rules.h"
 
 enum { CHECK_MS = 20000 };

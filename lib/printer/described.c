@@ -16,7 +16,7 @@
 #include "core/text.h"
 #include "printer/boards.h"
 #include "printer/described.h"
-#include "registry/add.h"
+#include "registry/method.h"
 
 /* The board that is plugged in and is this MCU: by the port, else by the chip. */
 static const struct kf_board *find(const struct kf_mcu *mcu, const struct kf_boards *now)
@@ -161,8 +161,8 @@ static json_t *make_device(const struct kf_mcu *mcu, const struct kf_board *boar
 		kf_text_format(chip, sizeof(chip), "%s", board->mcu);
 	if (chip[0])
 		json_object_set_new(device, "mcu", json_string(chip));
-	if (kf_add_method(chip)[0])
-		json_object_set_new(device, "flash_method", json_string(kf_add_method(chip)));
+	if (kf_method_proposed(chip)[0])
+		json_object_set_new(device, "flash_method", json_string(kf_method_proposed(chip)));
 	if (mcu->canbus_uuid[0]) {
 		json_object_set_new(device, "canbus_uuid", json_string(mcu->canbus_uuid));
 		json_object_set_new(device, "canbus_interface", json_string(mcu->canbus_interface));

@@ -14,7 +14,6 @@
 #include "board/record.h"
 #include "core/terminal.h"
 #include "core/text.h"
-#include "firmware/loader.h"
 #include "registry/add.h"
 #include "registry/method.h"
 #include "registry/saved-config.h"
@@ -185,17 +184,6 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 			e.pattern[0] = '\0';
 	}
 	*ret = e;
-}
-
-const char *kf_add_method(const char *mcu)
-{
-	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
-
-	return mcu[0] && !kf_loader_beside_katapult(loader)
-		       ? kf_method_name(loader->program == KF_PROGRAM_HOST_MCU
-						? KF_METHOD_HOST_MCU
-						: KF_METHOD_MAKE_FLASH)
-		       : "";
 }
 
 enum { ANSWER_SIZE = 1024 };
@@ -513,7 +501,8 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		propose_key(&registry, e.name, e.key);
 	r = ask_rest(request, &registry, &e, err);
 	if (!e.flash_method[0])
-		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s", kf_add_method(e.mcu));
+		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s",
+			       kf_method_proposed(e.mcu));
 	if (r == 0)
 		r = save(&e, &board, err);
 	if (r < 0)

@@ -31,7 +31,4 @@ _must_check_ int kf_add_board(const struct kf_add *request, const json_t *record
 			      struct kf_new_device *ret, struct kf_board *ret_board,
 			      struct kf_error *err);
 
-/* The flash method for a chip that has no Katapult (AVR, SAM); "": the default for all boards. */
-const char *kf_add_method(const char *mcu);
-
 #endif

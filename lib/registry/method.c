@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "firmware/loader.h"
 #include "registry/method.h"
 
 static const char *const methods[] = {
@@ -36,4 +37,15 @@ int kf_method_check(const char *option, const char *text, struct kf_error *err)
 	kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a flash method", option, text);
 	kf_error_hint(err, "choose " KF_METHODS);
 	return kf_code_errno(KF_USAGE);
+}
+
+const char *kf_method_proposed(const char *mcu)
+{
+	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
+
+	return mcu[0] && !kf_loader_beside_katapult(loader)
+		       ? kf_method_name(loader->program == KF_PROGRAM_HOST_MCU
+						? KF_METHOD_HOST_MCU
+						: KF_METHOD_MAKE_FLASH)
+		       : "";
 }
