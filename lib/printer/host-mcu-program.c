@@ -51,7 +51,7 @@ static int check_file(const struct kf_host_mcu *host, const struct stat *st, str
 
 int kf_host_mcu_program(const char *path, struct kf_host_mcu_program *ret, struct kf_error *err)
 {
-	struct kf_host_mcu_program program;
+	struct kf_host_mcu_program program = { 0 };
 	struct kf_host_mcu *host = &program.host;
 	struct stat st = { .st_mode = 0755 };
 	int r = kf_host_mcu_find(path, host, err);
