@@ -116,8 +116,8 @@ $(ALONE) $(B)/tests/unit/all: $(B)/tests/unit/all.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
 $(JOINED): $(B)/tests/unit/all
 	@ln -sf all $@
-# They are compiled more often than they run; _FORTIFY_SOURCE wants a compiler that optimizes.
-$(B)/tests/unit/%.o: LATE_CFLAGS = -O0 -U_FORTIFY_SOURCE
+# They are compiled more often than they run; _FORTIFY_SOURCE wants a compiler that optimizes, --wrap one without LTO.
+$(B)/tests/unit/%.o: LATE_CFLAGS = -O0 -fno-lto -U_FORTIFY_SOURCE
 
 # What is missing is installed (Debian, root or sudo): for the build and its tests, or for one target alone.
 deps deps-can deps-demo deps-lint deps-fuzz:
