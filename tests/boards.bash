@@ -53,6 +53,16 @@ setup_file() {
 	build_images
 }
 
+# save_configs KEY:IMAGE...: the configuration of that image is saved for the board.
+save_configs() {
+	local key dir
+	for key; do
+		dir=$XDG_CONFIG_HOME/kalico-flash/configs/${key%:*}
+		mkdir -p "$dir"
+		cp "$IMAGES/${key#*:}.config" "$dir/.config"
+	done
+}
+
 setup_boards() {
 	fresh_home
 	need pty

@@ -39,8 +39,7 @@ setup() {
 	start_host_mcu
 	mkdir -p "$HOME/klipper"
 	cp -r "$KF_TESTS/sim/tree/." "$HOME/klipper/"
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/host"
-	cp "$IMAGES/linux.config" "$XDG_CONFIG_HOME/kalico-flash/configs/host/.config"
+	save_configs host:linux
 	stopped klipper "$HOME/klipper" '[mcu host]' "serial: $LINK"
 	new=$(jq -r .version "$IMAGES/linux/klipper.dict") old=$(jq -r .version "$IMAGES/linux-old/klipper.dict")
 }
@@ -103,10 +102,7 @@ flashed() {
 	git_tree source 4
 	old=$(version_of source 2) new=$(version_of source)
 	stopped klipper "$PWD/source" '[mcu]' "serial: $RP2040_BY_ID" '[mcu host]' "serial: $LINK"
-	for key in mcu:rp2040 host:linux; do
-		mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/${key%:*}"
-		cp "$IMAGES/${key#*:}.config" "$XDG_CONFIG_HOME/kalico-flash/configs/${key%:*}/.config"
-	done
+	save_configs mcu:rp2040 host:linux
 	export MCUS old
 	MCUS=$(jq -nc --arg p "$RP2040_BY_ID" --arg q "$LINK" --arg v "$old" '{mcu: [$p, $v],
 		"mcu host": {config: {serial: $q}, object: {mcu_version: $v, mcu_constants: {MCU: "linux"}}}}')

@@ -29,7 +29,19 @@ setup() {
 		by_hand unplug 1-1.3
 		by_hand boot 1-1.3
 	}
-	export -f picoboot rom
+	# written: Klipper runs, and its image is in the flash; is_written: that was printed.
+	written() {
+		client wait $klipper
+		client identify $klipper
+		rom
+		picoboot 0003 compare $image
+	}
+	export -f picoboot rom written
+}
+
+is_written() {
+	[[ ${lines[0]} == "Klipper rp2040 "*-2025* ]]
+	[ "${lines[1]}" = equal ]
 }
 
 @test "1200 baud leads to BOOTSEL; what is written there runs, and is there" {
@@ -37,12 +49,8 @@ setup() {
 		client touch $klipper
 		until grep -qs 0003 /sys/bus/usb/devices/1-1.3/idProduct; do :; done
 		picoboot 0003 write $image
-		client wait $klipper
-		client identify $klipper
-		rom
-		picoboot 0003 compare $image'
-	[[ ${lines[0]} == "Klipper rp2040 "*-2025* ]]
-	[ "${lines[1]}" = equal ]
+		written'
+	is_written
 }
 
 @test "a write that the cable ended: half of the firmware does not start" {
@@ -76,11 +84,7 @@ setup() {
 		make -s -C lib/rp2040_flash >build.log 2>&1
 		run -0 sim "$PICO,mode=rp2boot" -- 'set -e
 			timeout 60 lib/rp2040_flash/rp2040_flash $image 2>flash.log
-			client wait $klipper
-			client identify $klipper
-			rom
-			picoboot 0003 compare $image'
-		[[ ${lines[0]} == "Klipper rp2040 "*-2025* ]]
-		[ "${lines[1]}" = equal ]
+			written'
+		is_written
 	done
 }

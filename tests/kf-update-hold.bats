@@ -15,10 +15,7 @@ setup() {
 	git_tree source 4
 	old=$(version_of source 2) new=$(version_of source)
 	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID" '[mcu tool]' "serial: $RP2040_BY_ID"
-	for key in mcu:h723 tool:rp2040; do
-		mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/${key%:*}"
-		cp "$IMAGES/${key#*:}.config" "$XDG_CONFIG_HOME/kalico-flash/configs/${key%:*}/.config"
-	done
+	save_configs mcu:h723 tool:rp2040
 	export MCUS old
 	MCUS=$(jq -nc --arg p "$H723_BY_ID" --arg q "$RP2040_BY_ID" --arg v "$old" '{mcu: [$p, $v], "mcu tool": [$q, $v]}')
 }

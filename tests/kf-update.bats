@@ -105,8 +105,7 @@ behind() {
 	git_tree source 4
 	old=$(version_of source 3) new=$(version_of source)
 	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID" '[mcu head]' 'canbus_uuid: aabbccddeeff' 'canbus_interface: nocan0'
-	mkdir -p "$XDG_CONFIG_HOME/kalico-flash/configs/mcu"
-	cp "$IMAGES/h723.config" "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
+	save_configs mcu:h723
 }
 
 @test "kf update: what is behind is built and flashed, after one question" {

@@ -27,3 +27,14 @@ uint16_t kf_crc16(const void *data, size_t len)
 	}
 	return (uint16_t)crc;
 }
+
+int kf_bytes_verify(uint32_t address, const uint8_t *wrote, const uint8_t *got, size_t len,
+		    struct kf_error *err)
+{
+	for (size_t at = 0; at < len; at++)
+		if (got[at] != wrote[at])
+			return kf_fail(err, KF_VERIFY_FAILED,
+				       "address 0x%08zx: wrote 0x%02x, read back 0x%02x",
+				       address + at, wrote[at], got[at]);
+	return 0;
+}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Integers and checksums as they stand in frames and files. */
+/* Integers, checksums and bytes as they stand in frames, files and flash. */
 #ifndef KF_CORE_BYTES_H
 #define KF_CORE_BYTES_H
 
-#include "core/base.h"
+#include "core/error.h"
 
 uint32_t kf_get_le32(const uint8_t *p);
 void kf_put_le32(uint8_t *p, uint32_t value);
@@ -13,5 +13,12 @@ void kf_put_le32(uint8_t *p, uint32_t value);
  * reflected, initial 0xffff, no final xor).
  */
 uint16_t kf_crc16(const void *data, size_t len);
+
+/*
+ * Compare what was read back from address with what was written there. KF_VERIFY_FAILED names the
+ * first address that differs.
+ */
+_must_check_ int kf_bytes_verify(uint32_t address, const uint8_t *wrote, const uint8_t *got,
+				 size_t len, struct kf_error *err);
 
 #endif

@@ -183,11 +183,8 @@ int kf_dfu_verify(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, siz
 		size_t from = i * dfu->block_bytes, bytes = block_len(dfu, i, len);
 
 		r = kf_dfu_read_block(dfu, i, got, bytes, err);
-		for (size_t at = 0; r == 0 && at < bytes; at++)
-			if (got[at] != data[from + at])
-				r = kf_fail(err, KF_VERIFY_FAILED,
-					    "address 0x%08zx: wrote 0x%02x, read back 0x%02x",
-					    address + from + at, data[from + at], got[at]);
+		if (r == 0)
+			r = kf_bytes_verify(address + (uint32_t)from, data + from, got, bytes, err);
 		if (r == 0 && progress)
 			progress(from + bytes, len, arg);
 	}

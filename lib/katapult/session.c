@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "katapult/requests.h"
@@ -52,20 +53,13 @@ static int answer_read(const struct kf_katapult_requests *q, size_t i,
 		       const struct kf_katapult_frame *frame, struct kf_error *err)
 {
 	uint8_t want[KF_KATAPULT_BLOCK_MAX];
-	const uint8_t *got = frame->payload + 8;
-	int r;
+	int r = answer_address(q, i, frame, q->blocks.block_bytes, err);
 
-	r = answer_address(q, i, frame, q->blocks.block_bytes, err);
 	if (r < 0)
 		return r;
 	kf_katapult_blocks_fill(&q->blocks, i, want);
-	for (size_t at = 0; at < q->blocks.block_bytes; at++)
-		if (got[at] != want[at])
-			return kf_fail(err, KF_VERIFY_FAILED,
-				       "address 0x%08zx: wrote 0x%02x, read back 0x%02x",
-				       kf_katapult_blocks_address(&q->blocks, i) + at, want[at],
-				       got[at]);
-	return 0;
+	return kf_bytes_verify(kf_katapult_blocks_address(&q->blocks, i), want, frame->payload + 8,
+			       q->blocks.block_bytes, err);
 }
 
 /* Strings of the answer to CONNECT, each ended by NULs or the payload's end; next after it. */

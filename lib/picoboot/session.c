@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/clock.h"
 #include "picoboot/command.h"
 #include "picoboot/session.h"
@@ -168,17 +169,13 @@ int kf_picoboot_verify(struct kf_picoboot *p, uint32_t address, const uint8_t *d
 	uint8_t read[READ_BYTES];
 
 	for (size_t at = 0; at < len; at += READ_BYTES) {
-		size_t n = least(READ_BYTES, len - at), i = 0;
+		size_t n = least(READ_BYTES, len - at);
 		int r = kf_picoboot_read(p, address + (uint32_t)at, read, n, err);
 
+		if (r == 0)
+			r = kf_bytes_verify(address + (uint32_t)at, data + at, read, n, err);
 		if (r < 0)
 			return r;
-		while (i < n && read[i] == data[at + i])
-			i++;
-		if (i < n)
-			return kf_fail(err, KF_VERIFY_FAILED,
-				       "0x%08zx: read back 0x%02x, 0x%02x was written",
-				       address + at + i, read[i], data[at + i]);
 		if (progress)
 			progress(at + n, len, arg);
 	}

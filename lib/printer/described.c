@@ -252,7 +252,7 @@ static bool wants_printers(const json_t *records, const struct kf_registry *regi
 	{
 		if (kf_record_board(record, &board, NULL) < 0)
 			continue;
-		/* Who else talks over its bus, or to this process? */
+		/* Other printers may talk over its bus, or to this process. */
 		if (board.link.type == KF_WIRE_CAN || board.link.type == KF_WIRE_PROCESS)
 			return true;
 		if (!board.key[0])

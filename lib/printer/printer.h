@@ -44,7 +44,8 @@ struct kf_printers {
 	size_t count;
 };
 
-/* What comes before the path of a unit file or of /proc: $KF_PRINTER_ROOT, for tests, else "". */
+/* The folder that stands for / in paths of unit files and of /proc: $KF_PRINTER_ROOT (tests), or
+ * "". */
 const char *kf_printer_root(void);
 
 /*

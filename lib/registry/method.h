@@ -27,7 +27,7 @@ bool kf_method_find(const char *name, enum kf_method *ret);
 /* -EINVAL (KF_USAGE) if text, the value of the option of that long name, is not a flash method. */
 _must_check_ int kf_method_check(const char *option, const char *text, struct kf_error *err);
 
-/* The flash method for a chip that has no Katapult (AVR, SAM); "": the default for all boards. */
+/* The flash method for a chip without Katapult (AVR, SAM, the host's own MCU); "": the default. */
 const char *kf_method_proposed(const char *mcu);
 
 #endif

@@ -67,7 +67,7 @@ enum sim_rom_leave {
 	SIM_ROM_LEAVE_STAYS,  /* it answers, and does not go */
 };
 
-/* Whoever answers a host's transfers, with a context of its own. */
+/* Answers a transfer of the host. context is the answerer's own. */
 typedef enum sim_usb_answer sim_usb_answer_fn(void *context, struct sim_usb_transfer *t);
 
 /* A device without any interface. release: 0x2200 is 22.00. */

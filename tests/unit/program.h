@@ -15,7 +15,7 @@ struct program {
 
 extern struct program *programs;
 
-/* What "int main(int argc, char **argv)" is elsewhere. */
+/* Begins the main function of a test; argc and argv are its arguments. */
 #define PROGRAM                                                                                    \
 	static int run_program(int argc, char **argv);                                             \
 	static struct program program = { __FILE__, run_program, NULL };                           \

@@ -1,45 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The simulated board as a whole: what it is after each reset, its firmware, its faults. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "core/bytes.h"
 #include "katapult/frame.h"
 #include "mcu/frame.h"
 #include "sim/identity.h"
+#include "unit/sim-board.h"
 #include "unit/test.h"
 
 #define START	   0x08008000u
 #define REENUM_US  50000
 #define LEAVING_US 100000
 
-static int64_t now_us;
-
-static struct sim_board *plug(const char *text)
+/* Its port is open, too. */
+static struct sim_board *plug_and_open(const char *text)
 {
-	struct sim_board *b = malloc(sizeof(*b));
-	struct kf_error err = { 0 };
-	struct sim_spec spec;
+	struct sim_board *b = plug(text);
 
-	now_us = 1;
-	if (sim_spec_parse(text, &spec, &err) < 0 || sim_board_init(b, &spec, &err) < 0) {
-		printf("# %s: %s\n", text, err.message);
-		abort();
-	}
 	sim_board_open(b);
 	return b;
-}
-
-static void unplug(struct sim_board *b)
-{
-	sim_board_free(b);
-	free(b);
-}
-
-static void pass(struct sim_board *b, int64_t us)
-{
-	now_us += us;
-	sim_board_run(b, now_us);
 }
 
 static size_t talk(struct sim_board *b, const uint8_t *tx, size_t len, uint8_t *rx, size_t size)
@@ -111,12 +91,12 @@ static struct sim_board *in_katapult(const char *more)
 	char text[256];
 
 	snprintf(text, sizeof(text), "mcu=stm32f446xx,mode=katapult,%s", more);
-	return plug(text);
+	return plug_and_open(text);
 }
 
 TEST(without_katapult_it_is_the_rom)
 {
-	struct sim_board *b = plug("mcu=stm32f446xx,katapult=none");
+	struct sim_board *b = plug_and_open("mcu=stm32f446xx,katapult=none");
 	struct sim_identity id;
 
 	sim_board_close(b, true, now_us);
@@ -126,7 +106,7 @@ TEST(without_katapult_it_is_the_rom)
 	CHECK(!id.tty);
 	unplug(b);
 
-	b = plug("mcu=stm32f103xe,katapult=none,rom=1209:beba");
+	b = plug_and_open("mcu=stm32f103xe,katapult=none,rom=1209:beba");
 	sim_board_close(b, true, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_DFU);
@@ -135,7 +115,7 @@ TEST(without_katapult_it_is_the_rom)
 	CHECK_STR(id.usb.product, "beba");
 	unplug(b);
 
-	b = plug("mcu=rp2040,katapult=none");
+	b = plug_and_open("mcu=rp2040,katapult=none");
 	sim_board_close(b, true, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_RP2BOOT);
@@ -182,7 +162,7 @@ TEST(it_returns_as_it_is_told)
 	CHECK(b->mode == KF_MODE_NONE && sim_board_wake_us(b, now_us) == SIM_NEVER);
 	unplug(b);
 
-	b = plug("mcu=stm32f446xx,leave_as=CanBoot");
+	b = plug_and_open("mcu=stm32f446xx,leave_as=CanBoot");
 	sim_board_close(b, true, now_us);
 	pass(b, REENUM_US);
 	sim_identity_of(b, &id);
@@ -205,7 +185,7 @@ static size_t identify(struct sim_board *b, uint8_t sequence, uint32_t offset, u
 
 TEST(a_wrong_sequence_is_naked_with_the_right_one)
 {
-	struct sim_board *b = plug("mcu=stm32f446xx");
+	struct sim_board *b = plug_and_open("mcu=stm32f446xx");
 	struct kf_klipper_block block;
 	uint8_t rx[256];
 	size_t skip;
@@ -223,7 +203,7 @@ TEST(a_wrong_sequence_is_naked_with_the_right_one)
 TEST(a_uart_board_leaves_for_a_text)
 {
 	static const char text[] = "~ \x1c Request Serial Bootloader!! ~";
-	struct sim_board *b = plug("mcu=stm32f405xx,uart,baud=0,boot_baud=0");
+	struct sim_board *b = plug_and_open("mcu=stm32f405xx,uart,baud=0,boot_baud=0");
 	unsigned shown = b->generation;
 	uint8_t rx[256];
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The simulated ROM of an STM32: its states, its times, what it refuses, what it starts. */
-#include <stdlib.h>
 
 #include "core/bytes.h"
 #include "sim/identity.h"
+#include "unit/sim-board.h"
 #include "unit/test.h"
 
 #define BASE	   0x08000000u
@@ -11,34 +11,6 @@
 #define LEAVING_US 20000
 
 enum { DNLOAD = 1, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT };
-
-static int64_t now_us;
-
-static struct sim_board *plug(const char *text)
-{
-	struct sim_board *b = malloc(sizeof(*b));
-	struct kf_error err = { 0 };
-	struct sim_spec spec;
-
-	now_us = 1;
-	if (sim_spec_parse(text, &spec, &err) < 0 || sim_board_init(b, &spec, &err) < 0) {
-		printf("# %s: %s\n", text, err.message);
-		abort();
-	}
-	return b;
-}
-
-static void unplug(struct sim_board *b)
-{
-	sim_board_free(b);
-	free(b);
-}
-
-static void pass(struct sim_board *b, int64_t us)
-{
-	now_us += us;
-	sim_board_run(b, now_us);
-}
 
 /* A control transfer; the number of bytes, -1 for a stall, -2 for no answer. */
 static int control(struct sim_board *b, uint8_t request, uint16_t value, void *data, uint16_t len)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The simulated ROM of an RP2040 and RP2350: commands, what is refused, times, what it starts. */
-#include <stdlib.h>
 
 #include "core/bytes.h"
 #include "sim/identity.h"
+#include "unit/sim-board.h"
 #include "unit/test.h"
 
 #define BASE	  0x10000000u
@@ -13,34 +13,6 @@
 
 enum { OUT = 0x03, IN = 0x84 };
 enum { EXCLUSIVE = 1, REBOOT, ERASE, WRITE = 5, EXIT_XIP, REBOOT2 = 10, READ = 0x84 };
-
-static int64_t now_us;
-
-static struct sim_board *plug(const char *text)
-{
-	struct sim_board *b = malloc(sizeof(*b));
-	struct kf_error err = { 0 };
-	struct sim_spec spec;
-
-	now_us = 1;
-	if (sim_spec_parse(text, &spec, &err) < 0 || sim_board_init(b, &spec, &err) < 0) {
-		printf("# %s: %s\n", text, err.message);
-		abort();
-	}
-	return b;
-}
-
-static void unplug(struct sim_board *b)
-{
-	sim_board_free(b);
-	free(b);
-}
-
-static void pass(struct sim_board *b, int64_t us)
-{
-	now_us += us;
-	sim_board_run(b, now_us);
-}
 
 static int transfer(struct sim_board *b, struct sim_usb_transfer *t)
 {
