@@ -44,7 +44,9 @@ else
 B          ?= build
 endif
 
-TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
+# kf-config has the names of these, too: tools/kf-config/names.h.
+LINKS   := kf-build kf-status
+TOOLS   := $(filter-out $(LINKS),$(patsubst tools/%.c,%,$(wildcard tools/*.c)))
 HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(filter-out %/all.c,$(wildcard tests/unit/*.c)))
 LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
@@ -62,7 +64,7 @@ quote    = '$(subst ','\'',$(1))'
 # A make below this one, on all processors if nobody said how many.
 SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-all: $(TOOLS:%=$(B)/%)
+all: $(TOOLS:%=$(B)/%) $(LINKS:%=$(B)/%)
 sim: $(KF_SIM) $(SIM_SO)
 tests: all sim $(UML_SO) $(UNIT) $(FAULTS)
 
@@ -86,6 +88,9 @@ $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
 # Some have several parts, one a concept.
 $(foreach t,$(TOOLS),$(eval $(B)/$(t): $(patsubst %.c,$(B)/%.o,$(wildcard tools/$(t)/*.c))))
+$(B)/kf-config: $(LINKS:%=$(B)/tools/%.o)
+$(LINKS:%=$(B)/%): $(B)/kf-config
+	@ln -sf kf-config $@
 $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK) $(SIM_LDLIBS)
 # It is preloaded into programs of every kind, and these have no sanitizer's library.
@@ -182,8 +187,9 @@ apt-repo: deps
 D       := $(call quote,$(DESTDIR))
 SHARE   := $(DATADIR)/kalico-flash
 BINS    := $(filter-out $(HELPERS),$(TOOLS))
+NAMES   := $(BINS) $(LINKS)
 # bash and fish look for a completion by the name of its command.
-TYPED   := $(BINS) kf-sim
+TYPED   := $(NAMES) kf-sim
 UNITS   := kalico-flash.socket kalico-flash@.service kalico-flash-settle.service
 PAGES   := $(filter-out man/kf-sim.1,$(wildcard man/*.[1578]))
 
@@ -191,6 +197,7 @@ install: all
 	$(INSTALL) -d $D$(BINDIR) $(HELPERS:%=$D$(LIBEXECDIR)) $D$(SHARE) $D$(BASHDIR) $D$(ZSHDIR) $D$(FISHDIR) \
 		$D$(UNITDIR) $D$(UDEVDIR) $D$(DOCDIR)/docs $(patsubst %,$D$(MANDIR)/man%,1 5 7 8)
 	$(INSTALL) -m 0755 $(BINS:%=$(B)/%) $D$(BINDIR)
+	for f in $(LINKS); do ln -sf kf-config $D$(BINDIR)/$$f; done
 	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
 	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
 	for f in $(filter %.service,$(UNITS)); do sed -e '/@COMMON@/{r tools/sandbox.conf' -e 'd}' \
@@ -215,7 +222,7 @@ install-sim: sim
 uninstall:
 	# Not from a packager's folder: a socket that nothing serves would stay enabled.
 	$(if $(DESTDIR),,-[ ! -d /run/systemd/system ] || systemctl disable --now kalico-flash.socket)
-	cd $D$(BINDIR) && rm -f $(BINS) kf-sim
+	cd $D$(BINDIR) && rm -f $(NAMES) kf-sim
 	cd $D$(BASHDIR) && rm -f $(TYPED)
 	cd $D$(FISHDIR) && rm -f $(TYPED:%=%.fish)
 	rm -f $D$(ZSHDIR)/_kf $(UNITS:%=$D$(UNITDIR)/%) \

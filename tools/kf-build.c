@@ -21,6 +21,7 @@
 #include "core/options.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "kf-config/names.h"
 #include "printer/described.h"
 #include "registry/registry.h"
 
@@ -292,7 +293,7 @@ static int write_all(const json_t *records, const struct args *args, struct kf_e
 	return r < 0 ? r : kf_usage_flush(err);
 }
 
-int main(int argc, char *argv[])
+int build_main(int argc, char *argv[])
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);

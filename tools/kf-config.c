@@ -4,14 +4,18 @@
  * registered board its saved Kconfig, updated on a copy; with a command it shows or
  * changes devices.json. Questions go to /dev/tty, for 0 and 1 are the pipe's.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "core/clock.h"
 #include "core/lock.h"
 #include "core/usage.h"
 #include "kf-config/commands.h"
+#include "kf-config/names.h"
 
 enum { TIMEOUT_MS = 60000 };
 
-int main(int argc, char *argv[])
+static int config_main(int argc, char *argv[])
 {
 	struct args args = { .request.tty = -1, .timeout_ms = TIMEOUT_MS, .wait_ms = KF_WAIT_MS };
 	const struct command *command;
@@ -28,4 +32,13 @@ int main(int argc, char *argv[])
 		r = lost;
 	kf_usage_unread(r);
 	return kf_usage_end(r, &err);
+}
+
+int main(int argc, char *argv[])
+{
+	if (strcmp(program_invocation_short_name, "kf-build") == 0)
+		return build_main(argc, argv);
+	if (strcmp(program_invocation_short_name, "kf-status") == 0)
+		return status_main(argc, argv);
+	return config_main(argc, argv);
 }

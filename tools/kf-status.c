@@ -16,6 +16,7 @@
 #include "flash/ask-bus.h"
 #include "flash/print-guard.h"
 #include "flash/wire.h"
+#include "kf-config/names.h"
 #include "mcu/identify.h"
 #include "printer/boards.h"
 #include "printer/described.h"
@@ -449,7 +450,7 @@ static const struct kf_options options = {
 	.tool = "kf-status", .help = help, .list = list, .count = KF_ARRAY_SIZE(list)
 };
 
-int main(int argc, char *argv[])
+int status_main(int argc, char *argv[])
 {
 	_cleanup_(free_look) struct args look = { 0 };
 	int r, status = kf_options_read(&options, argc, argv, &look, &look.common);
