@@ -118,6 +118,45 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	[ "$(jq -r .config.start <out)" = 134348800 ]
 }
 
+@test "--compare: what is saved and what the board runs are shown, and a choice is not asked again" {
+	# Only the board sets pins; which entries menuconfig shows is no difference.
+	save CONFIG_MACH_STM32=y CONFIG_MACH_STM32H723=y CONFIG_STM32_FLASH_START_20000=y
+	cp "$saved" before
+	asked h723-kconfig 'kf-scan -q >in'
+	compare='"$KF_TESTS/on-terminal" "kf-config --saved --compare <in >out" "pins: saved (none|PA1), board\s+!PC13.*not asked again.*y/N"'
+	run asked h723-kconfig "$compare"' "q\r"'
+	[ "$(jq -r .error.code out)" = not_saved ]
+	# Nobody can be asked, or shall be.
+	for how in 'setsid -w kf-config --saved --compare' '"$KF_TESTS/on-terminal" "kf-config --saved --compare --yes --accept-difference <in"'; do
+		run -0 asked h723-kconfig "$how <in"
+		output=$(tr -s '\r\n ' ' ' <<<"$output")
+		[[ $output == *'octopus-pro: what is saved is used, and it is not what the board runs: pins: saved none, board !PC13; only the board'"'"'s: SIM_BUILD_KCONFIG'*"; to choose: kf config octopus-pro --from-board"*" 0x08020000"* ]]
+		cmp before "$saved"
+	done
+	run asked h723-kconfig "$compare"' "n\r"'
+	[ "$(jq -r .config.start out)" = 134348800 ]
+	run -0 --separate-stderr asked h723-kconfig 'setsid -w kf-config --saved --compare <in'
+	[[ $stderr != *"is not what the board runs"* ]]
+	cmp before "$saved"
+	# Another one is saved: that is another pair.
+	printf '%s\n' CONFIG_LOW_LEVEL_OPTIONS=y 'CONFIG_INITIAL_PINS="PA1"' >>"$saved"
+	run asked h723-kconfig "$compare"' "y\r"'
+	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$saved"
+	run -0 --separate-stderr asked h723-kconfig 'setsid -w kf-config --saved --compare <in'
+	[[ $stderr != *"is not what the board runs"* && $stderr != *"; saved"* ]]
+}
+
+@test "--compare: a board that tells no Kconfig, and one of which this tree makes another board" {
+	save CONFIG_MACH_STM32=y CONFIG_MACH_STM32H723=y CONFIG_STM32_FLASH_START_0000=y
+	run -0 --separate-stderr asked h723 'kf-scan -q | setsid -w kf-config --compare --saved'
+	[ "$stderr" = "[Config] octopus-pro: stm32h723xx, application at 0x08000000, usb" ]
+	sed -i 's/default 520000000/default 400000000/' klipper/src/stm32/Kconfig
+	run -0 --separate-stderr asked h723-kconfig 'kf-scan -q | setsid -w kf-config --compare --saved'
+	[[ $stderr == *"octopus-pro: what is saved was not compared with what it runs: the source tree makes something else"* ]]
+	run -64 --separate-stderr kf-config --yes </dev/null
+	[[ $stderr == *"--yes goes with remove or --compare"* ]]
+}
+
 @test "--from and --from-board: one of them" {
 	run -64 --separate-stderr kf-config --from=x --from-board </dev/null
 	[[ $stderr == *"--from-board goes with neither --from nor --menuconfig"* ]]

@@ -134,6 +134,20 @@ behind() {
 	[ ! -e "$XDG_CONFIG_HOME/kalico-flash/devices.json" ]
 }
 
+@test "kf update: what is saved is not what the board runs: shown, asked once, or told with --yes" {
+	git_tree source 1
+	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID"
+	save_configs mcu:h723
+	run -78 asked h723-kconfig '"$KF_TESTS/on-terminal" "kf update mcu" "Go on. .Y/n. " "y\r" "saved none, board !PC13.*y/N. " "q\r"'
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
+	run asked h723-kconfig '"$KF_TESTS/on-terminal" "kf update --yes --dry-run mcu"'
+	[ "$status" -eq 0 ]
+	output=$(tr -s '\r\n ' ' ' <<<"$output") # wrapped
+	[[ $output == *"what is saved is used, and it is not what the board runs: pins: saved none, board !PC13"*"kf config mcu --from-board"*"would flash"* ]]
+	run -0 asked h723-kconfig '"$KF_TESTS/on-terminal" "kf update mcu" "Go on. .Y/n. " "y\r" "saved none, board !PC13.*y/N. " "y\r"'
+	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$XDG_CONFIG_HOME/kalico-flash/configs/mcu/.config"
+}
+
 @test "kf update: a print refuses it before the question, and before anything is built" {
 	behind
 	rm -r root/etc

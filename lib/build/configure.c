@@ -194,6 +194,7 @@ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		r = bring_up(&m, &b, &done, err);
 	if (r < 0)
 		return r;
+	memcpy(done.differs, b.differs, sizeof(done.differs));
 	done.days = kf_saved_config_days(board->key);
 	done.proved = kf_proof_load(board->key, &done.proof);
 	*ret = done;

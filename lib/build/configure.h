@@ -10,12 +10,13 @@
 #include "registry/registry.h"
 
 struct kf_configured {
-	char path[PATH_MAX];	   /* the updated copy, for the build */
-	struct kf_kconfig kconfig; /* the caller frees it */
-	const char *saved;	   /* what was saved just now, for people: "; saved", or "" */
-	char lost[KF_LOST_SIZE];   /* symbols that the tree no longer has, or "" */
-	int days;		   /* since it was saved */
-	bool proved;		   /* what is saved made the firmware that the board ran: */
+	char path[PATH_MAX];	       /* the updated copy, for the build */
+	struct kf_kconfig kconfig;     /* the caller frees it */
+	const char *saved;	       /* what was saved just now, for people: "; saved", or "" */
+	char lost[KF_LOST_SIZE];       /* symbols that the tree no longer has, or "" */
+	char differs[KF_DIFFERS_SIZE]; /* from what the firmware carries; nobody was asked */
+	int days;		       /* since it was saved */
+	bool proved;		       /* what is saved made the firmware that the board ran: */
 	struct kf_proof proof;
 };
 

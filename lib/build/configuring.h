@@ -14,6 +14,8 @@ struct kf_configure {
 	const char *from;	 /* save this file for the board; NULL: no */
 	bool from_board;	 /* save the Kconfig that its firmware carries */
 	bool prove;		 /* find the configuration that made what it runs */
+	bool compare;		 /* what is saved with what it carries, before that is used */
+	bool yes;		 /* use what is saved then, without a question */
 	/* Called with each row of a proposal and the progress of a proof; may be NULL. */
 	void (*step)(const char *key, const char *text);
 	bool told;				     /* ours: why it failed has been told already */

@@ -15,6 +15,7 @@
 #include "core/terminal.h"
 #include "core/text.h"
 #include "firmware/kconfig-difference.h"
+#include "registry/config-note.h"
 #include "registry/saved-config.h"
 
 void kf_board_told_free(struct kf_board_told *told)
@@ -40,25 +41,29 @@ static int complete(const struct kf_from_board *from, const char *dir, const cha
 			       kf_now_ms() + from->timeout_ms, ret, err);
 }
 
-/* Compare the saved configuration with the board's. 1: take the board's; 0: keep the saved one. */
+/* 1: take the board's; 0: keep the saved one. */
+static int ask(const struct kf_from_board *from, const char *differences, const char *no,
+	       struct kf_error *err)
+{
+	int r = kf_terminal_confirm(from->tty, false, err,
+				    "%s: what is saved is not what the board runs: %s. Save the "
+				    "board's?%s",
+				    from->key, differences, no);
+
+	if (r != -ECANCELED)
+		return r;
+	kf_fail(err, KF_NOT_SAVED, "the question was left without an answer, so nothing is done");
+	kf_error_hint(err, "to be asked again: kf config %s --from-board", from->key);
+	return kf_code_errno(KF_NOT_SAVED);
+}
+
+/* The same, where nobody may be there to be asked. */
 static int choose(const struct kf_from_board *from, const char *differences, struct kf_error *err)
 {
-	int r;
-
 	if (from->take)
 		return 1;
-	if (from->tty >= 0) {
-		r = kf_terminal_confirm(from->tty, false, err,
-					"%s: what is saved is not what the board runs: %s. Save "
-					"the board's?",
-					from->key, differences);
-		if (r != -ECANCELED)
-			return r;
-		kf_fail(err, KF_NOT_SAVED,
-			"the question was left without an answer, so nothing is done");
-		kf_error_hint(err, "to be asked again: kf config %s --from-board", from->key);
-		return kf_code_errno(KF_NOT_SAVED);
-	}
+	if (from->tty >= 0)
+		return ask(from, differences, "", err);
 	kf_fail(err, KF_CONFIG_DIFFERENCE, "what is saved is not what the board runs: %s",
 		differences);
 	kf_error_hint(err,
@@ -76,7 +81,7 @@ static int check_constants(const struct kf_from_board *from, const struct kf_fac
 			   const struct kf_kconfig *board, struct kf_error *err)
 {
 	const struct kf_told told = { .facts = facts };
-	char differences[512], mcu[64];
+	char differences[KF_DIFFERS_SIZE], mcu[64];
 
 	if (from->take || !kf_told_differs(&told, board, differences, sizeof(differences)))
 		return 0;
@@ -91,26 +96,28 @@ static int check_constants(const struct kf_from_board *from, const struct kf_fac
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
-/* Compare with what is saved at path, both completed by the tree. As choose(). */
+/* Compare with what is saved at path, both completed by the tree. */
 static int compare_saved(const struct kf_from_board *from, const char *path, const char *dir,
-			 const struct kf_kconfig *board, struct kf_error *err)
+			 const struct kf_kconfig *board, char ret[KF_DIFFERS_SIZE],
+			 struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig saved = { 0 }, now = { 0 };
-	char differences[512], lost[KF_LOST_SIZE], more[KF_LOST_SIZE];
+	char lost[KF_LOST_SIZE], more[KF_LOST_SIZE];
 	int r = kf_kconfig_load(path, &saved, err);
 
 	if (r == 0)
 		r = complete(from, dir, saved.text, &now, err);
 	if (r < 0)
 		return r;
-	(void)kf_kconfig_differences(&now, board, "board", differences, sizeof(differences));
+	(void)kf_kconfig_differences(&now, board, "board", ret, KF_DIFFERS_SIZE);
 	kf_kconfig_lost(&now, board, lost);
 	kf_kconfig_lost(board, &now, more);
 	if (lost[0])
-		kf_text_add(differences, sizeof(differences), "; only saved: ", lost);
+		kf_text_add(ret, KF_DIFFERS_SIZE, ret[0] ? "; only saved: " : "only saved: ", lost);
 	if (more[0])
-		kf_text_add(differences, sizeof(differences), "; only the board's: ", more);
-	return differences[0] ? choose(from, differences, err) : 1;
+		kf_text_add(ret, KF_DIFFERS_SIZE,
+			    ret[0] ? "; only the board's: " : "only the board's: ", more);
+	return 0;
 }
 
 static int no_kconfig(const char *key, const char *refused, struct kf_error *err)
@@ -125,16 +132,15 @@ static int no_kconfig(const char *key, const char *refused, struct kf_error *err
 	return kf_code_errno(KF_NO_CONFIG);
 }
 
-int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
-		  char ret_path[PATH_MAX], struct kf_error *err)
+/* Write the board's to a file, and compare. 1: what is saved is compared; 0: nothing is saved. */
+static int compare(const struct kf_from_board *from, const struct kf_facts *facts,
+		   char ret_path[PATH_MAX], char ret[KF_DIFFERS_SIZE], struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig board = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
 	char saved[PATH_MAX], dir[PATH_MAX];
 	int r;
 
-	if (!facts->kconfig)
-		return no_kconfig(from->key, facts->refused, err);
 	r = kf_from_board_place(from, "board", dir, &lock, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/board/own.config", from->key);
@@ -146,9 +152,45 @@ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts
 		r = check_constants(from, facts, &board, err);
 	if (r == 0)
 		r = kf_saved_config_path(from->key, saved, err);
+	if (r < 0 || access(saved, F_OK) < 0)
+		return r;
+	r = compare_saved(from, saved, dir, &board, ret, err);
+	return r < 0 ? r : 1;
+}
+
+int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
+		  char ret_path[PATH_MAX], struct kf_error *err)
+{
+	char differences[KF_DIFFERS_SIZE] = "";
+	int r;
+
+	if (!facts->kconfig)
+		return no_kconfig(from->key, facts->refused, err);
+	r = compare(from, facts, ret_path, differences, err);
 	if (r < 0)
 		return r;
-	return access(saved, F_OK) < 0 ? 1 : compare_saved(from, saved, dir, &board, err);
+	return differences[0] ? choose(from, differences, err) : 1;
+}
+
+int kf_from_board_differs(const struct kf_from_board *from, const struct kf_facts *facts,
+			  char ret_path[PATH_MAX], char ret_differs[KF_DIFFERS_SIZE],
+			  struct kf_error *err)
+{
+	char sha256[KF_HEX_SIZE];
+	int r;
+
+	ret_differs[0] = '\0';
+	if (!facts->kconfig)
+		return no_kconfig(from->key, facts->refused, err);
+	kf_sha256(facts->kconfig, strlen(facts->kconfig), sha256);
+	if (kf_choice_noted(from->key, sha256))
+		return 0;
+	r = compare(from, facts, ret_path, ret_differs, err);
+	if (r < 0 || !ret_differs[0] || from->tty < 0)
+		return r < 0 ? r : 0;
+	r = ask(from, ret_differs, " n builds what is saved, and is not asked again.", err);
+	ret_differs[0] = '\0';
+	return r == 0 ? kf_choice_save(from->key, sha256, err) : r;
 }
 
 struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_told *told)

@@ -24,6 +24,8 @@ struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_to
 /* Ask a board; on failure *ret is untouched. */
 typedef int kf_tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err);
 
+enum { KF_DIFFERS_SIZE = 512 };
+
 struct kf_from_board {
 	const struct kf_tree *tree;
 	const char *key;
@@ -45,6 +47,19 @@ struct kf_from_board {
  */
 _must_check_ int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
 			       char ret_path[PATH_MAX], struct kf_error *err);
+
+/*
+ * Before what is saved is used: compare it in the same way. 1: the user takes the board's, as
+ * above. 0: what is saved is used; a user who says so is not asked about these two again. Where
+ * nobody can be asked, ret_differs has both values of each difference; else it is "".
+ *
+ *   KF_NOT_SAVED  the user left the question
+ *
+ * and, where the two could not be compared, as kf_from_board.
+ */
+_must_check_ int kf_from_board_differs(const struct kf_from_board *from,
+				       const struct kf_facts *facts, char ret_path[PATH_MAX],
+				       char ret_differs[KF_DIFFERS_SIZE], struct kf_error *err);
 
 /* configs/KEY/NAME in the cache, and its lock: only one process may use it at a time. */
 _must_check_ int kf_from_board_place(const struct kf_from_board *from, const char *name,

@@ -105,6 +105,49 @@ static bool reconsider(const struct kf_configure *c, const struct kf_board *boar
 	return b->again;
 }
 
+/*
+ * What is saved is to be used: is it what the board runs? One that does not tell its Kconfig now is
+ * not compared, nor one whose Kconfig this tree cannot complete: nobody asked for that one.
+ */
+static int compare(const struct kf_configure *c, const struct kf_board *board,
+		   const struct kf_board_told *told, struct kf_new_config *b, struct kf_error *err)
+{
+	struct kf_from_board from = kf_configure_from(c, board);
+	struct kf_error why = { 0 };
+	int r;
+
+	if (!c->compare || c->menuconfig || !told->facts.kconfig)
+		return 0;
+	from.take = false;
+	if (c->yes)
+		from.tty = -1;
+	r = kf_from_board_differs(&from, &told->facts, b->path, b->differs, &why);
+	if (r >= 0)
+		return r;
+	if (r == -EINTR || why.code == KF_NOT_SAVED) {
+		*err = why;
+		return r;
+	}
+	kf_configure_say(c, board->key, "what is saved was not compared with what it runs: %s",
+			 why.message);
+	return 0;
+}
+
+/* Nobody has asked for what the board tells: it is not said that it does not answer. */
+static int ask_and_compare(const struct kf_configure *c, const struct kf_board *board,
+			   struct kf_new_config *b, struct kf_error *err)
+{
+	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	struct kf_error why = { 0 };
+	int r = kf_configure_ask(c, board, &told, &why);
+
+	if (r < 0 && (r == -EINTR || why.code == KF_MCU_MISMATCH)) {
+		*err = why;
+		return r;
+	}
+	return compare(c, board, &told, b, err);
+}
+
 int kf_new_config(struct kf_configure *c, const struct kf_board *board, bool nothing,
 		  struct kf_new_config *b, struct kf_error *err)
 {
@@ -112,10 +155,12 @@ int kf_new_config(struct kf_configure *c, const struct kf_board *board, bool not
 	int r;
 
 	if (!nothing && !kf_answers_load(board->key, &b->before))
-		return 0;
+		return c->compare ? ask_and_compare(c, board, b, err) : 0;
 	r = ask_gently(c, board, &told, err);
-	if (r < 0 || (!nothing && !reconsider(c, board, &told, b)))
+	if (r < 0)
 		return r;
+	if (!nothing && !reconsider(c, board, &told, b))
+		return compare(c, board, &told, b, err);
 	r = begin(c, board, &told, b, err);
 	return r < 0 ? r : 1;
 }

@@ -15,13 +15,14 @@ struct kf_new_config {
 	char *text; /* of it, for menuconfig to begin with; NULL: it is to be saved; owned */
 	struct kf_answers before, answers; /* those that the saved one was made with; and now */
 	bool proposed;			   /* not carried by the firmware */
+	char differs[KF_DIFFERS_SIZE];	   /* as kf_from_board_differs has it */
 	bool again;			   /* ours: ask those before once more */
 };
 
 /*
  * Ask the board, and then the user. nothing: nothing is saved. 1: *ret is begun, and the caller
- * frees ret->text; 0: what is saved holds. Errors as kf_configure_ask, kf_from_board and
- * kf_propose_ask; c->told as there.
+ * frees ret->text; 0: what is saved holds, and ret->differs is set. Errors as kf_configure_ask,
+ * kf_from_board and kf_propose_ask; c->told as there.
  */
 _must_check_ int kf_new_config(struct kf_configure *c, const struct kf_board *board, bool nothing,
 			       struct kf_new_config *ret, struct kf_error *err);

@@ -200,15 +200,19 @@ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *
 bool kf_kconfig_differences(const struct kf_kconfig *saved, const struct kf_kconfig *other,
 			    const char *other_is, char *ret, size_t size)
 {
-	struct difference d;
+	struct difference d, back;
 	char one[2 * VALUE_SIZE + KF_NAME_SIZE];
 
 	ret[0] = '\0';
 	for (size_t i = 0; i < KF_ARRAY_SIZE(subjects); i++) {
-		if (!differs(&subjects[i], saved, other, &d))
-			continue;
-		kf_text_format(one, sizeof(one), "%s: saved %s, %s %s", subjects[i].what, d.was,
-			       other_is, d.is[0] ? d.is : "none");
+		if (!differs(&subjects[i], saved, other, &d)) {
+			if (!differs(&subjects[i], other, saved, &back))
+				continue;
+			memcpy(d.was, back.is, sizeof(d.was));
+			memcpy(d.is, back.was, sizeof(d.is));
+		}
+		kf_text_format(one, sizeof(one), "%s: saved %s, %s %s", subjects[i].what,
+			       d.was[0] ? d.was : "none", other_is, d.is[0] ? d.is : "none");
 		if (!kf_text_add(ret, size, "; ", one))
 			break;
 	}
@@ -219,7 +223,9 @@ bool kf_kconfig_differences(const struct kf_kconfig *saved, const struct kf_kcon
 static bool untold(const char *symbol)
 {
 	static const char *const derived[] = { "HAVE_*", "NEED_*", "FLASH_START", "*_BUILD_MCU",
-					       "SERIAL_BOOTLOADER_SIDECHANNEL" };
+					       "SERIAL_BOOTLOADER_SIDECHANNEL",
+					       /* only shows more entries of menuconfig */
+					       "LOW_LEVEL_OPTIONS" };
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(derived); i++)
 		if (fnmatch(derived[i], symbol, 0) == 0)

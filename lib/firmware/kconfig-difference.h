@@ -22,8 +22,9 @@ _must_check_ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct
 				    struct kf_error *err);
 
 /*
- * The same differences as text: "crystal: saved 8000000, board 12000000; ...", with other_is for
- * "board", cut between them. False and "" where there are none.
+ * What differs, also what only other sets, as text: "crystal: saved 8000000, board 12000000; pins:
+ * saved none, board "!PC13"", with other_is for "board", cut between them. False and "" where
+ * there is nothing.
  */
 bool kf_kconfig_differences(const struct kf_kconfig *saved, const struct kf_kconfig *other,
 			    const char *other_is, char *ret, size_t size);

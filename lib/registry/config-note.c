@@ -97,6 +97,20 @@ int kf_proof_save(const char *key, const char *version, const char *image_sha256
 		    err);
 }
 
+bool kf_choice_noted(const char *key, const char *board_sha256)
+{
+	_cleanup_(kf_json_decrefp) json_t *note = load(key, "choice");
+	char then[KF_HEX_SIZE];
+
+	return get_text(note, "board_sha256", then, sizeof(then)) &&
+	       strcmp(then, board_sha256) == 0;
+}
+
+int kf_choice_save(const char *key, const char *board_sha256, struct kf_error *err)
+{
+	return save(key, "choice", json_pack("{s:s}", "board_sha256", board_sha256), err);
+}
+
 void kf_answers_add(struct kf_answers *answers, const char *symbol, const char *value)
 {
 	struct kf_answer *new = &answers->list[answers->count];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Two notes beside a board's saved configuration: configs/KEY/proof.json and answers.json. Each
- * names the .config by its SHA-256 in "config_sha256": a note of an earlier .config counts as none.
+ * Three notes beside a board's saved configuration: configs/KEY/proof.json, answers.json and
+ * choice.json. Each names the .config by its SHA-256 in "config_sha256": a note of an earlier
+ * .config counts as none.
  */
 #ifndef KF_REGISTRY_CONFIG_NOTE_H
 #define KF_REGISTRY_CONFIG_NOTE_H
@@ -50,5 +51,12 @@ _must_check_ int kf_answers_save(const char *key, const struct kf_answers *answe
 
 /* One more; without room it is left out, and will be asked again. */
 void kf_answers_add(struct kf_answers *answers, const char *symbol, const char *value);
+
+/*
+ * The note that the user was shown what is saved beside the Kconfig that the board's firmware
+ * carries, which has this SHA-256, and chose what is saved.
+ */
+bool kf_choice_noted(const char *key, const char *board_sha256);
+_must_check_ int kf_choice_save(const char *key, const char *board_sha256, struct kf_error *err);
 
 #endif

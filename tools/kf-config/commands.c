@@ -23,6 +23,8 @@ static const char help[] =
 	"      --from=FILE            save this .config for the board, without menuconfig\n"
 	"      --from-board           save the configuration that its firmware carries\n"
 	"      --prove                find, and save, the one that made what the board runs\n"
+	"      --compare              ask which, if its firmware carries another one than the\n"
+	"                             saved one\n"
 	"      --accept-difference    accept and save changes that the source tree makes\n"
 	"      --klipper-dir=DIR      source tree, instead of the registered ones\n"
 	"      --timeout=SECONDS      time for make olddefconfig (60)\n"
@@ -43,7 +45,7 @@ static const char help[] =
 	"                             default_flash_method, allow_flash_fallback, "
 	"skip_menuconfig\n\n"
 	"remove: asks, unless these are given.\n"
-	"      --yes                  remove it\n"
+	"      --yes                  remove it; with --compare: use the saved one\n"
 	"      --keep-config          keep its saved configuration\n"
 	"      --delete-config        delete its saved configuration too\n\n"
 	"      --json                 JSON on standard output, also on a terminal\n"
@@ -55,7 +57,7 @@ static const char help[] =
 static const struct command commands[] = {
 	{ NULL, filter_run, 0, 0,
 	  " menuconfig saved connected accept-difference accept-drift klipper-dir from from-board "
-	  "prove timeout wait ",
+	  "prove compare yes timeout wait ",
 	  NULL, NULL },
 	{ "add", command_add, 0, 0, " key name mcu pattern port baud flash-method ", NULL,
 	  "usage: kf add [OPTION]...\n\n"
@@ -101,6 +103,7 @@ static const struct kf_option list[] = {
 	KF_OPTION_FLAG("accept-drift", 0, accept_difference),
 	KF_OPTION_FLAG("from-board", 0, from_board),
 	KF_OPTION_FLAG("prove", 0, prove),
+	KF_OPTION_FLAG("compare", 0, compare),
 	KF_OPTION_FLAG("global", 0, global),
 	KF_OPTION_FLAG("yes", 0, remove.yes),
 	KF_OPTION_FLAG("keep-config", 0, remove.keep),
@@ -161,6 +164,8 @@ static int check(const struct args *args, const struct command *command)
 		return kf_usage_mistake("--menuconfig and --from exclude each other");
 	if (args->from_board && (args->menuconfig || args->from[0]))
 		return kf_usage_mistake("--from-board goes with neither --from nor --menuconfig");
+	if (args->remove.yes && !command->name && !args->compare)
+		return kf_usage_mistake("--yes goes with remove or --compare");
 	if (args->prove && (args->menuconfig || args->from[0] || args->from_board))
 		return kf_usage_mistake("--prove goes with neither --from, --from-board nor "
 					"--menuconfig");

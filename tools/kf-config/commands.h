@@ -16,7 +16,7 @@ struct args {
 	int64_t timeout_ms, wait_ms, baud;
 	const char *port;
 	struct kf_remove remove;
-	bool menuconfig, saved, connected, accept_difference, global, from_board, prove;
+	bool menuconfig, saved, connected, accept_difference, global, from_board, prove, compare;
 };
 
 struct command {

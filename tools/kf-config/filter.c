@@ -28,6 +28,7 @@ static void announce_menuconfig(const struct kf_board *board)
 }
 
 static struct kf_printers printers;
+static bool compares; /* what the boards tell is not taken, only compared */
 
 /* The board's Klippy is asked first: a port that Klippy has is not opened. */
 static int tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err)
@@ -37,10 +38,12 @@ static int tell(const struct kf_board *board, struct kf_board_told *ret, struct 
 	struct kf_board now;
 
 	if (r == 1) {
-		kf_log_phase(phase, board->key, "%s",
-			     ret->facts.kconfig
-				     ? "its firmware carries its configuration: Klippy tells it"
-				     : "Klippy tells what its firmware was built for");
+		if (!compares || kf_saved_config_days(board->key) == -ENOENT)
+			kf_log_phase(
+				phase, board->key, "%s",
+				ret->facts.kconfig
+					? "its firmware carries its configuration: Klippy tells it"
+					: "Klippy tells what its firmware was built for");
 		return 0;
 	}
 	known = *ret;
@@ -50,6 +53,9 @@ static int tell(const struct kf_board *board, struct kf_board_told *ret, struct 
 	if (!kf_target_look(board, &now))
 		now = *board;
 	kf_holders_find(&now, 1);
+	/* No process has the port of a node or a bridge: only the scan asks who talks to it. */
+	if (board->link.type == KF_WIRE_CAN)
+		now.holder = board->holder;
 	r = kf_board_ask(&now, ret, err);
 	ret->has_pins = known.has_pins;
 	ret->pins = known.pins;
@@ -73,6 +79,11 @@ static void configure(struct kf_configure *c, json_t *record, const struct kf_bo
 		kf_record_set_error(record, kf_log_tool(), &failure);
 		return;
 	}
+	if (done.differs[0])
+		kf_log_warn(board->key,
+			    "what is saved is used, and it is not what the board runs: %s; to "
+			    "choose: kf config %s --from-board",
+			    done.differs, board->key);
 	kf_configure_tell(&done, board->key, show_step);
 	json_object_set_new(record, "config", kf_configure_member(&done));
 	kf_kconfig_free(&done.kconfig);
@@ -172,7 +183,8 @@ static int look_for_printers(const struct args *args, const json_t *records,
 	json_array_foreach(records, i, record)
 	{
 		if (kf_record_board(record, &board, NULL) == 0 && board.printer.mcu[0] &&
-		    (args->from_board || args->prove || kf_answers_load(board.key, &answers) ||
+		    (args->from_board || args->prove || args->compare ||
+		     kf_answers_load(board.key, &answers) ||
 		     kf_saved_config_days(board.key) == -ENOENT))
 			wanted = true;
 	}
@@ -216,6 +228,8 @@ int filter_run(struct args *args, char **words, struct kf_error *err)
 				  .from = args->from[0] ? args->from : NULL,
 				  .from_board = args->from_board,
 				  .prove = args->prove,
+				  .compare = args->compare,
+				  .yes = args->remove.yes,
 				  .step = show_step,
 				  .tell = tell,
 				  .opens = announce_menuconfig,
@@ -230,6 +244,7 @@ int filter_run(struct args *args, char **words, struct kf_error *err)
 	int status, r;
 
 	(void)words;
+	compares = args->compare;
 	if (isatty(STDIN_FILENO))
 		return kf_fail(err, KF_USAGE,
 			       "boards come in a pipe; on a terminal: kf config KEY");

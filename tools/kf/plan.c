@@ -93,6 +93,10 @@ int plan_run(struct plan *plan)
 		plan_add(plan, CONFIG, "--menuconfig");
 	if (plan->all || update)
 		plan_add(plan, CONFIG, "--saved");
+	if (update)
+		plan_add(plan, CONFIG, "--compare");
+	if (update && plan->yes)
+		plan_add(plan, CONFIG, "--yes");
 	if (plan->all && flash)
 		plan_add(plan, CONFIG, "--connected");
 	for (enum stage s = SCAN; s < STAGE_COUNT; s++) {
