@@ -74,7 +74,7 @@ _kf_values() { # OPTION TOOL
 		;;
 	*:--unit | *:-u) _kf_ask kf-service --units ;;
 	*:--port) _kf_ports "$2" ;;
-	*:--klipper-dir | *:--katapult-dir | *:--firmware | *:--from | kf-flash:--read | *:klipper_dir= | *:katapult_dir=) _kf_own -f "$cur" ;;
+	*:--klipper-dir | *:--katapult-dir | *:--firmware | *:--bootloader | *:--from | kf-flash:--read | *:klipper_dir= | *:katapult_dir=) _kf_own -f "$cur" ;;
 	*:flashable= | *:allow_flash_fallback= | *:skip_menuconfig=) words=(true false) ;;
 	*:[!-]*= | *:-[jt] | kf-flash:-w | *:--jobs | *:--*timeout | *:--wait | *:--return-delay | *:--grace | *:--bytes | *:--baud | *:--can) ;;
 	*:--key | *:--name | *:--mcu | *:--pattern | *:--board | kf-sim:-b) ;;

@@ -111,6 +111,7 @@ end
 complete -c kf-flash -s m -x -a $methods
 complete -c kf-flash -l port -x -a '(__kf_ports 2,3)'
 complete -c kf-flash -l firmware -r -F
+complete -c kf-flash -l bootloader -r -F
 complete -c kf-flash -l read -r -F
 complete -c kf-flash -l bytes -x
 complete -c kf-flash -l baud -x
@@ -123,4 +124,5 @@ end
 for tool in kf kf-config kf-build kf-flash
     complete -c $tool -n '__kf_is kf kf-config kf-build kf-flash' -l klipper-dir -x -a '(__fish_complete_directories)'
     complete -c $tool -n '__kf_is kf kf-config' -l from -r -F
+    complete -c $tool -n '__kf_is add' -l bootloader -r -F
 end

@@ -48,6 +48,13 @@ CONFIG_RPXXXX_FLASH_START_4000=y'
 	} >/dev/null
 }
 
+# f446-none: without room for a bootloader.
+build_bare_image() {
+	image f446-none 'CONFIG_MACH_STM32=y
+CONFIG_MACH_STM32F446=y
+CONFIG_STM32_FLASH_START_0000=y' >/dev/null
+}
+
 # A file with a setup of its own calls setup_boards there.
 setup_file() {
 	build_images

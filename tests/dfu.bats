@@ -11,9 +11,7 @@ NONE=$F446,katapult=none
 
 setup_file() {
 	build_images
-	image f446-none 'CONFIG_MACH_STM32=y
-CONFIG_MACH_STM32F446=y
-CONFIG_STM32_FLASH_START_0000=y' >/dev/null
+	build_bare_image
 }
 
 setup() {

@@ -11,11 +11,13 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
+#include "firmware/katapult-image.h"
 
 static int check_app(const struct kf_image *image, struct kf_error *err)
 {
-	/* The last one is what Kalico was called before its commit 85d883e56. */
-	static const char *const apps[] = { "Klipper", "Kalico", "Danger-Klipper" };
+	/* The third is what Kalico was called before its commit 85d883e56. */
+	static const char *const apps[] = { "Klipper", "Kalico", "Danger-Klipper",
+					    KF_KATAPULT_APP };
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(apps); i++)
 		if (strcmp(image->dictionary.app, apps[i]) == 0)

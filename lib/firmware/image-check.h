@@ -9,10 +9,10 @@
 #include "firmware/image.h"
 
 /*
- * app is Klipper's or Kalico's; UF2's family is the MCU's; the vector table (ARMv7-M ARM, B1.5.3)
- * has the stack in RAM and an odd reset vector into the image; the image ends within the flash.
- * start is where the first byte goes, NULL if nobody knows: then the vectors are held against the
- * whole flash. Images for chips without such a table (AVR, Linux) have none to check.
+ * app is Klipper's, Kalico's or Katapult's; UF2's family is the MCU's; the vector table (ARMv7-M
+ * ARM, B1.5.3) has the stack in RAM and an odd reset vector into the image; the image ends within
+ * the flash. start is where the first byte goes, NULL if nobody knows: then the vectors are held
+ * against the whole flash. Images for chips without such a table (AVR, Linux) have none to check.
  *
  *   KF_BAD_IMAGE     another app, no UF2 family, a stack outside of RAM, an even reset vector
  *   KF_MCU_MISMATCH  the UF2's family is another chip's

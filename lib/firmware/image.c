@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "firmware/image.h"
+#include "firmware/katapult-image.h"
 
 static int parse_bin(const uint8_t *file, size_t len, struct kf_segments *ret, struct kf_error *err)
 {
@@ -80,7 +81,12 @@ static int load(const char *path, const uint8_t *file, size_t len, struct kf_ima
 
 	if (r == 0)
 		r = kf_image_parse(file, len, image, err);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	if (kf_katapult_image(image->data, image->len, image->start_known ? &image->start : NULL,
+			      &image->dictionary, &image->start))
+		image->start_known = true;
+	else
 		r = kf_dictionary_find(image->data, image->len, &image->dictionary, err);
 	return r;
 }

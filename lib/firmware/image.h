@@ -20,7 +20,7 @@ struct kf_image {
 	enum kf_format format;
 	uint8_t *data; /* the flash's content from start on, gaps 0xff; owned, NULL once dropped */
 	size_t len;
-	uint32_t start; /* the first byte's address; 0 and start_known false for .bin */
+	uint32_t start; /* the first byte's address; 0 and start_known false for Klipper's .bin */
 	bool start_known;
 	uint32_t family;	  /* UF2's family id, else 0 */
 	char sha256[KF_HEX_SIZE]; /* of the file */
@@ -28,9 +28,9 @@ struct kf_image {
 };
 
 /*
- * Read, take apart, find the dictionary. The format is told by the file's first
- * bytes; a name that promises another one is refused. KF_BAD_IMAGE says what is wrong and where;
- * KF_IO and the like if it cannot be read.
+ * Read, take apart, find the dictionary, or see that it is a Katapult (katapult-image.h). The
+ * format is told by the file's first bytes; a name that promises another one is refused.
+ * KF_BAD_IMAGE says what is wrong and where; KF_IO and the like if it cannot be read.
  */
 _must_check_ int kf_image_load(const char *path, struct kf_image *ret, struct kf_error *err);
 

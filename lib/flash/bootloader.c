@@ -208,6 +208,47 @@ int kf_bootloader_return(struct kf_monitor *monitor, const struct kf_board *boar
 		       now.mode == KF_MODE_OTHER ? "an unknown" : kf_mode_name(now.mode));
 }
 
+static bool out_of_rom(const struct kf_board *board, const struct kf_board *want)
+{
+	return !kf_board_in_rom(board) && kf_board_same(board, want);
+}
+
+/* It was written and left its chip's bootloader, and neither Katapult nor Klipper is to be seen. */
+static int not_started(const struct kf_board *board, const struct kf_board *now,
+		       struct kf_error *err)
+{
+	char place[KF_REASON_SIZE + 64];
+
+	describe_port(board, now, "nothing came back", place, sizeof(place));
+	kf_fail(err, KF_UNVERIFIED, "Katapult was written and read back, but it did not answer: %s",
+		place);
+	kf_error_hint(err, now ? "Katapult starts what is behind it: double-click the reset button "
+				 "of the board, and it waits in Katapult"
+			       : "if it was built for CAN or a UART, connect that; else check "
+				 "which crystal and which USB pins it was built for");
+	return kf_code_errno(KF_UNVERIFIED);
+}
+
+int kf_bootloader_installed(struct kf_monitor *monitor, const struct kf_board *board,
+			    int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+{
+	const struct awaited awaited = { board, out_of_rom };
+	struct kf_board now = { 0 };
+	enum seen seen;
+	int r = wait_for(monitor, &awaited, deadline_ms, &now, &seen, err);
+
+	if (r < 0)
+		return r;
+	if (seen == SEEN_OTHER)
+		return kf_fail(err, KF_LEFT_IN_BOOTLOADER,
+			       "Katapult was written and read back, but the board stays in %s",
+			       kf_mode_name(now.mode));
+	if (seen != SEEN_IT || (now.mode != KF_MODE_KATAPULT && now.mode != KF_MODE_KLIPPER))
+		return not_started(board, seen == SEEN_NOTHING ? NULL : &now, err);
+	*ret = now;
+	return 0;
+}
+
 void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err)
 {
 	if (board->key[0])

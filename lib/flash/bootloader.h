@@ -36,6 +36,15 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 				      int64_t deadline_ms, struct kf_board *ret,
 				      struct kf_error *err);
 
+/*
+ * Katapult was written in the bootloader of its chip, which the board leaves: wait until it is seen
+ * as Katapult, or as the Klipper behind it, which Katapult has started. KF_UNVERIFIED: neither is
+ * to be seen on its port; KF_LEFT_IN_BOOTLOADER.
+ */
+_must_check_ int kf_bootloader_installed(struct kf_monitor *monitor, const struct kf_board *board,
+					 int64_t deadline_ms, struct kf_board *ret,
+					 struct kf_error *err);
+
 /* Fail: the board came up in another bootloader than the wanted one. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, const char *wanted, struct kf_error *err);
 

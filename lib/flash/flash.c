@@ -214,12 +214,37 @@ static int not_on_usb(struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
+/* Katapult is written and read back: does it start, and is it the one? */
+static int prove_bootloader(struct run *run, int64_t deadline_ms, struct kf_error *err)
+{
+	const struct kf_plan *plan = run->plan;
+	char version[KF_NAME_SIZE];
+	int r;
+
+	kf_progress_step(run->progress, "waiting for Katapult");
+	r = kf_bootloader_installed(run->monitor, &plan->board, deadline_ms, &run->board, err);
+	if (r < 0)
+		return r;
+	if (run->board.mode == KF_MODE_KLIPPER) {
+		verified(run, "started");
+		return 0;
+	}
+	r = kf_native_installed(&run->board, &plan->image.dictionary, deadline_ms, version, err);
+	if (r < 0)
+		return r;
+	json_object_set_new(run->flash, "version_after", json_string(version));
+	verified(run, "katapult");
+	return 0;
+}
+
 /* The board is (perhaps) written: is it back, and what does it run? */
 static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 {
 	const char *want = run->plan->image.dictionary.version;
 	int r;
 
+	if (run->plan->options.bootloader)
+		return prove_bootloader(run, deadline_ms, err);
 	if (leaves_for_can(run))
 		return not_on_usb(err);
 	kf_progress_step(run->progress, "waiting for the board to come back");
@@ -559,7 +584,8 @@ static int explain_busy(const struct run *run, struct kf_error *err)
 
 /*
  * Save the version that the board reported, and the image if the flash is proved. A board that
- * reports its version, or whose every byte was read back, is not incomplete any more.
+ * reports its version, or whose every byte was read back, is not incomplete any more. An image of
+ * a bootloader is not what the board runs.
  */
 static void remember(const struct run *run, bool proved)
 {
@@ -569,7 +595,7 @@ static void remember(const struct run *run, bool proved)
 	if (!key[0] || (!run->version[0] && !run->native.readback))
 		return;
 	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
-	if (proved)
+	if (proved && !run->plan->options.bootloader)
 		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
 	kf_text_format(state.serial, sizeof(state.serial), "%s", kf_board_chip(&run->board));
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);

@@ -5,6 +5,7 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
 #include "flash/native.h"
@@ -184,4 +185,24 @@ int kf_native_check(struct kf_native *n, const char *wanted, struct kf_error *er
 	if (r == 0 && wanted)
 		r = not_wanted(wanted, err);
 	return r < 0 ? refuse(n, &k, r, err) : 0;
+}
+
+int kf_native_installed(const struct kf_board *board, const struct kf_dictionary *want,
+			int64_t deadline_ms, char ret_version[KF_NAME_SIZE], struct kf_error *err)
+{
+	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
+	struct kf_katapult k = { .link = &link, .deadline_ms = deadline_ms };
+	int r = kf_wire_row(board)->open_katapult(board, &link, err);
+
+	if (r == 0)
+		r = kf_katapult_connect(&k, err);
+	if (r < 0)
+		return r;
+	kf_text_format(ret_version, KF_NAME_SIZE, "%s", k.version);
+	if (kf_mcu_same(k.mcu, want->mcu) &&
+	    (!want->version[0] || strcmp(k.version, want->version) == 0))
+		return 0;
+	return kf_fail(err, KF_WRONG_VERSION,
+		       "Katapult %s for %s answers, the image is Katapult %s for %s", k.version,
+		       k.mcu, want->version, want->mcu);
 }

@@ -36,4 +36,12 @@ _must_check_ int kf_native_flash(struct kf_native *n, struct kf_error *err);
  */
 _must_check_ int kf_native_check(struct kf_native *n, const char *wanted, struct kf_error *err);
 
+/*
+ * Katapult was installed on the board, and waits there: is it the one in that image? *ret_version
+ * is what it says. KF_WRONG_VERSION: it is another one; what kf_katapult_connect says.
+ */
+_must_check_ int kf_native_installed(const struct kf_board *board, const struct kf_dictionary *want,
+				     int64_t deadline_ms, char ret_version[KF_NAME_SIZE],
+				     struct kf_error *err);
+
 #endif

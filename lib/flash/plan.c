@@ -19,6 +19,7 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
+#include "firmware/katapult-image.h"
 #include "flash/plan.h"
 #include "flash/target.h"
 #include "flash/wire.h"
@@ -86,17 +87,38 @@ static int check_version(const struct kf_plan *plan, struct kf_error *err)
 	return kf_code_errno(KF_CONFIG);
 }
 
+/* A Katapult is installed only where that is asked for, and nothing else then. */
+static int check_program(const struct kf_plan *plan, struct kf_error *err)
+{
+	bool katapult = strcmp(plan->image.dictionary.app, KF_KATAPULT_APP) == 0;
+
+	if (katapult == plan->options.bootloader)
+		return 0;
+	kf_fail(err, KF_BAD_IMAGE,
+		katapult ? "it is a Katapult, not firmware" : "it is no Katapult");
+	kf_error_hint(err,
+		      katapult ? "to install it on a board in DFU or BOOTSEL: --bootloader=%s"
+			       : "firmware is flashed with --firmware=%s",
+		      plan->path);
+	return kf_code_errno(KF_BAD_IMAGE);
+}
+
 static int check_image(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
 	int r = check_recorded(firmware, plan, err);
 
+	if (r == 0)
+		r = check_program(plan, err);
 	if (r == 0)
 		r = check_version(plan, err);
 	if (r == 0)
 		r = kf_image_check(&plan->image, plan->start_known ? &plan->start : NULL, err);
 	if (r < 0)
 		kf_error_prefix(err, "%s", plan->path);
-	return r < 0 ? r : kf_image_check_dictionary(plan->path, &plan->image, err);
+	/* A Katapult may have been built beside firmware. */
+	return r < 0 || plan->options.bootloader
+		       ? r
+		       : kf_image_check_dictionary(plan->path, &plan->image, err);
 }
 
 /* The file at plan->path, if it is the one that is meant. */
@@ -409,7 +431,7 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 	const struct kf_board *board = &plan->board;
 	struct kf_can_state state = { 0 };
 
-	if (plan->options.force)
+	if (plan->options.force || plan->options.bootloader)
 		return 0;
 	if (kf_board_is_bridge(board) && !image->can_bridge) {
 		kf_fail(err, KF_CONFIG_DIFFERENCE,
@@ -434,6 +456,20 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 	return hint_menuconfig(plan, "that CAN bus speed", err);
 }
 
+/* Whoever puts the board there has its BOOT button at hand, which a failure would need. */
+static int check_in_rom(const struct kf_plan *plan, struct kf_error *err)
+{
+	if (!plan->options.bootloader || kf_board_in_rom(&plan->board))
+		return 0;
+	kf_fail(err, KF_CONFIG,
+		"a bootloader is installed only on a board that waits in DFU or BOOTSEL");
+	kf_error_hint(err, "%s",
+		      kf_last_flash_remedy(kf_mode_name(
+			      strncmp(plan->image.dictionary.mcu, "rp2", 3) == 0 ? KF_MODE_RP2BOOT
+										 : KF_MODE_DFU)));
+	return kf_code_errno(KF_CONFIG);
+}
+
 static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		      struct kf_plan *plan, struct kf_error *err)
 {
@@ -456,6 +492,8 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 	if (r < 0)
 		return r;
 	r = load_image(firmware, plan, err);
+	if (r == 0)
+		r = check_in_rom(plan, err);
 	if (r == 0)
 		r = check_mcu(plan, err);
 	if (r == 0)

@@ -25,6 +25,7 @@ struct kf_flash_options {
 	int64_t read_bytes; /* of it */
 	bool force;	    /* write also what the board has already */
 	bool replace_bootloader; /* also where that erases the board's Katapult */
+	bool bootloader;	 /* by hand: the file is a Katapult, to be installed */
 	bool unknown_version;	 /* write also what does not say of which version it is */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
 	int64_t method_ms; /* time that one method may take; default 60 s */
@@ -54,9 +55,9 @@ struct kf_plan {
  * Plan one record. now is what is plugged in, with holders. On success the caller
  * frees ret; skip is set for a board that is not registered, excluded, not connected or no
  * Klipper board. Errors: KF_NOT_CONNECTED, KF_NO_FIRMWARE, KF_BAD_IMAGE, KF_MCU_MISMATCH,
- * KF_CONFIG (unknown method; by hand and with options->read: what else would be skipped) and those
- * of flash/methods.h; with options->read KF_NO_KATAPULT (it cannot be read) and KF_NO_FIRMWARE (the
- * firmware on it is incomplete).
+ * KF_CONFIG (unknown method; a bootloader for a board that does not wait in its chip's; by hand and
+ * with options->read: what else would be skipped) and those of flash/methods.h; with options->read
+ * KF_NO_KATAPULT (it cannot be read) and KF_NO_FIRMWARE (the firmware on it is incomplete).
  */
 _must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 				const struct kf_boards *now, const struct kf_flash_options *options,

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
+#include "firmware/katapult-image.h"
 #include "flash/rom.h"
 
 enum {
@@ -54,24 +55,21 @@ static int find_start(const struct kf_native *n, const struct kf_rom_row *row, u
 /* The program that a reset starts. */
 enum boot { BOOT_NOTHING, BOOT_KATAPULT, BOOT_OTHER };
 
-/* Klipper finds its Katapult so: the text is right before the code of the reset vector
- * (src/generic/armcm_reset.c). */
 static int find_boot(struct kf_rom *rom, const struct kf_chip *chip, enum boot *ret,
 		     struct kf_error *err)
 {
-	static const char signature[8] = { 'C', 'a', 'n', 'B', 'o', 'o', 't', '!' };
 	uint32_t boot = chip->flash + chip->vectors, at;
-	uint8_t bytes[8];
+	uint8_t bytes[KF_KATAPULT_SIGNATURE_SIZE];
 	int r = rom->row->read(rom, boot, bytes, sizeof(bytes), err);
 
 	if (r < 0)
 		return r;
-	at = kf_get_le32(bytes + 4) - 9;
+	at = kf_katapult_signature_at(kf_get_le32(bytes + 4));
 	*ret = kf_get_le32(bytes) == UINT32_MAX ? BOOT_NOTHING : BOOT_OTHER;
 	if (at % sizeof(bytes) != 0 || at - boot >= KATAPULT_MAX)
 		return 0;
 	r = rom->row->read(rom, at, bytes, sizeof(bytes), err);
-	if (r == 0 && memcmp(bytes, signature, sizeof(bytes)) == 0)
+	if (r == 0 && kf_katapult_signature(bytes))
 		*ret = BOOT_KATAPULT;
 	return r;
 }
@@ -102,6 +100,32 @@ static int behind_nothing(uint32_t start, const struct kf_chip *chip, struct kf_
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
+/* Is the image there already? 1, 0, or an error. */
+static int compare(struct kf_native *n, struct kf_rom *rom, uint32_t start, struct kf_error *err)
+{
+	struct kf_progress_part comparing = { n->progress, "comparing" };
+	struct kf_error why;
+	int r = rom->row->verify(rom, n->image, start, &comparing, &why);
+
+	if (r < 0 && why.code == KF_VERIFY_FAILED)
+		return 0;
+	if (r < 0)
+		*err = why;
+	return r < 0 ? r : 1;
+}
+
+static int over_another(struct kf_native *n, struct kf_rom *rom, uint32_t start,
+			struct kf_error *err)
+{
+	int r = compare(n, rom, start, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	kf_fail(err, KF_WRONG_OFFSET, "another Katapult is on this board already");
+	kf_error_hint(err, "to replace it: --replace-bootloader");
+	return kf_code_errno(KF_WRONG_OFFSET);
+}
+
 /* Is there a Katapult that the image would destroy, or is there none though it needs one? */
 static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t start,
 			  struct kf_error *err)
@@ -112,10 +136,12 @@ static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t star
 
 	if (r < 0 || !chip)
 		return r;
-	if (start <= chip->flash + chip->vectors)
-		return there == BOOT_KATAPULT && !n->plan->options.replace_bootloader
-			       ? over_katapult(n, start, err)
-			       : 0;
+	if (start <= chip->flash + chip->vectors) {
+		if (there != BOOT_KATAPULT || n->plan->options.replace_bootloader)
+			return 0;
+		return n->plan->options.bootloader ? over_another(n, rom, start, err)
+						   : over_katapult(n, start, err);
+	}
 	return there == BOOT_KATAPULT || (there == BOOT_OTHER && rom->row->other_bootloaders)
 		       ? 0
 		       : behind_nothing(start, chip, err);
@@ -148,20 +174,6 @@ static int refuse(struct kf_native *n, struct kf_rom *rom, int r)
 	n->sent_back = came && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
 	kf_stop_defer(false);
 	return r;
-}
-
-/* Is the image there already? 1, 0, or an error. */
-static int compare(struct kf_native *n, struct kf_rom *rom, uint32_t start, struct kf_error *err)
-{
-	struct kf_progress_part comparing = { n->progress, "comparing" };
-	struct kf_error why;
-	int r = rom->row->verify(rom, n->image, start, &comparing, &why);
-
-	if (r < 0 && why.code == KF_VERIFY_FAILED)
-		return 0;
-	if (r < 0)
-		*err = why;
-	return r < 0 ? r : 1;
 }
 
 static int write_image(struct kf_native *n, struct kf_rom *rom, uint32_t start,

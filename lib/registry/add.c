@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "board/identity.h"
+#include "board/last-flash.h"
 #include "board/port.h"
 #include "board/record.h"
 #include "core/terminal.h"
@@ -162,9 +163,10 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 
 	kf_mcu_short(board->mcu, e.mcu);
 	kf_text_format(e.name, sizeof(e.name), "%s",
-		       board->printer.mcu[0] ? board->printer.mcu
-		       : e.mcu[0]	     ? e.mcu
-					     : board->usb.model);
+		       board->printer.mcu[0]	? board->printer.mcu
+		       : e.mcu[0]		? e.mcu
+		       : kf_board_in_rom(board) ? ""
+						: board->usb.model);
 	/*
 	 * The key has its printer's name, too, if two printers have boards of one name, or if it
 	 * had that key before it was registered: what was saved for it then goes on to count.
@@ -263,6 +265,16 @@ static int check_number(void *arg, const char *answer, struct kf_error *why)
 	return 0;
 }
 
+/* Nothing but their ports tells boards in DFU and BOOTSEL apart. True: there are several. */
+static bool several_in_rom(const struct kf_board *boards, size_t count)
+{
+	size_t in_rom = 0;
+
+	for (size_t i = 0; i < count; i++)
+		in_rom += kf_board_in_rom(&boards[i]);
+	return in_rom > 1;
+}
+
 static int ask_board(int tty, const struct kf_board *boards, size_t count, size_t *ret,
 		     struct kf_error *err)
 {
@@ -277,8 +289,14 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 		name = strrchr(place, '/');
 		if (strcmp(name ? name + 1 : place, label) == 0)
 			place[0] = '\0';
-		kf_terminal_tell(tty, "  %zu) %s%s%s\n", i + 1, label, place[0] ? "  " : "", place);
+		kf_terminal_tell(tty, "  %zu) %s%s%s%s%s\n", i + 1, label, place[0] ? "  " : "",
+				 place, kf_board_in_rom(&boards[i]) ? "  " : "",
+				 kf_board_in_rom(&boards[i]) ? kf_mode_name(boards[i].mode) : "");
 	}
+	if (several_in_rom(boards, count))
+		kf_terminal_tell(tty, "  Boards in DFU and BOOTSEL show no serial number: only the "
+				      "port tells which is\n  which. To be sure, leave with q, and "
+				      "plug in one of them alone.\n");
 	r = ask(tty, "Which board", count == 1 ? "1" : "", check_number, &count, answer, err);
 	if (r == 0)
 		*ret = strtoul(answer, NULL, 10) - 1;
@@ -351,7 +369,11 @@ static int fail_several(const struct kf_board *boards, size_t count, struct kf_e
 	}
 	kf_fail(err, KF_AMBIGUOUS, "%zu boards can be registered, on the ports %s", count, ports);
 	kf_port_write(&boards[0], port);
-	kf_error_hint(err, "choose one: --port=%s", port);
+	kf_error_hint(err, "choose one: --port=%s%s", port,
+		      several_in_rom(boards, count)
+			      ? "; in DFU and BOOTSEL boards show no serial number: to see which "
+				"port is whose, plug in one of them alone"
+			      : "");
 	return kf_code_errno(KF_AMBIGUOUS);
 }
 
@@ -473,6 +495,27 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 	return r;
 }
 
+static int load_boards(const json_t *records, bool in_rom, struct kf_board *ret, size_t *ret_count,
+		       struct kf_error *err)
+{
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(records); i++) {
+		r = kf_record_board(json_array_get(records, i), &ret[count], err);
+		if (!in_rom || kf_board_in_rom(&ret[count]))
+			count++;
+	}
+	*ret_count = count;
+	if (r < 0 || !in_rom || count)
+		return r;
+	kf_fail(err, KF_NOTHING_CONNECTED, "no board waits in DFU or BOOTSEL");
+	kf_error_hint(err, "to bring it there, %s; of an RP2040 or RP2350, %s",
+		      kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)),
+		      kf_last_flash_remedy(kf_mode_name(KF_MODE_RP2BOOT)));
+	return kf_code_errno(KF_NOTHING_CONNECTED);
+}
+
 int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_new_device *ret,
 		 struct kf_board *ret_board, struct kf_error *err)
 {
@@ -486,8 +529,8 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 	if (!boards)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", count);
 	r = kf_registry_load(&registry, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = kf_record_board(json_array_get(records, i), &boards[i], err);
+	if (r == 0)
+		r = load_boards(records, request->in_rom, boards, &count, err);
 	if (r == 0)
 		r = choose(request, &registry, boards, count, &board, err);
 	if (r < 0)

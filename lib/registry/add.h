@@ -8,6 +8,7 @@
 struct kf_add {
 	struct kf_new_device given; /* from the command line; what is empty is asked for */
 	int tty;		    /* to ask on, or -1 */
+	bool in_rom;		    /* only one that waits in DFU or BOOTSEL may be meant */
 };
 
 /* Is there nothing to ask? Key, name and MCU are given. */
@@ -19,7 +20,7 @@ bool kf_add_complete(const struct kf_add *request);
  * the board need not be connected. *ret_board is the board as it is known now.
  *
  *   KF_USAGE              there are questions, but no terminal; the hint has the options
- *   KF_NOTHING_CONNECTED  there is no board to register
+ *   KF_NOTHING_CONNECTED  there is no board to register; with in_rom: none that waits there
  *   KF_CONFIG             all boards, that board, or the key are registered already
  *   KF_AMBIGUOUS          several boards could be meant, or it would be the same as another one
  *   KF_MCU_MISMATCH       the board's name says another MCU

@@ -150,6 +150,8 @@ static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire)
 {
 	if (b->mode == KF_MODE_KATAPULT) {
 		b->katapult.start = application_start(b);
+		if (strcmp(b->spec.katapult, "none") == 0)
+			sim_firmware_katapult_version(&b->flash, b->spec.mcu, b->katapult.version);
 		sim_katapult_init(&b->katapult, wire);
 		/* On a CAN bus, faults are the frames' (can-bus.h). */
 		b->katapult.mcu.faults = wire == SIM_WIRE_CAN ? NULL : &b->spec.faults;

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "core/bytes.h"
+#include "core/text.h"
 #include "sim/firmware.h"
 
 #define VECTORS_BYTES  512 /* where the dictionary begins in an image of ours */
@@ -68,6 +69,15 @@ bool sim_firmware_has_katapult(const struct sim_flash *flash)
 
 	return offset <= flash->size - sizeof(signature) &&
 	       memcmp(flash->data + offset, signature, sizeof(signature)) == 0;
+}
+
+void sim_firmware_katapult_version(const struct sim_flash *flash, const char *mcu, char ret[64])
+{
+	const uint8_t *name = memmem(flash->data, flash->size, mcu, strlen(mcu) + 1);
+
+	if (name)
+		kf_text_clean(ret, 64, (const char *)name + strlen(mcu) + 1,
+			      strnlen((const char *)name + strlen(mcu) + 1, 63));
 }
 
 /* CRC-32 as the ROM computes it: not reflected, no final xor. */

@@ -27,6 +27,9 @@ _must_check_ int sim_firmware_make(struct sim_flash *flash, uint32_t start, cons
 void sim_firmware_make_katapult(struct sim_flash *flash);
 bool sim_firmware_has_katapult(const struct sim_flash *flash);
 
+/* The version of a Katapult that somebody has written: the text behind the name of the MCU. */
+void sim_firmware_katapult_version(const struct sim_flash *flash, const char *mcu, char ret[64]);
+
 /*
  * Write what the ROM of an RP2040 or RP2350 wants at the beginning of the flash, before it starts
  * what is there: a second stage with its checksum, or an image definition. And: is it there? Any

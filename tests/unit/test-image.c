@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "firmware/image.h"
+#include "firmware/katapult-image.h"
 #include "unit/test.h"
 
 enum { FILE_SIZE = 4096 };
@@ -297,6 +298,63 @@ TEST(every_cut_is_survived)
 	}
 }
 
-TEST_MAIN(T(bin_is_what_no_format_claims), T(uf2_fills_gaps), T(uf2_hostile), T(hex_with_bases),
-	  T(hex_without_a_line), T(hex_hostile), T(elf_of_both_classes), T(elf_hostile),
-	  T(every_cut_is_survived))
+/* Vectors, the signature before the code at 0x40, and the names. */
+static struct file katapult(const char *mcu, const char *version)
+{
+	struct file f = { .len = 0x80 };
+
+	put(&f, 0, 0x20010000, 4);
+	put(&f, 4, 0x08000041, 4);
+	memcpy(f.data + 0x38, "CanBoot!", 8);
+	memcpy(f.data + 0x43, mcu, strlen(mcu) + 1);
+	memcpy(f.data + 0x43 + strlen(mcu) + 1, version, strlen(version) + 1);
+	return f;
+}
+
+static bool is_katapult(const struct file *f)
+{
+	return parse(f) == 0 &&
+	       kf_katapult_image(image.data, image.len, image.start_known ? &image.start : NULL,
+				 &image.dictionary, &image.start);
+}
+
+TEST(katapult_is_known_by_what_klipper_looks_for)
+{
+	struct file f = katapult("stm32f446xx", "v0.0.1");
+
+	CHECK(is_katapult(&f));
+	CHECK_STR(image.dictionary.mcu, "stm32f446xx");
+	CHECK_STR(image.dictionary.version, "v0.0.1");
+	CHECK(image.start == 0x08000000);
+	f = katapult("stm32f446xx", "v0 \x1b[31m");
+	CHECK(is_katapult(&f));
+	CHECK_STR(image.dictionary.version, "");
+	/* Without the version, and cut after the name. */
+	f = katapult("stm32f446xx", "");
+	f.len = 0x43 + strlen("stm32f446xx") + 1;
+	CHECK(is_katapult(&f));
+	f.len--;
+	CHECK(!is_katapult(&f));
+	f = katapult("stm32f446xx", "v0.0.1");
+	f.data[0x38] = 'c';
+	CHECK(!is_katapult(&f));
+	for (uint32_t reset = 0x08000000; reset < 0x08000040; reset++) {
+		f = katapult("stm32f446xx", "v0.0.1");
+		put(&f, 4, reset, 4);
+		CHECK(!is_katapult(&f));
+	}
+	put(&f, 4, 0xffffffff, 4);
+	CHECK(!is_katapult(&f));
+	/* A chip that has no Katapult, and one with its vectors elsewhere. */
+	f = katapult("stm32l412xx", "v0.0.1");
+	CHECK(!is_katapult(&f));
+	f = katapult("rp2040", "v0.0.1");
+	CHECK(!is_katapult(&f));
+	/* Where a file says its address, it has to be the start of the flash. */
+	f = two_blocks();
+	CHECK(!is_katapult(&f));
+}
+
+TEST_MAIN(T(katapult_is_known_by_what_klipper_looks_for), T(bin_is_what_no_format_claims),
+	  T(uf2_fills_gaps), T(uf2_hostile), T(hex_with_bases), T(hex_without_a_line),
+	  T(hex_hostile), T(elf_of_both_classes), T(elf_hostile), T(every_cut_is_survived))

@@ -38,7 +38,8 @@ static const char help[] =
 	"      --port=PORT            its USB port, such as 1-1.2; can0:UUID; /dev/ttyAMA0\n"
 	"      --baud=N               of its firmware on a UART (250000)\n"
 	"      --flash-method=METHOD  katapult, picoboot, dfu, host_mcu, make_flash\n"
-	"                             or flashtool\n\n"
+	"                             or flashtool\n"
+	"      --bootloader=FILE      in DFU or BOOTSEL: install this Katapult, then Klipper\n\n"
 	"set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port,\n"
 	"     canbus_uuid, canbus_interface, serial, baud, katapult_baud.\n"
 	"      --global               settings of all boards: klipper_dir, katapult_dir,\n"
@@ -59,9 +60,11 @@ static const struct command commands[] = {
 	  " menuconfig saved connected accept-difference accept-drift klipper-dir from from-board "
 	  "prove compare yes timeout wait ",
 	  NULL, NULL },
-	{ "add", command_add, 0, 0, " key name mcu pattern port baud flash-method ", NULL,
+	{ "add", command_add, 0, 0, " key name mcu pattern port baud flash-method bootloader ",
+	  NULL,
 	  "usage: kf add [OPTION]...\n\n"
-	  "Register the board that is plugged in. With key, name and MCU it asks nothing.\n\n" },
+	  "Register the board that is plugged in. With key, name and MCU it asks nothing.\n"
+	  "On one that waits in DFU or BOOTSEL it then installs Klipper, after a question.\n\n" },
 	{ "list", command_list, 0, 0, "", NULL,
 	  "usage: kf-config list [OPTION]...\n\n"
 	  "The registered boards and their saved configurations. Nothing is looked for.\n\n" },
@@ -117,6 +120,7 @@ static const struct kf_option list[] = {
 	KF_OPTION_COPY("flash-method", 0, request.given.flash_method),
 	KF_OPTION_READ("port", 0, required_argument, read_port),
 	KF_OPTION_VALUE("baud", 0, KF_VALUE_BAUD, baud),
+	KF_OPTION_VALUE("bootloader", 0, KF_VALUE_TEXT, bootloader),
 	KF_OPTION_VALUE("timeout", 0, KF_VALUE_TIMEOUT, timeout_ms),
 	KF_OPTION_VALUE("wait", 0, KF_VALUE_DELAY, wait_ms),
 };

@@ -14,7 +14,7 @@ struct args {
 	char klipper_dir[PATH_MAX], from[PATH_MAX];
 	struct kf_add request;
 	int64_t timeout_ms, wait_ms, baud;
-	const char *port;
+	const char *port, *bootloader;
 	struct kf_remove remove;
 	bool menuconfig, saved, connected, accept_difference, global, from_board, prove, compare;
 };

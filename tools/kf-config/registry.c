@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/terminal.h"
+#include "install.h"
 #include "registry.h"
 #include "registry/import.h"
 #include "registry/listing.h"
@@ -132,6 +134,8 @@ int command_add(struct args *args, char **words, struct kf_error *err)
 	else if (!request->given.pattern[0] && !args->port)
 		r = kf_fail(err, KF_USAGE,
 			    "pipe boards in: kf-scan | kf-config add; on a terminal: kf add");
+	if (r == 0 && args->bootloader)
+		r = install_check(args, err);
 	if (r < 0)
 		return r;
 	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
@@ -148,10 +152,14 @@ int command_add(struct args *args, char **words, struct kf_error *err)
 		     board.connected ? "" : " for later: it is not plugged in");
 	if (e.by_port)
 		kf_log_warn(e.key, "%s: leave it on USB port %s, which identifies it",
-			    kf_board_has_serial(&board) ? "another board shows its serial number"
-			    : board.usb.serial[0]	? "it has no serial number of its own"
-							: "it shows no serial number",
+			    kf_board_in_rom(&board) ? "in that bootloader it shows no serial number"
+			    : kf_board_has_serial(&board) ? "another board shows its serial number"
+			    : board.usb.serial[0]	  ? "it has no serial number of its own"
+							  : "it shows no serial number",
 			    e.port.usb_port);
 	record = kf_record_new(&board);
-	return args->common.table ? 0 : kf_record_write(stdout, record, err);
+	r = args->common.table ? 0 : kf_record_write(stdout, record, err);
+	if (r == 0 && fflush(stdout) == EOF)
+		r = kf_fail_sys(err, errno, "cannot write to standard output");
+	return r < 0 ? r : install_first(args, &board, err);
 }

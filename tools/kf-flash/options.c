@@ -7,7 +7,8 @@
 
 static const char help[] =
 	"usage: kf-scan | kf-flash [options]\n"
-	"       kf-flash --port PORT --firmware FILE [options]\n\n"
+	"       kf-flash --port PORT --firmware FILE [options]\n"
+	"       kf-flash --port usb:PORT --bootloader FILE [options]\n\n"
 	"Flash each board with the firmware of its record, or its newest build, and write\n"
 	"the result. The service that has a board's port is stopped, and started again.\n\n"
 	"  -m, --method=METHOD      katapult, picoboot, dfu, host_mcu, make_flash\n"
@@ -31,6 +32,7 @@ static const char help[] =
 	"      --port=PORT          flash the board there: /dev/ttyACM0, can0:UUID ...\n"
 	"      --baud=N             ... on a UART, of its firmware and its Katapult (250000)\n"
 	"      --firmware=FILE      ... with this file, registered or not\n"
+	"      --bootloader=FILE    ... in DFU or BOOTSEL: install this Katapult\n"
 	"      --klipper-dir=DIR    source tree for make flash\n"
 	"      --katapult-dir=DIR   where flashtool.py is\n"
 	"      --json               records on standard output, also on a terminal\n"
@@ -78,6 +80,7 @@ static const struct kf_option list[] = {
 	KF_OPTION_VALUE("port", 0, KF_VALUE_TEXT, port),
 	KF_OPTION_VALUE("baud", 0, KF_VALUE_BAUD, baud),
 	KF_OPTION_VALUE("firmware", 0, KF_VALUE_TEXT, firmware),
+	KF_OPTION_VALUE("bootloader", 0, KF_VALUE_TEXT, bootloader),
 	KF_OPTION_VALUE("klipper-dir", 0, KF_VALUE_TEXT, flash.klipper_dir),
 	KF_OPTION_VALUE("katapult-dir", 0, KF_VALUE_TEXT, flash.katapult_dir),
 };
@@ -116,12 +119,18 @@ int options_read(int argc, char **argv, struct args *args)
 
 	if (status >= 0)
 		return status;
+	if (args->firmware && args->bootloader)
+		return kf_usage_mistake("--firmware and --bootloader exclude each other");
+	args->flash.bootloader = args->bootloader;
+	if (args->bootloader)
+		args->firmware = args->bootloader;
 	args->flash.by_hand = args->port && args->firmware;
 	if (optind < argc)
 		return kf_usage_mistake(
 			"boards come as records on standard input, not as arguments");
 	if ((bool)args->port != (bool)args->firmware)
-		return kf_usage_mistake("--port and --firmware go together");
+		return kf_usage_mistake("--port and --%s go together",
+					args->bootloader ? "bootloader" : "firmware");
 	status = check_baud(args);
 	return status >= 0 ? status : check_read(args);
 }

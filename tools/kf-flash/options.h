@@ -11,7 +11,7 @@ struct args {
 	struct kf_flash_options flash;
 	struct kf_batch batch;
 	struct kf_board_locks locks;
-	const char *port, *firmware;
+	const char *port, *firmware, *bootloader;
 	int64_t baud;	  /* with port, of a UART */
 	int64_t delay_ms; /* after the last board's return */
 	int64_t jobs;

@@ -144,6 +144,11 @@ void show_result(const struct kf_job *job, const json_t *flash)
 	if (strcmp(kf_json_text(flash, "result"), "current") == 0)
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "current: %s: %s", version,
 			    reason[0] ? reason : "it has this image; nothing was written");
+	else if (job->plan.options.bootloader)
+		kf_log_done(phase, label, KF_COLOUR_GOOD, "installed: Katapult %s %s", version,
+			    kf_json_text(flash, "version_after")[0]
+				    ? "answers"
+				    : "has started the firmware behind it");
 	else
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "flashed: runs %s now, %.1f s", version,
 			    json_number_value(json_object_get(flash, "seconds")));
