@@ -184,6 +184,25 @@ field() {
 	[ "$(wc -l <<<"$output")" -eq 2 ]
 }
 
+@test "kf show: what is known of a board that nobody registered, by each of its names" {
+	stopped klipper-voron '[mcu]' "serial: $BY_ID" '[mcu EBB]' 'canbus_uuid: 44DB3D634885' 'canbus_interface: nocan0'
+	local stm32='"mcu":"stm32h723xx","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*","printer":"voron","connected":true'
+	local rp2040='"mcu":"rp2040","connected":true,"mode":"klipper","tty":"/dev/ttyACM1","by_id":"usb-Klipper_rp2040_E6605481DB318C34-if00","usb_port":"1-1.3"'
+	plugged 'kf show mcu --json; kf show eb --json; kf show 1-1.3 --json; kf show --json /dev/ttyACM1; kf-config show "'"${BY_ID##*/}"'"'
+	diff - <(sed 's|/dev/serial/by-id/||; s|: ip -details.*||' <<<"$output") <<-END
+		{"key":"mcu","registered":false,"name":"mcu",$stm32,"mode":"klipper","tty":"/dev/ttyACM0","by_id":"${BY_ID##*/}","usb_port":"1-1.2"}
+		{"key":"ebb","registered":false,"name":"EBB","canbus_uuid":"44db3d634885","canbus_interface":"nocan0","printer":"voron","connected":false,"reason":"there is no interface nocan0
+		{"registered":false,$rp2040}
+		{"registered":false,$rp2040}
+		{"key":"mcu","registered":false,"name":"mcu",$stm32,"mode":"klipper","tty":"/dev/ttyACM0","by_id":"${BY_ID##*/}","usb_port":"1-1.2"}
+	END
+	[ "$stderr" = '[Config] "eb" is ebb' ]
+	plugged 'kf show mcu --table'
+	[[ $output == *$'\nregistered           false\n'*$'\nprinter              voron\n'* ]]
+	run -78 --separate-stderr kf show octo
+	[[ $stderr == *'no board "octo" is registered'*"the boards: mcu, ebb" ]]
+}
+
 @test "a port that is named by a link of one's own is the same port" {
 	stopped klipper '[mcu]' 'serial: /dev/serial/by-path/pci-0-usb-0:9' '[mcu tool]' 'serial: /dev/ttyACM1'
 	plugged 'kf-scan -q'

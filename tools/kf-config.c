@@ -34,11 +34,20 @@ static int config_main(int argc, char *argv[])
 	return kf_usage_end(r, &err);
 }
 
+/* By the name of its link, or as kf calls it: "kf status". */
+static bool is_called(const char *name)
+{
+	const char *called = program_invocation_short_name;
+
+	return strncmp(called, "kf", 2) == 0 && (called[2] == '-' || called[2] == ' ') &&
+	       strcmp(called + 3, name) == 0;
+}
+
 int main(int argc, char *argv[])
 {
-	if (strcmp(program_invocation_short_name, "kf-build") == 0)
+	if (is_called("build"))
 		return build_main(argc, argv);
-	if (strcmp(program_invocation_short_name, "kf-status") == 0)
+	if (is_called("status"))
 		return status_main(argc, argv);
 	return config_main(argc, argv);
 }

@@ -18,10 +18,8 @@
 #include "flash/wire.h"
 #include "kf-config/names.h"
 #include "mcu/identify.h"
-#include "printer/boards.h"
-#include "printer/described.h"
+#include "printer/look.h"
 #include "printer/status.h"
-#include "registry/prefix.h"
 
 enum { GIT_MS = 10000, ASK_MS = 3000 };
 
@@ -55,43 +53,27 @@ static void free_look(struct args *look)
 	free(look->status);
 }
 
-/* By its key, or by the key that its printer's name for it would give. */
-static bool is_named(const struct kf_board *board, const char *name)
-{
-	char key[KF_KEY_SIZE];
-
-	return strcmp(kf_board_label(board), name) == 0 || strcmp(board->printer.mcu, name) == 0 ||
-	       (kf_key_from_printer(board, false, key) && strcmp(key, name) == 0) ||
-	       (kf_key_from_printer(board, true, key) && strcmp(key, name) == 0);
-}
-
 static bool is_wanted(const struct args *look, const struct kf_board *board)
 {
 	bool wanted = !look->names[0];
 
 	for (const char *const *name = look->names; *name && !wanted; name++)
-		wanted = is_named(board, *name);
+		wanted = kf_look_is(board, *name);
 	return wanted;
 }
 
 /* A key that was not typed to its end becomes the whole one, and it is said which. */
 static int check_names(struct args *look, struct kf_error *err)
 {
-	struct kf_device device;
-
 	for (const char **name = look->names; *name; name++) {
-		const char *key = *name;
-		bool found = false, cut = false;
+		const char *typed = *name;
+		bool cut;
+		int r = kf_look_name(&look->inventory, name, &cut, err);
 
-		for (size_t i = 0; !found && i < look->inventory.boards.count; i++)
-			found = is_named(&look->inventory.boards.list[i], *name);
-		if (!found && kf_prefix_find(&look->registry, *name, &key, &cut, err) < 0)
-			return -EINVAL;
 		if (cut)
-			kf_log_phase("Status", NULL, "\"%s\" is %s", *name, key);
-		*name = key;
-		if (!found && kf_registry_device(&look->registry, key, &device, err) < 0)
-			return -ENOENT;
+			kf_log_phase("Status", NULL, "\"%s\" is %s", typed, *name);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -197,21 +179,8 @@ static void tell_problems(const struct args *look, bool all)
 
 static int find(struct args *look, struct kf_error *err)
 {
-	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
-	int r = kf_registry_load(&look->registry, err);
+	int r = kf_look(&look->registry, &look->inventory, &look->printers, err);
 
-	look->inventory.registry = &look->registry;
-	look->inventory.absent = true;
-	if (r == 0)
-		r = kf_usb_scan(&now, err);
-	if (r == 0)
-		r = kf_printers_find(&look->printers, err);
-	if (r == 0)
-		r = kf_printers_describe(&look->printers, &now, &look->registry, err);
-	if (r == 0)
-		r = kf_inventory_fill(&look->inventory, &now, err);
-	if (r == 0)
-		r = kf_printers_join(&look->printers, &look->inventory, err);
 	if (r == 0)
 		r = check_names(look, err);
 	/* A board that was not found may be of a printer that cannot tell. */

@@ -26,7 +26,11 @@ json_t *kf_listing_device(const struct kf_registry *registry, const char *key)
 	int days = kf_saved_config_days(key);
 	char path[PATH_MAX];
 
-	json_object_update(object, device);
+	if (!device)
+		json_object_set_new(object, "registered", json_false());
+	json_object_update(object, device ? device : json_object_get(registry->described, key));
+	if (!device)
+		json_object_set(object, "klipper_dir", json_object_get(registry->trees, key));
 	if (days >= 0 && kf_saved_config_path(key, path, NULL) == 0)
 		json_object_set_new(object, "saved_config",
 				    json_pack("{s:s, s:i}", "path", path, "days", days));

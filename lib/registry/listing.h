@@ -7,7 +7,8 @@
 
 /*
  * A device for the outside, a new reference: {"key":...} and all its members as in
- * devices.json, and "saved_config" {"path","days"} where a configuration is saved.
+ * devices.json, and "saved_config" {"path","days"} where a configuration is saved. Of one that a
+ * printer describes, "registered" is false, and "klipper_dir" is the tree of its Klippy.
  */
 json_t *kf_listing_device(const struct kf_registry *registry, const char *key);
 

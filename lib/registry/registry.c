@@ -184,6 +184,8 @@ static bool find_device(json_t *devices, const char *key, bool described, struct
 int kf_registry_device(const struct kf_registry *registry, const char *key, struct kf_device *ret,
 		       struct kf_error *err)
 {
+	const char *all =
+		json_object_size(registry->described) ? "the boards" : "the registered boards";
 	struct kf_suggestion meant = { .typed = key };
 	struct kf_device device;
 	char known[256] = "";
@@ -197,12 +199,9 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 		kf_suggestion_offer(&meant, device.key);
 	}
 	if (meant.word)
-		kf_error_hint(err, "did you mean %s? %s: %s", meant.word,
-			      registry->described ? "the boards" : "the registered boards", known);
-	else if (known[0] && registry->described)
-		kf_error_hint(err, "the boards: %s", known);
+		kf_error_hint(err, "did you mean %s? %s: %s", meant.word, all, known);
 	else if (known[0])
-		kf_error_hint(err, "the registered boards: %s", known);
+		kf_error_hint(err, "%s: %s", all, known);
 	else
 		kf_error_hint(err, "%s", kf_registry_advice("nothing is registered yet: kf add"));
 	return kf_code_errno(KF_NOT_REGISTERED);

@@ -70,7 +70,8 @@ static const struct command commands[] = {
 	  "The registered boards and their saved configurations. Nothing is looked for.\n\n" },
 	{ "show", command_show, 0, 1, "", NULL,
 	  "usage: kf show [OPTION]... [KEY]\n\n"
-	  "What is registered of a board; without KEY, the settings of all boards.\n\n" },
+	  "What is registered of a board, or what its printer's configuration and its port\n"
+	  "tell; without KEY, the settings of all boards.\n\n" },
 	{ "set", command_set, 1, 64, " global ", "give KEY or --global, and MEMBER=VALUE",
 	  "usage: kf set [OPTION]... KEY MEMBER=VALUE...\n"
 	  "       kf set --global MEMBER=VALUE...\n\n"

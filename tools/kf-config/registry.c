@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/terminal.h"
 #include "install.h"
+#include "printer/look.h"
 #include "registry.h"
 #include "registry/import.h"
 #include "registry/listing.h"
@@ -27,13 +28,72 @@ static int print(const struct args *args, const json_t *object,
 	return 0;
 }
 
-/* A device, or without a key what holds for all. */
+/* What is registered of it, else what its printer and its port say; a new reference. */
+static json_t *tell_board(const struct kf_registry *registry, const struct kf_board *board)
+{
+	static const char *const members[] = { "mcu",	"connected", "mode",  "tty",
+					       "by_id", "version",   "reason" };
+	_cleanup_(kf_json_decrefp) json_t *seen = NULL;
+	json_t *object = board->key[0] ? kf_listing_device(registry, board->key)
+				       : json_pack("{s:b}", "registered", 0);
+	const json_t *printer;
+
+	if (kf_registry_has(registry, board->key))
+		return object;
+	seen = kf_board_to_json(board);
+	printer = json_object_get(seen, "printer");
+	if (json_is_object(printer))
+		json_object_set(object, "printer", json_object_get(printer, "name"));
+	for (size_t i = 0; i < KF_ARRAY_SIZE(members); i++) {
+		json_t *value = json_object_get(seen, members[i]);
+
+		if (!json_is_null(value))
+			json_object_set(object, members[i], value);
+	}
+	if (board->usb.port[0])
+		json_object_set_new(object, "usb_port", json_string(board->usb.port));
+	return object;
+}
+
+/* Boards that nobody registered: a printer's configuration names them, or they are only there. */
+static int show_others(const struct args *args, const char *name, struct kf_error *err)
+{
+	_cleanup_(kf_registry_close) struct kf_registry registry = { .lock = -1 };
+	_cleanup_(kf_inventory_free) struct kf_inventory inventory = { 0 };
+	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
+	const char *whole = name;
+	bool cut = false;
+	int r = kf_look(&registry, &inventory, &printers, err);
+
+	if (r == 0)
+		r = kf_look_name(&inventory, &whole, &cut, err);
+	if (cut)
+		kf_log_phase(phase, NULL, "\"%s\" is %s", name, whole);
+	for (size_t i = 0; r == 0 && i < inventory.boards.count; i++) {
+		const struct kf_board *board = &inventory.boards.list[i];
+		_cleanup_(kf_json_decrefp) json_t *object = NULL;
+
+		if (!kf_look_is(board, whole))
+			continue;
+		object = tell_board(&registry, board);
+		r = print(args, object, kf_listing_members, err);
+	}
+	return r;
+}
+
+/* A board, or without a key what holds for all. */
 int command_show(struct args *args, char **words, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *object = NULL;
-	int r = kf_listing_load(words[0], &object, err);
+	struct kf_error none = { 0 };
+	int r = kf_listing_load(words[0], &object, &none);
 
-	return r < 0 ? r : print(args, object, kf_listing_members, err);
+	if (r == 0)
+		return print(args, object, kf_listing_members, err);
+	if (none.code == KF_NOT_REGISTERED)
+		return show_others(args, words[0], err);
+	*err = none;
+	return r;
 }
 
 int command_list(struct args *args, char **words, struct kf_error *err)
