@@ -389,9 +389,9 @@ field() {
 	[[ $output == *"known by USB port 1-1.3"*"; the firmware on it is incomplete: run kf flash pico"* ]]
 	run -0 --separate-stderr mocked kf-sim --board mode=other,port=1-1.3 -- bash -c 'kf list; kf-scan --all -q | kf-flash --table -q
 		kf-scan --device pico || echo $?'
-	[[ $output == *"there is now "*"; the firmware on it is incomplete: plug it in with its BOOTSEL button held, then run kf flash pico"* ]]
-	[[ $output == *"there is now "*"; the firmware on it is incomplete: plug it in with its BOOTSEL button held, then run the same command again"*69 ]]
-	[[ $stderr == *"pico is not connected: "*"; the firmware on it is incomplete"*"plug it in with its BOOTSEL button held, then run the same command again"* ]]
+	[[ $output == *"there is now "*"; the firmware on it is incomplete: power-cycle it with its BOOTSEL button held, then run kf flash pico"* ]]
+	[[ $output == *"there is now "*"; the firmware on it is incomplete: power-cycle it with its BOOTSEL button held, then run the same command again"*69 ]]
+	[[ $stderr == *"pico is not connected: "*"; the firmware on it is incomplete"*"power-cycle it with its BOOTSEL button held, then run the same command again"* ]]
 }
 
 # shellcheck disable=SC2016 # the inner shell has $ of its own

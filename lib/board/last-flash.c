@@ -149,8 +149,8 @@ const char *kf_last_flash_remedy(const char *in)
 		const char *in, *remedy;
 	} remedies[] = {
 		{ "katapult", "double-click its reset button (where it has none, power-cycle it)" },
-		{ "dfu", "start it with its BOOT0 button or jumper held" },
-		{ "rp2boot", "plug it in with its BOOTSEL button held" },
+		{ "dfu", "power-cycle it with its BOOT0 button or jumper held" },
+		{ "rp2boot", "power-cycle it with its BOOTSEL button held" },
 		{ "sam_rom",
 		  "read the log; if kf list shows it as not connected, reset it with its ERASE "
 		  "button or jumper held and write the image with bossac (SAM3 and SAM4 in "

@@ -6,7 +6,7 @@
 #include "core/clock.h"
 #include "dfu/requests.h"
 
-enum request { DNLOAD = 1, UPLOAD, GETSTATUS, CLRSTATUS, ABORT = 6 };
+enum request { DNLOAD = 1, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT };
 
 enum state {
 	IDLE = 2,
@@ -63,12 +63,16 @@ const char *kf_dfu_status_text(uint8_t status)
 						    : "a status that DFU does not have";
 }
 
+static bool is_answered(enum request request)
+{
+	return request == UPLOAD || request == GETSTATUS || request == GETSTATE;
+}
+
 static ssize_t control(struct kf_dfu *dfu, enum request request, uint16_t value, void *data,
 		       size_t len, int64_t within_ms)
 {
 	const struct kf_usb_request r = {
-		.type = request == UPLOAD || request == GETSTATUS ? CLASS_OUT | KF_USB_IN
-								  : CLASS_OUT,
+		.type = CLASS_OUT | (is_answered(request) ? KF_USB_IN : 0),
 		.request = (uint8_t)request,
 		.value = value,
 		.index = dfu->interface,
@@ -142,6 +146,15 @@ static int settle(struct kf_dfu *dfu, struct status *ret)
 			r = get_status(dfu, ret, ANSWER_MS);
 	}
 	return r;
+}
+
+void kf_dfu_cancel_start(struct kf_dfu *dfu)
+{
+	uint8_t state;
+
+	if (control(dfu, GETSTATE, 0, &state, sizeof(state), ANSWER_MS) == sizeof(state) &&
+	    state == MANIFEST_SYNC)
+		IGNORE_RESULT(control(dfu, ABORT, 0, NULL, 0, ANSWER_MS));
 }
 
 int kf_dfu_idle(struct kf_dfu *dfu, struct kf_error *err)

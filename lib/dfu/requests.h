@@ -28,7 +28,13 @@ struct kf_dfu {
  * does fits no request), KF_INTERRUPTED, KF_IO.
  */
 
-/* Bring it to where it takes commands, whatever an earlier program left it in. */
+/*
+ * An earlier program that was killed may have told it to start the firmware: it does so once it is
+ * asked for its status. Cancel that. Any error is met again by the next request.
+ */
+void kf_dfu_cancel_start(struct kf_dfu *dfu);
+
+/* Bring it to where it takes commands, whatever else an earlier program left it in. */
 _must_check_ int kf_dfu_idle(struct kf_dfu *dfu, struct kf_error *err);
 
 /* The commands: erase the sector that has this address; blocks count from this address on. */

@@ -84,7 +84,10 @@ int kf_dfu_begin(struct kf_dfu *dfu, uint32_t flash, struct kf_error *err)
 	r = read_block_bytes(dfu, err);
 	if (r == 0)
 		r = kf_usb_claim(dfu->usb, &alternate, err);
-	return r < 0 ? r : kf_dfu_idle(dfu, err);
+	if (r < 0)
+		return r;
+	kf_dfu_cancel_start(dfu);
+	return kf_dfu_idle(dfu, err);
 }
 
 /* The bytes of block i out of len. */

@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "faults/bus.h"
+#include "faults/transfers.h"
 #include "sim/bus.h"
 
 struct kf_monitor {
@@ -60,6 +61,11 @@ bool bus_look(struct kf_board *ret)
 		after = atomic_load(&shared->sequence);
 	} while (before != after || before % 2 != 0);
 	return present;
+}
+
+unsigned bus_generation(void)
+{
+	return atomic_load(&shared->sequence);
 }
 
 /* The simulator's side */
@@ -185,14 +191,13 @@ int kf_monitor_wait(struct kf_monitor *monitor, kf_monitor_want *want, void *arg
 	return 0;
 }
 
-/* Nothing there is opened with libusb. */
 void sim_bus_run(const struct sim_node *node, sim_usb_answer_fn *answer, void *context)
 {
 	(void)node;
-	(void)answer;
-	(void)context;
+	transfers_run(answer, context);
 }
 
+/* The lab polls the descriptor: who has opened a board that is gone asks, too. */
 int sim_bus_fd(const struct sim_node *node)
 {
 	(void)node;

@@ -15,4 +15,7 @@ void bus_init(void);
 /* The board that is plugged in; false: none. */
 bool bus_look(struct kf_board *ret);
 
+/* Another number whenever a board comes or goes. */
+unsigned bus_generation(void);
+
 #endif

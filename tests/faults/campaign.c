@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,20 +48,27 @@ static void work_all(struct campaign *c)
 		;
 }
 
+static unsigned wire_bit(const char *name)
+{
+	const char *wire;
+
+	for (size_t i = 0; (wire = campaign_wire_name(i)); i++)
+		if (strcmp(wire, name) == 0)
+			return 1u << i;
+	errx(64, "--wire=%s: there is usb, uart, can, dfu, bootsel", name);
+}
+
 static void parse(int argc, char *argv[], struct campaign *c)
 {
 	static const struct option options[] = {
-		{ "runs", required_argument, NULL, 'r' },
-		{ "seed", required_argument, NULL, 's' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "table", required_argument, NULL, 't' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 },
+		{ "runs", required_argument, NULL, 'r' },  { "seed", required_argument, NULL, 's' },
+		{ "jobs", required_argument, NULL, 'j' },  { "only", required_argument, NULL, 'o' },
+		{ "table", required_argument, NULL, 't' }, { "wire", required_argument, NULL, 'w' },
+		{ "verbose", no_argument, NULL, 'v' },	   { NULL, 0, NULL, 0 },
 	};
 	int o;
 
-	while ((o = getopt_long(argc, argv, "r:s:j:o:t:v", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "r:s:j:o:t:w:v", options, NULL)) != -1) {
 		if (o == 'r')
 			c->runs = strtoul(optarg, NULL, 10);
 		else if (o == 's')
@@ -71,6 +79,8 @@ static void parse(int argc, char *argv[], struct campaign *c)
 			c->only = strtol(optarg, NULL, 10);
 		else if (o == 't')
 			c->table = optarg;
+		else if (o == 'w')
+			c->wires |= wire_bit(optarg);
 		else if (o == 'v')
 			c->verbose = true;
 		else
@@ -78,7 +88,9 @@ static void parse(int argc, char *argv[], struct campaign *c)
 	}
 	if (optind != argc || c->runs == 0 || c->jobs == 0 || c->seed == 0)
 		errx(64, "usage: campaign [--runs=N] [--seed=N] [--jobs=N] [--only=TRIAL] "
-			 "[--table=FILE] [--verbose]");
+			 "[--wire=WIRE]... [--table=FILE] [--verbose]");
+	if (c->wires == 0)
+		c->wires = CAMPAIGN_ALL_WIRES;
 }
 
 int main(int argc, char *argv[])

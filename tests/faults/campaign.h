@@ -9,13 +9,21 @@
 #include "faults/lab.h"
 
 enum {
-	CAMPAIGN_SETUPS = 9,
+	CAMPAIGN_SETUPS = 13,
 	CAMPAIGN_FAULTS = 24,
 	FAULTY_MS = 300,    /* what a faulty run may take: silence is most of it */
 	PATIENT_MS = 20000, /* what a run may take that has to succeed */
 };
 
-enum campaign_wire { CAMPAIGN_USB, CAMPAIGN_UART, CAMPAIGN_CAN, CAMPAIGN_WIRES };
+enum campaign_wire {
+	CAMPAIGN_USB,
+	CAMPAIGN_UART,
+	CAMPAIGN_CAN,
+	CAMPAIGN_DFU,
+	CAMPAIGN_BOOTSEL,
+	CAMPAIGN_WIRES,
+	CAMPAIGN_ALL_WIRES = (1 << CAMPAIGN_WIRES) - 1
+};
 
 struct setup {
 	enum campaign_wire wire;
@@ -28,7 +36,7 @@ struct fault {
 	const char *name;
 	int signal; /* for the process that flashes, instead of the simulator's fault */
 	bool to_board;
-	enum { ANY, NOT_CAN, ONLY_CAN } wires; /* where there is such a thing */
+	unsigned wires; /* those with such a fault: bits */
 };
 
 extern const struct setup campaign_setups[CAMPAIGN_SETUPS];
@@ -50,7 +58,8 @@ struct result {
 struct campaign {
 	uint64_t seed, random;
 	size_t runs, jobs;
-	long only; /* the number of one trial; -1: all */
+	long only;	/* the number of one trial; -1: all */
+	unsigned wires; /* which are tried: bits */
 	bool verbose;
 	const char *table, *dir;
 	struct lab labs[CAMPAIGN_SETUPS]; /* images only */
@@ -61,8 +70,8 @@ struct campaign {
 	struct result *results;
 };
 
-/* Does this setup's wire have that fault? */
-bool campaign_applies(size_t setup, size_t fault);
+/* "usb", "dfu" ...; NULL: there are no more. */
+const char *campaign_wire_name(size_t wire);
 
 /* Make images, count the frames of a flash without faults, and draw the trials from the seed. */
 void campaign_plan(struct campaign *c);

@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "faults/bus.h"
 #include "faults/lab.h"
+#include "faults/transfers.h"
 #include "link/link.h"
 
 #define KEY	  "board"
@@ -83,16 +84,17 @@ static void answer(struct lab *lab)
  */
 static void await(const struct lab *lab, int fd, int64_t until_us)
 {
-	struct pollfd fds[5 + HUB_SOCKETS] = { { .fd = fd, .events = POLLIN },
-					       { .fd = lab->asks, .events = POLLIN } };
+	struct pollfd fds[6 + HUB_SOCKETS] = { { .fd = fd, .events = POLLIN },
+					       { .fd = lab->asks, .events = POLLIN },
+					       { .fd = transfers_fd(), .events = POLLIN } };
 	int64_t now = now_us(), wake = sim_port_wake_us(lab->port, lab->served_us), left_us;
 	struct timespec left;
 
-	sim_port_poll(lab->port, lab->served_us, &fds[2]);
+	sim_port_poll(lab->port, lab->served_us, &fds[3]);
 	if (lab->hub) {
 		int64_t w = sim_can_bus_wake_us(&lab->hub->bus);
 
-		hub_poll(lab->hub, &fds[4]);
+		hub_poll(lab->hub, &fds[5]);
 		wake = w < wake ? w : wake;
 	}
 	if (until_us < wake)
@@ -100,7 +102,7 @@ static void await(const struct lab *lab, int fd, int64_t until_us)
 	left_us = wake > now ? (wake - now) / LAB_SPEED + 1 : 0;
 	left.tv_sec = left_us / US_PER_S;
 	left.tv_nsec = left_us % US_PER_S * 1000;
-	IGNORE_RESULT(ppoll(fds, lab->hub ? KF_ARRAY_SIZE(fds) : 4,
+	IGNORE_RESULT(ppoll(fds, lab->hub ? KF_ARRAY_SIZE(fds) : 5,
 			    wake == SIM_NEVER ? NULL : &left, NULL));
 }
 
@@ -180,7 +182,7 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 {
 	struct kf_progress progress = { ignore_step, ignore_progress, NULL };
 	struct kf_plan plan = { .image = lab->image,
-				.methods = { .list = { KF_METHOD_KATAPULT }, .count = 1 },
+				.methods = { .list = { lab->method }, .count = 1 },
 				.options = { .method_ms = method_ms, .return_ms = return_ms } };
 	struct kf_error err = { 0 };
 	json_t *flash = NULL, *line;
@@ -246,12 +248,14 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 	pid_t pid;
 
 	*ret = (struct lab_end){ 0 };
+	transfers_begin();
 	if (pipe(fds) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) < 0 ||
 	    (pid = fork()) < 0)
 		abort();
 	if (pid == 0) {
 		close(fds[0]);
 		close(line[0]);
+		transfers_take_client();
 		asks = line[1];
 		/* Else the port would not hang up when the board leaves. */
 		sim_pty_close(&lab->port->pty);
@@ -260,10 +264,12 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 	}
 	close(fds[1]);
 	close(line[1]);
+	transfers_take_server();
 	lab->asks = line[0];
 	lab->asked = false;
 	supervise(lab, pid, fds[0], k);
 	kf_closep(&lab->asks);
+	transfers_end();
 	read_end(fds[0], ret);
 	close(fds[0]);
 	waitpid(pid, &ret->wait_status, 0);
@@ -286,9 +292,12 @@ void lab_settle(struct lab *lab)
 
 void lab_power_cycle(struct lab *lab, bool button)
 {
+	enum sim_button held =
+		lab->method == KF_METHOD_KATAPULT ? SIM_BUTTON_RESET : SIM_BUTTON_BOOT;
+
 	sim_board_unplug(&lab->port->board);
 	service(lab);
-	sim_board_plug(&lab->port->board, button ? SIM_BUTTON_RESET : SIM_BUTTON_NONE, now_us());
+	sim_board_plug(&lab->port->board, button ? held : SIM_BUTTON_NONE, now_us());
 	lab_settle(lab);
 }
 
@@ -296,8 +305,7 @@ bool lab_holds(const struct lab *lab)
 {
 	const struct sim_board *b = &lab->port->board;
 
-	return memcmp(b->flash.data + (b->spec.start - b->flash.base), lab->image.data,
-		      lab->image.len) == 0;
+	return memcmp(b->flash.data + lab->offset, lab->image.data, lab->image.len) == 0;
 }
 
 bool lab_runs(const struct lab *lab)
@@ -325,5 +333,5 @@ bool lab_hangs(const struct lab *lab)
 {
 	const struct sim_board *b = &lab->port->board;
 
-	return !b->link.mcu && !b->can.mcu;
+	return !b->link.mcu && !b->can.mcu && !b->rom;
 }

@@ -16,12 +16,13 @@
 struct lab {
 	struct sim_port *port;
 	struct hub *hub; /* of a node on a CAN bus; else NULL */
-	int asks;	 /* who flashes asks here whether its bytes are read; -1: nobody */
+	enum kf_method method;
+	int asks; /* who flashes asks here whether its bytes are read; -1: nobody */
 	bool asked;
 	int64_t served_us;     /* the board's time that it has been run to */
 	struct kf_image image; /* what is to be flashed; the caller's */
 	char path[PATH_MAX];   /* its file */
-	size_t len;	       /* its bytes on the board */
+	size_t offset;	       /* of its first byte, in the flash of the board */
 };
 
 /* A signal for the process that flashes, at a frame; 0: none. */
@@ -48,7 +49,7 @@ void lab_close(struct lab *lab);
 void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const struct lab_kill *kill,
 	       struct lab_end *ret);
 
-/* Off, and on again; with the reset button double-clicked or not. */
+/* Off, and on again; with the reset button double-clicked (a ROM's boot button held) or not. */
 void lab_power_cycle(struct lab *lab, bool button);
 
 /* Let the board come to rest: what it was told, it does. */

@@ -28,28 +28,47 @@ const struct setup campaign_setups[CAMPAIGN_SETUPS] = {
 	  900, false },
 	{ CAMPAIGN_CAN, "stm32f103, found in Katapult",
 	  "mcu=stm32f103xe,can=can0,uuid=40f84a5af36e,mode=katapult,late_us=1000000", 1100, false },
+	{ CAMPAIGN_DFU, "stm32f446, transfers of 2048 bytes",
+	  "mcu=stm32f446xx,katapult=none,late_us=1000000", 20000, false },
+	{ CAMPAIGN_DFU, "stm32f072, found in DFU, transfers of 256 bytes",
+	  "mcu=stm32f072xb,katapult=none,mode=dfu,transfer=256,late_us=1000000", 3000, false },
+	{ CAMPAIGN_BOOTSEL, "rp2040", "mcu=rp2040,katapult=none,late_us=1000000", 9000, false },
+	{ CAMPAIGN_BOOTSEL, "rp2350, found in BOOTSEL",
+	  "mcu=rp2350,katapult=none,mode=rp2boot,late_us=1000000", 5000, false },
+};
+
+enum {
+	SERIAL = 1 << CAMPAIGN_USB | 1 << CAMPAIGN_UART,
+	CAN = 1 << CAMPAIGN_CAN,
+	ROM = 1 << CAMPAIGN_DFU | 1 << CAMPAIGN_BOOTSEL,
+	ANY = SERIAL | CAN | ROM,
 };
 
 const struct fault campaign_faults[CAMPAIGN_FAULTS] = {
 	{ "drop", 0, true, ANY },	    { "corrupt", 0, true, ANY },
-	{ "nack", 0, true, NOT_CAN },	    { "f2", 0, true, NOT_CAN },
-	{ "f3", 0, true, NOT_CAN },	    { "stall", 0, true, ANY },
-	{ "unplug", 0, true, ANY },	    { "dup", 0, true, ONLY_CAN },
-	{ "late", 0, true, ONLY_CAN },	    { "down", 0, true, ONLY_CAN },
+	{ "nack", 0, true, SERIAL | ROM },  { "f2", 0, true, SERIAL | ROM },
+	{ "f3", 0, true, SERIAL },	    { "stall", 0, true, ANY },
+	{ "unplug", 0, true, ANY },	    { "dup", 0, true, CAN },
+	{ "late", 0, true, CAN | ROM },	    { "down", 0, true, CAN },
 	{ "SIGKILL", SIGKILL, true, ANY },  { "SIGTERM", SIGTERM, true, ANY },
 	{ "SIGINT", SIGINT, true, ANY },    { "drop", 0, false, ANY },
 	{ "corrupt", 0, false, ANY },	    { "stall", 0, false, ANY },
-	{ "unplug", 0, false, ANY },	    { "dup", 0, false, ANY },
-	{ "foreign", 0, false, NOT_CAN },   { "late", 0, false, ONLY_CAN },
-	{ "down", 0, false, ONLY_CAN },	    { "SIGKILL", SIGKILL, false, ANY },
+	{ "unplug", 0, false, ANY },	    { "dup", 0, false, SERIAL | CAN },
+	{ "foreign", 0, false, SERIAL },    { "late", 0, false, CAN },
+	{ "down", 0, false, CAN },	    { "SIGKILL", SIGKILL, false, ANY },
 	{ "SIGTERM", SIGTERM, false, ANY }, { "SIGINT", SIGINT, false, ANY },
 };
 
-bool campaign_applies(size_t setup, size_t fault)
+const char *campaign_wire_name(size_t wire)
 {
-	bool can = campaign_setups[setup].wire == CAMPAIGN_CAN;
+	static const char *const names[CAMPAIGN_WIRES] = { "usb", "uart", "can", "dfu", "bootsel" };
 
-	return campaign_faults[fault].wires != (can ? NOT_CAN : ONLY_CAN);
+	return wire < CAMPAIGN_WIRES ? names[wire] : NULL;
+}
+
+static bool is_chosen(const struct campaign *c, size_t setup)
+{
+	return c->wires & 1u << campaign_setups[setup].wire;
 }
 
 static uint64_t draw(uint64_t *random)
@@ -71,10 +90,18 @@ static void make_image(struct campaign *c, size_t n)
 
 	campaign_check(sim_spec_parse(campaign_setups[n].spec, spec, &why), &why,
 		       campaign_setups[n].name);
+	lab->method = campaign_setups[n].wire == CAMPAIGN_DFU	    ? KF_METHOD_DFU
+		      : campaign_setups[n].wire == CAMPAIGN_BOOTSEL ? KF_METHOD_PICOBOOT
+								    : KF_METHOD_KATAPULT;
 	campaign_check(sim_flash_init(&flash, spec->mcu, 0, &why), &why, campaign_setups[n].name);
+	lab->offset = spec->start ? spec->start - flash.base : 0;
+	if (spec->start == 0)
+		spec->start = flash.base + flash.boot_bytes;
 	campaign_check(sim_firmware_make(&flash, spec->start, "Klipper", spec->mcu, VERSION, &why),
 		       &why, campaign_setups[n].name);
-	uint8_t *image = flash.data + (spec->start - flash.base);
+	if (lab->offset == 0)
+		sim_firmware_make_bootable(&flash);
+	uint8_t *image = flash.data + lab->offset;
 	for (head = campaign_setups[n].bytes; image[head - 1] == 0xff; head--)
 		;
 	while (head < campaign_setups[n].bytes)
@@ -114,7 +141,8 @@ static void count_frames(struct campaign *c, size_t n)
 /* At how many frames the fault can come. */
 static unsigned frames_of(const struct campaign *c, size_t setup, size_t fault)
 {
-	if (!campaign_applies(setup, fault))
+	if (!is_chosen(c, setup) ||
+	    !(campaign_faults[fault].wires & 1u << campaign_setups[setup].wire))
 		return 0;
 	return c->frames[setup][campaign_faults[fault].to_board ? SIM_TO_BOARD : SIM_FROM_BOARD];
 }
@@ -152,7 +180,7 @@ void campaign_plan(struct campaign *c)
 	c->random = c->seed;
 	for (size_t n = 0; n < CAMPAIGN_SETUPS; n++) {
 		make_image(c, n);
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < 3 && is_chosen(c, n); i++)
 			count_frames(c, n);
 	}
 	choose_trials(c);

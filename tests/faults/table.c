@@ -92,7 +92,9 @@ static void write_row(const struct campaign *c, enum campaign_wire wire, size_t 
 
 static void write_wire(const struct campaign *c, enum campaign_wire wire, FILE *out)
 {
-	static const char *const names[CAMPAIGN_WIRES] = { "USB", "UART", "CAN" };
+	static const char *const names[CAMPAIGN_WIRES] = { "Katapult on USB", "Katapult on a UART",
+							   "Katapult on a CAN bus", "DFU",
+							   "BOOTSEL" };
 
 	fprintf(out, "\n## %s\n\n", names[wire]);
 	for (size_t s = 0; s < CAMPAIGN_SETUPS; s++)
@@ -107,18 +109,35 @@ static void write_wire(const struct campaign *c, enum campaign_wire wire, FILE *
 		write_row(c, wire, f, out);
 }
 
+static void write_chosen(const struct campaign *c, FILE *out)
+{
+	const char *before = " WIRES=\"";
+
+	for (unsigned wire = 0; wire < CAMPAIGN_WIRES; wire++)
+		if (c->wires & 1u << wire) {
+			fprintf(out, "%s%s", before, campaign_wire_name(wire));
+			before = " ";
+		}
+	fputs("\"", out);
+}
+
 void campaign_table(const struct campaign *c, size_t broken)
 {
 	FILE *out = fopen(c->table, "w");
 
 	if (!out)
 		err(1, "%s", c->table);
-	fprintf(out,
-		"# The fault campaign\n\n"
-		"Written by `make check-faults RUNS=%zu SEED=%llu`: a simulated board is flashed, "
-		"and at one frame\nof the exchange with Katapult one fault happens. On a CAN bus, "
-		"a frame is the bus's own: several of them are\none of Katapult's. ",
-		c->runs, (unsigned long long)c->seed);
+	fputs("# The fault campaign\n\nWritten by `make check-faults", out);
+	if (c->wires != CAMPAIGN_ALL_WIRES)
+		write_chosen(c, out);
+	fprintf(out, " RUNS=%zu SEED=%llu`: a simulated board is flashed,\n", c->runs,
+		(unsigned long long)c->seed);
+	/* clang-format off */
+	fputs("and at one frame of the exchange with its bootloader one fault happens. On a CAN bus, a\n"
+	      "frame is the bus's own: several of them are one of Katapult's. In DFU and BOOTSEL it is a\n"
+	      "transfer: \"nack\" is a stall, \"f2\" an error, \"stall\" is silence until a reset.\n",
+	      out);
+	/* clang-format on */
 	if (c->runs < c->all)
 		fprintf(out,
 			"These are %zu of %zu runs with each fault at each frame, "
@@ -132,13 +151,15 @@ void campaign_table(const struct campaign *c, size_t broken)
 	      "of the board names no image that the board does not have. The next run without a fault\n"
 	      "writes the image. If a board is stuck in its bootloader (a bad frame wedges Katapult, a\n"
 	      "stall lasts until a reset), it is power-cycled before that run, after kf-flash has said\n"
-	      "so. If a board is not in Katapult and has only half of the firmware, its reset button is\n"
-	      "double-clicked. A run with a fault has 300 ms, or four times that if the fault did not\n"
-	      "happen in this time: so a slower machine has more timeouts.\n",
+	      "so. If a board is in no bootloader and has only half of the firmware, its reset button is\n"
+	      "double-clicked, or it is started with the button of its ROM held. A run with a fault has\n"
+	      "300 ms, or four times that if the fault did not happen in this time: so a slower machine\n"
+	      "has more timeouts.\n",
 	      out);
 	/* clang-format on */
 	for (unsigned wire = 0; wire < CAMPAIGN_WIRES; wire++)
-		write_wire(c, wire, out);
+		if (c->wires & 1u << wire)
+			write_wire(c, wire, out);
 	fprintf(out, "\n%zu runs, %zu broken.\n", c->runs, broken);
 	if (fclose(out) == EOF)
 		err(1, "%s", c->table);

@@ -99,6 +99,9 @@ static bool flash_faulty(struct lab *lab, const struct lab_kill *kill, int64_t m
 
 	lab_flash(lab, ms, ms, kill, end);
 	f->count = 0;
+	/* The run may have ended before the command that was to fail. */
+	if (lab->port->board.rom)
+		lab->port->board.rom->failing = false;
 	return f->frames[kill->direction] >= kill->at;
 }
 

@@ -154,8 +154,8 @@ TEST(the_remedy_follows_other_remarks)
 	board.connected = false;
 	kf_text_format(board.reason, sizeof(board.reason), "there is now another device");
 	remark_is(&board, NULL,
-		  "there is now another device; the firmware on it is incomplete: plug it in with "
-		  "its BOOTSEL button held, then run kf flash pico");
+		  "there is now another device; the firmware on it is incomplete: power-cycle it "
+		  "with its BOOTSEL button held, then run kf flash pico");
 	board.excluded = true;
 	remark_is(&board, NULL, "there is now another device");
 }

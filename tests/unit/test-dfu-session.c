@@ -12,8 +12,8 @@
 #include "unit/test.h"
 
 enum { FLASH = 0x08000000, FLASH_BYTES = 128 * 1024, IMAGE_BYTES = 40 * 1024 + 44 };
-enum { IDLE = 2, SYNC, BUSY, DNLOAD_IDLE, MANIFEST = 7, UPLOAD_IDLE = 9, ERROR };
-enum { DNLOAD = 1, UPLOAD, GETSTATUS, CLRSTATUS, ABORT = 6 };
+enum { IDLE = 2, SYNC, BUSY, DNLOAD_IDLE, MANIFEST_SYNC, MANIFEST, UPLOAD_IDLE = 9, ERROR };
+enum { DNLOAD = 1, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT };
 
 enum fault { NO_FAULT, STALL, TIMEOUT, GONE, BUS, SHORT, REPORTED, FAULTS };
 
@@ -137,7 +137,7 @@ static ssize_t get_status(uint8_t *answer)
 		rom.early++;
 	else if (rom.state == BUSY)
 		rom.state = DNLOAD_IDLE;
-	if (rom.state == SYNC && rom.pending_len == 0) {
+	if (rom.state == MANIFEST_SYNC) {
 		rom.started++;
 		rom.start = rom.pointer;
 		rom.gone = rom.leaves;
@@ -176,7 +176,7 @@ static ssize_t download(uint16_t block, const uint8_t *data, size_t len)
 		memcpy(rom.pending, data, len);
 	rom.pending_len = len;
 	rom.pending_block = block;
-	rom.state = SYNC;
+	rom.state = len ? SYNC : MANIFEST_SYNC;
 	return (ssize_t)len;
 }
 
@@ -185,6 +185,9 @@ static ssize_t answer(const struct kf_usb_request *r, void *data, uint16_t len)
 	switch (r->request) {
 	case GETSTATUS:
 		return get_status(data);
+	case GETSTATE:
+		*(uint8_t *)data = rom.state;
+		return 1;
 	case CLRSTATUS:
 		rom.state = rom.state == ERROR ? IDLE : rom.state;
 		rom.status = 0;
@@ -431,7 +434,9 @@ TEST(what_is_no_flash_of_an_stm32_is_refused)
 
 TEST(it_begins_where_another_program_ended)
 {
-	static const uint8_t states[] = { SYNC, BUSY, DNLOAD_IDLE, UPLOAD_IDLE, ERROR };
+	static const uint8_t states[] = {
+		SYNC, BUSY, DNLOAD_IDLE, MANIFEST_SYNC, UPLOAD_IDLE, ERROR
+	};
 	struct kf_error err;
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(states); i++) {
@@ -440,7 +445,8 @@ TEST(it_begins_where_another_program_ended)
 		rom.status = states[i] == ERROR ? 8 : 0;
 		rom.pending_len = 5;
 		rom.pending[0] = 0x21;
-		CHECK(flash_at(FLASH, &err) == 0 && is_there(FLASH));
+		rom.leaves = true;
+		CHECK(flash_at(FLASH, &err) == 0 && is_there(FLASH) && rom.started == 1);
 	}
 }
 
