@@ -6,6 +6,7 @@
 # looks at the checks that it has set up.
 load helper
 load fake/systemd
+load printers
 
 setup() {
 	fresh_home
@@ -202,7 +203,7 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 @test "registry and saved configurations" {
 	local saved=$XDG_CONFIG_HOME/kalico-flash/configs/octopus
 	doctor
-	[[ $(found registry) == "note: no board is registered | none needs to be that a printer names: kf status shows the boards; kf add registers others" ]]
+	[[ $(found registry) == "note: no board is registered, and no printer here names one | kf list shows what is plugged in; kf add registers a board" ]]
 	octopus
 	doctor
 	[ "$(found registry)" = "ok: 1 registered board" ]
@@ -229,6 +230,23 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 	registry <<<'{"devices": {'
 	doctor
 	[[ $(found registry) == "wrong: "*"devices.json: line 2, column 0: "*"| correct it in an editor"* ]]
+}
+
+@test "boards that only a printer's configuration names are checked like registered ones" {
+	cd "$BATS_TEST_TMPDIR" || return
+	export KF_PRINTER_ROOT=$PWD/root
+	mv "$HOME/klipper" tree
+	stopped klipper-voron "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu EBB]' 'canbus_uuid: 44db3d634885' 'canbus_interface: nocan0'
+	stopped klipper-b "$PWD/tree" '[include gone.cfg]'
+	doctor
+	[ "$(found registry)" = "ok: 2 boards are known by a printer's configuration: voron-mcu, voron-ebb" ]
+	[[ $(found tree Klipper) == "wrong: $PWD/tree: its firmware would have no version"* ]]
+	[ "$(found config voron-mcu)" = "note: no configuration is saved: the first flash takes the one that its firmware carries, or asks for what nothing tells | kf config voron-mcu" ]
+	[ "$(found firmware voron-mcu)" = "note: nothing is built yet | kf build voron-mcu" ]
+	[[ $(found method voron-mcu) == *katapult*dfu* || $(found method voron-mcu) == "wrong: if it has no Katapult"* ]]
+	[ "$(found method voron-ebb)" = "note: its MCU is not known, so it is not known what a flash needs | start Klipper, and run this again" ]
+	[[ $(found wire) == "wrong: there is no interface nocan0 | "* ]]
+	[[ $(found printer b) == "note: its boards are not known: $PWD/klipper-b_data/config/gone.cfg: No such file or directory | correct it in "* ]]
 }
 
 @test "a kept build that changed is named" {

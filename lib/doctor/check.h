@@ -4,13 +4,16 @@
 #define KF_DOCTOR_CHECK_H
 
 #include "doctor/finding.h"
+#include "printer/printer.h"
 #include "registry/registry.h"
 #include "usb/devices.h"
 
 struct kf_doctor {
-	struct kf_registry registry; /* empty if there is none that can be read */
-	struct kf_boards boards;     /* all that is plugged in, with their keys */
-	const char *check;	     /* the one that runs */
+	/* Empty if there is none that can be read; with the boards that printers describe. */
+	struct kf_registry registry;
+	struct kf_printers printers;
+	struct kf_boards boards; /* all that is plugged in, with their keys */
+	const char *check;	 /* the one that runs */
 	int wrong;
 	void (*report)(const struct kf_finding *finding);
 };

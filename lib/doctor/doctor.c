@@ -59,6 +59,7 @@ int kf_doctor_run(void (*report)(const struct kf_finding *finding), struct kf_er
 			r = kf_fail_stopped(err);
 	}
 	kf_boards_free(&doctor.boards);
+	kf_printers_free(&doctor.printers);
 	kf_registry_close(&doctor.registry);
 	return r < 0 ? r : doctor.wrong;
 }

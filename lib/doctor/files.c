@@ -13,20 +13,26 @@
 #include "core/text.h"
 #include "doctor/check.h"
 #include "firmware/kconfig.h"
+#include "printer/described.h"
 #include "registry/device.h"
 #include "registry/import.h"
 #include "registry/saved-config.h"
 #include "usb/holder.h"
 
-/* Find the connected boards, which later checks look at. */
+/* Find the connected boards and those of the printers, which later checks look at. */
 static void find_boards(struct kf_doctor *doctor)
 {
 	struct kf_error err = { 0 };
+	bool usb = kf_usb_scan(&doctor->boards, &err) == 0;
 
-	if (kf_usb_scan(&doctor->boards, &err) < 0) {
+	if (!usb)
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, "USB", &err);
+	if (doctor->registry.root &&
+	    (kf_printers_find(&doctor->printers, &err) < 0 ||
+	     kf_printers_describe(&doctor->printers, &doctor->boards, &doctor->registry, &err) < 0))
+		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, "printers", &err);
+	if (!usb)
 		return;
-	}
 	for (size_t i = 0; i < doctor->boards.count; i++)
 		if (kf_registry_identify(&doctor->registry, &doctor->boards.list[i], &err) < 0)
 			kf_doctor_report_error(doctor, KF_HEALTH_WRONG,
@@ -60,28 +66,46 @@ static void check_python_tool(struct kf_doctor *doctor)
 				 count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
+/* Those that are registered, and those that need not be, for a printer names them. */
+static void count_boards(struct kf_doctor *doctor)
+{
+	size_t registered = 0, described = 0;
+	struct kf_device device;
+	char keys[256] = "";
+
+	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device);) {
+		if (device.described) {
+			described++;
+			kf_text_add(keys, sizeof(keys), ", ", device.key);
+		} else {
+			registered++;
+			check_mcu(doctor, &device);
+		}
+	}
+	if (registered)
+		kf_doctor_report(doctor, KF_HEALTH_OK, "devices.json", NULL,
+				 "%zu registered board%s", registered, registered == 1 ? "" : "s");
+	if (described)
+		kf_doctor_report(doctor, KF_HEALTH_OK, "printers", NULL,
+				 "%zu board%s known by a printer's configuration: %s", described,
+				 described == 1 ? " is" : "s are", keys);
+	if (!registered && !described)
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, "devices.json",
+				 "kf list shows what is plugged in; kf add registers a board",
+				 "no board is registered, and no printer here names one");
+}
+
 void kf_doctor_registry(struct kf_doctor *doctor)
 {
 	struct kf_error err = { 0 };
-	struct kf_device device;
-	size_t count = 0;
 
-	if (kf_registry_load(&doctor->registry, &err) < 0) {
+	if (kf_registry_load(&doctor->registry, &err) < 0)
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, "devices.json", &err);
-	} else {
-		for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device); count++)
-			check_mcu(doctor, &device);
-		if (count)
-			kf_doctor_report(doctor, KF_HEALTH_OK, "devices.json", NULL,
-					 "%zu registered board%s", count, count == 1 ? "" : "s");
-		else
-			kf_doctor_report(doctor, KF_HEALTH_NOTE, "devices.json",
-					 "none needs to be that a printer names: kf status shows "
-					 "the boards; kf add registers others",
-					 "no board is registered");
-		check_python_tool(doctor);
-	}
 	find_boards(doctor);
+	if (!doctor->registry.root)
+		return;
+	count_boards(doctor);
+	check_python_tool(doctor);
 }
 
 static void check_config(struct kf_doctor *doctor, const struct kf_device *device)
@@ -95,9 +119,9 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 	if (r == 0)
 		r = kf_kconfig_load(path, &config, &err);
 	if (r == -ENOENT)
-		kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key,
-				 "kf flash opens menuconfig the first time",
-				 "no configuration is saved");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key, remedy,
+				 "no configuration is saved: the first flash takes the one that "
+				 "its firmware carries, or asks for what nothing tells");
 	else if (r < 0)
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, device->key, &err);
 	else if (!config.mcu[0])
@@ -117,7 +141,7 @@ static void check_config(struct kf_doctor *doctor, const struct kf_device *devic
 	kf_kconfig_free(&config);
 }
 
-/* Run a check for each registered board. False: there is none. */
+/* Run a check for each board that is registered or described. False: there is none. */
 static bool each_device(struct kf_doctor *doctor,
 			void (*check)(struct kf_doctor *doctor, const struct kf_device *device))
 {
@@ -132,7 +156,8 @@ static bool each_device(struct kf_doctor *doctor,
 void kf_doctor_configs(struct kf_doctor *doctor)
 {
 	if (!each_device(doctor, check_config))
-		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no configuration");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL,
+				 "no board is known, so none has a configuration");
 }
 
 static void check_firmware(struct kf_doctor *doctor, const struct kf_device *device)
@@ -156,7 +181,8 @@ static void check_firmware(struct kf_doctor *doctor, const struct kf_device *dev
 void kf_doctor_firmware(struct kf_doctor *doctor)
 {
 	if (!each_device(doctor, check_firmware))
-		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL, "no board, no firmware");
+		kf_doctor_report(doctor, KF_HEALTH_NOTE, NULL, NULL,
+				 "no board is known, so nothing is built");
 }
 
 void kf_doctor_clock(struct kf_doctor *doctor)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/port.h"
 #include "build/kconfig-update.h"
 #include "core/paths.h"
 #include "core/text.h"
@@ -12,6 +13,7 @@
 #include "flash/methods.h"
 #include "flash/wire.h"
 #include "registry/saved-config.h"
+#include "usb/by-wire.h"
 
 static const struct kf_board *find_board(const struct kf_doctor *doctor, const char *key)
 {
@@ -54,12 +56,16 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 		.katapult_dir = katapult,
 	};
 	struct kf_methods methods;
+	struct kf_board wired;
 	struct kf_error err = { 0 };
 	int r;
 
+	if (!with.board && kf_wire_board(device, &wired))
+		with.board = &wired;
 	read_config(device, &with, mcu);
 	if (with.board)
 		with.by_uart = kf_wire_is_uart(with.board);
+	with.by_can = with.board && kf_board_is_node(with.board);
 	r = kf_path_expand(kf_registry_klipper_dir(&doctor->registry, device), klipper, &err);
 	if (r == 0)
 		r = kf_path_expand(kf_registry_katapult_dir(&doctor->registry), katapult, &err);
@@ -81,15 +87,29 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 	}
 }
 
+/* A node or a UART shows no MCU, as USB does. */
+static void report_no_mcu(struct kf_doctor *doctor, const struct kf_device *device)
+{
+	char remedy[KF_NAME_SIZE];
+
+	kf_text_format(remedy, sizeof(remedy), "kf set %s mcu=MCU", device->key);
+	kf_doctor_report(doctor, KF_HEALTH_NOTE, device->key,
+			 device->described ? "start Klipper, and run this again" : remedy,
+			 "its MCU is not known, so it is not known what a flash needs");
+}
+
 void kf_doctor_methods(struct kf_doctor *doctor)
 {
 	struct kf_device device;
 	size_t checked = 0;
 
 	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device);) {
-		if (!device.flashable || !device.mcu)
+		if (!device.flashable)
 			continue;
-		check_methods(doctor, &device);
+		if (device.mcu)
+			check_methods(doctor, &device);
+		else
+			report_no_mcu(doctor, &device);
 		checked++;
 	}
 	if (!checked)

@@ -61,7 +61,7 @@ static size_t add_unit(char (*units)[KF_NAME_SIZE], size_t count, const char *un
 	return count + 1;
 }
 
-/* Find the units that hold the boards' ports now; if there is none, Klipper's usual unit. */
+/* Find the units that hold the boards' ports now, or name boards; else Klipper's usual unit. */
 static size_t find_units(struct kf_doctor *doctor, char (*units)[KF_NAME_SIZE])
 {
 	size_t count = 0;
@@ -69,6 +69,9 @@ static size_t find_units(struct kf_doctor *doctor, char (*units)[KF_NAME_SIZE])
 	for (size_t i = 0; i < doctor->boards.count; i++)
 		if (doctor->boards.list[i].key[0])
 			count = add_unit(units, count, doctor->boards.list[i].holder.unit);
+	for (size_t i = 0; i < doctor->printers.count; i++)
+		if (doctor->printers.list[i].mcus.count > 0)
+			count = add_unit(units, count, doctor->printers.list[i].unit);
 	return count ? count : add_unit(units, 0, "klipper.service");
 }
 
@@ -86,9 +89,12 @@ void kf_doctor_services(struct kf_doctor *doctor)
 		check_unit(doctor, bus, &units[i]);
 }
 
-/* Only the Klippy that holds a board's port is asked before a flash. */
-static bool has_our_port(const struct kf_doctor *doctor, pid_t pid)
+/* The Klippy that holds a board's port, or names a board, is asked before a flash. */
+static bool has_board(const struct kf_doctor *doctor, pid_t pid)
 {
+	for (size_t i = 0; i < doctor->printers.count; i++)
+		if (doctor->printers.list[i].pid == pid && doctor->printers.list[i].mcus.count > 0)
+			return true;
 	for (size_t i = 0; i < doctor->boards.count; i++)
 		if (doctor->boards.list[i].key[0] && doctor->boards.list[i].holder.pid == pid)
 			return true;
@@ -117,7 +123,7 @@ static void check_klippy(struct kf_doctor *doctor, const struct kf_klippy *klipp
 		[KF_PRINT_STREAM] = "runs G-code",
 		[KF_PRINT_STREAM_PAUSED] = "is paused",
 	};
-	bool ours = has_our_port(doctor, klippy->pid);
+	bool ours = has_board(doctor, klippy->pid);
 	struct kf_print_state print = { 0 };
 	struct kf_error err = { 0 };
 	char who[2 * KF_NAME_SIZE + 32];
@@ -160,8 +166,13 @@ void kf_doctor_printers(struct kf_doctor *doctor)
 {
 	struct printers printers = { .doctor = doctor };
 	bool hidden = access("/proc/1", F_OK) < 0;
+	struct kf_error problem = { 0 };
 
 	kf_klippy_each(check_printer, &printers);
+	for (size_t i = 0; i < doctor->printers.count; i++)
+		if (kf_printer_problem(&doctor->printers.list[i], &problem))
+			kf_doctor_report_error(doctor, KF_HEALTH_NOTE,
+					       doctor->printers.list[i].name, &problem);
 	if (hidden)
 		kf_doctor_report(
 			doctor, KF_HEALTH_NOTE, "Klippy", NULL,

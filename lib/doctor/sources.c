@@ -130,18 +130,18 @@ static void check_katapult(struct kf_doctor *doctor)
 		report_tree(doctor, "Katapult", &tree, KF_HEALTH_NOTE);
 }
 
-/* Has a device before that of key the same MCU or folder? */
+/* Has a device before that of key (NULL: any device) the same MCU or folder? */
 static bool seen(const struct kf_registry *registry, const char *key, const char *mcu,
 		 const char *dir)
 {
 	struct kf_device device;
 
 	for (void *at = NULL; kf_registry_next(registry, &at, &device);) {
-		if (strcmp(device.key, key) == 0)
+		if (key && strcmp(device.key, key) == 0)
 			break;
 		if (mcu && device.mcu && device.flashable && strcasecmp(device.mcu, mcu) == 0)
 			return true;
-		if (dir && device.klipper_dir && strcmp(device.klipper_dir, dir) == 0)
+		if (dir && strcmp(kf_registry_klipper_dir(registry, &device), dir) == 0)
 			return true;
 	}
 	return false;
@@ -149,14 +149,20 @@ static bool seen(const struct kf_registry *registry, const char *key, const char
 
 void kf_doctor_trees(struct kf_doctor *doctor)
 {
-	const char *global = kf_registry_klipper_dir(&doctor->registry, NULL);
+	const struct kf_registry *registry = &doctor->registry;
+	const char *dir, *global = kf_registry_klipper_dir(registry, NULL);
 	struct kf_device device;
+	void *at = NULL;
 
-	check_tree(doctor, NULL, global);
-	for (void *at = NULL; kf_registry_next(&doctor->registry, &at, &device);)
-		if (device.klipper_dir && strcmp(device.klipper_dir, global) != 0 &&
-		    !seen(&doctor->registry, device.key, NULL, device.klipper_dir))
-			check_tree(doctor, device.key, device.klipper_dir);
+	/* All boards may be built from the trees of their own or of their printers. */
+	if (!kf_registry_next(registry, &at, &device) || kf_registry_names_tree(registry, NULL) ||
+	    seen(registry, NULL, NULL, global))
+		check_tree(doctor, NULL, global);
+	for (at = NULL; kf_registry_next(registry, &at, &device);) {
+		dir = kf_registry_klipper_dir(registry, &device);
+		if (strcmp(dir, global) != 0 && !seen(registry, device.key, NULL, dir))
+			check_tree(doctor, device.key, dir);
+	}
 	check_katapult(doctor);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The CAN interfaces and UARTs of registered boards: can they be used for that? */
+/* The CAN interfaces and UARTs of boards: can they be used for that? */
 #include "core/text.h"
 #include "doctor/check.h"
 #include "link/uart-owner.h"
@@ -39,5 +39,5 @@ void kf_doctor_wires(struct kf_doctor *doctor)
 	}
 	if (count == 0)
 		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL,
-				 "no board is registered on CAN or on a UART");
+				 "no board is on CAN or on a UART");
 }
