@@ -98,15 +98,23 @@ flashed() {
 	cmp "$PROGRAM.old" "$IMAGES/linux-old/klipper.elf"
 }
 
-@test "kf update: Klipper stops once, with the host's MCU and a board behind it" {
+@test "kf update: one stop for boards in Katapult, DFU and BOOTSEL, side by side, and for the host's own MCU" {
+	local f446=/dev/serial/by-id/usb-Klipper_stm32f446xx_2A0034000A51303432353935-if00
+	build_bare_image
+	image rp2040-bare 'CONFIG_MACH_RPXXXX=y
+CONFIG_RPXXXX_FLASH_START_0100=y' >/dev/null
 	git_tree source 4
 	old=$(version_of source 2) new=$(version_of source)
-	stopped klipper "$PWD/source" '[mcu]' "serial: $RP2040_BY_ID" '[mcu host]' "serial: $LINK"
-	save_configs mcu:rp2040 host:linux
+	stopped klipper "$PWD/source" '[mcu]' "serial: $H723_BY_ID" '[mcu display]' "serial: $f446" \
+		'[mcu adxl]' "serial: $RP2040_BY_ID" '[mcu host]' "serial: $LINK"
+	save_configs mcu:h723 display:f446-none adxl:rp2040-bare host:linux
 	export MCUS old
-	MCUS=$(jq -nc --arg p "$RP2040_BY_ID" --arg q "$LINK" --arg v "$old" '{mcu: [$p, $v],
+	MCUS=$(jq -nc --arg p "$H723_BY_ID" --arg d "$f446" --arg a "$RP2040_BY_ID" --arg q "$LINK" --arg v "$old" \
+		'{mcu: [$p, $v], "mcu display": [$d, $v], "mcu adxl": [$a, $v],
 		"mcu host": {config: {serial: $q}, object: {mcu_version: $v, mcu_constants: {MCU: "linux"}}}}')
-	run -0 --separate-stderr mocked kf-sim --board="${RP2040%,version=*},start=0x10004000,version=$old" -- bash -c '
+	run -0 --separate-stderr mocked kf-sim --board="${H723%,version=*},version=$old" \
+		--board="mcu=stm32f446xx,serial=2A0034000A51303432353935,port=1-1.4,katapult=none,version=$old" \
+		--board="${RP2040%,version=*},katapult=none,version=$old" -- bash -c '
 		. "$KF_TESTS/printers.bash"
 		. "$KF_TESTS/signal.bash"
 		mkdir -p klipper_data/comms
@@ -117,11 +125,17 @@ flashed() {
 		setsid -w kf update --yes --json -u klipper'
 	[[ $output == *"host"*"$old"*"behind"* ]]
 	[ "$(grep '^{' <<<"$output" | jq -r '[.board.key, .flash.result, .flash.method, .flash.version_after] | join(" ")' | sort)" = \
-		"host flashed host_mcu $new
+		"adxl flashed picoboot $new
+display flashed dfu $new
+host flashed host_mcu $new
 mcu flashed katapult $new" ]
 	[ "$(grep -c '^StopUnit klipper.service' "$FAKE/calls")" -eq 1 ]
 	[ "$(active)" = active ]
 	[ "$(<restarts)" = "restart klipper-mcu.service" ]
+	# All have begun before the first is done.
+	first=$(grep -n ': flashed: runs' <<<"$stderr" | head -n 1 | cut -d : -f 1)
+	[ "$(head -n "$first" <<<"$stderr" | grep -oE '(adxl|display|mcu): (entering|BOOTSEL|DFU)' | cut -d : -f 1 | sort -u | xargs)" = \
+		"adxl display mcu" ]
 }
 
 # refused CODE MESSAGE HINT: it is, and nothing was stopped, restarted or replaced.
