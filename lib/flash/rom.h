@@ -54,8 +54,10 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method);
  * Nothing is written, and a board that we brought into this bootloader goes back to its firmware:
  *   KF_MCU_MISMATCH, KF_BAD_IMAGE, KF_TOO_LARGE   the image is not for this chip or this flash
  *   KF_WRONG_OFFSET   Katapult (for a Katapult: another one) lies where the image would go, and
- * --replace-bootloader is not given; the image leaves room for a bootloader, and there is none: it
- * would not start; or nothing tells where a .bin goes KF_BUSY, KF_PERMISSION, KF_GONE, KF_IO
+ *                     --replace-bootloader is not given; the image leaves room for a bootloader,
+ *                     and there is none: it would not start; or nothing tells where a .bin goes
+ *   KF_BUSY, KF_PERMISSION, KF_GONE, KF_IO
+ *
  * Something may be written: KF_FLASH_FAILED (the ROM refuses a command), KF_VERIFY_FAILED,
  * KF_TIMEOUT, KF_GONE, KF_PROTOCOL, KF_INTERRUPTED. KF_LEFT_IN_BOOTLOADER: all is written, but it
  * does not start it.
