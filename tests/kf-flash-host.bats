@@ -72,6 +72,11 @@ flashed() {
 	valid_records <<<"$output"
 	[ "$(jq -c '.board | select(.link.type == "process") | [.key, .mcu, .connected, .mode, .version, .link.path, .printer.mcu]' <<<"$output")" = \
 		'["host","linux",true,null,null,"'"$LINK"'","host"]' ]
+	# Who wants to know is told by itself, as by a board on USB.
+	run -0 --separate-stderr on_machine 'kf-status --ask --json host'
+	[ "$(jq -c '.board | [.mode, .version, .reason]' <<<"$output")" = '["klipper","'"$old"'",null]' ]
+	run -78 --separate-stderr on_machine 'kf-scan -q -d host | setsid -w kf-config --from-board'
+	[[ $stderr == *"host: the firmware that it runs carries no Kconfig"* ]]
 	end_host_mcu
 	run -0 --separate-stderr on_machine 'kf-scan -q -d host'
 	[[ $(jq -c '[.board.connected, .board.reason]' <<<"$output") == *'false,"the host'"'"'s own MCU does not run: '"$LINK leads to no pty of it: systemctl status klipper-mcu.service says why"* ]]

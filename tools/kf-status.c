@@ -84,13 +84,15 @@ static int check_names(struct args *look, struct kf_error *err)
  */
 static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 {
+	/* It has no bootloader in which it could wait. */
+	bool process = board->connected && board->link.type == KF_WIRE_PROCESS;
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_dictionary told = { 0 };
 	struct kf_error err;
 	int r;
 
-	if (!board->key[0] || board->mode != KF_MODE_KLIPPER || board->version[0] ||
-	    board->holder.pid || !(board->tty[0] || kf_board_is_node(board)))
+	if (!board->key[0] || (board->mode != KF_MODE_KLIPPER && !process) || board->version[0] ||
+	    board->holder.pid || !(board->tty[0] || kf_board_is_node(board) || process))
 		return 0;
 	r = kf_board_is_node(board) ? 0 : kf_print_guard_port(guard, board, &err);
 	if (r == 0 && board->holder.pid)
@@ -99,9 +101,14 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 		r = kf_wire_row(board)->open_klipper(board, &link, &err);
 	if (r == 0)
 		r = kf_klipper_identify(&link, kf_now_ms() + ASK_MS, &told, &err);
-	if (r == 0)
-		kf_text_format(board->version, sizeof(board->version), "%s", told.version);
-	return r == -EINTR ? r : 0;
+	if (r < 0)
+		return r == -EINTR ? r : 0;
+	kf_text_format(board->version, sizeof(board->version), "%s", told.version);
+	if (process) {
+		board->mode = KF_MODE_KLIPPER;
+		board->reason[0] = '\0';
+	}
+	return 0;
 }
 
 static void show_asking(const char *interface)

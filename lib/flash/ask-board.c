@@ -40,11 +40,12 @@ static int ask_katapult(struct kf_link *link, struct kf_board_told *ret, struct 
 int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	bool klipper = board->mode == KF_MODE_KLIPPER;
+	bool process = board->link.type == KF_WIRE_PROCESS;
+	bool klipper = board->mode == KF_MODE_KLIPPER || process;
 	int r;
 
-	if (!board->connected || (!board->tty[0] && board->link.type != KF_WIRE_CAN) ||
-	    (board->mode != KF_MODE_KLIPPER && board->mode != KF_MODE_KATAPULT))
+	if (!board->connected || (!board->tty[0] && board->link.type != KF_WIRE_CAN && !process) ||
+	    (!klipper && board->mode != KF_MODE_KATAPULT))
 		return kf_fail(err, KF_NOT_CONNECTED, "the board cannot be asked now");
 	if (board->holder.pid) {
 		kf_fail(err, KF_BUSY, "the board cannot be asked: %s has its port",

@@ -199,7 +199,8 @@ static void read_object(struct kf_mcu *mcu, const json_t *object)
 	copy_text(object, "app", mcu->app, sizeof(mcu->app));
 	if (json_is_object(constants) && !mcu->constants)
 		mcu->constants = json_incref(constants);
-	if (json_is_string(kconfig) && !mcu->kconfig && json_string_length(kconfig) > 0 &&
+	/* That of an ATmega2560 is empty (firmware/facts.h). */
+	if (json_is_string(kconfig) && !mcu->kconfig &&
 	    json_string_length(kconfig) <= KF_KCONFIG_MAX &&
 	    strlen(json_string_value(kconfig)) == json_string_length(kconfig))
 		mcu->kconfig = strdup(json_string_value(kconfig));

@@ -220,7 +220,8 @@ TEST(what_klippy_says_of_its_mcus)
 	       *status = parse(
 		       "{\"mcu\": {\"mcu_version\": \"v1\", \"app\": null,"
 		       "   \"mcu_constants\": {\"MCU\": \"rp2040\"}, \"mcu_kconfig\": \"A=y\\n\"},"
-		       " \"mcu Second Head\": {\"mcu_version\": \"v2\", \"app\": \"Kalico\"},"
+		       " \"mcu Second Head\": {\"mcu_version\": \"v2\", \"app\": \"Kalico\","
+		       "   \"mcu_kconfig\": \"\"},"
 		       " \"mcu lies\": {\"mcu_version\": 7, \"mcu_constants\": 1},"
 		       " \"mcu stranger\": {\"mcu_version\": \"v3\"}}");
 	struct kf_mcus mcus;
@@ -236,6 +237,7 @@ TEST(what_klippy_says_of_its_mcus)
 	CHECK_STR(mcus.list[1].name, "Second Head");
 	CHECK_STR(mcus.list[1].version, "v2");
 	CHECK_STR(mcus.list[1].app, "Kalico");
+	CHECK_STR(mcus.list[1].kconfig, "");
 	kf_mcu_chip(&mcus.list[1], chip);
 	CHECK_STR(chip, "");
 	kf_mcus_free(&mcus);
