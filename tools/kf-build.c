@@ -14,11 +14,13 @@
 
 #include "board/record.h"
 #include "build/builds.h"
+#include "build/sd-board.h"
 #include "core/clock.h"
 #include "core/live.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/options.h"
+#include "core/paths.h"
 #include "core/text.h"
 #include "core/usage.h"
 #include "kf-config/names.h"
@@ -88,6 +90,7 @@ struct batch {
 	json_t **records;
 	size_t count;
 	const struct args *args;
+	const struct kf_registry *registry;
 };
 
 static void free_batch(struct batch *batch)
@@ -173,6 +176,27 @@ static void report(const struct kf_built *built, bool told)
 		    told ? ": " : "", told ? kf_json_text(firmware, "path") : "");
 }
 
+/* A card can be carried by hand: how its file is called, if the board's SD board is known. */
+static void tell_card(const struct kf_built *built, const struct kf_registry *registry)
+{
+	const char *path = kf_json_text(built->firmware, "path");
+	struct kf_sd_board board;
+	struct kf_device dev;
+	char dir[PATH_MAX];
+
+	if (!registry->root || kf_registry_device(registry, built->key, &dev, NULL) < 0 ||
+	    !dev.sdcard_board || kf_path_expand(built->dir, dir, NULL) < 0 ||
+	    kf_sd_board_find(dir, dev.sdcard_board, &board, NULL) < 0)
+		return;
+	if (board.script[0])
+		kf_log_phase(phase, built->key, "for a card carried by hand: python3 %s/%s %s %s",
+			     dir, board.script, path, board.file);
+	else
+		kf_log_phase(phase, built->key, "for a card carried by hand: copy %s to it as %s%s",
+			     path, board.file,
+			     board.unique ? ", under a name that it has not seen before" : "");
+}
+
 static void news(const struct kf_built *built, enum kf_build_event event, const char *text,
 		 void *data)
 {
@@ -186,9 +210,10 @@ static void news(const struct kf_built *built, enum kf_build_event event, const 
 	else if (event == KF_BUILD_SHARES)
 		kf_log_phase(phase, built->key, "has the build key of %s: waiting for that build",
 			     text);
-	else if (built->firmware)
+	else if (built->firmware) {
 		report(built, batch->args->told);
-	else if (built->err.code != KF_INTERRUPTED)
+		tell_card(built, batch->registry);
+	} else if (built->err.code != KF_INTERRUPTED)
 		fail_record(batch->records[built - batch->list], built->key, &built->err);
 }
 
@@ -233,6 +258,7 @@ static int build_all(json_t *records, const struct args *args, struct kf_error *
 		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 		.records = calloc(count + 1, sizeof(*batch.records)),
 		.args = args,
+		.registry = &registry,
 	};
 	int r = 0;
 

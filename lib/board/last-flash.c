@@ -41,6 +41,8 @@ void kf_last_flash_load(const char *key, struct kf_last_flash *ret)
 	member(obj, "serial", ret->serial, sizeof(ret->serial));
 	member(obj, "port", ret->port, sizeof(ret->port));
 	member(obj, "incomplete", ret->incomplete, sizeof(ret->incomplete));
+	member(obj, "pending", ret->pending, sizeof(ret->pending));
+	member(obj, "pending_sha256", ret->pending_sha256, sizeof(ret->pending_sha256));
 	ret->time_s = json_integer_value(json_object_get(obj, "time"));
 	ret->took_ms = json_integer_value(json_object_get(obj, "took_ms"));
 	ret->tried_s = json_integer_value(json_object_get(obj, "tried"));
@@ -68,6 +70,10 @@ int kf_last_flash_save(const char *key, const struct kf_last_flash *last, struct
 	if (last->katapult_start)
 		json_object_set_new(obj, "katapult_start",
 				    json_integer((json_int_t)last->katapult_start));
+	if (last->pending[0]) {
+		json_object_set_new(obj, "pending", json_string(last->pending));
+		json_object_set_new(obj, "pending_sha256", json_string(last->pending_sha256));
+	}
 	if (last->reading)
 		json_object_set_new(obj, "reading", json_true());
 	if (last->incomplete[0])
@@ -85,9 +91,9 @@ int kf_last_flash_begin(const struct kf_board *board, struct kf_error *err)
 	int r;
 
 	kf_last_flash_load(board->key, &last);
-	if (!last.sha256[0] && strcmp(last.port, board->usb.port) == 0)
+	if (!last.sha256[0] && !last.pending[0] && strcmp(last.port, board->usb.port) == 0)
 		return 0;
-	last.sha256[0] = '\0';
+	last.sha256[0] = last.pending[0] = '\0';
 	kf_text_format(last.port, sizeof(last.port), "%s", board->usb.port);
 	if (kf_last_flash_save(board->key, &last, NULL) == 0)
 		return 0;
@@ -105,7 +111,7 @@ int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *e
 	if (!key[0])
 		return 0;
 	kf_last_flash_load(key, &last);
-	last.version[0] = last.sha256[0] = '\0';
+	last.version[0] = last.sha256[0] = last.pending[0] = '\0';
 	kf_text_format(last.incomplete, sizeof(last.incomplete), "%s", in);
 	last.tried_s = time(NULL);
 	r = kf_last_flash_save(key, &last, err);

@@ -20,6 +20,9 @@ struct kf_last_flash {
 	int64_t tried_s;	    /* Unix time at which a flash was begun that is incomplete */
 	/* Katapult refused an image because it starts applications here; 0: it refused none */
 	uint32_t katapult_start;
+	/* Version and hash of an image that is on its SD card, and did not run when kf-flash left
+	 * the board: it has to be power-cycled. Empty: none. */
+	char pending[KF_NAME_SIZE], pending_sha256[KF_HEX_SIZE];
 	bool reading; /* it was sent into Katapult to be read, and was not seen to come back */
 	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash
 				was begun that no later one has verified; empty: none */
@@ -31,7 +34,7 @@ _must_check_ int kf_last_flash_save(const char *key, const struct kf_last_flash 
 				    struct kf_error *err);
 
 /*
- * Before the board may be written to: set the port in its note, and remove the hash. If the note
+ * Before the board may be written to: set the port in its note, and remove the hashes. If the note
  * cannot be written, it is deleted.
  */
 _must_check_ int kf_last_flash_begin(const struct kf_board *board, struct kf_error *err);

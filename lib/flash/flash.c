@@ -21,6 +21,7 @@
 #include "flash/native.h"
 #include "flash/rom.h"
 #include "flash/script.h"
+#include "flash/sdcard.h"
 #include "flash/target.h"
 #include "flash/wire.h"
 #include "klippy/mcus.h"
@@ -48,6 +49,7 @@ struct run {
 	struct kf_native native;    /* of the last attempt */
 	char version[KF_NAME_SIZE]; /* that the board reported last; empty: none */
 	char before[KF_NAME_SIZE];  /* and before the first attempt */
+	bool pending;		    /* the image is on its SD card, and does not run yet */
 };
 
 /*
@@ -340,6 +342,8 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
 		r = kf_native_check(n, rom ? rom->name : NULL, err);
 	if (r < 0)
 		return r;
+	if (method == KF_METHOD_SDCARD)
+		return kf_sdcard(run->plan, image, &run->board, deadline_ms, run->progress, err);
 	return method == KF_METHOD_MAKE_FLASH
 		       ? kf_make_flash(run->plan, &run->board, deadline_ms, run->progress, err)
 		       : kf_flashtool(run->plan, image, &run->board, deadline_ms, run->progress,
@@ -378,6 +382,26 @@ static int prove_by_change(const struct run *run, struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
+/*
+ * flash-sdcard.sh resets the board as its last act, which may be seen only after it has ended. A
+ * board that runs its old firmware on may want to be power-cycled before it looks at the card: 0,
+ * and the flash is pending.
+ */
+static int prove_sdcard(struct run *run, int r, struct kf_error *err)
+{
+	if (err->code == KF_UNVERIFIED || err->code == KF_GONE)
+		r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
+	if (r == 0 || err->code != KF_WRONG_VERSION ||
+	    (run->before[0] && strcmp(run->before, run->version) != 0))
+		return r;
+	*err = (struct kf_error){ 0 };
+	run->pending = true;
+	json_object_set_new(run->flash, "reason",
+			    json_string("it is on the SD card, and does not run yet: power-cycle "
+					"the printer; kf status then says what the board runs"));
+	return 0;
+}
+
 /* Enter the bootloader: that of the method, or for make flash any. A Katapult that is there instead
  * is asked later. */
 static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
@@ -410,7 +434,7 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
  */
 static bool enters_by_itself(const struct run *run, enum kf_method method)
 {
-	return !has_bootloader(method) ||
+	return !has_bootloader(method) || method == KF_METHOD_SDCARD ||
 	       (method == KF_METHOD_MAKE_FLASH &&
 		(!kf_loader_beside_katapult(loader_of(run)) ||
 		 (kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT)));
@@ -427,7 +451,9 @@ static bool is_refused(enum kf_code code)
 static int attempt_image(struct run *run, enum kf_method method, const struct kf_image *image,
 			 struct kf_error *err)
 {
-	int64_t deadline_ms = kf_now_ms() + run->plan->options.method_ms;
+	int64_t ms = run->plan->options.method_ms;
+	int64_t deadline_ms =
+		kf_now_ms() + (method == KF_METHOD_SDCARD && ms < KF_SDCARD_MS ? KF_SDCARD_MS : ms);
 	int r = enters_by_itself(run, method) ? 0 : enter(run, method, deadline_ms, err);
 
 	if (r < 0)
@@ -444,7 +470,9 @@ static int attempt_image(struct run *run, enum kf_method method, const struct kf
 		return r;
 	}
 	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
-	return r < 0 || is_native(method) ? r : prove_by_change(run, err);
+	if (r < 0 && method == KF_METHOD_SDCARD)
+		r = prove_sdcard(run, r, err);
+	return r < 0 || run->pending || is_native(method) ? r : prove_by_change(run, err);
 }
 
 /* The file may have changed since it was planned with: it is read before anything is entered. */
@@ -465,7 +493,7 @@ static const char *result_word(const struct run *run, int r, const struct kf_err
 {
 	if (r < 0)
 		return kf_code_name(err->code);
-	return run->native.current ? "current" : "flashed";
+	return run->pending ? "pending" : run->native.current ? "current" : "flashed";
 }
 
 static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, int r,
@@ -595,8 +623,14 @@ static void remember(const struct run *run, bool proved)
 	if (!key[0] || (!run->version[0] && !run->native.readback))
 		return;
 	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
-	if (proved && !run->plan->options.bootloader)
+	if (proved && !run->pending && !run->plan->options.bootloader)
 		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
+	if (run->pending) {
+		kf_text_format(state.pending, sizeof(state.pending), "%s",
+			       run->plan->image.dictionary.version);
+		kf_text_format(state.pending_sha256, sizeof(state.pending_sha256), "%s",
+			       run->plan->image.sha256);
+	}
 	kf_text_format(state.serial, sizeof(state.serial), "%s", kf_board_chip(&run->board));
 	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
 	/* Not an error: the board is flashed even if its last flash cannot be saved. */

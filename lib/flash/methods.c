@@ -7,6 +7,7 @@
 
 #include "board/identity.h"
 #include "build/linked.h"
+#include "build/sd-board.h"
 #include "core/clock.h"
 #include "core/process.h"
 #include "core/text.h"
@@ -164,10 +165,24 @@ const char *kf_methods_no_katapult(const struct kf_methods_for *with)
 	return no_katapult(with, with->own && strcmp(with->own, "katapult") == 0);
 }
 
+/* Why not its SD card? NULL: it may be. */
+static const char *no_sdcard(const struct kf_methods_for *with)
+{
+	if (!with->sdcard_board)
+		return "nothing says which SD board it is: kf set KEY sdcard_board=BOARD";
+	if (with->by_can)
+		return "flash-sdcard.sh reaches no node on CAN";
+	if (in_rom(with) || in_mode(with, KF_MODE_KATAPULT))
+		return "its Klipper writes the card, and it waits in a bootloader";
+	return NULL;
+}
+
 static const char *why_not(const struct kf_methods_for *with, enum kf_method method, bool insist)
 {
 	if (method == KF_METHOD_FLASHTOOL && (with->by_can || with->by_uart))
 		return "kf-flash uses flashtool.py over USB only: katapult is the method for it";
+	if (method == KF_METHOD_SDCARD)
+		return no_sdcard(with);
 	if (method == KF_METHOD_PICOBOOT)
 		return no_picoboot(with);
 	if (method == KF_METHOD_DFU)
@@ -188,7 +203,10 @@ static int none_left(const struct kf_methods_for *with, struct kf_error *err)
 int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 		      struct kf_error *err)
 {
-	const char *own = with->named ? with->named : with->own;
+	const char *own = with->named	       ? with->named
+			  : with->own	       ? with->own
+			  : with->sdcard_board ? kf_method_name(KF_METHOD_SDCARD)
+					       : NULL;
 	const char *name = own ? own : with->usual, *why;
 	struct kf_methods methods = { .count = 0 };
 	enum kf_method method, of_chip = method_of_chip(with);
@@ -205,7 +223,9 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 		return kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name,
 			       with->mcu, why);
 	/* A board that can have no Katapult goes to its chip's own, also with --no-fallback. */
-	if (method != of_chip && (why || (with->fallback && method != KF_METHOD_MAKE_FLASH)) &&
+	if (method != of_chip &&
+	    (why ||
+	     (with->fallback && method != KF_METHOD_MAKE_FLASH && method != KF_METHOD_SDCARD)) &&
 	    !why_not(with, of_chip, false))
 		methods.list[methods.count++] = of_chip;
 	if (methods.count == 0)
@@ -337,6 +357,8 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 
 	if (last == KF_METHOD_HOST_MCU)
 		return kf_host_mcu_check(with->board ? with->board->link.path : NULL, err);
+	if (first == KF_METHOD_SDCARD)
+		return kf_sd_board_check(with->klipper_dir, with->sdcard_board, with->mcu, err);
 	if (first == KF_METHOD_FLASHTOOL)
 		r = check_flashtool(with, err);
 	if (r < 0 || !is_of_chip(last) || !loader || in_mode(with, KF_MODE_KATAPULT))

@@ -21,6 +21,7 @@ struct kf_methods_for {
 	bool file;				/* named by hand: make flash does not take it */
 	const char *named;			/* the method on the command line, or NULL */
 	const char *own;			/* the registry's for this board, or NULL */
+	const char *sdcard_board;		/* the registry's, or NULL */
 	const char *usual;			/* the registry's for all boards */
 	bool fallback;				/* a second method may follow */
 	const char *klipper_dir, *katapult_dir; /* expanded */
@@ -37,9 +38,9 @@ struct kf_methods {
  * line, for this board in the registry, or by hand): what would wait instead nothing there reaches;
  * make flash where it cannot reach the chip; what the command line names is refused then. A board
  * without Katapult goes to the method of the bootloader in its chip: picoboot, else make flash; and
- * the host's own MCU to host_mcu.
- * KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the message says
- * why for each.
+ * the host's own MCU to host_mcu. One whose SD board is registered is written by sdcard, and
+ * nothing follows that: another method could erase the bootloader that reads the card. KF_CONFIG: a
+ * method that there is none of. KF_NO_KATAPULT: no method is left; the message says why for each.
  */
 _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 				   struct kf_error *err);

@@ -396,6 +396,7 @@ static struct kf_methods_for methods_for(const struct kf_registry *registry,
 		.file = options->by_hand,
 		.named = options->method,
 		.own = dev->flash_method,
+		.sdcard_board = dev->sdcard_board,
 		.usual = kf_registry_flash_method(registry, NULL),
 		.fallback = !options->no_fallback && kf_registry_allow_fallback(registry),
 		.klipper_dir = plan->klipper_dir,
@@ -498,6 +499,8 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		r = check_mcu(plan, err);
 	if (r == 0)
 		r = check_wire(plan, err);
+	kf_text_format(plan->sdcard_board, sizeof(plan->sdcard_board), "%s",
+		       dev.sdcard_board ? dev.sdcard_board : "");
 	if (r == 0)
 		r = choose_methods(registry, &dev, plan, err);
 	return r;
@@ -587,8 +590,11 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) && !process))
 		return false;
 	kf_last_flash_load(board->key, &state);
-	return strcmp(state.sha256, plan->image.sha256) == 0 &&
-	       strcmp(state.version, plan->image.dictionary.version) == 0 &&
+	/* What was only put on its SD card counts once the board runs it, which is asked. */
+	return strcmp(state.pending[0] ? state.pending_sha256 : state.sha256, plan->image.sha256) ==
+		       0 &&
+	       strcmp(state.pending[0] ? state.pending : state.version,
+		      plan->image.dictionary.version) == 0 &&
 	       strcasecmp(state.serial, kf_board_chip(board)) == 0;
 }
 

@@ -46,6 +46,7 @@ struct kf_plan {
 	bool start_known;
 	struct kf_methods methods;
 	char klipper_dir[PATH_MAX], katapult_dir[PATH_MAX];
+	char sdcard_board[KF_NAME_SIZE]; /* the registry's; empty: none */
 	struct kf_flash_options options;
 	bool current;		 /* kf_plan_noted: there is nothing to do */
 	char skip[KF_SKIP_SIZE]; /* why this board is left alone; empty: it is flashed */

@@ -27,6 +27,15 @@ int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
 	return p->log < 0 ? kf_fail_sys(err, errno, "%s", p->log_path) : 0;
 }
 
+int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *image,
+			   char ret[PATH_MAX], struct kf_error *err)
+{
+	int r = kf_path(KF_DIR_CACHE, ret, err, "flash/%s/klipper.bin",
+			plan->board.key[0] ? plan->board.key : "by-hand");
+
+	return r < 0 ? r : kf_file_write(ret, image->data, image->len, err);
+}
+
 /*
  * From here on the board may be half-written: another program works on it in its bootloader. It
  * brings SAM and AVR there by itself, and bossac erases the flash first (flash_atsam3 of

@@ -23,6 +23,13 @@ _must_check_ int kf_flash_program_log(struct kf_flash_program *p, const struct k
 				      enum kf_method method, struct kf_error *err);
 
 /*
+ * Write a copy of the image for the program: flashtool.py checks the MCU only of a file that is
+ * called klipper.bin.
+ */
+_must_check_ int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *image,
+					char ret[PATH_MAX], struct kf_error *err);
+
+/*
  * Open the log, lock the board's port, and note that the firmware may be incomplete from now on.
  * Only flashtool.py, which make flash runs too for a board in Katapult, takes the same lock itself
  * (serial.Serial(exclusive=True)): for such a board the port is free again. Errors as

@@ -268,16 +268,6 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	return r;
 }
 
-/* flashtool.py checks the MCU only of a file that is called klipper.bin. */
-static int copy_image(const struct kf_plan *plan, const struct kf_image *image, char ret[PATH_MAX],
-		      struct kf_error *err)
-{
-	int r = kf_path(KF_DIR_CACHE, ret, err, "flash/%s/klipper.bin",
-			plan->board.key[0] ? plan->board.key : "by-hand");
-
-	return r < 0 ? r : kf_file_write(ret, image->data, image->len, err);
-}
-
 int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 		 const struct kf_board *board, int64_t deadline_ms,
 		 const struct kf_progress *progress, struct kf_error *err)
@@ -293,7 +283,7 @@ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
 			       kf_mode_name(board->mode));
 	r = kf_flashtool_find(plan->klipper_dir, plan->katapult_dir, script, err);
 	if (r == 0)
-		r = copy_image(plan, image, copy, err);
+		r = kf_flash_program_image(plan, image, copy, err);
 	if (r == 0)
 		r = kf_flash_program_begin(&program, plan, board, KF_METHOD_FLASHTOOL, err);
 	if (r < 0)

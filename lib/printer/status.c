@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "board/identity.h"
+#include "board/last-flash.h"
 #include "core/text.h"
 #include "printer/described.h"
 #include "printer/status.h"
@@ -25,6 +26,7 @@ const char *kf_status_name(enum kf_status_state state)
 		[KF_STATUS_AHEAD] = "ahead",
 		[KF_STATUS_DIFFERS] = "differs",
 		[KF_STATUS_INCOMPLETE] = "incomplete",
+		[KF_STATUS_PENDING] = "pending",
 		[KF_STATUS_BOOTLOADER] = "in its bootloader",
 		[KF_STATUS_NOT_CONNECTED] = "not connected",
 		[KF_STATUS_FOREIGN] = "firmware of others",
@@ -98,6 +100,24 @@ static void not_asked(const struct kf_board *board, const struct kf_printers *pr
 			       printer->message[0] ? ": " : "", printer->message);
 }
 
+/* Was firmware put on its SD card that it does not run? */
+static bool is_pending(const struct kf_board *board, struct kf_status *ret)
+{
+	struct kf_last_flash last = { 0 };
+
+	if (board->key[0])
+		kf_last_flash_load(board->key, &last);
+	if (!last.pending[0] || strcmp(last.pending, board->version) == 0)
+		return false;
+	ret->state = KF_STATUS_PENDING;
+	kf_text_format(
+		ret->reason, sizeof(ret->reason),
+		"%.100s is on its SD card and does not run: power-cycle the printer; if that "
+		"was done, its bootloader has refused the file: kf flash %s",
+		last.pending, board->key);
+	return true;
+}
+
 /* Judges what needs no version. False: the versions have to be compared. */
 static bool judge(const struct kf_board *board, const struct kf_error *problem,
 		  const struct kf_printers *printers, struct kf_status *ret)
@@ -123,7 +143,7 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 	} else if (!board->version[0])
 		not_asked(board, printers, ret);
 	else
-		return false;
+		return is_pending(board, ret);
 	return true;
 }
 

@@ -17,6 +17,7 @@ enum kf_status_state {
 	KF_STATUS_AHEAD,
 	KF_STATUS_DIFFERS,
 	KF_STATUS_INCOMPLETE,	 /* a flash was begun that no later one has verified */
+	KF_STATUS_PENDING,	 /* firmware is on its SD card, and the board runs another */
 	KF_STATUS_BOOTLOADER,	 /* it waits there for firmware */
 	KF_STATUS_NOT_CONNECTED, /* no such device on USB */
 	KF_STATUS_FOREIGN,	 /* firmware of others: left alone */

@@ -10,6 +10,7 @@ static const char *const methods[] = {
 	[KF_METHOD_DFU] = "dfu",
 	[KF_METHOD_MAKE_FLASH] = "make_flash",
 	[KF_METHOD_FLASHTOOL] = "flashtool",
+	[KF_METHOD_SDCARD] = "sdcard",
 	[KF_METHOD_HOST_MCU] = "host_mcu",
 };
 

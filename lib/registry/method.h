@@ -12,13 +12,14 @@ enum kf_method {
 	KF_METHOD_HOST_MCU, /* the program of this machine's own MCU, a Linux process */
 	KF_METHOD_MAKE_FLASH,
 	KF_METHOD_FLASHTOOL,
+	KF_METHOD_SDCARD, /* the tree's flash-sdcard.sh */
 	KF_METHOD_COUNT
 };
 
 /* The choices, for messages. */
-#define KF_METHODS "katapult, picoboot, dfu, host_mcu, make_flash or flashtool"
+#define KF_METHODS "katapult, picoboot, dfu, host_mcu, make_flash, flashtool or sdcard"
 
-/* "katapult", "picoboot", "dfu", "host_mcu", "make_flash", "flashtool". */
+/* "katapult", "picoboot", "dfu", "host_mcu", "make_flash", "flashtool", "sdcard". */
 const char *kf_method_name(enum kf_method method);
 
 /* False: there is none of that name. ret may be NULL. */

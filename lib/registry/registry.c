@@ -161,6 +161,7 @@ static void read_device(const char *key, const json_t *device, struct kf_device 
 		.serial = text_of(device, "serial"),
 		.baud = number_of(device, "baud", KF_BAUD_DEFAULT),
 		.katapult_baud = number_of(device, "katapult_baud", KF_BAUD_DEFAULT),
+		.sdcard_board = text_of(device, "sdcard_board"),
 		.flashable = !json_is_false(json_object_get(device, "flashable")),
 	};
 	if (ret->canbus_uuid)

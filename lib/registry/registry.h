@@ -34,6 +34,7 @@ struct kf_device {
 	const char *canbus_interface; /* NULL where there is no canbus_uuid */
 	const char *serial;	      /* the path of its UART */
 	uint32_t baud, katapult_baud; /* of the UART: of its firmware and of its Katapult */
+	const char *sdcard_board; /* as flash-sdcard.sh calls it; NULL: it is written otherwise */
 	bool flashable;
 	bool described; /* by a printer's configuration: nobody has registered it */
 };

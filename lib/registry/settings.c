@@ -65,6 +65,7 @@ static const struct setting members_of_device[] = {
 	{ "serial", KIND_DEVICE, RESET_DELETE },
 	{ "baud", KIND_BAUD, RESET_DELETE },
 	{ "katapult_baud", KIND_BAUD, RESET_DELETE },
+	{ "sdcard_board", KIND_TEXT, RESET_DELETE },
 	{ NULL, KIND_TEXT, RESET_REFUSED },
 };
 

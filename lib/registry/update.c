@@ -24,7 +24,7 @@ static bool is_any(const char *state, const char *const *words)
 static bool to_update(const json_t *record, const struct kf_board *board, bool named)
 {
 	static const char *const always[] = { "behind", "incomplete", "in its bootloader", NULL };
-	static const char *const if_named[] = { "differs", "ahead", "not asked", NULL };
+	static const char *const if_named[] = { "differs", "ahead", "not asked", "pending", NULL };
 	const char *state = text_of(record, "state");
 
 	return board->key[0] && board->connected && !board->excluded && !kf_record_failed(record) &&

@@ -71,10 +71,10 @@ void describe_plan(const struct kf_plan *plan, bool stops_units, char *ret, size
 
 static enum kf_colour colour_of(const char *result)
 {
-	return strcmp(result, "failed") == 0	? KF_COLOUR_BAD
-	       : strcmp(result, "skipped") == 0 ? KF_COLOUR_NOTE
-	       : strcmp(result, "dry_run") == 0 ? KF_COLOUR_NONE
-						: KF_COLOUR_GOOD;
+	return strcmp(result, "failed") == 0					  ? KF_COLOUR_BAD
+	       : strcmp(result, "skipped") == 0 || strcmp(result, "pending") == 0 ? KF_COLOUR_NOTE
+	       : strcmp(result, "dry_run") == 0					  ? KF_COLOUR_NONE
+										  : KF_COLOUR_GOOD;
 }
 
 /* Write the words that stand behind the result in the table. */
@@ -144,6 +144,8 @@ void show_result(const struct kf_job *job, const json_t *flash)
 	if (strcmp(kf_json_text(flash, "result"), "current") == 0)
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "current: %s: %s", version,
 			    reason[0] ? reason : "it has this image; nothing was written");
+	else if (strcmp(kf_json_text(flash, "result"), "pending") == 0)
+		kf_log_done(phase, label, KF_COLOUR_NOTE, "pending: %s: %s", version, reason);
 	else if (job->plan.options.bootloader)
 		kf_log_done(phase, label, KF_COLOUR_GOOD, "installed: Katapult %s %s", version,
 			    kf_json_text(flash, "version_after")[0]

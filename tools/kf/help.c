@@ -43,6 +43,7 @@ static const char states_help[] =
 	"  ahead by N     it has N commits more than the tree\n"
 	"  differs        another branch, a changed tree, or Kalico against Klipper\n"
 	"* incomplete     a flash was cut off\n"
+	"  pending        firmware is on its SD card: power-cycle the printer\n"
 	"* in its bootloader   it waits for firmware\n"
 	"  not connected  named by a printer or registered, and not there\n"
 	"  not asked      nobody tells its version; the reason stands behind it\n"
@@ -69,6 +70,7 @@ static const char states_help[] =
 	"  UNIT           the service that has its port\n\n"
 	"The results of kf flash:\n\n"
 	"  flashed        written, read back, and running the new version\n"
+	"  pending        on its SD card: power-cycle the printer, then kf status\n"
 	"  current        it had this firmware already: nothing was written\n"
 	"  skipped, failed, dry_run   see the reason behind it\n";
 

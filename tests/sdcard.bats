@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2016 # bash -c has $ of its own
+#
+# Boards whose bootloader takes its firmware from an SD card, which the tree's flash-sdcard.sh writes. The script of
+# these tests has its options, and sends the image to a simulated board where HOW is now: a bootloader that reads its
+# card at every reset.
+load helper
+load boards
+
+H723SD=$H723,version=v0.9.0-1-gabcdef012
+
+setup() {
+	setup_boards
+	tree=$HOME/klipper
+	cp -r "$KF_TESTS/sim/tree" "$tree"
+	mkdir "$tree/scripts/spi_flash"
+	: >"$tree/scripts/spi_flash/fatfs.so"
+	cat >"$tree/scripts/spi_flash/board_defs.py" <<-'END'
+		BOARDS = {
+		    "btt-skr-3-h723": {"mcu": "stm32h723xx", "skip_verify": True},
+		    "btt-octopus-pro-h723-v1.1": {"mcu": "stm32h723xx", "firmware_path": "Robin.bin", "conversion_script": "scripts/convert.py"},
+		    "creality-v4.2.2": {"mcu": "stm32f103xe", "requires_unique_fw_name": True},
+		}
+		def list_boards():
+		    return sorted(BOARDS)
+		def lookup_board(name):
+		    return BOARDS.get(name)
+	END
+	cat >"$tree/scripts/flash-sdcard.sh" <<-'END'
+		#!/bin/bash
+		[ "$1" != -l ] || exit "${LIST_STATUS:-0}"
+		echo "$*" >"$BATS_TEST_TMPDIR/called"
+		[ "$HOW" != fails ] || exit 255
+		[ "$HOW" = later ] || /usr/bin/python3 "${0%/*}/flash.py" "$5" "$4"
+	END
+	registry <<<"$(jq '.devices[].sdcard_board = "btt-skr-3-h723"' <<<"$OCTOPUS")"
+	save_configs octopus-pro:h723
+	export HOW=now LIST_STATUS=0
+}
+
+# on BASH-TEXT: on a machine with the board; $output, $stderr.
+on() {
+	run --separate-stderr sim "$H723SD" -- "$1"
+	echo "$status $output $stderr"
+}
+
+@test "a board whose SD board is registered is written by flash-sdcard.sh, and proved by its version" {
+	on 'kf flash octopus-pro --json; echo $?; cat called; kf flash octopus-pro --json'
+	[ "$(jq -c '.flash | [.result, .method, .verified]' <<<"${lines[0]}")" = '["flashed","sdcard",["identify"]]' ]
+	[ "${lines[1]}" = 0 ]
+	[ "${lines[2]}" = "-b 250000 -f $XDG_CACHE_HOME/kalico-flash/flash/octopus-pro/klipper.bin /dev/ttyACM0 btt-skr-3-h723" ]
+	[ "$(jq -r .flash.result <<<"${lines[3]}")" = current ]
+	[[ $stderr == *"for a card carried by hand: copy "*"/klipper.bin to it as firmware.bin"* ]]
+	valid_records <<<"${lines[0]}"
+}
+
+@test "a board that reads its card only after the power was off is pending, until kf status sees the version" {
+	export HOW=later
+	on 'kf flash octopus-pro --json; echo $?; kf status --ask --json
+		/usr/bin/python3 ~/klipper/scripts/flash.py /dev/ttyACM0 ~/.cache/kalico-flash/flash/octopus-pro/klipper.bin >/dev/null
+		kf status --ask --json; kf flash octopus-pro --json'
+	[ "$(jq -c '[.error, .flash.result, .flash.reason]' <<<"${lines[0]}")" = \
+		'[null,"pending","it is on the SD card, and does not run yet: power-cycle the printer; kf status then says what the board runs"]' ]
+	[ "${lines[1]}" = 0 ]
+	[[ $(jq -r '.status | .state + ": " + .reason' <<<"${lines[2]}") == "pending: v"*" is on its SD card and does not run: power-cycle the printer; if that was done, its bootloader has refused the file: kf flash octopus-pro" ]]
+	[ "$(jq -r .status.state <<<"${lines[3]}")" != pending ]
+	[ "$(jq -r .flash.result <<<"${lines[4]}")" = current ]
+}
+
+@test "what is wrong is said before anything is sent: board, MCU, Python, script" {
+	# what BOARD TEXT: kf-flash says so of a board that is registered as that one.
+	cat >check <<-'END'
+		config >r
+		what() { kf-config set octopus-pro -q sdcard_board="$1" >/dev/null; kf-flash --check --json <r | jq -r .error.message; }
+		what skr-3; what creality-v4.2.3; what creality-v4.2.2; LIST_STATUS=1 what btt-skr-3-h723
+		mv ~/klipper/scripts/spi_flash away; what btt-skr-3-h723; mv away ~/klipper/scripts/spi_flash
+		what ""; records start >r; kf-flash --json --method=sdcard <r | jq -r .error.message
+		kf-config set octopus-pro -q sdcard_board=btt-skr-3-h723 >/dev/null
+		HOW=fails kf-flash --json --return-timeout=1 <r | jq -c '[.error.code, .flash.method]'
+	END
+	on '. ./check'
+	[[ ${lines[0]} == *"the flash-sdcard.sh of $tree knows no board skr-3; like it are: btt-skr-3-h723" ]]
+	[[ ${lines[1]} == *"like it are: creality-v4.2.2" ]]
+	[[ ${lines[2]} == *"the firmware is for stm32h723xx, and the SD board creality-v4.2.2 is a stm32f103xe" ]]
+	[[ ${lines[3]} == *"flash-sdcard.sh -l fails: its Python, or a module of it, is missing" ]]
+	[[ ${lines[4]} == *"board_defs.py: that tree writes no SD card" ]]
+	[ "${lines[5]}" = null ]
+	[[ ${lines[6]} == *"--method=sdcard is not for this stm32h723xx: nothing says which SD board it is: kf set KEY sdcard_board=BOARD" ]]
+	[ "${lines[7]}" = '["flash_failed","sdcard"]' ]
+}
+
+@test "kf build: the name of the file on the card" {
+	on 'kf set octopus-pro -q sdcard_board=btt-octopus-pro-h723-v1.1 >/dev/null; kf build octopus-pro >/dev/null'
+	[[ $stderr == *"for a card carried by hand: python3 $HOME/klipper/scripts/convert.py "*"/klipper.bin Robin.bin"* ]]
+}
