@@ -154,6 +154,7 @@ checksums() {
 	registry <<-END
 		{"devices": {"octopus": {"name": "O", "mcu": "stm32h723", "serial_pattern": "usb-Klipper_stm32h723xx_2*"},
 		  "due": {"name": "D", "mcu": "sam3x8e", "serial_pattern": "usb-Klipper_sam3x8e_3*"},
+		  "card": {"name": "C", "mcu": "stm32f103", "serial_pattern": "usb-Klipper_stm32f103xe_4*", "sdcard_board": "btt-skr-mini"},
 		  "sd": {"name": "S", "mcu": "hc32f460", "serial_pattern": "usb-1a86*", "usb_port": "1-1.6"},
 		  "mega": {"name": "M", "mcu": "atmega2560", "serial_pattern": "usb-1a86*", "usb_port": "1-1.5"}}}
 	END
@@ -163,6 +164,7 @@ checksums() {
 	[ "$(found method octopus)" = "ok: by katapult, else dfu" ]
 	[ "$(found method due)" = "wrong: g++ is missing; it is needed to flash this board | sudo apt-get install g++" ]
 	[ "$(found method mega)" = "wrong: avrdude is missing; it is needed to flash this board | sudo apt-get install avrdude" ]
+	[[ $(found method card) == "wrong: there is no $HOME/klipper/scripts/flash-sdcard.sh: that tree writes no SD card"* ]]
 	[ "$(found method sd)" = "note: nothing here can flash this hc32f460: there is no Katapult for it; \
 make flash does not know this chip | from an SD card, or with a programmer, as the board's maker says" ]
 	for program in avrdude g++; do ln -s /bin/true "$HOME/bin/$program"; done

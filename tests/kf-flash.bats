@@ -286,8 +286,8 @@ due() {
 	[ "$(jq -r .error.code out named flashtool | sort -u)" = no_katapult ]
 	[[ $(jq -r .error.message out) == *"/klipper.bin: nothing here can flash this stm32h723xx: \
 on a UART nothing tells whether it has Katapult; make flash cannot flash it through a USB-to-serial chip" ]]
-	[ "$(jq -r .error.hint out)" = "copy the image to its SD card, as the board's maker says; or, if it has Katapult: \
-kf set uart flash_method=katapult" ]
+	[ "$(jq -r .error.hint out)" = "copy the image to its SD card; or name the board as flash-sdcard.sh -l lists it: kf set uart sdcard_board=BOARD; \
+or, if it has Katapult: kf set uart flash_method=katapult" ]
 	[ "$(jq -r .error.message named)" = "--method=make_flash is not for this stm32h723xx: \
 make flash cannot flash it through a USB-to-serial chip" ]
 	# The word that the registry keeps; and Klipper is asked to leave for its Katapult.

@@ -50,6 +50,7 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 		.key = device->key,
 		.mcu = mcu,
 		.own = device->flash_method,
+		.sdcard_board = device->sdcard_board,
 		.usual = kf_registry_flash_method(&doctor->registry, NULL),
 		.fallback = kf_registry_allow_fallback(&doctor->registry),
 		.klipper_dir = klipper,

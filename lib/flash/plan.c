@@ -371,10 +371,12 @@ static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *
 		kf_error_hint(err, "%s, then run the same command again",
 			      kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)));
 	else if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
-		kf_error_hint(err,
-			      "copy the image to its SD card, as the board's maker says; or, if it "
-			      "has Katapult: kf set %s flash_method=katapult",
-			      plan->board.key);
+		kf_error_hint(
+			err,
+			"copy the image to its SD card; or name the board as flash-sdcard.sh "
+			"-l lists it: kf set %s sdcard_board=BOARD; or, if it has Katapult: kf "
+			"set %s flash_method=katapult",
+			plan->board.key, plan->board.key);
 	else
 		kf_error_hint(err, "flash the image as the board's maker says: from an SD card, or "
 				   "with a programmer");
