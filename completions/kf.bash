@@ -56,7 +56,7 @@ _kf_arguments() { # TOOL WORD-NUMBER COMMAND
 	kf-config:1:*) words=(add list show set remove import export) ;;
 	*:2:import | *:2:export) _kf_own -f "$cur" ;;
 	*:set)
-		words=({name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port,canbus_uuid,canbus_interface,serial,baud,katapult_baud,sdcard_board}'=')
+		words=({name,mcu,serial_pattern,flash_method,flashable,klipper_dir,usb_port,canbus_uuid,canbus_interface,serial,baud,katapult_baud,sdcard_board,programmer,programmer_part,programmer_baud}'=')
 		[[ $all != *" --global "* ]] ||
 			words=({klipper_dir,katapult_dir,default_flash_method,allow_flash_fallback,skip_menuconfig}'=')
 		;;
@@ -70,7 +70,7 @@ _kf_values() { # OPTION TOOL
 	case $2:$1 in
 	*:--device | *:--remove-device | *:-d) _kf_ask kf-scan --keys ;;
 	*:--method | *:--flash-method | *:flash_method= | *:default_flash_method= | kf-flash:-m)
-		words=(katapult picoboot dfu host_mcu make_flash flashtool sdcard)
+		words=(katapult picoboot dfu avrdude bossac host_mcu make_flash flashtool sdcard)
 		;;
 	*:--unit | *:-u) _kf_ask kf-service --units ;;
 	*:--port) _kf_ports "$2" ;;

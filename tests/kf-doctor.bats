@@ -158,19 +158,19 @@ checksums() {
 		  "sd": {"name": "S", "mcu": "hc32f460", "serial_pattern": "usb-1a86*", "usb_port": "1-1.6"},
 		  "mega": {"name": "M", "mcu": "atmega2560", "serial_pattern": "usb-1a86*", "usb_port": "1-1.5"}}}
 	END
-	mkdir -p "$HOME/bin" "$HOME/klipper/lib/bossac" "$HOME/rules"
+	mkdir -p "$HOME/bin" "$HOME/rules"
 	ln -s "$(command -v make)" "$(command -v python3)" "$KF_BUILD/kf-doctor" "$HOME/bin"
 	doctor -- PATH="$HOME/bin"
 	[ "$(found method octopus)" = "ok: by katapult, else dfu" ]
-	[ "$(found method due)" = "wrong: g++ is missing; it is needed to flash this board | sudo apt-get install g++" ]
+	[ "$(found method due)" = "wrong: bossac is missing; it is needed to flash this board | sudo apt-get install bossa-cli" ]
 	[ "$(found method mega)" = "wrong: avrdude is missing; it is needed to flash this board | sudo apt-get install avrdude" ]
 	[[ $(found method card) == "wrong: there is no $HOME/klipper/scripts/flash-sdcard.sh: that tree writes no SD card"* ]]
 	[ "$(found method sd)" = "note: nothing here can flash this hc32f460: there is no Katapult for it; \
 make flash does not know this chip | from an SD card, or with a programmer, as the board's maker says" ]
-	for program in avrdude g++; do ln -s /bin/true "$HOME/bin/$program"; done
+	for program in avrdude bossac; do ln -s /bin/true "$HOME/bin/$program"; done
 	doctor -- PATH="$HOME/bin"
-	[ "$(found method due)" = "ok: by make_flash" ]
-	[ "$(found method mega)" = "ok: by make_flash" ]
+	[ "$(found method due)" = "ok: by bossac" ]
+	[ "$(found method mega)" = "ok: by avrdude" ]
 	doctor -- KF_UDEV_RULES="$HOME/rules" PATH="$HOME/bin"
 	[[ $(found method octopus) == "wrong: if it has no Katapult: you may not open its bootloader (USB 0483:df11): "* ]]
 	# A configuration that leaves no room for Katapult.

@@ -255,12 +255,12 @@ due() {
 }
 
 # bats test_tags=slow
-@test "a registered board behind a USB-to-serial chip goes to make flash at once" {
+@test "make flash for a registered board behind a USB-to-serial chip" {
 	mega
 	flash_target '@echo $(FLASH_DEVICE)'
 	mkdir bin
 	ln -s /bin/true bin/avrdude
-	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin:$PATH kf-flash <r'
+	run -1 --separate-stderr sim "$CH340" -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin:$PATH kf-flash --method=make_flash <r'
 	[ "$(jq -c '[.firmware.format, .error.code, (.flash.attempts | map(.method + " " + .result))]' <<<"$output")" = \
 		'["elf.hex","unverified",["make_flash unverified"]]' ]
 	# It answers nothing: it gets the 5 s of a firmware that starts, not the 30 s of a board that comes back to USB.
@@ -476,17 +476,17 @@ dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-
 }
 
 # bats test_tags=slow
-@test "SAM is flashed with make flash, which needs a compiler for bossac; Katapult is not tried" {
+@test "make flash for a SAM needs a compiler for its bossac; Katapult is not tried" {
 	due
 	flash_target 'exit 1'
 	mkdir -p "$HOME/klipper/lib/bossac" bin
 	printf 'bin/bossac:\n\tmkdir bin && touch $@ && chmod +x $@\n' >"$HOME/klipper/lib/bossac/Makefile"
 	for program in make python3 sh mkdir touch chmod; do ln -s "$(type -P $program)" bin; done
 	ln -s "$KF_BUILD"/kf-* bin
-	run -78 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash <r'
+	run -78 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q >r; PATH=$PWD/bin kf-flash --method=make_flash <r'
 	[ "$(jq -r '.error.code + ": " + .error.hint' <<<"$output")" = "no_toolchain: sudo apt-get install g++" ]
 	ln -s /bin/true bin/g++
-	run -1 --separate-stderr sim $due -- 'kf-scan -q | PATH=$PWD/bin kf-flash; s=$?; kf-scan -q; exit $s'
+	run -1 --separate-stderr sim $due -- 'kf-scan -q | PATH=$PWD/bin kf-flash --method=make_flash; s=$?; kf-scan -q; exit $s'
 	[ "$(jq -sc '[.[0].flash.attempts[].method, .[1].board.mode]' <<<"$output")" = '["make_flash","klipper"]' ]
 	[ -x "$(echo "$XDG_CACHE_HOME"/kalico-flash/linked/*)/lib/bossac/bin/bossac" ]
 	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-flash --method katapult'
@@ -497,14 +497,14 @@ dfu-util is missing; it is needed to flash this board: sudo apt-get install dfu-
 @test "make flash fails on a SAM: incomplete, with the way back, unless the board tells its version" {
 	due
 	flash_target 'exit 1'
-	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q | tee r | kf-flash -q'
+	run -1 --separate-stderr sim $due -- 'kf-scan -q | kf-config -q | kf-build -q | tee r | kf-flash -q --method=make_flash'
 	[ "$(jq -r '.error.message + ": " + .error.hint' <<<"$output")" = \
 		"make flash ended with status 2: read the log, then run the same command again" ]
 	# It goes to its bootloader, as flash_usb.py brings it there, and is erased.
 	printf 'flash:\n\techo touch 1-1.2 >"$$KF_SIM_CONTROL"; read -r _ <"$$KF_SIM_CONTROL.done"; exit 1\n' >>"$HOME/klipper/Makefile"
-	run -1 --separate-stderr sim $due,leave_as=device -- 'kf-flash -q --force <r; kf list >listed; exit 1'
+	run -1 --separate-stderr sim $due,leave_as=device -- 'kf-flash -q --force --method=make_flash <r; kf list >listed; exit 1'
 	[[ $(jq -r .error.message <<<"$output") == "make flash ended with status 2; the board is not there any more: on USB port 1-1.2 there is now another device ("*"); the firmware on it is incomplete" ]]
-	[[ $(jq -r .error.hint <<<"$output") == "read the log; if kf list shows it as not connected, reset it with its ERASE button or jumper held and write the image with bossac ("*"), then run the same command again" ]]
+	[[ $(jq -r .error.hint <<<"$output") == "read the log; if kf list shows it as not connected, reset it with its ERASE button or jumper held, then kf-flash --port=usb:PORT --firmware=FILE, then run the same command again" ]]
 	[[ $(<listed) == *"not connected, incomplete"*"the firmware on it is incomplete: read the log; if kf list"*"then run kf flash due"* ]]
 }
 

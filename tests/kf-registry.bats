@@ -143,8 +143,8 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	seen "" "357236543131" 3-1 '.board += {mode: "dfu", by_id: null, tty: null} | .board.usb +=
 		{vendor: "0483", product: "df11", manufacturer: "STMicroelectronics", model: "STM32  BOOTLOADER"}' |
 		quiet --key=dfu --mcu=stm32g0b1
-	# A chip that has no Katapult goes to make flash, whatever the default is.
-	[ "$(jq -c '.devices | [.b, .dfu, .left, .right] | map(.flash_method)' "$file")" = '[null,null,"make_flash","make_flash"]' ]
+	# A chip that has no Katapult goes to the program for its bootloader, whatever the default is.
+	[ "$(jq -c '.devices | [.b, .dfu, .left, .right] | map(.flash_method)' "$file")" = '[null,null,"avrdude","avrdude"]' ]
 	[ "$(jq -c '.devices[] | [.serial_pattern, .usb_port]' "$file")" = '["usb-Klipper_rp2040_BBBB2222*","1-2"]
 ["usb-Klipper_rp2040_AAAA*","1-1"]
 ["usb-Klipper_stm32f446xx_CC*",null]

@@ -14,6 +14,7 @@ setup() {
 	mkdir bin
 	ln -s /bin/true bin/dfu-util
 	ln -s /bin/true bin/avrdude
+	ln -s /bin/true bin/bossac
 	PATH=$PWD/bin:$PATH
 }
 

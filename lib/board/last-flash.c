@@ -159,12 +159,10 @@ const char *kf_last_flash_remedy(const char *in)
 		{ "rp2boot", "power-cycle it with its BOOTSEL button held" },
 		{ "sam_rom",
 		  "read the log; if kf list shows it as not connected, reset it with its ERASE "
-		  "button or jumper held and write the image with bossac (SAM3 and SAM4 in "
-		  "Klipper's docs/Bootloaders.md)" },
+		  "button or jumper held, then kf-flash --port=usb:PORT --firmware=FILE" },
 		{ "samd",
 		  "read the log; if kf list shows it as not connected, double-click its reset "
-		  "button and write the image with bossac (SAMD in Klipper's "
-		  "docs/Bootloaders.md)" },
+		  "button, then kf-flash --port=usb:PORT --firmware=FILE" },
 		{ "avr", "read the log" }, /* its bootloader is entered at each reset */
 	};
 

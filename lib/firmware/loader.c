@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 #include "firmware/loader.h"
 
@@ -81,4 +82,13 @@ const char *kf_loader_name(const struct kf_loader *loader)
 		return "avr";
 	return strcmp(loader->mcu, "samd*") == 0 || strcmp(loader->mcu, "same5*") == 0 ? "samd"
 										       : "sam_rom";
+}
+
+const char *kf_loader_avr_programmer(const char *mcu)
+{
+	if (strcasecmp(mcu, "atmega2560") == 0)
+		return "wiring";
+	return fnmatch("at90usb*", mcu, FNM_CASEFOLD) == 0 || strcasecmp(mcu, "atmega32u4") == 0
+		       ? "avr109"
+		       : "arduino";
 }

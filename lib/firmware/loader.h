@@ -52,4 +52,7 @@ bool kf_loader_beside_katapult(const struct kf_loader *loader);
  */
 const char *kf_loader_name(const struct kf_loader *loader);
 
+/* avrdude's -c for this AVR, as src/avr/Kconfig's AVRDUDE_PROTOCOL has it. */
+const char *kf_loader_avr_programmer(const char *mcu);
+
 #endif

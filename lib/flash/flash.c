@@ -19,6 +19,7 @@
 #include "flash/hold.h"
 #include "flash/install.h"
 #include "flash/native.h"
+#include "flash/programmer.h"
 #include "flash/rom.h"
 #include "flash/script.h"
 #include "flash/sdcard.h"
@@ -100,6 +101,9 @@ static bool can_ask(const struct run *run)
 {
 	const struct kf_board *board = &run->board;
 
+	/* A SAM that is not Klipper is in its bootloader. */
+	if (run->plan->methods.count && run->plan->methods.list[0] == KF_METHOD_BOSSAC)
+		return board->mode == KF_MODE_KLIPPER;
 	return board->mode == KF_MODE_KLIPPER || kf_board_is_wired(board) ||
 	       kf_wire_is_uart(board) ||
 	       (board->mode == KF_MODE_OTHER && board->tty[0] &&
@@ -250,8 +254,11 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	if (leaves_for_can(run))
 		return not_on_usb(err);
 	kf_progress_step(run->progress, "waiting for the board to come back");
-	r = kf_wire_row(&run->plan->board)
-		    ->come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
+	r = run->native.by_port ? kf_programmer_return(run->monitor, &run->plan->board, deadline_ms,
+						       &run->board, err)
+				: kf_wire_row(&run->plan->board)
+					  ->come_back(run->monitor, &run->plan->board, deadline_ms,
+						      &run->board, err);
 	if (r == 0)
 		r = check_kind(run, err);
 	/* From BOOTSEL or DFU it may have got firmware for a UART, which does not show on USB. */
@@ -273,11 +280,18 @@ static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
 	return 0;
 }
 
+/* Is every byte read back, and compared by us? */
+static bool is_native(enum kf_method method)
+{
+	return method == KF_METHOD_KATAPULT || method == KF_METHOD_HOST_MCU || kf_rom_row(method) ||
+	       kf_programmer_is(method);
+}
+
 /*
  * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
  * the board is flashed all the same if it now runs the image's version, and did not before.
  */
-static bool flashed_all_the_same(struct run *run)
+static bool flashed_all_the_same(struct run *run, enum kf_method method)
 {
 	struct kf_error ignored;
 	int64_t ms;
@@ -285,20 +299,14 @@ static bool flashed_all_the_same(struct run *run)
 	if (!run->before[0])
 		return false;
 	kf_target_look(&run->plan->board, &run->board);
-	if (strcmp(run->before, run->plan->image.dictionary.version) == 0) {
-		/* It proves no flash, but that the firmware is whole. */
+	/* Its version proves no flash then, but that the firmware is whole. */
+	if (is_native(method) || strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
 			run->version[0] = 0;
 		return false;
 	}
 	ms = run->board.mode == KF_MODE_KATAPULT ? LEAVING_MS : REENUMERATION_MS;
 	return prove(run, kf_now_ms() + ms, &ignored) == 0;
-}
-
-/* Do we write ourselves, and read back every byte? */
-static bool is_native(enum kf_method method)
-{
-	return method == KF_METHOD_KATAPULT || method == KF_METHOD_HOST_MCU || kf_rom_row(method);
 }
 
 /* Does it work on a board that is in its bootloader? The host's own MCU has none. */
@@ -315,6 +323,8 @@ static int write_native(struct run *run, enum kf_method method, struct kf_error 
 
 	if (method == KF_METHOD_HOST_MCU)
 		r = kf_install(run->plan, n->deadline_ms, run->progress, &n->readback, err);
+	else if (kf_programmer_is(method))
+		r = kf_programmer_flash(n, method, run->monitor, err);
 	else
 		r = rom ? kf_rom_flash(n, rom, err) : kf_native_flash(n, err);
 	if (n->readback)
@@ -434,7 +444,7 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
  */
 static bool enters_by_itself(const struct run *run, enum kf_method method)
 {
-	return !has_bootloader(method) || method == KF_METHOD_SDCARD ||
+	return !has_bootloader(method) || method == KF_METHOD_SDCARD || kf_programmer_is(method) ||
 	       (method == KF_METHOD_MAKE_FLASH &&
 		(!kf_loader_beside_katapult(loader_of(run)) ||
 		 (kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT)));
@@ -459,13 +469,14 @@ static int attempt_image(struct run *run, enum kf_method method, const struct kf
 	if (r < 0)
 		return r;
 	r = run_method(run, method, image, deadline_ms, err);
-	if (r < 0 && err->code == KF_FLASH_FAILED && !is_native(method) &&
-	    flashed_all_the_same(run))
+	if (r < 0 && err->code == KF_FLASH_FAILED &&
+	    (!is_native(method) || kf_programmer_is(method)) && flashed_all_the_same(run, method))
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
-		if (kf_rom_row(method) ? !run->native.begun
-				       : !is_native(method) && !is_refused(err->code))
+		if (kf_rom_row(method)	       ? !run->native.begun
+		    : kf_programmer_is(method) ? err->code == KF_FLASH_FAILED
+					       : !is_native(method) && !is_refused(err->code))
 			kf_bootloader_explain(run->monitor, &run->plan->board, err);
 		return r;
 	}

@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "flash/methods.h"
+#include "link/serial.h"
 #include "printer/host-mcu-program.h"
 #include "usb/rules.h"
 
@@ -46,6 +47,11 @@ static const struct kf_flash_tool tools[] = {
 static const struct kf_flash_tool hid_flash = { .folder = "lib/hidflash",
 						.file = "hid-flash",
 						.compiler = "gcc" };
+
+bool kf_programmer_is(enum kf_method method)
+{
+	return method == KF_METHOD_AVRDUDE || method == KF_METHOD_BOSSAC;
+}
 
 /* Does firmware that starts here leave no room for a bootloader before it? */
 static bool is_bare(const char *mcu, uint32_t start)
@@ -106,6 +112,41 @@ static const char *no_dfu(const struct kf_methods_for *with)
 	return loader->entered ? NULL : "its Klipper cannot start DFU";
 }
 
+/* Klipper on an AVR's own USB cannot start the bootloader (src/avr has no bootloader_request()). */
+static bool is_usb_avr(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	return loader && loader->program == KF_PROGRAM_AVRDUDE && in_mode(with, KF_MODE_KLIPPER);
+}
+
+/* The programs reach a SAM over cdc_acm: its own USB, or an Arduino Due's programming port. */
+static bool is_acm(const struct kf_methods_for *with)
+{
+	static const char acm[] = "/dev/ttyACM";
+
+	return !with->board || strncmp(with->board->tty, acm, sizeof(acm) - 1) == 0;
+}
+
+/* Why not by the program of that name? NULL: it may be. */
+static const char *no_programmer(const struct kf_methods_for *with, enum kf_method method)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+	bool avr = method == KF_METHOD_AVRDUDE;
+
+	if (!loader || loader->program != (avr ? KF_PROGRAM_AVRDUDE : KF_PROGRAM_BOSSAC))
+		return avr ? "avrdude is for AVR alone" : "bossac is for Atmel's SAM alone";
+	if (with->by_can || in_mode(with, KF_MODE_KATAPULT))
+		return "it is reached over its own serial port alone";
+	if (!avr && with->by_uart && !is_acm(with))
+		return "bossac reaches it over USB alone";
+	if (!loader->entered)
+		return "its Klipper cannot start a bootloader";
+	if (is_usb_avr(with) && (!with->named || strcmp(with->named, "avrdude") != 0))
+		return "its Klipper cannot start its bootloader";
+	return NULL;
+}
+
 /* Why is it not the host's own MCU? NULL: it is. */
 static const char *no_host_mcu(const struct kf_methods_for *with)
 {
@@ -117,6 +158,10 @@ static enum kf_method method_of_chip(const struct kf_methods_for *with)
 {
 	if (!no_host_mcu(with))
 		return KF_METHOD_HOST_MCU;
+	if (!no_programmer(with, KF_METHOD_AVRDUDE))
+		return KF_METHOD_AVRDUDE;
+	if (!no_programmer(with, KF_METHOD_BOSSAC))
+		return KF_METHOD_BOSSAC;
 	if (!no_picoboot(with))
 		return KF_METHOD_PICOBOOT;
 	return no_dfu(with) ? KF_METHOD_MAKE_FLASH : KF_METHOD_DFU;
@@ -155,6 +200,8 @@ static const char *no_make_flash(const struct kf_methods_for *with)
 		return "make flash does not know this chip";
 	if (with->by_uart && !kf_loader_by_uart(loader))
 		return "make flash cannot flash it through a USB-to-serial chip";
+	if (is_usb_avr(with))
+		return "its Klipper cannot start its bootloader";
 	if (!loader->entered && !in_rom(with))
 		return "its Klipper cannot start a bootloader for make flash";
 	return NULL;
@@ -189,6 +236,8 @@ static const char *why_not(const struct kf_methods_for *with, enum kf_method met
 		return no_dfu(with);
 	if (method == KF_METHOD_HOST_MCU)
 		return no_host_mcu(with);
+	if (kf_programmer_is(method))
+		return no_programmer(with, method);
 	return method == KF_METHOD_MAKE_FLASH ? no_make_flash(with) : no_katapult(with, insist);
 }
 
@@ -320,7 +369,7 @@ static int check_built(const struct kf_flash_tool *tool, const char *tree_dir, s
 static bool is_of_chip(enum kf_method method)
 {
 	return method == KF_METHOD_MAKE_FLASH || method == KF_METHOD_PICOBOOT ||
-	       method == KF_METHOD_DFU;
+	       method == KF_METHOD_DFU || kf_programmer_is(method);
 }
 
 /* The program that make flash runs. */
@@ -333,6 +382,18 @@ static int check_program(const struct kf_methods_for *with, const struct kf_load
 	if (tool->run && !kf_process_exists(tool->run))
 		return missing(tool->run, tool->package, err);
 	return built ? check_built(built, with->klipper_dir, err) : 0;
+}
+
+/* Its port was found without opening it, which would reset many boards. */
+static int check_programmer(const struct kf_methods_for *with, enum kf_method method,
+			    struct kf_error *err)
+{
+	const char *program = kf_method_name(method);
+
+	if (!kf_process_exists(program))
+		return missing(program, method == KF_METHOD_BOSSAC ? "bossa-cli" : program, err);
+	return with->board && with->board->tty[0] ? kf_serial_check_right(with->board->tty, err)
+						  : 0;
 }
 
 /* It may have no Katapult: then its chip's own bootloader waits, and nothing could talk to it. */
@@ -363,6 +424,8 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 		r = check_flashtool(with, err);
 	if (r < 0 || !is_of_chip(last) || !loader || in_mode(with, KF_MODE_KATAPULT))
 		return r;
+	if (kf_programmer_is(last))
+		r = check_programmer(with, last, err);
 	if (last == KF_METHOD_MAKE_FLASH)
 		r = check_program(with, loader, err);
 	if (r == 0 && loader->vendor)

@@ -60,6 +60,9 @@ const char *kf_methods_no_katapult(const struct kf_methods_for *with);
 _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);
 
+/* Is it avrdude or bossac (programmer.h)? kf_method_name is the name of the program. */
+bool kf_programmer_is(enum kf_method method);
+
 /* A program that make flash runs: it is installed, or make flash builds it in the tree. */
 struct kf_flash_tool {
 	const char *run, *package; /* Debian's, if it is installed */

@@ -18,6 +18,8 @@ struct kf_native {
 			      none was */
 	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
 	bool readback;	   /* every byte of the image was read back and is right */
+	bool by_port;	   /* it was in its bootloader, without a serial number: it comes back as
+			      Klipper on the same USB port */
 };
 
 /*

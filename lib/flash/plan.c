@@ -25,6 +25,7 @@
 #include "flash/wire.h"
 #include "link/can-state.h"
 #include "link/uart-owner.h"
+#include "registry/saved-config.h"
 #include "usb/by-wire.h"
 #include "usb/holder.h"
 #include "usb/occupant.h"
@@ -41,6 +42,28 @@ static int choose_dirs(const struct kf_registry *registry, const struct kf_devic
 		return r;
 	return kf_path_expand(katapult ? katapult : kf_registry_katapult_dir(registry),
 			      plan->katapult_dir, err);
+}
+
+/* As its make flash does it: CONFIG_AVRDUDE_PROTOCOL of the saved configuration. */
+static void choose_avrdude(const struct kf_device *dev, struct kf_plan *plan)
+{
+	const char *mcu = plan->image.dictionary.mcu;
+	struct kf_avrdude *with = &plan->avrdude;
+	struct kf_kconfig config = { 0 };
+	char path[PATH_MAX];
+
+	kf_text_format(with->part, sizeof(with->part), "%s",
+		       dev->programmer_part ? dev->programmer_part : mcu);
+	kf_text_format(with->programmer, sizeof(with->programmer), "%s",
+		       dev->programmer ? dev->programmer : kf_loader_avr_programmer(mcu));
+	with->baud = dev->programmer_baud;
+	if (dev->programmer || !plan->board.key[0] ||
+	    kf_saved_config_path(plan->board.key, path, NULL) < 0 ||
+	    kf_kconfig_load(path, &config, NULL) < 0)
+		return;
+	IGNORE_RESULT(kf_kconfig_get(&config, "AVRDUDE_PROTOCOL", with->programmer,
+				     sizeof(with->programmer)));
+	kf_kconfig_free(&config);
 }
 
 static const char *text(const json_t *obj, const char *name)
@@ -370,6 +393,11 @@ static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *
 	if (!by_uart && loader && loader->vendor && strcmp(loader->vendor, "0483") == 0)
 		kf_error_hint(err, "%s, then run the same command again",
 			      kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)));
+	else if (loader && loader->program == KF_PROGRAM_AVRDUDE)
+		kf_error_hint(err,
+			      "%s%s%s--method=avrdude, and press its reset button when it says so",
+			      plan->board.key[0] ? "kf flash " : "", plan->board.key,
+			      plan->board.key[0] ? " " : "");
 	else if (by_uart && kf_chip_katapult(plan->image.dictionary.mcu))
 		kf_error_hint(
 			err,
@@ -503,6 +531,12 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		r = check_wire(plan, err);
 	kf_text_format(plan->sdcard_board, sizeof(plan->sdcard_board), "%s",
 		       dev.sdcard_board ? dev.sdcard_board : "");
+	/* Nothing else tells what is behind a UART. */
+	if (r == 0 && !plan->board.mcu[0])
+		kf_text_format(plan->board.mcu, sizeof(plan->board.mcu), "%s",
+			       plan->image.dictionary.mcu);
+	if (r == 0)
+		choose_avrdude(&dev, plan);
 	if (r == 0)
 		r = choose_methods(registry, &dev, plan, err);
 	return r;

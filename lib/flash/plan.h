@@ -36,6 +36,12 @@ struct kf_flash_options {
 #define KF_FLASH_METHOD_MS 60000
 #define KF_FLASH_RETURN_MS 30000
 
+/* Arguments of avrdude: by the registry, else by the tree's Kconfig. */
+struct kf_avrdude {
+	char programmer[64], part[64]; /* -c and -p */
+	uint32_t baud;		       /* -b; 0: its own for that programmer */
+};
+
 #define KF_SKIP_SIZE (KF_REASON_SIZE + 320) /* its reason, a word before it, the way back */
 
 struct kf_plan {
@@ -47,6 +53,7 @@ struct kf_plan {
 	struct kf_methods methods;
 	char klipper_dir[PATH_MAX], katapult_dir[PATH_MAX];
 	char sdcard_board[KF_NAME_SIZE]; /* the registry's; empty: none */
+	struct kf_avrdude avrdude;
 	struct kf_flash_options options;
 	bool current;		 /* kf_plan_noted: there is nothing to do */
 	char skip[KF_SKIP_SIZE]; /* why this board is left alone; empty: it is flashed */

@@ -12,6 +12,21 @@
 #include "flash/program.h"
 #include "link/serial.h"
 
+int kf_flash_program_path(const struct kf_plan *plan, const char *name, char ret[PATH_MAX],
+			  struct kf_error *err)
+{
+	return kf_path(KF_DIR_CACHE, ret, err, "flash/%s/%s",
+		       plan->board.key[0] ? plan->board.key : "by-hand", name);
+}
+
+int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *image,
+			   char ret[PATH_MAX], struct kf_error *err)
+{
+	int r = kf_flash_program_path(plan, "klipper.bin", ret, err);
+
+	return r < 0 ? r : kf_file_write(ret, image->data, image->len, err);
+}
+
 int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
 			 enum kf_method method, struct kf_error *err)
 {
@@ -25,15 +40,6 @@ int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
 		return r;
 	p->log = open(p->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return p->log < 0 ? kf_fail_sys(err, errno, "%s", p->log_path) : 0;
-}
-
-int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *image,
-			   char ret[PATH_MAX], struct kf_error *err)
-{
-	int r = kf_path(KF_DIR_CACHE, ret, err, "flash/%s/klipper.bin",
-			plan->board.key[0] ? plan->board.key : "by-hand");
-
-	return r < 0 ? r : kf_file_write(ret, image->data, image->len, err);
 }
 
 /*

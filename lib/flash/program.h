@@ -18,16 +18,20 @@ struct kf_flash_program {
 		.log = -1, .port = -1                                                              \
 	}
 
-/* Open the log alone; it is empty then. */
-_must_check_ int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
-				      enum kf_method method, struct kf_error *err);
+/* The path of a file of that name for the flash of this board, which nobody else writes to. */
+_must_check_ int kf_flash_program_path(const struct kf_plan *plan, const char *name,
+				       char ret[PATH_MAX], struct kf_error *err);
 
 /*
- * Write a copy of the image for the program: flashtool.py checks the MCU only of a file that is
- * called klipper.bin.
+ * A copy of the image's bytes, as klipper.bin: of a file by another name flashtool.py does not
+ * check the MCU.
  */
 _must_check_ int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *image,
 					char ret[PATH_MAX], struct kf_error *err);
+
+/* Open the log alone; it is empty then. */
+_must_check_ int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
+				      enum kf_method method, struct kf_error *err);
 
 /*
  * Open the log, lock the board's port, and note that the firmware may be incomplete from now on.

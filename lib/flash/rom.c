@@ -26,8 +26,7 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method)
  * A .bin does not say where it goes. Its reset vector does: what it points to comes right after the
  * vector table, with which the firmware starts.
  */
-static int find_start(const struct kf_native *n, const struct kf_rom_row *row, uint32_t *ret,
-		      struct kf_error *err)
+int kf_rom_start(const struct kf_native *n, uint32_t unit, uint32_t *ret, struct kf_error *err)
 {
 	const struct kf_image *image = n->image;
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
@@ -40,7 +39,7 @@ static int find_start(const struct kf_native *n, const struct kf_rom_row *row, u
 	for (size_t i = 0; chip && i < KF_ARRAY_SIZE(tables) && image->len >= tables[i] + 8; i++) {
 		uint32_t start = kf_get_le32(image->data + tables[i] + 4);
 
-		start -= start % row->start_unit;
+		start -= start % unit;
 		if (tables[i] != (start == chip->flash ? chip->vectors : 0) ||
 		    kf_image_check(image, &start, NULL) < 0)
 			continue;
@@ -149,7 +148,7 @@ static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t star
 
 static int check(struct kf_native *n, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)
 {
-	int r = find_start(n, rom->row, ret, err);
+	int r = kf_rom_start(n, rom->row->start_unit, ret, err);
 
 	if (r == 0)
 		r = kf_image_check(n->image, ret, err);

@@ -65,6 +65,13 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method);
 _must_check_ int kf_rom_flash(struct kf_native *n, const struct kf_rom_row *row,
 			      struct kf_error *err);
 
+/*
+ * The address of the image's first byte: the plan's, else by its reset vector, for firmware that
+ * starts at a multiple of unit. KF_WRONG_OFFSET: nothing tells it.
+ */
+_must_check_ int kf_rom_start(const struct kf_native *n, uint32_t unit, uint32_t *ret,
+			      struct kf_error *err);
+
 extern const struct kf_rom_row kf_rom_picoboot, kf_rom_dfu;
 
 #endif

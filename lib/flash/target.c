@@ -37,6 +37,8 @@ void kf_board_keep(struct kf_board *now, const struct kf_board *board)
 	kf_text_format(now->key, sizeof(now->key), "%s", board->key);
 	kf_text_format(now->name, sizeof(now->name), "%s", board->name);
 	now->by_port = board->by_port;
+	if (!now->mcu[0])
+		kf_text_format(now->mcu, sizeof(now->mcu), "%s", board->mcu);
 	/* A scan does not show these. */
 	if (board->link.type == KF_WIRE_CAN && now->link.type == KF_WIRE_CAN && !now->link.uuid[0])
 		kf_text_format(now->link.uuid, sizeof(now->link.uuid), "%s", board->link.uuid);

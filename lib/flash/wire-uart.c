@@ -37,7 +37,11 @@ static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board 
 	const struct kf_uart_bauds bauds = bauds_of(board);
 	struct kf_dictionary dictionary = { 0 };
 	enum kf_mode mode;
-	int r = open_katapult(board, &link, err);
+	int r;
+
+	if (kf_wire_is_avr(board))
+		return kf_wire_ask_klipper(board, within_ms, ret, err);
+	r = open_katapult(board, &link, err);
 
 	if (r == 0)
 		r = kf_uart_probe(&k, &bauds, &mode, &dictionary, err);

@@ -7,9 +7,11 @@
 #include "flash/bootloader.h"
 #include "flash/wire.h"
 
+/* On an Arduino, another chip's USB leads to a UART. */
 static int open_klipper(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
 {
-	return kf_link_uart_open(board->tty, KF_BAUD_DEFAULT, ret, err);
+	return kf_link_uart_open(board->tty, board->link.baud ? board->link.baud : KF_BAUD_DEFAULT,
+				 ret, err);
 }
 
 /* Katapult's own USB is cdc_acm. A port with other ids may be any serial chip. */

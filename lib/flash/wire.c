@@ -6,13 +6,23 @@
 #include "board/port.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "firmware/loader.h"
 #include "flash/bootloader.h"
 #include "flash/wire.h"
+#include "mcu/avr-bootloader.h"
 #include "mcu/identify.h"
 
 bool kf_wire_is_uart(const struct kf_board *board)
 {
 	return board->link.type == KF_WIRE_UART || (board->tty[0] && !kf_bootloader_own_usb(board));
+}
+
+bool kf_wire_is_avr(const struct kf_board *board)
+{
+	const struct kf_loader *loader = kf_loader_find(board->mcu, KF_LOADER_ANY);
+
+	return loader && loader->program == KF_PROGRAM_AVRDUDE &&
+	       kf_identity_mode(&board->usb) != KF_MODE_KLIPPER;
 }
 
 const struct kf_wire_row *kf_wire_row(const struct kf_board *board)
@@ -52,6 +62,8 @@ int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct k
 	struct kf_dictionary dictionary;
 	int r = row->open_klipper(board, &link, err);
 
+	if (r == 0 && kf_wire_is_avr(board))
+		r = kf_avr_bootloader_leave(&link, deadline_ms, err);
 	if (r == 0)
 		r = kf_klipper_identify(&link, deadline_ms, &dictionary, err);
 	if (r < 0)

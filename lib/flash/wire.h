@@ -49,6 +49,9 @@ struct kf_wire_row {
 /* The row of a board as it is now. Never NULL. */
 const struct kf_wire_row *kf_wire_row(const struct kf_board *board);
 
+/* Is it an AVR behind a UART? Its port resets it, and it has no Katapult. */
+bool kf_wire_is_avr(const struct kf_board *board);
+
 /* Is it on a UART: this machine's own, or that of a USB-to-serial chip? */
 bool kf_wire_is_uart(const struct kf_board *board);
 

@@ -76,6 +76,11 @@ int kf_serial_lock(const char *path, int *ret, struct kf_error *err)
 	return 0;
 }
 
+int kf_serial_check_right(const char *path, struct kf_error *err)
+{
+	return access(path, R_OK | W_OK) < 0 && errno == EACCES ? not_permitted(path, err) : 0;
+}
+
 bool kf_pty_of_process(const char *path)
 {
 	struct stat link, pty;

@@ -18,6 +18,9 @@
  */
 _must_check_ int kf_serial_lock(const char *path, int *ret, struct kf_error *err);
 
+/* May this user open it? It is not opened. KF_PERMISSION; the hint names the group. */
+_must_check_ int kf_serial_check_right(const char *path, struct kf_error *err);
+
 /*
  * Does path lead to the pty of a host's own MCU? That makes a link to its pty, and lets the group
  * read it (Klipper src/linux/console.c). It leaves the link when it ends: then the pty is gone, or

@@ -8,6 +8,8 @@ static const char *const methods[] = {
 	[KF_METHOD_KATAPULT] = "katapult",
 	[KF_METHOD_PICOBOOT] = "picoboot",
 	[KF_METHOD_DFU] = "dfu",
+	[KF_METHOD_AVRDUDE] = "avrdude",
+	[KF_METHOD_BOSSAC] = "bossac",
 	[KF_METHOD_MAKE_FLASH] = "make_flash",
 	[KF_METHOD_FLASHTOOL] = "flashtool",
 	[KF_METHOD_SDCARD] = "sdcard",
@@ -44,9 +46,9 @@ const char *kf_method_proposed(const char *mcu)
 {
 	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
 
-	return mcu[0] && !kf_loader_beside_katapult(loader)
-		       ? kf_method_name(loader->program == KF_PROGRAM_HOST_MCU
-						? KF_METHOD_HOST_MCU
-						: KF_METHOD_MAKE_FLASH)
-		       : "";
+	if (!mcu[0] || kf_loader_beside_katapult(loader))
+		return "";
+	return kf_method_name(loader->program == KF_PROGRAM_HOST_MCU  ? KF_METHOD_HOST_MCU
+			      : loader->program == KF_PROGRAM_AVRDUDE ? KF_METHOD_AVRDUDE
+								      : KF_METHOD_BOSSAC);
 }

@@ -9,6 +9,8 @@ enum kf_method {
 	KF_METHOD_KATAPULT,
 	KF_METHOD_PICOBOOT,
 	KF_METHOD_DFU,
+	KF_METHOD_AVRDUDE,
+	KF_METHOD_BOSSAC,
 	KF_METHOD_HOST_MCU, /* the program of this machine's own MCU, a Linux process */
 	KF_METHOD_MAKE_FLASH,
 	KF_METHOD_FLASHTOOL,
@@ -17,9 +19,10 @@ enum kf_method {
 };
 
 /* The choices, for messages. */
-#define KF_METHODS "katapult, picoboot, dfu, host_mcu, make_flash, flashtool or sdcard"
+#define KF_METHODS                                                                                 \
+	"katapult, picoboot, dfu, avrdude, bossac, host_mcu, make_flash, flashtool or sdcard"
 
-/* "katapult", "picoboot", "dfu", "host_mcu", "make_flash", "flashtool", "sdcard". */
+/* The words are those of KF_METHODS. */
 const char *kf_method_name(enum kf_method method);
 
 /* False: there is none of that name. ret may be NULL. */

@@ -162,6 +162,9 @@ static void read_device(const char *key, const json_t *device, struct kf_device 
 		.baud = number_of(device, "baud", KF_BAUD_DEFAULT),
 		.katapult_baud = number_of(device, "katapult_baud", KF_BAUD_DEFAULT),
 		.sdcard_board = text_of(device, "sdcard_board"),
+		.programmer = text_of(device, "programmer"),
+		.programmer_part = text_of(device, "programmer_part"),
+		.programmer_baud = number_of(device, "programmer_baud", 0),
 		.flashable = !json_is_false(json_object_get(device, "flashable")),
 	};
 	if (ret->canbus_uuid)

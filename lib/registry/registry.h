@@ -35,6 +35,8 @@ struct kf_device {
 	const char *serial;	      /* the path of its UART */
 	uint32_t baud, katapult_baud; /* of the UART: of its firmware and of its Katapult */
 	const char *sdcard_board; /* as flash-sdcard.sh calls it; NULL: it is written otherwise */
+	const char *programmer, *programmer_part; /* avrdude's -c and -p; NULL: as usual */
+	uint32_t programmer_baud;		  /* and -b; 0: as usual */
 	bool flashable;
 	bool described; /* by a printer's configuration: nobody has registered it */
 };

@@ -18,6 +18,7 @@
 enum kind {
 	KIND_TEXT,
 	KIND_MCU,
+	KIND_PROGRAMMER,
 	KIND_PATTERN,
 	KIND_METHOD,
 	KIND_DIR,
@@ -66,6 +67,9 @@ static const struct setting members_of_device[] = {
 	{ "baud", KIND_BAUD, RESET_DELETE },
 	{ "katapult_baud", KIND_BAUD, RESET_DELETE },
 	{ "sdcard_board", KIND_TEXT, RESET_DELETE },
+	{ "programmer", KIND_PROGRAMMER, RESET_DELETE },
+	{ "programmer_part", KIND_MCU, RESET_DELETE },
+	{ "programmer_baud", KIND_BAUD, RESET_DELETE },
 	{ NULL, KIND_TEXT, RESET_REFUSED },
 };
 
@@ -107,11 +111,17 @@ static bool baud_valid(const json_t *value)
 static const char *wanted(enum kind kind, const char *text)
 {
 	static const size_t sizes[] = {
-		[KIND_TEXT] = KF_NAME_SIZE,   [KIND_MCU] = 64,
-		[KIND_PATTERN] = KF_DEV_SIZE, [KIND_METHOD] = KF_NAME_SIZE,
-		[KIND_DIR] = PATH_MAX,	      [KIND_PORT] = 64,
-		[KIND_UUID] = KF_NAME_SIZE,   [KIND_INTERFACE] = KF_NAME_SIZE,
-		[KIND_DEVICE] = KF_DEV_SIZE,  [KIND_BAUD] = KF_NAME_SIZE,
+		[KIND_TEXT] = KF_NAME_SIZE,
+		[KIND_MCU] = 64,
+		[KIND_PROGRAMMER] = 64,
+		[KIND_PATTERN] = KF_DEV_SIZE,
+		[KIND_METHOD] = KF_NAME_SIZE,
+		[KIND_DIR] = PATH_MAX,
+		[KIND_PORT] = 64,
+		[KIND_UUID] = KF_NAME_SIZE,
+		[KIND_INTERFACE] = KF_NAME_SIZE,
+		[KIND_DEVICE] = KF_DEV_SIZE,
+		[KIND_BAUD] = KF_NAME_SIZE,
 	};
 	char clean[PATH_MAX], uuid[KF_CAN_UUID_SIZE];
 
@@ -120,6 +130,8 @@ static const char *wanted(enum kind kind, const char *text)
 	switch (kind) {
 	case KIND_MCU:
 		return mcu_valid(text) ? NULL : "an MCU's name such as stm32h723";
+	case KIND_PROGRAMMER:
+		return mcu_valid(text) ? NULL : "one of avrdude's programmers such as wiring";
 	case KIND_METHOD:
 		return kf_method_find(text, NULL) ? NULL : KF_METHODS;
 	case KIND_DIR:

@@ -55,6 +55,8 @@ static enum kf_mode rom_mode(const struct sim_board *b)
 {
 	const char *mcu = b->spec.mcu;
 
+	if (b->spec.loader[0])
+		return KF_MODE_OTHER;
 	if (b->spec.rom.vendor[0])
 		return KF_MODE_DFU;
 	if (strncmp(mcu, "stm32f103", 9) == 0)
@@ -93,6 +95,11 @@ static enum kf_mode power_up(struct sim_board *b)
 bool sim_board_has_usb(const struct sim_board *b)
 {
 	return !b->spec.can[0] || b->spec.bridge;
+}
+
+bool sim_board_in_loader(const struct sim_board *b)
+{
+	return b->spec.loader[0] && b->mode == KF_MODE_OTHER && !b->plain;
 }
 
 bool sim_board_bridges(const struct sim_board *b)
@@ -146,8 +153,16 @@ static struct sim_usb_device *start_rom(struct sim_board *b)
 }
 
 /* The program of this mode; NULL: none that we know. */
-static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire)
+static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire, int64_t now_us)
 {
+	if (sim_board_in_loader(b) && strcmp(b->spec.loader, "samba") == 0) {
+		sim_samba_init(&b->samba, b->spec.mcu);
+		return &b->samba.mcu;
+	}
+	if (sim_board_in_loader(b))
+		return sim_avr_init(&b->avr, b->spec.loader, b->spec.mcu, wire, now_us)
+			       ? &b->avr.mcu
+			       : NULL;
 	if (b->mode == KF_MODE_KATAPULT) {
 		b->katapult.start = application_start(b);
 		if (strcmp(b->spec.katapult, "none") == 0)
@@ -175,7 +190,7 @@ static void reset_link(struct sim_board *b, struct sim_mcu *mcu, bool prime)
 }
 
 /* The program starts that mode says; it shows on USB. */
-static void appear(struct sim_board *b, enum kf_mode mode)
+static void appear(struct sim_board *b, enum kf_mode mode, int64_t now_us)
 {
 	bool prime = b->spec.prime < 0 ? has_double_buffer(b->spec.mcu) : b->spec.prime;
 	bool shows = !b->spec.uart || b->mode == KF_MODE_NONE, katapult = mode == KF_MODE_KATAPULT;
@@ -185,12 +200,12 @@ static void appear(struct sim_board *b, enum kf_mode mode)
 	b->mode = mode;
 	sim_flash_reset(&b->flash);
 	wire = wire_of(b);
-	mcu = start_program(b, wire);
+	mcu = start_program(b, wire, now_us);
 	b->rom = start_rom(b);
 	b->transfer_us = SIM_NEVER;
 	sim_can_node_reset(&b->can, wire == SIM_WIRE_CAN ? mcu : NULL, !katapult);
 	reset_link(b, wire == SIM_WIRE_CAN ? NULL : mcu, prime && katapult && wire == SIM_WIRE_USB);
-	b->link.baud = katapult ? b->spec.boot_baud : b->spec.baud;
+	b->link.baud = katapult || sim_board_in_loader(b) ? b->spec.boot_baud : b->spec.baud;
 	if (shows) {
 		b->generation++;
 		b->link.open = false;
@@ -322,6 +337,8 @@ int sim_board_init(struct sim_board *b, const struct sim_spec *spec, struct kf_e
 	if (spec->real_times)
 		sim_flash_use_real_times(&b->flash, spec->mcu);
 	b->protected = spec->protected;
+	b->flash.worn = spec->worn;
+	b->avr.flash = b->samba.flash = &b->flash;
 	b->katapult.flash = &b->flash;
 	b->katapult.block_bytes = spec->block_bytes;
 	kf_text_format(b->katapult.name, sizeof(b->katapult.name), "%s", spec->mcu);
@@ -334,7 +351,8 @@ int sim_board_init(struct sim_board *b, const struct sim_spec *spec, struct kf_e
 		mode = power_up(b);
 	b->appear_us = SIM_NEVER;
 	if (mode != KF_MODE_NONE && !spec->off)
-		appear(b, mode);
+		appear(b, mode, 0);
+	b->avr.leave_us = SIM_NEVER; /* it waits until somebody talks to it */
 	return 0;
 }
 
@@ -518,10 +536,28 @@ static bool wants_bootloader(const struct sim_board *b)
 	return runs(b, &b->klipper.mcu) && (b->klipper.wants_bootloader || b->can.wants_bootloader);
 }
 
+/* When its bootloader on a serial port starts the firmware. */
+static int64_t loader_leave_us(const struct sim_board *b)
+{
+	return runs(b, &b->avr.mcu)	? b->avr.leave_us
+	       : runs(b, &b->samba.mcu) ? b->samba.leave_us
+					: SIM_NEVER;
+}
+
+/* Without an application an AVR's waits on; a SAM3X's reset starts what its bit says. */
+static void leave_loader(struct sim_board *b, int64_t now_us)
+{
+	bool stays = runs(b, &b->samba.mcu) && !b->samba.samd && !b->samba.boots_flash;
+	enum kf_mode next = stays ? KF_MODE_OTHER : power_up(b);
+
+	b->returned = true;
+	leave(b, next == KF_MODE_NONE ? KF_MODE_OTHER : next, now_us);
+}
+
 void sim_board_run(struct sim_board *b, int64_t now_us)
 {
 	if (now_us >= b->appear_us && b->next != KF_MODE_NONE)
-		appear(b, b->next);
+		appear(b, b->next, now_us);
 	/* A UART's bytes leave the host whether or not the board hears them. */
 	if (b->spec.uart && (!b->link.mcu || now_us < b->link.mute_until_us))
 		b->link.out_count = 0;
@@ -533,6 +569,8 @@ void sim_board_run(struct sim_board *b, int64_t now_us)
 		leave_firmware(b, now_us);
 	if (b->rom && now_us >= b->rom->leave_us)
 		leave(b, start_from_rom(b), now_us);
+	if (now_us >= loader_leave_us(b))
+		leave_loader(b, now_us);
 }
 
 int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
@@ -545,6 +583,8 @@ int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 		wake_us = b->rom->wake_us;
 	if (b->rom && b->rom->leave_us < wake_us)
 		wake_us = b->rom->leave_us;
+	if (loader_leave_us(b) < wake_us)
+		wake_us = loader_leave_us(b);
 	if (b->next != KF_MODE_NONE && b->appear_us < wake_us)
 		wake_us = b->appear_us;
 	if (runs(b, &b->katapult.mcu) && b->katapult.leave_us < wake_us)
@@ -553,8 +593,13 @@ int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 	return wants_bootloader(b) && now_us < wake_us ? now_us : wake_us;
 }
 
-void sim_board_open(struct sim_board *b)
+/* DTR resets an AVR behind a UART. */
+void sim_board_open(struct sim_board *b, int64_t now_us)
 {
+	if (b->spec.uart && b->spec.loader[0]) {
+		b->next = KF_MODE_NONE;
+		appear(b, KF_MODE_OTHER, now_us);
+	}
 	b->link.open = true;
 }
 
@@ -583,6 +628,8 @@ void sim_board_plug(struct sim_board *b, enum sim_button button, int64_t now_us)
 	b->next = power_up(b);
 	if (button == SIM_BUTTON_RESET && has_katapult(b))
 		b->next = KF_MODE_KATAPULT;
+	if (button == SIM_BUTTON_RESET && b->spec.loader[0] && !b->spec.uart)
+		b->next = KF_MODE_OTHER;
 	if (button == SIM_BUTTON_BOOT && rom_mode(b) != KF_MODE_NONE)
 		b->next = rom_mode(b);
 	b->appear_us = now_us;

@@ -15,6 +15,7 @@
 #ifndef SIM_BOARD_H
 #define SIM_BOARD_H
 
+#include "sim/avr.h"
 #include "sim/can-node.h"
 #include "sim/dfu.h"
 #include "sim/firmware.h"
@@ -22,6 +23,7 @@
 #include "sim/klipper.h"
 #include "sim/link.h"
 #include "sim/picoboot.h"
+#include "sim/samba.h"
 #include "sim/spec.h"
 
 struct sim_board {
@@ -32,6 +34,8 @@ struct sim_board {
 	struct sim_firmware firmware;
 	struct sim_dfu dfu;
 	struct sim_picoboot picoboot;
+	struct sim_avr avr;
+	struct sim_samba samba;
 	struct sim_usb_device *rom; /* the bootloader that runs, if libusb's programs can open it */
 	int64_t transfer_us;	    /* when a late transfer with it is due; SIM_NEVER */
 	bool protected;		    /* against reading, by that bootloader */
@@ -51,6 +55,9 @@ struct sim_board {
 
 /* Has it a USB device (or a UART)? A node on a CAN bus has none, unless it is the bridge. */
 bool sim_board_has_usb(const struct sim_board *board);
+
+/* Does its bootloader on a serial port run? */
+bool sim_board_in_loader(const struct sim_board *board);
 
 /* Does it run the firmware of a USB-to-CAN bridge? */
 bool sim_board_bridges(const struct sim_board *board);
@@ -81,7 +88,7 @@ enum sim_usb_answer sim_board_transfer(struct sim_board *board, struct sim_usb_t
 				       int64_t now_us);
 
 /* The client has opened the port, or closed it with the line at that speed. */
-void sim_board_open(struct sim_board *board);
+void sim_board_open(struct sim_board *board, int64_t now_us);
 void sim_board_close(struct sim_board *board, bool at_1200, int64_t now_us);
 
 /*

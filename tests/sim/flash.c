@@ -17,6 +17,7 @@ static const struct part {
 	{ "lpc176", SIM_FAMILY_LPC176X, 512 * KIB, 0, 100, 125 },
 	{ "rp2040", SIM_FAMILY_RP2040, 2048 * KIB, 4 * KIB, 45, 50 },
 	{ "rp2350", SIM_FAMILY_RP2040, 4096 * KIB, 4 * KIB, 45, 50 },
+	{ "sam3x8", SIM_FAMILY_OTHER, 512 * KIB, 4 * KIB, 30, 340 },
 	{ "stm32f042", SIM_FAMILY_STM32_PAGES, 32 * KIB, 1 * KIB, 30, 856 },
 	{ "stm32f07", SIM_FAMILY_STM32_PAGES, 128 * KIB, 2 * KIB, 30, 856 },
 	{ "stm32f103", SIM_FAMILY_STM32_PAGES, 128 * KIB, 1 * KIB, 30, 840 },
@@ -51,9 +52,10 @@ int sim_flash_init(struct sim_flash *flash, const char *mcu, uint32_t size, stru
 		.size = size ? size : part->size,
 		.page_bytes = part->page_bytes,
 	};
-	flash->base = strncmp(mcu, "stm32", 5) == 0 ? 0x08000000
-		      : strncmp(mcu, "rp2", 3) == 0 ? 0x10000000
-						    : 0;
+	flash->base = strncmp(mcu, "stm32", 5) == 0  ? 0x08000000
+		      : strncmp(mcu, "rp2", 3) == 0  ? 0x10000000
+		      : strncmp(mcu, "sam3", 4) == 0 ? 0x80000
+						     : 0;
 	flash->boot_bytes = strncmp(mcu, "rp2040", 6) == 0 ? 256 : 0;
 	flash->ram = part->family == SIM_FAMILY_LPC176X ? 0x10000000 : 0x20000000;
 	/* STM32F103 with 256 KiB and more, and F07x: 2 KiB pages. */
@@ -86,6 +88,12 @@ void sim_flash_reset(struct sim_flash *flash)
 void sim_flash_begin(struct sim_flash *flash)
 {
 	flash->writing = flash->ended = false;
+}
+
+void sim_flash_wear(struct sim_flash *flash, uint32_t address, uint32_t len)
+{
+	if (flash->worn && flash->worn >= address && flash->worn - address < len)
+		flash->data[flash->worn - flash->base] = 0;
 }
 
 uint32_t sim_flash_page_bytes(const struct sim_flash *flash, uint32_t address)

@@ -42,6 +42,7 @@ struct sim_flash {
 	bool incomplete;	/* something was programmed, and no client called it whole since */
 	bool faulted;		/* the CPU hangs in its fault handler until reset */
 	unsigned erases;	/* since the start: wear */
+	uint32_t worn; /* the byte at this address stays 0 when it is programmed; 0: none does */
 
 	bool buffered; /* RP2040: a page is being collected */
 	uint32_t buffer_address, buffer_bytes;
@@ -93,6 +94,9 @@ _must_check_ int sim_flash_erase(struct sim_flash *flash, uint64_t address, int6
 _must_check_ int sim_flash_program(struct sim_flash *flash, uint64_t address, const uint8_t *data,
 				   uint32_t len, int64_t *busy_us);
 void sim_flash_finish_rom(struct sim_flash *flash);
+
+/* The worn byte, if it is among those that were just programmed. */
+void sim_flash_wear(struct sim_flash *flash, uint32_t address, uint32_t len);
 
 /* The size of the page or erase sector that address lies in. */
 uint32_t sim_flash_page_bytes(const struct sim_flash *flash, uint32_t address);

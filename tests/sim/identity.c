@@ -69,6 +69,19 @@ static void change(const struct sim_board *b, struct sim_identity *id)
 	}
 }
 
+/* The ROM of a SAM3X, Arduino's bootloaders of a SAMD21 and an ATmega32U4: none has a serial
+ * number. */
+static void loader_strings(const struct sim_board *b, struct sim_identity *id)
+{
+	bool rom = strncmp(b->spec.mcu, "sam3", 4) == 0;
+
+	id->usb = rom ? (struct sim_ids){ "03eb", "6124" } : (struct sim_ids){ "2341", "" };
+	if (!rom)
+		kf_text_format(id->usb.product, sizeof(id->usb.product), "%s",
+			       strcmp(b->spec.loader, "samba") == 0 ? "004d" : "0036");
+	usb_strings(id, rom ? "" : "Arduino LLC", rom ? "AT91SAM" : "Arduino", "");
+}
+
 static const char *first(const char *a, const char *b)
 {
 	return *a ? a : b;
@@ -99,12 +112,14 @@ void sim_identity_of(const struct sim_board *b, struct sim_identity *ret)
 	case KF_MODE_OTHER:
 		usb_strings(&id, s->manufacturer, first(s->product, "USB Serial"),
 			    s->manufacturer[0] ? s->serial : "");
-		id.adapter |= !s->manufacturer[0];
+		id.adapter |= !s->manufacturer[0] && !s->loader[0];
 		break;
 	case KF_MODE_NONE:
 		id.tty = false;
 		break;
 	}
+	if (sim_board_in_loader(b) && !s->uart)
+		loader_strings(b, &id);
 	change(b, &id);
 	kf_text_format(id.uart, sizeof(id.uart), "%s", s->tty);
 	*ret = id;

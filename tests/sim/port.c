@@ -97,7 +97,7 @@ static void talk(struct sim_port *port, int64_t now_us)
 	enum sim_pty_event event = sim_pty_next(&port->pty);
 
 	if (event == SIM_PTY_OPENED)
-		sim_board_open(&port->board);
+		sim_board_open(&port->board, now_us);
 	if (event == SIM_PTY_CLOSED_1200 || event == SIM_PTY_CLOSED_PLAIN)
 		close_port(port, event == SIM_PTY_CLOSED_1200, now_us);
 	if (port->board.spec.uart)

@@ -81,16 +81,33 @@ static bool hung_up(const struct sim_pty *pty)
 enum sim_pty_event sim_pty_next(struct sim_pty *pty)
 {
 	char events[4096] __attribute__((aligned(8)));
+	const struct inotify_event *event;
 	struct termios t;
 	bool was_open = pty->open, news = false;
+	unsigned opens = 0;
+	ssize_t len;
 
 	if (pty->master < 0)
 		return SIM_PTY_QUIET;
-	while (read(pty->watch, events, sizeof(events)) > 0)
+	while ((len = read(pty->watch, events, sizeof(events))) > 0) {
 		news = true;
+		for (char *at = events; at < events + len; at += sizeof(*event) + event->len) {
+			event = (const struct inotify_event *)at;
+			opens += (event->mask & IN_OPEN) != 0;
+		}
+	}
 	pty->open = !hung_up(pty);
+	if (pty->open && !was_open) {
+		pty->owed = opens == 0;
+		return SIM_PTY_OPENED;
+	}
+	if (pty->open && opens && pty->owed) {
+		pty->owed = false;
+		opens--;
+	}
 	if (pty->open)
-		return was_open ? SIM_PTY_QUIET : SIM_PTY_OPENED;
+		return opens ? SIM_PTY_OPENED : SIM_PTY_QUIET;
+	pty->owed = false;
 	/* Opened and closed between two looks is a close, too. */
 	if (!was_open && !news)
 		return SIM_PTY_QUIET;

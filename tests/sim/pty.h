@@ -16,6 +16,7 @@
 struct sim_pty {
 	int master, watch; /* -1: closed */
 	bool open;	   /* a client has it */
+	bool owed;	   /* it was seen to be open before inotify told */
 	char slave[64];
 	dev_t device; /* the slave's number; 0: closed */
 };
@@ -35,7 +36,7 @@ void sim_pty_poll(const struct sim_pty *pty, bool want_read, bool want_write, st
 
 enum sim_pty_event {
 	SIM_PTY_QUIET,
-	SIM_PTY_OPENED,
+	SIM_PTY_OPENED,	     /* by a first client, or by one more */
 	SIM_PTY_CLOSED_1200, /* the last client left, with the line at 1200 baud */
 	SIM_PTY_CLOSED_PLAIN,
 };

@@ -47,6 +47,9 @@ const char SIM_SPEC_HELP[] =
 	"  rescue=0|1             1: a double click follows if its application is broken (0)\n"
 	"  erase_ms= program_us=  flash: one sector, 32 bytes\n"
 	"  real_times             flash: what the chip's data sheet says instead\n"
+	"  loader=stk500v2        its bootloader: stk500v2, stk500 (both behind a UART: whoever opens\n"
+	"                         the port resets the board), avr109, samba (over its own USB)\n"
+	"  worn=ADDRESS           this byte of the flash stays 0 when it is written\n"
 	"  rtt_us= reenum_ms=50   reply latency; time off the bus at each reset\n"
 	"  leave_as= leave_port=  it leaves firmware as NAME, dfu, rp2boot, other, device (without\n"
 	"                         a port) or never, to another port\n"
@@ -112,6 +115,8 @@ static const struct field {
 	FIELD("erase_ms", NUMBER, erase_ms),
 	FIELD("program_us", NUMBER, program_us),
 	FIELD("real_times", FLAG, real_times),
+	FIELD("loader", STRING, loader),
+	FIELD("worn", NUMBER, worn),
 	FIELD("transfer", NUMBER, transfer_bytes),
 	FIELD("poll_ms", NUMBER, poll_ms),
 	FIELD("protected", FLAG, protected),
@@ -284,6 +289,11 @@ static int check(struct sim_spec *spec, struct kf_error *err)
 	    strcmp(spec->rom_leave, "silent") != 0 && strcmp(spec->rom_leave, "stay") != 0)
 		return kf_fail(err, KF_USAGE, "rom_leave=%s: want stall, silent or stay",
 			       spec->rom_leave);
+	if (spec->loader[0] && strcmp(spec->loader, "stk500v2") != 0 &&
+	    strcmp(spec->loader, "stk500") != 0 && strcmp(spec->loader, "avr109") != 0 &&
+	    strcmp(spec->loader, "samba") != 0)
+		return kf_fail(err, KF_USAGE, "loader=%s: want stk500v2, stk500, avr109 or samba",
+			       spec->loader);
 	return spec->can[0] ? check_can(spec, err) : 0;
 }
 

@@ -34,6 +34,8 @@ struct sim_spec {
 	char state[PATH_MAX];			  /* flash and mode are kept here between runs */
 
 	unsigned erase_ms, program_us, rtt_us, reenum_ms;
+	char loader[16]; /* its bootloader on a serial port: see avr.h and samba.h */
+	uint32_t worn;	 /* see flash.h */
 	bool real_times; /* of the flash: the chip's own */
 
 	/* The ROM: bytes of a transfer, 0: as the part's; how long it says to wait, 0: as long as

@@ -60,7 +60,7 @@ static void plug(const char *text, size_t len)
 	sim_board_close(&board, true, now_us());
 	while (board.mode != KF_MODE_KATAPULT)
 		sim_board_run(&board, board.appear_us);
-	sim_board_open(&board);
+	sim_board_open(&board, 0);
 }
 
 static void unplug(void)

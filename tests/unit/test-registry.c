@@ -99,7 +99,7 @@ TEST(wrong_types_name_device_and_member)
 		  "device \"a\": \"flashable\" is a string, not true or false");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flash_method\":\"hid\"}}}"),
 		  "device \"a\": \"flash_method\" is \"hid\", not katapult, picoboot, dfu, "
-		  "host_mcu, make_flash, flashtool or sdcard");
+		  "avrdude, bossac, host_mcu, make_flash, flashtool or sdcard");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"usb_port\":\"1-\"}}}"),
 		  "device \"a\": \"usb_port\" is \"1-\", not a USB port such as 1-1.2");
 	CHECK(strncmp(refusal("{\"devices\":{\"../a\":{}}}"), "device \"../a\": not a valid key",

@@ -18,7 +18,7 @@ static struct sim_board *plug_and_open(const char *text)
 {
 	struct sim_board *b = plug(text);
 
-	sim_board_open(b);
+	sim_board_open(b, 0);
 	return b;
 }
 
@@ -209,7 +209,7 @@ TEST(a_uart_board_leaves_for_a_text)
 
 	sim_board_close(b, true, now_us);
 	CHECK(b->mode == KF_MODE_KLIPPER);
-	sim_board_open(b);
+	sim_board_open(b, 0);
 	talk(b, (const uint8_t *)text, sizeof(text) - 1, rx, sizeof(rx));
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_KATAPULT && b->generation == shown);
@@ -284,7 +284,7 @@ TEST(unplugged_in_the_middle)
 	sim_board_plug(b, SIM_BUTTON_RESET, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_KATAPULT);
-	sim_board_open(b);
+	sim_board_open(b, 0);
 	flash_image(b, "stm32f446xx", START, true);
 	CHECK(b->mode == KF_MODE_KLIPPER);
 	unplug(b);
@@ -307,7 +307,7 @@ TEST(katapult_looks_at_the_first_word_only)
 		sim_board_plug(b, SIM_BUTTON_NONE, now_us);
 		pass(b, REENUM_US);
 		CHECK(b->mode == KF_MODE_KATAPULT);
-		sim_board_open(b);
+		sim_board_open(b, 0);
 		CHECK(command(b, KF_KATAPULT_CONNECT, NULL, 0) == KF_KATAPULT_ACK);
 		CHECK(command(b, KF_KATAPULT_COMPLETE, NULL, 0) == KF_KATAPULT_ACK);
 		pass(b, LEAVING_US);

@@ -40,7 +40,7 @@ static struct sim_board *add_board(struct rig *rig, const char *fmt, ...)
 		printf("# %s: %s\n", text, err.message);
 		abort();
 	}
-	sim_board_open(b);
+	sim_board_open(b, 0);
 	rig->boards[rig->count++] = b;
 	if (spec.can[0])
 		CHECK(sim_can_bus_join(&rig->bus, &b->can, &b->spec.faults));

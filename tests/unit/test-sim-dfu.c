@@ -262,7 +262,7 @@ TEST(it_starts_what_lies_at_the_pointer)
 	CHECK(b->mode == KF_MODE_KLIPPER);
 	CHECK_STR(b->firmware.version, "v2");
 	/* There is no Katapult any more: 1200 baud leads into the ROM. */
-	sim_board_open(b);
+	sim_board_open(b, 0);
 	sim_board_close(b, true, now_us);
 	pass(b, REENUM_US);
 	CHECK(b->mode == KF_MODE_DFU);

@@ -37,11 +37,12 @@ static const char help[] =
 	"usb-Klipper_rp2040_E66*\n"
 	"      --port=PORT            its USB port, such as 1-1.2; can0:UUID; /dev/ttyAMA0\n"
 	"      --baud=N               of its firmware on a UART (250000)\n"
-	"      --flash-method=METHOD  katapult, picoboot, dfu, host_mcu, make_flash,\n"
-	"                             flashtool or sdcard\n"
+	"      --flash-method=METHOD  katapult, picoboot, dfu, avrdude, bossac,\n"
+	"                             host_mcu, make_flash, flashtool or sdcard\n"
 	"      --bootloader=FILE      in DFU or BOOTSEL: install this Katapult, then Klipper\n\n"
 	"set: name, mcu, serial_pattern, flash_method, flashable, klipper_dir, usb_port,\n"
-	"     canbus_uuid, canbus_interface, serial, baud, katapult_baud, sdcard_board.\n"
+	"     canbus_uuid, canbus_interface, serial, baud, katapult_baud, sdcard_board,\n"
+	"     programmer, programmer_part, programmer_baud.\n"
 	"      --global               settings of all boards: klipper_dir, katapult_dir,\n"
 	"                             default_flash_method, allow_flash_fallback, "
 	"skip_menuconfig\n\n"
@@ -77,7 +78,8 @@ static const struct command commands[] = {
 	  "       kf set --global MEMBER=VALUE...\n\n"
 	  "Change what is registered: of a board, its name, mcu, serial_pattern,\n"
 	  "flash_method, flashable, klipper_dir, usb_port, canbus_uuid, canbus_interface,\n"
-	  "serial, baud, katapult_baud or sdcard_board.\n\n" },
+	  "serial, baud, katapult_baud, sdcard_board, programmer, programmer_part or\n"
+	  "programmer_baud.\n\n" },
 	{ "remove", command_remove, 1, 1, " yes keep-config delete-config ",
 	  "give the key of the board",
 	  "usage: kf remove [OPTION]... KEY\n\n"

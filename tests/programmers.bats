@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck disable=SC2016,SC2154,SC2317 # bash -c has $ of its own; run sets stderr; functions run in it
+#
+# The methods avrdude and bossac: the programs of that name on simulated bootloaders, and what a user is told.
+load helper
+load boards
+
+OLD=v0.11.0-1-gabcdef0
+MEGA=mcu=atmega2560,uart,loader=stk500v2,boot_baud=0,serial=,port=1-1.5,version=$OLD
+MELZI=mcu=atmega1284p,uart,loader=stk500,boot_baud=0,serial=,port=1-1.6,version=$OLD
+MICRO=mcu=atmega32u4,loader=avr109,serial=12345,port=1-1.7,version=$OLD
+DUE=mcu=sam3x8e,serial=29001A00,katapult=none,loader=samba,port=1-1.2,version=$OLD
+ZERO=mcu=samd21g18a,serial=29001B00,katapult=none,loader=samba,start=0x2000,port=1-1.3,version=$OLD
+
+setup_file() {
+	build_images
+	{
+		image mega 'CONFIG_MACH_AVR=y'
+		image melzi $'CONFIG_MACH_AVR=y\nCONFIG_MACH_atmega1284p=y'
+		image micro $'CONFIG_MACH_AVR=y\nCONFIG_MACH_atmega32u4=y'
+		image due 'CONFIG_MACH_ATSAM=y'
+		image zero 'CONFIG_MACH_ATSAMD=y'
+	} >/dev/null
+}
+
+setup() {
+	setup_boards
+	registry <<<'{"devices":{
+		"mega":{"name":"Mega","mcu":"atmega2560","serial_pattern":"usb-1a86_USB_Serial*","usb_port":"1-1.5"},
+		"melzi":{"name":"Melzi","mcu":"atmega1284p","serial_pattern":"usb-1a86_USB_Serial*","usb_port":"1-1.6"},
+		"micro":{"name":"Micro","mcu":"atmega32u4","serial_pattern":"usb-Klipper_atmega32u4_12345*","usb_port":"1-1.7"},
+		"due":{"name":"Due","mcu":"sam3x8e","serial_pattern":"usb-Klipper_sam3x8e_29001A00*"},
+		"zero":{"name":"Zero","mcu":"samd21g18a","serial_pattern":"usb-Klipper_samd21g18a_29001B00*"}}}'
+	save_configs mega:mega melzi:melzi micro:micro due:due zero:zero
+	# The record of the only board, with the image that is called as it.
+	given() {
+		local record key file sum start=null
+		record=$(kf-scan -q)
+		key=$(jq -r .board.key <<<"$record")
+		for file in "$IMAGES/$key/klipper.elf.hex" "$IMAGES/$key/klipper.bin"; do [ ! -e "$file" ] || break; done
+		[ "$key" != zero ] || start=8192
+		read -r sum _ < <(sha256sum <"$file")
+		jq -c ".firmware = {path: \"$file\", sha256: \"$sum\", start: $start}" <<<"$record"
+	}
+	export -f given
+}
+
+# Programs that note their arguments, and read back what they "wrote", unless a file tells them otherwise.
+fakes() {
+	mkdir -p bin
+	cat >bin/avrdude <<-'END'
+		#!/bin/sh
+		echo "$*" >>"$HOME/argv"
+		[ ! -e "$HOME/fails" ] || { echo "not in sync: resp=0x00"; exit 1; }
+		while [ "$1" ]; do
+			case $1 in
+			+*) cp "${1#+}" "$HOME/part" ;;
+			flash:w:*) wrote=${1#flash:w:} ;;
+			flash:r:*) read=${1#flash:r:} ;;
+			esac
+			shift
+		done
+		[ -e "$HOME/reads-nothing" ] || cp "${wrote%:r}" "${read%:r}"
+		[ ! -e "$HOME/reads-wrong" ] || printf '\0' | dd of="${read%:r}" bs=1 seek=4096 conv=notrunc 2>/dev/null
+	END
+	chmod +x bin/avrdude
+	PATH=$PWD/bin:$PATH
+}
+
+# results: what became of each flash, by which method, and what proves it; of an error its code.
+results() {
+	jq -r '(.flash | [.result, .method, (.verified | join("+"))]) + [.error.code] | map(. // "-") | join(" ")' <<<"$output"
+}
+
+@test "avrdude's arguments: Kconfig's, or the registry's; its failure; what it reads back is compared" {
+	fakes
+	run --separate-stderr sim "${MEGA/loader=stk500v2,/}" -- '
+		given | kf-flash
+		kf-config set mega programmer=stk500v1 programmer_part=atmega1280 programmer_baud=57600 -q >/dev/null
+		given | kf-flash -q --force
+		touch "$HOME/reads-wrong"; given | kf-flash -q --force
+		rm "$HOME/reads-wrong"; touch "$HOME/reads-nothing"; given | kf-flash -q --force
+		touch "$HOME/fails"; given | kf-flash -q --force'
+	# The board is no AVR: whatever was written, it runs what it ran.
+	[ "$(results)" = "wrong_version avrdude readback wrong_version
+wrong_version avrdude readback wrong_version
+verify_failed avrdude  verify_failed
+io avrdude  io
+flash_failed avrdude  flash_failed" ]
+	[[ $(head -n 1 "$HOME/argv") == "-C +$HOME/.cache/kalico-flash/flash/mega/part.conf -p kalico-flash -c wiring \
+-P /dev/ttyUSB0 -D -V -U flash:w:$HOME/.cache/kalico-flash/flash/mega/klipper.bin:r -U flash:r:$HOME/.cache/"* ]]
+	[[ $(sed -n 2p "$HOME/argv") == *" -c stk500v1 -P /dev/ttyUSB0 "*" -b 57600" ]]
+	[[ $(<"$HOME/part") == 'part parent "atmega1280"'*'size = 25600;'* ]]
+	[[ $stderr == *"avrdude -p atmega2560 -c wiring -P /dev/ttyUSB0: writing, and reading back"* ]]
+	[[ $(jq -sr '.[2].error.message' <<<"$output") == *0x00001000* ]]
+	# It tells its version, so what it has is whole.
+	[ "$(jq -sr '.[4].error.message' <<<"$output")" = "avrdude -p atmega1280 -c stk500v1 ended with status 1" ]
+	[[ $(jq -sr '.[4].error.hint' <<<"$output") == 'read the log; if it says "not in sync"'*"kf set mega programmer_baud=57600"*"press its reset button as avrdude starts"* ]]
+	grep "not in sync" "$(jq -sr '.[4].error.log' <<<"$output")"
+}
+
+@test "no program, no right, no way into the bootloader: told before anything is stopped or touched" {
+	mkdir bin
+	for program in "$KF_BUILD"/kf-*; do ln -s "$program" bin; done
+	plan() { PATH=$PWD/bin kf-flash --dry-run "$@"; }
+	export -f plan
+	run --separate-stderr sim "$MEGA" -- 'given >r; plan <r; ln -s /bin/true bin/avrdude; plan <r
+		chmod 0 "$(readlink -f /dev/ttyUSB0)"; PATH=$PWD/bin:$PATH unshare -U kf-flash --dry-run <r'
+	[ "$(jq -r '.error | .code + ": " + .hint' <<<"${lines[0]}")" = "no_toolchain: sudo apt-get install avrdude" ]
+	[ "$(jq -r .error.code <<<"${lines[1]}")" = null ]
+	[[ $stderr == *"mega: would flash "*" by avrdude at /dev/ttyUSB0"* ]]
+	[[ $(jq -r '.error | .code + ": " + .hint' <<<"${lines[2]}") == "permission: join the group that owns the port"* ]]
+	run --separate-stderr sim "$DUE" -- 'given | plan'
+	[ "$(jq -r '.error | .code + ": " + .hint' <<<"$output")" = "no_toolchain: sudo apt-get install bossa-cli" ]
+	# Klipper on an ATmega32U4 stays where it is.
+	run --separate-stderr sim "$MICRO" -- 'given >r; plan <r; plan --method=make_flash <r; plan --method=avrdude <r'
+	[[ $(jq -r .error.message <<<"${lines[0]}") == *"nothing here can flash this atmega32u4: there is no Katapult for it; its Klipper cannot start its bootloader" ]]
+	[ "$(jq -r .error.hint <<<"${lines[0]}")" = "kf flash micro --method=avrdude, and press its reset button when it says so" ]
+	[ "$(jq -r .error.code <<<"${lines[1]}")" = no_katapult ]
+	[ "$(jq -r .error.code <<<"${lines[2]}")" = null ]
+}
+
+# bats test_tags=slow
+@test "avrdude writes an ATmega2560 and an ATmega1284P, and reads them back" {
+	type -P avrdude || skip "avrdude is not installed"
+	run -0 --separate-stderr sim "$MEGA" -- 'given | kf-flash -q'
+	[ "$(results)" = "flashed avrdude readback+identify -" ]
+	[ "$(jq -r .flash.version_before <<<"$output")" = "$OLD" ]
+	run -0 --separate-stderr sim "$MELZI" -- 'given | kf-flash -q'
+	[ "$(results)" = "flashed avrdude readback+identify -" ]
+}
+
+# bats test_tags=slow
+@test "an AVR whose flash is worn: the address, and that it is incomplete until it is flashed" {
+	type -P avrdude || skip "avrdude is not installed"
+	run --separate-stderr sim "$MELZI,worn=0x1234" -- 'given | kf-flash -q; kf list'
+	[ "$(results <<<"${lines[0]}" | head -n 1)" = "verify_failed avrdude  verify_failed" ]
+	[[ $(jq -r .error.message <<<"${lines[0]}") == *"0x00001234"*"the firmware on it is incomplete" ]]
+}
+
+# bats test_tags=slow
+@test "an ATmega32U4: kf-flash waits until its reset button is pressed" {
+	type -P avrdude || skip "avrdude is not installed"
+	run -0 --separate-stderr sim "$MICRO" -- 'given >r; mkfifo said
+		kf-flash --method=avrdude <r >out 2>said &
+		while read -r line; do
+			echo "$line" >&2
+			[[ $line != *"press the reset button"* ]] || { by_hand unplug 1-1.7; by_hand button 1-1.7; }
+		done <said
+		wait $!; s=$?; cat out; exit $s'
+	[ "$(results)" = "flashed avrdude readback+identify -" ]
+}
+
+# bats test_tags=slow
+@test "bossac writes a SAM3X and a SAMD21, and reads them back, also one that waits in its bootloader" {
+	type -P bossac || skip "bossac is not installed"
+	run -0 --separate-stderr sim "$DUE" -- 'given | kf-flash -q; given | kf-flash -q'
+	[ "$(results)" = "flashed bossac readback+identify -
+current - identify -" ]
+	run -0 --separate-stderr sim "$ZERO" -- 'given | kf-flash -q'
+	[ "$(results)" = "flashed bossac readback+identify -" ]
+	run -0 --separate-stderr sim "$DUE,mode=other" -- 'kf-flash -q --json --port=usb:1-1.2 --firmware="$IMAGES/due/klipper.bin"'
+	[ "$(results)" = "flashed bossac readback+identify -" ]
+}
+
+# bats test_tags=slow
+@test "a SAM whose flash is worn stays in its bootloader; the way back is told, and works" {
+	type -P bossac || skip "bossac is not installed"
+	run --separate-stderr sim "$DUE,worn=0x81234" -- 'given | kf-flash -q; kf list >&2'
+	[ "$(results)" = "flash_failed bossac  flash_failed" ]
+	[[ $(jq -r .error.message <<<"$output") == "bossac ended with status 2; the board is not there any more: on USB port 1-1.2"*"the firmware on it is incomplete" ]]
+	[[ $(jq -r .error.hint <<<"$output") == *"kf-flash --port=usb:"* ]]
+}

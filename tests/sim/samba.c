@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "sim/samba.h"
+
+enum {
+	RAM = 0x20000000,
+	PAGE = 256, /* of a SAM3X; a row of a SAMD21 */
+	COMMAND_MAX = 32,
+};
+
+static uint8_t *in_ram(struct sim_samba *s, uint32_t address, uint32_t len)
+{
+	return address >= RAM && len <= sizeof(s->ram) && address - RAM <= sizeof(s->ram) - len
+		       ? s->ram + (address - RAM)
+		       : NULL;
+}
+
+static uint8_t *in_flash(const struct sim_samba *s, uint32_t address, uint32_t len)
+{
+	const struct sim_flash *f = s->flash;
+
+	return address >= f->base && len <= f->size && address - f->base <= f->size - len
+		       ? f->data + (address - f->base)
+		       : NULL;
+}
+
+static void erase(struct sim_samba *s, uint32_t address, uint32_t len)
+{
+	uint8_t *at = in_flash(s, address, len);
+
+	if (at)
+		memset(at, 0xff, len);
+}
+
+/* Programming only clears bits. */
+static void program(struct sim_samba *s, uint32_t address, const uint8_t *data, uint32_t len)
+{
+	uint8_t *at = in_flash(s, address, len);
+
+	for (uint32_t i = 0; at && i < len; i++)
+		at[i] &= data[i];
+	if (at)
+		sim_flash_wear(s->flash, address, len);
+}
+
+/* EEFC_FCR of one of the SAM3X's two planes. */
+static void eefc(struct sim_samba *s, unsigned plane, uint32_t value)
+{
+	uint32_t half = s->flash->size / 2, argument = value >> 8 & 0xffff;
+	uint32_t at = s->flash->base + plane * half + argument * PAGE;
+
+	if (value >> 24 != 0x5a)
+		return;
+	switch (value & 0xff) {
+	case 0x03: /* EWP, and WP without the erase */
+		erase(s, at, PAGE);
+		program(s, at, s->page, PAGE);
+		break;
+	case 0x01:
+		program(s, at, s->page, PAGE);
+		break;
+	case 0x05: /* EA */
+		erase(s, s->flash->base + plane * half, half);
+		break;
+	case 0x0b: /* SGPB, CGPB, GGPB */
+	case 0x0c:
+		if (argument == 1)
+			s->boots_flash = (value & 0xff) == 0x0b;
+		break;
+	case 0x0d:
+		s->result = s->boots_flash ? 1u << 1 : 0;
+		break;
+	default:
+		break;
+	}
+}
+
+static uint32_t read_word(struct sim_samba *s, uint32_t address)
+{
+	const uint8_t *at = in_ram(s, address, 4);
+
+	if (at)
+		return kf_get_le32(at);
+	switch (address) {
+	case 0xe000ed00: /* CPUID: Cortex-M0+, Cortex-M3 */
+		return s->samd ? 0x410cc601 : 0x412fc230;
+	case 0x41002018: /* DSU's DID: a SAMD21G18A */
+		return 0x10010005;
+	case 0x400e0940: /* CHIPID_CIDR: a SAM3X8E */
+		return 0x285e0a60;
+	case 0x400e0a08: /* EEFC_FSR of both planes, NVMCTRL's INTFLAG: ready */
+	case 0x400e0c08:
+	case 0x41004014:
+		return 1;
+	case 0x400e0a0c: /* EEFC_FRR */
+		return s->result;
+	default:
+		return 0;
+	}
+}
+
+static void write_word(struct sim_samba *s, uint32_t address, uint32_t value, int64_t now_us)
+{
+	uint8_t *at = in_ram(s, address, 4);
+
+	if (at)
+		kf_put_le32(at, value);
+	else if (address == 0x400e0a04 || address == 0x400e0c04)
+		eefc(s, address == 0x400e0c04, value);
+	else if (address == 0x4100401c)
+		s->row = value * 2;
+	else if (address == 0x41004000 && value == 0xa502) /* NVMCTRL: erase the row */
+		erase(s, s->row - s->row % PAGE, PAGE);
+	else if ((address == 0x400e1a00 && value == 0xa500000d) ||
+		 (address == 0xe000ed0c && value == 0x05fa0004)) /* RSTC_CR, AIRCR */
+		s->leave_us = now_us;
+}
+
+/* bossac's applet (WordCopyArm.asm): its stack, reset, destination, source and count of words. */
+static void go(struct sim_samba *s, uint32_t address)
+{
+	const uint8_t *head = in_ram(s, address, 20), *from;
+	uint32_t to, source, len;
+	uint8_t *ram;
+
+	if (!head)
+		return;
+	to = kf_get_le32(head + 8);
+	source = kf_get_le32(head + 12);
+	len = kf_get_le32(head + 16) * 4;
+	from = in_ram(s, source, len);
+	if (!from)
+		from = in_flash(s, source, len);
+	ram = in_ram(s, to, len);
+	if (from && ram)
+		memmove(ram, from, len);
+	else if (from && len == PAGE) /* into the page buffer */
+		memcpy(s->page, from, len);
+}
+
+static uint16_t checksum(const uint8_t *data, uint32_t len)
+{
+	uint16_t crc = 0;
+
+	for (uint32_t i = 0; i < len; i++) {
+		crc ^= (uint16_t)(data[i] << 8);
+		for (int bit = 0; bit < 8; bit++)
+			crc = (uint16_t)(crc << 1 ^ (crc & 0x8000 ? 0x1021 : 0));
+	}
+	return crc;
+}
+
+static void say(struct sim_samba *s, const char *text)
+{
+	sim_mcu_reply(&s->mcu, (const uint8_t *)text, strlen(text));
+}
+
+static void read_bytes(struct sim_samba *s, uint32_t address, uint32_t len)
+{
+	uint8_t bytes[SIM_BUFFER_BYTES] = { 0 };
+	const uint8_t *at = in_ram(s, address, len);
+
+	if (!at && s->samd)
+		at = in_flash(s, address, len);
+	if (len > sizeof(bytes))
+		return;
+	if (at)
+		memcpy(bytes, at, len);
+	sim_mcu_reply(&s->mcu, bytes, len);
+}
+
+/* Arduino's: from where, then to where and how much. */
+static void write_buffer(struct sim_samba *s, uint32_t address, uint32_t len)
+{
+	const uint8_t *from = len ? in_ram(s, s->source, len) : NULL;
+
+	if (from)
+		program(s, address, from, len);
+	else
+		s->source = address;
+	say(s, "Y\n\r");
+}
+
+static void command(struct sim_samba *s, char name, uint32_t a, uint32_t b, int64_t now_us)
+{
+	uint8_t word[4];
+	char text[24];
+	const uint8_t *at;
+
+	switch (name) {
+	case 'N':
+		say(s, "\n\r");
+		break;
+	case 'V':
+		say(s, s->samd ? "v2.0 [Arduino:XYZ] Feb 17 2019 12:22:10\n\r"
+			       : "v1.1 Dec 15 2010 19:25:04\n\r");
+		break;
+	case 'w':
+	case 'o':
+		kf_put_le32(word, read_word(s, a));
+		sim_mcu_reply(&s->mcu, word, name == 'w' ? 4 : 1);
+		break;
+	case 'W':
+		write_word(s, a, b, now_us);
+		break;
+	case 'R':
+		read_bytes(s, a, b);
+		break;
+	case 'S':
+		s->data_address = a;
+		s->data_left = b;
+		break;
+	case 'G':
+		go(s, a);
+		break;
+	case 'X':
+		erase(s, a, s->flash->base + s->flash->size - a);
+		say(s, "X\n\r");
+		break;
+	case 'Y':
+		write_buffer(s, a, b);
+		break;
+	case 'Z':
+		at = in_flash(s, a, b);
+		snprintf(text, sizeof(text), "Z%08X#\n\r", at ? checksum(at, b) : 0u);
+		say(s, text);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The bytes that follow S. */
+static void receive(struct sim_samba *s)
+{
+	uint32_t len = s->mcu.rx_len < s->data_left ? (uint32_t)s->mcu.rx_len : s->data_left;
+	uint8_t *at = in_ram(s, s->data_address, len);
+
+	if (at)
+		memcpy(at, s->mcu.rx, len);
+	s->data_address += len;
+	s->data_left -= len;
+	sim_mcu_pop(&s->mcu, len);
+}
+
+static bool step(struct sim_mcu *mcu, int64_t now_us)
+{
+	struct sim_samba *s = (struct sim_samba *)mcu;
+	char text[COMMAND_MAX + 1] = "", *comma;
+	const uint8_t *end;
+	size_t len;
+
+	if (mcu->rx_len == 0 || s->leave_us != SIM_NEVER)
+		return false;
+	if (s->data_left) {
+		receive(s);
+		return true;
+	}
+	end = memchr(mcu->rx, '#', mcu->rx_len);
+	if (!end && mcu->rx_len <= COMMAND_MAX)
+		return false;
+	len = end ? (size_t)(end - mcu->rx) : mcu->rx_len;
+	memcpy(text, mcu->rx, len < COMMAND_MAX ? len : COMMAND_MAX);
+	sim_mcu_pop(mcu, len + (end ? 1 : 0));
+	comma = strchr(text, ',');
+	command(s, text[0], (uint32_t)strtoul(text[0] ? text + 1 : text, NULL, 16),
+		comma ? (uint32_t)strtoul(comma + 1, NULL, 16) : 0, now_us);
+	return true;
+}
+
+void sim_samba_init(struct sim_samba *s, const char *mcu)
+{
+	s->mcu = (struct sim_mcu){ .wire = SIM_WIRE_USB,
+				   .rx_size = SIM_BUFFER_BYTES,
+				   .tx_size = SIM_BUFFER_BYTES,
+				   .step = step };
+	s->samd = strncmp(mcu, "samd", 4) == 0;
+	s->boots_flash = false; /* Klipper's bootloader_request() and the ERASE button clear it */
+	s->leave_us = SIM_NEVER;
+	s->data_left = 0;
+}
