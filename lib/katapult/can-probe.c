@@ -6,7 +6,7 @@
 #include "katapult/frame.h"
 #include "mcu/frame.h"
 
-enum { OTHER_MS = 40 }; /* the other program was asked at the same time */
+enum { OTHER_MS = 40 }; /* as long as an answer is waited for before the node is asked again */
 
 struct program {
 	struct kf_link *link;
@@ -48,13 +48,18 @@ static int await_one(const struct program programs[2], int64_t until_ms)
 	return n < 0 ? n : -ETIMEDOUT;
 }
 
-/* One node runs one program: if the other one answers too, there are two nodes. */
+/*
+ * One node runs one program: if the other one answers too, there are two nodes. The second may have
+ * lost the first request, as any node may: it is asked once more.
+ */
 static int check_alone(const struct program *other, struct kf_error *err)
 {
 	struct pollfd fd = { .fd = other->link->fd, .events = POLLIN };
 	int64_t until_ms = kf_now_ms() + OTHER_MS;
-	int n, r;
+	int n, r = send_to(other, until_ms);
 
+	if (r < 0)
+		return kf_link_failed(other->link, r, err);
 	while ((n = kf_wait(&fd, 1, until_ms)) > 0) {
 		r = has_answered(other);
 		if (r < 0)

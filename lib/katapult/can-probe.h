@@ -10,8 +10,8 @@
 
 /*
  * Two links to one node, opened for KF_CAN_KATAPULT and for KF_CAN_KLIPPER: with different ids. Ask
- * until one of them brings an answer. KF_AMBIGUOUS: both do, so two nodes have this UUID. Other
- * errors as kf_link_failed; silence is katapult's.
+ * until one of them brings an answer, then the other once more. KF_AMBIGUOUS: both answer, so two
+ * nodes have this UUID. Other errors as kf_link_failed; silence is katapult's.
  */
 _must_check_ int kf_can_probe(struct kf_link *katapult, struct kf_link *klipper,
 			      int64_t deadline_ms, enum kf_can_application *ret,

@@ -170,9 +170,11 @@ TEST(silence_ends_at_the_deadline)
 	end(links);
 }
 
-/* One in Katapult, the other in Klipper: neither may be taken for the one that is meant. */
-TEST(two_nodes_of_one_uuid_are_ambiguous)
+/* The twin does not get the request'th one that goes to all nodes (0: it gets all of them). */
+static void twin_is_told(bool klipper, unsigned request)
 {
+	struct sim_mcu *mcus[2] = { &rig.katapult.mcu, &rig.klipper.mcu };
+	struct sim_faults faults = { .count = request > 0 };
 	enum kf_can_application application = 0;
 	struct kf_link links[2];
 	struct kf_error err = { 0 };
@@ -180,14 +182,30 @@ TEST(two_nodes_of_one_uuid_are_ambiguous)
 	memset(&rig, 0, sizeof(rig));
 	set_up_node();
 	memcpy(rig.twin.uuid, UUID, sizeof(UUID));
-	sim_can_node_reset(&rig.twin, &rig.klipper.mcu, true);
-	CHECK(sim_can_bus_join(&rig.bus, &rig.twin, NULL));
-	CHECK(probe(&rig.katapult.mcu, 0, LONG_MS, links, &application, &err) ==
+	sim_can_node_reset(&rig.twin, mcus[klipper], klipper);
+	faults.list[0] = (struct sim_fault){ .kind = SIM_FAULT_DROP, .at = request };
+	CHECK(sim_can_bus_join(&rig.bus, &rig.twin, &faults));
+	CHECK(probe(mcus[!klipper], 0, LONG_MS, links, &application, &err) ==
 	      kf_code_errno(KF_AMBIGUOUS));
 	CHECK(err.code == KF_AMBIGUOUS);
+	CHECK(strstr(err.hint, "take one of them off the bus"));
 	end(links);
+}
+
+/* One in Katapult, the other in Klipper: neither may be taken for the one that is meant. */
+TEST(two_nodes_of_one_uuid_are_ambiguous)
+{
+	twin_is_told(true, 0);
+	twin_is_told(false, 0);
+}
+
+/* First "11" goes to all, for a Katapult, and then "01", for a Klipper. */
+TEST(a_twin_that_lost_the_first_request_is_told_too)
+{
+	twin_is_told(true, 2);
+	twin_is_told(false, 1);
 }
 
 TEST_MAIN(T(a_katapult_is_found_and_stays_well), T(a_klipper_is_found),
 	  T(a_node_that_starts_up_is_asked_again), T(silence_ends_at_the_deadline),
-	  T(two_nodes_of_one_uuid_are_ambiguous))
+	  T(two_nodes_of_one_uuid_are_ambiguous), T(a_twin_that_lost_the_first_request_is_told_too))
