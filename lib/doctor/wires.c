@@ -2,6 +2,7 @@
 /* The CAN interfaces and UARTs of boards: can they be used for that? */
 #include "core/text.h"
 #include "doctor/check.h"
+#include "link/can-state.h"
 #include "link/uart-owner.h"
 #include "usb/by-wire.h"
 
@@ -23,6 +24,8 @@ static void check_device(struct kf_doctor *doctor, const struct kf_device *devic
 		kf_doctor_report(doctor, KF_HEALTH_OK, device->key, NULL,
 				 "%s is there, and neither the console nor Bluetooth has it",
 				 board.tty);
+	else if (kf_can_state_passive(board.link.interface, &err))
+		kf_doctor_report_error(doctor, KF_HEALTH_NOTE, device->key, &err);
 	else
 		kf_doctor_report(doctor, KF_HEALTH_OK, device->key, NULL, "%s can send",
 				 board.link.interface);

@@ -47,7 +47,7 @@ int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapul
 		k = (struct kf_katapult){ .link = link,
 					  .deadline_ms = kf_within_ms(EACH_MS, deadline_ms) };
 		r = kf_katapult_connect(&k, NULL);
-	} while (r < 0 && r != -EINTR && r != -ENODEV && r != -ENETDOWN &&
+	} while (r < 0 && r != -EINTR && r != -ENODEV && r != -ENETDOWN && r != -ECOMM &&
 		 kf_now_ms() < deadline_ms);
 	if (r == 0)
 		*ret = k;

@@ -166,8 +166,15 @@ static int failed(struct kf_link *link, int r, struct kf_error *err)
 {
 	if (r == -EADDRINUSE)
 		return id_taken(link, err);
+	/*
+	 * A caller without words for it tries again, and asks for them in the end. Until then a
+	 * node may only be starting up: it acknowledges nothing, and the controller is
+	 * error-passive.
+	 */
+	if (!err)
+		return r;
 	r = kf_can_state_explain(link->can.interface, r, err);
-	return r == -ETIMEDOUT && err && link->can.interface[0] ? silent(link, err) : r;
+	return r == -ETIMEDOUT && link->can.interface[0] ? silent(link, err) : r;
 }
 
 static int guard(struct kf_link *link, struct kf_error *err)

@@ -143,6 +143,11 @@ static int is_bus_off(const char *interface, struct kf_error *err)
 	return kf_code_errno(KF_CAN_BUS);
 }
 
+static bool passive(const struct kf_can_state *s)
+{
+	return s->told && s->controller == CAN_STATE_ERROR_PASSIVE;
+}
+
 /* A controller alone on a bus repeats its frame for ever, and is error-passive after 16 times. */
 static int is_passive(const char *interface, const struct kf_can_state *s, struct kf_error *err)
 {
@@ -260,7 +265,7 @@ int kf_can_state_words(const char *interface, int r, const struct kf_can_state *
 		return is_down(interface, s, err);
 	case -ENOBUFS:
 	case -ETIMEDOUT:
-		if (s->told && s->controller == CAN_STATE_ERROR_PASSIVE)
+		if (passive(s))
 			return is_passive(interface, s, err);
 		return r == -ENOBUFS ? queue_full(interface, s, err) : silence(err);
 	default:
@@ -274,6 +279,16 @@ int kf_can_state_check(const char *interface, struct kf_error *err)
 	int r = kf_can_state_read(interface, &s);
 
 	return kf_can_state_words(interface, r, r < 0 ? NULL : &s, err);
+}
+
+bool kf_can_state_passive(const char *interface, struct kf_error *why)
+{
+	struct kf_can_state s = { 0 };
+
+	if (kf_can_state_read(interface, &s) < 0 || !s.up || !passive(&s))
+		return false;
+	is_passive(interface, &s, why);
+	return true;
 }
 
 int kf_can_state_explain(const char *interface, int r, struct kf_error *err)

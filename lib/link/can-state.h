@@ -14,7 +14,7 @@ struct kf_can_state {
 	bool carrier;	       /* it says that it can send */
 	bool told;	       /* its controller tells its state and error counters */
 	unsigned controller;   /* enum can_state, if told */
-	unsigned bitrate;      /* 0: none is set, or it has none (vcan, slcan) */
+	unsigned bitrate;      /* 0: none is set, or it has none (vcan) */
 	unsigned queue_frames; /* txqueuelen; 0: it has no queue (vcan) */
 	char kind[16];	       /* "can", "vcan", "slcan", "vxcan"; empty: not told */
 };
@@ -30,6 +30,12 @@ _must_check_ int kf_can_state_parse(const void *message, size_t len, struct kf_c
  * it is down, or bus-off. Each says what to type.
  */
 _must_check_ int kf_can_state_check(const char *interface, struct kf_error *err);
+
+/*
+ * Is its controller error-passive? It can send, but no node acknowledged the frames that it sent
+ * last. *why says so, and what to check.
+ */
+bool kf_can_state_passive(const char *interface, struct kf_error *why);
 
 /*
  * Is a USB adapter plugged in that no driver has taken, as where the module gs_usb is not loaded?

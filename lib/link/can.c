@@ -131,7 +131,11 @@ int kf_can_query(struct kf_can *can, int64_t deadline_ms, struct kf_can_node *re
 		memcpy(ret[count].uuid, frame.data + 1, KF_CAN_UUID_BYTES);
 		ret[count++].application = frame.data[7];
 	}
-	return r < 0 && r != -ETIMEDOUT ? failed(can, r, err) : count;
+	if (r < 0 && r != -ETIMEDOUT)
+		return failed(can, r, err);
+	if (count == 0 && kf_can_state_passive(can->interface, err))
+		return kf_code_errno(KF_CAN_BUS);
+	return count;
 }
 
 int kf_can_enter(struct kf_can *can, const uint8_t uuid[KF_CAN_UUID_BYTES], int64_t deadline_ms,

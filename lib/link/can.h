@@ -53,7 +53,8 @@ void kf_can_closep(struct kf_can *can);
 /*
  * "00": ask all nodes that have no id, and take their answers until deadline_ms, at most size of
  * them. Two entries of one UUID are two nodes. All nodes of the bus answer at once: only where the
- * user asks for it, or to explain a failure. Returns how many; -EINTR, KF_CAN_BUS and others.
+ * user asks for it, or to explain a failure. Returns how many; -EINTR, KF_CAN_BUS (also if none
+ * answers on an interface that is error-passive) and others.
  */
 _must_check_ int kf_can_query(struct kf_can *can, int64_t deadline_ms, struct kf_can_node *ret,
 			      size_t size, struct kf_error *err);

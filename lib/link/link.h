@@ -122,7 +122,8 @@ _must_check_ ssize_t kf_link_receive(struct kf_link *link, void *buf, size_t siz
 
 /*
  * The words for a negative errno of the functions above, with what to type next; returns the code's
- * errno. After silence on CAN, the interface's state tells more.
+ * errno. After silence on CAN, the interface's state tells more. err may be NULL: on CAN nothing is
+ * looked at then, and r comes back.
  */
 int kf_link_failed(struct kf_link *link, int r, struct kf_error *err);
 
