@@ -192,10 +192,15 @@ static int not_back(const struct run *run, int r, struct kf_error *err)
 		return kf_code_errno(KF_UNVERIFIED);
 	}
 	kf_fail(err, KF_GONE, "it was let go, and no firmware answers: %s", why.message);
-	kf_error_hint(err, "check that its firmware is built for %s, then %s",
-		      board->link.type == KF_WIRE_CAN ? "CAN, the pins and the bitrate of this bus"
-						      : "this UART and its baud rate",
-		      kf_last_flash_remedy(kf_mode_name(KF_MODE_KATAPULT)));
+	if (kf_wire_is_avr(board))
+		kf_error_hint(err, "check that its firmware is built for this UART and its baud "
+				   "rate; its bootloader is there at each reset");
+	else
+		kf_error_hint(err, "check that its firmware is built for %s, then %s",
+			      board->link.type == KF_WIRE_CAN
+				      ? "CAN, the pins and the bitrate of this bus"
+				      : "this UART and its baud rate",
+			      kf_last_flash_remedy(kf_mode_name(KF_MODE_KATAPULT)));
 	return kf_code_errno(KF_GONE);
 }
 
