@@ -81,12 +81,14 @@ results() {
 		given | kf-flash -q --force
 		touch "$HOME/reads-wrong"; given | kf-flash -q --force
 		rm "$HOME/reads-wrong"; touch "$HOME/reads-nothing"; given | kf-flash -q --force
-		touch "$HOME/fails"; given | kf-flash -q --force'
+		touch "$HOME/fails"; given | kf-flash -q --force
+		kf-config set mega baud=9600 -q >/dev/null; given | kf-flash -q --force'
 	# The board is no AVR: whatever was written, it runs what it ran.
 	[ "$(results)" = "wrong_version avrdude readback wrong_version
 wrong_version avrdude readback wrong_version
 verify_failed avrdude  verify_failed
 io avrdude  io
+flash_failed avrdude  flash_failed
 flash_failed avrdude  flash_failed" ]
 	[[ $(head -n 1 "$HOME/argv") == "-C +$HOME/.cache/kalico-flash/flash/mega/part.conf -p kalico-flash -c wiring \
 -P /dev/ttyUSB0 -D -V -U flash:w:$HOME/.cache/kalico-flash/flash/mega/klipper.bin:r -U flash:r:$HOME/.cache/"* ]]
@@ -96,7 +98,9 @@ flash_failed avrdude  flash_failed" ]
 	[[ $(jq -sr '.[2].error.message' <<<"$output") == *0x00001000* ]]
 	# It tells its version, so what it has is whole.
 	[ "$(jq -sr '.[4].error.message' <<<"$output")" = "avrdude -p atmega1280 -c stk500v1 ended with status 1" ]
-	[[ $(jq -sr '.[4].error.hint' <<<"$output") == 'read the log; if it says "not in sync"'*"kf set mega programmer_baud=57600"*"press its reset button as avrdude starts"* ]]
+	[[ $(jq -sr '.[4].error.hint' <<<"$output") == 'read the log; if it says "not in sync"'*"kf set KEY programmer_baud=57600"*"press its reset button as avrdude starts, then run the same command again" ]]
+	[ "$(jq -sr '.[5].error | .message + .hint' <<<"$output")" = "$(jq -sr '.[4].error |
+		.message + "; the firmware on it is incomplete" + .hint' <<<"$output")" ]
 	grep "not in sync" "$(jq -sr '.[4].error.log' <<<"$output")"
 }
 

@@ -163,7 +163,12 @@ const char *kf_last_flash_remedy(const char *in)
 		{ "samd",
 		  "read the log; if kf list shows it as not connected, double-click its reset "
 		  "button, then kf-flash --port=usb:PORT --firmware=FILE" },
-		{ "avr", "read the log" }, /* its bootloader is entered at each reset */
+		/* Its bootloader is entered at each reset. */
+		{ "avr",
+		  "read the log; if it says \"not in sync\" or \"not responding\": kf set KEY "
+		  "programmer_baud=57600 (older bootloaders) or programmer=NAME, or press its "
+		  "reset "
+		  "button as avrdude starts" },
 	};
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(remedies); i++)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "board/identity.h"
+#include "board/last-flash.h"
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -174,21 +175,9 @@ static int compare(struct job *job, struct kf_error *err)
 
 static void explain(const struct job *job, struct kf_error *err)
 {
-	const char *key = job->n->plan->board.key;
-
-	if (!err || err->code != KF_FLASH_FAILED)
-		return;
-	if (job->method == KF_METHOD_BOSSAC)
-		kf_error_hint(err, "read the log; if it says \"No device found\", unplug the board "
-				   "and run the same command again");
-	else
-		kf_error_hint(
-			err,
-			"read the log; if it says \"not in sync\" or \"not responding\", the "
-			"bootloader may have another rate (older ones: kf set %s "
-			"programmer_baud=57600) or protocol (programmer=NAME); if the port does "
-			"not reset the board, press its reset button as avrdude starts",
-			key[0] ? key : "KEY");
+	if (err && err->code == KF_FLASH_FAILED)
+		kf_error_hint(err, "%s, then run the same command again",
+			      kf_last_flash_remedy(job->n->begun));
 }
 
 static int run(struct job *job, const char *name, const char *const *argv, struct kf_error *err)
