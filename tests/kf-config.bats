@@ -278,12 +278,21 @@ kf flash octopus --accept-difference" ]
 	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nserial' ]
 }
 
-@test "a board on CAN, also a bridge, keeps its configuration for CAN" {
+@test "a bridge keeps its configuration for CAN; one that is for USB would cut off the nodes behind it" {
+	bridge() {
+		octopus | jq -c '.board.tty = null | .board.by_id = null |
+			.board.link = {type: "can", interface: "can0", uuid: "95c25dd8fd1e", usb_port: "1-1.2"}'
+	}
 	two_boards
 	saved_whole octopus "${h723[@]}" STM32_USBCANBUS_PA11_PA12
-	run --separate-stderr filter < <(octopus | jq -c '.board.tty = null | .board.by_id = null |
-		.board.link = {type: "can", interface: "can0", uuid: "95c25dd8fd1e", usb_port: "1-1.2"}')
+	run --separate-stderr filter < <(bridge)
 	[ "$(jq -r '.error, .config.comm' <<<"$output")" = $'null\nusbcan' ]
+	saved_whole octopus "${h723[@]}"
+	run -78 --separate-stderr filter < <(bridge)
+	[ "$(jq -r '.error | .code, .message, .hint' <<<"$output")" = "config_difference
+communication interface: the configuration says usb, the board is the USB-to-CAN bridge of can0: no node behind it could be reached
+choose a USB to CAN bus bridge: kf config octopus; or accept it: kf flash octopus --accept-difference" ]
+	run -0 --separate-stderr filter --accept-difference < <(bridge)
 }
 
 @test "--from: a configuration from anywhere is completed and saved" {

@@ -150,20 +150,25 @@ static int bring_up(const struct kf_kconfig_update *m, const struct kf_new_confi
 	return r < 0 ? r : 0;
 }
 
-/* A node on CAN, a bridge and a process run Klipper, too: what they talk over is no tty. */
-static bool talks_over_usb(const struct kf_board *board)
+/* Over what it has to talk later, too. On a wire nothing shows on USB: nobody knows. */
+static enum kf_comm talks_over(const struct kf_board *board)
 {
-	return board->mode == KF_MODE_KLIPPER && !kf_board_is_wired(board) &&
-	       !kf_board_is_bridge(board);
+	if (kf_board_is_bridge(board))
+		return KF_COMM_USBCAN;
+	return board->mode == KF_MODE_KLIPPER && !kf_board_is_wired(board) ? KF_COMM_USB
+									   : KF_COMM_UNKNOWN;
 }
 
 int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 		       struct kf_configured *ret, struct kf_error *err)
 {
+	const char *interface = board->link.interface[0] ? board->link.interface : "a CAN bus";
+	const char *place = kf_board_is_bridge(board) ? interface : board->tty;
 	struct kf_kconfig_update m = { .tree = &c->tree,
 				       .key = board->key,
 				       .mcu = board->mcu,
-				       .usb_tty = talks_over_usb(board) ? board->tty : NULL,
+				       .comm = talks_over(board),
+				       .place = place,
 				       .from = c->from,
 				       .timeout_ms = c->timeout_ms,
 				       .wait_ms = c->wait_ms,

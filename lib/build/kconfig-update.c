@@ -47,20 +47,24 @@ static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig 
 static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
 		      struct kf_error *err)
 {
-	if (!m->usb_tty || m->accept_difference || config->comm == KF_COMM_USB ||
+	bool bridge = m->comm == KF_COMM_USBCAN;
+
+	if (m->comm == KF_COMM_UNKNOWN || m->accept_difference || config->comm == m->comm ||
 	    config->comm == KF_COMM_UNKNOWN)
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE,
-		"communication interface: the configuration says %s, the board is on USB (%s) and "
-		"would not come back on USB",
-		kf_comm_name(config->comm), m->usb_tty);
+		"communication interface: the configuration says %s, the board is %s%s%s",
+		kf_comm_name(config->comm), bridge ? "the USB-to-CAN bridge of " : "on USB (",
+		m->place,
+		bridge ? ": no node behind it could be reached"
+		       : ") and would not come back on USB");
 	if (m->from)
 		kf_error_hint(err, "or accept it: the same command with --accept-difference");
 	else
 		kf_error_hint(
 			err,
-			"choose USB: kf config %s; or accept it: kf flash %s --accept-difference",
-			m->key, m->key);
+			"choose %s: kf config %s; or accept it: kf flash %s --accept-difference",
+			bridge ? "a USB to CAN bus bridge" : "USB", m->key, m->key);
 	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 

@@ -16,7 +16,8 @@ struct kf_kconfig_update {
 	const struct kf_tree *tree;
 	const char *key;	/* valid */
 	const char *mcu;	/* what the board is; empty: not known, nothing is compared */
-	const char *usb_tty;	/* where its Klipper talks over USB now; NULL: it does not */
+	enum kf_comm comm;	/* over what its Klipper talks now; KF_COMM_UNKNOWN: any may be */
+	const char *place;	/* its port or, if it is a bridge, its interface */
 	const char *from;	/* take this file instead of what is saved; NULL: do not */
 	const char *proposal;	/* menuconfig begins with this text; NULL: with what is saved */
 	int64_t timeout_ms;	/* of olddefconfig */
