@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "link/baud.h"
 #include "mcu/avr-bootloader.h"
 
 enum {
@@ -38,10 +39,21 @@ static int await_answer(struct kf_link *link, int64_t deadline_ms)
 	return -ETIMEDOUT;
 }
 
+/* What was sent has gone out by then: to wait for that could take forever where nobody takes it. */
+static int set_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
+{
+	int r = kf_baud_set(link->fd, baud);
+
+	if (r < 0 && r != -ENOTTY)
+		return kf_fail_sys(err, -r, "%s: %u baud cannot be set", link->name, baud);
+	link->baud = baud;
+	return 0;
+}
+
 int kf_avr_bootloader_leave(struct kf_link *link, int64_t deadline_ms, struct kf_error *err)
 {
 	unsigned baud = link->baud;
-	int answered = -ETIMEDOUT, r = kf_link_uart_baud(link, BAUD, err);
+	int answered = -ETIMEDOUT, r = set_baud(link, BAUD, err);
 
 	if (r < 0)
 		return r;
@@ -52,5 +64,5 @@ int kf_avr_bootloader_leave(struct kf_link *link, int64_t deadline_ms, struct kf
 	}
 	if (answered < 0 && answered != -ETIMEDOUT)
 		return kf_link_failed(link, answered, err);
-	return kf_link_uart_baud(link, baud, err);
+	return set_baud(link, baud, err);
 }

@@ -12,7 +12,7 @@
 /*
  * Tell it to start the firmware, as Klipper's host does (stk500v2_leave() of klippy/serialhdl.py).
  * Also where firmware runs already, which drops the message. Afterwards the link has its baud
- * again. Errors as kf_link_uart_baud and kf_link_failed; silence is none.
+ * again. Errors as kf_serial_open and kf_link_failed; silence is none.
  */
 _must_check_ int kf_avr_bootloader_leave(struct kf_link *link, int64_t deadline_ms,
 					 struct kf_error *err);
