@@ -31,6 +31,19 @@ planned() {
 	[ ! -s differs ] && [ "$(wc -l <plans)" -eq "$(jq length want)" ]
 }
 
+# flashed: kf's tools on this machine's boards; each board ends as its plan says, and every byte was read back.
+flashed() {
+	PATH=${PATH#"$PWD/bin:"} mocked kf-sim "${boards[@]}" -- bash -c \
+		'kf-scan -q --all | kf-config -q | kf-build -q | kf-flash -j 2 --json 2>text' >results || true
+	jq -c '[.board.key, .error.code // .flash.result, .flash.method, (.flash.verified // [])[0]]' results >ends
+	jq -nc --slurpfile want want --slurpfile ends ends '
+		$ends[] | . as [$key, $result, $method, $first] | $want[0][$key] as $plan |
+		select(if $result == "flashed" then $first != "readback" or ($plan | startswith($method) | not)
+			else $result != ($plan | sub("not connected"; "not_connected")) end)' >differs
+	cat differs text
+	[ ! -s differs ] && [ "$(wc -l <ends)" -eq "$(jq length want)" ]
+}
+
 @test "recorded images of Klipper and Kalico: each is planned as its chip can be flashed" {
 	local part tree seen=0
 	for part in 0 1; do
@@ -77,7 +90,7 @@ planned() {
 	done
 }
 
-@test "real source trees: each target is built, and its flash planned" {
+@test "real source trees: each target is built, planned, and flashed by the method that kf chooses" {
 	local part tree
 	[ "${KF_TREES-}" ] || skip "KF_TREES names no trees"
 	for tree in $KF_TREES; do
@@ -89,6 +102,8 @@ planned() {
 			planned .
 			jq -c --slurpfile want want '[.board.key, .firmware.format, .firmware.start, $want[0][.board.key]]' built |
 				sed "s,^,# $tree ," >&3
+			flashed
+			sed "s,^,# $tree ," ends >&3
 			rm -r "$HOME"
 		done
 	done

@@ -91,7 +91,8 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 	if (r == 0)
 		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_INSTEAD;
 	else if (kf_target_look(board, &now))
-		*ret_seen = SEEN_OTHER;
+		/* It may have come since; or this user may not open it, which who opens it says. */
+		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_OTHER;
 	else
 		*ret_seen = kf_occupant_find(board->usb.port, &now) ? SEEN_INSTEAD : SEEN_NOTHING;
 	if (*ret_seen == SEEN_IT)
@@ -183,7 +184,6 @@ int kf_bootloader_await(struct kf_monitor *monitor, const struct kf_board *board
 	if (seen == SEEN_OTHER && !is_bootloader(&now))
 		return kf_fail(err, KF_NO_KATAPULT, "it did not start its bootloader at %s",
 			       board->tty[0] ? board->tty : board->link.interface);
-	/* SEEN_OTHER: we may not open it (yet). The function that opens it reports that. */
 	*ret = now;
 	return 0;
 }
