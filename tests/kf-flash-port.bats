@@ -78,6 +78,13 @@ flashed" ]
 	[[ $stderr == *"octopus-pro"*"USB port 1-1.2, bridge of a CAN bus"* ]]
 }
 
+@test "firmware of a bridge comes back as a plain USB board: written, but unverified" {
+	run -1 --separate-stderr sim "$H723,return_as=no_bridge" -- 'records "$KF_CAN_BRIDGE/klipper.bin" | kf-flash --no-service --no-fallback'
+	[ "$(jq -r '.error | .code, .message, .hint' <<<"$output")" = "unverified
+written and read back: on USB port 1-1.2 it came back as a plain USB board, not as a USB-to-CAN bridge: no node behind it can be reached
+look at its configuration (kf config octopus-pro), then flash it again with --force" ]
+}
+
 @test "no driver has taken the USB-to-CAN adapter: the missing interface's hint loads it" {
 	run -69 --separate-stderr sim "$H723,bridge" -- 'kf-flash --port can7:44db3d634885 --firmware "$IMAGES/h723/klipper.bin"'
 	[ "$stderr" = "kf-flash: there is no interface can7

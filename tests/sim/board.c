@@ -106,7 +106,7 @@ bool sim_board_bridges(const struct sim_board *b)
 {
 	bool flashed = strcmp(b->firmware.version, b->spec.version) != 0;
 
-	return b->mode == KF_MODE_KLIPPER && !b->spec.uart &&
+	return b->mode == KF_MODE_KLIPPER && !b->spec.uart && !b->no_bridge &&
 	       (flashed ? b->firmware.bridge : b->spec.bridge);
 }
 
@@ -235,7 +235,10 @@ static void leave(struct sim_board *b, enum kf_mode next, int64_t now_us)
 	b->appear_us = now_us + (int64_t)b->spec.reenum_ms * US_PER_MS;
 }
 
-/* "dfu", "device", "never" ...: a mode; any other word: the manufacturer that it will have. */
+/*
+ * "dfu", "device", "never" ...: a mode; "no_bridge": none of its firmware's; any other word: the
+ * manufacturer that it will have.
+ */
 static enum kf_mode disguise(struct sim_board *b, const char *as, const char *port,
 			     enum kf_mode mode)
 {
@@ -247,6 +250,9 @@ static enum kf_mode disguise(struct sim_board *b, const char *as, const char *po
 		return KF_MODE_NONE;
 	if (b->plain)
 		return KF_MODE_OTHER;
+	b->no_bridge = strcmp(as, "no_bridge") == 0;
+	if (b->no_bridge)
+		return mode;
 	for (enum kf_mode m = KF_MODE_DFU; m <= KF_MODE_OTHER; m++)
 		if (strcmp(as, kf_mode_name(m)) == 0)
 			return m;

@@ -45,8 +45,9 @@ struct sim_board {
 	enum kf_mode mode;   /* on the bus as; KF_MODE_NONE: not */
 	unsigned generation; /* counts appearances and disappearances on USB */
 	char port[64], manufacturer[KF_NAME_SIZE];
-	bool plain;    /* in mode "other": a device without a serial port */
-	bool returned; /* it has left a bootloader since the start */
+	bool plain;	/* in mode "other": a device without a serial port */
+	bool no_bridge; /* its firmware is a bridge, and it shows none */
+	bool returned;	/* it has left a bootloader since the start */
 
 	enum kf_mode next; /* what comes at appear_us; KF_MODE_NONE: nothing, ever */
 	int64_t appear_us; /* SIM_NEVER: it is on the bus */
