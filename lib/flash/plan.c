@@ -487,7 +487,7 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 	return hint_menuconfig(plan, "that CAN bus speed", err);
 }
 
-/* Whoever puts the board there has its BOOT button at hand, which a failure would need. */
+/* A person has put the board there by its BOOT button, and can do so again after a failure. */
 static int check_in_rom(const struct kf_plan *plan, struct kf_error *err)
 {
 	if (!plan->options.bootloader || kf_board_in_rom(&plan->board))
@@ -626,7 +626,7 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) && !process))
 		return false;
 	kf_last_flash_load(board->key, &state);
-	/* What was only put on its SD card counts once the board runs it, which is asked. */
+	/* An image on its SD card counts only if the board runs it: it is asked its version. */
 	return strcmp(state.pending[0] ? state.pending_sha256 : state.sha256, plan->image.sha256) ==
 		       0 &&
 	       strcmp(state.pending[0] ? state.pending : state.version,

@@ -39,7 +39,7 @@ static int await_answer(struct kf_link *link, int64_t deadline_ms)
 	return -ETIMEDOUT;
 }
 
-/* What was sent has gone out by then: to wait for that could take forever where nobody takes it. */
+/* The port is not drained: that would never end if the board takes no bytes. */
 static int set_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
 {
 	int r = kf_baud_set(link->fd, baud);

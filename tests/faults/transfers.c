@@ -76,7 +76,7 @@ int transfers_fd(void)
 static void reply(ssize_t result)
 {
 	asked.result = result;
-	/* Who asked may be dead. */
+	/* The process that asked may have been killed. */
 	IGNORE_RESULT(
 		send(server, &asked, offsetof(struct message, data) + asked.len, MSG_NOSIGNAL));
 	asked.id = 0;

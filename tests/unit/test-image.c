@@ -350,7 +350,7 @@ TEST(katapult_is_known_by_what_klipper_looks_for)
 	CHECK(!is_katapult(&f));
 	f = katapult("rp2040", "v0.0.1");
 	CHECK(!is_katapult(&f));
-	/* Where a file says its address, it has to be the start of the flash. */
+	/* An address in the file has to be the start of the flash. */
 	f = two_blocks();
 	CHECK(!is_katapult(&f));
 }

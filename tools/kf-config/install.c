@@ -87,7 +87,7 @@ static void save_pattern(const struct kf_board *board)
 	if (!kf_pattern_from_by_id(by_id, pattern))
 		return;
 	kf_text_format(assignment, sizeof(assignment), "serial_pattern=%s", pattern);
-	/* Where another board has that pattern, it stays known by its port, as was said. */
+	/* If another board has that pattern, this one stays known by its USB port. */
 	if (kf_device_set(board->key, assignments, NULL) == 0)
 		kf_log_phase(phase, board->key, "known by its serial number now: %s", pattern);
 }
