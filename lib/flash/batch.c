@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "flash/batch.h"
-#include "flash/flash.h"
+#include "flash/proof.h"
 #include "flash/script.h"
 #include "flash/target.h"
 #include "printer/described.h"
@@ -67,7 +67,7 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 			    : kf_print_guard_port(guard, &job->plan.board, &job->err);
 	/* Before the service is left running for its sake. */
 	if (r == 0 && job->plan.current)
-		job->plan.current = kf_flash_confirm(&job->plan);
+		job->plan.current = kf_proof_confirm(&job->plan);
 	if (r < 0) {
 		kf_error_for(&job->err, job->board.key);
 		fail_job(job, tool);

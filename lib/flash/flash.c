@@ -18,301 +18,21 @@
 #include "flash/flash.h"
 #include "flash/hold.h"
 #include "flash/install.h"
-#include "flash/native.h"
 #include "flash/programmer.h"
+#include "flash/proof.h"
 #include "flash/rom.h"
 #include "flash/script.h"
 #include "flash/sdcard.h"
 #include "flash/target.h"
 #include "flash/wire.h"
-#include "klippy/mcus.h"
 #include "usb/holder.h"
 
 enum {
-	BEFORE_MS = 1500,
-	KLIPPY_MS = 3000,
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
-	/* for a board to leave Katapult after another program: COMPLETE takes 100 ms to work */
-	LEAVING_MS = 500,
 	/* boards whose method may run before that of this board */
 	METHODS_AHEAD = 4,
-	REENUMERATION_MS = 3000
 };
-
-struct run {
-	int64_t t0_ms;
-	const struct kf_plan *plan;
-	const struct kf_progress *progress;
-	struct kf_monitor *monitor;
-	struct kf_board board;	    /* as it was seen last */
-	json_t *flash;		    /* the record's member, growing */
-	struct kf_native native;    /* of the last attempt */
-	char version[KF_NAME_SIZE]; /* that the board reported last; empty: none */
-	char before[KF_NAME_SIZE];  /* and before the first attempt */
-	bool pending;		    /* the image is on its SD card, and does not run yet */
-};
-
-/*
- * The version that the board runs; its mode is known then, too. The board is asked; if it is in
- * use, the Klippy that has it is. Negative: neither answers.
- */
-static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE], struct kf_error *err)
-{
-	struct kf_klippy klippy;
-	struct kf_board now;
-	int r;
-
-	if (board->holder.pid)
-		return kf_klippy_find(board->holder.pid, &klippy)
-			       ? kf_klippy_version(&klippy, board, kf_now_ms() + KLIPPY_MS, ret,
-						   NULL)
-			       : -EBUSY;
-	r = kf_wire_row(board)->ask(board, BEFORE_MS, &now, err);
-	if (r < 0)
-		return r;
-	*board = now;
-	kf_text_format(ret, KF_NAME_SIZE, "%s", now.version);
-	return now.version[0] ? 0 : -ENODATA;
-}
-
-bool kf_flash_confirm(const struct kf_plan *plan)
-{
-	char version[KF_NAME_SIZE];
-	struct kf_board board = plan->board;
-
-	return running_version(&board, version, NULL) == 0 &&
-	       strcmp(version, plan->image.dictionary.version) == 0;
-}
-
-static void verified(struct run *run, const char *how)
-{
-	json_array_append_new(json_object_get(run->flash, "verified"), json_string(how));
-}
-
-/* The bootloader that make flash would talk to. */
-static const struct kf_loader *loader_of(const struct run *run)
-{
-	return kf_loader_find(run->plan->image.dictionary.mcu, KF_LOADER_ANY);
-}
-
-/* On USB, only a board whose names say Klipper is asked; on other wires there are no names. */
-static bool can_ask(const struct run *run)
-{
-	const struct kf_board *board = &run->board;
-
-	/* A SAM that is not Klipper is in its bootloader. */
-	if (run->plan->methods.count && run->plan->methods.list[0] == KF_METHOD_BOSSAC)
-		return board->mode == KF_MODE_KLIPPER;
-	return board->mode == KF_MODE_KLIPPER || kf_board_is_wired(board) ||
-	       kf_wire_is_uart(board) ||
-	       (board->mode == KF_MODE_OTHER && board->tty[0] &&
-		!kf_loader_beside_katapult(loader_of(run)));
-}
-
-/*
- * Record the version that the board or its Klippy reports, else the one in our notes. Nothing is an
- * error but KF_AMBIGUOUS: two boards answer, and only one was meant.
- */
-static int note_version_before(struct run *run, struct kf_error *err)
-{
-	struct kf_last_flash state = { 0 };
-	const char *version = state.version;
-	struct kf_error why = { 0 };
-	int r = can_ask(run) ? running_version(&run->board, run->before, &why) : -ENODATA;
-
-	if (r < 0 && why.code == KF_AMBIGUOUS) {
-		*err = why;
-		return r;
-	}
-	if (r == 0) {
-		version = run->before;
-	} else if (run->board.key[0]) {
-		kf_last_flash_load(run->board.key, &state);
-	}
-	if (version[0])
-		json_object_set_new(run->flash, "version_before", json_string(version));
-	return 0;
-}
-
-/* Do our notes and the board, or the Klippy that drives it, agree that there is nothing to do? */
-static bool is_current(struct run *run)
-{
-	const struct kf_plan *plan = run->plan;
-	bool held = plan->board.holder.pid;
-
-	if (!plan->current || !kf_plan_noted(plan) ||
-	    strcmp(run->before, plan->image.dictionary.version) != 0)
-		return false;
-	json_object_set_new(run->flash, "version_after", json_string(run->before));
-	verified(run, held ? "klippy" : "identify");
-	json_object_set_new(run->flash, "reason",
-			    json_string(held ? "it runs this version, says its Klippy, and this "
-					       "image was the last to be flashed"
-					     : "it runs this version, and this image was the last "
-					       "to be flashed"));
-	return true;
-}
-
-/* Firmware without the bridge cuts off the nodes behind it, whatever its version. */
-static int check_kind(const struct run *run, struct kf_error *err)
-{
-	const struct kf_board *was = &run->plan->board, *now = &run->board;
-
-	if (!run->plan->image.dictionary.can_bridge || kf_board_is_bridge(now) ||
-	    kf_board_is_node(now) || kf_wire_is_uart(now))
-		return 0;
-	kf_fail(err, KF_UNVERIFIED,
-		"on USB port %s it came back as a plain USB board, not as a USB-to-CAN bridge: no "
-		"node behind it can be reached",
-		now->usb.port);
-	kf_error_hint(err,
-		      "look at its configuration (kf config %s), then flash it again with "
-		      "--force",
-		      was->key[0] ? was->key : "KEY");
-	return kf_code_errno(KF_UNVERIFIED);
-}
-
-/* On CAN and UART a board that does not come back shows only as silence. */
-static int not_back(const struct run *run, int r, struct kf_error *err)
-{
-	const struct kf_board *board = &run->plan->board;
-	struct kf_error why;
-
-	if (err->code != KF_TIMEOUT && err->code != KF_NOT_CONNECTED)
-		return r;
-	why = *err;
-	/* Another program wrote it, perhaps all of it: silence does not tell that it is gone. */
-	if (!run->native.readback && why.code == KF_TIMEOUT) {
-		kf_fail(err, KF_UNVERIFIED,
-			"no firmware answers, and nothing proves that it was written: %s",
-			why.message);
-		kf_error_hint(err, "check that its firmware is built for this UART and its baud "
-				   "rate, and that Klipper connects to it");
-		return kf_code_errno(KF_UNVERIFIED);
-	}
-	kf_fail(err, KF_GONE, "it was let go, and no firmware answers: %s", why.message);
-	if (kf_wire_is_avr(board))
-		kf_error_hint(err, "check that its firmware is built for this UART and its baud "
-				   "rate; its bootloader is there at each reset");
-	else
-		kf_error_hint(err, "check that its firmware is built for %s, then %s",
-			      board->link.type == KF_WIRE_CAN
-				      ? "CAN, the pins and the bitrate of this bus"
-				      : "this UART and its baud rate",
-			      kf_last_flash_remedy(kf_mode_name(KF_MODE_KATAPULT)));
-	return kf_code_errno(KF_GONE);
-}
-
-/*
- * Was a node of a CAN bus written over USB, in its chip's own bootloader? Its firmware does not
- * show on USB, so there is nothing to wait for.
- */
-static bool leaves_for_can(const struct run *run)
-{
-	const struct kf_dictionary *image = &run->plan->image.dictionary;
-
-	return kf_board_in_rom(&run->plan->board) && run->native.readback && image->can_frequency &&
-	       !image->can_bridge;
-}
-
-static int not_on_usb(struct kf_error *err)
-{
-	kf_fail(err, KF_UNVERIFIED,
-		"written and read back; its firmware is for CAN, and nothing on USB tells that it "
-		"runs");
-	kf_error_hint(err, "connect it to its bus, then look for it: kf-scan --can");
-	return kf_code_errno(KF_UNVERIFIED);
-}
-
-/* Katapult is written and read back: does it start, and is it the one? */
-static int prove_bootloader(struct run *run, int64_t deadline_ms, struct kf_error *err)
-{
-	const struct kf_plan *plan = run->plan;
-	char version[KF_NAME_SIZE];
-	int r;
-
-	kf_progress_step(run->progress, "waiting for Katapult");
-	r = kf_bootloader_installed(run->monitor, &plan->board, deadline_ms, &run->board, err);
-	if (r < 0)
-		return r;
-	if (run->board.mode == KF_MODE_KLIPPER) {
-		verified(run, "started");
-		return 0;
-	}
-	r = kf_native_installed(&run->board, &plan->image.dictionary, deadline_ms, version, err);
-	if (r < 0)
-		return r;
-	json_object_set_new(run->flash, "version_after", json_string(version));
-	verified(run, "katapult");
-	return 0;
-}
-
-/* The board is (perhaps) written: is it back, and what does it run? */
-static int prove(struct run *run, int64_t deadline_ms, struct kf_error *err)
-{
-	const char *want = run->plan->image.dictionary.version;
-	int r;
-
-	if (run->plan->options.bootloader)
-		return prove_bootloader(run, deadline_ms, err);
-	if (leaves_for_can(run))
-		return not_on_usb(err);
-	kf_progress_step(run->progress, "waiting for the board to come back");
-	r = run->native.by_port ? kf_programmer_return(run->monitor, &run->plan->board, deadline_ms,
-						       &run->board, err)
-				: kf_wire_row(&run->plan->board)
-					  ->come_back(run->monitor, &run->plan->board, deadline_ms,
-						      &run->board, err);
-	if (r == 0)
-		r = check_kind(run, err);
-	/* From BOOTSEL or DFU it may have got firmware for a UART, which does not show on USB. */
-	if (r < 0 && run->native.readback &&
-	    (err->code == KF_UNVERIFIED ||
-	     (err->code == KF_GONE && kf_board_in_rom(&run->plan->board))))
-		kf_error_prefix(err, "written and read back");
-	if (r < 0)
-		return not_back(run, r, err);
-	r = kf_wire_version(&run->board, IDENTIFY_MS, &run->board, err);
-	if (r < 0)
-		return r;
-	kf_text_format(run->version, sizeof(run->version), "%s", run->board.version);
-	json_object_set_new(run->flash, "version_after", json_string(run->version));
-	if (strcmp(run->version, want) != 0)
-		return kf_fail(err, KF_WRONG_VERSION, "the board runs version %s, the image has %s",
-			       run->version, want);
-	verified(run, "identify");
-	return 0;
-}
-
-/* Is every byte read back, and compared by us? */
-static bool is_native(enum kf_method method)
-{
-	return method == KF_METHOD_KATAPULT || method == KF_METHOD_HOST_MCU || kf_rom_row(method) ||
-	       kf_programmer_is(method);
-}
-
-/*
- * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
- * the board is flashed all the same if it now runs the image's version, and did not before.
- */
-static bool flashed_all_the_same(struct run *run, enum kf_method method)
-{
-	struct kf_error ignored;
-	int64_t ms;
-
-	if (!run->before[0])
-		return false;
-	kf_target_look(&run->plan->board, &run->board);
-	/* Its version proves no flash then, but that the firmware is whole. */
-	if (is_native(method) || strcmp(run->before, run->plan->image.dictionary.version) == 0) {
-		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
-			run->version[0] = 0;
-		return false;
-	}
-	ms = run->board.mode == KF_MODE_KATAPULT ? LEAVING_MS : REENUMERATION_MS;
-	return prove(run, kf_now_ms() + ms, &ignored) == 0;
-}
 
 /* Does it work on a board that is in its bootloader? The host's own MCU has none. */
 static bool has_bootloader(enum kf_method method)
@@ -320,7 +40,7 @@ static bool has_bootloader(enum kf_method method)
 	return method != KF_METHOD_HOST_MCU;
 }
 
-static int write_native(struct run *run, enum kf_method method, struct kf_error *err)
+static int write_native(struct kf_run *run, enum kf_method method, struct kf_error *err)
 {
 	const struct kf_rom_row *rom = kf_rom_row(method);
 	struct kf_native *n = &run->native;
@@ -333,12 +53,12 @@ static int write_native(struct run *run, enum kf_method method, struct kf_error 
 	else
 		r = rom ? kf_rom_flash(n, rom, err) : kf_native_flash(n, err);
 	if (n->readback)
-		verified(run, "readback");
+		kf_proof_add(run, "readback");
 	return r;
 }
 
 /* Write with this method. make flash may start from Klipper, the others from the bootloader. */
-static int run_method(struct run *run, enum kf_method method, const struct kf_image *image,
+static int run_method(struct kf_run *run, enum kf_method method, const struct kf_image *image,
 		      int64_t deadline_ms, struct kf_error *err)
 {
 	const struct kf_rom_row *rom = kf_rom_row(method);
@@ -350,7 +70,7 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
 				 .board = &run->board,
 				 .progress = run->progress,
 				 .deadline_ms = deadline_ms };
-	if (is_native(method) && (!rom || run->board.mode == rom->mode))
+	if (kf_proof_readback(method) && (!rom || run->board.mode == rom->mode))
 		return write_native(run, method, err);
 	n->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
 	if (run->board.mode == KF_MODE_KATAPULT)
@@ -370,7 +90,7 @@ static int run_method(struct run *run, enum kf_method method, const struct kf_im
  * another method and another kf-flash must not come to its port before it is back: Klippy on a port
  * in Katapult would wedge it.
  */
-static void wait_for_sent_back(struct run *run)
+static void wait_for_sent_back(struct kf_run *run)
 {
 	if (run->native.sent_back)
 		IGNORE_RESULT(kf_wire_row(&run->plan->board)
@@ -379,47 +99,10 @@ static void wait_for_sent_back(struct run *run)
 						  &run->board, NULL));
 }
 
-/*
- * Nobody reads back the bytes that another program writes. Only a version that the board did not
- * run before proves that they are there.
- */
-static int prove_by_change(const struct run *run, struct kf_error *err)
-{
-	const char *version = run->plan->image.dictionary.version;
-
-	if (run->before[0] && strcmp(run->before, version) != 0)
-		return 0;
-	kf_fail(err, KF_UNVERIFIED, "the board runs %s, %s: nothing proves that it was written",
-		version,
-		run->before[0] ? "as it did before" : "and what it ran before is not known");
-	kf_error_hint(err, "check that Klipper connects to it; if it has Katapult, "
-			   "--method=katapult reads back every byte");
-	return kf_code_errno(KF_UNVERIFIED);
-}
-
-/*
- * flash-sdcard.sh resets the board as its last act, which may be seen only after it has ended. A
- * board that runs its old firmware on may want to be power-cycled before it looks at the card: 0,
- * and the flash is pending.
- */
-static int prove_sdcard(struct run *run, int r, struct kf_error *err)
-{
-	if (err->code == KF_UNVERIFIED || err->code == KF_GONE)
-		r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
-	if (r == 0 || err->code != KF_WRONG_VERSION ||
-	    (run->before[0] && strcmp(run->before, run->version) != 0))
-		return r;
-	*err = (struct kf_error){ 0 };
-	run->pending = true;
-	json_object_set_new(run->flash, "reason",
-			    json_string("it is on the SD card, and does not run yet: power-cycle "
-					"the printer; kf status then says what the board runs"));
-	return 0;
-}
-
 /* Enter the bootloader: that of the method, or for make flash any. A Katapult that is there instead
  * is asked later. */
-static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, struct kf_error *err)
+static int enter(struct kf_run *run, enum kf_method method, int64_t deadline_ms,
+		 struct kf_error *err)
 {
 	const struct kf_rom_row *rom = kf_rom_row(method);
 	struct kf_board board = run->board;
@@ -447,11 +130,12 @@ static int enter(struct run *run, enum kf_method method, int64_t deadline_ms, st
  * of these chips it takes by its USB id; Atmel's SAM-BA it reaches from Klipper
  * (scripts/flash_usb.py).
  */
-static bool enters_by_itself(const struct run *run, enum kf_method method)
+static bool enters_by_itself(const struct kf_run *run, enum kf_method method)
 {
 	return !has_bootloader(method) || method == KF_METHOD_SDCARD || kf_programmer_is(method) ||
 	       (method == KF_METHOD_MAKE_FLASH &&
-		(!kf_loader_beside_katapult(loader_of(run)) ||
+		(!kf_loader_beside_katapult(
+			 kf_loader_find(run->plan->image.dictionary.mcu, KF_LOADER_ANY)) ||
 		 (kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT)));
 }
 
@@ -463,7 +147,7 @@ static bool is_refused(enum kf_code code)
 }
 
 /* One method, with the image, from entering the bootloader to the board's own answer. */
-static int attempt_image(struct run *run, enum kf_method method, const struct kf_image *image,
+static int attempt_image(struct kf_run *run, enum kf_method method, const struct kf_image *image,
 			 struct kf_error *err)
 {
 	int64_t ms = run->plan->options.method_ms;
@@ -475,24 +159,23 @@ static int attempt_image(struct run *run, enum kf_method method, const struct kf
 		return r;
 	r = run_method(run, method, image, deadline_ms, err);
 	if (r < 0 && err->code == KF_FLASH_FAILED &&
-	    (!is_native(method) || kf_programmer_is(method)) && flashed_all_the_same(run, method))
+	    (!kf_proof_readback(method) || kf_programmer_is(method)) &&
+	    kf_proof_despite(run, method))
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
-		if (kf_rom_row(method)	       ? !run->native.begun
-		    : kf_programmer_is(method) ? err->code == KF_FLASH_FAILED
-					       : !is_native(method) && !is_refused(err->code))
+		if (kf_rom_row(method) ? !run->native.begun
+		    : kf_programmer_is(method)
+			    ? err->code == KF_FLASH_FAILED
+			    : !kf_proof_readback(method) && !is_refused(err->code))
 			kf_bootloader_explain(run->monitor, &run->plan->board, err);
 		return r;
 	}
-	r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
-	if (r < 0 && method == KF_METHOD_SDCARD)
-		r = prove_sdcard(run, r, err);
-	return r < 0 || run->pending || is_native(method) ? r : prove_by_change(run, err);
+	return kf_proof_after(run, method, err);
 }
 
 /* The file may have changed since it was planned with: it is read before anything is entered. */
-static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
+static int attempt(struct kf_run *run, enum kf_method method, struct kf_error *err)
 {
 	struct kf_image image = { 0 };
 	int r = kf_plan_image(run->plan, &image, err);
@@ -505,14 +188,14 @@ static int attempt(struct run *run, enum kf_method method, struct kf_error *err)
 	return r;
 }
 
-static const char *result_word(const struct run *run, int r, const struct kf_error *err)
+static const char *result_word(const struct kf_run *run, int r, const struct kf_error *err)
 {
 	if (r < 0)
 		return kf_code_name(err->code);
 	return run->pending ? "pending" : run->native.current ? "current" : "flashed";
 }
 
-static void note_attempt(struct run *run, enum kf_method method, int64_t t0_ms, int r,
+static void note_attempt(struct kf_run *run, enum kf_method method, int64_t t0_ms, int r,
 			 const struct kf_error *err)
 {
 	json_object_set_new(run->flash, "method", json_string(kf_method_name(method)));
@@ -535,7 +218,7 @@ static int lock_programs(const struct kf_plan *plan, enum kf_method method, int 
 	char path[PATH_MAX];
 	int r;
 
-	if (is_native(method) && has_bootloader(method))
+	if (kf_proof_readback(method) && has_bootloader(method))
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-programs.lock");
 	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
@@ -566,14 +249,14 @@ static bool is_final(enum kf_code code)
  * May this method follow one that failed? A board that waits in Katapult is not in its chip's ROM.
  * The board is looked for again: the next method must not use an old path.
  */
-static bool may_follow(struct run *run, enum kf_method next)
+static bool may_follow(struct kf_run *run, enum kf_method next)
 {
 	kf_target_look(&run->plan->board, &run->board);
 	return !kf_rom_row(next) || run->board.mode != KF_MODE_KATAPULT;
 }
 
 /* Try the methods in turn. If all fail, the error is that of the first. */
-static int try_methods(struct run *run, struct kf_error *err)
+static int try_methods(struct kf_run *run, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
 	struct kf_error first = { 0 };
@@ -618,7 +301,7 @@ static int try_methods(struct run *run, struct kf_error *err)
 }
 
 /* Name the process that took a port that was free. */
-static int explain_busy(const struct run *run, struct kf_error *err)
+static int explain_busy(const struct kf_run *run, struct kf_error *err)
 {
 	struct kf_board board = run->board;
 
@@ -631,7 +314,7 @@ static int explain_busy(const struct run *run, struct kf_error *err)
  * reports its version, or whose every byte was read back, is not incomplete any more. An image of
  * a bootloader is not what the board runs.
  */
-static void remember(const struct run *run, bool proved)
+static void remember(const struct kf_run *run, bool proved)
 {
 	const char *key = run->plan->board.key;
 	struct kf_last_flash state = { .time_s = time(NULL), .took_ms = kf_now_ms() - run->t0_ms };
@@ -654,7 +337,7 @@ static void remember(const struct run *run, bool proved)
 		kf_progress_step(run->progress, "the board's state could not be saved");
 }
 
-static int flash(struct run *run, struct kf_error *err)
+static int flash(struct kf_run *run, struct kf_error *err)
 {
 	_cleanup_(kf_monitor_free) struct kf_monitor *monitor = NULL;
 	const struct kf_board *board = &run->plan->board;
@@ -677,7 +360,7 @@ static int flash(struct run *run, struct kf_error *err)
 }
 
 /* Is it in its bootloader, and does it answer, as far as err tells? */
-static bool is_waiting(const struct run *run, const struct kf_error *err)
+static bool is_waiting(const struct kf_run *run, const struct kf_error *err)
 {
 	struct kf_board now;
 
@@ -689,7 +372,7 @@ static bool is_waiting(const struct run *run, const struct kf_error *err)
 }
 
 /* The last flash tells later runs; this board may have none. */
-static void explain_incomplete(const struct run *run, struct kf_error *err)
+static void explain_incomplete(const struct kf_run *run, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };
 
@@ -704,15 +387,15 @@ static void explain_incomplete(const struct run *run, struct kf_error *err)
 int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress, json_t **ret,
 		   struct kf_error *err)
 {
-	struct run run = {
+	struct kf_run run = {
 		.plan = plan, .progress = progress, .board = plan->board, .t0_ms = kf_now_ms()
 	};
 	int r;
 
 	run.flash = json_pack("{s:n, s:n, s:[], s:n, s:n, s:n, s:[]}", "result", "method",
 			      "verified", "seconds", "version_before", "version_after", "attempts");
-	r = note_version_before(&run, err);
-	run.native.current = r == 0 && is_current(&run);
+	r = kf_proof_before(&run, err);
+	run.native.current = r == 0 && kf_proof_current(&run);
 	if (r == 0 && !run.native.current)
 		r = flash(&run, err);
 	if (r < 0) {

@@ -10,12 +10,6 @@
 #include "flash/progress.h"
 
 /*
- * Does the board, or the Klippy that has its port, say that it runs the version of a plan that is
- * current? False where neither can be asked.
- */
-bool kf_flash_confirm(const struct kf_plan *plan);
-
-/*
  * Flash by the plan's methods in turn. The caller has locked the board (flash/board-lock.h). *ret
  * is a new reference to the record's "flash" member also on failure: result ("flashed",
  * "current": the board had the image already, or the error's word), reason, attempts, versions,

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What proves that a board runs an image. The proof comes from the board: it is back as Klipper, it
+ * is the same chip, and it says that it runs the image's version. Where we have not read back its
+ * bytes, that proves it only if it ran another version before.
+ */
+#ifndef KF_FLASH_PROOF_H
+#define KF_FLASH_PROOF_H
+
+#include "flash/run.h"
+
+/*
+ * Does the board, or the Klippy that has its port, say that it runs the version of a plan that is
+ * current? False where neither can be asked.
+ */
+bool kf_proof_confirm(const struct kf_plan *plan);
+
+/*
+ * Before the first attempt: record the version that the board or its Klippy reports, else the one
+ * in our notes. Nothing is an error but KF_AMBIGUOUS: two boards answer, and only one was meant.
+ */
+_must_check_ int kf_proof_before(struct kf_run *run, struct kf_error *err);
+
+/*
+ * Do our notes and the board, or the Klippy that drives it, agree that there is nothing to do?
+ * kf_proof_before is done.
+ */
+bool kf_proof_current(struct kf_run *run);
+
+/* Is every byte read back, and compared by us? */
+bool kf_proof_readback(enum kf_method method);
+
+/*
+ * The board is written by this method, perhaps: is it back, and what does it run? 0 also where
+ * run->pending is set. KF_LEFT_IN_BOOTLOADER, KF_GONE, KF_UNVERIFIED, KF_WRONG_VERSION,
+ * KF_INTERRUPTED.
+ */
+_must_check_ int kf_proof_after(struct kf_run *run, enum kf_method method, struct kf_error *err);
+
+/*
+ * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
+ * the board is flashed all the same if it now runs the image's version, and did not before.
+ */
+bool kf_proof_despite(struct kf_run *run, enum kf_method method);
+
+/* Add to what proves it, in the record. */
+void kf_proof_add(struct kf_run *run, const char *how);
+
+#endif
