@@ -2,10 +2,10 @@
 /* Data dictionaries: of Klipper, of Kalico, of nobody, and made to do harm. */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <zlib.h>
 
-#include "core/clock.h"
 #include "firmware/dictionary.h"
 #include "unit/test.h"
 
@@ -168,7 +168,7 @@ TEST(an_image_full_of_bombs_does_not_keep_us_busy)
 {
 	size_t len = KF_DICTIONARY_MAX * 16, n;
 	uint8_t *image = calloc(1, len);
-	int64_t begin = kf_now_ms();
+	clock_t begin = clock(); /* processor time: other programs must not fail this */
 	struct kf_dictionary d;
 	struct kf_error err;
 
@@ -177,7 +177,7 @@ TEST(an_image_full_of_bombs_does_not_keep_us_busy)
 	for (size_t at = n; at + n <= len; at += n)
 		memcpy(image + at, image, n);
 	CHECK(kf_dictionary_find(image, len, &d, &err) == -EBADMSG);
-	CHECK(kf_now_ms() - begin < 5000);
+	CHECK((clock() - begin) / CLOCKS_PER_SEC < 5);
 	free(image);
 }
 
