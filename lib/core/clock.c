@@ -9,6 +9,8 @@
 
 #include "core/clock.h"
 
+#define NS_PER_MS 1000000
+
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static volatile sig_atomic_t stop_signal;
@@ -21,12 +23,23 @@ static void remember(int sig)
 	stop_signal = sig;
 }
 
-int64_t kf_now_ms(void)
+static int64_t now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000 * NS_PER_MS + ts.tv_nsec;
+}
+
+int64_t kf_now_ms(void)
+{
+	return now_ns() / NS_PER_MS;
+}
+
+/* A deadline in 292 years is none. */
+static int64_t to_ns(int64_t deadline_ms)
+{
+	return deadline_ms > INT64_MAX / NS_PER_MS ? KF_FOREVER : deadline_ms * NS_PER_MS;
 }
 
 int64_t kf_within_ms(int64_t ms, int64_t deadline_ms)
@@ -62,17 +75,17 @@ int kf_stop_signal(void)
 	return stop_signal;
 }
 
-static int wait_with(struct pollfd *fds, nfds_t count, int64_t deadline_ms, const sigset_t *mask)
+static int wait_with(struct pollfd *fds, nfds_t count, int64_t deadline_ns, const sigset_t *mask)
 {
-	int64_t left = deadline_ms == KF_FOREVER ? 0 : deadline_ms - kf_now_ms();
+	int64_t left = deadline_ns == KF_FOREVER ? 0 : deadline_ns - now_ns();
 	struct timespec ts;
 	int n;
 
 	if (left < 0)
 		left = 0;
-	ts.tv_sec = left / 1000;
-	ts.tv_nsec = left % 1000 * 1000000;
-	n = ppoll(fds, count, deadline_ms == KF_FOREVER ? NULL : &ts, mask);
+	ts.tv_sec = left / (1000 * NS_PER_MS);
+	ts.tv_nsec = left % (1000 * NS_PER_MS);
+	n = ppoll(fds, count, deadline_ns == KF_FOREVER ? NULL : &ts, mask);
 	return n < 0 ? -errno : n;
 }
 
@@ -92,29 +105,48 @@ void kf_stop_defer(bool defer)
 	deferred = defer;
 }
 
-int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+static int wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ns)
 {
 	int n;
 
 	do
-		n = wait_with(fds, count, deadline_ms, NULL);
+		n = wait_with(fds, count, deadline_ns, NULL);
 	while (n == -EINTR);
 	return n;
 }
 
-int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+static int wait_until(struct pollfd *fds, nfds_t count, int64_t deadline_ns)
 {
 	int n = 0;
 
 	if (deferred)
-		return kf_wait_through(fds, count, deadline_ms);
+		return wait_through(fds, count, deadline_ns);
 	/* A pending signal is only delivered where nothing is ready: it is looked for first. */
 	while (!kf_stopped()) {
-		n = wait_with(fds, count, deadline_ms, installed ? &outside : NULL);
+		n = wait_with(fds, count, deadline_ns, installed ? &outside : NULL);
 		if (n != -EINTR)
 			break;
 	}
 	return stop_signal ? -EINTR : n;
+}
+
+int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
+	return wait_through(fds, count, to_ns(deadline_ms));
+}
+
+int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
+	return wait_until(fds, count, to_ns(deadline_ms));
+}
+
+int kf_pause(int64_t ms, int64_t deadline_ms)
+{
+	int64_t end_ns = now_ns() + ms * NS_PER_MS, deadline_ns = to_ns(deadline_ms);
+	bool in_time = end_ns < deadline_ns;
+	int r = wait_until(NULL, 0, in_time ? end_ns : deadline_ns);
+
+	return r == 0 && !in_time ? -ETIMEDOUT : r;
 }
 
 void kf_stop_reset_child(void)

@@ -49,6 +49,13 @@ _must_check_ int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
  */
 _must_check_ int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 
+/*
+ * Until so many ms have passed from now: not less, and not up to a millisecond more, as kf_now_ms()
+ * would have it, which rounds down. -ETIMEDOUT: deadline_ms comes first, and has passed. -EINTR as
+ * of kf_wait.
+ */
+_must_check_ int kf_pause(int64_t ms, int64_t deadline_ms);
+
 /* For a child between fork and exec: default signals, nothing blocked. */
 void kf_stop_reset_child(void);
 

@@ -123,25 +123,14 @@ static int failed(struct kf_dfu *dfu, int r, struct kf_error *err)
 	return kf_usb_failed(dfu->usb, r, err);
 }
 
-/* It may not be asked again before so many ms have passed. */
-static int wait_poll(const struct kf_dfu *dfu, uint32_t poll_ms)
-{
-	/* kf_now_ms rounds down: one more is never too early. */
-	int64_t ms = poll_ms ? (int64_t)poll_ms + 1 : 0;
-	int r = kf_wait(NULL, 0, kf_within_ms(ms, dfu->deadline_ms));
-
-	if (r == 0 && kf_now_ms() >= dfu->deadline_ms)
-		return -ETIMEDOUT;
-	return r;
-}
-
 /* Ask until it is no longer busy; *ret is the status then, perhaps of an error. */
 static int settle(struct kf_dfu *dfu, struct status *ret)
 {
 	int r = get_status(dfu, ret, ANSWER_MS);
 
 	while (r == 0 && (ret->state == DNBUSY || ret->state == DNLOAD_SYNC)) {
-		r = wait_poll(dfu, ret->poll_ms);
+		/* It may not be asked again before that time has passed. */
+		r = kf_pause(ret->poll_ms, dfu->deadline_ms);
 		if (r == 0)
 			r = get_status(dfu, ret, ANSWER_MS);
 	}
@@ -174,6 +163,14 @@ int kf_dfu_idle(struct kf_dfu *dfu, struct kf_error *err)
 		return failed(dfu, (int)r, err);
 	return kf_fail(err, KF_PROTOCOL, "the bootloader stays in state %u and takes no command",
 		       s.state);
+}
+
+int kf_dfu_end(struct kf_dfu *dfu, struct kf_error *err)
+{
+	ssize_t r = control(dfu, ABORT, 0, NULL, 0, ANSWER_MS);
+
+	/* In an error it refuses that, and kf_dfu_idle ends the error. */
+	return r < 0 && r != -EPIPE ? failed(dfu, (int)r, err) : kf_dfu_idle(dfu, err);
 }
 
 static int download(struct kf_dfu *dfu, uint16_t block, const uint8_t *data, size_t len,

@@ -37,6 +37,9 @@ void kf_dfu_cancel_start(struct kf_dfu *dfu);
 /* Bring it to where it takes commands, whatever else an earlier program left it in. */
 _must_check_ int kf_dfu_idle(struct kf_dfu *dfu, struct kf_error *err);
 
+/* The same after commands and blocks of our own: it is not asked where it stands. */
+_must_check_ int kf_dfu_end(struct kf_dfu *dfu, struct kf_error *err);
+
 /* The commands: erase the sector that has this address; blocks count from this address on. */
 _must_check_ int kf_dfu_erase_sector(struct kf_dfu *dfu, uint32_t address, struct kf_error *err);
 _must_check_ int kf_dfu_set_address(struct kf_dfu *dfu, uint32_t address, struct kf_error *err);
@@ -45,7 +48,7 @@ _must_check_ int kf_dfu_set_address(struct kf_dfu *dfu, uint32_t address, struct
 _must_check_ int kf_dfu_write_block(struct kf_dfu *dfu, size_t i, const uint8_t *data, size_t len,
 				    struct kf_error *err);
 
-/* Read len bytes, at most block_bytes, of block i likewise. kf_dfu_idle ends a row of these. */
+/* Read len bytes, at most block_bytes, of block i likewise. kf_dfu_end ends a row of these. */
 _must_check_ int kf_dfu_read_block(struct kf_dfu *dfu, size_t i, uint8_t *ret, size_t len,
 				   struct kf_error *err);
 

@@ -108,7 +108,7 @@ static int begin_read(struct kf_dfu *dfu, uint32_t address, struct kf_error *err
 {
 	int r = kf_dfu_set_address(dfu, address, err);
 
-	return r < 0 ? r : kf_dfu_idle(dfu, err);
+	return r < 0 ? r : kf_dfu_end(dfu, err);
 }
 
 int kf_dfu_read(struct kf_dfu *dfu, uint32_t address, uint8_t *ret, size_t len,
@@ -121,7 +121,7 @@ int kf_dfu_read(struct kf_dfu *dfu, uint32_t address, uint8_t *ret, size_t len,
 				      err);
 	if (r < 0)
 		kf_error_prefix(err, "reading at 0x%08x", address);
-	return r < 0 ? r : kf_dfu_idle(dfu, err);
+	return r < 0 ? r : kf_dfu_end(dfu, err);
 }
 
 int kf_dfu_erase(struct kf_dfu *dfu, uint32_t address, size_t len, kf_dfu_progress *progress,
@@ -129,7 +129,7 @@ int kf_dfu_erase(struct kf_dfu *dfu, uint32_t address, size_t len, kf_dfu_progre
 {
 	uint64_t at = address, end = at + len;
 	struct kf_dfu_sector s;
-	int r = kf_dfu_idle(dfu, err);
+	int r = kf_dfu_end(dfu, err);
 
 	while (r == 0 && at < end && kf_dfu_memory_sector(&dfu->memory, (uint32_t)at, &s)) {
 		r = kf_dfu_erase_sector(dfu, s.start, err);
@@ -173,7 +173,7 @@ int kf_dfu_write(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, size
 		if (r == 0 && progress)
 			progress(done, len, arg);
 	}
-	return r < 0 ? r : kf_dfu_idle(dfu, err);
+	return r;
 }
 
 int kf_dfu_verify(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, size_t len,
@@ -191,5 +191,5 @@ int kf_dfu_verify(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, siz
 		if (r == 0 && progress)
 			progress(from + bytes, len, arg);
 	}
-	return r < 0 ? r : kf_dfu_idle(dfu, err);
+	return r < 0 ? r : kf_dfu_end(dfu, err);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -36,6 +37,33 @@ TEST(a_deadline_is_kept)
 	CHECK(kf_now_ms() - before >= 60);
 	CHECK(kf_wait(NULL, 0, before) == 0); /* long past: at once */
 	CHECK(kf_wait_through(NULL, 0, before) == 0);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+TEST(a_pause_is_never_shorter_and_not_a_millisecond_longer)
+{
+	int64_t least_us = INT64_MAX, now_ms = kf_now_ms();
+
+	/* On a busy machine each may take longer; one of many does not. */
+	for (int i = 0; i < 500 && least_us >= 3900; i++) {
+		int64_t before_us = now_us(), took_us;
+
+		CHECK(kf_pause(3, KF_FOREVER) == 0);
+		took_us = now_us() - before_us;
+		if (took_us < least_us)
+			least_us = took_us;
+	}
+	CHECK(least_us >= 3000 && least_us < 3900);
+	CHECK(kf_pause(0, KF_FOREVER) == 0);
+	CHECK(kf_pause(10000, now_ms + 5) == -ETIMEDOUT && kf_now_ms() >= now_ms + 5);
+	CHECK(kf_pause(0, now_ms) == -ETIMEDOUT);
 }
 
 TEST(a_ready_descriptor_ends_the_wait)
@@ -189,8 +217,8 @@ TEST(a_child_starts_with_default_signals)
 	CHECK(in_child(child_is_fresh));
 }
 
-TEST_MAIN(T(a_deadline_is_kept), T(a_ready_descriptor_ends_the_wait),
-	  T(a_signal_that_came_before_ends_the_wait), T(every_later_wait_ends_at_once),
-	  T(a_signal_outranks_a_ready_descriptor), T(wait_through_ignores_a_stop_signal),
-	  T(other_signals_restart_the_wait), T(ignored_signals_stay_ignored),
-	  T(a_child_starts_with_default_signals))
+TEST_MAIN(T(a_deadline_is_kept), T(a_pause_is_never_shorter_and_not_a_millisecond_longer),
+	  T(a_ready_descriptor_ends_the_wait), T(a_signal_that_came_before_ends_the_wait),
+	  T(every_later_wait_ends_at_once), T(a_signal_outranks_a_ready_descriptor),
+	  T(wait_through_ignores_a_stop_signal), T(other_signals_restart_the_wait),
+	  T(ignored_signals_stay_ignored), T(a_child_starts_with_default_signals))

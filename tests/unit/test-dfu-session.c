@@ -342,6 +342,25 @@ TEST(the_poll_time_is_kept)
 	CHECK(flash_at(FLASH, &err) == 0 && rom.early == 0);
 }
 
+TEST(no_request_is_sent_that_tells_nothing_new)
+{
+	const unsigned command = 3; /* it, its status, and its status when it is done */
+	const unsigned end = 2;	    /* ABORT, and its status */
+	const unsigned blocks = IMAGE_BYTES / 2048 + 1;
+	const unsigned sectors = 3;
+	struct kf_error err;
+
+	reset(2048);
+	rom.fault = STALL;
+	rom.fault_at = UINT32_MAX;
+	CHECK(flash_at(FLASH, &err) == 0);
+	CHECK(rom.transfers == 2 +				 /* its state, its status */
+				       command + end + 1 + end + /* the vectors */
+				       end + sectors * command + /* erase */
+				       command + blocks * command + command + end + blocks + end +
+				       command + 2 /* start */);
+}
+
 TEST(a_fault_at_each_transfer_is_told_and_the_next_run_succeeds)
 {
 	unsigned transfers, failures = 0;
@@ -483,6 +502,7 @@ TEST(leaving_is_a_disconnect_a_stall_or_an_answer)
 
 TEST_MAIN(T(an_image_is_written_and_read_back_in_blocks_of_any_size),
 	  T(the_block_with_the_first_word_is_written_last), T(the_poll_time_is_kept),
+	  T(no_request_is_sent_that_tells_nothing_new),
 	  T(a_fault_at_each_transfer_is_told_and_the_next_run_succeeds), T(each_status_is_named),
 	  T(read_protection_is_told_and_never_removed), T(what_is_no_flash_of_an_stm32_is_refused),
 	  T(it_begins_where_another_program_ended),
