@@ -37,6 +37,8 @@ setup() {
 	registry <<<'{"devices":{}}'
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	katapult katapult.bin stm32f446xx v0.0.1-109-g902f335
+	head -c 64 /dev/zero | tr '\0' '\377' >empty.bin
+	EMPTY=app=$PWD/empty.bin
 	DEVICES=$XDG_CONFIG_HOME/kalico-flash/devices.json
 	ADD="kf add --key=fresh --name=Fresh"
 }
@@ -66,6 +68,40 @@ setup() {
 	run --separate-stderr sim "$F446" "$FRESH,port=1-1.5" -- "$ADD --mcu=stm32f446; $ADD --mcu=stm32f446 --port=1-1.4"
 	[[ $stderr == *"2 boards can be registered, on the ports 1-1.4"*"choose one: --port=1-1.4; in DFU and BOOTSEL boards show no serial number: to see which port is whose, plug in one of them alone"* ]]
 	[[ $stderr == *"to install Klipper on it: kf flash fresh"* ]]
+}
+
+@test "what is proposed fits what is there: no bootloader in an empty flash, and the offset is asked where one may be" {
+	registry <<-'END'
+		{"devices": {"bare": {"mcu": "stm32f446", "usb_port": "1-1.4"}, "has": {"mcu": "stm32f446", "usb_port": "1-1.5"},
+			"other": {"mcu": "stm32f446", "usb_port": "1-1.6"}, "pico": {"mcu": "rp2040", "usb_port": "1-1.7"}}}
+	END
+	run --separate-stderr sim "$F446,$EMPTY" mcu=stm32f446xx,mode=dfu,port=1-1.5 "$FRESH,port=1-1.6" \
+		"mcu=rp2040,katapult=none,mode=rp2boot,port=1-1.7,$EMPTY" -- 'kf-scan -q | setsid -w kf-config'
+	echo "$output $stderr"
+	local nothing="no configuration is saved for this board, and nothing tells its"
+	[ "$(jq -r '"\(.board.key): \(.error.message)"' <<<"$output" | sort)" = "bare: $nothing crystal, communication interface
+has: $nothing bootloader offset, crystal, communication interface
+other: $nothing bootloader offset, crystal, communication interface
+pico: $nothing communication interface" ]
+	[[ $stderr == *"bare: STM32_FLASH_START_0000=y, from: its flash, where no bootloader is"* ]]
+	[[ $stderr == *"pico: RPXXXX_FLASH_START_0100=y, from: its flash, where no bootloader is"* ]]
+}
+
+# bats test_tags=slow
+@test "kf add on an empty chip: no offset is asked, and Klipper starts; with --bootloader that Katapult tells it" {
+	need pty
+	for bootloader in "" --bootloader=katapult.bin; do
+		registry <<<'{"devices":{}}'
+		rm -rf "$XDG_CONFIG_HOME/kalico-flash/configs"
+		export COMMAND="$ADD --mcu=stm32f446 --json >/dev/null; kf flash --json fresh >out"
+		[ ! "$bootloader" ] || COMMAND="$ADD --json --bootloader=katapult.bin >out"
+		run sim "$F446,$EMPTY" -- '"$KF_TESTS/on-terminal" "$COMMAND" "choose the crystal.*Which.*leave. " "\r" \
+			"choose the communication interface.*Which.*leave. " "\r"'
+		echo "$output"
+		[ "$(jq -s -r '.[-1].flash | .result + " " + .method' out)" = "flashed $([ "$bootloader" ] && echo katapult || echo dfu)" ]
+		[[ $output != *"bootloader offset"* ]]
+	done
+	[[ $output == *"STM32_FLASH_START_8000=y, from: Katapult"* ]]
 }
 
 @test "an RP2040 in BOOTSEL gets Katapult, and is compared the next time" {

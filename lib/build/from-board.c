@@ -201,6 +201,7 @@ struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_to
 		.usb = board->mode == KF_MODE_KLIPPER ? &board->usb : NULL,
 		.katapult = told->katapult,
 		.katapult_start = told->katapult_start,
+		.no_bootloader = told->no_bootloader,
 		.pins = told->has_pins ? &told->pins : NULL,
 	};
 }

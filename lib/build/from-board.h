@@ -10,7 +10,8 @@ struct kf_board_told {
 	struct kf_facts facts; /* owned */
 	bool katapult;	       /* it is in Katapult, which starts the application at ... */
 	uint32_t katapult_start;
-	char mcu[64];		    /* by Katapult; "": see the facts */
+	bool no_bootloader; /* its chip's ROM has looked: firmware starts at the flash's start */
+	char mcu[64];	    /* by Katapult; "": see the facts */
 	char version[KF_NAME_SIZE]; /* that it runs; "": not told, or it is in Katapult */
 	bool has_pins;
 	struct kf_pins pins; /* of the printer's configuration */

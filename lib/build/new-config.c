@@ -23,7 +23,7 @@ static int ask_gently(const struct kf_configure *c, const struct kf_board *board
 	if (r < 0 && board->connected)
 		kf_configure_say(c, board->key, "%s", why.message);
 	kf_last_flash_load(board->key, &last);
-	if (!ret->katapult && last.katapult_start) {
+	if (!ret->katapult && !ret->no_bootloader && last.katapult_start) {
 		ret->katapult = true;
 		ret->katapult_start = last.katapult_start;
 	}

@@ -12,7 +12,8 @@
 
 static const char by_constants[] = "the board's constants", by_commands[] = "its commands",
 		  by_usb[] = "its USB strings", by_katapult[] = "Katapult",
-		  by_mcu[] = "the MCU's name", by_answer[] = "your answer";
+		  by_flash[] = "its flash, where no bootloader is", by_mcu[] = "the MCU's name",
+		  by_answer[] = "your answer";
 
 /* Everything that makes one proposal. */
 struct maker {
@@ -256,11 +257,13 @@ static void propose_usb_ids(struct maker *m)
 
 static void propose_offset(struct maker *m)
 {
+	const struct kf_told *told = m->told;
+	uint32_t start = told->katapult ? told->katapult_start : m->p->family->base;
 	char symbol[KF_SYMBOL_SIZE];
 
-	if (m->told->katapult &&
-	    kf_family_offset(m->p->family, m->mcu, m->told->katapult_start, symbol, sizeof(symbol)))
-		add(m->p, KF_SUBJECT_OFFSET, symbol, "y", by_katapult);
+	if ((told->katapult || told->no_bootloader) &&
+	    kf_family_offset(m->p->family, m->mcu, start, symbol, sizeof(symbol)))
+		add(m->p, KF_SUBJECT_OFFSET, symbol, "y", told->katapult ? by_katapult : by_flash);
 	else
 		ask(m->p, KF_SUBJECT_OFFSET);
 }

@@ -23,13 +23,14 @@ struct kf_told {
 	const struct kf_usb *usb;     /* while its Klipper is on USB; NULL: it is not */
 	bool katapult;		      /* Katapult told where the application starts */
 	uint32_t katapult_start;
+	bool no_bootloader;	    /* there is none in its flash */
 	const struct kf_pins *pins; /* of the printer's configuration, for this board */
 };
 
 struct kf_proposed {
 	char symbol[KF_SYMBOL_SIZE];
 	char value[KF_NAME_SIZE]; /* as a .config has it: y, n, 250000, "!PC13" with its quotes */
-	/* "the board's constants", "its commands", "its USB strings", "Katapult",
+	/* "the board's constants", "its commands", "its USB strings", "Katapult", "its flash",
 	 * "the MCU's name", "your answer" */
 	char from[KF_NAME_SIZE];
 	bool stands;	  /* this tree takes it; kf_proposal_settle may say that it does not */

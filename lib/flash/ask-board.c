@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "flash/ask-board.h"
+#include "board/identity.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "firmware/dictionary.h"
+#include "flash/rom.h"
 #include "flash/wire.h"
 #include "katapult/session.h"
 #include "mcu/identify.h"
@@ -44,6 +46,8 @@ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct
 	bool klipper = board->mode == KF_MODE_KLIPPER || process;
 	int r;
 
+	if (board->connected && kf_board_in_rom(board))
+		return kf_rom_bare(board, kf_now_ms() + ASK_MS, &ret->no_bootloader, err);
 	if (!board->connected || (!board->tty[0] && board->link.type != KF_WIRE_CAN && !process) ||
 	    (!klipper && board->mode != KF_MODE_KATAPULT))
 		return kf_fail(err, KF_NOT_CONNECTED, "the board cannot be asked now");

@@ -73,6 +73,33 @@ static int find_boot(struct kf_rom *rom, const struct kf_chip *chip, enum boot *
 	return r;
 }
 
+/* Does it start firmware that is behind it? Another program may be the board maker's bootloader. */
+static bool starts_others(const struct kf_rom *rom, enum boot boot)
+{
+	return boot == BOOT_KATAPULT || (boot == BOOT_OTHER && rom->row->other_bootloaders);
+}
+
+int kf_rom_bare(const struct kf_board *board, int64_t deadline_ms, bool *ret, struct kf_error *err)
+{
+	const struct kf_chip *chip = kf_chip_find(board->mcu);
+	struct kf_rom rom = {
+		.row = board->mode == KF_MODE_DFU ? &kf_rom_dfu : &kf_rom_picoboot,
+		.board = board,
+		.deadline_ms = deadline_ms,
+	};
+	enum boot there = BOOT_OTHER;
+	int r = kf_usb_open(&board->usb, &rom.usb, err);
+
+	if (r == 0)
+		r = rom.row->begin(&rom, err);
+	if (r == 0 && chip)
+		r = find_boot(&rom, chip, &there, err);
+	if (r == 0)
+		*ret = chip && !starts_others(&rom, there);
+	kf_usb_closep(&rom.usb);
+	return r;
+}
+
 static int over_katapult(const struct kf_native *n, uint32_t start, struct kf_error *err)
 {
 	const char *key = n->plan->board.key;
@@ -141,9 +168,7 @@ static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t star
 		return n->plan->options.bootloader ? over_another(n, rom, start, err)
 						   : over_katapult(n, start, err);
 	}
-	return there == BOOT_KATAPULT || (there == BOOT_OTHER && rom->row->other_bootloaders)
-		       ? 0
-		       : behind_nothing(start, chip, err);
+	return starts_others(rom, there) ? 0 : behind_nothing(start, chip, err);
 }
 
 static int check(struct kf_native *n, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)

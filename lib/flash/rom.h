@@ -66,6 +66,15 @@ _must_check_ int kf_rom_flash(struct kf_native *n, const struct kf_rom_row *row,
 			      struct kf_error *err);
 
 /*
+ * Read the flash of a board that waits in a ROM: is there no bootloader in it, so that firmware for
+ * a place behind one would not start? False where it cannot be told: another program is there,
+ * which may be one, or the MCU is not known. Nothing is written. Errors of kf_usb_open, and of the
+ * row's begin and read.
+ */
+_must_check_ int kf_rom_bare(const struct kf_board *board, int64_t deadline_ms, bool *ret,
+			     struct kf_error *err);
+
+/*
  * The address of the image's first byte: the plan's, else by its reset vector, for firmware that
  * starts at a multiple of unit. KF_WRONG_OFFSET: nothing tells it.
  */

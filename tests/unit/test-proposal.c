@@ -59,6 +59,7 @@ static void make_tree(void)
 	put("Makefile", "");
 	put("src/Kconfig", "");
 	put("src/stm32/Kconfig", stm32);
+	put("src/rp2040/Kconfig", "config RPXXXX_FLASH_START_0100\n");
 	put("config/generic-one.cfg",
 	    "# For the STM32F446 with a \"32KiB bootloader\" and a \"12MHz crystal\".\n"
 	    "[stepper_x]\nstep_pin: PE2\n[stepper_y]\nstep_pin: PE3\n[stepper_z]\nstep_pin: PE4\n"
@@ -162,6 +163,27 @@ TEST(katapult_and_the_printers_pins_answer)
 	CHECK_STR(p.questions[0].why, "Katapult starts 0x08010000, this tree makes 0x08008000");
 }
 
+TEST(in_an_empty_flash_firmware_has_no_bootloader)
+{
+	static const struct {
+		const char *mcu, *symbol;
+	} boards[] = { { "stm32f446", "STM32_FLASH_START_0000" },
+		       { "rp2040", "RPXXXX_FLASH_START_0100" },
+		       { "rp2350", "RPXXXX_FLASH_START_0000" } };
+	struct kf_told told = { .no_bootloader = true };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(boards); i++) {
+		told.mcu = boards[i].mcu;
+		CHECK(kf_proposal_make(&tree, &told, &p, NULL) == 0);
+		proposed(boards[i].symbol, "y", "its flash, where no bootloader is");
+	}
+	/* A Katapult that answers is there. */
+	told.katapult = true;
+	told.katapult_start = 0x10004000;
+	CHECK(kf_proposal_make(&tree, &told, &p, NULL) == 0);
+	proposed("RPXXXX_FLASH_START_4000", "y", "Katapult");
+}
+
 TEST(what_the_tree_makes_otherwise_is_told)
 {
 	_cleanup_(kf_facts_free) struct kf_facts f =
@@ -222,5 +244,5 @@ TEST(hostile_and_unknown_boards_are_refused)
 }
 
 TEST_MAIN(T(constants_are_proposed_and_the_rest_is_asked), T(katapult_and_the_printers_pins_answer),
-	  T(what_the_tree_makes_otherwise_is_told), T(two_chips_of_one_name_are_asked_about),
-	  T(hostile_and_unknown_boards_are_refused))
+	  T(in_an_empty_flash_firmware_has_no_bootloader), T(what_the_tree_makes_otherwise_is_told),
+	  T(two_chips_of_one_name_are_asked_about), T(hostile_and_unknown_boards_are_refused))
