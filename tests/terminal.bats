@@ -225,7 +225,7 @@ fits() {
 	[[ $shown == *'"7" is not one of'* ]]
 	fits "kf flash" "none\\]" "1\r" "folder: " "nonesuch\r" "folder: " "q\r"
 	registry <<<'{"devices": {}}'
-	fits "kf add" "Which" "x\r" "Which" "1\r" "Name" "\r" "Key" "A B\r" "Key" "q\r"
+	fits "kf add" "board: " "x\r" "board: " "1\r" "\]: " "\r" "\]: " "A B\r" "\]: " "q\r"
 	[[ $shown == *"  1)"* ]]
 }
 

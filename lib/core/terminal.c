@@ -51,6 +51,7 @@ static _printf_(3, 0) int show(int tty, struct kf_error *err, const char *fmt, v
 {
 	_cleanup_(kf_freep) char *text = NULL;
 	int fd, r = vasprintf(&text, fmt, ap) < 0 ? -ENOMEM : 0;
+	char buffer[BUFSIZ];
 	_cleanup_(kf_fclosep) FILE *out = NULL;
 
 	if (r < 0)
@@ -59,6 +60,9 @@ static _printf_(3, 0) int show(int tty, struct kf_error *err, const char *fmt, v
 	out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out && fd >= 0)
 		close(fd);
+	/* One write: what is typed meanwhile must not be echoed into the middle of a question. */
+	if (out)
+		setvbuf(out, buffer, _IOFBF, sizeof(buffer));
 	if (r == 0)
 		r = out ? write_lines(out, text) : -EIO;
 	return r < 0 ? kf_fail_sys(err, -r, "/dev/tty") : 0;
