@@ -53,6 +53,7 @@ LIB     := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
 SIM     := $(patsubst %.c,$(B)/%.o,$(filter-out %/kf-sim.c %/preload.c,$(wildcard tests/sim/*.c)))
 KF_SIM  := $(patsubst tests/sim/%.c,$(B)/%,$(wildcard tests/sim/kf-sim.c))
 SIM_SO  := $(KF_SIM:=.so)
+AVR_SIM := $(B)/tests/simavr/board
 UML_SO  := $(B)/tests/can/ptrace.so
 FAULTS  := $(B)/tests/faults/campaign
 BENCH   := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
@@ -110,6 +111,9 @@ $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $
 # Their USB device is their own.
 USB     := kf_usb_alternates kf_usb_descriptor kf_usb_text kf_usb_claim kf_usb_control kf_usb_failed
 $(B)/tests/unit/test-dfu-session: KF_LDFLAGS += $(USB:%=-Wl,--wrap=%)
+# Built for its check alone: no other test needs simavr.
+$(AVR_SIM): $(B)/tests/simavr/board.o $(B)/libsim.a $(B)/libkf.a
+	$(LINK) -lsimavr
 $(FUZZ) $(BENCH): $(B)/%: $(B)/%.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK)
 # One program with a name for each of them: unit/program.h. Those that have a function of their own in place of
@@ -126,7 +130,7 @@ $(JOINED): $(B)/tests/unit/all
 $(B)/tests/unit/%.o: LATE_CFLAGS = -O0 -fno-lto -U_FORTIFY_SOURCE
 
 # What is missing is installed (Debian, root or sudo): for the build and its tests, or for one target alone.
-deps deps-can deps-demo deps-lint deps-fuzz:
+deps deps-avr deps-can deps-demo deps-lint deps-fuzz:
 	@tests/deps $(@:deps-%=%)
 check: deps
 	+@$(SUBMAKE) tests
@@ -139,6 +143,9 @@ check-sim: deps
 	+@$(SUBMAKE) tests
 	@tests/run $(B) $$(grep -l kf-sim tests/*.bats)
 # In user-mode Linux, whose kernel has SocketCAN: all of tests/can, or TESTS="FILE...".
+check-avr: deps deps-avr
+	+@$(SUBMAKE) tests $(AVR_SIM)
+	@tests/run $(B) tests/simavr/bootloaders.bats
 check-can: deps deps-can
 	+@$(SUBMAKE) tests
 	@tests/can/run $(B) $(TESTS)
@@ -233,7 +240,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all sim tests cflags deps deps-can deps-demo deps-lint deps-fuzz check check-all check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
+.PHONY: all sim tests cflags deps deps-avr deps-can deps-demo deps-lint deps-fuzz check check-all check-avr check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)
