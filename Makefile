@@ -142,10 +142,11 @@ check-all: deps
 check-sim: deps
 	+@$(SUBMAKE) tests
 	@tests/run $(B) $$(grep -l kf-sim tests/*.bats)
-# In user-mode Linux, whose kernel has SocketCAN: all of tests/can, or TESTS="FILE...".
+# The genuine bootloaders of Debian's arduino packages, on simavr.
 check-avr: deps deps-avr
 	+@$(SUBMAKE) tests $(AVR_SIM)
 	@tests/run $(B) tests/simavr/bootloaders.bats
+# In user-mode Linux, whose kernel has SocketCAN: all of tests/can, or TESTS="FILE...".
 check-can: deps deps-can
 	+@$(SUBMAKE) tests
 	@tests/can/run $(B) $(TESTS)
