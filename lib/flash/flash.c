@@ -18,6 +18,7 @@
 #include "flash/flash.h"
 #include "flash/hold.h"
 #include "flash/install.h"
+#include "flash/native.h"
 #include "flash/programmer.h"
 #include "flash/proof.h"
 #include "flash/rom.h"
@@ -43,16 +44,16 @@ static bool has_bootloader(enum kf_method method)
 static int write_native(struct kf_run *run, enum kf_method method, struct kf_error *err)
 {
 	const struct kf_rom_row *rom = kf_rom_row(method);
-	struct kf_native *n = &run->native;
+	struct kf_attempt *a = &run->attempt;
 	int r;
 
 	if (method == KF_METHOD_HOST_MCU)
-		r = kf_install(run->plan, n->deadline_ms, run->progress, &n->readback, err);
+		r = kf_install(run->plan, a->deadline_ms, run->progress, &a->readback, err);
 	else if (kf_programmer_is(method))
-		r = kf_programmer_flash(n, method, run->monitor, err);
+		r = kf_programmer_flash(a, method, run->monitor, err);
 	else
-		r = rom ? kf_rom_flash(n, rom, err) : kf_native_flash(n, err);
-	if (n->readback)
+		r = rom ? kf_rom_flash(a, rom, err) : kf_native_flash(a, err);
+	if (a->readback)
 		kf_proof_add(run, "readback");
 	return r;
 }
@@ -62,19 +63,19 @@ static int run_method(struct kf_run *run, enum kf_method method, const struct kf
 		      int64_t deadline_ms, struct kf_error *err)
 {
 	const struct kf_rom_row *rom = kf_rom_row(method);
-	struct kf_native *n = &run->native;
+	struct kf_attempt *a = &run->attempt;
 	int r = 0;
 
-	*n = (struct kf_native){ .plan = run->plan,
-				 .image = image,
-				 .board = &run->board,
-				 .progress = run->progress,
-				 .deadline_ms = deadline_ms };
+	*a = (struct kf_attempt){ .plan = run->plan,
+				  .image = image,
+				  .board = &run->board,
+				  .progress = run->progress,
+				  .deadline_ms = deadline_ms };
 	if (kf_proof_readback(method) && (!rom || run->board.mode == rom->mode))
 		return write_native(run, method, err);
-	n->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
+	a->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
 	if (run->board.mode == KF_MODE_KATAPULT)
-		r = kf_native_check(n, rom ? rom->name : NULL, err);
+		r = kf_native_check(a, rom ? rom->name : NULL, err);
 	if (r < 0)
 		return r;
 	if (method == KF_METHOD_SDCARD)
@@ -92,7 +93,7 @@ static int run_method(struct kf_run *run, enum kf_method method, const struct kf
  */
 static void wait_for_sent_back(struct kf_run *run)
 {
-	if (run->native.sent_back)
+	if (run->attempt.sent_back)
 		IGNORE_RESULT(kf_wire_row(&run->plan->board)
 				      ->come_back(run->monitor, &run->plan->board,
 						  kf_now_ms() + run->plan->options.return_ms,
@@ -164,7 +165,7 @@ static int attempt_image(struct kf_run *run, enum kf_method method, const struct
 		return 0;
 	if (r < 0) {
 		wait_for_sent_back(run);
-		if (kf_rom_row(method) ? !run->native.begun
+		if (kf_rom_row(method) ? !run->attempt.begun
 		    : kf_programmer_is(method)
 			    ? err->code == KF_FLASH_FAILED
 			    : !kf_proof_readback(method) && !is_refused(err->code))
@@ -192,7 +193,7 @@ static const char *result_word(const struct kf_run *run, int r, const struct kf_
 {
 	if (r < 0)
 		return kf_code_name(err->code);
-	return run->pending ? "pending" : run->native.current ? "current" : "flashed";
+	return run->pending ? "pending" : run->attempt.current ? "current" : "flashed";
 }
 
 static void note_attempt(struct kf_run *run, enum kf_method method, int64_t t0_ms, int r,
@@ -269,7 +270,7 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 		bool last;
 
 		json_object_set_new(run->flash, "verified", json_array());
-		run->native = (struct kf_native){ 0 };
+		run->attempt = (struct kf_attempt){ 0 };
 		run->version[0] = '\0';
 		r = lock_programs(plan, plan->methods.list[i], &lock, err);
 		if (r == 0)
@@ -319,7 +320,7 @@ static void remember(const struct kf_run *run, bool proved)
 	const char *key = run->plan->board.key;
 	struct kf_last_flash state = { .time_s = time(NULL), .took_ms = kf_now_ms() - run->t0_ms };
 
-	if (!key[0] || (!run->version[0] && !run->native.readback))
+	if (!key[0] || (!run->version[0] && !run->attempt.readback))
 		return;
 	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
 	if (proved && !run->pending && !run->plan->options.bootloader)
@@ -378,8 +379,9 @@ static void explain_incomplete(const struct kf_run *run, struct kf_error *err)
 
 	if (run->plan->board.key[0])
 		kf_last_flash_load(run->plan->board.key, &state);
-	else if (run->native.begun && !run->native.readback && !run->version[0])
-		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s", run->native.begun);
+	else if (run->attempt.begun && !run->attempt.readback && !run->version[0])
+		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s",
+			       run->attempt.begun);
 	if (state.incomplete[0])
 		kf_last_flash_hint(state.incomplete, is_waiting(run, err), err);
 }
@@ -395,8 +397,8 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progres
 	run.flash = json_pack("{s:n, s:n, s:[], s:n, s:n, s:n, s:[]}", "result", "method",
 			      "verified", "seconds", "version_before", "version_after", "attempts");
 	r = kf_proof_before(&run, err);
-	run.native.current = r == 0 && kf_proof_current(&run);
-	if (r == 0 && !run.native.current)
+	run.attempt.current = r == 0 && kf_proof_current(&run);
+	if (r == 0 && !run.attempt.current)
 		r = flash(&run, err);
 	if (r < 0) {
 		kf_error_for(err, plan->board.key);

@@ -34,10 +34,10 @@ static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
-static int check(const struct kf_native *n, const struct kf_katapult *k, struct kf_error *err)
+static int check(const struct kf_attempt *a, const struct kf_katapult *k, struct kf_error *err)
 {
-	const struct kf_plan *plan = n->plan;
-	const struct kf_image *image = n->image;
+	const struct kf_plan *plan = a->plan;
+	const struct kf_image *image = a->image;
 	int r;
 
 	if (!kf_mcu_same(k->mcu, image->dictionary.mcu))
@@ -59,11 +59,11 @@ static int check(const struct kf_native *n, const struct kf_katapult *k, struct 
 }
 
 /* Is the image there already? 1, 0 (at the first block that differs), or an error. */
-static int compare(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
+static int compare(struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
 {
-	struct kf_progress_part comparing = { n->progress, "comparing" };
+	struct kf_progress_part comparing = { a->progress, "comparing" };
 	struct kf_error why;
-	int r = kf_katapult_verify(k, n->image->data, n->image->len, kf_progress_show, &comparing,
+	int r = kf_katapult_verify(k, a->image->data, a->image->len, kf_progress_show, &comparing,
 				   &why);
 
 	if (r < 0 && why.code == KF_VERIFY_FAILED)
@@ -74,17 +74,17 @@ static int compare(struct kf_native *n, struct kf_katapult *k, struct kf_error *
 }
 
 /* Nothing was written: the board may start its old firmware, if that is complete. */
-static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_error *err)
+static int refuse(struct kf_attempt *a, struct kf_katapult *k, int r, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };
 	bool whole = false;
 
-	if (n->plan->board.key[0])
-		kf_last_flash_load(n->plan->board.key, &state);
+	if (a->plan->board.key[0])
+		kf_last_flash_load(a->plan->board.key, &state);
 	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
 		whole = false;
-	n->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
-	if (!n->sent_back)
+	a->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
+	if (!a->sent_back)
 		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
 			      whole ? ": power-cycle it" : ", because its firmware is incomplete");
 	return r;
@@ -94,18 +94,18 @@ static int refuse(struct kf_native *n, struct kf_katapult *k, int r, struct kf_e
  * From the first block on the board is half-written, also for whoever comes after a power loss of
  * this host: the note comes first.
  */
-static int write_image(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
+static int write_image(struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
 {
-	struct kf_progress_part writing = { n->progress, "writing" },
-				reading = { n->progress, "reading back" };
-	int r = kf_last_flash_incomplete(n->plan->board.key, kf_mode_name(n->board->mode), err);
+	struct kf_progress_part writing = { a->progress, "writing" },
+				reading = { a->progress, "reading back" };
+	int r = kf_last_flash_incomplete(a->plan->board.key, kf_mode_name(a->board->mode), err);
 
 	if (r < 0)
-		return refuse(n, k, r, err);
-	n->begun = kf_mode_name(n->board->mode);
-	r = kf_katapult_write(k, n->image->data, n->image->len, kf_progress_show, &writing, err);
+		return refuse(a, k, r, err);
+	a->begun = kf_mode_name(a->board->mode);
+	r = kf_katapult_write(k, a->image->data, a->image->len, kf_progress_show, &writing, err);
 	return r < 0 ? r
-		     : kf_katapult_verify(k, n->image->data, n->image->len, kf_progress_show,
+		     : kf_katapult_verify(k, a->image->data, a->image->len, kf_progress_show,
 					  &reading, err);
 }
 
@@ -123,44 +123,44 @@ static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 	return r;
 }
 
-static int converse(struct kf_native *n, struct kf_katapult *k, struct kf_error *err)
+static int converse(struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
 {
-	const struct kf_wire_row *row = kf_wire_row(n->board);
+	const struct kf_wire_row *row = kf_wire_row(a->board);
 	int r = kf_katapult_connect(k, err);
 
 	if (r < 0)
 		return r;
 	kf_progress_step(
-		n->progress, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
+		a->progress, "Katapult %s on %s, application at 0x%08x, blocks of %u bytes",
 		k->version[0] ? k->version : "(no version)", k->mcu, k->start, k->block_bytes);
 	if (row->check)
-		r = row->check(k, n->board, err);
+		r = row->check(k, a->board, err);
 	if (r < 0)
 		return r;
-	r = check(n, k, err);
+	r = check(a, k, err);
 	if (r < 0)
-		return refuse(n, k, r, err);
+		return refuse(a, k, r, err);
 	r = kf_katapult_finish(k, err);
-	if (r == 0 && !n->plan->options.force)
-		r = compare(n, k, err);
-	n->current = r > 0;
+	if (r == 0 && !a->plan->options.force)
+		r = compare(a, k, err);
+	a->current = r > 0;
 	if (r == 0)
-		r = write_image(n, k, err);
-	n->readback = r >= 0;
+		r = write_image(a, k, err);
+	a->readback = r >= 0;
 	return r < 0 ? r : leave_katapult(k, err);
 }
 
-int kf_native_flash(struct kf_native *n, struct kf_error *err)
+int kf_native_flash(struct kf_attempt *a, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
-	int r = kf_wire_row(n->board)->open_katapult(n->board, &link, err);
+	struct kf_katapult k = { .link = &link, .deadline_ms = a->deadline_ms };
+	int r = kf_wire_row(a->board)->open_katapult(a->board, &link, err);
 
 	if (r == 0)
 		r = kf_link_guard(&link, err);
 	if (r < 0)
 		return r;
-	r = converse(n, &k, err);
+	r = converse(a, &k, err);
 	/* Only CONNECT was sent, and no close cuts it; or the board has read nothing for long. */
 	link.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
@@ -173,18 +173,18 @@ static int not_wanted(const char *wanted, struct kf_error *err)
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-int kf_native_check(struct kf_native *n, const char *wanted, struct kf_error *err)
+int kf_native_check(struct kf_attempt *a, const char *wanted, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	struct kf_katapult k = { .link = &link, .deadline_ms = n->deadline_ms };
-	int r = kf_wire_row(n->board)->open_katapult(n->board, &link, err);
+	struct kf_katapult k = { .link = &link, .deadline_ms = a->deadline_ms };
+	int r = kf_wire_row(a->board)->open_katapult(a->board, &link, err);
 
 	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
 		return r < 0 || !wanted ? r : not_wanted(wanted, err);
-	r = check(n, &k, err);
+	r = check(a, &k, err);
 	if (r == 0 && wanted)
 		r = not_wanted(wanted, err);
-	return r < 0 ? refuse(n, &k, r, err) : 0;
+	return r < 0 ? refuse(a, &k, r, err) : 0;
 }
 
 int kf_native_installed(const struct kf_board *board, const struct kf_dictionary *want,

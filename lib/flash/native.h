@@ -3,24 +3,7 @@
 #ifndef KF_FLASH_NATIVE_H
 #define KF_FLASH_NATIVE_H
 
-#include "flash/plan.h"
-#include "flash/progress.h"
-
-struct kf_native {
-	const struct kf_plan *plan;
-	const struct kf_image *image;
-	const struct kf_board *board; /* as it is now: in Katapult */
-	const struct kf_progress *progress;
-	int64_t deadline_ms;
-	/* The results, set also on failure */
-	bool current;	   /* the flash had the image already: nothing was written */
-	const char *begun; /* kf_mode_name of the bootloader that was sent the first block; NULL:
-			      none was */
-	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
-	bool readback;	   /* every byte of the image was read back and is right */
-	bool by_port;	   /* it was in its bootloader, without a serial number: it comes back as
-			      Klipper on the same USB port */
-};
+#include "flash/attempt.h"
 
 /*
  * Connect, compare MCU and application address with the image, read the flash up to the first block
@@ -28,7 +11,7 @@ struct kf_native {
  * KF_WRONG_OFFSET) comes before anything is written and sends the board back to the firmware that
  * it has, if that is whole. KF_LEFT_IN_BOOTLOADER: all is there, but it does not let go.
  */
-_must_check_ int kf_native_flash(struct kf_native *n, struct kf_error *err);
+_must_check_ int kf_native_flash(struct kf_attempt *a, struct kf_error *err);
 
 /*
  * The same refusals, before another program writes to the board, which stays in Katapult. Where
@@ -36,7 +19,7 @@ _must_check_ int kf_native_flash(struct kf_native *n, struct kf_error *err);
  * instead of Katapult: then it is always refused, with KF_NO_KATAPULT; NULL: Katapult will do. Only
  * sent_back is set.
  */
-_must_check_ int kf_native_check(struct kf_native *n, const char *wanted, struct kf_error *err);
+_must_check_ int kf_native_check(struct kf_attempt *a, const char *wanted, struct kf_error *err);
 
 /*
  * Katapult was installed on the board, and waits there: is it the one in that image? *ret_version

@@ -32,7 +32,7 @@ enum {
 
 /* One board and its program. */
 struct job {
-	struct kf_native *n;
+	struct kf_attempt *attempt;
 	enum kf_method method;
 	struct kf_monitor *monitor;
 	struct kf_flash_program program;
@@ -61,7 +61,7 @@ static bool is_entered(const struct job *job)
 	const struct kf_board *board = &job->board;
 
 	if (job->method == KF_METHOD_AVRDUDE &&
-	    strcmp(job->n->plan->avrdude.programmer, "avr109") != 0)
+	    strcmp(job->attempt->plan->avrdude.programmer, "avr109") != 0)
 		return true;
 	return is_programming_port(board) || (board->mode != KF_MODE_KLIPPER && !is_sketch(board));
 }
@@ -111,7 +111,7 @@ int kf_programmer_return(struct kf_monitor *monitor, const struct kf_board *boar
 
 static int not_entered(const struct job *job, struct kf_error *err)
 {
-	const struct kf_board *board = &job->n->plan->board;
+	const struct kf_board *board = &job->attempt->plan->board;
 	struct kf_board now;
 
 	if (kf_target_look(board, &now))
@@ -126,20 +126,20 @@ static int not_entered(const struct job *job, struct kf_error *err)
 /* Klipper on an AVR does not listen to the touch (its src/avr has no bootloader_request()). */
 static int enter(struct job *job, struct kf_error *err)
 {
-	struct kf_native *n = job->n;
+	struct kf_attempt *a = job->attempt;
 	bool by_hand = job->method == KF_METHOD_AVRDUDE && job->board.mode == KF_MODE_KLIPPER;
-	int64_t deadline_ms = by_hand ? n->deadline_ms : kf_within_ms(ENTER_MS, n->deadline_ms);
+	int64_t deadline_ms = by_hand ? a->deadline_ms : kf_within_ms(ENTER_MS, a->deadline_ms);
 	struct kf_board loader;
 	int r = 0;
 
 	if (is_entered(job))
 		return 0;
 	if (by_hand)
-		kf_progress_step(n->progress,
+		kf_progress_step(a->progress,
 				 "press the reset button of the board now, on some twice: its "
 				 "Klipper cannot start its bootloader");
 	else
-		kf_progress_step(n->progress, "entering its bootloader from %s", job->board.tty);
+		kf_progress_step(a->progress, "entering its bootloader from %s", job->board.tty);
 	if (!by_hand)
 		r = kf_serial_touch_1200(job->board.tty, err);
 	if (r == 0)
@@ -156,7 +156,7 @@ static int enter(struct job *job, struct kf_error *err)
 /* Compare the file that the program has read with the image. At its end avrdude leaves 0xff out. */
 static int compare(struct job *job, struct kf_error *err)
 {
-	const struct kf_image *image = job->n->image;
+	const struct kf_image *image = job->attempt->image;
 	_cleanup_(kf_freep) char *read = NULL;
 	_cleanup_(kf_freep) uint8_t *got = malloc(image->len);
 	size_t len;
@@ -169,7 +169,7 @@ static int compare(struct job *job, struct kf_error *err)
 	memset(got, 0xff, image->len);
 	memcpy(got, read, len < image->len ? len : image->len);
 	r = kf_bytes_verify(job->start, image->data, got, image->len, err);
-	job->n->readback = r == 0;
+	job->attempt->readback = r == 0;
 	return r;
 }
 
@@ -177,12 +177,12 @@ static void explain(const struct job *job, struct kf_error *err)
 {
 	if (err && err->code == KF_FLASH_FAILED)
 		kf_error_hint(err, "%s, then run the same command again",
-			      kf_last_flash_remedy(job->n->begun));
+			      kf_last_flash_remedy(job->attempt->begun));
 }
 
 static int run(struct job *job, const char *name, const char *const *argv, struct kf_error *err)
 {
-	int r = kf_flash_program_run(&job->program, name, argv, job->n->deadline_ms, err);
+	int r = kf_flash_program_run(&job->program, name, argv, job->attempt->deadline_ms, err);
 
 	explain(job, err);
 	return r;
@@ -194,22 +194,22 @@ static int run(struct job *job, const char *name, const char *const *argv, struc
  */
 static int write_part(const struct job *job, char path[PATH_MAX], struct kf_error *err)
 {
-	const struct kf_native *n = job->n;
-	unsigned bytes = (unsigned)(n->image->len + PART_UNIT - 1) / PART_UNIT * PART_UNIT;
+	const struct kf_attempt *a = job->attempt;
+	unsigned bytes = (unsigned)(a->image->len + PART_UNIT - 1) / PART_UNIT * PART_UNIT;
 	char text[256];
-	int r = kf_flash_program_path(n->plan, "part.conf", path, err);
+	int r = kf_flash_program_path(a->plan, "part.conf", path, err);
 
 	kf_text_format(text, sizeof(text),
 		       "part parent \"%s\"\n    id = \"" PART "\";\n    desc = \"" PART "\";\n"
 		       "    memory \"flash\"\n        size = %u;\n    ;\n;\n",
-		       n->plan->avrdude.part, bytes);
+		       a->plan->avrdude.part, bytes);
 	return r < 0 ? r : kf_file_write(path, text, strlen(text), err);
 }
 
 /* Not compared by avrdude too (-V): that would read the image once more. */
 static int run_avrdude(struct job *job, struct kf_error *err)
 {
-	const struct kf_avrdude *with = &job->n->plan->avrdude;
+	const struct kf_avrdude *with = &job->attempt->plan->avrdude;
 	char part[PATH_MAX + 1] = "+", write[PATH_MAX + 16], read[PATH_MAX + 16], baud[16],
 			     name[160];
 	const char *argv[] = { "avrdude",
@@ -238,7 +238,7 @@ static int run_avrdude(struct job *job, struct kf_error *err)
 	kf_text_format(write, sizeof(write), "flash:w:%s:r", job->image);
 	kf_text_format(read, sizeof(read), "flash:r:%s:r", job->read);
 	kf_text_format(name, sizeof(name), "avrdude -p %s -c %s", with->part, with->programmer);
-	kf_progress_step(job->n->progress, "%s -P %s: writing, and reading back", name,
+	kf_progress_step(job->attempt->progress, "%s -P %s: writing, and reading back", name,
 			 job->board.tty);
 	r = run(job, name, argv, err);
 	return r < 0 ? r : compare(job, err);
@@ -247,7 +247,7 @@ static int run_avrdude(struct job *job, struct kf_error *err)
 /* what ends with NULL. */
 static int bossac(struct job *job, const char *const *what, struct kf_error *err)
 {
-	const struct kf_chip *chip = kf_chip_find(job->n->image->dictionary.mcu);
+	const struct kf_chip *chip = kf_chip_find(job->attempt->image->dictionary.mcu);
 	uint32_t flash = chip && job->start >= chip->flash ? chip->flash : 0;
 	char port[KF_DEV_SIZE + 8], offset[32];
 	const char *argv[ARGS_MAX] = { "bossac", port, offset };
@@ -269,8 +269,8 @@ static int start(struct job *job, struct kf_error *err)
 	int r = bossac(job, argv, err);
 
 	if (r < 0 || is_programming_port(&job->board) ||
-	    await(job->monitor, &job->board, true, kf_within_ms(RESET_MS, job->n->deadline_ms),
-		  &now, NULL) != -ETIMEDOUT ||
+	    await(job->monitor, &job->board, true,
+		  kf_within_ms(RESET_MS, job->attempt->deadline_ms), &now, NULL) != -ETIMEDOUT ||
 	    await(job->monitor, &job->board, false, kf_now_ms(), &now, NULL) < 0)
 		return r;
 	job->board = now;
@@ -280,7 +280,7 @@ static int start(struct job *job, struct kf_error *err)
 
 static int run_bossac(struct job *job, struct kf_error *err)
 {
-	const char *mcu = job->n->image->dictionary.mcu;
+	const char *mcu = job->attempt->image->dictionary.mcu;
 	bool samd = strcmp(kf_loader_name(kf_loader_find(mcu, KF_LOADER_ANY)), "samd") == 0;
 	char bytes[32];
 	const char *const write[] = { "--write", "--verify",
@@ -297,12 +297,12 @@ static int run_bossac(struct job *job, struct kf_error *err)
 	const char *const read[] = { bytes, job->read, NULL };
 	int r;
 
-	kf_text_format(bytes, sizeof(bytes), "--read=0x%zx", job->n->image->len);
-	kf_progress_step(job->n->progress, "bossac --port=%s: writing", job->board.tty);
+	kf_text_format(bytes, sizeof(bytes), "--read=0x%zx", job->attempt->image->len);
+	kf_progress_step(job->attempt->progress, "bossac --port=%s: writing", job->board.tty);
 	r = bossac(job, write, err);
 	if (r < 0)
 		return r;
-	kf_progress_step(job->n->progress, "bossac --port=%s: reading back", job->board.tty);
+	kf_progress_step(job->attempt->progress, "bossac --port=%s: reading back", job->board.tty);
 	r = bossac(job, read, err);
 	if (r == 0)
 		r = compare(job, err);
@@ -311,8 +311,8 @@ static int run_bossac(struct job *job, struct kf_error *err)
 
 static int prepare(struct job *job, struct kf_error *err)
 {
-	const struct kf_plan *plan = job->n->plan;
-	int r = kf_rom_start(job->n, START_UNIT, &job->start, err);
+	const struct kf_plan *plan = job->attempt->plan;
+	int r = kf_rom_start(job->attempt, START_UNIT, &job->start, err);
 
 	if (r == 0 && job->method == KF_METHOD_AVRDUDE && job->start != 0)
 		r = kf_fail(err, KF_WRONG_OFFSET,
@@ -322,7 +322,7 @@ static int prepare(struct job *job, struct kf_error *err)
 	if (r == 0 && job->method == KF_METHOD_AVRDUDE && strpbrk(plan->avrdude.part, "\"\\"))
 		r = kf_fail(err, KF_BAD_IMAGE, "its MCU is %s", plan->avrdude.part);
 	if (r == 0)
-		r = kf_flash_program_image(plan, job->n->image, job->image, err);
+		r = kf_flash_program_image(plan, job->attempt->image, job->image, err);
 	if (r == 0)
 		r = kf_flash_program_path(plan, "read.bin", job->read, err);
 	/* Else one of an earlier run could be taken for this one's. */
@@ -331,29 +331,29 @@ static int prepare(struct job *job, struct kf_error *err)
 	return r;
 }
 
-int kf_programmer_flash(struct kf_native *n, enum kf_method method, struct kf_monitor *monitor,
+int kf_programmer_flash(struct kf_attempt *a, enum kf_method method, struct kf_monitor *monitor,
 			struct kf_error *err)
 {
-	const char *mcu = n->image->dictionary.mcu;
-	struct job job = { .n = n,
+	const char *mcu = a->image->dictionary.mcu;
+	struct job job = { .attempt = a,
 			   .method = method,
 			   .monitor = monitor,
 			   .program = KF_FLASH_PROGRAM_NONE,
-			   .board = *n->board };
+			   .board = *a->board };
 	int r;
 
-	n->by_port = method == KF_METHOD_BOSSAC && job.board.mode != KF_MODE_KLIPPER &&
+	a->by_port = method == KF_METHOD_BOSSAC && job.board.mode != KF_MODE_KLIPPER &&
 		     !is_programming_port(&job.board);
 	r = prepare(&job, err);
 	if (r == 0)
 		r = enter(&job, err);
 	if (r == 0)
-		r = kf_flash_program_begin(&job.program, n->plan, &job.board, method, err);
+		r = kf_flash_program_begin(&job.program, a->plan, &job.board, method, err);
 	if (r == 0) {
-		n->begun = kf_loader_name(kf_loader_find(mcu, KF_LOADER_ANY));
+		a->begun = kf_loader_name(kf_loader_find(mcu, KF_LOADER_ANY));
 		r = method == KF_METHOD_AVRDUDE ? run_avrdude(&job, err) : run_bossac(&job, err);
 	}
-	if (r < 0 && err && n->begun)
+	if (r < 0 && err && a->begun)
 		kf_text_format(err->log, sizeof(err->log), "%s", job.program.log_path);
 	kf_flash_program_end(&job.program);
 	return r;

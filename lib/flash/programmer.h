@@ -8,19 +8,19 @@
 #ifndef KF_FLASH_PROGRAMMER_H
 #define KF_FLASH_PROGRAMMER_H
 
-#include "flash/native.h"
+#include "flash/attempt.h"
 #include "usb/monitor.h"
 
 /*
  * From the firmware into the bootloader, write, read back, start the firmware. Sets the results in
- * n. The monitor is open from before.
+ * a. The monitor is open from before.
  *
  * Nothing is written: KF_NO_KATAPULT (it stays in its firmware), KF_GONE (no bootloader comes),
  * KF_WRONG_OFFSET, KF_BUSY, KF_PERMISSION, KF_IO.
  * Something may be written: KF_FLASH_FAILED with the program's log, KF_VERIFY_FAILED, KF_TIMEOUT,
  * KF_INTERRUPTED.
  */
-_must_check_ int kf_programmer_flash(struct kf_native *n, enum kf_method method,
+_must_check_ int kf_programmer_flash(struct kf_attempt *a, enum kf_method method,
 				     struct kf_monitor *monitor, struct kf_error *err);
 
 /*

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
+#include "flash/native.h"
 #include "flash/programmer.h"
 #include "flash/proof.h"
 #include "flash/rom.h"
@@ -144,7 +145,7 @@ static int not_back(const struct kf_run *run, int r, struct kf_error *err)
 		return r;
 	why = *err;
 	/* Another program wrote it, perhaps all of it: silence does not tell that it is gone. */
-	if (!run->native.readback && why.code == KF_TIMEOUT) {
+	if (!run->attempt.readback && why.code == KF_TIMEOUT) {
 		kf_fail(err, KF_UNVERIFIED,
 			"no firmware answers, and nothing proves that it was written: %s",
 			why.message);
@@ -173,8 +174,8 @@ static bool leaves_for_can(const struct kf_run *run)
 {
 	const struct kf_dictionary *image = &run->plan->image.dictionary;
 
-	return kf_board_in_rom(&run->plan->board) && run->native.readback && image->can_frequency &&
-	       !image->can_bridge;
+	return kf_board_in_rom(&run->plan->board) && run->attempt.readback &&
+	       image->can_frequency && !image->can_bridge;
 }
 
 static int not_on_usb(struct kf_error *err)
@@ -220,15 +221,15 @@ static int prove(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 	if (leaves_for_can(run))
 		return not_on_usb(err);
 	kf_progress_step(run->progress, "waiting for the board to come back");
-	r = run->native.by_port ? kf_programmer_return(run->monitor, &run->plan->board, deadline_ms,
-						       &run->board, err)
-				: kf_wire_row(&run->plan->board)
-					  ->come_back(run->monitor, &run->plan->board, deadline_ms,
-						      &run->board, err);
+	r = run->attempt.by_port ? kf_programmer_return(run->monitor, &run->plan->board,
+							deadline_ms, &run->board, err)
+				 : kf_wire_row(&run->plan->board)
+					   ->come_back(run->monitor, &run->plan->board, deadline_ms,
+						       &run->board, err);
 	if (r == 0)
 		r = check_kind(run, err);
 	/* From BOOTSEL or DFU it may have got firmware for a UART, which does not show on USB. */
-	if (r < 0 && run->native.readback &&
+	if (r < 0 && run->attempt.readback &&
 	    (err->code == KF_UNVERIFIED ||
 	     (err->code == KF_GONE && kf_board_in_rom(&run->plan->board))))
 		kf_error_prefix(err, "written and read back");

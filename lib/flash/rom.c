@@ -26,14 +26,14 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method)
  * A .bin does not say where it goes. Its reset vector does: what it points to comes right after the
  * vector table, with which the firmware starts.
  */
-int kf_rom_start(const struct kf_native *n, uint32_t unit, uint32_t *ret, struct kf_error *err)
+int kf_rom_start(const struct kf_attempt *a, uint32_t unit, uint32_t *ret, struct kf_error *err)
 {
-	const struct kf_image *image = n->image;
+	const struct kf_image *image = a->image;
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
 	size_t tables[] = { 0, chip ? chip->vectors : 0 };
 
-	if (n->plan->start_known) {
-		*ret = n->plan->start;
+	if (a->plan->start_known) {
+		*ret = a->plan->start;
 		return 0;
 	}
 	for (size_t i = 0; chip && i < KF_ARRAY_SIZE(tables) && image->len >= tables[i] + 8; i++) {
@@ -100,9 +100,9 @@ int kf_rom_bare(const struct kf_board *board, int64_t deadline_ms, bool *ret, st
 	return r;
 }
 
-static int over_katapult(const struct kf_native *n, uint32_t start, struct kf_error *err)
+static int over_katapult(const struct kf_attempt *a, uint32_t start, struct kf_error *err)
 {
-	const char *key = n->plan->board.key;
+	const char *key = a->plan->board.key;
 
 	kf_fail(err, KF_WRONG_OFFSET,
 		"the firmware starts at 0x%08x, where the Katapult of this board is: it would be "
@@ -127,11 +127,11 @@ static int behind_nothing(uint32_t start, const struct kf_chip *chip, struct kf_
 }
 
 /* Is the image there already? 1, 0, or an error. */
-static int compare(struct kf_native *n, struct kf_rom *rom, uint32_t start, struct kf_error *err)
+static int compare(struct kf_attempt *a, struct kf_rom *rom, uint32_t start, struct kf_error *err)
 {
-	struct kf_progress_part comparing = { n->progress, "comparing" };
+	struct kf_progress_part comparing = { a->progress, "comparing" };
 	struct kf_error why;
-	int r = rom->row->verify(rom, n->image, start, &comparing, &why);
+	int r = rom->row->verify(rom, a->image, start, &comparing, &why);
 
 	if (r < 0 && why.code == KF_VERIFY_FAILED)
 		return 0;
@@ -140,10 +140,10 @@ static int compare(struct kf_native *n, struct kf_rom *rom, uint32_t start, stru
 	return r < 0 ? r : 1;
 }
 
-static int over_another(struct kf_native *n, struct kf_rom *rom, uint32_t start,
+static int over_another(struct kf_attempt *a, struct kf_rom *rom, uint32_t start,
 			struct kf_error *err)
 {
-	int r = compare(n, rom, start, err);
+	int r = compare(a, rom, start, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -153,65 +153,65 @@ static int over_another(struct kf_native *n, struct kf_rom *rom, uint32_t start,
 }
 
 /* Is there a Katapult that the image would destroy, or is there none though it needs one? */
-static int check_katapult(struct kf_native *n, struct kf_rom *rom, uint32_t start,
+static int check_katapult(struct kf_attempt *a, struct kf_rom *rom, uint32_t start,
 			  struct kf_error *err)
 {
-	const struct kf_chip *chip = kf_chip_find(n->image->dictionary.mcu);
+	const struct kf_chip *chip = kf_chip_find(a->image->dictionary.mcu);
 	enum boot there;
 	int r = chip ? find_boot(rom, chip, &there, err) : 0;
 
 	if (r < 0 || !chip)
 		return r;
 	if (start <= chip->flash + chip->vectors) {
-		if (there != BOOT_KATAPULT || n->plan->options.replace_bootloader)
+		if (there != BOOT_KATAPULT || a->plan->options.replace_bootloader)
 			return 0;
-		return n->plan->options.bootloader ? over_another(n, rom, start, err)
-						   : over_katapult(n, start, err);
+		return a->plan->options.bootloader ? over_another(a, rom, start, err)
+						   : over_katapult(a, start, err);
 	}
 	return starts_others(rom, there) ? 0 : behind_nothing(start, chip, err);
 }
 
-static int check(struct kf_native *n, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)
+static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)
 {
-	int r = kf_rom_start(n, rom->row->start_unit, ret, err);
+	int r = kf_rom_start(a, rom->row->start_unit, ret, err);
 
 	if (r == 0)
-		r = kf_image_check(n->image, ret, err);
+		r = kf_image_check(a->image, ret, err);
 	if (r == 0)
-		r = rom->row->check(rom, n->image, *ret, err);
-	return r < 0 ? r : check_katapult(n, rom, *ret, err);
+		r = rom->row->check(rom, a->image, *ret, err);
+	return r < 0 ? r : check_katapult(a, rom, *ret, err);
 }
 
 /*
  * Nothing was written. A board that was in its firmware goes back to it; one that a person put into
  * its bootloader stays there.
  */
-static int refuse(struct kf_native *n, struct kf_rom *rom, int r)
+static int refuse(struct kf_attempt *a, struct kf_rom *rom, int r)
 {
 	struct kf_last_flash last = { 0 };
-	bool came = n->plan->board.mode != rom->row->mode;
+	bool came = a->plan->board.mode != rom->row->mode;
 
-	if (n->plan->board.key[0])
-		kf_last_flash_load(n->plan->board.key, &last);
+	if (a->plan->board.key[0])
+		kf_last_flash_load(a->plan->board.key, &last);
 	kf_stop_defer(true);
 	rom->deadline_ms = kf_now_ms() + LEAVE_MS;
-	n->sent_back = came && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
+	a->sent_back = came && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
 	kf_stop_defer(false);
 	return r;
 }
 
-static int write_image(struct kf_native *n, struct kf_rom *rom, uint32_t start,
+static int write_image(struct kf_attempt *a, struct kf_rom *rom, uint32_t start,
 		       struct kf_error *err)
 {
-	struct kf_progress_part reading = { n->progress, "reading back" };
+	struct kf_progress_part reading = { a->progress, "reading back" };
 	const char *mode = kf_mode_name(rom->row->mode);
-	int r = kf_last_flash_incomplete(n->plan->board.key, mode, err);
+	int r = kf_last_flash_incomplete(a->plan->board.key, mode, err);
 
 	if (r < 0)
-		return refuse(n, rom, r);
-	n->begun = mode;
-	r = rom->row->write(rom, n->image, start, n->progress, err);
-	return r < 0 ? r : rom->row->verify(rom, n->image, start, &reading, err);
+		return refuse(a, rom, r);
+	a->begun = mode;
+	r = rom->row->write(rom, a->image, start, a->progress, err);
+	return r < 0 ? r : rom->row->verify(rom, a->image, start, &reading, err);
 }
 
 static int leave(struct kf_rom *rom, struct kf_error *err)
@@ -226,35 +226,35 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 	return r < 0 ? kf_code_errno(err->code) : 0;
 }
 
-static int converse(struct kf_native *n, struct kf_rom *rom, struct kf_error *err)
+static int converse(struct kf_attempt *a, struct kf_rom *rom, struct kf_error *err)
 {
 	uint32_t start;
 	int r = rom->row->begin(rom, err);
 
 	if (r < 0)
 		return r;
-	r = check(n, rom, &start, err);
+	r = check(a, rom, &start, err);
 	if (r == 0)
-		kf_progress_step(n->progress, "%s on USB port %s, firmware from 0x%08x",
-				 rom->row->name, n->board->usb.port, start);
-	if (r == 0 && !n->plan->options.force)
-		r = compare(n, rom, start, err);
+		kf_progress_step(a->progress, "%s on USB port %s, firmware from 0x%08x",
+				 rom->row->name, a->board->usb.port, start);
+	if (r == 0 && !a->plan->options.force)
+		r = compare(a, rom, start, err);
 	if (r < 0)
-		return refuse(n, rom, r);
-	n->current = r > 0;
+		return refuse(a, rom, r);
+	a->current = r > 0;
 	if (r == 0)
-		r = write_image(n, rom, start, err);
-	n->readback = r >= 0;
+		r = write_image(a, rom, start, err);
+	a->readback = r >= 0;
 	return r < 0 ? r : leave(rom, err);
 }
 
-int kf_rom_flash(struct kf_native *n, const struct kf_rom_row *row, struct kf_error *err)
+int kf_rom_flash(struct kf_attempt *a, const struct kf_rom_row *row, struct kf_error *err)
 {
-	struct kf_rom rom = { .row = row, .board = n->board, .deadline_ms = n->deadline_ms };
-	int r = kf_usb_open(&n->board->usb, &rom.usb, err);
+	struct kf_rom rom = { .row = row, .board = a->board, .deadline_ms = a->deadline_ms };
+	int r = kf_usb_open(&a->board->usb, &rom.usb, err);
 
 	if (r == 0)
-		r = converse(n, &rom, err);
+		r = converse(a, &rom, err);
 	kf_usb_closep(&rom.usb);
 	return r;
 }

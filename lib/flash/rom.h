@@ -8,7 +8,7 @@
 #define KF_FLASH_ROM_H
 
 #include "dfu/session.h"
-#include "flash/native.h"
+#include "flash/attempt.h"
 #include "picoboot/session.h"
 
 /* A conversation. */
@@ -49,7 +49,7 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method);
 
 /*
  * Compare the image with the chip and with what is in the flash, write it unless it is there
- * already (n->plan->options.force: in any case), read it back, start it. Sets the results in n.
+ * already (a->plan->options.force: in any case), read it back, start it. Sets the results in a.
  *
  * Nothing is written, and a board that we brought into this bootloader goes back to its firmware:
  *   KF_MCU_MISMATCH, KF_BAD_IMAGE, KF_TOO_LARGE   the image is not for this chip or this flash
@@ -62,7 +62,7 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method);
  * KF_TIMEOUT, KF_GONE, KF_PROTOCOL, KF_INTERRUPTED. KF_LEFT_IN_BOOTLOADER: all is written, but it
  * does not start it.
  */
-_must_check_ int kf_rom_flash(struct kf_native *n, const struct kf_rom_row *row,
+_must_check_ int kf_rom_flash(struct kf_attempt *a, const struct kf_rom_row *row,
 			      struct kf_error *err);
 
 /*
@@ -78,7 +78,7 @@ _must_check_ int kf_rom_bare(const struct kf_board *board, int64_t deadline_ms, 
  * The address of the image's first byte: the plan's, else by its reset vector, for firmware that
  * starts at a multiple of unit. KF_WRONG_OFFSET: nothing tells it.
  */
-_must_check_ int kf_rom_start(const struct kf_native *n, uint32_t unit, uint32_t *ret,
+_must_check_ int kf_rom_start(const struct kf_attempt *a, uint32_t unit, uint32_t *ret,
 			      struct kf_error *err);
 
 extern const struct kf_rom_row kf_rom_picoboot, kf_rom_dfu;

@@ -3,7 +3,7 @@
 #ifndef KF_FLASH_RUN_H
 #define KF_FLASH_RUN_H
 
-#include "flash/native.h"
+#include "flash/attempt.h"
 #include "usb/monitor.h"
 
 struct kf_run {
@@ -13,7 +13,7 @@ struct kf_run {
 	struct kf_monitor *monitor;
 	struct kf_board board;	    /* as it was seen last */
 	json_t *flash;		    /* the record's member, growing */
-	struct kf_native native;    /* of the last attempt */
+	struct kf_attempt attempt;  /* of the last attempt */
 	char version[KF_NAME_SIZE]; /* that the board reported last; empty: none */
 	char before[KF_NAME_SIZE];  /* and before the first attempt */
 	bool pending;		    /* the image is on its SD card, and does not run yet */
