@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The methods that are other people's programs: the tree's `make flash` and Katapult's
- * flashtool.py. Their exit status proves nothing (field-notes.md, "Outcome"): the caller looks at
- * the board.
+ * The make_flash method: the tree's `make flash`. Its exit status proves nothing (field-notes.md,
+ * "Outcome"): the caller looks at the board.
  */
-#ifndef KF_FLASH_SCRIPT_H
-#define KF_FLASH_SCRIPT_H
+#ifndef KF_FLASH_MAKE_FLASH_H
+#define KF_FLASH_MAKE_FLASH_H
 
 #include "flash/plan.h"
 #include "flash/progress.h"
@@ -36,13 +35,5 @@ _must_check_ int kf_make_flash_prepare(const struct kf_plan *plan,
 _must_check_ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board,
 			       int64_t deadline_ms, const struct kf_progress *progress,
 			       struct kf_error *err);
-
-/*
- * python3 flashtool.py -d PORT -f IMAGE, from katapult_dir or from the tree, of a copy of image
- * that nobody else writes to. Errors likewise.
- */
-_must_check_ int kf_flashtool(const struct kf_plan *plan, const struct kf_image *image,
-			      const struct kf_board *board, int64_t deadline_ms,
-			      const struct kf_progress *progress, struct kf_error *err);
 
 #endif
