@@ -21,7 +21,6 @@
 #include "flash/board-lock.h"
 #include "flash/by-hand.h"
 #include "flash/flash.h"
-#include "flash/make-flash.h"
 #include "flash/parallel.h"
 #include "flash/read.h"
 #include "kf-flash/options.h"
@@ -220,6 +219,19 @@ static int flash_all(struct kf_batch *batch, struct kf_parallel *parallel, struc
 	return r;
 }
 
+static int prepare(const struct kf_plan *plan, const struct kf_progress *progress,
+		   struct kf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->methods.count; i++) {
+		const struct kf_method_row *row = kf_method_row(plan->methods.list[i]);
+
+		r = row->prepare ? row->prepare(plan, progress, err) : 0;
+	}
+	return r;
+}
+
 /* Build the tools that make flash needs: it takes time, so it is done before anything is stopped.
  */
 static void prepare_jobs(struct kf_batch *batch)
@@ -229,7 +241,7 @@ static void prepare_jobs(struct kf_batch *batch)
 		struct kf_progress progress = { show_step, show_progress, job };
 
 		if (!job->planned || job->plan.skip[0] || job->plan.current ||
-		    kf_make_flash_prepare(&job->plan, &progress, &job->err) == 0)
+		    prepare(&job->plan, &progress, &job->err) == 0)
 			continue;
 		if (job->plan.methods.count > 1)
 			kf_error_hint(&job->err,

@@ -5,12 +5,15 @@
 
 #include "flash/plan.h"
 #include "flash/progress.h"
+#include "usb/monitor.h"
 
 struct kf_attempt {
+	enum kf_method method;
 	const struct kf_plan *plan;
 	const struct kf_image *image;
-	const struct kf_board *board; /* as it is now: in its bootloader */
+	const struct kf_board *board; /* as it is now */
 	const struct kf_progress *progress;
+	struct kf_monitor *monitor; /* open from before the first act */
 	int64_t deadline_ms;
 	/* The results, set also on failure */
 	bool current;	   /* the flash had the image already: nothing was written */
@@ -18,8 +21,9 @@ struct kf_attempt {
 			      none was */
 	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
 	bool readback;	   /* every byte of the image was read back and is right */
-	bool by_port;	   /* it was in its bootloader, without a serial number: it comes back as
-			      Klipper on the same USB port */
+	/* How to wait for its return, where its wire's way does not do (wire.h); NULL: it does. */
+	int (*come_back)(struct kf_monitor *monitor, const struct kf_board *board,
+			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 };
 
 #endif

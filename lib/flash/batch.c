@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "flash/batch.h"
-#include "flash/make-flash.h"
 #include "flash/proof.h"
 #include "flash/target.h"
 #include "printer/described.h"
@@ -49,12 +48,14 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 		     const struct kf_flash_options *options, struct kf_print_guard *guard,
 		     const char *tool)
 {
+	const struct kf_method_row *row = NULL;
 	int r;
 
 	r = kf_plan_record(job->record, registry, now, options, &job->plan, &job->err);
-	if (r == 0 && job->plan.methods.count &&
-	    job->plan.methods.list[0] == KF_METHOD_MAKE_FLASH) {
-		r = kf_make_flash_ready(&job->plan, &job->plan.board, &job->err);
+	if (r == 0 && job->plan.methods.count)
+		row = kf_method_row(job->plan.methods.list[0]);
+	if (row && row->ready) {
+		r = row->ready(&job->plan, &job->plan.board, &job->err);
 		if (r < 0)
 			kf_plan_free(&job->plan);
 	}

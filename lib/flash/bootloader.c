@@ -249,7 +249,8 @@ int kf_bootloader_installed(struct kf_monitor *monitor, const struct kf_board *b
 	return 0;
 }
 
-void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err)
+/* The hint for a board that waits in its chip's own bootloader, and was not written to. */
+static void hint_power(const struct kf_board *board, struct kf_error *err)
 {
 	if (board->key[0])
 		kf_error_hint(err,
@@ -265,7 +266,7 @@ int kf_bootloader_missing(const struct kf_board *board, const char *wanted, stru
 {
 	kf_fail(err, KF_NO_KATAPULT, "it has no %s: it came back in %s mode", wanted,
 		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
-	kf_bootloader_hint(board, err);
+	hint_power(board, err);
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 

@@ -48,9 +48,6 @@ _must_check_ int kf_bootloader_installed(struct kf_monitor *monitor, const struc
 /* Fail: the board came up in another bootloader than the wanted one. KF_NO_KATAPULT. */
 int kf_bootloader_missing(const struct kf_board *board, const char *wanted, struct kf_error *err);
 
-/* The hint for a board that waits in its chip's own bootloader, and was not written to. */
-void kf_bootloader_hint(const struct kf_board *board, struct kf_error *err);
-
 /*
  * Add to err where another program that failed has left the board: gone, in a bootloader, or with
  * another device on its port. Waits up to 2 s for a board that is between two modes.

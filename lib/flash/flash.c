@@ -16,15 +16,9 @@
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/flash.h"
-#include "flash/flashtool.h"
 #include "flash/hold.h"
-#include "flash/install.h"
-#include "flash/make-flash.h"
 #include "flash/native.h"
-#include "flash/programmer.h"
 #include "flash/proof.h"
-#include "flash/rom.h"
-#include "flash/sdcard.h"
 #include "flash/target.h"
 #include "flash/wire.h"
 #include "usb/holder.h"
@@ -36,55 +30,24 @@ enum {
 	METHODS_AHEAD = 4,
 };
 
-/* Does it work on a board that is in its bootloader? The host's own MCU has none. */
-static bool has_bootloader(enum kf_method method)
+/* Write the board. A Katapult that is there is asked first, unless the method itself does that. */
+static int write_board(struct kf_run *run, struct kf_error *err)
 {
-	return method != KF_METHOD_HOST_MCU;
-}
-
-static int write_native(struct kf_run *run, enum kf_method method, struct kf_error *err)
-{
-	const struct kf_rom_row *rom = kf_rom_row(method);
 	struct kf_attempt *a = &run->attempt;
-	int r;
+	const struct kf_method_row *row = kf_method_row(a->method);
+	int64_t deadline_ms = a->deadline_ms;
+	int r = 0;
 
-	if (method == KF_METHOD_HOST_MCU)
-		r = kf_install(run->plan, a->deadline_ms, run->progress, &a->readback, err);
-	else if (kf_programmer_is(method))
-		r = kf_programmer_flash(a, method, run->monitor, err);
-	else
-		r = rom ? kf_rom_flash(a, rom, err) : kf_native_flash(a, err);
+	if (run->board.mode == KF_MODE_KATAPULT && !row->asks_katapult) {
+		a->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
+		r = kf_native_check(a, err);
+		a->deadline_ms = deadline_ms;
+	}
+	if (r == 0)
+		r = row->write(a, err);
 	if (a->readback)
 		kf_proof_add(run, "readback");
 	return r;
-}
-
-/* Write with this method. make flash may start from Klipper, the others from the bootloader. */
-static int run_method(struct kf_run *run, enum kf_method method, const struct kf_image *image,
-		      int64_t deadline_ms, struct kf_error *err)
-{
-	const struct kf_rom_row *rom = kf_rom_row(method);
-	struct kf_attempt *a = &run->attempt;
-	int r = 0;
-
-	*a = (struct kf_attempt){ .plan = run->plan,
-				  .image = image,
-				  .board = &run->board,
-				  .progress = run->progress,
-				  .deadline_ms = deadline_ms };
-	if (kf_proof_readback(method) && (!rom || run->board.mode == rom->mode))
-		return write_native(run, method, err);
-	a->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
-	if (run->board.mode == KF_MODE_KATAPULT)
-		r = kf_native_check(a, rom ? rom->name : NULL, err);
-	if (r < 0)
-		return r;
-	if (method == KF_METHOD_SDCARD)
-		return kf_sdcard(run->plan, image, &run->board, deadline_ms, run->progress, err);
-	return method == KF_METHOD_MAKE_FLASH
-		       ? kf_make_flash(run->plan, &run->board, deadline_ms, run->progress, err)
-		       : kf_flashtool(run->plan, image, &run->board, deadline_ms, run->progress,
-				      err);
 }
 
 /*
@@ -101,12 +64,9 @@ static void wait_for_sent_back(struct kf_run *run)
 						  &run->board, NULL));
 }
 
-/* Enter the bootloader: that of the method, or for make flash any. A Katapult that is there instead
- * is asked later. */
-static int enter(struct kf_run *run, enum kf_method method, int64_t deadline_ms,
-		 struct kf_error *err)
+/* Enter the bootloader of the method. A Katapult that is there instead is asked later. */
+static int enter(struct kf_run *run, const struct kf_method_row *row, struct kf_error *err)
 {
-	const struct kf_rom_row *rom = kf_rom_row(method);
 	struct kf_board board = run->board;
 	char place[KF_DEV_SIZE];
 	int r;
@@ -114,31 +74,16 @@ static int enter(struct kf_run *run, enum kf_method method, int64_t deadline_ms,
 	kf_board_place(&board, place, sizeof(place));
 	if (board.mode != KF_MODE_KATAPULT && !kf_board_in_rom(&board))
 		kf_progress_step(run->progress, "entering %s from %s",
-				 method == KF_METHOD_MAKE_FLASH ? "its bootloader"
-				 : rom				? rom->name
-								: "Katapult",
+				 row->bootloader ? row->bootloader : "its bootloader",
 				 board.tty[0] ? board.tty : place);
-	r = kf_wire_row(&board)->enter(run->monitor, &board, kf_within_ms(ENTER_MS, deadline_ms),
+	r = kf_wire_row(&board)->enter(run->monitor, &board,
+				       kf_within_ms(ENTER_MS, run->attempt.deadline_ms),
 				       &run->board, err);
 	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
-	if (r < 0 || method == KF_METHOD_MAKE_FLASH || run->board.mode == KF_MODE_KATAPULT ||
-	    (rom && run->board.mode == rom->mode))
+	if (r < 0 || !row->bootloader || run->board.mode == KF_MODE_KATAPULT ||
+	    run->board.mode == row->mode)
 		return r;
-	return kf_bootloader_missing(&run->board, rom ? rom->name : "Katapult", err);
-}
-
-/*
- * Not where it could come to a Katapult, which it asks nothing: we do, before. Every other loader
- * of these chips it takes by its USB id; Atmel's SAM-BA it reaches from Klipper
- * (scripts/flash_usb.py).
- */
-static bool enters_by_itself(const struct kf_run *run, enum kf_method method)
-{
-	return !has_bootloader(method) || method == KF_METHOD_SDCARD || kf_programmer_is(method) ||
-	       (method == KF_METHOD_MAKE_FLASH &&
-		(!kf_loader_beside_katapult(
-			 kf_loader_find(run->plan->image.dictionary.mcu, KF_LOADER_ANY)) ||
-		 (kf_wire_is_uart(&run->board) && run->board.mode != KF_MODE_KATAPULT)));
+	return kf_bootloader_missing(&run->board, row->bootloader, err);
 }
 
 /* The image does not fit this board, says its bootloader: nothing was written. */
@@ -148,44 +93,54 @@ static bool is_refused(enum kf_code code)
 	       code == KF_TOO_LARGE;
 }
 
+/*
+ * Is it open where a failure has left the board? A ROM that was sent no block may not be there, and
+ * a program tells nothing but its status.
+ */
+static bool is_lost(const struct kf_run *run, enum kf_code code)
+{
+	const struct kf_method_row *row = kf_method_row(run->attempt.method);
+
+	if (!row->foreign)
+		return row->rom && !run->attempt.begun;
+	return row->readback ? code == KF_FLASH_FAILED : !is_refused(code);
+}
+
 /* One method, with the image, from entering the bootloader to the board's own answer. */
-static int attempt_image(struct kf_run *run, enum kf_method method, const struct kf_image *image,
-			 struct kf_error *err)
+static int attempt_image(struct kf_run *run, const struct kf_method_row *row, struct kf_error *err)
 {
 	int64_t ms = run->plan->options.method_ms;
-	int64_t deadline_ms =
-		kf_now_ms() + (method == KF_METHOD_SDCARD && ms < KF_SDCARD_MS ? KF_SDCARD_MS : ms);
-	int r = enters_by_itself(run, method) ? 0 : enter(run, method, deadline_ms, err);
+	int r = 0;
 
+	run->attempt.deadline_ms = kf_now_ms() + (ms < row->least_ms ? row->least_ms : ms);
+	if (!row->enters || !row->enters(run->plan, &run->board))
+		r = enter(run, row, err);
 	if (r < 0)
 		return r;
-	r = run_method(run, method, image, deadline_ms, err);
-	if (r < 0 && err->code == KF_FLASH_FAILED &&
-	    (!kf_proof_readback(method) || kf_programmer_is(method)) &&
-	    kf_proof_despite(run, method))
+	r = write_board(run, err);
+	if (r == 0)
+		return kf_proof_after(run, err);
+	if (err->code == KF_FLASH_FAILED && row->foreign && kf_proof_despite(run))
 		return 0;
-	if (r < 0) {
-		wait_for_sent_back(run);
-		if (kf_rom_row(method) ? !run->attempt.begun
-		    : kf_programmer_is(method)
-			    ? err->code == KF_FLASH_FAILED
-			    : !kf_proof_readback(method) && !is_refused(err->code))
-			kf_bootloader_explain(run->monitor, &run->plan->board, err);
-		return r;
-	}
-	return kf_proof_after(run, method, err);
+	wait_for_sent_back(run);
+	if (is_lost(run, err->code))
+		kf_bootloader_explain(run->monitor, &run->plan->board, err);
+	return r;
 }
 
 /* The file may have changed since it was planned with: it is read before anything is entered. */
-static int attempt(struct kf_run *run, enum kf_method method, struct kf_error *err)
+static int attempt(struct kf_run *run, struct kf_error *err)
 {
+	const struct kf_method_row *row = kf_method_row(run->attempt.method);
 	struct kf_image image = { 0 };
 	int r = kf_plan_image(run->plan, &image, err);
 
-	if (r == 0 && method == KF_METHOD_MAKE_FLASH)
-		r = kf_make_flash_ready(run->plan, &run->board, err);
+	run->attempt.image = &image;
+	if (r == 0 && row->ready)
+		r = row->ready(run->plan, &run->board, err);
 	if (r == 0)
-		r = attempt_image(run, method, &image, err);
+		r = attempt_image(run, row, err);
+	run->attempt.image = NULL;
 	kf_image_free(&image);
 	return r;
 }
@@ -220,7 +175,7 @@ static int lock_programs(const struct kf_plan *plan, enum kf_method method, int 
 	char path[PATH_MAX];
 	int r;
 
-	if (kf_proof_readback(method) && has_bootloader(method))
+	if (!kf_method_row(method)->takes_turns)
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-programs.lock");
 	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
@@ -254,7 +209,7 @@ static bool is_final(enum kf_code code)
 static bool may_follow(struct kf_run *run, enum kf_method next)
 {
 	kf_target_look(&run->plan->board, &run->board);
-	return !kf_rom_row(next) || run->board.mode != KF_MODE_KATAPULT;
+	return !kf_method_row(next)->rom || run->board.mode != KF_MODE_KATAPULT;
 }
 
 /* Try the methods in turn. If all fail, the error is that of the first. */
@@ -271,11 +226,15 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 		bool last;
 
 		json_object_set_new(run->flash, "verified", json_array());
-		run->attempt = (struct kf_attempt){ 0 };
+		run->attempt = (struct kf_attempt){ .method = plan->methods.list[i],
+						    .plan = plan,
+						    .board = &run->board,
+						    .progress = run->progress,
+						    .monitor = run->monitor };
 		run->version[0] = '\0';
 		r = lock_programs(plan, plan->methods.list[i], &lock, err);
 		if (r == 0)
-			r = attempt(run, plan->methods.list[i], err);
+			r = attempt(run, err);
 		note_attempt(run, plan->methods.list[i], t0_ms, r, err);
 		if (r == 0)
 			return 0;

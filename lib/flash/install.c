@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The host_mcu method: the firmware of the host's own MCU is a program of this machine, which a
+ * systemd service runs as root. It takes its place by a rename, so the service has the old or the
+ * new one whenever anything fails; the old one stays beside it as PROGRAM.old. What needs root's
+ * right is done by install, sync, ln, mv and systemctl, which sudo runs unless we are root; never
+ * by kf-leased, which anybody in dialout may ask.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -8,7 +15,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "flash/install.h"
+#include "flash/attempt.h"
 #include "flash/program.h"
 #include "link/serial.h"
 #include "printer/host-mcu-program.h"
@@ -155,24 +162,49 @@ static int restart(const struct kf_flash_program *program, const struct kf_plan 
 				  kf_within_ms(plan->options.return_ms, deadline_ms), err);
 }
 
-int kf_install(const struct kf_plan *plan, int64_t deadline_ms, const struct kf_progress *progress,
-	       bool *ret_readback, struct kf_error *err)
+static const char *why_not(const struct kf_methods_for *with)
+{
+	return strcmp(with->mcu, "linux") == 0 ? NULL : "it is no Linux process of this machine";
+}
+
+static int check(const struct kf_methods_for *with, struct kf_error *err)
+{
+	return kf_host_mcu_check(with->board ? with->board->link.path : NULL, err);
+}
+
+/*
+ * Install the planned image for the board, restart its service, and wait until that has made the
+ * link to its pty anew. KF_FLASH_FAILED with the log; KF_UNVERIFIED: it makes no link;
+ * KF_VERIFY_FAILED; KF_TIMEOUT, KF_INTERRUPTED; errors of kf_host_mcu_find.
+ */
+static int write_board(struct kf_attempt *a, struct kf_error *err)
 {
 	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	struct kf_host_mcu_program host;
-	int r = kf_host_mcu_program(plan->board.link.path, &host, err);
+	int r = kf_host_mcu_program(a->plan->board.link.path, &host, err);
 
 	if (r == 0)
-		r = kf_flash_program_log(&program, plan, KF_METHOD_HOST_MCU, err);
-	if (r == 0 && !is_installed(&host, plan)) {
-		kf_progress_step(progress, "installing %s", host.host.program);
-		r = put_new(&program, plan, &host, deadline_ms, err);
+		r = kf_flash_program_log(&program, a->plan, a->method, err);
+	if (r == 0 && !is_installed(&host, a->plan)) {
+		kf_progress_step(a->progress, "installing %s", host.host.program);
+		r = put_new(&program, a->plan, &host, a->deadline_ms, err);
 		if (r == 0)
-			r = replace(&program, &host, deadline_ms, err);
+			r = replace(&program, &host, a->deadline_ms, err);
 	}
 	if (r < 0)
 		return r;
-	*ret_readback = true;
-	kf_progress_step(progress, "restarting %s", host.host.unit);
-	return restart(&program, plan, &host.host, deadline_ms, err);
+	a->readback = true;
+	kf_progress_step(a->progress, "restarting %s", host.host.unit);
+	return restart(&program, a->plan, &host.host, a->deadline_ms, err);
 }
+
+/* There is no bootloader: the process is asked, and a file takes its program's place. */
+const struct kf_method_row kf_method_host_mcu = {
+	.why_not = why_not,
+	.check = check,
+	.enters = kf_flash_program_enters,
+	.write = write_board,
+	.of_chip = true,
+	.readback = true,
+	.takes_turns = true, /* several host MCUs may be one program */
+};

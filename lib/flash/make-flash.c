@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The make_flash method: the tree's `make flash`. Its exit status proves nothing (field-notes.md,
+ * "Outcome"): the caller looks at the board.
+ */
 #include <errno.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -14,10 +19,122 @@
 #include "core/process.h"
 #include "core/text.h"
 #include "firmware/chip.h"
-#include "flash/make-flash.h"
+#include "flash/attempt.h"
 #include "flash/program.h"
+#include "flash/wire.h"
 
 enum { BUILD_MS = 300000, CONFIG_MAX = 1 << 20 };
+
+/* A program that make flash runs: it is installed, or make flash builds it in the tree. */
+struct tool {
+	const char *run, *package; /* Debian's, if it is installed */
+	/* If it is built: folder/file of the tree, by the folder's make; NULL: its first target. */
+	const char *folder, *file, *target, *compiler;
+	bool libusb;
+};
+
+static const struct tool tools[] = {
+	[KF_PROGRAM_NONE] = { 0 },
+	[KF_PROGRAM_DFU_UTIL] = { .run = "dfu-util", .package = "dfu-util" },
+	[KF_PROGRAM_AVRDUDE] = { .run = "avrdude", .package = "avrdude" },
+	[KF_PROGRAM_BOSSAC] = { .folder = "lib/bossac",
+				.file = "bin/bossac",
+				.target = "bin/bossac",
+				.compiler = "g++" },
+	[KF_PROGRAM_RP2040_FLASH] = { .folder = "lib/rp2040_flash",
+				      .file = "rp2040_flash",
+				      .target = "rp2040_flash",
+				      .compiler = "gcc",
+				      .libusb = true },
+	[KF_PROGRAM_HOST_MCU] = { 0 },
+	[KF_PROGRAM_HID_FLASH] = { .folder = "lib/hidflash",
+				   .file = "hid-flash",
+				   .target = "hid-flash",
+				   .compiler = "gcc",
+				   .libusb = true },
+};
+
+/*
+ * For every STM32 make flash builds hid-flash first, used or not; where libusb is missing it goes
+ * on without.
+ */
+static const struct tool hid_flash = { .folder = "lib/hidflash",
+				       .file = "hid-flash",
+				       .compiler = "gcc" };
+
+static const char *why_not(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (with->file)
+		return "make flash can flash only a build of a registered board, not a file";
+	if ((kf_methods_in_mode(with, KF_MODE_KATAPULT) && !with->by_can) || !loader)
+		return NULL;
+	if (with->by_can)
+		return "make flash reaches no node on CAN";
+	if (loader->program == KF_PROGRAM_NONE)
+		return "make flash does not know this chip";
+	if (with->by_uart && !kf_loader_by_uart(loader))
+		return "make flash cannot flash it through a USB-to-serial chip";
+	if (kf_methods_usb_avr(with))
+		return "its Klipper cannot start its bootloader";
+	if (!loader->entered && !kf_methods_in_rom(with))
+		return "its Klipper cannot start a bootloader for make flash";
+	return NULL;
+}
+
+/* The one that make flash builds for such a chip, or NULL. */
+static const struct tool *find_tool(const char *mcu, uint32_t start)
+{
+	const struct kf_loader *loader = kf_loader_find(mcu, start);
+
+	if (loader && tools[loader->program].folder)
+		return &tools[loader->program];
+	return loader && fnmatch("stm32*", mcu, FNM_CASEFOLD) == 0 ? &hid_flash : NULL;
+}
+
+static bool is_built(const char *dir, const struct tool *tool)
+{
+	char path[PATH_MAX];
+
+	return kf_text_format(path, sizeof(path), "%s/%s/%s", dir, tool->folder, tool->file) &&
+	       access(path, X_OK) == 0;
+}
+
+/* Is it built already, by make flash in the tree or by us beside it, or can make flash build it? */
+static int check_built(const struct tool *tool, const char *tree_dir, struct kf_error *err)
+{
+	static const char *const libusb[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
+	char folder[PATH_MAX], linked[PATH_MAX];
+	struct kf_tree tree;
+
+	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree_dir, tool->folder) ||
+	    access(folder, F_OK) < 0 || is_built(tree_dir, tool) ||
+	    (kf_tree_open(tree_dir, &tree, NULL) == 0 &&
+	     kf_linked_path(tree.dir, linked, NULL) == 0 && is_built(linked, tool)))
+		return 0;
+	if (!kf_process_exists(tool->compiler))
+		return kf_flash_program_missing(tool->compiler, tool->compiler, err);
+	return tool->libusb ? kf_flash_program_works(libusb, "libusb-1.0",
+						     "pkg-config libusb-1.0-0-dev", err)
+			    : 0;
+}
+
+/* The program that make flash runs. */
+static int check(const struct kf_methods_for *with, struct kf_error *err)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+	const struct tool *tool = loader ? &tools[loader->program] : NULL;
+	const struct tool *built = find_tool(with->mcu, with->start);
+	int r;
+
+	if (!tool || kf_methods_in_mode(with, KF_MODE_KATAPULT))
+		return 0;
+	if (tool->run && !kf_process_exists(tool->run))
+		return kf_flash_program_missing(tool->run, tool->package, err);
+	r = built ? check_built(built, with->klipper_dir, err) : 0;
+	return r < 0 ? r : kf_methods_check_rule(with, err);
+}
 
 /* make passes it to a shell: no character in the name of a link may mean anything there. */
 static bool is_plain(const char *path)
@@ -161,8 +278,8 @@ static bool is_planned(const struct kf_plan *plan, const struct build *build)
 	       strcmp(sha256, plan->image.sha256) == 0;
 }
 
-static int build_tool(const struct kf_plan *plan, const struct kf_flash_tool *tool,
-		      const char *folder, int64_t deadline_ms, struct kf_error *err)
+static int build_tool(const struct kf_plan *plan, const struct tool *tool, const char *folder,
+		      int64_t deadline_ms, struct kf_error *err)
 {
 	static const char *const env[] = { "MAKEFLAGS", "GNUMAKEFLAGS",	 "MFLAGS", "MAKELEVEL",
 					   "MAKEFILES", "MAKEOVERRIDES", NULL };
@@ -185,19 +302,24 @@ static int build_tool(const struct kf_plan *plan, const struct kf_flash_tool *to
 	return r;
 }
 
-int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_progress *progress,
-			  struct kf_error *err)
+/*
+ * Build the tool that make flash would build on its way, if it is in the plan and the board is not
+ * in Katapult: before the board is entered and a service stops, for that may take minutes, once.
+ * KF_NO_TOOLCHAIN: it cannot be built; the error names the log. KF_BUSY, KF_TIMEOUT,
+ * KF_INTERRUPTED; KF_NO_TREE.
+ */
+static int prepare(const struct kf_plan *plan, const struct kf_progress *progress,
+		   struct kf_error *err)
 {
-	bool make = plan->methods.list[plan->methods.count - 1] == KF_METHOD_MAKE_FLASH;
 	int64_t deadline_ms = kf_now_ms() + BUILD_MS;
 	_cleanup_(kf_closep) int lock = -1;
 	char folder[PATH_MAX], file[PATH_MAX];
 	struct kf_tree tree, linked;
-	const struct kf_flash_tool *tool = kf_methods_tool(
-		plan->image.dictionary.mcu, plan->start_known ? plan->start : KF_LOADER_ANY);
+	const struct tool *tool = find_tool(plan->image.dictionary.mcu,
+					    plan->start_known ? plan->start : KF_LOADER_ANY);
 	int r;
 
-	if (!make || plan->board.mode == KF_MODE_KATAPULT || !tool ||
+	if (plan->board.mode == KF_MODE_KATAPULT || !tool ||
 	    !kf_text_format(folder, sizeof(folder), "%s/%s", plan->klipper_dir, tool->folder) ||
 	    access(folder, F_OK) < 0)
 		return 0;
@@ -214,8 +336,12 @@ int kf_make_flash_prepare(const struct kf_plan *plan, const struct kf_progress *
 	return build_tool(plan, tool, folder, deadline_ms, err);
 }
 
-int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board,
-			struct kf_error *err)
+/*
+ * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless the planned image
+ * is kept with its configuration: make flash takes both. KF_AMBIGUOUS: it would be sent into
+ * a loader that another board is in already.
+ */
+static int ready(const struct kf_plan *plan, const struct kf_board *board, struct kf_error *err)
 {
 	char image[PATH_MAX], config[PATH_MAX];
 	int r = find_kept(plan, image, config, err);
@@ -223,9 +349,27 @@ int kf_make_flash_ready(const struct kf_plan *plan, const struct kf_board *board
 	return r < 0 ? r : check_waiting(board, plan->image.dictionary.mcu, err);
 }
 
-int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int64_t deadline_ms,
-		  const struct kf_progress *progress, struct kf_error *err)
+/*
+ * Not where the board could come to a Katapult, which make flash asks nothing: we do, before. Every
+ * other loader of these chips it takes by its USB id; Atmel's SAM-BA it reaches from Klipper
+ * (scripts/flash_usb.py).
+ */
+static bool enters(const struct kf_plan *plan, const struct kf_board *board)
 {
+	return !kf_loader_beside_katapult(
+		       kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY)) ||
+	       (kf_wire_is_uart(board) && board->mode != KF_MODE_KATAPULT);
+}
+
+/*
+ * make flash FLASH_DEVICE=<the board as it is now> NOSUDO=1, with an OUT that holds the planned
+ * image alone, which is not made anew. Refused (KF_NO_FIRMWARE) unless that image is kept;
+ * KF_UNVERIFIED if OUT has another one afterwards. KF_FLASH_FAILED with the log when it fails;
+ * KF_TIMEOUT; KF_INTERRUPTED.
+ */
+static int write_board(struct kf_attempt *a, struct kf_error *err)
+{
+	const struct kf_plan *plan = a->plan;
 	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	_cleanup_(kf_closep) int lock = -1;
 	char device[KF_DEV_SIZE + 16];
@@ -236,20 +380,20 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	struct kf_tree tree, linked;
 	int r, status = 0;
 
-	r = check_alone(board, err);
+	r = check_alone(a->board, err);
 	if (r == 0)
 		r = kf_tree_open(plan->klipper_dir, &tree, err);
 	if (r == 0)
-		r = flash_device(board, device, err);
+		r = flash_device(a->board, device, err);
 	if (r == 0)
 		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &lock, err);
 	if (r == 0)
 		r = copy_build(plan, &build, err);
 	if (r == 0)
-		r = kf_flash_program_begin(&program, plan, board, KF_METHOD_MAKE_FLASH, err);
+		r = kf_flash_program_begin(&program, plan, a->board, a->method, err);
 	if (r < 0)
 		return r;
-	kf_progress_step(progress, "make flash %s", device);
+	kf_progress_step(a->progress, "make flash %s", device);
 	r = kf_tree_make(&(struct kf_make){ .tree = &linked,
 					    .out = build.out,
 					    .config = build.config,
@@ -257,7 +401,7 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 					    .tty = -1,
 					    .log_fd = program.log,
 					    .wait_ms = plan->options.wait_ms,
-					    .deadline_ms = deadline_ms },
+					    .deadline_ms = a->deadline_ms },
 			 &status, err);
 	if (r != -EINTR && !is_planned(plan, &build))
 		r = kf_fail(err, KF_UNVERIFIED,
@@ -267,3 +411,15 @@ int kf_make_flash(const struct kf_plan *plan, const struct kf_board *board, int6
 	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next one does */
 	return r;
 }
+
+const struct kf_method_row kf_method_make_flash = {
+	.why_not = why_not,
+	.check = check,
+	.prepare = prepare,
+	.ready = ready,
+	.enters = enters,
+	.write = write_board,
+	.alone = true,
+	.foreign = true,
+	.takes_turns = true,
+};

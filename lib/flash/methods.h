@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * By which methods a board can be flashed, and what these need: decided before the board leaves its
- * firmware, for it must never be sent into a bootloader that nothing here can talk to.
+ * The table of the methods, and by which of them a board can be flashed: decided before the board
+ * leaves its firmware, for it must never be sent into a bootloader that nothing here can talk to.
  */
 #ifndef KF_FLASH_METHODS_H
 #define KF_FLASH_METHODS_H
@@ -9,6 +9,11 @@
 #include "firmware/loader.h"
 #include "registry/method.h"
 #include "registry/registry.h"
+
+struct kf_attempt;
+struct kf_plan;
+struct kf_progress;
+struct kf_rom_row;
 
 /* The known facts of a board and its firmware. */
 struct kf_methods_for {
@@ -24,8 +29,55 @@ struct kf_methods_for {
 	const char *sdcard_board;		/* the registry's, or NULL */
 	const char *usual;			/* the registry's for all boards */
 	bool fallback;				/* a second method may follow */
+	bool insist;				/* the owner says that it has Katapult */
 	const char *klipper_dir, *katapult_dir; /* expanded */
 };
+
+/*
+ * A method. The code that plans, flashes and proves reads its row and knows no method by name, but
+ * for make_flash, the last resort. A function that is NULL has nothing to do.
+ */
+struct kf_method_row {
+	/* Why it is not for this board, as a part of a sentence; NULL: it is. */
+	const char *(*why_not)(const struct kf_methods_for *with);
+	/* Are its programs, libraries and rights there? Errors of kf_methods_check. */
+	int (*check)(const struct kf_methods_for *with, struct kf_error *err);
+	/* Before a service stops: what may take minutes, once. Errors: KF_NO_TOOLCHAIN. */
+	int (*prepare)(const struct kf_plan *plan, const struct kf_progress *progress,
+		       struct kf_error *err);
+	/* Can it begin, with the board as it is now? Looked at with the plan, and once more before
+	 * the board is entered. */
+	int (*ready)(const struct kf_plan *plan, const struct kf_board *board,
+		     struct kf_error *err);
+	/* Does it bring the board into the bootloader itself? NULL: it does not. */
+	bool (*enters)(const struct kf_plan *plan, const struct kf_board *board);
+	/* Write, read back where it does that, and start the firmware. Sets the results in a. */
+	int (*write)(struct kf_attempt *a, struct kf_error *err);
+	const struct kf_rom_row *rom; /* of a bootloader in the chip's ROM (rom.h), else NULL */
+	const char *bootloader;	      /* that we enter for it; NULL: the one that there is */
+	enum kf_mode mode;	      /* of a board in that; KF_MODE_NONE: any */
+	int64_t least_ms;	      /* that it may take, whatever the options say */
+	/* It is for the bootloader that all chips of a family have, or for the host's own MCU. */
+	bool of_chip;
+	bool alone; /* no other method follows it */
+	/* Before it writes, it asks Katapult for MCU and address itself. */
+	bool asks_katapult;
+	/* A board that is not Klipper by its USB names is in the bootloader: it is not asked. */
+	bool names_tell;
+	bool readback; /* every byte is read back, and compared by us */
+	bool foreign;  /* it is another program, whose exit status proves nothing */
+	/* It knows its board by what others may have in common with it: it runs for one at a time.
+	 */
+	bool takes_turns;
+	/* The board installs the image by itself, later, and may want to be power-cycled first. */
+	bool installs_later;
+};
+
+const struct kf_method_row *kf_method_row(enum kf_method method);
+
+extern const struct kf_method_row kf_method_katapult, kf_method_picoboot, kf_method_dfu,
+	kf_method_avrdude, kf_method_bossac, kf_method_host_mcu, kf_method_make_flash,
+	kf_method_flashtool, kf_method_sdcard;
 
 struct kf_methods {
 	enum kf_method list[2]; /* in the order of trying */
@@ -46,12 +98,6 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 				   struct kf_error *err);
 
 /*
- * Why the board cannot be in a Katapult that we speak to, as a part of a sentence; NULL: it may be.
- * Of with, board, mcu, start, by_uart and own count.
- */
-const char *kf_methods_no_katapult(const struct kf_methods_for *with);
-
-/*
  * Are the programs, libraries and rights there that these methods need? Those of the second method,
  * too, if the board may come up in a bootloader in ROM. KF_CONFIG: no flashtool.py.
  * KF_NO_TOOLCHAIN: something is missing; the hint names Debian's package. KF_PERMISSION: udev
@@ -60,23 +106,17 @@ const char *kf_methods_no_katapult(const struct kf_methods_for *with);
 _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);
 
-/* Is it avrdude or bossac (programmer.h)? kf_method_name is the name of the program. */
-bool kf_programmer_is(enum kf_method method);
+/* A reason why a method is not for a board asks these of it. */
+bool kf_methods_in_mode(const struct kf_methods_for *with, enum kf_mode mode);
+bool kf_methods_in_rom(const struct kf_methods_for *with);
 
-/* A program that make flash runs: it is installed, or make flash builds it in the tree. */
-struct kf_flash_tool {
-	const char *run, *package; /* Debian's, if it is installed */
-	/* If it is built: folder/file of the tree, by the folder's make; NULL: its first target. */
-	const char *folder, *file, *target, *compiler;
-	bool libusb;
-};
+/* Klipper on an AVR's own USB cannot start the bootloader (src/avr has no bootloader_request()). */
+bool kf_methods_usb_avr(const struct kf_methods_for *with);
 
-/* The one that make flash builds for such a chip, or NULL. */
-const struct kf_flash_tool *kf_methods_tool(const char *mcu, uint32_t start);
+/* The method for a board without Katapult: that of the bootloader in its chip, else make flash. */
+enum kf_method kf_methods_of_chip(const struct kf_methods_for *with);
 
-/* katapult_dir's flashtool.py, else the tree's own copy (Klipper keeps one, and Kalico). KF_CONFIG.
- */
-_must_check_ int kf_flashtool_find(const char *klipper_dir, const char *katapult_dir,
-				   char ret[PATH_MAX], struct kf_error *err);
+/* A row's check: will udev let this user open the ROM of the chip? KF_PERMISSION. */
+_must_check_ int kf_methods_check_rule(const struct kf_methods_for *with, struct kf_error *err);
 
 #endif

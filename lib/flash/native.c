@@ -13,6 +13,34 @@
 #include "katapult/session.h"
 #include "registry/config-note.h"
 
+/* Does firmware that starts here leave no room for a bootloader before it? */
+static bool is_bare(const char *mcu, uint32_t start)
+{
+	const struct kf_chip *chip = kf_chip_find(mcu);
+
+	return chip && start != KF_LOADER_ANY &&
+	       (start == chip->flash || (chip->vectors && start == chip->flash + chip->vectors));
+}
+
+/* Where the owner insists, a fork may have one where Katapult's own has none. */
+static const char *why_not(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
+		return NULL;
+	if (kf_methods_in_rom(with) &&
+	    (!with->insist || kf_methods_of_chip(with) != KF_METHOD_MAKE_FLASH))
+		return "it waits in a bootloader other than Katapult";
+	if (!kf_loader_beside_katapult(loader) || (!with->insist && !kf_chip_katapult(with->mcu)))
+		return "there is no Katapult for it";
+	if (is_bare(with->mcu, with->start))
+		return "its firmware leaves no room for Katapult";
+	if (with->by_uart && !with->insist)
+		return "on a UART nothing tells whether it has Katapult";
+	return NULL;
+}
+
 /* The one entry of menuconfig that would have made this image fit this bootloader. */
 static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 			struct kf_error *err)
@@ -150,7 +178,13 @@ static int converse(struct kf_attempt *a, struct kf_katapult *k, struct kf_error
 	return r < 0 ? r : leave_katapult(k, err);
 }
 
-int kf_native_flash(struct kf_attempt *a, struct kf_error *err)
+/*
+ * Connect, compare MCU and application address with the image, read the flash up to the first block
+ * that differs (unless forced), write, read back, let the board go. A refusal (KF_MCU_MISMATCH,
+ * KF_WRONG_OFFSET) comes before anything is written and sends the board back to the firmware that
+ * it has, if that is whole. KF_LEFT_IN_BOOTLOADER: all is there, but it does not let go.
+ */
+static int write_board(struct kf_attempt *a, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_katapult k = { .link = &link, .deadline_ms = a->deadline_ms };
@@ -173,8 +207,10 @@ static int not_wanted(const char *wanted, struct kf_error *err)
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-int kf_native_check(struct kf_attempt *a, const char *wanted, struct kf_error *err)
+int kf_native_check(struct kf_attempt *a, struct kf_error *err)
 {
+	const struct kf_method_row *row = kf_method_row(a->method);
+	const char *wanted = row->rom ? row->bootloader : NULL;
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_katapult k = { .link = &link, .deadline_ms = a->deadline_ms };
 	int r = kf_wire_row(a->board)->open_katapult(a->board, &link, err);
@@ -206,3 +242,12 @@ int kf_native_installed(const struct kf_board *board, const struct kf_dictionary
 		       "Katapult %s for %s answers, the image is Katapult %s for %s", k.version,
 		       k.mcu, want->version, want->mcu);
 }
+
+const struct kf_method_row kf_method_katapult = {
+	.why_not = why_not,
+	.write = write_board,
+	.bootloader = "Katapult",
+	.mode = KF_MODE_KATAPULT,
+	.asks_katapult = true,
+	.readback = true,
+};

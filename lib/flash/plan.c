@@ -214,7 +214,7 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	kf_identity_mcu(&plan->board.usb, usb);
 	if (!usb[0] || kf_mcu_same(usb, image))
 		return 0;
-	if (plan->methods.list[0] == KF_METHOD_KATAPULT) {
+	if (kf_method_row(plan->methods.list[0])->asks_katapult) {
 		plan->methods.count = 1;
 		return 0;
 	}
@@ -588,15 +588,16 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 {
 	const json_t *config = json_object_get(record, "config");
 	const char *mcu = text(config, "mcu"), *key = plan->board.key;
+	const char *own = own_method(registry, key);
 	const struct kf_methods_for with = {
 		.board = &plan->board,
 		.mcu = mcu ? mcu : plan->board.mcu,
 		.start = mcu ? (uint32_t)json_integer_value(json_object_get(config, "start"))
 			     : KF_LOADER_ANY,
 		.by_uart = kf_wire_is_uart(&plan->board),
-		.own = own_method(registry, key),
+		.insist = own && strcmp(own, kf_method_name(KF_METHOD_KATAPULT)) == 0,
 	};
-	const char *why = kf_methods_no_katapult(&with);
+	const char *why = kf_method_katapult.why_not(&with);
 	struct kf_last_flash last = { 0 };
 
 	if (plan->skip[0])

@@ -5,12 +5,39 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
 #include "flash/program.h"
 #include "link/serial.h"
+
+enum { CHECK_MS = 20000 };
+
+int kf_flash_program_missing(const char *what, const char *package, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to flash this board", what);
+	kf_error_hint(err, "sudo apt-get install %s", package);
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
+int kf_flash_program_works(const char *const *argv, const char *what, const char *package,
+			   struct kf_error *err)
+{
+	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
+	int status, r;
+
+	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
+	return r < 0 || status == 0 ? r : kf_flash_program_missing(what, package, err);
+}
+
+bool kf_flash_program_enters(const struct kf_plan *plan, const struct kf_board *board)
+{
+	(void)plan;
+	(void)board;
+	return true;
+}
 
 int kf_flash_program_path(const struct kf_plan *plan, const char *name, char ret[PATH_MAX],
 			  struct kf_error *err)

@@ -18,6 +18,16 @@ struct kf_flash_program {
 		.log = -1, .port = -1                                                              \
 	}
 
+/* Fail: what is missing, which Debian's package has. KF_NO_TOOLCHAIN. */
+int kf_flash_program_missing(const char *what, const char *package, struct kf_error *err);
+
+/* Does this command succeed? Else what is missing. KF_NO_TOOLCHAIN, KF_TIMEOUT, KF_INTERRUPTED. */
+_must_check_ int kf_flash_program_works(const char *const *argv, const char *what,
+					const char *package, struct kf_error *err);
+
+/* A row's enters, of a program that always brings the board into its bootloader itself. */
+bool kf_flash_program_enters(const struct kf_plan *plan, const struct kf_board *board);
+
 /* The path of a file of that name for the flash of this board, which nobody else writes to. */
 _must_check_ int kf_flash_program_path(const struct kf_plan *plan, const char *name,
 				       char ret[PATH_MAX], struct kf_error *err);

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The methods avrdude and bossac: the programs for the bootloaders of AVR and of Atmel's SAM, with
+ * the arguments that a tree's make flash gives them (src/avr/Makefile, src/atsam/Makefile,
+ * src/atsamd/Makefile and scripts/flash_usb.py of Klipper and Kalico). What the program has written
+ * it reads back into a file, which is compared here.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +16,14 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
+#include "core/process.h"
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "flash/program.h"
-#include "flash/programmer.h"
 #include "flash/rom.h"
 #include "flash/target.h"
 #include "link/serial.h"
+#include "usb/monitor.h"
 
 enum {
 	ENTER_MS = 10000,
@@ -33,13 +40,72 @@ enum {
 /* One board and its program. */
 struct job {
 	struct kf_attempt *attempt;
-	enum kf_method method;
-	struct kf_monitor *monitor;
 	struct kf_flash_program program;
 	struct kf_board board; /* as its bootloader shows it */
 	char image[PATH_MAX], read[PATH_MAX];
 	uint32_t start; /* the address of the image's first byte */
 };
+
+/* A bootloader on the board's serial port is reached by no other way. */
+static const char *not_its_port(const struct kf_methods_for *with)
+{
+	return with->by_can || kf_methods_in_mode(with, KF_MODE_KATAPULT)
+		       ? "it is reached over its own serial port alone"
+		       : NULL;
+}
+
+static const char *no_avrdude(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (!loader || loader->program != KF_PROGRAM_AVRDUDE)
+		return "avrdude is for AVR alone";
+	if (!not_its_port(with) && kf_methods_usb_avr(with) &&
+	    (!with->named || strcmp(with->named, "avrdude") != 0))
+		return "its Klipper cannot start its bootloader";
+	return not_its_port(with);
+}
+
+/* The programs reach a SAM over cdc_acm: its own USB, or an Arduino Due's programming port. */
+static bool is_acm(const struct kf_methods_for *with)
+{
+	static const char acm[] = "/dev/ttyACM";
+
+	return !with->board || strncmp(with->board->tty, acm, sizeof(acm) - 1) == 0;
+}
+
+static const char *no_bossac(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (!loader || loader->program != KF_PROGRAM_BOSSAC)
+		return "bossac is for Atmel's SAM alone";
+	if (!not_its_port(with) && with->by_uart && !is_acm(with))
+		return "bossac reaches it over USB alone";
+	if (!not_its_port(with) && !loader->entered)
+		return "its Klipper cannot start a bootloader";
+	return not_its_port(with);
+}
+
+/* Its port was found without opening it, which would reset many boards. */
+static int check_program(const struct kf_methods_for *with, const char *program,
+			 const char *package, struct kf_error *err)
+{
+	if (!kf_process_exists(program))
+		return kf_flash_program_missing(program, package, err);
+	return with->board && with->board->tty[0] ? kf_serial_check_right(with->board->tty, err)
+						  : 0;
+}
+
+static int check_avrdude(const struct kf_methods_for *with, struct kf_error *err)
+{
+	return check_program(with, "avrdude", "avrdude", err);
+}
+
+static int check_bossac(const struct kf_methods_for *with, struct kf_error *err)
+{
+	return check_program(with, "bossac", "bossa-cli", err);
+}
 
 /* An Arduino's sketch has the USB id of its bootloader with this bit (their boards.txt). */
 static bool is_sketch(const struct kf_board *board)
@@ -60,7 +126,7 @@ static bool is_entered(const struct job *job)
 {
 	const struct kf_board *board = &job->board;
 
-	if (job->method == KF_METHOD_AVRDUDE &&
+	if (job->attempt->method == KF_METHOD_AVRDUDE &&
 	    strcmp(job->attempt->plan->avrdude.programmer, "avr109") != 0)
 		return true;
 	return is_programming_port(board) || (board->mode != KF_MODE_KLIPPER && !is_sketch(board));
@@ -97,8 +163,12 @@ static int await(struct kf_monitor *monitor, const struct kf_board *board, bool 
 	return kf_monitor_wait(monitor, is_there, &awaited, deadline_ms, ret, err);
 }
 
-int kf_programmer_return(struct kf_monitor *monitor, const struct kf_board *board,
-			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
+/*
+ * Wait until there is Klipper on the USB port of a board that was in its bootloader from the
+ * beginning, where it shows no serial number. KF_GONE.
+ */
+static int come_back(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
+		     struct kf_board *ret, struct kf_error *err)
 {
 	int r = await(monitor, board, true, deadline_ms, ret, err);
 
@@ -127,7 +197,8 @@ static int not_entered(const struct job *job, struct kf_error *err)
 static int enter(struct job *job, struct kf_error *err)
 {
 	struct kf_attempt *a = job->attempt;
-	bool by_hand = job->method == KF_METHOD_AVRDUDE && job->board.mode == KF_MODE_KLIPPER;
+	bool by_hand =
+		job->attempt->method == KF_METHOD_AVRDUDE && job->board.mode == KF_MODE_KLIPPER;
 	int64_t deadline_ms = by_hand ? a->deadline_ms : kf_within_ms(ENTER_MS, a->deadline_ms);
 	struct kf_board loader;
 	int r = 0;
@@ -143,7 +214,7 @@ static int enter(struct job *job, struct kf_error *err)
 	if (!by_hand)
 		r = kf_serial_touch_1200(job->board.tty, err);
 	if (r == 0)
-		r = await(job->monitor, &job->board, false, deadline_ms, &loader, err);
+		r = await(job->attempt->monitor, &job->board, false, deadline_ms, &loader, err);
 	if (r == -ETIMEDOUT)
 		return not_entered(job, err);
 	if (r < 0)
@@ -160,10 +231,11 @@ static int compare(struct job *job, struct kf_error *err)
 	_cleanup_(kf_freep) char *read = NULL;
 	_cleanup_(kf_freep) uint8_t *got = malloc(image->len);
 	size_t len;
-	int r = kf_file_read(job->read, KF_IMAGE_MAX, &read, &len, err);
+	int r;
 
-	if (r == 0 && !got)
-		r = kf_fail_sys(err, ENOMEM, "what was read back");
+	if (!got)
+		return kf_fail_sys(err, ENOMEM, "what was read back");
+	r = kf_file_read(job->read, KF_IMAGE_MAX, &read, &len, err);
 	if (r < 0)
 		return r;
 	memset(got, 0xff, image->len);
@@ -269,9 +341,9 @@ static int start(struct job *job, struct kf_error *err)
 	int r = bossac(job, argv, err);
 
 	if (r < 0 || is_programming_port(&job->board) ||
-	    await(job->monitor, &job->board, true,
+	    await(job->attempt->monitor, &job->board, true,
 		  kf_within_ms(RESET_MS, job->attempt->deadline_ms), &now, NULL) != -ETIMEDOUT ||
-	    await(job->monitor, &job->board, false, kf_now_ms(), &now, NULL) < 0)
+	    await(job->attempt->monitor, &job->board, false, kf_now_ms(), &now, NULL) < 0)
 		return r;
 	job->board = now;
 	IGNORE_RESULT(bossac(job, argv, NULL)); /* the board's return tells whether it did */
@@ -314,12 +386,13 @@ static int prepare(struct job *job, struct kf_error *err)
 	const struct kf_plan *plan = job->attempt->plan;
 	int r = kf_rom_start(job->attempt, START_UNIT, &job->start, err);
 
-	if (r == 0 && job->method == KF_METHOD_AVRDUDE && job->start != 0)
+	if (r == 0 && job->attempt->method == KF_METHOD_AVRDUDE && job->start != 0)
 		r = kf_fail(err, KF_WRONG_OFFSET,
 			    "the firmware starts at 0x%08x, and that of an AVR starts at 0",
 			    job->start);
 	/* It stands in a file of avrdude's. */
-	if (r == 0 && job->method == KF_METHOD_AVRDUDE && strpbrk(plan->avrdude.part, "\"\\"))
+	if (r == 0 && job->attempt->method == KF_METHOD_AVRDUDE &&
+	    strpbrk(plan->avrdude.part, "\"\\"))
 		r = kf_fail(err, KF_BAD_IMAGE, "its MCU is %s", plan->avrdude.part);
 	if (r == 0)
 		r = kf_flash_program_image(plan, job->attempt->image, job->image, err);
@@ -331,30 +404,55 @@ static int prepare(struct job *job, struct kf_error *err)
 	return r;
 }
 
-int kf_programmer_flash(struct kf_attempt *a, enum kf_method method, struct kf_monitor *monitor,
-			struct kf_error *err)
+/*
+ * From the firmware into the bootloader, write, read back, start the firmware.
+ *
+ * Nothing is written: KF_NO_KATAPULT (it stays in its firmware), KF_GONE (no bootloader comes),
+ * KF_WRONG_OFFSET, KF_BUSY, KF_PERMISSION, KF_IO.
+ * Something may be written: KF_FLASH_FAILED with the program's log, KF_VERIFY_FAILED, KF_TIMEOUT,
+ * KF_INTERRUPTED.
+ */
+static int write_board(struct kf_attempt *a, struct kf_error *err)
 {
 	const char *mcu = a->image->dictionary.mcu;
-	struct job job = { .attempt = a,
-			   .method = method,
-			   .monitor = monitor,
-			   .program = KF_FLASH_PROGRAM_NONE,
-			   .board = *a->board };
+	struct job job = { .attempt = a, .program = KF_FLASH_PROGRAM_NONE, .board = *a->board };
+	bool avr = a->method == KF_METHOD_AVRDUDE;
 	int r;
 
-	a->by_port = method == KF_METHOD_BOSSAC && job.board.mode != KF_MODE_KLIPPER &&
-		     !is_programming_port(&job.board);
+	if (!avr && job.board.mode != KF_MODE_KLIPPER && !is_programming_port(&job.board))
+		a->come_back = come_back;
 	r = prepare(&job, err);
 	if (r == 0)
 		r = enter(&job, err);
 	if (r == 0)
-		r = kf_flash_program_begin(&job.program, a->plan, &job.board, method, err);
+		r = kf_flash_program_begin(&job.program, a->plan, &job.board, a->method, err);
 	if (r == 0) {
 		a->begun = kf_loader_name(kf_loader_find(mcu, KF_LOADER_ANY));
-		r = method == KF_METHOD_AVRDUDE ? run_avrdude(&job, err) : run_bossac(&job, err);
+		r = avr ? run_avrdude(&job, err) : run_bossac(&job, err);
 	}
 	if (r < 0 && err && a->begun)
 		kf_text_format(err->log, sizeof(err->log), "%s", job.program.log_path);
 	kf_flash_program_end(&job.program);
 	return r;
 }
+
+const struct kf_method_row kf_method_avrdude = {
+	.why_not = no_avrdude,
+	.check = check_avrdude,
+	.enters = kf_flash_program_enters,
+	.write = write_board,
+	.of_chip = true,
+	.readback = true,
+	.foreign = true,
+};
+
+const struct kf_method_row kf_method_bossac = {
+	.why_not = no_bossac,
+	.check = check_bossac,
+	.enters = kf_flash_program_enters,
+	.write = write_board,
+	.of_chip = true,
+	.names_tell = true,
+	.readback = true,
+	.foreign = true,
+};

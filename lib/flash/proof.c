@@ -9,9 +9,7 @@
 #include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/native.h"
-#include "flash/programmer.h"
 #include "flash/proof.h"
-#include "flash/rom.h"
 #include "flash/target.h"
 #include "flash/wire.h"
 #include "klippy/mcus.h"
@@ -67,8 +65,7 @@ static bool can_ask(const struct kf_run *run)
 {
 	const struct kf_board *board = &run->board;
 
-	/* A SAM that is not Klipper is in its bootloader. */
-	if (run->plan->methods.count && run->plan->methods.list[0] == KF_METHOD_BOSSAC)
+	if (run->plan->methods.count && kf_method_row(run->plan->methods.list[0])->names_tell)
 		return board->mode == KF_MODE_KLIPPER;
 	return board->mode == KF_MODE_KLIPPER || kf_board_is_wired(board) ||
 	       kf_wire_is_uart(board) ||
@@ -214,18 +211,18 @@ static int prove_bootloader(struct kf_run *run, int64_t deadline_ms, struct kf_e
 static int prove(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 {
 	const char *want = run->plan->image.dictionary.version;
+	int (*come_back)(struct kf_monitor *, const struct kf_board *, int64_t, struct kf_board *,
+			 struct kf_error *) = run->attempt.come_back;
 	int r;
 
+	if (!come_back)
+		come_back = kf_wire_row(&run->plan->board)->come_back;
 	if (run->plan->options.bootloader)
 		return prove_bootloader(run, deadline_ms, err);
 	if (leaves_for_can(run))
 		return not_on_usb(err);
 	kf_progress_step(run->progress, "waiting for the board to come back");
-	r = run->attempt.by_port ? kf_programmer_return(run->monitor, &run->plan->board,
-							deadline_ms, &run->board, err)
-				 : kf_wire_row(&run->plan->board)
-					   ->come_back(run->monitor, &run->plan->board, deadline_ms,
-						       &run->board, err);
+	r = come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
 	if (r == 0)
 		r = check_kind(run, err);
 	/* From BOOTSEL or DFU it may have got firmware for a UART, which does not show on USB. */
@@ -247,13 +244,7 @@ static int prove(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 	return 0;
 }
 
-bool kf_proof_readback(enum kf_method method)
-{
-	return method == KF_METHOD_KATAPULT || method == KF_METHOD_HOST_MCU || kf_rom_row(method) ||
-	       kf_programmer_is(method);
-}
-
-bool kf_proof_despite(struct kf_run *run, enum kf_method method)
+bool kf_proof_despite(struct kf_run *run)
 {
 	struct kf_error ignored;
 	int64_t ms;
@@ -262,7 +253,7 @@ bool kf_proof_despite(struct kf_run *run, enum kf_method method)
 		return false;
 	kf_target_look(&run->plan->board, &run->board);
 	/* Its version proves no flash then, but that the firmware is whole. */
-	if (kf_proof_readback(method) ||
+	if (kf_method_row(run->attempt.method)->readback ||
 	    strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
 			run->version[0] = 0;
@@ -295,7 +286,7 @@ static int prove_by_change(const struct kf_run *run, struct kf_error *err)
  * board that runs its old firmware on may want to be power-cycled before it looks at the card: 0,
  * and the flash is pending.
  */
-static int prove_sdcard(struct kf_run *run, int r, struct kf_error *err)
+static int prove_later(struct kf_run *run, int r, struct kf_error *err)
 {
 	if (err->code == KF_UNVERIFIED || err->code == KF_GONE)
 		r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
@@ -310,11 +301,12 @@ static int prove_sdcard(struct kf_run *run, int r, struct kf_error *err)
 	return 0;
 }
 
-int kf_proof_after(struct kf_run *run, enum kf_method method, struct kf_error *err)
+int kf_proof_after(struct kf_run *run, struct kf_error *err)
 {
+	const struct kf_method_row *row = kf_method_row(run->attempt.method);
 	int r = prove(run, kf_now_ms() + run->plan->options.return_ms, err);
 
-	if (r < 0 && method == KF_METHOD_SDCARD)
-		r = prove_sdcard(run, r, err);
-	return r < 0 || run->pending || kf_proof_readback(method) ? r : prove_by_change(run, err);
+	if (r < 0 && row->installs_later)
+		r = prove_later(run, r, err);
+	return r < 0 || run->pending || row->readback ? r : prove_by_change(run, err);
 }

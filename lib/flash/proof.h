@@ -27,21 +27,18 @@ _must_check_ int kf_proof_before(struct kf_run *run, struct kf_error *err);
  */
 bool kf_proof_current(struct kf_run *run);
 
-/* Is every byte read back, and compared by us? */
-bool kf_proof_readback(enum kf_method method);
-
 /*
- * The board is written by this method, perhaps: is it back, and what does it run? 0 also where
+ * The board is written by run->attempt, perhaps: is it back, and what does it run? 0 also where
  * run->pending is set. KF_LEFT_IN_BOOTLOADER, KF_GONE, KF_UNVERIFIED, KF_WRONG_VERSION,
  * KF_INTERRUPTED.
  */
-_must_check_ int kf_proof_after(struct kf_run *run, enum kf_method method, struct kf_error *err);
+_must_check_ int kf_proof_after(struct kf_run *run, struct kf_error *err);
 
 /*
  * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
  * the board is flashed all the same if it now runs the image's version, and did not before.
  */
-bool kf_proof_despite(struct kf_run *run, enum kf_method method);
+bool kf_proof_despite(struct kf_run *run);
 
 /* Add to what proves it, in the record. */
 void kf_proof_add(struct kf_run *run, const char *how);

@@ -3,6 +3,7 @@
  * DFU of STM32's ROM. It does not tell which chip it is in: the sectors of its flash have to fit
  * the MCU of the image.
  */
+#include <fnmatch.h>
 #include <string.h>
 
 #include "dfu/session.h"
@@ -18,6 +19,32 @@ enum {
 	 */
 	SMALL_PAGE = 4096,
 };
+
+/* STM32's ROM, which shows these ids whatever firmware is for that chip. */
+static bool is_in_rom(const struct kf_methods_for *with)
+{
+	return kf_methods_in_mode(with, KF_MODE_DFU) &&
+	       strcmp(with->board->usb.vendor, "0483") == 0 &&
+	       fnmatch("stm32*", with->mcu, FNM_CASEFOLD) == 0;
+}
+
+static const char *why_not(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (is_in_rom(with))
+		return NULL;
+	if (!loader || loader->program != KF_PROGRAM_DFU_UTIL ||
+	    strcmp(loader->vendor, "0483") != 0)
+		return "no DFU is in the ROM of its chip";
+	if (with->by_can || with->by_uart)
+		return "DFU is reached over its own USB alone";
+	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
+		return "it waits in Katapult";
+	if (kf_methods_in_rom(with))
+		return "it waits in a bootloader other than its chip's";
+	return loader->entered ? NULL : "its Klipper cannot start DFU";
+}
 
 static int begin(struct kf_rom *rom, struct kf_error *err)
 {
@@ -107,8 +134,6 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 }
 
 const struct kf_rom_row kf_rom_dfu = {
-	.mode = KF_MODE_DFU,
-	.name = "DFU",
 	.start_unit = START_UNIT,
 	.other_bootloaders = true,
 	.begin = begin,
@@ -117,4 +142,15 @@ const struct kf_rom_row kf_rom_dfu = {
 	.write = write_image,
 	.verify = verify,
 	.leave = leave,
+};
+
+const struct kf_method_row kf_method_dfu = {
+	.why_not = why_not,
+	.check = kf_methods_check_rule,
+	.write = kf_rom_flash,
+	.rom = &kf_rom_dfu,
+	.bootloader = "DFU",
+	.mode = KF_MODE_DFU,
+	.of_chip = true,
+	.readback = true,
 };

@@ -5,6 +5,19 @@
 #include "board/identity.h"
 #include "flash/rom.h"
 
+static const char *why_not(const struct kf_methods_for *with)
+{
+	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
+
+	if (!loader || loader->program != KF_PROGRAM_RP2040_FLASH)
+		return "only an RP2040 or RP2350 has BOOTSEL";
+	if (with->by_can || (with->by_uart && !kf_methods_in_rom(with)))
+		return "BOOTSEL is reached over its own USB alone";
+	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
+		return "it waits in Katapult";
+	return NULL;
+}
+
 static int begin(struct kf_rom *rom, struct kf_error *err)
 {
 	char mcu[64];
@@ -80,8 +93,6 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 }
 
 const struct kf_rom_row kf_rom_picoboot = {
-	.mode = KF_MODE_RP2BOOT,
-	.name = "BOOTSEL",
 	.start_unit = KF_PICOBOOT_SECTOR,
 	.begin = begin,
 	.check = check,
@@ -89,4 +100,15 @@ const struct kf_rom_row kf_rom_picoboot = {
 	.write = write_image,
 	.verify = verify,
 	.leave = leave,
+};
+
+const struct kf_method_row kf_method_picoboot = {
+	.why_not = why_not,
+	.check = kf_methods_check_rule,
+	.write = kf_rom_flash,
+	.rom = &kf_rom_picoboot,
+	.bootloader = "BOOTSEL",
+	.mode = KF_MODE_RP2BOOT,
+	.of_chip = true,
+	.readback = true,
 };

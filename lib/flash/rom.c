@@ -15,13 +15,6 @@ enum {
 	KATAPULT_MAX = 128 * 1024,
 };
 
-const struct kf_rom_row *kf_rom_row(enum kf_method method)
-{
-	return method == KF_METHOD_PICOBOOT ? &kf_rom_picoboot
-	       : method == KF_METHOD_DFU    ? &kf_rom_dfu
-					    : NULL;
-}
-
 /*
  * A .bin does not say where it goes. Its reset vector does: what it points to comes right after the
  * vector table, with which the firmware starts.
@@ -189,7 +182,7 @@ static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct
 static int refuse(struct kf_attempt *a, struct kf_rom *rom, int r)
 {
 	struct kf_last_flash last = { 0 };
-	bool came = a->plan->board.mode != rom->row->mode;
+	bool came = a->plan->board.mode != rom->method->mode;
 
 	if (a->plan->board.key[0])
 		kf_last_flash_load(a->plan->board.key, &last);
@@ -204,7 +197,7 @@ static int write_image(struct kf_attempt *a, struct kf_rom *rom, uint32_t start,
 		       struct kf_error *err)
 {
 	struct kf_progress_part reading = { a->progress, "reading back" };
-	const char *mode = kf_mode_name(rom->row->mode);
+	const char *mode = kf_mode_name(rom->method->mode);
 	int r = kf_last_flash_incomplete(a->plan->board.key, mode, err);
 
 	if (r < 0)
@@ -221,7 +214,7 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 	if (r < 0 && err->code != KF_INTERRUPTED) {
 		err->code = KF_LEFT_IN_BOOTLOADER;
 		kf_error_prefix(err, "the firmware was written, but the board stays in %s",
-				rom->row->name);
+				rom->method->bootloader);
 	}
 	return r < 0 ? kf_code_errno(err->code) : 0;
 }
@@ -236,7 +229,7 @@ static int converse(struct kf_attempt *a, struct kf_rom *rom, struct kf_error *e
 	r = check(a, rom, &start, err);
 	if (r == 0)
 		kf_progress_step(a->progress, "%s on USB port %s, firmware from 0x%08x",
-				 rom->row->name, a->board->usb.port, start);
+				 rom->method->bootloader, a->board->usb.port, start);
 	if (r == 0 && !a->plan->options.force)
 		r = compare(a, rom, start, err);
 	if (r < 0)
@@ -248,9 +241,13 @@ static int converse(struct kf_attempt *a, struct kf_rom *rom, struct kf_error *e
 	return r < 0 ? r : leave(rom, err);
 }
 
-int kf_rom_flash(struct kf_attempt *a, const struct kf_rom_row *row, struct kf_error *err)
+int kf_rom_flash(struct kf_attempt *a, struct kf_error *err)
 {
-	struct kf_rom rom = { .row = row, .board = a->board, .deadline_ms = a->deadline_ms };
+	const struct kf_method_row *method = kf_method_row(a->method);
+	struct kf_rom rom = { .row = method->rom,
+			      .method = method,
+			      .board = a->board,
+			      .deadline_ms = a->deadline_ms };
 	int r = kf_usb_open(&a->board->usb, &rom.usb, err);
 
 	if (r == 0)

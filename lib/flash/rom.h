@@ -14,6 +14,7 @@
 /* A conversation. */
 struct kf_rom {
 	const struct kf_rom_row *row;
+	const struct kf_method_row *method;
 	const struct kf_board *board; /* as it is now */
 	struct kf_usb_handle *usb;
 	int64_t deadline_ms;
@@ -22,8 +23,6 @@ struct kf_rom {
 };
 
 struct kf_rom_row {
-	enum kf_mode mode;   /* of a board that waits in it */
-	const char *name;    /* as its maker calls it */
 	uint32_t start_unit; /* firmware starts at a multiple of it */
 	/* A bootloader before the firmware may be another one than Katapult: the board maker's. */
 	bool other_bootloaders;
@@ -44,9 +43,6 @@ struct kf_rom_row {
 	int (*leave)(struct kf_rom *rom, struct kf_error *err);
 };
 
-/* NULL: the method is for no such bootloader. */
-const struct kf_rom_row *kf_rom_row(enum kf_method method);
-
 /*
  * Compare the image with the chip and with what is in the flash, write it unless it is there
  * already (a->plan->options.force: in any case), read it back, start it. Sets the results in a.
@@ -62,8 +58,7 @@ const struct kf_rom_row *kf_rom_row(enum kf_method method);
  * KF_TIMEOUT, KF_GONE, KF_PROTOCOL, KF_INTERRUPTED. KF_LEFT_IN_BOOTLOADER: all is written, but it
  * does not start it.
  */
-_must_check_ int kf_rom_flash(struct kf_attempt *a, const struct kf_rom_row *row,
-			      struct kf_error *err);
+_must_check_ int kf_rom_flash(struct kf_attempt *a, struct kf_error *err);
 
 /*
  * Read the flash of a board that waits in a ROM: is there no bootloader in it, so that firmware for

@@ -4,7 +4,6 @@
 #define KF_FLASH_RUN_H
 
 #include "flash/attempt.h"
-#include "usb/monitor.h"
 
 struct kf_run {
 	int64_t t0_ms;
