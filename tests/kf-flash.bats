@@ -311,6 +311,12 @@ make flash cannot flash it through a USB-to-serial chip" ]
 		sum=$(sha256sum <"$IMAGES/h723/klipper.bin")
 		jq -c ".firmware = {path: \"$IMAGES/h723/klipper.bin\", sha256: \"${sum%% *}\"}" s | kf-flash'
 	[ "$(jq -c '[.board.key, .flash.result, .flash.version_before]' <<<"$output")" = '["pi","flashed","v0.11.0-1-gabcdef0"]' ]
+	# Another rate than its Katapult has.
+	run -1 --separate-stderr sim "$spec,baud=115200,boot_baud=250000" -- 'kf-scan -q >s
+		sum=$(sha256sum <"$IMAGES/h723/klipper.bin")
+		jq -c ".firmware = {path: \"$IMAGES/h723/klipper.bin\", sha256: \"${sum%% *}\"}" s | kf-flash -t 2'
+	[ "$(jq -r .error.message <<<"$output")" = "it left Klipper, and no Katapult answers at /dev/ttyUSB0, 500000 baud" ]
+	[[ $(jq -r .error.hint <<<"$output") == *"; if that has another rate: kf set pi katapult_baud=BAUD"* ]]
 	# Another rate than its firmware has.
 	registry <<<'{"devices": {}}'
 	run -69 --separate-stderr sim "$spec,baud=250000,boot_baud=250000" -- \

@@ -68,8 +68,9 @@ static int enter(struct kf_monitor *monitor, const struct kf_board *board, int64
 		return r;
 	if (board->mode != KF_MODE_KATAPULT)
 		r = kf_uart_enter(&k, &bauds, err);
-	if (r == -ETIMEDOUT)
-		return kf_wire_silent(&link, board, r, err);
+	/* At another rate than Katapult's own, its answer is noise. */
+	if (r == -ETIMEDOUT || (r == -EPROTO && !k.wedged))
+		return kf_wire_silent(&link, board, -ETIMEDOUT, err);
 	if (r < 0)
 		return r;
 	*ret = *board;

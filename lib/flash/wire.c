@@ -107,14 +107,20 @@ int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_b
 int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, struct kf_error *err)
 {
 	struct kf_error why = { 0 };
+	char rate[32] = "";
 
 	r = kf_link_failed(link, r, &why);
 	if (was->version[0] && (why.code == KF_TIMEOUT || why.code == KF_NOT_CONNECTED)) {
-		kf_fail(err, KF_NO_KATAPULT, "it left Klipper, and no Katapult answers at %s",
-			link->name);
-		kf_error_hint(err, "nothing was written: power-cycle it, and its firmware starts; "
-				   "if it has Katapult, a double click on its reset button starts "
-				   "that");
+		if (link->baud)
+			kf_text_format(rate, sizeof(rate), ", %u baud", link->baud);
+		kf_fail(err, KF_NO_KATAPULT, "it left Klipper, and no Katapult answers at %s%s",
+			link->name, rate);
+		kf_error_hint(err,
+			      "nothing was written: power-cycle it, and its firmware starts; if it "
+			      "has Katapult, a double click on its reset button starts that%s%s%s",
+			      link->baud ? "; if that has another rate: kf set " : "",
+			      link->baud ? was->key[0] ? was->key : "KEY" : "",
+			      link->baud ? " katapult_baud=BAUD" : "");
 		return kf_code_errno(KF_NO_KATAPULT);
 	}
 	if (why.code != KF_TIMEOUT) {
