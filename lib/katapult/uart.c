@@ -50,7 +50,7 @@ static int neither(const struct kf_uart_bauds *bauds, struct kf_error *err)
 int kf_uart_probe(struct kf_katapult *k, const struct kf_uart_bauds *bauds, enum kf_mode *ret,
 		  struct kf_dictionary *dictionary, struct kf_error *err)
 {
-	int r = kf_link_uart_baud(k->link, bauds->katapult, err);
+	int r = kf_link_uart_baud(k->link, bauds->katapult, k->deadline_ms, err);
 
 	if (r == 0)
 		r = try_katapult(k, err);
@@ -58,7 +58,7 @@ int kf_uart_probe(struct kf_katapult *k, const struct kf_uart_bauds *bauds, enum
 		*ret = KF_MODE_KATAPULT;
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = kf_link_uart_baud(k->link, bauds->klipper, err);
+	r = kf_link_uart_baud(k->link, bauds->klipper, k->deadline_ms, err);
 	if (r == 0)
 		r = try_klipper(k, dictionary, err);
 	if (r == -ETIMEDOUT)
@@ -73,13 +73,13 @@ int kf_uart_enter(struct kf_katapult *k, const struct kf_uart_bauds *bauds, stru
 	/* The first 7e ends what Klipper may have in its input; the rest is a block that fails its
 	 * check. */
 	static const char request[] = "~ \x1c Request Serial Bootloader!! ~";
-	int r = kf_link_uart_baud(k->link, bauds->klipper, err);
+	int r = kf_link_uart_baud(k->link, bauds->klipper, k->deadline_ms, err);
 
 	if (r < 0)
 		return r;
 	r = kf_link_send(k->link, request, sizeof(request) - 1, k->deadline_ms);
 	if (r < 0)
 		return kf_link_failed(k->link, r, err);
-	r = kf_link_uart_baud(k->link, bauds->katapult, err);
+	r = kf_link_uart_baud(k->link, bauds->katapult, k->deadline_ms, err);
 	return r < 0 ? r : kf_katapult_connect(k, err);
 }

@@ -80,9 +80,11 @@ _must_check_ int kf_link_process_open(const char *path, struct kf_link *ret, str
 
 /*
  * Another baud from here on, for a UART whose board changed its program: what was sent has gone out
- * before, at the old one. In words. On another link than a UART it does nothing.
+ * before, at the old one. KF_IO: it does not go out until deadline_ms, or the port does not have
+ * that baud. On another link than a UART it does nothing.
  */
-_must_check_ int kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err);
+_must_check_ int kf_link_uart_baud(struct kf_link *link, unsigned baud, int64_t deadline_ms,
+				   struct kf_error *err);
 
 /*
  * For tests: a link over a socket or a pipe that the link closes. Packets of it are USB's transfers

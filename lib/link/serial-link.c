@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Links over a tty: the board's own USB, a UART, and the pty of a process. */
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include "core/clock.h"
@@ -121,24 +122,41 @@ int kf_link_process_open(const char *path, struct kf_link *ret, struct kf_error 
 }
 
 /*
- * A converter may still have bytes in its own buffer when the kernel has none, and the CH340 does
- * not tell: they get the time that they take.
+ * Wait until what was sent is out; false: it does not go. No event tells of it, and tcdrain(3) has
+ * no deadline, which a wedged adapter would never reach: so the bytes get the time that they take.
+ * A converter may still have some in its own buffer when the kernel has none, and the CH340 does
+ * not tell: they get theirs.
  */
-static void let_out(int fd, unsigned baud)
+static bool let_out(int fd, unsigned baud, int64_t deadline_ms)
 {
-	struct pollfd pfd = { .fd = fd };
+	enum { BITS_A_BYTE = 10, BUFFER = 64 };
+	int left = 0, r = 0;
 
-	if (tcdrain(fd) == 0 && baud > 0)
-		IGNORE_RESULT(kf_wait_through(&pfd, 1, kf_now_ms() + 1 + 64 * 10 * 1000 / baud));
+	while (r == 0 && baud > 0 && ioctl(fd, TIOCOUTQ, &left) == 0 && left > 0) {
+		if (kf_now_ms() >= deadline_ms)
+			return false;
+		r = kf_wait_through(
+			NULL, 0,
+			kf_within_ms(1 + (int64_t)left * BITS_A_BYTE * 1000 / baud, deadline_ms));
+	}
+	if (baud > 0)
+		IGNORE_RESULT(kf_wait_through(
+			NULL, 0, kf_now_ms() + 1 + BUFFER * BITS_A_BYTE * 1000 / baud));
+	return true;
 }
 
-int kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
+int kf_link_uart_baud(struct kf_link *link, unsigned baud, int64_t deadline_ms,
+		      struct kf_error *err)
 {
 	int r;
 
 	if (link->wire != &uart || link->baud == baud)
 		return 0;
-	let_out(link->fd, link->baud);
+	if (!let_out(link->fd, link->baud, deadline_ms)) {
+		kf_fail(err, KF_IO, "%s sends nothing: its adapter hangs", link->name);
+		kf_error_hint(err, "unplug the adapter, and plug it in again");
+		return kf_code_errno(KF_IO);
+	}
 	r = kf_baud_set(link->fd, baud);
 	if (r < 0 && r != -ENOTTY)
 		return kf_fail_sys(err, -r, "%s: %u baud cannot be set", link->name, baud);

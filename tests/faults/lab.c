@@ -48,22 +48,25 @@ static void service(struct lab *lab)
 }
 
 /*
- * A UART's tcdrain(3) waits until the bytes are sent, a pty's does not: the simulator would read
+ * A UART tells how many bytes it has yet to send, a pty does not: the simulator would read
  * them after the rate has changed, and take them for bytes of the new rate.
  */
 static int asks = -1; /* of who flashes */
 
-int __real_kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err);
-int __wrap_kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err);
+int __real_kf_link_uart_baud(struct kf_link *link, unsigned baud, int64_t deadline_ms,
+			     struct kf_error *err);
+int __wrap_kf_link_uart_baud(struct kf_link *link, unsigned baud, int64_t deadline_ms,
+			     struct kf_error *err);
 
-int __wrap_kf_link_uart_baud(struct kf_link *link, unsigned baud, struct kf_error *err)
+int __wrap_kf_link_uart_baud(struct kf_link *link, unsigned baud, int64_t deadline_ms,
+			     struct kf_error *err)
 {
 	char byte = 0;
 
 	if (send(asks, &byte, 1, MSG_NOSIGNAL) == 1)
 		while (recv(asks, &byte, 1, 0) < 0 && errno == EINTR)
 			;
-	return __real_kf_link_uart_baud(link, baud, err);
+	return __real_kf_link_uart_baud(link, baud, deadline_ms, err);
 }
 
 /* The question first: what was written before it is on the pty by then. */
