@@ -103,7 +103,7 @@ $(UML_SO): tests/can/ptrace.c Makefile
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
 # Its CAN bus is its own: hub.c. So is the line to a UART: lab.c.
-WRAPPED := kf_usb_open kf_usb_closep kf_usb_alternates kf_usb_descriptor kf_usb_text kf_usb_claim kf_usb_control kf_usb_bulk \
+WRAPPED := kf_usb_open kf_usb_closep kf_usb_alternates kf_usb_descriptor kf_usb_claim kf_usb_control kf_usb_bulk \
 	   kf_usb_clear_halt kf_usb_failed kf_link_uart_baud kf_can_socket kf_can_socket_send kf_can_socket_receive kf_can_state_check kf_can_state_explain
 $(FAULTS): KF_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
 $(FAULTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/faults/*.c)) $(B)/libsim.a $(B)/libkf.a

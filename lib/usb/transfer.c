@@ -12,9 +12,6 @@
 enum {
 	DEPTH_MAX = 7, /* hubs between host and device, and the device: USB allows no more */
 	FDS_MAX = 16,  /* libusb has one for the device and two or three of its own */
-	STRING = 3,    /* a descriptor's type */
-	ENGLISH = 0x0409,
-	DESCRIPTOR_MAX = 255,
 };
 
 struct kf_usb_handle {
@@ -217,16 +214,16 @@ size_t kf_usb_alternates(const struct kf_usb_handle *handle,
 	return count;
 }
 
-/* Descriptors follow each other, each beginning with its length and type. */
-static size_t copy_of_type(const uint8_t *extra, int len, uint8_t type, uint8_t *ret, size_t size)
+size_t kf_usb_descriptor_find(const uint8_t *bytes, size_t len, uint8_t type, uint8_t *ret,
+			      size_t size)
 {
-	for (int at = 0; len - at >= 2 && extra[at] >= 2 && extra[at] <= len - at;
-	     at += extra[at]) {
-		if (extra[at + 1] != type)
+	for (size_t at = 0; len - at >= 2 && bytes[at] >= 2 && bytes[at] <= len - at;
+	     at += bytes[at]) {
+		if (bytes[at + 1] != type)
 			continue;
-		if (size > extra[at])
-			size = extra[at];
-		memcpy(ret, extra + at, size);
+		if (size > bytes[at])
+			size = bytes[at];
+		memcpy(ret, bytes + at, size);
 		return size;
 	}
 	return 0;
@@ -244,48 +241,12 @@ size_t kf_usb_descriptor(const struct kf_usb_handle *handle, uint8_t interface, 
 				&c->interface[i].altsetting[a];
 
 			if (d->bInterfaceNumber == interface)
-				got = copy_of_type(d->extra, d->extra_length, type, ret, size);
+				got = kf_usb_descriptor_find(d->extra, (size_t)d->extra_length,
+							     type, ret, size);
 		}
 	if (c && got == 0)
-		got = copy_of_type(c->extra, c->extra_length, type, ret, size);
+		got = kf_usb_descriptor_find(c->extra, (size_t)c->extra_length, type, ret, size);
 	return got;
-}
-
-bool kf_usb_text_parse(const uint8_t *descriptor, size_t len, char ret[KF_USB_TEXT_SIZE])
-{
-	char raw[KF_USB_TEXT_SIZE];
-	size_t chars = 0;
-
-	if (len < 2 || descriptor[1] != STRING || descriptor[0] < 2)
-		return false;
-	if (len > descriptor[0])
-		len = descriptor[0];
-	for (size_t at = 2; at + 1 < len && chars + 1 < sizeof(raw); at += 2)
-		raw[chars++] = descriptor[at + 1] == 0 && descriptor[at] < 0x80
-				       ? (char)descriptor[at]
-				       : '?';
-	kf_text_clean(ret, KF_USB_TEXT_SIZE, raw, chars);
-	return true;
-}
-
-int kf_usb_text(struct kf_usb_handle *handle, uint8_t index, int64_t deadline_ms,
-		char ret[KF_USB_TEXT_SIZE])
-{
-	const struct kf_usb_request get = { .type = KF_USB_IN,
-					    .request = LIBUSB_REQUEST_GET_DESCRIPTOR,
-					    .value = STRING << 8 | index,
-					    .index = ENGLISH };
-	uint8_t descriptor[DESCRIPTOR_MAX];
-	ssize_t got;
-
-	if (index == 0) {
-		ret[0] = '\0';
-		return 0;
-	}
-	got = kf_usb_control(handle, &get, descriptor, sizeof(descriptor), deadline_ms);
-	if (got < 0)
-		return (int)got;
-	return kf_usb_text_parse(descriptor, (size_t)got, ret) ? 0 : -EPROTO;
 }
 
 static int alternates_of(const struct kf_usb_handle *handle, uint8_t interface)

@@ -21,7 +21,6 @@ struct kf_usb_alternate {
 };
 
 #define KF_USB_ALTERNATES_MAX 32   /* of all interfaces; a device with more is cut off there */
-#define KF_USB_TEXT_SIZE      128  /* a USB string (126 UTF-16 units at most) and NUL */
 #define KF_USB_CONTROL_MAX    4096 /* bytes of data: the kernel's limit for one control transfer */
 
 /* The first 8 bytes of a control transfer, without the length of the data. */
@@ -56,14 +55,11 @@ size_t kf_usb_descriptor(const struct kf_usb_handle *handle, uint8_t interface, 
 			 uint8_t *ret, size_t size);
 
 /*
- * A string of the device, clean and ASCII (anything else is '?'); index 0 gives "". Errors as
- * kf_usb_control; -EPROTO: what it sent is no string.
+ * Descriptors follow each other, each beginning with its length and type. Copy the first of that
+ * type, at most size bytes of it: *ret. Returns the count; 0: there is none. Pure.
  */
-_must_check_ int kf_usb_text(struct kf_usb_handle *handle, uint8_t index, int64_t deadline_ms,
-			     char ret[KF_USB_TEXT_SIZE]);
-
-/* The text of a string descriptor of len bytes; false: it is none. Pure. */
-bool kf_usb_text_parse(const uint8_t *descriptor, size_t len, char ret[KF_USB_TEXT_SIZE]);
+size_t kf_usb_descriptor_find(const uint8_t *bytes, size_t len, uint8_t type, uint8_t *ret,
+			      size_t size);
 
 /*
  * Take the interface for this process alone and choose the alternate setting; once for each handle.

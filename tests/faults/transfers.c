@@ -16,7 +16,7 @@
 /* Requests that every device has, and types of descriptors: USB 2.0, chapter 9. */
 enum { CLEAR_FEATURE = 1, GET_DESCRIPTOR = 6, SET_INTERFACE = 11 };
 enum { STANDARD_MS = 1000 };
-enum { CONFIGURATION = 2, STRING = 3, INTERFACE = 4, ENDPOINT = 5, ENGLISH = 0x0409 };
+enum { CONFIGURATION = 2, INTERFACE = 4, ENDPOINT = 5 };
 
 struct kf_usb_handle {
 	unsigned generation; /* of the bus, when it was opened */
@@ -279,32 +279,7 @@ size_t __wrap_kf_usb_descriptor(const struct kf_usb_handle *handle, uint8_t inte
 				uint8_t *ret, size_t size)
 {
 	(void)interface; /* the simulated ones have one interface with such a descriptor */
-	for (const uint8_t *d = next(handle, NULL); d; d = next(handle, d)) {
-		if (d[1] != type)
-			continue;
-		size = size < d[0] ? size : d[0];
-		memcpy(ret, d, size);
-		return size;
-	}
-	return 0;
-}
-
-int __wrap_kf_usb_text(struct kf_usb_handle *handle, uint8_t index, int64_t deadline_ms,
-		       char ret[KF_USB_TEXT_SIZE]);
-int __wrap_kf_usb_text(struct kf_usb_handle *handle, uint8_t index, int64_t deadline_ms,
-		       char ret[KF_USB_TEXT_SIZE])
-{
-	const struct kf_usb_request get = { .type = KF_USB_IN,
-					    .request = GET_DESCRIPTOR,
-					    .value = STRING << 8 | index,
-					    .index = ENGLISH };
-	uint8_t descriptor[UINT8_MAX];
-	ssize_t got =
-		__wrap_kf_usb_control(handle, &get, descriptor, sizeof(descriptor), deadline_ms);
-
-	if (got < 0)
-		return (int)got;
-	return kf_usb_text_parse(descriptor, (size_t)got, ret) ? 0 : -EPROTO;
+	return kf_usb_descriptor_find(handle->config, handle->config_len, type, ret, size);
 }
 
 int __wrap_kf_usb_claim(struct kf_usb_handle *handle, const struct kf_usb_alternate *alternate,

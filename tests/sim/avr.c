@@ -228,17 +228,28 @@ static void command_v1(struct sim_avr *a, const uint8_t *c, int64_t now_us)
 	sim_mcu_reply(&a->mcu, reply, len);
 }
 
+/* Take a whole command, as much of it as fits, and return its length; 0: more has to come. */
+static size_t take(struct sim_mcu *mcu, size_t (*length)(const struct sim_mcu *),
+		   uint8_t ret[BODY_MAX])
+{
+	size_t len = mcu->rx_len ? length(mcu) : 0;
+
+	if (len == 0 || mcu->rx_len < len)
+		return 0;
+	memcpy(ret, mcu->rx, len < BODY_MAX ? len : BODY_MAX);
+	sim_mcu_pop(mcu, len);
+	return len;
+}
+
 static bool step_v1(struct sim_mcu *mcu, int64_t now_us)
 {
 	struct sim_avr *a = (struct sim_avr *)mcu;
 	uint8_t command[BODY_MAX];
-	size_t len = mcu->rx_len ? length_v1(mcu) : 0;
+	size_t len = take(mcu, length_v1, command);
 
-	if (len == 0 || mcu->rx_len < len)
+	if (len == 0)
 		return false;
 	hear(a, now_us);
-	memcpy(command, mcu->rx, len < sizeof(command) ? len : sizeof(command));
-	sim_mcu_pop(mcu, len);
 	/* The watchdog resets it, and the firmware starts. */
 	if (len == 1 || len > sizeof(command) || command[len - 1] != STK_EOP)
 		leave(a, now_us, 16);
@@ -309,14 +320,10 @@ static bool step_109(struct sim_mcu *mcu, int64_t now_us)
 {
 	struct sim_avr *a = (struct sim_avr *)mcu;
 	uint8_t command[BODY_MAX];
-	size_t len = mcu->rx_len ? length_109(mcu) : 0;
+	size_t len = take(mcu, length_109, command);
 
-	if (len == 0 || mcu->rx_len < len)
-		return false;
-	memcpy(command, mcu->rx, len < sizeof(command) ? len : sizeof(command));
-	sim_mcu_pop(mcu, len);
-	if (len > sizeof(command))
-		return true;
+	if (len == 0 || len > sizeof(command))
+		return len > 0;
 	hear(a, now_us);
 	command_109(a, command, now_us);
 	return true;
