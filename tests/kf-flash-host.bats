@@ -157,6 +157,11 @@ refused() {
 @test "no unit runs it, or two do; its program is another user's, a link, or no firmware: refused, nothing stops" {
 	mv root/etc/systemd/system/klipper-mcu.service .
 	refused config "no systemd unit klipper*.service runs the host's own MCU at $LINK" "sudo cp scripts/klipper-mcu.service"
+	# Before the question, which lists the boards, and before the build.
+	run -78 --separate-stderr on_machine 'setsid -w kf update host --yes'
+	[[ $stderr == *"no systemd unit klipper*.service runs the host's own MCU at $LINK"*"sudo cp scripts/klipper-mcu.service"* ]]
+	[[ $stderr != *"Boards to flash"* ]]
+	[ ! -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 	cp klipper-mcu.service root/etc/systemd/system/klipper-mcu2.service
 	mv klipper-mcu.service root/etc/systemd/system/
 	refused ambiguous "two units run the host's own MCU at $LINK: klipper-mcu.service and klipper-mcu2.service" "remove one"
@@ -213,7 +218,7 @@ refused() {
 	run -77 --separate-stderr "${nobody[@]}" kf-flash <r
 	[ "$(jq -r .error.message <<<"$output")" = \
 		"only root may replace $PROGRAM and restart klipper-mcu.service, and sudo would ask for a password" ]
-	[[ $(jq -r .error.hint <<<"$output") == "nothing was stopped; type sudo -v and your password"* ]]
+	[[ $(jq -r .error.hint <<<"$output") == "nothing was stopped; type sudo -v and your password"*"where sudo does not know you: usermod -aG sudo NAME as root"* ]]
 	[ "$(<sudo)" = "-n true" ]
 	[ ! -s restarts ]
 	printf '#!/bin/bash\nprintf "%%s\\n" "$*" >>"%s/sudo"\nshift\nexec "$@"\n' "$PWD" >bin/sudo

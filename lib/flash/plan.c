@@ -556,6 +556,9 @@ static int plan_check(const json_t *record, const struct kf_registry *registry,
 	struct kf_device dev = { 0 };
 	int r;
 
+	/* The host's own MCU is a Linux process, whatever its configuration will say. */
+	if (!mcu && plan->board.link.type == KF_WIRE_PROCESS)
+		mcu = plan->board.mcu;
 	if (!mcu || !plan->board.key[0])
 		return 0;
 	r = kf_registry_device(registry, plan->board.key, &dev, err);

@@ -94,7 +94,8 @@ static int check_sudo(const struct kf_host_mcu *host, struct kf_error *err)
 		"only root may replace %s and restart %s, and sudo would ask for a password",
 		host->program, host->unit);
 	kf_error_hint(err, "nothing was stopped; type sudo -v and your password, then run the same "
-			   "command again in this terminal");
+			   "command again in this terminal; where sudo does not know you: usermod "
+			   "-aG sudo NAME as root, then log in again");
 	return kf_code_errno(KF_PERMISSION);
 }
 
