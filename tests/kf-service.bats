@@ -66,7 +66,7 @@ load hold
 		fake ".units[\"klipper.service\"].pid = $klippy"
 		run -0 --separate-stderr kf-service hold -- true
 		send_signal TERM "$klippy"
-		[[ ${stderr_lines[-1]} =~ ^"[Service] klipper.service was down for "[0-9]+" s"$ ]]
+		[[ ${stderr_lines[-1]} =~ ^"[Service] the printer was down for "[0-9]+" s"$ ]]
 		echo "${stderr_lines[-2]}"
 	}
 	[ "$(said "ready, idle")" = "[Service] klipper.service: Klippy is ready" ]
@@ -273,7 +273,8 @@ StartUnit moonraker.service replace" ]
 }
 
 @test "hold: the command is killed" {
-	run -137 kf-service hold -- sh -c 'kill -KILL $$'
+	run -137 --separate-stderr kf-service hold -- sh -c 'kill -KILL $$'
+	[[ $stderr == *"kf-service: sh was killed by signal 9 (Killed)"*"run the same command again; journalctl -k tells whether memory ran out"*"started"* ]]
 	[ "$(active)" = active ]
 }
 

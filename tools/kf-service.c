@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Show systemd services; hold them stopped while a command runs. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "board/record.h"
@@ -218,17 +220,27 @@ static void tell_unit(const char *unit, const char *news)
 	setenv("KF_DOWN_SINCE", since, 1);
 }
 
-static void tell_down(const struct args *request)
+/* Until its Klippy was ready, which is later than the unit. */
+static void tell_down(void)
 {
-	char units[256] = "";
+	if (down.since_ms && down.over)
+		kf_log_phase("Service", NULL, "the printer was down for %d s",
+			     (int)((kf_now_ms() - down.since_ms + 500) / 1000));
+}
 
-	if (!down.since_ms || !down.over)
+/* A command that a signal has killed cannot write its own message. */
+static void tell_killed(const struct kf_command *command, const struct kf_command_end *end)
+{
+	struct kf_error err;
+	int sig = WIFSIGNALED(end->status) ? WTERMSIG(end->status) : 0;
+
+	if (!sig || end->signal)
 		return;
-	for (size_t i = 0; i < request->hold.count; i++)
-		kf_text_add(units, sizeof(units), ", ", request->hold.units[i]);
-	kf_log_phase("Service", NULL, "%s %s down for %d s", units,
-		     request->hold.count > 1 ? "were" : "was",
-		     (int)((kf_now_ms() - down.since_ms + 500) / 1000));
+	kf_fail(&err, KF_INTERNAL, "%s was killed by signal %d (%s)", basename(command->argv[0]),
+		sig, strsignal(sig));
+	kf_error_hint(&err, "run the same command again%s",
+		      sig == SIGKILL ? "; journalctl -k tells whether memory ran out" : "");
+	kf_log_error(NULL, &err);
 }
 
 static void tell_signal(int sig, bool killed)
@@ -280,6 +292,7 @@ static int hold(const struct args *request, struct kf_error *err)
 	held = r == 0;
 	if (held)
 		r = kf_lease_run(lease, &command, &end, err);
+	tell_killed(&command, &end);
 	if (r < 0)
 		r = complain(err);
 	else
@@ -290,7 +303,7 @@ static int hold(const struct args *request, struct kf_error *err)
 	else if (held && !kf_stop_signal())
 		tell_ready(request);
 	if (held)
-		tell_down(request);
+		tell_down();
 	return r;
 }
 
