@@ -12,6 +12,8 @@
 #include "core/paths.h"
 #include "core/text.h"
 
+enum { MODULE_MAX = 1 << 20 };
+
 int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *err)
 {
 	char name[KF_HEX_SIZE];
@@ -20,41 +22,75 @@ int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *er
 	return kf_path(KF_DIR_CACHE, ret, err, "linked/%.16s", name);
 }
 
+#define SPI_FLASH "scripts/spi_flash"
+
+static bool is_below(const char *name, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(name, folder, len) == 0 && (!name[len] || name[len] == '/');
+}
+
 /*
  * Is this path of the tree a folder of our own, not a link? "make flash" builds its programs in
- * three folders of the tree's lib/.
+ * three folders of the tree's lib/, flash-sdcard.sh its library beside its modules.
  */
 static bool is_own(const char *name)
 {
-	static const char *const built_in[] = { "lib/bossac", "lib/hidflash", "lib/rp2040_flash" };
-	size_t len;
+	static const char *const built_in[] = { "lib/bossac", "lib/hidflash", "lib/rp2040_flash",
+						SPI_FLASH };
 
-	if (!*name || strcmp(name, "lib") == 0)
+	if (!*name || strcmp(name, "lib") == 0 || strcmp(name, "scripts") == 0)
 		return true;
-	for (size_t i = 0; i < KF_ARRAY_SIZE(built_in); i++) {
-		len = strlen(built_in[i]);
-		if (strncmp(name, built_in[i], len) == 0 && (!name[len] || name[len] == '/'))
+	for (size_t i = 0; i < KF_ARRAY_SIZE(built_in); i++)
+		if (is_below(name, built_in[i]))
 			return true;
-	}
 	return false;
 }
 
-/* Object files and lists of their headers: a build in the tree left them; they are not source. */
+/* Files that a build in the tree left: they are not source. */
 static bool is_object(const char *name)
 {
+	static const char *const ends[] = { ".o", ".d", ".so", ".pyc" };
 	const char *suffix = strrchr(name, '.');
 
-	return suffix && (strcmp(suffix, ".o") == 0 || strcmp(suffix, ".d") == 0);
+	for (size_t i = 0; suffix && i < KF_ARRAY_SIZE(ends); i++)
+		if (strcmp(suffix, ends[i]) == 0)
+			return true;
+	return false;
+}
+
+static int drop_link(const char *path, struct kf_error *err)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && unlink(path) < 0
+		       ? kf_fail_sys(err, errno, "%s", path)
+		       : 0;
 }
 
 /* Make to a link to from. An older link is replaced; a file was built here and stays. */
 static int link_to(const char *from, const char *to, struct kf_error *err)
 {
-	struct stat st;
+	int r = drop_link(to, err);
 
-	if (lstat(to, &st) == 0 && S_ISLNK(st.st_mode) && unlink(to) < 0)
-		return kf_fail_sys(err, errno, "%s", to);
+	if (r < 0)
+		return r;
 	return symlink(from, to) < 0 && errno != EEXIST ? kf_fail_sys(err, errno, "%s", to) : 0;
+}
+
+/*
+ * Python follows a link to a module and looks for the others there, so these are copies. Each has
+ * its file's time: by that flash-sdcard.sh knows whether its library is older.
+ */
+static int copy_module(const FTSENT *entry, const char *to, struct kf_error *err)
+{
+	const struct timespec times[] = { entry->fts_statp->st_mtim, entry->fts_statp->st_mtim };
+	int r = kf_file_copy(entry->fts_path, to, MODULE_MAX, err);
+
+	if (r == 0 && utimensat(AT_FDCWD, to, times, 0) < 0)
+		r = kf_fail_sys(err, errno, "%s", to);
+	return r;
 }
 
 static int link_entry(FTS *walk, FTSENT *entry, const char *name, const char *folder,
@@ -68,10 +104,16 @@ static int link_entry(FTS *walk, FTSENT *entry, const char *name, const char *fo
 		return kf_fail_sys(err, entry->fts_errno, "%s", entry->fts_path);
 	if (!kf_text_format(to, sizeof(to), "%s/%s", folder, name))
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", folder);
-	if (entry->fts_info == FTS_D && is_own(name))
-		return kf_dir_make(to, err);
+	if (entry->fts_info == FTS_D && is_own(name)) {
+		int r = drop_link(to, err);
+
+		return r < 0 ? r : kf_dir_make(to, err);
+	}
 	fts_set(walk, entry, FTS_SKIP);
-	return is_own(name) && is_object(name) ? 0 : link_to(entry->fts_path, to, err);
+	if (is_own(name) && is_object(name))
+		return 0;
+	return is_below(name, SPI_FLASH) ? copy_module(entry, to, err)
+					 : link_to(entry->fts_path, to, err);
 }
 
 static int link_all(const struct kf_tree *tree, const char *folder, struct kf_error *err)
@@ -113,7 +155,7 @@ int kf_linked_tree(const struct kf_tree *tree, int64_t deadline_ms, struct kf_tr
 		return kf_fail_sys(err, errno, "%s", linked.dir);
 	r = kf_lock_fd(fd, deadline_ms);
 	if (r == -EBUSY)
-		return kf_fail(err, KF_BUSY, "another make flash is using %s", tree->dir);
+		return kf_fail(err, KF_BUSY, "another flash is using %s", tree->dir);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s", linked.dir);
 	r = link_all(tree, linked.dir, err);

@@ -97,25 +97,6 @@ static int find_script(const char *tree_dir, char ret[PATH_MAX], struct kf_error
 	return kf_fail(err, KF_CONFIG, "there is no %s: that tree writes no SD card", ret);
 }
 
-/* It builds fatfs.so there, and nowhere else, unless that is done. */
-static int check_library(const char *tree_dir, struct kf_error *err)
-{
-	char folder[PATH_MAX], library[PATH_MAX];
-
-	if (!kf_text_format(folder, sizeof(folder), "%s/scripts/spi_flash", tree_dir) ||
-	    !kf_text_format(library, sizeof(library), "%s/fatfs.so", folder) ||
-	    access(library, R_OK) == 0)
-		return 0;
-	if (access(folder, W_OK) < 0)
-		return kf_fail_sys(err, EACCES, "flash-sdcard.sh cannot build %s", library);
-	if (kf_process_exists("gcc"))
-		return 0;
-	kf_fail(err, KF_NO_TOOLCHAIN, "gcc is missing; flash-sdcard.sh needs it to build %s",
-		library);
-	kf_error_hint(err, "sudo apt-get install gcc");
-	return kf_code_errno(KF_NO_TOOLCHAIN);
-}
-
 /* To list its boards it loads all of its Python modules, so this shows what is missing. */
 static int check_python(const char *script, struct kf_error *err)
 {
@@ -147,6 +128,9 @@ int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, s
 		return kf_fail(err, KF_MCU_MISMATCH,
 			       "the firmware is for %s, and the SD board %s is a %s", mcu, name,
 			       board.mcu);
-	r = check_library(tree_dir, err);
-	return r < 0 ? r : check_python(script, err);
+	if (kf_process_exists("gcc"))
+		return check_python(script, err);
+	kf_fail(err, KF_NO_TOOLCHAIN, "gcc is missing; flash-sdcard.sh builds its fatfs.so by it");
+	kf_error_hint(err, "sudo apt-get install gcc");
+	return kf_code_errno(KF_NO_TOOLCHAIN);
 }

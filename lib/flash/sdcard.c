@@ -4,9 +4,12 @@
  * the board's SD card, and resets the board, whose own bootloader then installs it. Boards that
  * reach their card by SDIO do so only after the power was off: nothing can wait for that.
  */
+#include <errno.h>
 #include <limits.h>
 
+#include "build/linked.h"
 #include "build/sd-board.h"
+#include "core/clock.h"
 #include "core/text.h"
 #include "flash/attempt.h"
 #include "flash/program.h"
@@ -33,23 +36,32 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 
 /*
  * flash-sdcard.sh of a copy of image that nobody else writes to, while Klipper runs on the board.
- * Its port stays unlocked: the script locks it. KF_FLASH_FAILED names the log.
+ * Its port stays unlocked: the script locks it. KF_FLASH_FAILED names the log. Errors of
+ * kf_tree_open and kf_linked_tree.
  */
 static int write_board(struct kf_attempt *a, struct kf_error *err)
 {
 	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	const struct kf_plan *plan = a->plan;
+	_cleanup_(kf_closep) int lock = -1;
+	struct kf_tree tree, linked;
 	char script[PATH_MAX], copy[PATH_MAX], baud[16];
 	const char *const argv[] = { "bash", script, "-b",	    baud,
 				     "-f",   copy,   a->board->tty, plan->sdcard_board,
 				     NULL };
 	int r = kf_flash_program_image(plan, a->image, copy, err);
 
-	kf_text_format(script, sizeof(script), "%s/scripts/flash-sdcard.sh", plan->klipper_dir);
+	if (r == 0)
+		r = kf_tree_open(plan->klipper_dir, &tree, err);
+	if (r == 0)
+		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &lock, err);
+	if (r < 0)
+		return r;
+	if (!kf_text_format(script, sizeof(script), "%s/scripts/flash-sdcard.sh", linked.dir))
+		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", linked.dir);
 	kf_text_format(baud, sizeof(baud), "%u",
 		       a->board->link.baud ? a->board->link.baud : KF_BAUD_DEFAULT);
-	if (r == 0)
-		r = kf_flash_program_log(&program, plan, a->method, err);
+	r = kf_flash_program_log(&program, plan, a->method, err);
 	if (r < 0)
 		return r;
 	kf_progress_step(a->progress,
