@@ -18,7 +18,8 @@ struct asked {
 	struct kf_status *status;
 };
 
-const char *kf_status_name(enum kf_status_state state)
+/* As in a record. */
+static const char *state_name(enum kf_status_state state)
 {
 	static const char *const names[] = {
 		[KF_STATUS_CURRENT] = "up to date",
@@ -39,7 +40,7 @@ const char *kf_status_name(enum kf_status_state state)
 void kf_status_text(const struct kf_status *status, char *ret, size_t size)
 {
 	unsigned commits = status->behind ? status->behind : status->ahead;
-	const char *name = kf_status_name(status->state);
+	const char *name = state_name(status->state);
 
 	if (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_AHEAD)
 		kf_text_format(ret, size, "%s by %u commit%s", name, commits,
@@ -343,8 +344,8 @@ json_t *kf_status_to_json(const struct kf_board *board, const struct kf_printers
 	return json_pack(
 		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, "
 		"s:o?, s:I, s:o?}",
-		"state", kf_status_name(status->state), "reason", OR_NULL(status->reason),
-		"other_mcu", OR_NULL(status->other_mcu), "version", OR_NULL(board->version), "tree",
+		"state", state_name(status->state), "reason", OR_NULL(status->reason), "other_mcu",
+		OR_NULL(status->other_mcu), "version", OR_NULL(board->version), "tree",
 		OR_NULL(status->tree), "tree_version", OR_NULL(status->tree_version), "behind",
 		(json_int_t)status->behind, "ahead", (json_int_t)status->ahead, "host",
 		told ? kf_revision_name(status->host.state) : NULL, "host_version",

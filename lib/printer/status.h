@@ -44,9 +44,6 @@ _must_check_ int kf_status_find(const struct kf_inventory *inventory,
 				const struct kf_printers *printers, int64_t deadline_ms,
 				struct kf_status *ret, struct kf_error *err);
 
-/* "up to date", "behind", ... as in a record. */
-const char *kf_status_name(enum kf_status_state state);
-
 /* "behind by 12 commits", "not asked: Klipper does not run". */
 void kf_status_text(const struct kf_status *status, char *ret, size_t size);
 
