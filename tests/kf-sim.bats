@@ -170,6 +170,22 @@ remove /dev/ttyACM0 katapult_stm32h723xx_$SERIAL
 add /dev/ttyACM0 Klipper_stm32h723xx_$SERIAL" ]
 }
 
+@test "udev's events reach all processes that listen" {
+	run sim mcu=stm32h723xx -- '
+		exec {one}< <(client monitor 2)
+		read -r <&$one
+		exec {two}< <(client monitor 2)
+		read -r <&$two
+		client touch /dev/ttyACM0
+		cat <&$two
+		cat <&$one'
+	[ "$status" -eq 0 ]
+	[ "$output" = "remove /dev/ttyACM0 Klipper_stm32h723xx_$SERIAL
+add /dev/ttyACM0 katapult_stm32h723xx_$SERIAL
+remove /dev/ttyACM0 Klipper_stm32h723xx_$SERIAL
+add /dev/ttyACM0 katapult_stm32h723xx_$SERIAL" ]
+}
+
 @test "kf-scan follows it" {
 	run sim mcu=stm32h723xx mcu=rp2040,serial=E66,port=1-1.4,mode=katapult -- '
 		kf-scan --json -q | jq -r ".board | [.mode, .mcu, .tty, .usb.port] | join(\" \")"'

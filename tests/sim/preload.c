@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Preloaded into COMMAND, before umockdev's library: a pty's close(2) returns at once, and
+ * Preloaded into COMMAND, before umockdev's library. A pty's close(2) returns at once, and
  * cdc_acm's waits for what the board has not taken, for up to 30 s (tty_port_close_start; here
  * $KF_SIM_CLOSE_MS) or until a signal comes. Then kf-sim sees the last close, and cuts what is
  * left.
  *
  * A process that is killed runs none of this: its last close cuts at once, as there. Not modelled:
  * the wait of a process that ends without having closed its port.
+ *
+ * umockdev names the socket of a monitor by its file descriptor alone, so a process takes the
+ * events of another one whose monitor has the same number. Here the name has the process id, too.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -20,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -121,6 +125,34 @@ static bool is_last(const struct stat *tty)
 	if (proc)
 		closedir(proc);
 	return count == 1;
+}
+
+/* Is it what umockdev makes of a monitor's netlink socket? */
+static bool is_monitor(int fd, const struct sockaddr *address)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+
+	return address->sa_family == AF_NETLINK &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+	static int (*next)(int, const struct sockaddr *, socklen_t);
+	const char *testbed = getenv("UMOCKDEV_DIR");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	if (!next)
+		next = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "bind");
+	if (!testbed || !is_monitor(fd, address))
+		return next(fd, address, size);
+	/* uevent.c sends to "event" and a digit. A monitor that this process has closed may have
+	 * left its name. */
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/event%d.%d", testbed, fd, getpid());
+	unlink(to.sun_path);
+	/* umockdev's bind would name it. */
+	return (int)syscall(SYS_bind, fd, (const struct sockaddr *)&to, sizeof(to));
 }
 
 int tcdrain(int fd)
