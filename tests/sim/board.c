@@ -155,10 +155,8 @@ static struct sim_usb_device *start_rom(struct sim_board *b)
 /* The program of this mode; NULL: none that we know. */
 static struct sim_mcu *start_program(struct sim_board *b, enum sim_wire wire, int64_t now_us)
 {
-	if (sim_board_in_loader(b) && strcmp(b->spec.loader, "samba") == 0) {
-		sim_samba_init(&b->samba, b->spec.mcu);
-		return &b->samba.mcu;
-	}
+	if (sim_board_in_loader(b) && strcmp(b->spec.loader, "samba") == 0)
+		return sim_samba_init(&b->samba, b->spec.mcu) ? &b->samba.mcu : NULL;
 	if (sim_board_in_loader(b))
 		return sim_avr_init(&b->avr, b->spec.loader, b->spec.mcu, wire, now_us)
 			       ? &b->avr.mcu
@@ -550,10 +548,12 @@ static int64_t loader_leave_us(const struct sim_board *b)
 					: SIM_NEVER;
 }
 
-/* Without an application an AVR's waits on; a SAM3X's reset starts what its bit says. */
+/* Without an application an AVR's waits on; a SAM's reset starts what its bit says, where it has a
+ * ROM. */
 static void leave_loader(struct sim_board *b, int64_t now_us)
 {
-	bool stays = runs(b, &b->samba.mcu) && !b->samba.samd && !b->samba.boots_flash;
+	bool stays =
+		runs(b, &b->samba.mcu) && sim_samba_in_rom(b->spec.mcu) && !b->samba.boots_flash;
 	enum kf_mode next = stays ? KF_MODE_OTHER : power_up(b);
 
 	b->returned = true;

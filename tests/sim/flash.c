@@ -18,6 +18,7 @@ static const struct part {
 	{ "rp2040", SIM_FAMILY_RP2040, 2048 * KIB, 4 * KIB, 45, 50 },
 	{ "rp2350", SIM_FAMILY_RP2040, 4096 * KIB, 4 * KIB, 45, 50 },
 	{ "sam3x8", SIM_FAMILY_OTHER, 512 * KIB, 4 * KIB, 30, 340 },
+	{ "same", SIM_FAMILY_OTHER, 1024 * KIB, 4 * KIB, 30, 340 },
 	{ "stm32f042", SIM_FAMILY_STM32_PAGES, 32 * KIB, 1 * KIB, 30, 856 },
 	{ "stm32f07", SIM_FAMILY_STM32_PAGES, 128 * KIB, 2 * KIB, 30, 856 },
 	{ "stm32f103", SIM_FAMILY_STM32_PAGES, 128 * KIB, 1 * KIB, 30, 840 },
@@ -52,10 +53,11 @@ int sim_flash_init(struct sim_flash *flash, const char *mcu, uint32_t size, stru
 		.size = size ? size : part->size,
 		.page_bytes = part->page_bytes,
 	};
-	flash->base = strncmp(mcu, "stm32", 5) == 0  ? 0x08000000
-		      : strncmp(mcu, "rp2", 3) == 0  ? 0x10000000
-		      : strncmp(mcu, "sam3", 4) == 0 ? 0x80000
-						     : 0;
+	flash->base = strncmp(mcu, "stm32", 5) == 0    ? 0x08000000
+		      : strncmp(mcu, "rp2", 3) == 0    ? 0x10000000
+		      : strncmp(mcu, "sam3", 4) == 0   ? 0x80000
+		      : strncmp(mcu, "same70", 6) == 0 ? 0x400000
+						       : 0;
 	flash->boot_bytes = strncmp(mcu, "rp2040", 6) == 0 ? 256 : 0;
 	flash->ram = part->family == SIM_FAMILY_LPC176X ? 0x10000000 : 0x20000000;
 	/* STM32F103 with 256 KiB and more, and F07x: 2 KiB pages. */

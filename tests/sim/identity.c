@@ -69,11 +69,11 @@ static void change(const struct sim_board *b, struct sim_identity *id)
 	}
 }
 
-/* The ROM of a SAM3X, Arduino's bootloaders of a SAMD21 and an ATmega32U4: none has a serial
- * number. */
+/* The ROM of a SAM3X or SAME70, Arduino's bootloaders of a SAMD21 and an ATmega32U4: none has a
+ * serial number. */
 static void loader_strings(const struct sim_board *b, struct sim_identity *id)
 {
-	bool rom = strncmp(b->spec.mcu, "sam3", 4) == 0;
+	bool rom = sim_samba_in_rom(b->spec.mcu);
 
 	id->usb = rom ? (struct sim_ids){ "03eb", "6124" } : (struct sim_ids){ "2341", "" };
 	if (!rom)

@@ -7,15 +7,59 @@
 #include "sim/samba.h"
 
 enum {
-	RAM = 0x20000000,
-	PAGE = 256, /* of a SAM3X; a row of a SAMD21 */
 	COMMAND_MAX = 32,
 };
 
+/* A flash controller of a SAMD21 or SAME54: its registers, and what its erase is. */
+struct nvm {
+	uint32_t ready, address, unit; /* unit: the bytes that ADDR counts */
+	uint32_t control, erase;       /* erase: the command */
+	uint32_t bytes;		       /* that it erases */
+};
+
+static const struct nvm samd21 = { 0x41004014, 0x4100401c, 2, 0x41004000, 0xa502, 256 };
+static const struct nvm same54 = { 0x41004012, 0x41004014, 1, 0x41004004, 0xa501, 8192 };
+
+/* What bossac tells the parts by, and how it writes them (its Device.cpp and *Flash.cpp). */
+struct sim_samba_part {
+	const char *mcu; /* the start of its name */
+	uint32_t ram, page, cpuid, id_at, id;
+	unsigned planes; /* of flash, each with an EEFC, the last one at 0x400e0c00 */
+	const struct nvm *nvm;
+};
+
+#define DSU_DID	    0x41002018
+#define CHIPID_CIDR 0x400e0940
+
+static const struct sim_samba_part parts[] = {
+	/* SAMD21G18A, SAME54P20A, SAME70Q20, SAM3X8E: Cortex-M0+, -M4, -M7, -M3 */
+	{ "samd21", 0x20000000, 64, 0x410cc601, DSU_DID, 0x10010005, 0, &samd21 },
+	{ "same54", 0x20000000, 512, 0x410fc241, DSU_DID, 0x61840000, 0, &same54 },
+	{ "same70", 0x20400000, 512, 0x411fc271, CHIPID_CIDR, 0xa1020c00, 1, NULL },
+	{ "sam3x8", 0x20000000, 256, 0x412fc230, CHIPID_CIDR, 0x285e0a60, 2, NULL },
+};
+
+static const struct sim_samba_part *find_part(const char *mcu)
+{
+	for (size_t i = 0; i < KF_ARRAY_SIZE(parts); i++)
+		if (strncmp(mcu, parts[i].mcu, strlen(parts[i].mcu)) == 0)
+			return &parts[i];
+	return NULL;
+}
+
+bool sim_samba_in_rom(const char *mcu)
+{
+	const struct sim_samba_part *part = find_part(mcu);
+
+	return part && part->planes;
+}
+
 static uint8_t *in_ram(struct sim_samba *s, uint32_t address, uint32_t len)
 {
-	return address >= RAM && len <= sizeof(s->ram) && address - RAM <= sizeof(s->ram) - len
-		       ? s->ram + (address - RAM)
+	uint32_t ram = s->part->ram;
+
+	return address >= ram && len <= sizeof(s->ram) && address - ram <= sizeof(s->ram) - len
+		       ? s->ram + (address - ram)
 		       : NULL;
 }
 
@@ -47,24 +91,24 @@ static void program(struct sim_samba *s, uint32_t address, const uint8_t *data, 
 		sim_flash_wear(s->flash, address, len);
 }
 
-/* EEFC_FCR of one of the SAM3X's two planes. */
+/* EEFC_FCR of one of the planes. */
 static void eefc(struct sim_samba *s, unsigned plane, uint32_t value)
 {
-	uint32_t half = s->flash->size / 2, argument = value >> 8 & 0xffff;
-	uint32_t at = s->flash->base + plane * half + argument * PAGE;
+	uint32_t each = s->flash->size / s->part->planes, argument = value >> 8 & 0xffff;
+	uint32_t page = s->part->page, at = s->flash->base + plane * each + argument * page;
 
 	if (value >> 24 != 0x5a)
 		return;
 	switch (value & 0xff) {
 	case 0x03: /* EWP, and WP without the erase */
-		erase(s, at, PAGE);
-		program(s, at, s->page, PAGE);
+		erase(s, at, page);
+		program(s, at, s->page, page);
 		break;
 	case 0x01:
-		program(s, at, s->page, PAGE);
+		program(s, at, s->page, page);
 		break;
 	case 0x05: /* EA */
-		erase(s, s->flash->base + plane * half, half);
+		erase(s, s->flash->base + plane * each, each);
 		break;
 	case 0x0b: /* SGPB, CGPB, GGPB */
 	case 0x0c:
@@ -81,23 +125,25 @@ static void eefc(struct sim_samba *s, unsigned plane, uint32_t value)
 
 static uint32_t read_word(struct sim_samba *s, uint32_t address)
 {
+	const struct sim_samba_part *part = s->part;
 	const uint8_t *at = in_ram(s, address, 4);
 
 	if (at)
 		return kf_get_le32(at);
-	switch (address) {
-	case 0xe000ed00: /* CPUID: Cortex-M0+, Cortex-M3 */
-		return s->samd ? 0x410cc601 : 0x412fc230;
-	case 0x41002018: /* DSU's DID: a SAMD21G18A */
-		return 0x10010005;
-	case 0x400e0940: /* CHIPID_CIDR: a SAM3X8E */
-		return 0x285e0a60;
-	case 0x400e0a08: /* EEFC_FSR of both planes, NVMCTRL's INTFLAG: ready */
-	case 0x400e0c08:
-	case 0x41004014:
+	if (address == part->id_at)
+		return part->id;
+	if (part->nvm && address == part->nvm->ready)
 		return 1;
-	case 0x400e0a0c: /* EEFC_FRR */
+	switch (address) {
+	case 0xe000ed00: /* CPUID */
+		return part->cpuid;
+	case 0x400e0a08: /* EEFC_FSR of two planes: ready */
+	case 0x400e0c08:
+		return 1;
+	case 0x400e0a0c: /* EEFC_FRR, where bossac reads that of the first plane */
 		return s->result;
+	case 0x400e0c0c:
+		return part->planes == 1 ? s->result : 0;
 	default:
 		return 0;
 	}
@@ -105,16 +151,20 @@ static uint32_t read_word(struct sim_samba *s, uint32_t address)
 
 static void write_word(struct sim_samba *s, uint32_t address, uint32_t value, int64_t now_us)
 {
+	const struct sim_samba_part *part = s->part;
+	const struct nvm *nvm = part->nvm;
 	uint8_t *at = in_ram(s, address, 4);
 
 	if (at)
 		kf_put_le32(at, value);
-	else if (address == 0x400e0a04 || address == 0x400e0c04)
-		eefc(s, address == 0x400e0c04, value);
-	else if (address == 0x4100401c)
-		s->row = value * 2;
-	else if (address == 0x41004000 && value == 0xa502) /* NVMCTRL: erase the row */
-		erase(s, s->row - s->row % PAGE, PAGE);
+	else if (part->planes && address == 0x400e0c04)
+		eefc(s, part->planes - 1, value);
+	else if (part->planes == 2 && address == 0x400e0a04)
+		eefc(s, 0, value);
+	else if (nvm && address == nvm->address)
+		s->row = value * nvm->unit;
+	else if (nvm && address == nvm->control && value == nvm->erase)
+		erase(s, s->row - s->row % nvm->bytes, nvm->bytes);
 	else if ((address == 0x400e1a00 && value == 0xa500000d) ||
 		 (address == 0xe000ed0c && value == 0x05fa0004)) /* RSTC_CR, AIRCR */
 		s->leave_us = now_us;
@@ -138,7 +188,7 @@ static void go(struct sim_samba *s, uint32_t address)
 	ram = in_ram(s, to, len);
 	if (from && ram)
 		memmove(ram, from, len);
-	else if (from && len == PAGE) /* into the page buffer */
+	else if (from && len == s->part->page) /* into the page buffer */
 		memcpy(s->page, from, len);
 }
 
@@ -164,7 +214,7 @@ static void read_bytes(struct sim_samba *s, uint32_t address, uint32_t len)
 	uint8_t bytes[SIM_BUFFER_BYTES] = { 0 };
 	const uint8_t *at = in_ram(s, address, len);
 
-	if (!at && s->samd)
+	if (!at && !s->part->planes)
 		at = in_flash(s, address, len);
 	if (len > sizeof(bytes))
 		return;
@@ -196,8 +246,8 @@ static void command(struct sim_samba *s, char name, uint32_t a, uint32_t b, int6
 		say(s, "\n\r");
 		break;
 	case 'V':
-		say(s, s->samd ? "v2.0 [Arduino:XYZ] Feb 17 2019 12:22:10\n\r"
-			       : "v1.1 Dec 15 2010 19:25:04\n\r");
+		say(s, s->part->planes ? "v1.1 Dec 15 2010 19:25:04\n\r"
+				       : "v2.0 [Arduino:XYZ] Feb 17 2019 12:22:10\n\r");
 		break;
 	case 'w':
 	case 'o':
@@ -272,14 +322,15 @@ static bool step(struct sim_mcu *mcu, int64_t now_us)
 	return true;
 }
 
-void sim_samba_init(struct sim_samba *s, const char *mcu)
+bool sim_samba_init(struct sim_samba *s, const char *mcu)
 {
+	s->part = find_part(mcu);
 	s->mcu = (struct sim_mcu){ .wire = SIM_WIRE_USB,
 				   .rx_size = SIM_BUFFER_BYTES,
 				   .tx_size = SIM_BUFFER_BYTES,
 				   .step = step };
-	s->samd = strncmp(mcu, "samd", 4) == 0;
 	s->boots_flash = false; /* Klipper's bootloader_request() and the ERASE button clear it */
 	s->leave_us = SIM_NEVER;
 	s->data_left = 0;
+	return s->part;
 }
