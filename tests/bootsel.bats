@@ -93,6 +93,13 @@ CONFIG_RPXXXX_CANBUS=y' >/dev/null
 	run -1 --separate-stderr sim "$BARE,mode=rp2boot" -- "IMAGE=rp2040 records $IMAGES/rp2040-can/klipper.uf2 | kf-flash -q"
 	[ "$(jq -r '.flash.seconds < 20' <<<"$output")" = true ]
 	[[ $stderr == *"written and read back; its firmware is for CAN"*"kf-scan --can"* ]]
+	# Nor does it where Katapult has written it.
+	image rp2040-can-16k 'CONFIG_MACH_RPXXXX=y
+CONFIG_RPXXXX_FLASH_START_4000=y
+CONFIG_RPXXXX_CANBUS=y' >/dev/null
+	run -1 --separate-stderr sim "$RP2040,mode=katapult" -- "IMAGE=rp2040 records $IMAGES/rp2040-can-16k/klipper.bin | kf-flash -q"
+	[ "$(jq -c '[.error.code, .flash.method, .flash.verified, .flash.seconds < 20]' <<<"$output")" = '["unverified","katapult",["readback"],true]' ]
+	[[ $stderr == *"written and read back; its firmware is for CAN"*"kf-scan --can"* ]]
 }
 
 @test "a board that does not come back on USB was written all the same, and the error says so" {

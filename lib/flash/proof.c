@@ -164,15 +164,16 @@ static int not_back(const struct kf_run *run, int r, struct kf_error *err)
 }
 
 /*
- * Was a node of a CAN bus written over USB, in its chip's own bootloader? Its firmware does not
- * show on USB, so there is nothing to wait for.
+ * Was a node of a CAN bus written over USB, in Katapult or in its chip's own bootloader? Its
+ * firmware does not show on USB, so there is nothing to wait for.
  */
 static bool leaves_for_can(const struct kf_run *run)
 {
 	const struct kf_dictionary *image = &run->plan->image.dictionary;
+	const struct kf_board *board = &run->plan->board;
+	bool by_usb = kf_board_in_rom(board) || kf_wire_row(board) == &kf_wire_usb;
 
-	return kf_board_in_rom(&run->plan->board) && run->attempt.readback &&
-	       image->can_frequency && !image->can_bridge;
+	return by_usb && run->attempt.readback && image->can_frequency && !image->can_bridge;
 }
 
 static int not_on_usb(struct kf_error *err)

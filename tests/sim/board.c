@@ -66,13 +66,17 @@ static enum kf_mode rom_mode(const struct sim_board *b)
 	return strncmp(mcu, "rp2", 3) == 0 ? KF_MODE_RP2BOOT : KF_MODE_NONE;
 }
 
-/* Start what is at start, whatever it is. KF_MODE_NONE: it hangs. */
+/* Start what is at start, whatever it is. KF_MODE_NONE: it hangs, or has no wire here. */
 static enum kf_mode start_application(struct sim_board *b, uint32_t start)
 {
 	struct kf_error err = { 0 };
 
-	if (sim_firmware_find(&b->flash, start, b->spec.mcu, &b->firmware, &err) == 0)
-		return KF_MODE_KLIPPER;
+	if (sim_firmware_find(&b->flash, start, b->spec.mcu, &b->firmware, &err) == 0) {
+		if (!b->firmware.node || b->spec.can[0] || b->spec.uart)
+			return KF_MODE_KLIPPER;
+		tell(b, "its firmware is for CAN");
+		return KF_MODE_NONE;
+	}
 	tell(b, "%s", err.message);
 	return has_katapult(b) && b->spec.rescue ? KF_MODE_KATAPULT : KF_MODE_NONE;
 }

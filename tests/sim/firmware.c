@@ -163,6 +163,7 @@ static char *inflate_text(const uint8_t *data, size_t len, size_t *used)
 static bool read_dictionary(const char *text, struct sim_firmware *ret)
 {
 	_cleanup_(kf_json_decrefp) json_t *doc = json_loads(text, 0, NULL);
+	const json_t *config = json_object_get(doc, "config");
 	const char *app, *version, *mcu;
 
 	if (json_unpack(doc, "{s:s, s:{s:s}}", "version", &version, "config", "MCU", &mcu) < 0)
@@ -172,7 +173,8 @@ static bool read_dictionary(const char *text, struct sim_firmware *ret)
 	snprintf(ret->app, sizeof(ret->app), "%s", app);
 	snprintf(ret->version, sizeof(ret->version), "%s", version);
 	snprintf(ret->mcu, sizeof(ret->mcu), "%s", mcu);
-	ret->bridge = json_object_get(json_object_get(doc, "config"), "CANBUS_BRIDGE");
+	ret->bridge = json_object_get(config, "CANBUS_BRIDGE");
+	ret->node = !ret->bridge && json_object_get(config, "CANBUS_FREQUENCY");
 	return true;
 }
 

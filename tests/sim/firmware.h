@@ -14,6 +14,7 @@ struct sim_firmware {
 	size_t dictionary_len;
 	char app[32], version[KF_NAME_SIZE], mcu[64];
 	bool bridge; /* its USB is a CAN adapter: Klipper's constant CANBUS_BRIDGE */
+	bool node;   /* it has no USB, but CAN: CANBUS_FREQUENCY without that */
 };
 
 /* Write a small image with a vector table and a dictionary that says this, at start. */
