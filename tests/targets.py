@@ -13,7 +13,8 @@ targets.py others TREE OUT PROPOSE [NAME...]  the same for more targets, whose c
 targets.py recorded FACTS OUT PROPOSE  does the proposal from recorded constants choose each target's
                                    symbols, where Katapult tells the start? Without a real tree
 targets.py machine PART            devices.json for the targets of that part of the table, their
-                                   configurations, "boards" (for kf-sim) and "want" (their plans)
+                                   configurations, "boards" (for kf-sim) and "want" (their plans,
+                                   and how their flashes end)
 targets.py images PART FACTS TREE  and images with the recorded facts where kf-build leaves them,
                                    and "firmware" (what a record says of them)
 
@@ -26,6 +27,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -66,14 +68,14 @@ TARGETS = [
     ("rp2350", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_4000"], "mcu=rp2350", RP_BOTH),
     ("rp2350-none", RP + ["MACH_RP2350", "RPXXXX_FLASH_START_0000"], "mcu=rp2350,katapult=none", "picoboot"),
     ("lpc1768", ["MACH_LPC176X", "MACH_LPC1768"], "mcu=lpc1768", BOTH_MAKE),
-    ("sam3x8e", ["MACH_ATSAM", "MACH_SAM3X8E"], "mcu=sam3x8e", "bossac"),
-    ("same70", ["MACH_ATSAM", "MACH_SAME70Q20B"], "mcu=same70q20b", "bossac"),
-    ("samd21", ["MACH_ATSAMD", "MACH_SAMD21G18"], "mcu=samd21g18a", "bossac"),
-    ("same54", ["MACH_ATSAMD", "MACH_SAME54P20"], "mcu=same54p20a", "bossac"),
+    ("sam3x8e", ["MACH_ATSAM", "MACH_SAM3X8E"], "mcu=sam3x8e,katapult=none,loader=samba", "bossac"),
+    ("same70", ["MACH_ATSAM", "MACH_SAME70Q20B"], "mcu=same70q20b,katapult=none,loader=samba", "bossac"),
+    ("samd21", ["MACH_ATSAMD", "MACH_SAMD21G18"], "mcu=samd21g18a,katapult=none,start=0x2000,loader=samba", "bossac"),
+    ("same54", ["MACH_ATSAMD", "MACH_SAME54P20"], "mcu=same54p20a,katapult=none,start=0x4000,loader=samba", "bossac"),
     ("hc32f460", ["MACH_HC32F460"], "mcu=HC32F460,uart", "no_katapult"),
     ("f446-uart", STM32 + ["MACH_STM32F446", "STM32_SERIAL_USART1"], "mcu=stm32f446xx,uart",
      "no_katapult"),
-    ("atmega2560", ["MACH_AVR", "MACH_atmega2560"], "mcu=atmega2560,uart", "avrdude"),
+    ("atmega2560", ["MACH_AVR", "MACH_atmega2560"], "mcu=atmega2560,uart,loader=stk500v2,boot_baud=0", "avrdude"),
     ("at90usb1286", ["MACH_AVR", "MACH_at90usb1286"], "mcu=at90usb1286", "no_katapult"),
     ("linux", ["MACH_LINUX"], "", "not connected"),
     # A node of a CAN bus is on USB only while its Katapult is.
@@ -81,10 +83,10 @@ TARGETS = [
                           "LOW_LEVEL_OPTIONS"], "mcu=stm32f072xb,mode=katapult", BOTH_MAKE),
     ("h723-bridge", STM32 + ["MACH_STM32H723", "STM32_FLASH_START_20000",
                              "STM32_USBCANBUS_PA11_PA12"],
-     "mcu=stm32h723xx,mode=katapult", BOTH_MAKE),
+     "mcu=stm32h723xx,mode=katapult,can=can0,bridge", BOTH_MAKE),
     ("g0b1-bridge", STM32 + ["MACH_STM32G0B1", "STM32_FLASH_START_2000",
                              "STM32_USBCANBUS_PA11_PA12"],
-     "mcu=stm32g0b1xx,mode=katapult", BOTH_MAKE),
+     "mcu=stm32g0b1xx,mode=katapult,can=can1,bridge", BOTH_MAKE),
 ]
 
 # For proposals only: other crystals, pins, speeds, and chips of one name, which the table above has not.
@@ -390,6 +392,24 @@ def image_tool():
     return module
 
 
+def checksum(data):
+    """CRC-32 as the RP2040's ROM computes it of the second stage."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc & 0x80000000 else 0)) & 0xFFFFFFFF
+    return crc
+
+
+def make_bootable(mcu, data):
+    """What the ROM of an RP2040 or RP2350 looks for at the start of the flash."""
+    if mcu == "rp2040":
+        struct.pack_into("<I", data, 252, checksum(data[:252]))
+    elif mcu == "rp2350":
+        struct.pack_into("<I", data, 0x180, 0xFFFFDED3)
+
+
 def build(fact, text):
     """[(address, bytes)] with the recorded sizes and words, and the dictionary in the last one."""
     blob = zlib.compress(text, 9)
@@ -402,6 +422,8 @@ def build(fact, text):
             struct.pack_into("<2I", data, 0x100, *load["at_0x100"])
         for at, word in enumerate(load["words"]):
             struct.pack_into("<I", data, 4 * at, word)
+        if load["address"] == 0x10000000:
+            make_bootable(fact["config"]["MCU"].strip('"'), data)
         loads.append((load["address"], data))
     # It must not fall on a recorded word: the largest load's end has none of the head's.
     largest = max(loads, key=lambda load: len(load[1]))[1]
@@ -443,6 +465,26 @@ def config_text(name):
                    for symbol in find(name)[1])
 
 
+def has_can():
+    """Can kf-sim make the interface of a bridge, and kf ask the bridge over it?"""
+    try:
+        socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW).close()
+    except OSError:
+        return False
+    return os.geteuid() == 0
+
+
+def end_of(name, plan):
+    """[result, method, the first proof] of a flash by that plan."""
+    if plan == "not connected":
+        return ["skipped", None, None]
+    if plan == "no_katapult":
+        return [plan, None, None]
+    # Of a node's firmware nothing on USB tells, and of a bridge's only its bus.
+    silent = "-can" in name or ("-bridge" in name and not has_can())
+    return ["unverified" if silent else "flashed", plan.split(",")[0], "readback"]
+
+
 def machine(number):
     home = os.environ["XDG_CONFIG_HOME"] + "/kalico-flash"
     devices, boards, want = {}, [], {}
@@ -460,7 +502,7 @@ def machine(number):
             device.update(serial_pattern="usb-Klipper_*_%s*" % (CHIP % i))
         else:
             device.update(serial_pattern="usb-none*")
-        devices[name], want[name] = device, plan
+        devices[name], want[name] = device, {"plan": plan, "end": end_of(name, plan)}
         if board:
             boards.append("--board=%s,port=%s\n" % (board, port))
         with open(make_dir("%s/configs/%s" % (home, name)) + "/.config", "w") as f:
