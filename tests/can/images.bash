@@ -9,7 +9,11 @@ source "${BASH_SOURCE[0]%/*}/../printers.bash"
 
 build_can_images() {
 	build_images
+	build_bare_image
 	{
+		image rp2040-bare 'CONFIG_MACH_RPXXXX=y
+CONFIG_RPXXXX_FLASH_START_0100=y'
+		image linux CONFIG_MACH_LINUX=y
 		image node 'CONFIG_MACH_STM32=y
 CONFIG_MACH_STM32F446=y
 CONFIG_STM32_MMENU_CANBUS_PD0_PD1=y'
@@ -24,11 +28,12 @@ CONFIG_RPXXXX_USBCANBUS=y'
 	[ -e "$IMAGES/kept" ] || build_kept
 }
 
-# What kf-build keeps of three boards, as if it had built that tree before. The variables that compilers read are a part
+# What kf-build keeps of six boards, as if it had built that tree before. The variables that compilers read are a part
 # of its key: none is set there.
 build_kept() {
 	local board config sum
-	for board in alpha-mcu:bridge alpha-ebb:node alpha-tool:node; do
+	for board in alpha-mcu:bridge alpha-ebb:node alpha-tool:node alpha-display:f446-none alpha-adxl:rp2040-bare \
+		alpha-host:linux; do
 		config=$IMAGES/${board#*:}.config
 		read -r sum _ < <(sha256sum "$config")
 		jq -nc --arg key "${board%:*}" --arg path "$config" --arg sum "$sum" \
