@@ -162,8 +162,14 @@ flash_failed avrdude  flash_failed" ]
 	run -0 --separate-stderr sim "$DUE" -- 'given | kf-flash -q; given | kf-flash -q'
 	[ "$(results)" = "flashed bossac readback+identify -
 current - identify -" ]
-	run -0 --separate-stderr sim "$ZERO" -- 'given | kf-flash -q'
+	# On a busy machine an answer comes too late for bossac.
+	mkdir bin
+	printf '%s\n' '#!/bin/sh' '[ -e "$HOME/late" ] || { touch "$HOME/late"; echo "No device found on ttyACM0"; exit 1; }' \
+		'exec /usr/bin/bossac "$@"' >bin/bossac
+	chmod +x bin/bossac
+	PATH=$PWD/bin:$PATH run -0 --separate-stderr sim "$ZERO" -- 'given | kf-flash -q'
 	[ "$(results)" = "flashed bossac readback+identify -" ]
+	[ -e "$HOME/late" ]
 	run -0 --separate-stderr sim "$DUE,mode=other" -- 'kf-flash -q --json --port=usb:1-1.2 --firmware="$IMAGES/due/klipper.bin"'
 	[ "$(results)" = "flashed bossac readback+identify -" ]
 }

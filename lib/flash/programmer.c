@@ -324,13 +324,16 @@ static int bossac(struct job *job, const char *const *what, struct kf_error *err
 	char port[KF_DEV_SIZE + 8], offset[32];
 	const char *argv[ARGS_MAX] = { "bossac", port, offset };
 	size_t n = 3;
+	int r;
 
 	argv[n++] = is_programming_port(&job->board) ? "--usb-port=0" : "--usb-port=1";
 	for (size_t i = 0; what[i] && n < ARGS_MAX - 1; i++)
 		argv[n++] = what[i];
 	kf_text_format(port, sizeof(port), "--port=%s", job->board.tty);
 	kf_text_format(offset, sizeof(offset), "--offset=0x%x", job->start - flash);
-	return run(job, "bossac", argv, err);
+	r = run(job, "bossac", argv, err);
+	/* It waits 0.1 s for an answer: too short on a busy machine. A command may come twice. */
+	return r < 0 && err && err->code == KF_FLASH_FAILED ? run(job, "bossac", argv, err) : r;
 }
 
 /* A SAM4 may need it twice (flash_bossac() of scripts/flash_usb.py). */
