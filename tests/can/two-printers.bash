@@ -114,5 +114,5 @@ ended() {
 	[ "$(grep -c '^StopUnit' "$FAKE/calls")" -eq 1 ]
 	[ "$(grep -c '^StopUnit klipper-alpha' "$FAKE/calls")" -eq 1 ]
 	[ "$(active klipper-alpha.service)" = active ]
-	told "klipper-alpha.service was down for "
+	told "the printer was down for "
 }
