@@ -21,6 +21,13 @@ setup_file() {
 	systemctl daemon-reload
 }
 
+teardown_file() {
+	systemctl disable klipper-limited
+	systemctl stop klipper-{limited,always,failed,notify,again}
+	rm /etc/systemd/system/klipper-{limited,always,failed,notify,again}.service
+	systemctl daemon-reload
+}
+
 setup() {
 	cd "$(mktemp -d)" || return
 	chmod 0777 .
