@@ -276,6 +276,8 @@ StartUnit moonraker.service replace" ]
 	run -137 --separate-stderr kf-service hold -- sh -c 'kill -KILL $$'
 	[[ $stderr == *"kf-service: sh was killed by signal 9 (Killed)"*"run the same command again; journalctl -k tells whether memory ran out"*"started"* ]]
 	[ "$(active)" = active ]
+	run -141 --separate-stderr kf-service hold -- sh -c 'kill -PIPE $$'
+	[[ $stderr != *"was killed"* ]]
 }
 
 # bats test_tags=slow

@@ -228,13 +228,13 @@ static void tell_down(void)
 			     (int)((kf_now_ms() - down.since_ms + 500) / 1000));
 }
 
-/* A command that a signal has killed cannot write its own message. */
+/* A command that a signal has killed cannot write its own message. SIGPIPE is the end of a pipe. */
 static void tell_killed(const struct kf_command *command, const struct kf_command_end *end)
 {
 	struct kf_error err;
 	int sig = WIFSIGNALED(end->status) ? WTERMSIG(end->status) : 0;
 
-	if (!sig || end->signal)
+	if (!sig || sig == SIGPIPE || end->signal)
 		return;
 	kf_fail(&err, KF_INTERNAL, "%s was killed by signal %d (%s)", basename(command->argv[0]),
 		sig, strsignal(sig));

@@ -22,7 +22,7 @@ static bool is_bare(const char *mcu, uint32_t start)
 	       (start == chip->flash || (chip->vectors && start == chip->flash + chip->vectors));
 }
 
-/* Where the owner insists, a fork may have one where Katapult's own has none. */
+/* A fork of Katapult may run on a chip that Katapult itself does not know: the owner may insist. */
 static const char *why_not(const struct kf_methods_for *with)
 {
 	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);

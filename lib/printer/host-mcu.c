@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
+#include <unistd.h>
 
 #include "core/text.h"
+#include "firmware/image.h"
 #include "printer/host-mcu.h"
 #include "printer/printer.h"
 #include "printer/unit-file.h"
@@ -41,6 +43,16 @@ static const char *link_of(const struct kf_unit_command *command)
 	return path;
 }
 
+/* Is it no firmware? What is not installed yet, or cannot be read, may be. */
+static bool is_other(const char *program)
+{
+	struct kf_image image = { 0 };
+	int r = kf_image_load(program, &image, NULL);
+
+	kf_image_free(&image);
+	return r < 0 && access(program, R_OK) == 0;
+}
+
 static void look(const struct kf_unit_command *command, void *arg)
 {
 	struct search *search = arg;
@@ -51,6 +63,9 @@ static void look(const struct kf_unit_command *command, void *arg)
 	    search->count == KF_ARRAY_SIZE(search->found) ||
 	    !kf_text_clean(found->program, sizeof(found->program), command->args,
 			   strlen(command->args)))
+		return;
+	/* Many programs are started without arguments. */
+	if (path == usual_path && is_other(found->program))
 		return;
 	kf_text_format(found->unit, sizeof(found->unit), "%s", command->unit);
 	search->count++;

@@ -20,8 +20,8 @@ struct kf_host_mcu {
 
 /*
  * Find the service klipper*.service that makes the link path to its pty: by -I in its ExecStart,
- * without that KF_HOST_MCU_PATH. KF_CONFIG: none does, or ExecStart is no path from /.
- * KF_AMBIGUOUS: two units do.
+ * without that KF_HOST_MCU_PATH, unless its program is no firmware. KF_CONFIG: none does, or
+ * ExecStart is no path from /. KF_AMBIGUOUS: two units do.
  */
 _must_check_ int kf_host_mcu_find(const char *path, struct kf_host_mcu *ret, struct kf_error *err);
 

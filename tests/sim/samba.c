@@ -20,7 +20,10 @@ struct nvm {
 static const struct nvm samd21 = { 0x41004014, 0x4100401c, 2, 0x41004000, 0xa502, 256 };
 static const struct nvm same54 = { 0x41004012, 0x41004014, 1, 0x41004004, 0xa501, 8192 };
 
-/* What bossac tells the parts by, and how it writes them (its Device.cpp and *Flash.cpp). */
+/*
+ * A part that bossac knows: the numbers by which it knows it, and the flash controller by which it
+ * writes it (its Device.cpp and *Flash.cpp).
+ */
 struct sim_samba_part {
 	const char *mcu; /* the start of its name */
 	uint32_t ram, page, cpuid, id_at, id;

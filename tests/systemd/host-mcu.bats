@@ -36,6 +36,8 @@ setup_file() {
 		ExecStart=$PROGRAM -r -I \${KLIPPER_HOST_MCU_SERIAL}
 		ExecStop=/bin/sh -c '[ ! -e /run/kf/wait ] || { echo x 1<>/run/kf/stopping; read x </run/kf/gate; }'
 	END
+	# A program without arguments is no host MCU, unless it is firmware.
+	printf '[Service]\nExecStart=/bin/false\n' >/etc/systemd/system/klipper-other.service
 	systemctl daemon-reload
 	usermod -aG tty lessee # the group of its pty
 	mkdir -p ~lessee/.config/kalico-flash
@@ -45,7 +47,7 @@ setup_file() {
 
 teardown_file() {
 	systemctl stop klipper-mcu klipper
-	rm -rf "$firmware" "$PROGRAM"* /etc/systemd/system/klipper-mcu.service /etc/sudoers.d/lessee /run/kf/wait
+	rm -rf "$firmware" "$PROGRAM"* /etc/systemd/system/klipper-{mcu,other}.service /etc/sudoers.d/lessee /run/kf/wait
 	gpasswd -d lessee tty
 	systemctl daemon-reload
 }
