@@ -67,12 +67,14 @@ on() {
 	export HOW=later
 	on 'kf flash octopus-pro --json; echo $?; kf status --ask --json
 		/usr/bin/python3 ~/klipper/scripts/flash.py /dev/ttyACM0 ~/.cache/kalico-flash/flash/octopus-pro/klipper.bin >/dev/null
+		client wait /dev/serial/by-id/usb-Klipper_stm32h723xx_29001A001151313531383332-if00
 		kf status --ask --json; kf flash octopus-pro --json'
 	[ "$(jq -c '[.error, .flash.result, .flash.reason]' <<<"${lines[0]}")" = \
 		'[null,"pending","it is on the SD card, and does not run yet: power-cycle the printer; kf status then says what the board runs"]' ]
 	[ "${lines[1]}" = 0 ]
 	[[ $(jq -r '.status | .state + ": " + .reason' <<<"${lines[2]}") == "pending: v"*" is on its SD card and does not run: power-cycle the printer; if that was done, its bootloader has refused the file: kf flash octopus-pro" ]]
 	[ "$(jq -r .status.state <<<"${lines[3]}")" != pending ]
+	[ "$(jq -r .board.version <<<"${lines[3]}")" = "$(jq -r .flash.version_after <<<"${lines[4]}")" ]
 	[ "$(jq -r .flash.result <<<"${lines[4]}")" = current ]
 }
 
