@@ -599,8 +599,11 @@ int64_t sim_board_wake_us(const struct sim_board *b, int64_t now_us)
 		wake_us = b->appear_us;
 	if (runs(b, &b->katapult.mcu) && b->katapult.leave_us < wake_us)
 		wake_us = b->katapult.leave_us;
-	/* Asked over CAN after sim_board_run: the bus has no event for it. */
-	return wants_bootloader(b) && now_us < wake_us ? now_us : wake_us;
+	/* Asked over CAN, or a fault of a CAN frame, after sim_board_run: the bus has no event for
+	 * it. */
+	if (wants_bootloader(b) || (b->can.mcu && sim_faults_halt(&b->spec.faults)))
+		return now_us < wake_us ? now_us : wake_us;
+	return wake_us;
 }
 
 /* DTR resets an AVR behind a UART. */
@@ -623,6 +626,8 @@ void sim_board_close(struct sim_board *b, bool at_1200, int64_t now_us)
 
 void sim_board_unplug(struct sim_board *b)
 {
+	/* A fault that nobody has acted on yet was the board's before this. */
+	b->spec.faults.unplug = b->spec.faults.stall = false;
 	if (b->mode != KF_MODE_NONE)
 		vanish(b);
 	b->next = KF_MODE_NONE;

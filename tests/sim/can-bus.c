@@ -238,7 +238,8 @@ void sim_can_bus_run(struct sim_can_bus *bus, int64_t now_us)
 		int64_t next;
 
 		for (size_t i = 0; i < bus->count; i++)
-			sim_can_node_run(bus->members[i].node, bus->clock_us);
+			if (!sim_faults_halt(bus->members[i].faults))
+				sim_can_node_run(bus->members[i].node, bus->clock_us);
 		if (!bus->occupied)
 			arbitrate(bus);
 		next = next_us(bus);

@@ -94,3 +94,8 @@ enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_directio
 	faults->down |= kind == SIM_FAULT_DOWN;
 	return kind;
 }
+
+bool sim_faults_halt(const struct sim_faults *faults)
+{
+	return faults && (faults->stall || faults->unplug);
+}

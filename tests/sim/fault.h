@@ -66,4 +66,10 @@ bool sim_fault_is_cans(const struct sim_fault *fault);
 enum sim_fault_kind sim_faults_next(struct sim_faults *faults, enum sim_direction direction,
 				    bool complete);
 
+/*
+ * Has the board been unplugged or stalled by a fault that nobody has acted on yet? Its program runs
+ * no further then. faults may be NULL.
+ */
+bool sim_faults_halt(const struct sim_faults *faults);
+
 #endif

@@ -141,14 +141,6 @@ static bool collect(struct sim_link *link, int64_t now_us)
 	return true;
 }
 
-/* A stall or an unplugging has begun: whoever owns the board acts on it first. */
-static bool halted(const struct sim_link *link)
-{
-	const struct sim_faults *f = link->mcu->faults;
-
-	return f && (f->stall || f->unplug);
-}
-
 /* The time of a byte on the line. */
 static int64_t byte_us(unsigned baud)
 {
@@ -219,7 +211,7 @@ static void run_uart(struct sim_link *link, int64_t now_us)
 
 			if (!link->mcu->step(link->mcu, link->clock_us) && !moved)
 				break;
-			if (halted(link))
+			if (sim_faults_halt(link->mcu->faults))
 				return;
 			deaf = link->clock_us < link->mcu->busy_until_us;
 		}
@@ -260,7 +252,7 @@ void sim_link_run(struct sim_link *link, int64_t now_us)
 		if (deaf)
 			continue;
 		moved |= link->mcu->step(link->mcu, now_us);
-		if (halted(link))
+		if (sim_faults_halt(link->mcu->faults))
 			return;
 		if (now_us >= link->mcu->busy_until_us)
 			moved |= collect(link, now_us);

@@ -417,6 +417,33 @@ TEST(faults_of_frames)
 	rig_close(rig);
 }
 
+/* From the frame on that it is unplugged or stalled at, a node takes and says nothing. */
+TEST(a_fault_halts_a_node_at_once)
+{
+	static const char *const faults[] = { "unplug", "stall" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(faults); i++) {
+		struct rig *rig = calloc(1, sizeof(*rig));
+		struct sim_board *b = add_board(
+			rig, "mcu=stm32f446xx,mode=katapult,can=can0,uuid=40f84a5af36e,%s=2",
+			faults[i]);
+		char got[BYTES_MAX];
+
+		send(rig, "3f0#1140f84a5af36e80");
+		send(rig, connect_frame);
+		send(rig, connect_frame);
+		receive(rig, got);
+		CHECK_STR(got, "");
+		CHECK(sim_board_wake_us(b, rig->now_us) == rig->now_us);
+		/* Somebody plugs it in again before its time has passed. */
+		sim_board_unplug(b);
+		sim_board_plug(b, SIM_BUTTON_RESET, rig->now_us);
+		pass(rig, SILENCE_US);
+		CHECK(b->mode == KF_MODE_KATAPULT);
+		rig_close(rig);
+	}
+}
+
 /* "02" on its own interface; it comes back as Katapult on USB, and its bus is gone with it. */
 TEST(a_bridge_leaves_for_usb)
 {
@@ -480,5 +507,5 @@ TEST(a_uart_takes_its_time)
 
 TEST_MAIN(T(recorded_scenarios), T(a_frame_has_its_bits), T(a_bus_takes_its_time),
 	  T(nobody_acknowledges_on_an_empty_bus), T(two_nodes_of_one_uuid_both_fall_silent),
-	  T(faults_of_frames), T(a_bridge_leaves_for_usb), T(rates_have_to_agree),
-	  T(a_uart_takes_its_time))
+	  T(faults_of_frames), T(a_fault_halts_a_node_at_once), T(a_bridge_leaves_for_usb),
+	  T(rates_have_to_agree), T(a_uart_takes_its_time))
