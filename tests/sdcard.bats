@@ -3,8 +3,9 @@
 # shellcheck disable=SC2016 # bash -c has $ of its own
 #
 # Boards whose bootloader takes its firmware from an SD card, which the tree's flash-sdcard.sh writes. The script of
-# these tests has its options, and sends the image to a simulated board where HOW is now: a bootloader that reads its
-# card at every reset.
+# these tests takes its options, builds its libraries where the genuine one does, and prints and ends as that did when
+# it was run against Klipper with an emulated card. It sends the image to a simulated board where HOW is now: a
+# bootloader that reads its card at every reset.
 load helper
 load boards
 
@@ -26,22 +27,49 @@ setup() {
 		def lookup_board(name):
 		    return BOARDS.get(name)
 	END
-	# Where Python says that the module is, as the real one does.
-	cat >"$tree/scripts/spi_flash/fatfs_lib.py" <<-'END'
+	mkdir -p "$tree/klippy/chelper"
+	cat >"$tree/klippy/chelper/__init__.py" <<-'END'
 		import os
-		open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "fatfs.so"), "w").close()
+		def get_ffi():
+		    open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "c_helper.so"), "w").close()
+	END
+	cat >"$tree/scripts/spi_flash/spi_flash.py" <<-'END'
+		import os, sys, traceback
+		import board_defs
+		here = os.path.dirname(os.path.realpath(__file__))
+		sys.path.append(os.path.join(here, "../../klippy"))
+		import chelper
+		if "MISSING" in os.environ:
+		    import module_that_is_missing
+		if sys.argv[1] == "-l":
+		    sys.exit(0)
+		def fail(why):
+		    print("\nSD Card Flash Error: " + why + "\nTraceback (most recent call last):\nSPIFlashError: " + why)
+		    sys.exit(-1)
+		chelper.get_ffi()
+		open(os.path.join(here, "fatfs.so"), "w").close()
+		how = os.environ["HOW"]
+		if how == "nocard":
+		    fail("Failed to Initialize SD Card. Is it inserted?")
+		print("Uploading Klipper Firmware to SD Card...Done\nValidating Upload...", end="")
+		if how == "full":
+		    fail("Checksum Mismatch: Got '8CFD', expected 'CAB7'")
+		print("Done\nFirmware Upload Complete: firmware.bin, Size: 41788, Checksum (SHA1): CAB7", flush=True)
+		if how == "refused":
+		    fail("Validation failure.")
+		if how == "now":
+		    os.execv("/usr/bin/python3", ["python3", os.path.join(here, "../flash.py"), sys.argv[3], sys.argv[2]])
 	END
 	cat >"$tree/scripts/flash-sdcard.sh" <<-'END'
 		#!/bin/bash
-		[ "$1" != -l ] || exit "${LIST_STATUS:-0}"
-		echo "$*" >"$BATS_TEST_TMPDIR/called"
-		/usr/bin/python3 -B "${0%/*}/spi_flash/fatfs_lib.py"
-		[ "$HOW" != fails ] || exit 255
-		[ "$HOW" = later ] || /usr/bin/python3 "${0%/*}/flash.py" "$5" "$4"
+		[ "$1" = -l ] || echo "$*" >"$BATS_TEST_TMPDIR/called"
+		[ "$1" = -l ] || set -- "$2" "$4" "$5"
+		exec /usr/bin/python3 "${0%/*}/spi_flash/spi_flash.py" "$@"
 	END
 	registry <<<"$(jq '.devices[].sdcard_board = "btt-skr-3-h723"' <<<"$OCTOPUS")"
 	save_configs octopus-pro:h723
-	export HOW=now LIST_STATUS=0
+	unset PYTHONDONTWRITEBYTECODE
+	export HOW=now
 }
 
 # on BASH-TEXT: on a machine with the board; $output, $stderr.
@@ -51,15 +79,19 @@ on() {
 }
 
 @test "a board whose SD board is registered is written by flash-sdcard.sh, and proved by its version" {
-	on 'kf flash octopus-pro --json; echo $?; cat called; kf flash octopus-pro --json'
+	on 'kf flash octopus-pro --json; echo $?; cat called; kf flash octopus-pro --json
+		HOW=later kf flash octopus-pro --json --force --return-timeout=1'
 	[ "$(jq -c '.flash | [.result, .method, .verified]' <<<"${lines[0]}")" = '["flashed","sdcard",["identify"]]' ]
 	[ "${lines[1]}" = 0 ]
 	[ "${lines[2]}" = "-b 250000 -f $XDG_CACHE_HOME/kalico-flash/flash/octopus-pro/klipper.bin /dev/ttyACM0 btt-skr-3-h723" ]
 	[ "$(jq -r .flash.result <<<"${lines[3]}")" = current ]
 	[[ $stderr == *"for a card carried by hand: copy "*"/klipper.bin to it as firmware.bin"* ]]
-	# Its library is built in our copy of its folder, and the tree stays as it was.
-	[ ! -e "$tree/scripts/spi_flash/fatfs.so" ]
-	(cd "$XDG_CACHE_HOME"/kalico-flash/linked/*/scripts && [ -f spi_flash/fatfs.so ] && [ -L flash-sdcard.sh ])
+	[ "$(jq -c '[.error.code, .flash.verified]' <<<"${lines[4]}")" = '["unverified",["identify"]]' ]
+	[[ $(jq -r .error.hint <<<"${lines[4]}") == "it is on its SD card: power-cycle the printer, in case its bootloader reads the card only then, "* ]]
+	# Its libraries are built in our copies of their folders, and the tree stays as it was.
+	[ -z "$(find "$tree" -name "*.so" -o -name __pycache__)" ]
+	(cd "$XDG_CACHE_HOME"/kalico-flash/linked/* && [ -f scripts/spi_flash/fatfs.so ] &&
+		[ -f klippy/chelper/c_helper.so ] && [ -L scripts/flash-sdcard.sh ])
 	valid_records <<<"${lines[0]}"
 }
 
@@ -83,21 +115,32 @@ on() {
 	cat >check <<-'END'
 		config >r
 		what() { kf-config set octopus-pro -q sdcard_board="$1" >/dev/null; kf-flash --check --json <r | jq -r .error.message; }
-		what skr-3; what creality-v4.2.3; what creality-v4.2.2; LIST_STATUS=1 what btt-skr-3-h723
+		what skr-3; what creality-v4.2.3; what creality-v4.2.2; MISSING=1 what btt-skr-3-h723
 		mv ~/klipper/scripts/spi_flash away; what btt-skr-3-h723; mv away ~/klipper/scripts/spi_flash
 		what ""; records start >r; kf-flash --json --method=sdcard <r | jq -r .error.message
-		kf-config set octopus-pro -q sdcard_board=btt-skr-3-h723 >/dev/null
-		HOW=fails kf-flash --json --return-timeout=1 <r | jq -c '[.error.code, .flash.method]'
 	END
 	on '. ./check'
 	[[ ${lines[0]} == *"the flash-sdcard.sh of $tree knows no board skr-3; like it are: btt-skr-3-h723" ]]
 	[[ ${lines[1]} == *"like it are: creality-v4.2.2" ]]
 	[[ ${lines[2]} == *"the firmware is for stm32h723xx, and the SD board creality-v4.2.2 is a stm32f103xe" ]]
-	[[ ${lines[3]} == *"flash-sdcard.sh -l fails: its Python, or a module of it, is missing" ]]
+	[[ ${lines[3]} == *"flash-sdcard.sh -l fails: ModuleNotFoundError: No module named 'module_that_is_missing'" ]]
 	[[ ${lines[4]} == *"board_defs.py: that tree writes no SD card" ]]
 	[ "${lines[5]}" = null ]
 	[[ ${lines[6]} == *"--method=sdcard is not for this stm32h723xx: nothing says which SD board it is: kf set KEY sdcard_board=BOARD" ]]
-	[ "${lines[7]}" = '["flash_failed","sdcard"]' ]
+}
+
+@test "a card that is missing, full, or not taken: what is on it, and what to do" {
+	on 'records start >r
+		for HOW in nocard full refused; do
+			kf-flash --json --return-timeout=1 <r | jq -r ".error.code, .error.message, .error.hint"
+		done'
+	[ "${lines[*]:0:2}" = "flash_failed flash-sdcard.sh: Failed to Initialize SD Card. Is it inserted?" ]
+	[[ ${lines[2]} == *"formatted as FAT16 or FAT32; then run the same command again"* ]]
+	# Klippy, and another run, would reset the board, whose bootloader would take what is there.
+	[ "${lines[4]}" = "flash-sdcard.sh: Checksum Mismatch: Got '8CFD', expected 'CAB7'; on its card there may be only a part of firmware.bin" ]
+	[[ ${lines[5]} == *"copy $XDG_CACHE_HOME/kalico-flash/flash/octopus-pro/klipper.bin to the card as firmware.bin by hand, then power-cycle the printer"* ]]
+	[ "${lines[7]}" = "flash-sdcard.sh: Validation failure" ]
+	[[ ${lines[8]} == "the firmware is on its card as firmware.bin: power-cycle the printer, then see kf status; "* ]]
 }
 
 @test "kf build: the name of the file on the card" {

@@ -23,6 +23,7 @@ int kf_linked_path(const char *tree_dir, char ret[PATH_MAX], struct kf_error *er
 }
 
 #define SPI_FLASH "scripts/spi_flash"
+#define CHELPER	  "klippy/chelper"
 
 static bool is_below(const char *name, const char *folder)
 {
@@ -33,14 +34,16 @@ static bool is_below(const char *name, const char *folder)
 
 /*
  * Is this path of the tree a folder of our own, not a link? "make flash" builds its programs in
- * three folders of the tree's lib/, flash-sdcard.sh its library beside its modules.
+ * three folders of the tree's lib/. flash-sdcard.sh builds fatfs.so and, like Klippy, c_helper.so,
+ * each beside its modules.
  */
 static bool is_own(const char *name)
 {
 	static const char *const built_in[] = { "lib/bossac", "lib/hidflash", "lib/rp2040_flash",
-						SPI_FLASH };
+						SPI_FLASH, CHELPER };
 
-	if (!*name || strcmp(name, "lib") == 0 || strcmp(name, "scripts") == 0)
+	if (!*name || strcmp(name, "lib") == 0 || strcmp(name, "scripts") == 0 ||
+	    strcmp(name, "klippy") == 0)
 		return true;
 	for (size_t i = 0; i < KF_ARRAY_SIZE(built_in); i++)
 		if (is_below(name, built_in[i]))
@@ -112,8 +115,9 @@ static int link_entry(FTS *walk, FTSENT *entry, const char *name, const char *fo
 	fts_set(walk, entry, FTS_SKIP);
 	if (is_own(name) && is_object(name))
 		return 0;
-	return is_below(name, SPI_FLASH) ? copy_module(entry, to, err)
-					 : link_to(entry->fts_path, to, err);
+	return is_below(name, SPI_FLASH) || is_below(name, CHELPER)
+		       ? copy_module(entry, to, err)
+		       : link_to(entry->fts_path, to, err);
 }
 
 static int link_all(const struct kf_tree *tree, const char *folder, struct kf_error *err)
@@ -128,7 +132,9 @@ static int link_all(const struct kf_tree *tree, const char *folder, struct kf_er
 		return kf_fail_sys(err, errno, "%s", tree->dir);
 	while (r == 0 && (errno = 0, entry = fts_read(walk))) {
 		name = entry->fts_path + strlen(tree->dir);
-		if (entry->fts_level > 0 && entry->fts_name[0] == '.')
+		/* Python would write through a link to its folder of bytecode. */
+		if (entry->fts_level > 0 &&
+		    (entry->fts_name[0] == '.' || strcmp(entry->fts_name, "__pycache__") == 0))
 			fts_set(walk, entry, FTS_SKIP);
 		else
 			r = link_entry(walk, entry, name + (*name == '/'), folder, err);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "board/identity.h"
@@ -11,7 +12,7 @@
 #include "core/suggestion.h"
 #include "core/text.h"
 
-enum { ASK_MS = 20000, OUTPUT_MAX = 256 * 1024 };
+enum { ASK_MS = 20000, OUTPUT_MAX = 256 * 1024, WORDS_MAX = 512 };
 
 /* The definitions are Python: an alias has those of another board. */
 static const char ask[] = "import json, sys\n"
@@ -97,20 +98,39 @@ static int find_script(const char *tree_dir, char ret[PATH_MAX], struct kf_error
 	return kf_fail(err, KF_CONFIG, "there is no %s: that tree writes no SD card", ret);
 }
 
+/* The last line of what was written to fd, clean: there Python names the module that it misses. */
+static void last_line(int fd, char *ret, size_t size)
+{
+	char text[WORDS_MAX] = "", *line;
+	off_t end = lseek(fd, 0, SEEK_END), start = end - (off_t)sizeof(text) + 1;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, start > 0 ? start : 0);
+
+	while (n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+	line = strrchr(text, '\n');
+	line = line ? line + 1 : text;
+	kf_text_clean(ret, size, line, strlen(line));
+}
+
 /* To list its boards it loads all of its Python modules, so this shows what is missing. */
 static int check_python(const char *script, struct kf_error *err)
 {
+	/* The bytecode of its modules would be written beside them. */
+	static const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1", NULL };
 	const char *const argv[] = { "bash", script, "-l", NULL };
-	const struct kf_process p = { .argv = argv, .in = -1, .err = -1 };
+	_cleanup_(kf_closep) int complaint = memfd_create("flash-sdcard.sh", MFD_CLOEXEC);
+	const struct kf_process p = { .argv = argv, .env = env, .in = -1, .err = complaint };
 	_cleanup_(kf_freep) char *text = NULL;
+	char words[WORDS_MAX];
 	int r = kf_process_output(&p, kf_now_ms() + ASK_MS, OUTPUT_MAX, &text, err);
 
 	if (r == 0 || r == -EINTR)
 		return r;
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s -l fails: its Python, or a module of it, is missing",
-		script);
+	last_line(complaint, words, sizeof(words));
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s -l fails: %s", script,
+		words[0] ? words : "its Python, or a module of it, is missing");
 	kf_error_hint(err, "it uses ~/klippy-env/bin/python, the one that runs Klippy, unless its "
-			   "KLIPPY_ENV says otherwise; run it yourself to see why");
+			   "KLIPPY_ENV says otherwise");
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 

@@ -277,8 +277,13 @@ static int prove_by_change(const struct kf_run *run, struct kf_error *err)
 	kf_fail(err, KF_UNVERIFIED, "the board runs %s, %s: nothing proves that it was written",
 		version,
 		run->before[0] ? "as it did before" : "and what it ran before is not known");
-	kf_error_hint(err, "check that Klipper connects to it; if it has Katapult, "
-			   "--method=katapult reads back every byte");
+	kf_error_hint(err, "%s",
+		      kf_method_row(run->attempt.method)->installs_later
+			      ? "it is on its SD card: power-cycle the printer, in case its "
+				"bootloader reads the card only then, and check that Klipper "
+				"connects to it"
+			      : "check that Klipper connects to it; if it has Katapult, "
+				"--method=katapult reads back every byte");
 	return kf_code_errno(KF_UNVERIFIED);
 }
 

@@ -6,17 +6,19 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include "build/linked.h"
 #include "build/sd-board.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/text.h"
 #include "flash/attempt.h"
 #include "flash/program.h"
 
 /* Its own connection may take 60 s, three times; it sends the image at 400 kHz, and reads it back.
  */
-enum { SDCARD_MS = 300000 };
+enum { SDCARD_MS = 300000, LOG_MAX = 1 << 20 };
 
 static const char *why_not(const struct kf_methods_for *with)
 {
@@ -34,16 +36,85 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	return kf_sd_board_check(with->klipper_dir, with->sdcard_board, with->mcu, err);
 }
 
+/* Its own reason, which it prints before a traceback (main of scripts/spi_flash/spi_flash.py). */
+static void explain_reason(const char *text, struct kf_error *err)
+{
+	static const char intro[] = "SD Card Flash Error: ";
+	const char *reason = strstr(text, intro);
+	char clean[512];
+	size_t len;
+
+	if (!reason || err->code != KF_FLASH_FAILED)
+		return;
+	reason += strlen(intro);
+	len = strcspn(reason, "\n");
+	if (len > 0 && reason[len - 1] == '.')
+		len--;
+	kf_text_clean(clean, sizeof(clean), reason, len);
+	kf_text_format(err->message, sizeof(err->message), "flash-sdcard.sh: %s", clean);
+	if (strstr(clean, "Initialize SD Card"))
+		kf_error_hint(err, "the board needs a card that is formatted as FAT16 or FAT32; "
+				   "then run the same command again");
+}
+
+/*
+ * The card has a part of the file if it is full, or if the script was ended. The board's bootloader
+ * takes what is there at any reset, and the board is dead until it gets a whole one (a full card
+ * had 32768 of 41788 bytes). Klippy resets it when it starts, and so does another run of the
+ * script.
+ */
+static void explain_card(const char *text, const char *image, const struct kf_sd_board *board,
+			 struct kf_error *err)
+{
+	const char *slash = strrchr(board->file, '/'), *name = slash ? slash + 1 : board->file;
+	int folder = (int)(strrchr(image, '/') + 1 - image);
+	char message[sizeof(err->message)];
+
+	if (strstr(text, "Firmware Upload Complete")) {
+		kf_error_hint(err,
+			      "the firmware is on its card as %.64s: power-cycle the printer, "
+			      "then see kf status; if it is not the new one then, the "
+			      "bootloader has refused the file",
+			      board->file);
+		return;
+	}
+	if (!strstr(text, "Uploading Klipper Firmware"))
+		return;
+	kf_text_format(message, sizeof(message),
+		       "%s; on its card there may be only a part of %.64s", err->message,
+		       board->file);
+	kf_text_format(err->message, sizeof(err->message), "%s", message);
+	/* A converted image is beside the one that the script was given. */
+	kf_error_hint(err,
+		      "is the card full? its bootloader takes that at the next reset: copy %.*s%s "
+		      "to the card as "
+		      "%.64s by hand, then power-cycle the printer",
+		      folder, image, board->script[0] ? name : image + folder, board->file);
+}
+
+static void explain(const char *log, const char *image, const struct kf_sd_board *board,
+		    struct kf_error *err)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	size_t len;
+
+	if (kf_file_read(log, LOG_MAX, &text, &len, NULL) < 0)
+		return;
+	explain_reason(text, err);
+	explain_card(text, image, board, err);
+}
+
 /*
  * flash-sdcard.sh of a copy of image that nobody else writes to, while Klipper runs on the board.
  * Its port stays unlocked: the script locks it. KF_FLASH_FAILED names the log. Errors of
- * kf_tree_open and kf_linked_tree.
+ * kf_sd_board_find, kf_tree_open and kf_linked_tree.
  */
 static int write_board(struct kf_attempt *a, struct kf_error *err)
 {
 	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	const struct kf_plan *plan = a->plan;
 	_cleanup_(kf_closep) int lock = -1;
+	struct kf_sd_board board;
 	struct kf_tree tree, linked;
 	char script[PATH_MAX], copy[PATH_MAX], baud[16];
 	const char *const argv[] = { "bash", script, "-b",	    baud,
@@ -51,6 +122,8 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 				     NULL };
 	int r = kf_flash_program_image(plan, a->image, copy, err);
 
+	if (r == 0)
+		r = kf_sd_board_find(plan->klipper_dir, plan->sdcard_board, &board, err);
 	if (r == 0)
 		r = kf_tree_open(plan->klipper_dir, &tree, err);
 	if (r == 0)
@@ -68,7 +141,10 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 			 "writing its SD card by flash-sdcard.sh, as %s: this takes some "
 			 "minutes",
 			 plan->sdcard_board);
-	return kf_flash_program_run(&program, "flash-sdcard.sh", argv, a->deadline_ms, err);
+	r = kf_flash_program_run(&program, "flash-sdcard.sh", argv, a->deadline_ms, err);
+	if (r < 0)
+		explain(program.log_path, copy, &board, err);
+	return r;
 }
 
 const struct kf_method_row kf_method_sdcard = {
