@@ -139,11 +139,3 @@ attempts() {
 	echo "$output $stderr"
 	[ "$output" = $'dfu\nflashed' ]
 }
-
-@test "another program has the bootloader; udev does not let this user" {
-	run --separate-stderr sim "$NONE" -- 'records $FIRMWARE | KF_UDEV_RULES=$HOME kf-flash || echo $?; kf-scan -q'
-	echo "$output $stderr"
-	[ "${lines[1]}" = 77 ]
-	[ "$(jq -r .board.mode <<<"${lines[2]}")" = klipper ]
-	[[ $stderr == *"you may not open its bootloader (USB 0483:df11)"* ]]
-}

@@ -60,6 +60,14 @@ static int unknown(const json_t *list, const char *tree_dir, const char *name, s
 	return kf_code_errno(KF_CONFIG);
 }
 
+/* The tree has no such file. */
+static int no_file(const char *path, struct kf_error *err)
+{
+	kf_fail(err, KF_CONFIG, "there is no %s: that tree writes no SD card", path);
+	kf_error_hint(err, "name a tree that has it: kf set KEY klipper_dir=DIR");
+	return kf_code_errno(KF_CONFIG);
+}
+
 int kf_sd_board_find(const char *tree_dir, const char *name, struct kf_sd_board *ret,
 		     struct kf_error *err)
 {
@@ -73,7 +81,7 @@ int kf_sd_board_find(const char *tree_dir, const char *name, struct kf_sd_board 
 
 	if (!kf_text_format(path, sizeof(path), "%s/scripts/spi_flash/board_defs.py", tree_dir) ||
 	    access(path, R_OK) < 0)
-		return kf_fail(err, KF_CONFIG, "there is no %s: that tree writes no SD card", path);
+		return no_file(path, err);
 	r = kf_process_output(&p, kf_now_ms() + ASK_MS, OUTPUT_MAX, &text, err);
 	if (r < 0)
 		return r;
@@ -95,7 +103,7 @@ static int find_script(const char *tree_dir, char ret[PATH_MAX], struct kf_error
 	if (kf_text_format(ret, PATH_MAX, "%s/scripts/flash-sdcard.sh", tree_dir) &&
 	    access(ret, R_OK) == 0)
 		return 0;
-	return kf_fail(err, KF_CONFIG, "there is no %s: that tree writes no SD card", ret);
+	return no_file(ret, err);
 }
 
 /* The last line of what was written to fd, clean: there Python names the module that it misses. */
@@ -134,12 +142,23 @@ static int check_python(const char *script, struct kf_error *err)
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 
+static int check_program(const char *program, const char *task, struct kf_error *err)
+{
+	if (kf_process_exists(program))
+		return 0;
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; %s", program, task);
+	kf_error_hint(err, "sudo apt-get install %s", program);
+	return kf_code_errno(KF_NO_TOOLCHAIN);
+}
+
 int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, struct kf_error *err)
 {
 	struct kf_sd_board board;
 	char script[PATH_MAX];
 	int r = find_script(tree_dir, script, err);
 
+	if (r == 0)
+		r = check_program("python3", "it lists the boards of flash-sdcard.sh", err);
 	if (r == 0)
 		r = kf_sd_board_find(tree_dir, name, &board, err);
 	if (r < 0)
@@ -148,9 +167,6 @@ int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, s
 		return kf_fail(err, KF_MCU_MISMATCH,
 			       "the firmware is for %s, and the SD board %s is a %s", mcu, name,
 			       board.mcu);
-	if (kf_process_exists("gcc"))
-		return check_python(script, err);
-	kf_fail(err, KF_NO_TOOLCHAIN, "gcc is missing; flash-sdcard.sh builds its fatfs.so by it");
-	kf_error_hint(err, "sudo apt-get install gcc");
-	return kf_code_errno(KF_NO_TOOLCHAIN);
+	r = check_program("gcc", "flash-sdcard.sh builds its fatfs.so by it", err);
+	return r < 0 ? r : check_python(script, err);
 }

@@ -26,7 +26,7 @@ _must_check_ int kf_sd_board_find(const char *tree_dir, const char *name, struct
 
 /*
  * Before anything stops: does flash-sdcard.sh know that board, is that of this MCU, and does its
- * Python run it? KF_MCU_MISMATCH; KF_NO_TOOLCHAIN: its Python or gcc is missing; and as
+ * Python run it? KF_MCU_MISMATCH; KF_NO_TOOLCHAIN: a Python or gcc is missing; and as
  * kf_sd_board_find.
  */
 _must_check_ int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu,

@@ -120,7 +120,7 @@ static int check_built(const struct tool *tool, const char *tree_dir, struct kf_
 			    : 0;
 }
 
-/* The program that make flash runs. */
+/* make, and the program that its target flash runs. */
 static int check(const struct kf_methods_for *with, struct kf_error *err)
 {
 	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
@@ -128,6 +128,8 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	const struct tool *built = find_tool(with->mcu, with->start);
 	int r;
 
+	if (!kf_process_exists("make"))
+		return kf_flash_program_missing("make", "make", err);
 	if (!tool || kf_methods_in_mode(with, KF_MODE_KATAPULT))
 		return 0;
 	if (tool->run && !kf_process_exists(tool->run))

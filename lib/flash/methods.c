@@ -4,6 +4,7 @@
 #include "board/identity.h"
 #include "core/text.h"
 #include "flash/methods.h"
+#include "link/serial.h"
 #include "usb/rules.h"
 
 /* A new method is its name (registry/method.c), its row here, and the file that has the row. */
@@ -127,5 +128,7 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	/* All methods open it sooner or later. It is not opened here, which would reset many
+	 * boards. */
+	return with->board ? kf_serial_check_right(with->board->tty, err) : 0;
 }

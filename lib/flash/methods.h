@@ -100,8 +100,8 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 /*
  * Are the programs, libraries and rights there that these methods need? Those of the second method,
  * too, if the board may come up in a bootloader in ROM. KF_CONFIG: no flashtool.py.
- * KF_NO_TOOLCHAIN: something is missing; the hint names Debian's package. KF_PERMISSION: udev
- * will not let this user open the bootloader.
+ * KF_NO_TOOLCHAIN: something is missing; the hint names Debian's package. KF_PERMISSION: this
+ * user may not open the board's serial port, or udev will not let him open the bootloader.
  */
 _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);

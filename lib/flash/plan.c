@@ -24,6 +24,7 @@
 #include "flash/target.h"
 #include "flash/wire.h"
 #include "link/can-state.h"
+#include "link/serial.h"
 #include "link/uart-owner.h"
 #include "registry/saved-config.h"
 #include "usb/by-wire.h"
@@ -612,7 +613,7 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 	}
 	kf_last_flash_load(key, &last);
 	if (!last.incomplete[0])
-		return 0;
+		return kf_serial_check_right(plan->board.tty, err);
 	kf_fail(err, KF_NO_FIRMWARE, "the firmware on it is incomplete: it is not worth reading");
 	kf_error_hint(err, "flash it: kf flash %s", key);
 	return kf_code_errno(KF_NO_FIRMWARE);

@@ -28,6 +28,8 @@ int kf_flash_program_works(const char *const *argv, const char *what, const char
 	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
 	int status, r;
 
+	if (!kf_process_exists(argv[0]))
+		return kf_flash_program_missing(argv[0], package, err);
 	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
 	return r < 0 || status == 0 ? r : kf_flash_program_missing(what, package, err);
 }

@@ -87,24 +87,21 @@ static const char *no_bossac(const struct kf_methods_for *with)
 	return not_its_port(with);
 }
 
-/* Its port was found without opening it, which would reset many boards. */
-static int check_program(const struct kf_methods_for *with, const char *program,
-			 const char *package, struct kf_error *err)
+static int check_program(const char *program, const char *package, struct kf_error *err)
 {
-	if (!kf_process_exists(program))
-		return kf_flash_program_missing(program, package, err);
-	return with->board && with->board->tty[0] ? kf_serial_check_right(with->board->tty, err)
-						  : 0;
+	return kf_process_exists(program) ? 0 : kf_flash_program_missing(program, package, err);
 }
 
 static int check_avrdude(const struct kf_methods_for *with, struct kf_error *err)
 {
-	return check_program(with, "avrdude", "avrdude", err);
+	(void)with;
+	return check_program("avrdude", "avrdude", err);
 }
 
 static int check_bossac(const struct kf_methods_for *with, struct kf_error *err)
 {
-	return check_program(with, "bossac", "bossa-cli", err);
+	(void)with;
+	return check_program("bossac", "bossa-cli", err);
 }
 
 /* An Arduino's sketch has the USB id of its bootloader with this bit (their boards.txt). */

@@ -115,12 +115,16 @@ static int check_programs(struct kf_error *err)
 {
 	static const char *const needed[] = { "install", "sync", "ln", "mv", "systemctl" };
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(needed); i++)
-		if (!kf_process_exists(needed[i]))
-			return kf_fail(err, KF_NO_TOOLCHAIN,
-				       "%s is missing; it is needed to install the firmware of the "
-				       "host's own MCU",
-				       needed[i]);
+	for (size_t i = 0; i < KF_ARRAY_SIZE(needed); i++) {
+		if (kf_process_exists(needed[i]))
+			continue;
+		kf_fail(err, KF_NO_TOOLCHAIN,
+			"%s is missing; it is needed to install the firmware of the host's own MCU",
+			needed[i]);
+		kf_error_hint(err, "sudo apt-get install %s",
+			      strcmp(needed[i], "systemctl") == 0 ? "systemd" : "coreutils");
+		return kf_code_errno(KF_NO_TOOLCHAIN);
+	}
 	return 0;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <glob.h>
 #include <grp.h>
 #include <libudev.h>
@@ -143,6 +144,15 @@ static int refuse(const char *vendor, const char *product, const char *group, st
 	return kf_code_errno(KF_PERMISSION);
 }
 
+/* The rule came after the device. */
+static int refuse_node(const struct kf_board *board, struct kf_error *err)
+{
+	kf_fail(err, KF_PERMISSION, "you may not open the device on USB port %s (%s:%s)",
+		board->usb.port, board->usb.vendor, board->usb.product);
+	kf_error_hint(err, "sudo udevadm trigger: udev then applies the rule that allows it");
+	return kf_code_errno(KF_PERMISSION);
+}
+
 int kf_usb_check_rule(const struct kf_board *board, const char *vendor, const char *product,
 		      struct kf_error *err)
 {
@@ -153,8 +163,10 @@ int kf_usb_check_rule(const struct kf_board *board, const char *vendor, const ch
 	size_t count = only ? 1 : KF_ARRAY_SIZE(folders);
 	char group[KF_NAME_SIZE] = "", node[KF_DEV_SIZE], pattern[PATH_MAX];
 	glob_t files = { 0 };
-	bool admitted = !only && (geteuid() == 0 || (board && kf_usb_node(board->usb.port, node) &&
-						     access(node, R_OK | W_OK) == 0));
+	bool known = board && kf_usb_node(board->usb.port, node);
+	int right = known ? access(node, R_OK | W_OK) : -1;
+	bool closed = known && right < 0 && errno == EACCES;
+	bool admitted = !only && (geteuid() == 0 || right == 0);
 
 	for (size_t i = 0; !admitted && i < count; i++)
 		if (kf_text_format(pattern, sizeof(pattern), "%s/*.rules",
@@ -163,5 +175,10 @@ int kf_usb_check_rule(const struct kf_board *board, const char *vendor, const ch
 	for (size_t i = 0; !admitted && i < files.gl_pathc; i++)
 		admitted = file_admits(files.gl_pathv[i], vendor, product, group);
 	globfree(&files);
-	return admitted ? 0 : refuse(vendor, product, group, err);
+	if (!admitted)
+		return refuse(vendor, product, group, err);
+	return closed && strcmp(board->usb.vendor, vendor) == 0 &&
+			       strcmp(board->usb.product, product) == 0
+		       ? refuse_node(board, err)
+		       : 0;
 }

@@ -115,13 +115,9 @@ static int check_ids(libusb_device *device, const struct kf_usb *usb, struct kf_
 static int not_allowed(const struct kf_usb *usb, struct kf_error *err)
 {
 	const struct kf_board there = { .usb = *usb };
+	int r = kf_usb_check_rule(&there, usb->vendor, usb->product, err);
 
-	if (kf_usb_check_rule(&there, usb->vendor, usb->product, err) == 0) {
-		kf_fail(err, KF_PERMISSION, "you may not open the device on USB port %s (%s:%s)",
-			usb->port, usb->vendor, usb->product);
-		kf_error_hint(err, "plug it in again: udev then applies the rule that allows it");
-	}
-	return kf_code_errno(KF_PERMISSION);
+	return r < 0 ? r : kf_fail_sys(err, EACCES, "USB port %s", usb->port);
 }
 
 static int open_device(struct kf_usb_handle *handle, libusb_device *device, struct kf_error *err)
