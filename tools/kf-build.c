@@ -16,16 +16,16 @@
 #include "build/builds.h"
 #include "build/sd-board.h"
 #include "core/clock.h"
-#include "core/live.h"
 #include "core/lock.h"
-#include "core/log.h"
-#include "core/options.h"
 #include "core/paths.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "kf-config/names.h"
 #include "printer/described.h"
 #include "registry/registry.h"
+#include "terminal/live.h"
+#include "terminal/log.h"
+#include "terminal/options.h"
+#include "terminal/usage.h"
 
 static const char phase[] = "Build";
 

@@ -9,9 +9,9 @@
 
 #include "core/clock.h"
 #include "core/lock.h"
-#include "core/usage.h"
 #include "kf-config/commands.h"
 #include "kf-config/names.h"
+#include "terminal/usage.h"
 
 enum { TIMEOUT_MS = 60000 };
 

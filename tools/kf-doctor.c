@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/options.h"
-#include "core/screen.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "doctor/doctor.h"
+#include "terminal/options.h"
+#include "terminal/screen.h"
+#include "terminal/usage.h"
 
 enum { INDENT = 15, INDENT_NARROW = 5, WIDE = 60 };
 

@@ -12,11 +12,8 @@
 #include "board/last-flash.h"
 #include "board/record.h"
 #include "core/clock.h"
-#include "core/live.h"
 #include "core/lock.h"
-#include "core/log.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "flash/batch.h"
 #include "flash/board-lock.h"
 #include "flash/by-hand.h"
@@ -26,6 +23,9 @@
 #include "kf-flash/options.h"
 #include "kf-flash/show.h"
 #include "registry/method.h"
+#include "terminal/live.h"
+#include "terminal/log.h"
+#include "terminal/usage.h"
 
 static const char phase[] = "Flash";
 

@@ -11,15 +11,15 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/options.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "flash/print-guard.h"
 #include "klippy/klippy.h"
 #include "systemd/leases.h"
 #include "systemd/pending.h"
 #include "systemd/server.h"
+#include "terminal/log.h"
+#include "terminal/options.h"
+#include "terminal/usage.h"
 #include "usb/holder.h"
 
 enum { TIMEOUT_MS = 30000, PATH_SIZE = 512 };

@@ -9,14 +9,14 @@
 
 #include "board/record.h"
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/options.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "klippy/print-state.h"
 #include "systemd/bus.h"
 #include "systemd/hold.h"
 #include "systemd/leases.h"
+#include "terminal/log.h"
+#include "terminal/options.h"
+#include "terminal/usage.h"
 
 enum {
 	UNITS_MS = 1000,

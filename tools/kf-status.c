@@ -8,11 +8,7 @@
 #include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/options.h"
-#include "core/screen.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "flash/ask-bus.h"
 #include "flash/print-guard.h"
 #include "flash/wire.h"
@@ -20,6 +16,10 @@
 #include "mcu/identify.h"
 #include "printer/look.h"
 #include "printer/status.h"
+#include "terminal/log.h"
+#include "terminal/options.h"
+#include "terminal/screen.h"
+#include "terminal/usage.h"
 
 enum { GIT_MS = 10000, ASK_MS = 3000 };
 

@@ -5,17 +5,17 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/log.h"
 #include "core/process.h"
-#include "core/screen.h"
 #include "core/toolpath.h"
-#include "core/usage.h"
 #include "kf/commands.h"
 #include "kf/help.h"
 #include "kf/options.h"
 #include "kf/plan.h"
 #include "registry/prefix.h"
 #include "registry/registry.h"
+#include "terminal/log.h"
+#include "terminal/screen.h"
+#include "terminal/usage.h"
 
 enum { STATUS_MS = 60000 };
 

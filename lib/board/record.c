@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "board/record.h"
-#include "core/log.h"
 #include "core/text.h"
+#include "terminal/log.h"
 
 enum { LOST_MAX = 64 };	   /* numbers of a line that cannot be kept; one with more is refused */
 enum { STATUS_MIXED = 1 }; /* boards failed for different reasons, or some did well */

@@ -11,8 +11,8 @@
 #include "board/last-flash.h"
 #include "board/port.h"
 #include "board/table.h"
-#include "core/screen.h"
 #include "core/text.h"
+#include "terminal/screen.h"
 
 enum { WHO_MAX = 60, STATE_MAX = 40, WHERE_LEAST = 28, INDENT = 7 };
 

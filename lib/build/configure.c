@@ -11,9 +11,9 @@
 #include "build/new-config.h"
 #include "build/proved-config.h"
 #include "core/file.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "registry/saved-config.h"
+#include "terminal/terminal.h"
 
 enum { REVIEW_DAYS = 90 };
 

@@ -12,11 +12,11 @@
 #include "core/file.h"
 #include "core/lock.h"
 #include "core/paths.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "firmware/kconfig-difference.h"
 #include "registry/config-note.h"
 #include "registry/saved-config.h"
+#include "terminal/terminal.h"
 
 void kf_board_told_free(struct kf_board_told *told)
 {

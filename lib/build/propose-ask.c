@@ -12,8 +12,8 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
-#include "core/terminal.h"
 #include "core/text.h"
+#include "terminal/terminal.h"
 
 enum { NAMES_MAX = 2, KATAPULT = 2 };
 

@@ -9,11 +9,11 @@
 #include "build/proved-config.h"
 #include "core/file.h"
 #include "core/paths.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "firmware/kconfig-difference.h"
 #include "registry/config-note.h"
 #include "registry/saved-config.h"
+#include "terminal/terminal.h"
 
 /* Another configuration than the saved one made what it runs: 1 to save that, after .config.old. */
 static int replaces(const struct kf_configure *c, const char *key, const struct kf_proved *proved,

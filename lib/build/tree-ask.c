@@ -3,9 +3,9 @@
 
 #include "build/tree-ask.h"
 #include "build/tree.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "registry/device.h"
+#include "terminal/terminal.h"
 
 bool kf_tree_is_missing(const struct kf_registry *registry, const char *key)
 {

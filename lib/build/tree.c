@@ -16,8 +16,8 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
-#include "core/terminal.h"
 #include "core/text.h"
+#include "terminal/terminal.h"
 
 enum { TARGETS_MAX = 16, LOG_MAX = 1 << 20 };
 

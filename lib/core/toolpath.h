@@ -15,7 +15,7 @@ _must_check_ int kf_tool_find(const char *name, char ret[PATH_MAX], struct kf_er
 
 /*
  * Become the tool args[0] with the words of args and then of rest (both NULL-terminated). It is
- * called by that name or, unless NULL, as the user called it ("kf list"; core/usage.h). Returns
+ * called by that name or, unless NULL, as the user called it ("kf list"; terminal/usage.h). Returns
  * only if that fails: as kf_tool_find, or the exec's own failure.
  */
 _must_check_ int kf_tool_exec(const char *called, const char *const *args, char *const *rest,

@@ -13,12 +13,12 @@
 #include "board/last-flash.h"
 #include "board/port.h"
 #include "board/record.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "registry/add.h"
 #include "registry/method.h"
 #include "registry/saved-config.h"
 #include "registry/settings.h"
+#include "terminal/terminal.h"
 
 static bool of_our_kind(const struct kf_board *board)
 {

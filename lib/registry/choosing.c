@@ -4,10 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/terminal.h"
 #include "core/text.h"
 #include "registry/choosing.h"
 #include "registry/registry.h"
+#include "terminal/terminal.h"
 
 static bool wanted(const json_t *record, const struct kf_board *board, bool all, bool absent)
 {

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "board/record.h"
-#include "core/screen.h"
 #include "core/text.h"
 #include "registry/config-note.h"
 #include "registry/listing.h"
 #include "registry/saved-config.h"
 #include "registry/settings.h"
+#include "terminal/screen.h"
 
 enum { INDENT = 2, KEY_COLUMNS = 21 };
 

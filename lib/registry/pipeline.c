@@ -13,12 +13,12 @@
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/process.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "registry/choosing.h"
 #include "registry/pipeline.h"
 #include "registry/update-plan.h"
 #include "registry/update.h"
+#include "terminal/terminal.h"
 
 /* The exit status for a failure of ours; after a stop signal, without a message. */
 static int failed(struct kf_error *err)
@@ -460,7 +460,7 @@ int kf_pipeline_run(const struct kf_pipeline *pipeline, struct kf_error *ret)
 	    open_terminal(pipeline, &tty, ret) < 0)
 		return failed(ret);
 	kf_stop_install();
-	setenv("KF_TOLD", "1", 1); /* core/log.h */
+	setenv("KF_TOLD", "1", 1); /* terminal/log.h */
 	status = pipeline->update ? find_status(pipeline, &found, ret)
 				  : discover(pipeline, &found, &missing, ret);
 	if (status == 0 && pipeline->update)

@@ -2,11 +2,11 @@
 /* First the registry, then the files: a failure in between only leaves unused files. */
 #include <errno.h>
 
-#include "core/terminal.h"
 #include "registry/device.h"
 #include "registry/listing.h"
 #include "registry/remove.h"
 #include "registry/saved-config.h"
+#include "terminal/terminal.h"
 
 static int ask(const char *question, const char *key, struct kf_error *err)
 {

@@ -16,14 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/log.h"
 #include "core/process.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "sim/control.h"
 #include "sim/port.h"
 #include "sim/state.h"
 #include "sim/vcan.h"
+#include "terminal/log.h"
+#include "terminal/usage.h"
 
 #define BOARDS_MAX 16
 #define UMOCKDEV   "libumockdev-preload.so.0"

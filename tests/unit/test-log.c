@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <pty.h>
 
-#include "core/live.h"
-#include "core/log.h"
+#include "terminal/live.h"
+#include "terminal/log.h"
 #include "unit/machine.h"
 #include "unit/temp.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/screen.h"
+#include "terminal/screen.h"
 #include "unit/test.h"
 
 static const char by_id[] =

@@ -3,11 +3,11 @@
 
 #include "board/port.h"
 #include "commands.h"
-#include "core/log.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "filter.h"
 #include "registry.h"
+#include "terminal/log.h"
+#include "terminal/usage.h"
 
 static const char help[] =
 	"usage: kf-scan | kf-config [OPTION]... | kf-build\n"

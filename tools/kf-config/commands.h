@@ -5,9 +5,9 @@
 
 #include <limits.h>
 
-#include "core/options.h"
 #include "registry/add.h"
 #include "registry/remove.h"
+#include "terminal/options.h"
 
 struct args {
 	struct kf_common common;

@@ -7,8 +7,6 @@
 #include "build/configure.h"
 #include "build/tree-ask.h"
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/terminal.h"
 #include "filter.h"
 #include "flash/ask-board.h"
 #include "flash/target.h"
@@ -17,6 +15,8 @@
 #include "registry/config-note.h"
 #include "registry/listing.h"
 #include "registry/saved-config.h"
+#include "terminal/log.h"
+#include "terminal/terminal.h"
 #include "usb/holder.h"
 
 static const char phase[] = "Config";

@@ -6,15 +6,15 @@
 #include "board/identity.h"
 #include "board/port.h"
 #include "core/clock.h"
-#include "core/log.h"
 #include "core/process.h"
-#include "core/terminal.h"
 #include "core/text.h"
 #include "core/toolpath.h"
 #include "firmware/image.h"
 #include "firmware/katapult-image.h"
 #include "flash/target.h"
 #include "install.h"
+#include "terminal/log.h"
+#include "terminal/terminal.h"
 
 static const char phase[] = "Config";
 

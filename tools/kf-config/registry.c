@@ -7,14 +7,14 @@
 #include "board/identity.h"
 #include "board/record.h"
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/terminal.h"
 #include "install.h"
 #include "printer/look.h"
 #include "registry.h"
 #include "registry/import.h"
 #include "registry/listing.h"
 #include "registry/settings.h"
+#include "terminal/log.h"
+#include "terminal/terminal.h"
 
 static const char phase[] = "Config";
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "options.h"
 #include "board/port.h"
-#include "core/usage.h"
 #include "registry/method.h"
 #include "systemd/unit.h"
+#include "terminal/usage.h"
 
 static const char help[] =
 	"usage: kf-scan | kf-flash [options]\n"

@@ -3,9 +3,9 @@
 #ifndef KF_TOOLS_KF_FLASH_OPTIONS_H
 #define KF_TOOLS_KF_FLASH_OPTIONS_H
 
-#include "core/options.h"
 #include "flash/batch.h"
 #include "flash/board-lock.h"
+#include "terminal/options.h"
 
 struct args {
 	struct kf_flash_options flash;

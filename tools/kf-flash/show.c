@@ -5,11 +5,11 @@
 #include "board/port.h"
 #include "board/record.h"
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/screen.h"
 #include "core/text.h"
 #include "registry/method.h"
 #include "show.h"
+#include "terminal/log.h"
+#include "terminal/screen.h"
 
 static const char phase[] = "Flash";
 

@@ -6,9 +6,9 @@
 #include "core/suggestion.h"
 #include "core/text.h"
 #include "core/toolpath.h"
-#include "core/usage.h"
 #include "registry/prefix.h"
 #include "registry/registry.h"
+#include "terminal/usage.h"
 
 static const struct command commands[] = {
 	{ "status",

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/toolpath.h"
-#include "core/usage.h"
 #include "help.h"
 #include "options.h"
+#include "terminal/usage.h"
 
 /* At most 24 lines of 80 columns. */
 static const char help[] =

@@ -2,12 +2,12 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "core/log.h"
 #include "core/text.h"
-#include "core/usage.h"
 #include "core/value.h"
 #include "options.h"
 #include "registry/method.h"
+#include "terminal/log.h"
+#include "terminal/usage.h"
 
 enum { TO_LAST = 1 << STAGE_COUNT }; /* whichever stage is the last one */
 

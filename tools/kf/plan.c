@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
 #include "core/toolpath.h"
-#include "core/usage.h"
 #include "plan.h"
 #include "registry/pipeline.h"
 #include "registry/registry.h"
+#include "terminal/log.h"
+#include "terminal/usage.h"
 
 static const char *const tools[] = { "kf-scan", "kf-flash", "kf-config", "kf-build", "kf-flash" };
 

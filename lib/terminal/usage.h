@@ -3,8 +3,8 @@
  * Answers to a command line: help, version, and mistakes. Only tools call this, after
  * kf_log_init(). Each returns the exit status.
  */
-#ifndef KF_CORE_USAGE_H
-#define KF_CORE_USAGE_H
+#ifndef KF_TERMINAL_USAGE_H
+#define KF_TERMINAL_USAGE_H
 
 #include <getopt.h>
 

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/log.h"
-#include "core/screen.h"
 #include "core/suggestion.h"
 #include "core/text.h"
-#include "core/usage.h"
+#include "terminal/log.h"
+#include "terminal/screen.h"
+#include "terminal/usage.h"
 
 static char called[64]; /* "kf list"; empty: by the tool's own name */
 

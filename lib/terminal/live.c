@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/live.h"
 #include "core/text.h"
+#include "terminal/live.h"
 
 enum { BAR_CELLS = 30, BAR_CELLS_LEAST = 5, LINES_MAX = 64, KIB = 1024 };
 

@@ -3,8 +3,8 @@
  * Questions to the person at the terminal. They go to /dev/tty: a tool's standard streams
  * belong to its pipe.
  */
-#ifndef KF_CORE_TERMINAL_H
-#define KF_CORE_TERMINAL_H
+#ifndef KF_TERMINAL_TERMINAL_H
+#define KF_TERMINAL_TERMINAL_H
 
 #include "core/error.h"
 

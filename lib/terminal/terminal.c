@@ -11,9 +11,9 @@
 
 #include "core/clock.h"
 #include "core/process.h"
-#include "core/screen.h"
-#include "core/terminal.h"
 #include "core/text.h"
+#include "terminal/screen.h"
+#include "terminal/terminal.h"
 
 enum { LINE_SIZE = 1024, AGAIN = 2, TPUT_MS = 2000, INDENT = 2 };
 

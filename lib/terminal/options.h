@@ -3,8 +3,8 @@
  * The options of a tool: a table says what each of them sets. All tools have --help and --version,
  * and most have --json, --table and --quiet. Only tools call this.
  */
-#ifndef KF_CORE_OPTIONS_H
-#define KF_CORE_OPTIONS_H
+#ifndef KF_TERMINAL_OPTIONS_H
+#define KF_TERMINAL_OPTIONS_H
 
 #include <getopt.h>
 

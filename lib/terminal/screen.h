@@ -3,8 +3,8 @@
  * What a stream can show: the columns and the colours of its terminal. A pipe or a file has neither
  * limit nor colours, so what a program reads is always the same.
  */
-#ifndef KF_CORE_SCREEN_H
-#define KF_CORE_SCREEN_H
+#ifndef KF_TERMINAL_SCREEN_H
+#define KF_TERMINAL_SCREEN_H
 
 #include <stdio.h>
 

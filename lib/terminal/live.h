@@ -6,14 +6,14 @@
  *   [Flash] nitehawk: waiting for the board to come back 12 s
  *   the printer has been down for 15 s
  *
- * Tools start, tick and end them; what fills and surrounds them is core/log.h's.
+ * Tools start, tick and end them; what fills and surrounds them is terminal/log.h's.
  */
-#ifndef KF_CORE_LIVE_H
-#define KF_CORE_LIVE_H
+#ifndef KF_TERMINAL_LIVE_H
+#define KF_TERMINAL_LIVE_H
 
 #include <stdint.h>
 
-#include "core/screen.h"
+#include "terminal/screen.h"
 
 enum { KF_LIVE_TICK_MS = 500, KF_LIVE_SIZE = 512 };
 

@@ -7,16 +7,16 @@
  *   kf-flash: octopus-pro: block 0x08021240: want ACK, got NACK
  *     power-cycle the board, then try again
  */
-#ifndef KF_CORE_LOG_H
-#define KF_CORE_LOG_H
+#ifndef KF_TERMINAL_LOG_H
+#define KF_TERMINAL_LOG_H
 
 #include "core/error.h"
-#include "core/screen.h"
+#include "terminal/screen.h"
 
 /*
  * Comes first: from here on 0, 1 and 2 are open, if only to fail. quiet drops phase lines and
  * progress, never errors. On a terminal, lines are wrapped at words, a bar shows progress and,
- * without NO_COLOR, there are colours. While a board has a line of its own (core/live.h), its
+ * without NO_COLOR, there are colours. While a board has a line of its own (terminal/live.h), its
  * phases and its progress are on that, and its error or its verdict takes the line away.
  */
 void kf_log_init(const char *tool, bool quiet);

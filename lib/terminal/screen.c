@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "core/screen.h"
 #include "core/text.h"
+#include "terminal/screen.h"
 
 enum { COLUMNS = 80, COLUMNS_MOST = 4096 };
 

@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/options.h"
 #include "core/text.h"
-#include "core/usage.h"
+#include "terminal/log.h"
+#include "terminal/options.h"
+#include "terminal/usage.h"
 
 enum { OPTIONS_MAX = 64 };
 

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/live.h"
-#include "core/log.h"
 #include "core/text.h"
+#include "terminal/live.h"
+#include "terminal/log.h"
 
 enum { TAIL_LINES = 10, TAIL_BYTES = 8192, INDENT = 2, TAIL_INDENT = 4, NEWS_S = 1 };
 
