@@ -27,7 +27,8 @@ setup() {
 		def lookup_board(name):
 		    return BOARDS.get(name)
 	END
-	mkdir -p "$tree/klippy/chelper"
+	mkdir -p "$tree/klippy/chelper" "$tree/klippy/extras"
+	touch "$tree/klippy/extras/gcode_macro.py" # Kalico's loads some of these
 	cat >"$tree/klippy/chelper/__init__.py" <<-'END'
 		import os
 		def get_ffi():
@@ -38,7 +39,7 @@ setup() {
 		import board_defs
 		here = os.path.dirname(os.path.realpath(__file__))
 		sys.path.append(os.path.join(here, "../../klippy"))
-		import chelper
+		import chelper, extras.gcode_macro
 		if "MISSING" in os.environ:
 		    import module_that_is_missing
 		if sys.argv[1] == "-l":

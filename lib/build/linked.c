@@ -132,9 +132,7 @@ static int link_all(const struct kf_tree *tree, const char *folder, struct kf_er
 		return kf_fail_sys(err, errno, "%s", tree->dir);
 	while (r == 0 && (errno = 0, entry = fts_read(walk))) {
 		name = entry->fts_path + strlen(tree->dir);
-		/* Python would write through a link to its folder of bytecode. */
-		if (entry->fts_level > 0 &&
-		    (entry->fts_name[0] == '.' || strcmp(entry->fts_name, "__pycache__") == 0))
+		if (entry->fts_level > 0 && entry->fts_name[0] == '.')
 			fts_set(walk, entry, FTS_SKIP);
 		else
 			r = link_entry(walk, entry, name + (*name == '/'), folder, err);

@@ -117,7 +117,11 @@ int kf_flash_program_check(const struct kf_flash_program *p, const char *name, i
 int kf_flash_program_run(const struct kf_flash_program *p, const char *name,
 			 const char *const *argv, int64_t deadline_ms, struct kf_error *err)
 {
-	const struct kf_process process = { .argv = argv, .in = -1, .out = p->log, .err = p->log };
+	/* Those in Python would write the bytecode of their modules into the user's tree. */
+	static const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1", NULL };
+	const struct kf_process process = {
+		.argv = argv, .env = env, .in = -1, .out = p->log, .err = p->log
+	};
 	int status = 0, r = kf_process_run(&process, deadline_ms, &status, err);
 
 	return kf_flash_program_check(p, name, r, status, err);
