@@ -155,6 +155,7 @@ checksums() {
 		{"devices": {"octopus": {"name": "O", "mcu": "stm32h723", "serial_pattern": "usb-Klipper_stm32h723xx_2*"},
 		  "due": {"name": "D", "mcu": "sam3x8e", "serial_pattern": "usb-Klipper_sam3x8e_3*"},
 		  "card": {"name": "C", "mcu": "stm32f103", "serial_pattern": "usb-Klipper_stm32f103xe_4*", "sdcard_board": "btt-skr-mini"},
+		  "node": {"name": "N", "mcu": "stm32g0b1", "canbus_uuid": "0123456789ab", "canbus_interface": "can0", "flash_method": "dfu"},
 		  "sd": {"name": "S", "mcu": "hc32f460", "serial_pattern": "usb-1a86*", "usb_port": "1-1.6"},
 		  "mega": {"name": "M", "mcu": "atmega2560", "serial_pattern": "usb-1a86*", "usb_port": "1-1.5"}}}
 	END
@@ -167,6 +168,8 @@ checksums() {
 	[[ $(found method card) == "wrong: there is no $HOME/klipper/scripts/flash-sdcard.sh: that tree writes no SD card"* ]]
 	[ "$(found method sd)" = "note: nothing here can flash this hc32f460: there is no Katapult for it; \
 make flash does not know this chip | from an SD card, or with a programmer, as the board's maker says" ]
+	# The method that is registered for it, not Katapult.
+	[[ $(found method node) == "note: nothing here can flash this stm32g0b1: DFU is reached over its own USB alone; make flash reaches no node on CAN"* ]]
 	for program in avrdude bossac; do ln -s /bin/true "$HOME/bin/$program"; done
 	doctor -- PATH="$HOME/bin"
 	[ "$(found method due)" = "ok: by bossac" ]

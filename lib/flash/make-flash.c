@@ -421,6 +421,7 @@ const struct kf_method_row kf_method_make_flash = {
 	.ready = ready,
 	.enters = enters,
 	.write = write_board,
+	.of_chip = true,
 	.alone = true,
 	.foreign = true,
 	.takes_turns = true,

@@ -7,7 +7,10 @@
 #include "link/serial.h"
 #include "usb/rules.h"
 
-/* A new method is its name (registry/method.c), its row here, and the file that has the row. */
+/*
+ * A new method is its name (registry/method.c), its row here, and the file that has the row. Of the
+ * rows that are of_chip the first that fits counts: make_flash is the last of them.
+ */
 static const struct kf_method_row *const rows[] = {
 	[KF_METHOD_KATAPULT] = &kf_method_katapult,
 	[KF_METHOD_PICOBOOT] = &kf_method_picoboot,
@@ -45,19 +48,25 @@ bool kf_methods_usb_avr(const struct kf_methods_for *with)
 
 enum kf_method kf_methods_of_chip(const struct kf_methods_for *with)
 {
-	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
-		if (rows[i]->of_chip && !rows[i]->why_not(with))
-			return (enum kf_method)i;
-	return KF_METHOD_MAKE_FLASH;
+	enum kf_method method = KF_METHOD_COUNT;
+
+	for (size_t i = 0; i < KF_METHOD_COUNT; i++) {
+		if (!rows[i]->of_chip)
+			continue;
+		method = (enum kf_method)i;
+		if (!rows[i]->why_not(with))
+			break;
+	}
+	return method;
 }
 
-static int none_left(const struct kf_methods_for *with, struct kf_error *err)
+/* why: the method that was wanted cannot be used; of_chip: nor can that of the chip. */
+static int none_left(const char *mcu, const char *why, const char *of_chip, struct kf_error *err)
 {
-	const char *katapult = rows[KF_METHOD_KATAPULT]->why_not(with);
-	const char *make = rows[KF_METHOD_MAKE_FLASH]->why_not(with);
+	bool both = of_chip && strcmp(why, of_chip) != 0;
 
-	return kf_fail(err, KF_NO_KATAPULT, "nothing here can flash this %s: %s%s%s", with->mcu,
-		       katapult ? katapult : "", katapult && make ? "; " : "", make ? make : "");
+	return kf_fail(err, KF_NO_KATAPULT, "nothing here can flash this %s: %s%s%s", mcu, why,
+		       both ? "; " : "", both ? of_chip : "");
 }
 
 int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
@@ -89,7 +98,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	    !rows[of_chip]->why_not(with))
 		methods.list[methods.count++] = of_chip;
 	if (methods.count == 0)
-		return none_left(with, err);
+		return none_left(with->mcu, why, rows[of_chip]->why_not(with), err);
 	*ret = methods;
 	return 0;
 }

@@ -34,8 +34,8 @@ struct kf_methods_for {
 };
 
 /*
- * A method. The code that plans, flashes and proves reads its row and knows no method by name, but
- * for make_flash, the last resort. A function that is NULL has nothing to do.
+ * A method. The code that plans, flashes and proves reads its row and knows no method by name. A
+ * function that is NULL has nothing to do.
  */
 struct kf_method_row {
 	/* Why it is not for this board, as a part of a sentence; NULL: it is. */
@@ -57,7 +57,8 @@ struct kf_method_row {
 	const char *bootloader;	      /* that we enter for it; NULL: the one that there is */
 	enum kf_mode mode;	      /* of a board in that; KF_MODE_NONE: any */
 	int64_t least_ms;	      /* that it may take, whatever the options say */
-	/* It is for the bootloader that all chips of a family have, or for the host's own MCU. */
+	/* It is for the bootloader that all chips of a family have, or for the host's own MCU. The
+	 * last such row of the table is the last resort of every chip. */
 	bool of_chip;
 	bool alone; /* no other method follows it */
 	/* Before it writes, it asks Katapult for MCU and address itself. */
@@ -89,10 +90,10 @@ struct kf_methods {
  * no room for it), and on a UART where the owner does not say that it is there (on the command
  * line, for this board in the registry, or by hand): what would wait instead nothing there reaches;
  * make flash where it cannot reach the chip; what the command line names is refused then. A board
- * without Katapult goes to the method of the bootloader in its chip: picoboot, else make flash; and
- * the host's own MCU to host_mcu. One whose SD board is registered is written by sdcard, and
- * nothing follows that: another method could erase the bootloader that reads the card. KF_CONFIG: a
- * method that there is none of. KF_NO_KATAPULT: no method is left; the message says why for each.
+ * without Katapult goes to kf_methods_of_chip. One whose SD board is registered is written by
+ * sdcard, and nothing follows that: another method could erase the bootloader that reads the card.
+ * KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the message says
+ * why not the one that was wanted, nor that of the chip.
  */
 _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 				   struct kf_error *err);
@@ -113,7 +114,8 @@ bool kf_methods_in_rom(const struct kf_methods_for *with);
 /* Klipper on an AVR's own USB cannot start the bootloader (src/avr has no bootloader_request()). */
 bool kf_methods_usb_avr(const struct kf_methods_for *with);
 
-/* The method for a board without Katapult: that of the bootloader in its chip, else make flash. */
+/* The method for a board without Katapult: the first row of its chip that is for it, else the last
+ * resort, which may be not for it either. */
 enum kf_method kf_methods_of_chip(const struct kf_methods_for *with);
 
 /* A row's check: will udev let this user open the ROM of the chip? KF_PERMISSION. */

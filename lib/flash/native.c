@@ -30,7 +30,7 @@ static const char *why_not(const struct kf_methods_for *with)
 	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
 		return NULL;
 	if (kf_methods_in_rom(with) &&
-	    (!with->insist || kf_methods_of_chip(with) != KF_METHOD_MAKE_FLASH))
+	    (!with->insist || kf_method_row(kf_methods_of_chip(with))->rom))
 		return "it waits in a bootloader other than Katapult";
 	if (!kf_loader_beside_katapult(loader) || (!with->insist && !kf_chip_katapult(with->mcu)))
 		return "there is no Katapult for it";
