@@ -54,14 +54,3 @@ int kf_proposal_complete(struct kf_proposal *proposal, const struct kf_tree *tre
 	config = (struct kf_kconfig){ 0 }; /* the caller's now */
 	return 0;
 }
-
-int kf_propose(const struct kf_tree *tree, const struct kf_told *told, const char *dir,
-	       int64_t wait_ms, int64_t deadline_ms, struct kf_proposal *ret,
-	       struct kf_kconfig *ret_config, struct kf_error *err)
-{
-	int r = kf_proposal_make(tree, told, ret, err);
-
-	return r < 0 ? r
-		     : kf_proposal_complete(ret, tree, told, dir, wait_ms, deadline_ms, ret_config,
-					    err);
-}

@@ -15,14 +15,9 @@ _must_check_ int kf_olddefconfig(const struct kf_tree *tree, const char *dir, co
 				 struct kf_kconfig *ret, struct kf_error *err);
 
 /*
- * A whole proposal, with what the tree makes of it and its questions: kf_proposal_make, then
- * kf_proposal_complete. The caller frees *ret_config.
+ * Let the tree complete the proposal, and ask it which questions are open: after kf_proposal_make,
+ * and after each answer. The caller frees *ret_config. Errors as kf_olddefconfig.
  */
-_must_check_ int kf_propose(const struct kf_tree *tree, const struct kf_told *told, const char *dir,
-			    int64_t wait_ms, int64_t deadline_ms, struct kf_proposal *ret,
-			    struct kf_kconfig *ret_config, struct kf_error *err);
-
-/* Complete and settle it anew, after an answer. */
 _must_check_ int kf_proposal_complete(struct kf_proposal *proposal, const struct kf_tree *tree,
 				      const struct kf_told *told, const char *dir, int64_t wait_ms,
 				      int64_t deadline_ms, struct kf_kconfig *ret_config,

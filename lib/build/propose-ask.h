@@ -25,7 +25,7 @@ struct kf_propose_ask {
  *   KF_NOT_SAVED  the user left
  *   KF_CONFIG     no MCU is known, or none that Klipper is built for
  *
- * and as kf_propose.
+ * and as kf_proposal_make and kf_proposal_complete.
  */
 _must_check_ int kf_propose_ask(const struct kf_propose_ask *ask, char ret_path[PATH_MAX],
 				struct kf_answers *ret, struct kf_error *err);

@@ -44,7 +44,8 @@ void kf_proved_free(struct kf_proved *proved);
  *   KF_NO_TOOLCHAIN, KF_BUILD_FAILED  no candidate can be built; err->log
  *   KF_BUSY          another kf-config proves this board
  *
- * as kf_aside_open and kf_propose, and what kf-flash put into the record.
+ * as kf_aside_open, kf_proposal_make and kf_proposal_complete, and what kf-flash put into the
+ * record.
  */
 _must_check_ int kf_prove_board(const struct kf_prove *prove, struct kf_proved *ret,
 				struct kf_error *err);

@@ -119,7 +119,6 @@ static void read_config(struct kf_printer *printer)
 
 	if (printer->mcus.count > 0)
 		return;
-	printer->from_config = true;
 	if (!printer->config[0])
 		kf_fail(&why, KF_CONFIG, "the path of its printer.cfg is not known");
 	else if (kf_printer_config_mcus(printer->config, &printer->mcus, &why) == 0) {

@@ -34,8 +34,7 @@ struct kf_printer {
 	char python[PATH_MAX];	      /* the interpreter */
 	char config[PATH_MAX];	      /* its printer.cfg, absolute */
 	struct kf_print_state print;  /* of a running one; KF_PRINT_UNCLEAR: not told */
-	struct kf_mcus mcus;
-	bool from_config;    /* mcus are those of the file, not those of a running Klippy */
+	struct kf_mcus mcus;	      /* of the running Klippy, else of the file */
 	struct kf_error why; /* code not KF_OK: why Klippy or the file told less than it should */
 };
 

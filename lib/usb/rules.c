@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "usb/rules.h"
 
-enum { RULES_MAX = 1 << 20, GROUPS_MAX = 256, NUMBER_MAX = 16 };
+enum { RULES_MAX = 1 << 20, GROUPS_MAX = 256 };
 
 static bool contains(const gid_t *groups, int count, gid_t gid)
 {

@@ -244,6 +244,19 @@ static void supervise(struct lab *lab, pid_t pid, int fd, const struct lab_kill 
 	}
 }
 
+/* Let the board come to rest: what it was told, it does. */
+static void settle(struct lab *lab)
+{
+	int64_t until_us = now_us() + SETTLE_US;
+
+	do {
+		service(lab);
+		if (sim_port_wake_us(lab->port, lab->served_us) == SIM_NEVER)
+			break;
+		await(lab, -1, until_us);
+	} while (now_us() < until_us);
+}
+
 void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const struct lab_kill *k,
 	       struct lab_end *ret)
 {
@@ -278,19 +291,7 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 	waitpid(pid, &ret->wait_status, 0);
 	if (lab->hub)
 		hub_set_down(lab->hub, false);
-	lab_settle(lab);
-}
-
-void lab_settle(struct lab *lab)
-{
-	int64_t until_us = now_us() + SETTLE_US;
-
-	do {
-		service(lab);
-		if (sim_port_wake_us(lab->port, lab->served_us) == SIM_NEVER)
-			break;
-		await(lab, -1, until_us);
-	} while (now_us() < until_us);
+	settle(lab);
 }
 
 void lab_power_cycle(struct lab *lab, bool button)
@@ -301,7 +302,7 @@ void lab_power_cycle(struct lab *lab, bool button)
 	sim_board_unplug(&lab->port->board);
 	service(lab);
 	sim_board_plug(&lab->port->board, button ? held : SIM_BUTTON_NONE, now_us());
-	lab_settle(lab);
+	settle(lab);
 }
 
 bool lab_holds(const struct lab *lab)

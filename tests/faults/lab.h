@@ -52,9 +52,6 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 /* Off, and on again; with the reset button double-clicked (a ROM's boot button held) or not. */
 void lab_power_cycle(struct lab *lab, bool button);
 
-/* Let the board come to rest: what it was told, it does. */
-void lab_settle(struct lab *lab);
-
 /* Is the image on the board, every byte? Does the board run it? Does it listen to nobody? */
 bool lab_holds(const struct lab *lab);
 bool lab_runs(const struct lab *lab);

@@ -124,8 +124,10 @@ static int guess(const struct kf_told *told, const struct kf_tree *tree, const c
 	_cleanup_(kf_json_decrefp) json_t *asked = json_array(), *out = NULL;
 	struct kf_kconfig config = { 0 }, truth = { 0 };
 	static struct kf_proposal p;
-	int r = kf_propose(tree, told, dir, MS, kf_now_ms() + MS, &p, &config, &err);
+	int r = kf_proposal_make(tree, told, &p, &err);
 
+	if (r == 0)
+		r = kf_proposal_complete(&p, tree, told, dir, MS, kf_now_ms() + MS, &config, &err);
 	if (r == 0 && answers)
 		r = kf_kconfig_load(answers, &truth, &err);
 	for (int i = 0; r == 0 && answers && i < ROUNDS && answer(&p, &truth, asked); i++) {

@@ -17,7 +17,7 @@ enum { FLASH_BYTES = 1 << 20, IMAGE_BYTES = 70001, IN = 0x84, OUT = 3 };
 static struct rom {
 	uint8_t *flash;
 	uint32_t flash_bytes;
-	bool claimed, exclusive, xip, stalled, rebooted, short_ack;
+	bool claimed, exclusive, xip, stalled, rebooted;
 	uint32_t status;
 	uint8_t command[KF_PICOBOOT_COMMAND_BYTES];
 	enum { COMMAND, DATA, ACK } next;
