@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "board/can-uuid.h"
+#include "core/bytes.h"
 #include "core/text.h"
 
 #define SEED	 0xa16231a7ull
@@ -30,14 +31,6 @@ static uint64_t fasthash64(const uint8_t *data, size_t len)
 	return mix(h);
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* All of text: -1 unless it is an even number of digits, at most size bytes of them. */
 static int read_hex(const char *text, uint8_t *ret, size_t size)
 {
@@ -46,7 +39,7 @@ static int read_hex(const char *text, uint8_t *ret, size_t size)
 	if (digits % 2 || digits / 2 > size)
 		return -1;
 	for (size_t i = 0; i < digits; i += 2) {
-		int high = digit(text[i]), low = digit(text[i + 1]);
+		int high = kf_hex_digit(text[i]), low = kf_hex_digit(text[i + 1]);
 
 		if (high < 0 || low < 0)
 			return -1;

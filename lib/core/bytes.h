@@ -8,6 +8,9 @@
 uint32_t kf_get_le32(const uint8_t *p);
 void kf_put_le32(uint8_t *p, uint32_t value);
 
+/* The value of a hexadecimal digit, or -1: c is none. */
+int kf_hex_digit(char c);
+
 /*
  * CRC-16/MCRF4XX: what Klipper and Katapult call crc16-ccitt (polynomial 0x1021
  * reflected, initial 0xffff, no final xor).

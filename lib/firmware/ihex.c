@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "firmware/segments.h"
 
 enum { DATA, END, SEGMENT, SEGMENT_START, LINEAR, LINEAR_START };
@@ -17,18 +18,10 @@ struct record {
 	uint16_t offset;
 };
 
-static int digit(uint8_t c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-				      : -1;
-}
-
 /* The byte that two digits spell, or -1. */
 static int hex_byte(const uint8_t *p)
 {
-	int high = digit(p[0]), low = digit(p[1]);
+	int high = kf_hex_digit(p[0]), low = kf_hex_digit(p[1]);
 
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
@@ -38,7 +31,7 @@ bool kf_ihex_detect(const uint8_t *file, size_t len)
 	if (len < 11 || file[0] != ':')
 		return false;
 	for (size_t i = 1; i < 11; i++)
-		if (digit(file[i]) < 0)
+		if (kf_hex_digit(file[i]) < 0)
 			return false;
 	return true;
 }

@@ -199,15 +199,14 @@ int kf_image_check_dictionary(const char *path, const struct kf_image *image, st
 	static const char again[] =
 		"build it from nothing (kf build --clean), or move the image out of that folder";
 	const struct kf_dictionary *in = &image->dictionary;
-	const char *slash = strrchr(path, '/');
 	struct kf_dictionary beside;
 	_cleanup_(kf_freep) char *json = NULL;
 	char dict[PATH_MAX];
 	size_t len;
 	int r;
 
-	if (!kf_text_format(dict, sizeof(dict), "%.*sklipper.dict",
-			    slash ? (int)(slash - path) + 1 : 0, path))
+	if (!kf_text_format(dict, sizeof(dict), "%.*sklipper.dict", (int)(basename(path) - path),
+			    path))
 		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
 	if (access(dict, F_OK) < 0)
 		return 0;

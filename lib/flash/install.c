@@ -99,7 +99,7 @@ static int watch_folder(const char *path, struct kf_error *err)
 	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	char folder[PATH_MAX];
 
-	kf_text_format(folder, sizeof(folder), "%.*s/", (int)(strrchr(path, '/') - path), path);
+	kf_text_format(folder, sizeof(folder), "%.*s", (int)(basename(path) - path), path);
 	if (fd >= 0 && inotify_add_watch(fd, folder, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0)
 		return fd;
 	kf_fail_sys(err, errno, "cannot follow changes in %s", folder);

@@ -257,7 +257,7 @@ static int copy_build(const struct kf_plan *plan, struct build *ret, struct kf_e
 		{ ret->config, ".config", "" },
 		{ ret->out, "out/", "" },
 		{ ret->link, "out/", "board-link" },
-		{ ret->image, "out/", r < 0 ? "" : strrchr(image, '/') + 1 },
+		{ ret->image, "out/", r < 0 ? "" : basename(image) },
 	};
 
 	for (size_t i = 0; r == 0 && i < KF_ARRAY_SIZE(paths); i++)

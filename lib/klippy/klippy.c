@@ -67,17 +67,9 @@ static void add_folder_of(struct kf_klippy *klippy, const char *path, const char
 	add_folder(klippy, folder);
 }
 
-static const char *basename_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static bool is_program(const char *word)
 {
-	return strcmp(basename_of(word), "klippy.py") == 0 ||
-	       strcmp(basename_of(word), "klippy") == 0;
+	return strcmp(basename(word), "klippy.py") == 0 || strcmp(basename(word), "klippy") == 0;
 }
 
 /*
@@ -113,7 +105,7 @@ static void find_tree(const char *program, bool is_module, const char *cwd, stru
 		kf_text_format(ret->tree, PATH_MAX, "%s", cwd);
 		return;
 	}
-	if (strcmp(basename_of(program), "klippy.py") != 0 || !absolute(program, cwd, ret->tree))
+	if (strcmp(basename(program), "klippy.py") != 0 || !absolute(program, cwd, ret->tree))
 		return;
 	for (int i = 0; i < 2; i++) {
 		char *slash = strrchr(ret->tree, '/');

@@ -225,8 +225,7 @@ static int find_deep(const char *pattern, glob_t *found)
 static int read_included(struct reader *reader, const struct place *place, const char *pattern,
 			 struct kf_error *err)
 {
-	const char *slash = strrchr(place->path, '/');
-	int folder = *pattern == '/' || !slash ? 0 : (int)(slash + 1 - place->path), r = 0;
+	int folder = *pattern == '/' ? 0 : (int)(basename(place->path) - place->path), r = 0;
 	glob_t found = { .gl_opendir = glob_opendir,
 			 .gl_readdir = (struct dirent * (*)(void *)) glob_readdir,
 			 .gl_closedir = glob_closedir,

@@ -57,12 +57,10 @@ static void find_tty(const char *path, char ret[PATH_MAX])
 {
 	char target[PATH_MAX];
 	ssize_t len = readlink(path, target, sizeof(target) - 1);
-	const char *slash;
 
 	target[len > 0 ? len : 0] = '\0';
 	path = len > 0 ? target : path;
-	slash = strrchr(path, '/');
-	kf_text_format(ret, PATH_MAX, "%s", slash ? slash + 1 : path);
+	kf_text_format(ret, PATH_MAX, "%s", basename(path));
 }
 
 int kf_uart_free(const char *root, const char *path, struct kf_error *err)

@@ -48,13 +48,6 @@ struct dropins {
 	size_t count;
 };
 
-static const char *base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* "klipper@.service" of "klipper@1.service"; false: it is no instance. */
 static bool template_of(const char *unit, char ret[KF_NAME_SIZE])
 {
@@ -87,7 +80,8 @@ static bool is_alias(const char *folder, const char *name)
 	if (len < 0)
 		return false;
 	target[len] = '\0';
-	return strcmp(base(target), name) != 0 && fnmatch("*.service", base(target), 0) == 0;
+	return strcmp(basename(target), name) != 0 &&
+	       fnmatch("*.service", basename(target), 0) == 0;
 }
 
 /* The instances that a target wants: they have no file of their own. */
@@ -340,7 +334,7 @@ static void add_dropins(struct dropins *dropins, const char *folder)
 		bool hidden = fnmatch("*.conf", entry->d_name, 0) != 0;
 
 		for (size_t i = 0; i < dropins->count; i++)
-			hidden = hidden || strcmp(base(dropins->list[i]), entry->d_name) == 0;
+			hidden = hidden || strcmp(basename(dropins->list[i]), entry->d_name) == 0;
 		if (!hidden && kf_text_format(dropins->list[dropins->count], PATH_MAX, "%s/%s",
 					      folder, entry->d_name))
 			dropins->count++;
@@ -349,7 +343,7 @@ static void add_dropins(struct dropins *dropins, const char *folder)
 
 static int compare_dropins(const void *a, const void *b)
 {
-	return strcmp(base(a), base(b));
+	return strcmp(basename(a), basename(b));
 }
 
 /* Those of a unit's name, of its template, of "klipper-.service", and of every service. */

@@ -282,12 +282,11 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *label = kf_board_label(&boards[i]), *name;
+		const char *label = kf_board_label(&boards[i]);
 
 		/* The label of a board without a name is the end of its place. */
 		kf_board_place(&boards[i], place, sizeof(place));
-		name = strrchr(place, '/');
-		if (strcmp(name ? name + 1 : place, label) == 0)
+		if (strcmp(basename(place), label) == 0)
 			place[0] = '\0';
 		kf_terminal_tell(tty, "  %zu) %s%s%s%s%s\n", i + 1, label, place[0] ? "  " : "",
 				 place, kf_board_in_rom(&boards[i]) ? "  " : "",

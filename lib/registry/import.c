@@ -126,8 +126,7 @@ static int merge(struct kf_registry *registry, const json_t *from, json_t *repor
  */
 static int copy_config(const char *file, const char *key, bool export, struct kf_error *err)
 {
-	const char *slash = strrchr(file, '/');
-	int r, len = slash ? (int)(slash - file) + 1 : 0;
+	int r, len = (int)(basename(file) - file);
 	char theirs[PATH_MAX], ours[PATH_MAX];
 
 	r = kf_saved_config_path(key, ours, err);
