@@ -31,13 +31,6 @@ static int kept_path(char ret[PATH_MAX], const char *key, const char *below, str
 	return kf_path(KF_DIR_STATE, ret, err, "firmware/%s%s%s", key, *below ? "/" : "", below);
 }
 
-static int join(char ret[PATH_MAX], const char *folder, const char *name, struct kf_error *err)
-{
-	return kf_text_format(ret, PATH_MAX, "%s/%s", folder, name)
-		       ? 0
-		       : kf_fail_sys(err, ENAMETOOLONG, "%.64s...", folder);
-}
-
 static bool id_valid(const char *id)
 {
 	return strlen(id) == ID_LEN && strspn(id, "0123456789abcdef") == ID_LEN;
@@ -99,23 +92,23 @@ static int fill(const struct files *files, const char *folder, struct kf_error *
 	char path[PATH_MAX], beside[PATH_MAX];
 	int r;
 
-	r = join(path, folder, files->name, err);
+	r = kf_path_format(path, err, "%s/%s", folder, files->name);
 	if (r == 0)
 		r = kf_file_copy(files->image, path, KF_IMAGE_FILE_MAX, err);
 	if (r == 0)
-		r = join(path, folder, ".config", err);
+		r = kf_path_format(path, err, "%s/.config", folder);
 	if (r == 0)
 		r = kf_file_copy(files->config, path, CONFIG_MAX, err);
 	if (r == 0 && slash &&
 	    kf_text_format(beside, sizeof(beside), "%.*s/%s", (int)(slash - files->image),
 			   files->image, dictionary) &&
 	    access(beside, F_OK) == 0) {
-		r = join(path, folder, dictionary, err);
+		r = kf_path_format(path, err, "%s/%s", folder, dictionary);
 		if (r == 0)
 			r = kf_file_copy(beside, path, KF_DICTIONARY_MAX, err);
 	}
 	if (r == 0)
-		r = join(path, folder, "firmware.json", err);
+		r = kf_path_format(path, err, "%s/firmware.json", folder);
 	return r < 0 ? r : write_json(files->firmware, path, err);
 }
 
@@ -207,7 +200,8 @@ static void prune(const char *folder, const char *latest)
 		return;
 	qsort(all, count, sizeof(*all), newest_first);
 	for (size_t i = KF_KEPT_MAX; i < count; i++)
-		if (strcmp(all[i].id, latest) != 0 && join(path, folder, all[i].id, NULL) == 0)
+		if (strcmp(all[i].id, latest) != 0 &&
+		    kf_path_format(path, NULL, "%s/%s", folder, all[i].id) == 0)
 			IGNORE_RESULT(kf_dir_remove(path, NULL));
 }
 
@@ -244,7 +238,7 @@ int kf_kept_add(const char *key, const char *image, const char *config, const js
 	prune(folder, id);
 	r = kept_path(folder, key, id, err);
 	if (r == 0)
-		r = join(path, folder, name, err);
+		r = kf_path_format(path, err, "%s/%s", folder, name);
 	return r < 0 ? r : for_record(firmware, path, ret, err);
 }
 
@@ -279,7 +273,7 @@ static int read_json(const char *folder, json_t **ret, struct kf_error *err)
 	json_t *obj;
 	int r;
 
-	r = join(path, folder, "firmware.json", err);
+	r = kf_path_format(path, err, "%s/firmware.json", folder);
 	if (r == 0)
 		r = kf_file_read(path, JSON_MAX, &text, &len, err);
 	if (r == -ENOENT)
@@ -309,7 +303,7 @@ static int check_build(const char *folder, char path[PATH_MAX], json_t **ret, st
 	want = json_string_value(json_object_get(obj, "sha256"));
 	if (!want || !image_name(obj, image, sizeof(image)))
 		return kf_fail(err, KF_NO_FIRMWARE, "%s/firmware.json is damaged", folder);
-	r = join(path, folder, image, err);
+	r = kf_path_format(path, err, "%s/%s", folder, image);
 	if (r == 0)
 		r = kf_file_sha256(path, sha256, err);
 	if (r == -ENOENT)
@@ -354,7 +348,7 @@ int kf_kept_check(const char *key, size_t *ret_count, struct kf_error *err)
 	for (size_t i = 0; all && r == 0 && i < count; i++) {
 		_cleanup_(kf_json_decrefp) json_t *obj = NULL;
 
-		r = join(build, folder, all[i].id, err);
+		r = kf_path_format(build, err, "%s/%s", folder, all[i].id);
 		if (r == 0)
 			r = check_build(build, path, &obj, err);
 	}
@@ -375,7 +369,7 @@ int kf_kept_find(const char *key, const char *sha256, char ret_image[PATH_MAX],
 	kf_text_format(id, sizeof(id), "%.*s", ID_LEN, sha256);
 	r = kept_path(folder, key, id, err);
 	if (r == 0)
-		r = join(ret_config, folder, ".config", err);
+		r = kf_path_format(ret_config, err, "%s/.config", folder);
 	if (r < 0)
 		return r;
 	if (access(folder, F_OK) < 0)

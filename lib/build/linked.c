@@ -10,7 +10,6 @@
 #include "core/file.h"
 #include "core/lock.h"
 #include "core/paths.h"
-#include "core/text.h"
 
 enum { MODULE_MAX = 1 << 20 };
 
@@ -100,16 +99,17 @@ static int link_entry(FTS *walk, FTSENT *entry, const char *name, const char *fo
 		      struct kf_error *err)
 {
 	char to[PATH_MAX];
+	int r;
 
 	if (entry->fts_info == FTS_DP)
 		return 0;
 	if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
 		return kf_fail_sys(err, entry->fts_errno, "%s", entry->fts_path);
-	if (!kf_text_format(to, sizeof(to), "%s/%s", folder, name))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", folder);
+	r = kf_path_format(to, err, "%s/%s", folder, name);
+	if (r < 0)
+		return r;
 	if (entry->fts_info == FTS_D && is_own(name)) {
-		int r = drop_link(to, err);
-
+		r = drop_link(to, err);
 		return r < 0 ? r : kf_dir_make(to, err);
 	}
 	fts_set(walk, entry, FTS_SKIP);

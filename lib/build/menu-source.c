@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "board/identity.h"
 #include "build/menu-source.h"
 #include "core/file.h"
+#include "core/paths.h"
 #include "core/text.h"
 
 enum { SOURCE_MAX = 1 << 20 };
@@ -15,10 +15,9 @@ int kf_menu_source_read(const struct kf_tree *tree, const char *folder, char **r
 {
 	char path[PATH_MAX];
 	size_t len;
+	int r = kf_path_format(path, err, "%s/src/%s/Kconfig", tree->dir, folder);
 
-	if (!kf_text_format(path, sizeof(path), "%s/src/%s/Kconfig", tree->dir, folder))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", tree->dir);
-	return kf_file_read(path, SOURCE_MAX, ret, &len, err);
+	return r < 0 ? r : kf_file_read(path, SOURCE_MAX, ret, &len, err);
 }
 
 /* Finds "config SYMBOL" and the first prompt behind it. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <string.h>
 
 #include "build/olddefconfig.h"
 #include "build/proposal-check.h"
 #include "core/file.h"
-#include "core/text.h"
+#include "core/paths.h"
 
 int kf_olddefconfig(const struct kf_tree *tree, const char *dir, const char *text, size_t len,
 		    int64_t wait_ms, int64_t deadline_ms, struct kf_kconfig *ret,
@@ -21,13 +20,14 @@ int kf_olddefconfig(const struct kf_tree *tree, const char *dir, const char *tex
 				      .wait_ms = wait_ms,
 				      .deadline_ms = deadline_ms };
 	struct kf_kconfig checked = { 0 };
-	int r;
+	int r = kf_path_format(config, err, "%s/.config", dir);
 
-	if (!kf_text_format(config, sizeof(config), "%s/.config", dir) ||
-	    !kf_text_format(out, sizeof(out), "%s/out/", dir) ||
-	    !kf_text_format(log, sizeof(log), "%s/log", dir))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", dir);
-	r = kf_kconfig_parse("the configuration", text, len, &checked, err);
+	if (r == 0)
+		r = kf_path_format(out, err, "%s/out/", dir);
+	if (r == 0)
+		r = kf_path_format(log, err, "%s/log", dir);
+	if (r == 0)
+		r = kf_kconfig_parse("the configuration", text, len, &checked, err);
 	kf_kconfig_free(&checked);
 	if (r == 0)
 		r = kf_file_write(config, text, len, err);

@@ -131,8 +131,9 @@ static int ask_katapult(struct asking *a, struct kf_error *err)
 	char path[PATH_MAX];
 	int r;
 
-	if (!kf_text_format(path, sizeof(path), "%s/read.bin", a->dir))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", a->dir);
+	r = kf_path_format(path, err, "%s/read.bin", a->dir);
+	if (r < 0)
+		return r;
 	r = kf_image_read(a->ask->board, NULL, path, KF_IMAGE_READ_START, a->ask->told,
 			  a->ask->ret_told, &why);
 	unlink(path);

@@ -260,8 +260,9 @@ static int read_board(struct run *run, const struct kf_kconfig *config, size_t b
 
 	if (bytes > KF_IMAGE_READ_START)
 		bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-	if (!kf_text_format(path, sizeof(path), "%s/read.bin", run->dir))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", run->dir);
+	r = kf_path_format(path, err, "%s/read.bin", run->dir);
+	if (r < 0)
+		return r;
 	r = kf_image_read(run->prove->board, config, path, bytes, &run->told, run->prove->ret_told,
 			  err);
 	if (r == 0)

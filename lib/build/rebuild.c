@@ -14,6 +14,7 @@
 #include "build/toolchain.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/paths.h"
 #include "core/text.h"
 
 enum {
@@ -28,9 +29,7 @@ enum {
 static int path_of(const struct kf_rebuild *rebuild, const char *name, char ret[PATH_MAX],
 		   struct kf_error *err)
 {
-	if (!kf_text_format(ret, PATH_MAX, "%s/%u/%s", rebuild->dir, rebuild->number, name))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", rebuild->dir);
-	return 0;
+	return kf_path_format(ret, err, "%s/%u/%s", rebuild->dir, rebuild->number, name);
 }
 
 /* GNU make takes a job for each byte in this pipe: let it start one compiler a processor. */

@@ -49,8 +49,10 @@ static int check_member(const struct kf_tree *tree, const char *member, struct k
 {
 	char path[PATH_MAX];
 
-	if (!kf_text_format(path, sizeof(path), "%s/%s", tree->dir, member))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", tree->dir);
+	int r = kf_path_format(path, err, "%s/%s", tree->dir, member);
+
+	if (r < 0)
+		return r;
 	if (access(path, R_OK) < 0)
 		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
 			       "%s is not a Klipper source tree: cannot read %s", tree->dir,

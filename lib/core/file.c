@@ -12,7 +12,6 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
-#include "core/text.h"
 
 int kf_dir_make(const char *path, struct kf_error *err)
 {
@@ -20,9 +19,9 @@ int kf_dir_make(const char *path, struct kf_error *err)
 	struct stat st;
 	int r;
 
-	if (!kf_text_format(part, sizeof(part), "%s", path))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
-	r = kf_path_check(path, err);
+	r = kf_path_format(part, err, "%s", path);
+	if (r == 0)
+		r = kf_path_check(path, err);
 	if (r < 0)
 		return r;
 	for (char *p = part + 1;; p++) {
@@ -48,9 +47,7 @@ static int folder_of(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	const char *slash = strrchr(path, '/');
 	int len = !slash ? 0 : slash == path ? 1 : (int)(slash - path);
 
-	if (!kf_text_format(ret, PATH_MAX, "%.*s", len ? len : 1, len ? path : "."))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
-	return 0;
+	return kf_path_format(ret, err, "%.*s", len ? len : 1, len ? path : ".");
 }
 
 int kf_dir_make_parent(const char *path, struct kf_error *err)
@@ -189,10 +186,10 @@ int kf_file_write(const char *path, const void *data, size_t len, struct kf_erro
 	if (r < 0)
 		return r;
 	r = kf_dir_make(folder, err);
+	if (r == 0)
+		r = kf_path_format(temp, err, "%s.XXXXXX", path);
 	if (r < 0)
 		return r;
-	if (!kf_text_format(temp, sizeof(temp), "%s.XXXXXX", path))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
 	fd = mkostemp(temp, O_CLOEXEC); /* 0600, O_EXCL */
 	if (fd < 0)
 		return kf_fail_sys(err, errno, "%s: cannot write to its folder", path);

@@ -64,6 +64,17 @@ int kf_path(enum kf_dir dir, char ret[PATH_MAX], struct kf_error *err, const cha
 	return 0;
 }
 
+int kf_path_format(char ret[PATH_MAX], struct kf_error *err, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(ret, PATH_MAX, fmt, ap);
+	va_end(ap);
+	return n >= 0 && n < PATH_MAX ? 0 : kf_fail_sys(err, ENAMETOOLONG, "%.64s...", ret);
+}
+
 int kf_path_expand(const char *path, char ret[PATH_MAX], struct kf_error *err)
 {
 	const char *home = "", *rest = path;
@@ -164,9 +175,9 @@ int kf_path_check(const char *path, struct kf_error *err)
 	int r;
 
 	while (at > 0 && at <= len) {
-		if (!kf_text_format(part, sizeof(part), "%.*s", (int)at, path))
-			return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
-		r = check_step(part, err);
+		r = kf_path_format(part, err, "%.*s", (int)at, path);
+		if (r == 0)
+			r = check_step(part, err);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		at++;

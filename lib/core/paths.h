@@ -23,6 +23,10 @@ enum kf_dir {
 _must_check_ int kf_path(enum kf_dir dir, char ret[PATH_MAX], struct kf_error *err, const char *fmt,
 			 ...) _printf_(4, 5);
 
+/* Format a path. -ENAMETOOLONG: it is too long; the message tells its beginning. */
+_must_check_ int kf_path_format(char ret[PATH_MAX], struct kf_error *err, const char *fmt, ...)
+	_printf_(3, 4);
+
 /* A path that a user wrote: "~" and "~/..." become the home directory. Errors as above. */
 _must_check_ int kf_path_expand(const char *path, char ret[PATH_MAX], struct kf_error *err);
 

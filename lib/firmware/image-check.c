@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Each refusal has both values: that of the image, and that of its MCU or address. */
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 
 #include "core/bytes.h"
 #include "core/file.h"
-#include "core/text.h"
+#include "core/paths.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
 #include "firmware/katapult-image.h"
@@ -205,9 +204,9 @@ int kf_image_check_dictionary(const char *path, const struct kf_image *image, st
 	size_t len;
 	int r;
 
-	if (!kf_text_format(dict, sizeof(dict), "%.*sklipper.dict", (int)(basename(path) - path),
-			    path))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", path);
+	r = kf_path_format(dict, err, "%.*sklipper.dict", (int)(basename(path) - path), path);
+	if (r < 0)
+		return r;
 	if (access(dict, F_OK) < 0)
 		return 0;
 	r = kf_file_read(dict, KF_DICTIONARY_MAX, &json, &len, err);

@@ -130,10 +130,10 @@ static int copy_config(const char *file, const char *key, bool export, struct kf
 	char theirs[PATH_MAX], ours[PATH_MAX];
 
 	r = kf_saved_config_path(key, ours, err);
+	if (r == 0)
+		r = kf_path_format(theirs, err, "%.*sconfigs/%s/.config", len, file, key);
 	if (r < 0)
 		return r;
-	if (!kf_text_format(theirs, PATH_MAX, "%.*sconfigs/%s/.config", len, file, key))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", file);
 	if (access(export ? ours : theirs, F_OK) < 0 || (!export && access(ours, F_OK) == 0))
 		return 0;
 	r = kf_file_copy(export ? ours : theirs, export ? theirs : ours, KF_SAVED_CONFIG_MAX, err);

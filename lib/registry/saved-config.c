@@ -7,7 +7,6 @@
 
 #include "core/file.h"
 #include "core/paths.h"
-#include "core/text.h"
 #include "registry/saved-config.h"
 
 enum { DAY_S = 24 * 60 * 60 };
@@ -45,9 +44,8 @@ int kf_saved_config_write(const char *key, const struct kf_kconfig *config, stru
 		return r;
 	if (kf_kconfig_is_file(config, saved))
 		return 0;
-	if (!kf_text_format(old, sizeof(old), "%s.old", saved))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", saved);
-	if (access(saved, F_OK) == 0)
+	r = kf_path_format(old, err, "%s.old", saved);
+	if (r == 0 && access(saved, F_OK) == 0)
 		r = kf_file_copy(saved, old, KF_SAVED_CONFIG_MAX, err);
 	return r < 0 ? r : kf_file_write(saved, config->text, config->len, err);
 }
