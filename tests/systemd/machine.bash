@@ -25,7 +25,8 @@ skip() {
 	exit 0
 }
 
-# machine_make NAME PACKAGE,... [ARCH]: a Debian ($SUITE, as of "make SUITE=", or 12) with these is in $root.
+# machine_make NAME PACKAGE,... [ARCH]: a Debian ($SUITE, as of "make SUITE=", or 12) with these is in $root, from
+# $MIRROR if that is set, as for debian/build.
 machine_make() {
 	local suite=${SUITE:-bookworm}
 	root=$build/systemd/$suite/$1${3:+-$3} # deep: make looks for *.d in the upper folders
@@ -35,7 +36,7 @@ machine_make() {
 	command -v mmdebstrap >/dev/null || skip "mmdebstrap is missing"
 	rm -rf "$root"
 	mkdir -p "${root%/*}"
-	mmdebstrap --quiet --variant=minbase --include="$2" ${3:+--architectures="$3"} "$suite" "$root" >&2
+	mmdebstrap --quiet --variant=minbase --include="$2" ${3:+--architectures="$3"} "$suite" "$root" ${MIRROR:+"$MIRROR"} >&2
 	echo "$2" >"$root/ready"
 }
 
