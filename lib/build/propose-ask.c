@@ -33,8 +33,8 @@ static void step(const struct asking *a, const char *text)
 }
 
 /*
- * What menuconfig begins with; where Katapult was asked meanwhile, only what it told. The features
- * that a firmware was built without would bury what matters: they are counted.
+ * Show what menuconfig begins with; after Katapult was asked, only what it told. The features that
+ * a firmware was built without would bury what matters: they are counted.
  */
 static void show(const struct asking *a)
 {
@@ -148,7 +148,7 @@ static int ask_katapult(struct asking *a, struct kf_error *err)
 	return r < 0 ? 0 : make(a, err);
 }
 
-/* Why it is asked: what was told does not fit, or something is likely, or nothing tells it. */
+/* Say why it is asked: what was told does not fit, or something is likely, or nothing tells it. */
 static void show_question(const struct asking *a, const struct kf_question *q)
 {
 	const char *by_pins =

@@ -90,7 +90,7 @@ static int check_readable(const struct kf_prove *prove, struct kf_error *err)
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-/* Why no build of this version can be the same, before anything is done; or its parts. */
+/* Parse the version, before any work. KF_NOT_PROVED: no build of it can be the same. */
 static int check_version(const char *version, struct kf_version *ret, struct kf_error *err)
 {
 	if (!version[0])
@@ -317,7 +317,7 @@ static int rebuild_of(const struct run *run, const struct candidate *c, char log
 	return kf_path(KF_DIR_STATE, log, err, "logs/%s-prove.log", run->prove->key);
 }
 
-/* Why make did not make it; only a signal ends the whole proof. */
+/* Note why make did not make it; only a signal ends the whole proof. */
 static int not_built(struct run *run, struct candidate *c, int r, struct kf_error *err)
 {
 	if (r == -EINTR)

@@ -21,7 +21,8 @@ struct kf_attempt {
 			      none was */
 	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
 	bool readback;	   /* every byte of the image was read back and is right */
-	/* How to wait for its return, where its wire's way does not do (wire.h); NULL: it does. */
+	/* Waits for its return where its wire's come_back (wire.h) does not find it; NULL: that
+	 * does. */
 	int (*come_back)(struct kf_monitor *monitor, const struct kf_board *board,
 			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 };

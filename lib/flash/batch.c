@@ -66,7 +66,7 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 				    job->plan.board.link.type == KF_WIRE_PROCESS
 			    ? guard_users(job, printers, guard)
 			    : kf_print_guard_port(guard, &job->plan.board, &job->err);
-	/* Before the service is left running for its sake. */
+	/* The board itself has to say so before its service is left running. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_proof_confirm(&job->plan);
 	if (r < 0) {

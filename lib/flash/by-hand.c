@@ -42,7 +42,7 @@ static int by_node(const struct kf_boards *now, const struct kf_port *port, stru
 	return kf_wire_look(ret, err);
 }
 
-/* Not /dev/null, nor the screen's terminals (tty1 to tty63), /dev/tty and /dev/console. */
+/* /dev/null, /dev/tty, /dev/console and the screen's terminals (tty1 to tty63) are none. */
 static bool is_serial(dev_t device)
 {
 	return major(device) != MEM_MAJOR && major(device) != TTYAUX_MAJOR &&

@@ -28,7 +28,8 @@ enum { BUILD_MS = 300000, CONFIG_MAX = 1 << 20 };
 /* A program that make flash runs: it is installed, or make flash builds it in the tree. */
 struct tool {
 	const char *run, *package; /* Debian's, if it is installed */
-	/* If it is built: folder/file of the tree, by the folder's make; NULL: its first target. */
+	/* The tree's folder/file, which make builds in that folder; NULL: it is not built.
+	 * target: what make is given; NULL: the first. */
 	const char *folder, *file, *target, *compiler;
 	bool libusb;
 };
@@ -55,8 +56,8 @@ static const struct tool tools[] = {
 };
 
 /*
- * For every STM32 make flash builds hid-flash first, used or not; where libusb is missing it goes
- * on without.
+ * make flash builds hid-flash first for every STM32, whether it is used or not. It goes on without
+ * it where libusb is missing.
  */
 static const struct tool hid_flash = { .folder = "lib/hidflash",
 				       .file = "hid-flash",
@@ -83,7 +84,7 @@ static const char *why_not(const struct kf_methods_for *with)
 	return NULL;
 }
 
-/* The one that make flash builds for such a chip, or NULL. */
+/* Find the tool that make flash builds for such a chip; NULL: it builds none. */
 static const struct tool *find_tool(const char *mcu, uint32_t start)
 {
 	const struct kf_loader *loader = kf_loader_find(mcu, start);
@@ -167,7 +168,7 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 	return kf_fail(err, KF_IO, "make flash cannot use the name %s", board->tty);
 }
 
-/* Before a board leaves for a loader that has no name of its own: is another one in such a one? */
+/* The loader that the board is to be sent to has no name of its own: is another board in one? */
 static int check_waiting(const struct kf_board *board, const char *mcu, struct kf_error *err)
 {
 	struct kf_boards now = { 0 };
@@ -339,9 +340,8 @@ static int prepare(const struct kf_plan *plan, const struct kf_progress *progres
 }
 
 /*
- * Before the board, as it is now, is entered. KF_NO_FIRMWARE unless the planned image
- * is kept with its configuration: make flash takes both. KF_AMBIGUOUS: it would be sent into
- * a loader that another board is in already.
+ * make flash takes the planned image and its configuration: KF_NO_FIRMWARE unless both are kept.
+ * KF_AMBIGUOUS: the board would be sent into a loader that another board is in already.
  */
 static int ready(const struct kf_plan *plan, const struct kf_board *board, struct kf_error *err)
 {
@@ -352,9 +352,9 @@ static int ready(const struct kf_plan *plan, const struct kf_board *board, struc
 }
 
 /*
- * Not where the board could come to a Katapult, which make flash asks nothing: we do, before. Every
- * other loader of these chips it takes by its USB id; Atmel's SAM-BA it reaches from Klipper
- * (scripts/flash_usb.py).
+ * make flash asks a Katapult nothing. So a board that may have one is entered by us, and asked,
+ * before. make flash knows every other loader of these chips by its USB id, and reaches Atmel's
+ * SAM-BA from Klipper (scripts/flash_usb.py).
  */
 static bool enters(const struct kf_plan *plan, const struct kf_board *board)
 {

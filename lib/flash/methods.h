@@ -38,11 +38,11 @@ struct kf_methods_for {
  * function that is NULL has nothing to do.
  */
 struct kf_method_row {
-	/* Why it is not for this board, as a part of a sentence; NULL: it is. */
+	/* Returns the reason why it is not for this board, as a part of a sentence; NULL: it is. */
 	const char *(*why_not)(const struct kf_methods_for *with);
 	/* Are its programs, libraries and rights there? Errors of kf_methods_check. */
 	int (*check)(const struct kf_methods_for *with, struct kf_error *err);
-	/* Before a service stops: what may take minutes, once. Errors: KF_NO_TOOLCHAIN. */
+	/* Do what may take minutes, once, before a service stops. KF_NO_TOOLCHAIN. */
 	int (*prepare)(const struct kf_plan *plan, const struct kf_progress *progress,
 		       struct kf_error *err);
 	/* Can it begin, with the board as it is now? Looked at with the plan, and once more before

@@ -119,8 +119,8 @@ static int refuse(struct kf_attempt *a, struct kf_katapult *k, int r, struct kf_
 }
 
 /*
- * From the first block on the board is half-written, also for whoever comes after a power loss of
- * this host: the note comes first.
+ * The board is half-written from the first block on, and the note says so before: it is what is
+ * left if this host loses its power.
  */
 static int write_image(struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
 {

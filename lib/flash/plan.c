@@ -45,7 +45,7 @@ static int choose_dirs(const struct kf_registry *registry, const struct kf_devic
 			      plan->katapult_dir, err);
 }
 
-/* As its make flash does it: CONFIG_AVRDUDE_PROTOCOL of the saved configuration. */
+/* Its make flash takes CONFIG_AVRDUDE_PROTOCOL of the saved configuration: so does this. */
 static void choose_avrdude(const struct kf_device *dev, struct kf_plan *plan)
 {
 	const char *mcu = plan->image.dictionary.mcu;
@@ -230,16 +230,16 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 }
 
 /*
- * Not there to be flashed. A Klippy that has no connection to a node does not mean that: it may
- * wait in its Katapult. Its wire tells, when the board is looked for. A process that does not run
- * can be installed all the same.
+ * Is the board not there to be flashed? A node to which Klippy has no connection may wait in its
+ * Katapult: its wire tells that when the board is looked for. A process that does not run can be
+ * installed all the same.
  */
 static bool is_away(const struct kf_board *board)
 {
 	return !board->connected && !kf_board_is_wired(board) && !kf_board_is_bridge(board);
 }
 
-/* Why the board is left alone; empty: it is not. */
+/* Find the reason to leave the board alone; empty: there is none. */
 static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
 	const char *remedy = kf_last_flash_remedy(board->incomplete), *why = board->reason;

@@ -24,7 +24,7 @@ static void name_klippy(const struct kf_holder *holder, char *ret, size_t size)
 		       facts.owner);
 }
 
-/* By kf_print_state's state: those in which a Klippy must not be stopped. */
+/* The states of kf_print_state in which a Klippy must not be stopped. */
 static const struct {
 	const char *text, *hint;
 	bool file; /* the file and the progress follow */

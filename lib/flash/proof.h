@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What proves that a board runs an image. The proof comes from the board: it is back as Klipper, it
- * is the same chip, and it says that it runs the image's version. Where we have not read back its
- * bytes, that proves it only if it ran another version before.
+ * Proves that a board runs an image. The proof comes from the board: it is back as Klipper, it is
+ * the same chip, and it says that it runs the image's version. If its bytes were not read back,
+ * that proves it only if it ran another version before.
  */
 #ifndef KF_FLASH_PROOF_H
 #define KF_FLASH_PROOF_H

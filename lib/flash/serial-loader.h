@@ -20,7 +20,7 @@ struct kf_serial_loader {
 	uint32_t start;	       /* the address of the image's first byte */
 };
 
-/* For a row's why_not: a bootloader on the board's serial port is reached by no other way. */
+/* For a row's why_not: the reason why the board's own serial port does not lead to it, or NULL. */
 const char *kf_serial_loader_why_not(const struct kf_methods_for *with);
 
 /*
@@ -31,9 +31,9 @@ _must_check_ int kf_serial_loader_prepare(struct kf_attempt *a, struct kf_serial
 					  struct kf_error *err);
 
 /*
- * From the firmware on the board's own USB into the bootloader, unless that runs already. by_hand:
- * its firmware does not listen to the touch, so its owner is asked to press the reset button.
- * KF_NO_KATAPULT: it stays in its firmware; KF_GONE: no bootloader comes; errors of
+ * Bring the board from firmware on its own USB into its bootloader, unless that runs already.
+ * by_hand: its firmware does not listen to the touch, so its owner is asked to press the reset
+ * button. KF_NO_KATAPULT: it stays in its firmware; KF_GONE: no bootloader comes; errors of
  * kf_serial_touch_1200.
  */
 _must_check_ int kf_serial_loader_enter(struct kf_serial_loader *job, bool by_hand,

@@ -20,14 +20,14 @@
 
 struct kf_wire_row {
 	/*
-	 * What runs now: *ret is the board with its mode, and with the version if that is Klipper.
-	 * It is not asked what would wedge it. KF_TIMEOUT, KF_NOT_CONNECTED: nothing answers;
-	 * KF_BUSY, KF_CAN_BUS ... : its wire cannot be used.
+	 * Ask what runs now: *ret is the board with its mode, and with the version if that is
+	 * Klipper. It is not asked what would wedge it. KF_TIMEOUT, KF_NOT_CONNECTED: nothing
+	 * answers; KF_BUSY, KF_CAN_BUS ... : its wire cannot be used.
 	 */
 	int (*ask)(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 		   struct kf_error *err);
-	/* From its firmware into its bootloader: *ret is the board there. As kf_bootloader_enter.
-	 */
+	/* Bring it from its firmware into its bootloader: *ret is the board there. Errors of
+	 * kf_bootloader_enter. */
 	int (*enter)(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
 		     struct kf_board *ret, struct kf_error *err);
 	/* For kf_klipper_identify. Errors of lib/link. */

@@ -428,8 +428,8 @@ static const char *lookup(const json_t *all, const char *section, const char *op
 }
 
 /*
- * What a reference "option" or "section.option" of len bytes names; NULL: nothing. ret_section is
- * where a ${} in that is looked up.
+ * Look up what a reference "option" or "section.option" of len bytes names; NULL: nothing. A ${} in
+ * that is looked up in ret_section.
  */
 static const char *follow(const json_t *all, const char *section, const char *name, size_t len,
 			  char ret_section[256])

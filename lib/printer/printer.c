@@ -89,7 +89,7 @@ static const char *section_of(const struct kf_mcu *mcu, char ret[KF_NAME_SIZE])
 	return ret;
 }
 
-/* What Klippy would refuse, or wait for in vain: no wire, or another's. */
+/* Klippy would refuse an MCU without a wire, and wait in vain for one that has another's. */
 static void check_mcus(struct kf_printer *printer)
 {
 	const struct kf_mcus *mcus = &printer->mcus;
