@@ -296,8 +296,7 @@ void lab_flash(struct lab *lab, int64_t method_ms, int64_t return_ms, const stru
 
 void lab_power_cycle(struct lab *lab, bool button)
 {
-	enum sim_button held =
-		lab->method == KF_METHOD_KATAPULT ? SIM_BUTTON_RESET : SIM_BUTTON_BOOT;
+	enum sim_button held = kf_method_row(lab->method)->rom ? SIM_BUTTON_BOOT : SIM_BUTTON_RESET;
 
 	sim_board_unplug(&lab->port->board);
 	service(lab);
