@@ -152,6 +152,7 @@ all_printed() {
 }
 
 @test "a right is missing" {
+	unshare -U true 2>/dev/null || skip "unshare -U does not work here, and root has every right"
 	printf '#!/bin/sh\nexit 1\n' >bin/sudo
 	all_printed '
 		ports=$(readlink -f /dev/ttyACM? /dev/ttyUSB0)
