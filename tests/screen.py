@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """screen.py <OUTPUT: what a terminal shows after OUTPUT, without colours.
 
-It knows what core/live.c and core/log.c use: carriage return, cursor up, erase to the end of the
+It knows what lib/terminal/live.c and log.c use: carriage return, cursor up, erase to the end of the
 line and of the screen. A terminal's own wrapping is not simulated: lines have all their columns.
 """
 import re

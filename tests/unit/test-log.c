@@ -244,7 +244,7 @@ static void two_lives(void)
 	kf_log_phase("Flash", "a", "and on");
 }
 
-/* The rows of a screen after what was seen; of escape sequences only those of core/live.c. */
+/* The rows of a screen after what was seen; of escape sequences only those of terminal/live.c. */
 static void screen(char rows[24][256], size_t *ret_count)
 {
 	size_t row = 0, column = 0, count = 0;
