@@ -48,7 +48,6 @@ static int check_path(const char *path, enum kf_code code, struct kf_error *err)
 static int check_member(const struct kf_tree *tree, const char *member, struct kf_error *err)
 {
 	char path[PATH_MAX];
-
 	int r = kf_path_format(path, err, "%s/%s", tree->dir, member);
 
 	if (r < 0)
