@@ -17,7 +17,7 @@
 #include "flash/bootloader.h"
 #include "flash/flash.h"
 #include "flash/hold.h"
-#include "flash/native.h"
+#include "flash/method-katapult.h"
 #include "flash/proof.h"
 #include "flash/target.h"
 #include "flash/wire.h"
@@ -40,7 +40,7 @@ static int write_board(struct kf_run *run, struct kf_error *err)
 
 	if (run->board.mode == KF_MODE_KATAPULT && !row->asks_katapult) {
 		a->deadline_ms = kf_within_ms(IDENTIFY_MS, deadline_ms);
-		r = kf_native_check(a, err);
+		r = kf_method_katapult_check(a, err);
 		a->deadline_ms = deadline_ms;
 	}
 	if (r == 0)

@@ -8,7 +8,7 @@
 #include "usb/rules.h"
 
 /*
- * A new method is its name (registry/method.c), its row here, and the file that has the row. Of the
+ * A new method is its name (registry/method.c), its row here, and a file method-NAME.c. Of the
  * rows that are of_chip the first that fits counts: make_flash is the last of them.
  */
 static const struct kf_method_row *const rows[] = {

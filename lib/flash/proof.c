@@ -8,7 +8,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "flash/bootloader.h"
-#include "flash/native.h"
+#include "flash/method-katapult.h"
 #include "flash/proof.h"
 #include "flash/target.h"
 #include "flash/wire.h"
@@ -200,7 +200,8 @@ static int prove_bootloader(struct kf_run *run, int64_t deadline_ms, struct kf_e
 		kf_proof_add(run, "started");
 		return 0;
 	}
-	r = kf_native_installed(&run->board, &plan->image.dictionary, deadline_ms, version, err);
+	r = kf_method_katapult_installed(&run->board, &plan->image.dictionary, deadline_ms, version,
+					 err);
 	if (r < 0)
 		return r;
 	json_object_set_new(run->flash, "version_after", json_string(version));

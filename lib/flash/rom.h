@@ -2,7 +2,7 @@
 /*
  * The methods for a bootloader in a chip's ROM, which is a USB device without a serial port. This
  * is the order of a flash, the same for all; a row of functions says how each is talked to
- * (rom-picoboot.c, rom-dfu.c).
+ * (method-picoboot.c, method-dfu.c).
  */
 #ifndef KF_FLASH_ROM_H
 #define KF_FLASH_ROM_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The steps that the methods avrdude and bossac share; only avrdude.c and bossac.c include this. A
+ * The steps that the methods avrdude and bossac share; only their two files include this. A
  * bootloader answers on the board's own serial port, and a touch of that port at 1200 baud starts
  * it. A program writes through it, then reads the flash back into a file, which is compared here.
  */

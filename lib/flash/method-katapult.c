@@ -8,7 +8,7 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
-#include "flash/native.h"
+#include "flash/method-katapult.h"
 #include "flash/wire.h"
 #include "katapult/session.h"
 #include "registry/config-note.h"
@@ -207,7 +207,7 @@ static int not_wanted(const char *wanted, struct kf_error *err)
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-int kf_native_check(struct kf_attempt *a, struct kf_error *err)
+int kf_method_katapult_check(struct kf_attempt *a, struct kf_error *err)
 {
 	const struct kf_method_row *row = kf_method_row(a->method);
 	const char *wanted = row->rom ? row->bootloader : NULL;
@@ -223,8 +223,9 @@ int kf_native_check(struct kf_attempt *a, struct kf_error *err)
 	return r < 0 ? refuse(a, &k, r, err) : 0;
 }
 
-int kf_native_installed(const struct kf_board *board, const struct kf_dictionary *want,
-			int64_t deadline_ms, char ret_version[KF_NAME_SIZE], struct kf_error *err)
+int kf_method_katapult_installed(const struct kf_board *board, const struct kf_dictionary *want,
+				 int64_t deadline_ms, char ret_version[KF_NAME_SIZE],
+				 struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_katapult k = { .link = &link, .deadline_ms = deadline_ms };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The katapult method: our own conversation with the bootloader, every byte read back. */
-#ifndef KF_FLASH_NATIVE_H
-#define KF_FLASH_NATIVE_H
+#ifndef KF_FLASH_METHOD_KATAPULT_H
+#define KF_FLASH_METHOD_KATAPULT_H
 
 #include "flash/attempt.h"
 
@@ -10,14 +10,14 @@
  * Katapult. Where Katapult gives no answer nothing is refused. If the method needs the chip's ROM
  * instead, it is always refused, with KF_NO_KATAPULT. Only sent_back is set.
  */
-_must_check_ int kf_native_check(struct kf_attempt *a, struct kf_error *err);
+_must_check_ int kf_method_katapult_check(struct kf_attempt *a, struct kf_error *err);
 
 /*
  * Katapult was installed on the board, and waits there: is it the one in that image? *ret_version
  * is what it says. KF_WRONG_VERSION: it is another one; what kf_katapult_connect says.
  */
-_must_check_ int kf_native_installed(const struct kf_board *board, const struct kf_dictionary *want,
-				     int64_t deadline_ms, char ret_version[KF_NAME_SIZE],
-				     struct kf_error *err);
+_must_check_ int kf_method_katapult_installed(const struct kf_board *board,
+					      const struct kf_dictionary *want, int64_t deadline_ms,
+					      char ret_version[KF_NAME_SIZE], struct kf_error *err);
 
 #endif
