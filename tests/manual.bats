@@ -42,6 +42,17 @@ completed() { # TOOL
 	done
 }
 
+@test "--version and -V: the version, by the tool's own name" {
+	local version
+	version=$(kf --version)
+	version=${version#kf }
+	for tool in $tools $helpers; do
+		[ "$("$tool" --version)" = "$tool $version" ]
+		[ "$("$tool" -V)" = "$tool $version" ]
+	done
+	[ "$(kf list --version)" = "kf-scan $version" ]
+}
+
 @test "options: those of kf's commands are those of kf help options" {
 	for command in update flash build config; do
 		kf "$command" --help

@@ -61,7 +61,7 @@ static void add(struct words *words, const struct kf_option *list, size_t count)
 		words->list[n] = (struct option){ option->name, option->argument, NULL,
 						  option->letter ? option->letter : LONG + n };
 		/* To getopt_long(3) one option: what begins both names is not ambiguous. */
-		if (i > 0 && !option->read && !list[i - 1].read &&
+		if (i > 0 && !option->letter && !option->read && !list[i - 1].read &&
 		    option->offset == list[i - 1].offset)
 			words->list[n].val = words->list[n - 1].val;
 		kf_text_add(words->letters, sizeof(words->letters), "", letter);

@@ -13,7 +13,7 @@
 /*
  * An option sets a member of the tool's own struct: without an argument a bool, with a number an
  * int64_t, else a const char * (a word of the command line), or an array that gets a copy. A row
- * that sets the same member as the one before it is another name of that option.
+ * without a letter that sets the same member as the one before it is another name of that option.
  */
 struct kf_option {
 	const char *name; /* long, without dashes */
