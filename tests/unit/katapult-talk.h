@@ -41,13 +41,6 @@ static inline bool take(int board, struct kf_katapult_frame *ret)
 	return got > 0 && kf_katapult_frame_decode(in, (size_t)got, ret, &skip) == got;
 }
 
-static inline bool take_command(int board, uint8_t command)
-{
-	struct kf_katapult_frame frame;
-
-	return take(board, &frame) && frame.command == command;
-}
-
 static inline void put(int board, const void *data, size_t len)
 {
 	CHECK(send(board, data, len, MSG_NOSIGNAL) == (ssize_t)len);
@@ -92,11 +85,32 @@ static inline size_t greeting_encode(const struct greeting *g, uint8_t ret[KF_KA
 	return kf_katapult_frame_encode(KF_KATAPULT_ACK, payload, 16 + g->strings_bytes, ret);
 }
 
+static _Thread_local struct greeting greeted; /* this script's last answer to CONNECT */
+
 static inline void greet(int board, const struct greeting *g)
 {
 	uint8_t frame[KF_KATAPULT_FRAME_MAX];
 
+	greeted = *g;
 	put(board, frame, greeting_encode(g, frame));
+}
+
+/*
+ * Take a frame of that command. If this thread was late with its answer, the host has sent CONNECT
+ * once more, and gets one answer more, as from a board.
+ */
+static inline bool take_command(int board, uint8_t command)
+{
+	struct kf_katapult_frame frame;
+
+	while (take(board, &frame)) {
+		if (frame.command == command)
+			return true;
+		if (frame.command != KF_KATAPULT_CONNECT || !greeted.strings)
+			return false;
+		greet(board, &greeted);
+	}
+	return false;
 }
 
 static inline void greet_plainly(int board)
