@@ -122,6 +122,9 @@ all_printed() {
 		without libusb make_flash pico -m make_flash
 		without python3 flashtool octopus -m flashtool --no-fallback
 		PYTHONPATH=$PWD without pyserial flashtool octopus -m flashtool --no-fallback
+		by_hand button 1-1.2
+		PYTHONPATH=$PWD without pyserial make_flash octopus -m make_flash
+		by_hand replug 1-1.2
 		rm ~/katapult/scripts/flashtool.py
 		without flashtool.py flashtool octopus -m flashtool --no-fallback
 		without python3 sdcard skr
@@ -142,6 +145,7 @@ all_printed() {
 		make_flash, libusb: 78 | kf-flash: pico: libusb-1.0 is missing; it is needed to flash this board | sudo apt-get install pkg-config libusb-1.0-0-dev
 		flashtool, python3: 78 | kf-flash: octopus: python3 is missing; it is needed to flash this board | sudo apt-get install python3-serial
 		flashtool, pyserial: 78 | kf-flash: octopus: Python's module serial is missing; it is needed to flash this board | sudo apt-get install python3-serial
+		make_flash, pyserial: 78 | kf-flash: octopus: Python's module serial is missing; it is needed to flash this board | sudo apt-get install python3-serial
 		flashtool, flashtool.py: 78 | kf-flash: octopus: no flashtool.py in $HOME/katapult or $TREE | name Katapult's folder with kf set --global katapult_dir=DIR
 		sdcard, python3: 78 | kf-flash: skr: python3 is missing; it lists the boards of flash-sdcard.sh | sudo apt-get install python3
 		sdcard, gcc: 78 | kf-flash: skr: gcc is missing; flash-sdcard.sh builds its fatfs.so by it | sudo apt-get install gcc

@@ -40,16 +40,12 @@ static int find(const char *klipper_dir, const char *katapult_dir, char ret[PATH
 	return kf_code_errno(KF_CONFIG);
 }
 
-/* flashtool.py imports serial first of all. */
 static int check(const struct kf_methods_for *with, struct kf_error *err)
 {
-	static const char *const argv[] = { "python3", "-c", "import serial", NULL };
 	char script[PATH_MAX];
 	int r = find(with->klipper_dir, with->katapult_dir, script, err);
 
-	return r < 0 ? r
-		     : kf_flash_program_works(argv, "Python's module serial", "python3-serial",
-					      err);
+	return r < 0 ? r : kf_flash_program_pyserial(err);
 }
 
 /*

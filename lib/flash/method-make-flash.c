@@ -131,7 +131,10 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 
 	if (!kf_process_exists("make"))
 		return kf_flash_program_missing("make", "make", err);
-	if (!tool || kf_methods_in_mode(with, KF_MODE_KATAPULT))
+	/* For a board in Katapult, it runs the tree's flashtool.py (scripts/flash_usb.py). */
+	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
+		return kf_flash_program_pyserial(err);
+	if (!tool)
 		return 0;
 	if (tool->run && !kf_process_exists(tool->run))
 		return kf_flash_program_missing(tool->run, tool->package, err);

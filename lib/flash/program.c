@@ -34,6 +34,13 @@ int kf_flash_program_works(const char *const *argv, const char *what, const char
 	return r < 0 || status == 0 ? r : kf_flash_program_missing(what, package, err);
 }
 
+int kf_flash_program_pyserial(struct kf_error *err)
+{
+	static const char *const argv[] = { "python3", "-c", "import serial", NULL };
+
+	return kf_flash_program_works(argv, "Python's module serial", "python3-serial", err);
+}
+
 bool kf_flash_program_enters(const struct kf_plan *plan, const struct kf_board *board)
 {
 	(void)plan;

@@ -26,6 +26,9 @@ int kf_flash_program_missing(const char *what, const char *package, struct kf_er
 _must_check_ int kf_flash_program_works(const char *const *argv, const char *what,
 					const char *package, struct kf_error *err);
 
+/* Is there the module serial, which flashtool.py imports first of all? Errors as above. */
+_must_check_ int kf_flash_program_pyserial(struct kf_error *err);
+
 /* A row's enters, of a program that always brings the board into its bootloader itself. */
 bool kf_flash_program_enters(const struct kf_plan *plan, const struct kf_board *board);
 
