@@ -44,8 +44,10 @@ else
 B          ?= build
 endif
 
-# kf-config has the names of these, too: tools/kf-config/names.h.
-LINKS   := kf-build kf-status
+# Two programs have more than one name: tools/names.h.
+LINKS_kf-config := kf-build kf-status
+LINKS_kf-flash  := kf-doctor
+LINKS   := $(LINKS_kf-config) $(LINKS_kf-flash)
 TOOLS   := $(filter-out $(LINKS),$(patsubst tools/%.c,%,$(wildcard tools/*.c)))
 HELPERS := $(filter kf-leased,$(TOOLS))
 UNIT    := $(patsubst %.c,$(B)/%,$(filter-out %/all.c,$(wildcard tests/unit/*.c)))
@@ -89,9 +91,8 @@ $(TOOLS:%=$(B)/%): $(B)/%: $(B)/tools/%.o $(B)/libkf.a
 	$(LINK)
 # Some have several parts, one a concept.
 $(foreach t,$(TOOLS),$(eval $(B)/$(t): $(patsubst %.c,$(B)/%.o,$(wildcard tools/$(t)/*.c))))
-$(B)/kf-config: $(LINKS:%=$(B)/tools/%.o)
-$(LINKS:%=$(B)/%): $(B)/kf-config
-	@ln -sf kf-config $@
+$(foreach t,kf-config kf-flash,$(eval $(B)/$(t): $(LINKS_$(t):%=$(B)/tools/%.o)) \
+	$(eval $(LINKS_$(t):%=$(B)/%): $(B)/$(t); @ln -sf $(t) $$@))
 $(KF_SIM): $(B)/tests/sim/kf-sim.o $(B)/libsim.a $(B)/libkf.a
 	$(LINK) $(SIM_LDLIBS)
 # It is preloaded into programs of every kind, and these have no sanitizer's library.
@@ -206,7 +207,7 @@ install: all
 	$(INSTALL) -d $D$(BINDIR) $(HELPERS:%=$D$(LIBEXECDIR)) $D$(SHARE) $D$(BASHDIR) $D$(ZSHDIR) $D$(FISHDIR) \
 		$D$(UNITDIR) $D$(UDEVDIR) $D$(DOCDIR)/docs $(patsubst %,$D$(MANDIR)/man%,1 5 7 8)
 	$(INSTALL) -m 0755 $(BINS:%=$(B)/%) $D$(BINDIR)
-	for f in $(LINKS); do ln -sf kf-config $D$(BINDIR)/$$f; done
+	for f in $(LINKS); do cp -P $(B)/$$f $D$(BINDIR); done
 	for f in $(HELPERS); do $(INSTALL) -m 0755 $(B)/$$f $D$(LIBEXECDIR); done
 	$(INSTALL) -m 0644 tools/kalico-flash.socket $D$(UNITDIR)
 	for f in $(filter %.service,$(UNITS)); do sed -e '/@COMMON@/{r tools/sandbox.conf' -e 'd}' \

@@ -293,7 +293,8 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 # of whoever builds in /root.
 as_nobody() {
 	exec {doctor}<"$KF_BUILD/kf-doctor"
-	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" "/proc/self/fd/$doctor" --json
+	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env "$@" \
+		bash -c 'exec -a kf-doctor "$0" --json' "/proc/self/fd/$doctor"
 }
 
 @test "a port whose group the user is not in: the group is named" {

@@ -19,7 +19,7 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/text.h"
-#include "kf-config/names.h"
+#include "names.h"
 #include "printer/described.h"
 #include "registry/registry.h"
 #include "terminal/live.h"

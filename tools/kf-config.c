@@ -10,7 +10,7 @@
 #include "core/clock.h"
 #include "core/lock.h"
 #include "kf-config/commands.h"
-#include "kf-config/names.h"
+#include "names.h"
 #include "terminal/usage.h"
 
 enum { TIMEOUT_MS = 60000 };
@@ -34,20 +34,11 @@ static int config_main(int argc, char *argv[])
 	return kf_usage_end(r, &err);
 }
 
-/* By the name of its link, or as kf calls it: "kf status". */
-static bool is_called(const char *name)
-{
-	const char *called = program_invocation_short_name;
-
-	return strncmp(called, "kf", 2) == 0 && (called[2] == '-' || called[2] == ' ') &&
-	       strcmp(called + 3, name) == 0;
-}
-
 int main(int argc, char *argv[])
 {
-	if (is_called("build"))
+	if (kf_usage_is("build"))
 		return build_main(argc, argv);
-	if (is_called("status"))
+	if (kf_usage_is("status"))
 		return status_main(argc, argv);
 	return config_main(argc, argv);
 }

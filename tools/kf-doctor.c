@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
+#include "names.h"
 #include "terminal/options.h"
 #include "terminal/screen.h"
 #include "terminal/usage.h"
@@ -70,7 +71,7 @@ static void print_finding(const struct kf_finding *finding)
 	putchar('\n');
 }
 
-int main(int argc, char *argv[])
+int doctor_main(int argc, char *argv[])
 {
 	static const struct kf_options options = { .tool = "kf-doctor", .help = help };
 	int r, lost, status = kf_options_read(&options, argc, argv, NULL, &common);

@@ -22,6 +22,7 @@
 #include "flash/read.h"
 #include "kf-flash/options.h"
 #include "kf-flash/show.h"
+#include "names.h"
 #include "registry/method.h"
 #include "terminal/live.h"
 #include "terminal/log.h"
@@ -294,7 +295,7 @@ static int work(json_t *records, struct args *args, char **argv, struct kf_error
 				    argv, records, err);
 }
 
-int main(int argc, char *argv[])
+static int flash_main(int argc, char *argv[])
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
 	struct args args = {
@@ -319,4 +320,9 @@ int main(int argc, char *argv[])
 	kf_batch_free(&args.batch);
 	kf_board_locks_free(&args.locks);
 	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	return kf_usage_is("doctor") ? doctor_main(argc, argv) : flash_main(argc, argv);
 }

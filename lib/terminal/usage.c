@@ -20,6 +20,14 @@ void kf_usage_called(char *const *argv)
 		kf_text_clean(called, sizeof(called), argv[0], strlen(argv[0]));
 }
 
+bool kf_usage_is(const char *name)
+{
+	const char *by = program_invocation_short_name;
+
+	return strncmp(by, "kf", 2) == 0 && (by[2] == '-' || by[2] == ' ') &&
+	       strcmp(by + 3, name) == 0;
+}
+
 void kf_usage_command(const char *command)
 {
 	kf_text_format(called, sizeof(called), "%s%s%s", kf_log_tool(), *command ? " " : "",

@@ -25,6 +25,9 @@ int kf_usage_error(struct kf_error *err);
  */
 void kf_usage_called(char *const *argv);
 
+/* Was this program called by the name of the tool kf-NAME, or as kf calls it ("kf NAME")? */
+bool kf_usage_is(const char *name);
+
 /* The command that hints name behind the tool's name: "see kf flash --help". */
 void kf_usage_command(const char *command);
 
