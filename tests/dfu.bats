@@ -79,6 +79,23 @@ attempts() {
 	ends 0 flashed
 }
 
+@test "firmware for behind a bootloader is refused where Klipper is instead of one, and is written behind another" {
+	FIRMWARE=$IMAGES/f446/klipper.bin by_port "$NONE"
+	ends 78 wrong_offset "behind a bootloader, and there is Klipper instead of one at 0x08000000: it would not start"
+	{ head -c 32768 /dev/zero | tr '\0' U; cat "$IMAGES/f446/klipper.bin"; } >maker.bin
+	# The simulated board starts no maker's bootloader.
+	FIRMWARE=$IMAGES/f446/klipper.bin by_port "$NONE,mode=dfu,app=maker.bin" --force
+	ends 69 gone "written and read back"
+}
+
+@test "the last flash cannot be saved: nothing is written, and the board goes back to its firmware" {
+	run -0 --separate-stderr sim "$NONE" -- 'trap "" XFSZ
+		(ulimit -f 0; kf-flash --port=$KLIPPER --firmware=$FIRMWARE --json 2>/dev/null) | jq -r .error.message
+		kf-scan -q | jq -r .board.mode'
+	[[ ${lines[0]} == "nothing was written to the board: its last flash cannot be saved: "*"File too large" ]]
+	[ "${lines[1]}" = klipper ]
+}
+
 @test "read protection is told, and what it means" {
 	by_port "$NONE,mode=dfu,protected"
 	ends 77 permission "the chip's flash is read-protected (errVENDOR)"

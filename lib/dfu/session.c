@@ -192,5 +192,8 @@ int kf_dfu_verify(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, siz
 		if (r == 0 && progress)
 			progress(from + bytes, len, arg);
 	}
+	/* A difference ends no conversation: the next request is for a board that is idle. */
+	if (r == kf_code_errno(KF_VERIFY_FAILED))
+		IGNORE_RESULT(kf_dfu_end(dfu, NULL));
 	return r < 0 ? r : kf_dfu_end(dfu, err);
 }

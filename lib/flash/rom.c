@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "board/last-flash.h"
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "firmware/chip.h"
+#include "firmware/dictionary.h"
 #include "firmware/image-check.h"
 #include "firmware/katapult-image.h"
 #include "flash/rom.h"
@@ -108,12 +111,38 @@ static int over_katapult(const struct kf_attempt *a, uint32_t start, struct kf_e
 	return kf_code_errno(KF_WRONG_OFFSET);
 }
 
-static int behind_nothing(uint32_t start, const struct kf_chip *chip, struct kf_error *err)
+/*
+ * Is there Klipper that starts before the image does? Then what is before the image is no
+ * bootloader: it is that Klipper, or a bootloader that starts applications elsewhere. Klipper has
+ * its dictionary, and at the image's place it would have its reset vector, too.
+ */
+static int find_klipper(struct kf_rom *rom, uint32_t boot, const struct kf_image *image,
+			uint32_t start, bool *ret, struct kf_error *err)
+{
+	size_t before = start - boot, len = before + image->len;
+	_cleanup_(kf_freep) uint8_t *flash = malloc(len);
+	struct kf_dictionary dictionary;
+	uint32_t reset;
+	int r;
+
+	if (!flash)
+		return kf_fail_sys(err, ENOMEM, "the flash of the board");
+	r = rom->row->read(rom, boot, flash, len, err);
+	if (r < 0)
+		return r;
+	reset = kf_get_le32(flash + before + 4);
+	*ret = (reset <= start || reset - start >= image->len) &&
+	       kf_dictionary_find(flash, len, &dictionary, NULL) == 0;
+	return 0;
+}
+
+static int behind_none(uint32_t start, const struct kf_chip *chip, bool klipper,
+		       struct kf_error *err)
 {
 	kf_fail(err, KF_WRONG_OFFSET,
-		"the firmware starts at 0x%08x, behind a bootloader, and there is none at 0x%08x: "
-		"it would not start",
-		start, chip->flash);
+		"the firmware starts at 0x%08x, behind a bootloader, and there is %s at 0x%08x: it "
+		"would not start",
+		start, klipper ? "Klipper instead of one" : "none", chip->flash);
 	kf_error_hint(err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
 			   "Katapult first");
 	return kf_code_errno(KF_WRONG_OFFSET);
@@ -150,6 +179,7 @@ static int check_katapult(struct kf_attempt *a, struct kf_rom *rom, uint32_t sta
 			  struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(a->image->dictionary.mcu);
+	bool klipper = false;
 	enum boot there;
 	int r = chip ? find_boot(rom, chip, &there, err) : 0;
 
@@ -161,7 +191,11 @@ static int check_katapult(struct kf_attempt *a, struct kf_rom *rom, uint32_t sta
 		return a->plan->options.bootloader ? over_another(a, rom, start, err)
 						   : over_katapult(a, start, err);
 	}
-	return starts_others(rom, there) ? 0 : behind_nothing(start, chip, err);
+	if (starts_others(rom, there) && there != BOOT_KATAPULT)
+		r = find_klipper(rom, chip->flash, a->image, start, &klipper, err);
+	if (r < 0)
+		return r;
+	return starts_others(rom, there) && !klipper ? 0 : behind_none(start, chip, klipper, err);
 }
 
 static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)

@@ -51,7 +51,8 @@ struct kf_rom_row {
  *   KF_MCU_MISMATCH, KF_BAD_IMAGE, KF_TOO_LARGE   the image is not for this chip or this flash
  *   KF_WRONG_OFFSET   Katapult (for a Katapult: another one) lies where the image would go, and
  *                     --replace-bootloader is not given; the image leaves room for a bootloader,
- *                     and there is none: it would not start; or nothing tells where a .bin goes
+ *                     and there is none, or Klipper instead: it would not start; or nothing tells
+ *                     where a .bin goes
  *   KF_BUSY, KF_PERMISSION, KF_GONE, KF_IO
  *
  * Something may be written: KF_FLASH_FAILED (the ROM refuses a command), KF_VERIFY_FAILED,
