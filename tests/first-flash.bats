@@ -70,6 +70,24 @@ setup() {
 	[[ $stderr == *"to install Klipper on it: kf flash fresh"* ]]
 }
 
+@test "kf add: an MCU that the bootloader cannot have is asked for again" {
+	need pty
+	registry <<<'{"devices":{}}'
+	run --separate-stderr sim "$FRESH,port=1-1.4" -- "$ADD --mcu=foo"
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"the board on USB port 1-1.4 has a bootloader of stm32 (0483:df11), not of foo"*"such as stm32f446"* ]]
+	run sim "$FRESH,port=1-1.4" -- '"$KF_TESTS/on-terminal" "kf add" "Name of the board" "EBB\r" "Key" "\r" \
+		"MCU" "rp2040\r" "has a bootloader of stm32.*MCU" "q\r"'
+	[[ $output == *"nothing was changed"* ]]
+}
+
+@test "a registered board that was put into DFU, and whose port is not known: the command that tells it" {
+	registry <<<'{"devices":{"ebb":{"name":"E","mcu":"stm32f446","serial_pattern":"usb-Klipper_stm32f446xx_3B0*"}}}'
+	run --separate-stderr sim "$FRESH,port=1-1.4" -- 'kf flash ebb || kf set ebb usb_port=1-1.4; kf-scan -q | jq -r .board.key'
+	[[ $stderr == *"ebb is not connected"*"if you have put it into DFU or BOOTSEL, and it is on USB port 1-1.4: kf set ebb usb_port=1-1.4, then run the same command again"* ]]
+	[ "${lines[-1]}" = ebb ]
+}
+
 @test "what is proposed fits what is there: no bootloader in an empty flash, and the offset is asked where one may be" {
 	registry <<-'END'
 		{"devices": {"bare": {"mcu": "stm32f446", "usb_port": "1-1.4"}, "has": {"mcu": "stm32f446", "usb_port": "1-1.5"},

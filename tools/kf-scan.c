@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "board/identity.h"
 #include "board/last-flash.h"
 #include "board/port.h"
 #include "board/record.h"
@@ -116,6 +117,37 @@ static int wait_for(struct args *scan, struct kf_monitor *monitor, struct kf_err
 	return r;
 }
 
+/*
+ * In DFU and BOOTSEL a board is known by its USB port alone. Until kf has flashed this one, its
+ * port is known only if the owner has registered it.
+ */
+static void hint_rom(const struct kf_registry *registry, const struct kf_device *device,
+		     struct kf_error *err)
+{
+	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
+	const char *port = NULL;
+	size_t count = 0;
+
+	if (!device->mcu || kf_usb_scan(&boards, NULL) < 0)
+		return;
+	for (size_t i = 0; i < boards.count; i++) {
+		struct kf_board *board = &boards.list[i];
+
+		if (!kf_board_in_rom(board) || !kf_registry_mcu_fits(device->mcu, board) ||
+		    kf_registry_identify(registry, board, NULL) < 0 || board->key[0])
+			continue;
+		port = board->usb.port;
+		count++;
+	}
+	if (count > 0)
+		kf_error_hint(
+			err,
+			"plug it in; if you have put it into DFU or BOOTSEL, and it is on USB "
+			"port %s: kf set %s usb_port=%s, then run the same command again",
+			count == 1 ? port : "PORT (kf list)", device->key,
+			count == 1 ? port : "PORT");
+}
+
 /* One registered board is not there: what is in its place, if anything is? */
 static int one_missing(const struct kf_registry *registry, const char *key, struct kf_error *err)
 {
@@ -127,7 +159,8 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 		return r;
 	if (!kf_occupant_instead(registry, &device, told, hint)) {
 		r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected", key);
-		kf_last_flash_explain(key, err);
+		if (!kf_last_flash_explain(key, err))
+			hint_rom(registry, &device, err);
 		return r;
 	}
 	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);

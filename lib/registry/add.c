@@ -220,9 +220,25 @@ static int ask(int tty, const char *question, const char *proposal, checker *che
 struct member {
 	json_t *members;
 	const char *name;
-	const char *pattern; /* of the board, which an MCU must not contradict; NULL: nothing to
-				compare */
+	/* The MCU of this board with this pattern is asked for; NULL: another member is. */
+	const char *pattern;
+	const struct kf_board *board;
 };
+
+/* A board in DFU or BOOTSEL is found again only with an MCU of its chip's family. */
+static int check_rom(const struct kf_board *board, const char *mcu, struct kf_error *err)
+{
+	const char *family = kf_identity_family(&board->usb);
+
+	if (!kf_board_in_rom(board) || kf_registry_mcu_fits(mcu, board))
+		return 0;
+	kf_fail(err, KF_MCU_MISMATCH,
+		"the board on USB port %s has a bootloader of %s (%s:%s), not of %s",
+		board->usb.port, family, board->usb.vendor, board->usb.product, mcu);
+	kf_error_hint(err, "give the MCU as its chip is labelled, such as %s",
+		      strcmp(family, "stm32") == 0 ? "stm32f446" : "rp2040");
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
 
 static int check_member(void *arg, const char *answer, struct kf_error *why)
 {
@@ -231,18 +247,22 @@ static int check_member(void *arg, const char *answer, struct kf_error *why)
 
 	if (kf_device_other_mcu(member->pattern, answer, named))
 		return kf_fail(why, KF_MCU_MISMATCH, "the USB name of the board says %s", named);
+	if (member->board && check_rom(member->board, answer, why) < 0)
+		return kf_code_errno(why->code);
 	kf_text_format(assignment, sizeof(assignment), "%s=%s", member->name, answer);
 	return kf_settings_assign(member->members, KF_SCOPE_DEVICE, assignment, why);
 }
 
 /* A member of the device, whose proposal the answer replaces. */
-static int ask_text(int tty, const char *name, const char *question, const char *pattern,
-		    char *proposal_and_ret, size_t size, struct kf_error *err)
+static int ask_text(int tty, const char *question, struct member *member, char *proposal_and_ret,
+		    size_t size, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *scratch = json_object();
-	struct member member = { scratch, name, pattern };
 	char answer[ANSWER_SIZE];
-	int r = ask(tty, question, proposal_and_ret, check_member, &member, answer, err);
+	int r;
+
+	member->members = scratch;
+	r = ask(tty, question, proposal_and_ret, check_member, member, answer, err);
 
 	if (r == 0)
 		kf_text_format(proposal_and_ret, size, "%s", answer);
@@ -302,15 +322,18 @@ static int ask_board(int tty, const struct kf_board *boards, size_t count, size_
 	return r;
 }
 
-static int ask_names(int tty, const struct kf_registry *registry, const struct kf_new_device *given,
-		     struct kf_new_device *proposed, struct kf_error *err)
+static int ask_names(int tty, const struct kf_registry *registry, const struct kf_board *board,
+		     const struct kf_new_device *given, struct kf_new_device *proposed,
+		     struct kf_error *err)
 {
+	struct member name = { .name = "name" };
+	struct member mcu = { .name = "mcu", .pattern = proposed->pattern, .board = board };
 	char answer[ANSWER_SIZE], before[sizeof(proposed->name)];
 	int r = 0;
 
 	memcpy(before, proposed->name, sizeof(before));
 	if (!given->name[0]) {
-		r = ask_text(tty, "name", "Name of the board", NULL, proposed->name,
+		r = ask_text(tty, "Name of the board", &name, proposed->name,
 			     sizeof(proposed->name), err);
 		if (r == 0 && !given->key[0] && strcmp(proposed->name, before) != 0)
 			propose_key(registry, proposed->name, proposed->key);
@@ -322,8 +345,7 @@ static int ask_names(int tty, const struct kf_registry *registry, const struct k
 			kf_text_format(proposed->key, sizeof(proposed->key), "%s", answer);
 	}
 	if (r == 0 && !given->mcu[0])
-		r = ask_text(tty, "mcu", "MCU", proposed->pattern, proposed->mcu,
-			     sizeof(proposed->mcu), err);
+		r = ask_text(tty, "MCU", &mcu, proposed->mcu, sizeof(proposed->mcu), err);
 	return r;
 }
 
@@ -465,6 +487,8 @@ static int save(const struct kf_new_device *e, const struct kf_board *board, str
 	int r = kf_device_check_mcu(NULL, e->pattern, e->mcu, err);
 
 	if (r == 0)
+		r = check_rom(board, e->mcu, err);
+	if (r == 0)
 		r = kf_registry_open(&registry, err);
 	if (r < 0)
 		return r;
@@ -476,10 +500,8 @@ static int save(const struct kf_new_device *e, const struct kf_board *board, str
 
 /* Ask for all that is not given; KF_USAGE if there is no terminal. */
 static int ask_rest(const struct kf_add *request, const struct kf_registry *registry,
-		    struct kf_new_device *e, struct kf_error *err)
+		    const struct kf_board *board, struct kf_new_device *e, struct kf_error *err)
 {
-	int r;
-
 	if (kf_add_complete(request))
 		return 0;
 	if (request->tty < 0) {
@@ -490,8 +512,7 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 			      e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
 		return kf_code_errno(KF_USAGE);
 	}
-	r = ask_names(request->tty, registry, &request->given, e, err);
-	return r;
+	return ask_names(request->tty, registry, board, &request->given, e, err);
 }
 
 static int load_boards(const json_t *records, bool in_rom, struct kf_board *ret, size_t *ret_count,
@@ -541,7 +562,7 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		kf_text_format(e.name, sizeof(e.name), "%s", e.mcu);
 	if (!request->given.key[0] && (!e.key[0] || request->given.name[0]))
 		propose_key(&registry, e.name, e.key);
-	r = ask_rest(request, &registry, &e, err);
+	r = ask_rest(request, &registry, &board, &e, err);
 	if (!e.flash_method[0])
 		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s",
 			       kf_method_proposed(e.mcu));

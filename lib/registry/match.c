@@ -25,18 +25,21 @@ enum fit {
 	FIT_SERIAL_HERE, /* its serial, on its port: two boards may show one serial */
 };
 
+bool kf_registry_mcu_fits(const char *mcu, const struct kf_board *board)
+{
+	const char *family = kf_identity_family(&board->usb);
+	char shown[64] = "";
+
+	if (strncasecmp(mcu, family, strlen(family)) != 0)
+		return false;
+	kf_identity_mcu(&board->usb, shown);
+	return !shown[0] || kf_mcu_same(mcu, shown);
+}
+
 /* Can the board be the device at all? Another one may be on the device's port now. */
 static bool mcu_plausible(const struct kf_device *device, const struct kf_board *board)
 {
-	const char *family = kf_identity_family(&board->usb);
-	char mcu[64] = "";
-
-	if (!device->mcu)
-		return true;
-	if (strncasecmp(device->mcu, family, strlen(family)) != 0)
-		return false;
-	kf_identity_mcu(&board->usb, mcu);
-	return !mcu[0] || kf_mcu_same(device->mcu, mcu);
+	return !device->mcu || kf_registry_mcu_fits(device->mcu, board);
 }
 
 static bool on_port(const struct kf_device *device, const struct kf_board *board)

@@ -104,6 +104,9 @@ bool kf_registry_skip_menuconfig(const struct kf_registry *registry);
 /* The object "global" or "devices", made in root if it is missing. */
 json_t *kf_registry_section(struct kf_registry *registry, const char *name);
 
+/* Can a board that shows these USB names have this MCU? A bootloader in ROM tells the family. */
+bool kf_registry_mcu_fits(const char *mcu, const struct kf_board *board);
+
 /*
  * Find the registered device that this connected board is. Sets board's key, name, mcu, excluded,
  * reason and by_port, and on a UART its link's baud rates; an unregistered board keeps an empty
