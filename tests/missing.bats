@@ -124,6 +124,7 @@ all_printed() {
 		PYTHONPATH=$PWD without pyserial flashtool octopus -m flashtool --no-fallback
 		by_hand button 1-1.2
 		PYTHONPATH=$PWD without pyserial make_flash octopus -m make_flash
+		PYTHONPATH=$PWD without pyserial "katapult, make_flash" octopus --dry-run
 		by_hand replug 1-1.2
 		rm ~/katapult/scripts/flashtool.py
 		without flashtool.py flashtool octopus -m flashtool --no-fallback
@@ -146,6 +147,7 @@ all_printed() {
 		flashtool, python3: 78 | kf-flash: octopus: python3 is missing; it is needed to flash this board | sudo apt-get install python3-serial
 		flashtool, pyserial: 78 | kf-flash: octopus: Python's module serial is missing; it is needed to flash this board | sudo apt-get install python3-serial
 		make_flash, pyserial: 78 | kf-flash: octopus: Python's module serial is missing; it is needed to flash this board | sudo apt-get install python3-serial
+		katapult, make_flash, pyserial: 0 | [Flash] octopus: would flash $IMAGES/h723/klipper.bin ($VERSION, stm32h723xx, 37116 bytes) by katapult, else make_flash at /dev/ttyACM0
 		flashtool, flashtool.py: 78 | kf-flash: octopus: no flashtool.py in $HOME/katapult or $TREE | name Katapult's folder with kf set --global katapult_dir=DIR
 		sdcard, python3: 78 | kf-flash: skr: python3 is missing; it lists the boards of flash-sdcard.sh | sudo apt-get install python3
 		sdcard, gcc: 78 | kf-flash: skr: gcc is missing; flash-sdcard.sh builds its fatfs.so by it | sudo apt-get install gcc

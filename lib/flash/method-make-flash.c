@@ -121,6 +121,14 @@ static int check_built(const struct tool *tool, const char *tree_dir, struct kf_
 			    : 0;
 }
 
+/* Has the owner chosen it, or may it only follow another method? */
+static bool is_chosen(const struct kf_methods_for *with)
+{
+	const char *name = with->named ? with->named : with->own ? with->own : with->usual;
+
+	return strcmp(name, kf_method_name(KF_METHOD_MAKE_FLASH)) == 0;
+}
+
 /* make, and the program that its target flash runs. */
 static int check(const struct kf_methods_for *with, struct kf_error *err)
 {
@@ -133,7 +141,7 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 		return kf_flash_program_missing("make", "make", err);
 	/* For a board in Katapult, it runs the tree's flashtool.py (scripts/flash_usb.py). */
 	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
-		return kf_flash_program_pyserial(err);
+		return is_chosen(with) ? kf_flash_program_pyserial(err) : 0;
 	if (!tool)
 		return 0;
 	if (tool->run && !kf_process_exists(tool->run))
