@@ -81,7 +81,7 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
-	refused 78 "could not be found again as x: no pattern, MCU rp2040" --key=x < <(seen "" 357236543131 3-1 \
+	refused 78 "the board on USB port 3-1 has a bootloader of stm32 (0483:df11), not of rp2040" --key=x < <(seen "" 357236543131 3-1 \
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)
 	refused 64 "no terminal" < <(seen rp2040 AAAA1111 1-1)
