@@ -56,6 +56,9 @@ setup() {
 	start_host_mcu
 	stopped klipper "$TREE" '[mcu host]' "serial: $LINK"
 	VERSION=$(jq -r .version "$IMAGES/h723/klipper.dict")
+	# The name of the machine is in an image. Of a UF2, one half is firmware.
+	BYTES=$(stat -c %s "$IMAGES/h723/klipper.bin")
+	PICO_BYTES=$(($(stat -c %s "$IMAGES/rp2040-bare/klipper.uf2") / 2))
 	cat >given <<-'END'
 		declare -A record
 		firmware=
@@ -133,8 +136,8 @@ all_printed() {
 		MISSING=greenlet without greenlet sdcard skr
 		rm ~/klipper/scripts/flash-sdcard.sh
 		without flash-sdcard.sh sdcard skr' <<-END
-		katapult, dfu: 0 | [Flash] octopus: would flash $IMAGES/h723/klipper.bin ($VERSION, stm32h723xx, 37116 bytes) by katapult, else dfu at /dev/ttyACM0
-		picoboot: 0 | [Flash] pico: would flash $IMAGES/rp2040-bare/klipper.uf2 ($VERSION, rp2040, 37376 bytes) by picoboot at /dev/ttyACM2
+		katapult, dfu: 0 | [Flash] octopus: would flash $IMAGES/h723/klipper.bin ($VERSION, stm32h723xx, $BYTES bytes) by katapult, else dfu at /dev/ttyACM0
+		picoboot: 0 | [Flash] pico: would flash $IMAGES/rp2040-bare/klipper.uf2 ($VERSION, rp2040, $PICO_BYTES bytes) by picoboot at /dev/ttyACM2
 		avrdude, avrdude: 78 | kf-flash: mega: avrdude is missing; it is needed to flash this board | sudo apt-get install avrdude
 		bossac, bossac: 78 | kf-flash: due: bossac is missing; it is needed to flash this board | sudo apt-get install bossa-cli
 		host_mcu, systemctl: 78 | kf-flash: host: systemctl is missing; it is needed to install the firmware of the host's own MCU | sudo apt-get install systemd
@@ -147,7 +150,7 @@ all_printed() {
 		flashtool, python3: 78 | kf-flash: octopus: python3 is missing; it is needed to flash this board | sudo apt-get install python3-serial
 		flashtool, pyserial: 78 | kf-flash: octopus: Python's module serial is missing; it is needed to flash this board | sudo apt-get install python3-serial
 		make_flash, pyserial: 78 | kf-flash: octopus: Python's module serial is missing; it is needed to flash this board | sudo apt-get install python3-serial
-		katapult, make_flash, pyserial: 0 | [Flash] octopus: would flash $IMAGES/h723/klipper.bin ($VERSION, stm32h723xx, 37116 bytes) by katapult, else make_flash at /dev/ttyACM0
+		katapult, make_flash, pyserial: 0 | [Flash] octopus: would flash $IMAGES/h723/klipper.bin ($VERSION, stm32h723xx, $BYTES bytes) by katapult, else make_flash at /dev/ttyACM0
 		flashtool, flashtool.py: 78 | kf-flash: octopus: no flashtool.py in $HOME/katapult or $TREE | name Katapult's folder with kf set --global katapult_dir=DIR
 		sdcard, python3: 78 | kf-flash: skr: python3 is missing; it lists the boards of flash-sdcard.sh | sudo apt-get install python3
 		sdcard, gcc: 78 | kf-flash: skr: gcc is missing; flash-sdcard.sh builds its fatfs.so by it | sudo apt-get install gcc
