@@ -211,7 +211,7 @@ due() {
 # bats test_tags=slow
 @test "Katapult or flashtool.py fails: the error is that of the method; a program's log is named" {
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
-	run -76 --separate-stderr sim "$H723,f2=5" -- 'config | kf-build | tee built | kf-flash'
+	run -76 --separate-stderr sim "$H723,f2=40" -- 'config | kf-build | tee built | kf-flash'
 	[ "$(jq -r .error.code <<<"$output")" = protocol ]
 	[[ $(jq -r .error.message <<<"$output") == *"; the firmware on it is incomplete" ]]
 	flashtool 'import sys; raise SystemExit("no luck either: %s" % sys.argv)'
