@@ -145,7 +145,7 @@ void kf_unit_state_job(struct kf_unit_state *state, const char *type)
 
 bool kf_unit_is_down(const struct kf_unit_state *state)
 {
-	return strcmp(state->active, "inactive") == 0 || strcmp(state->active, "failed") == 0;
+	return strcmp(state->active, "failed") == 0 || strcmp(state->active, "inactive") == 0;
 }
 
 bool kf_unit_has_ended(const struct kf_unit_state *state)
