@@ -83,8 +83,11 @@ attempts() {
 	FIRMWARE=$IMAGES/f446/klipper.bin by_port "$NONE"
 	ends 78 wrong_offset "behind a bootloader, and there is Klipper instead of one at 0x08000000: it would not start"
 	{ head -c 32768 /dev/zero | tr '\0' U; cat "$IMAGES/f446/klipper.bin"; } >maker.bin
-	# The simulated board starts no maker's bootloader.
+	# The simulated board starts no maker's bootloader. A write that was cut off is repaired.
 	FIRMWARE=$IMAGES/f446/klipper.bin by_port "$NONE,mode=dfu,app=maker.bin" --force
+	ends 69 gone "written and read back"
+	head -c 2048 /dev/zero | tr '\0' '\377' | dd of=maker.bin bs=2048 seek=16 conv=notrunc status=none
+	FIRMWARE=$IMAGES/f446/klipper.bin by_port "$NONE,mode=dfu,app=maker.bin"
 	ends 69 gone "written and read back"
 }
 

@@ -127,7 +127,8 @@ static int prepare(struct kf_build *b, struct kf_error *err)
 		r = kf_dir_make_parent(b->log, err);
 	if (r < 0)
 		return r;
-	b->log_fd = open(b->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	b->log_fd = open(b->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			 0600);
 	return b->log_fd < 0 ? kf_fail_sys(err, errno, "%s: cannot write", b->log) : 0;
 }
 

@@ -81,7 +81,8 @@ static int run_make(const struct kf_rebuild *rebuild, const char *const *targets
 		r = kf_dir_make_parent(rebuild->log, err);
 	if (r < 0)
 		return r;
-	log = open(rebuild->log, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	log = open(rebuild->log, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags,
+		   0600);
 	if (log < 0)
 		return kf_fail_sys(err, errno, "%s: cannot write", rebuild->log);
 	make.log_fd = log;

@@ -332,7 +332,7 @@ static const char *last_words(char *text)
 int kf_tree_make_logged(const struct kf_make *make, const char *log, struct kf_error *err)
 {
 	_cleanup_(kf_closep) int fd =
-		open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	_cleanup_(kf_freep) char *text = NULL;
 	struct kf_make logged = *make;
 	int status, r;

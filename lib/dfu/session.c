@@ -182,18 +182,21 @@ int kf_dfu_verify(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, siz
 {
 	uint8_t got[KF_DFU_BLOCK_MAX];
 	int r = begin_read(dfu, address, err);
+	bool differs = false;
 
 	for (size_t i = 0; r == 0 && i < blocks(dfu, len); i++) {
 		size_t from = i * dfu->block_bytes, bytes = block_len(dfu, i, len);
 
 		r = kf_dfu_read_block(dfu, i, got, bytes, err);
-		if (r == 0)
-			r = kf_bytes_verify(address + (uint32_t)from, data + from, got, bytes, err);
-		if (r == 0 && progress)
+		if (r < 0)
+			break;
+		r = kf_bytes_verify(address + (uint32_t)from, data + from, got, bytes, err);
+		differs = r < 0;
+		if (!differs && progress)
 			progress(from + bytes, len, arg);
 	}
-	/* A difference ends no conversation: the next request is for a board that is idle. */
-	if (r == kf_code_errno(KF_VERIFY_FAILED))
+	/* The chip is idle again for the next request, which may be to start its firmware. */
+	if (differs)
 		IGNORE_RESULT(kf_dfu_end(dfu, NULL));
 	return r < 0 ? r : kf_dfu_end(dfu, err);
 }

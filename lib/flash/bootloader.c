@@ -270,7 +270,7 @@ int kf_bootloader_missing(const struct kf_board *board, const char *wanted, stru
 	return kf_code_errno(KF_NO_KATAPULT);
 }
 
-void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board, bool begun,
+void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board, bool untouched,
 			   struct kf_error *err)
 {
 	char so_far[sizeof(err->hint) + 2] = "", occupant[KF_REASON_SIZE],
@@ -302,8 +302,9 @@ void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *bo
 		kf_error_hint(err, "%sthe board waits in Katapult: flash it with --method=katapult",
 			      so_far);
 	else if (kf_board_in_rom(&now))
-		kf_error_hint(err, "%sthe board waits in its bootloader (USB %s:%s): %s", so_far,
-			      now.usb.vendor, now.usb.product,
-			      begun ? "run the same command again"
-				    : "power-cycle it, and its firmware starts");
+		kf_error_hint(err,
+			      "%sthe board waits in its bootloader (USB %s:%s): %spower-cycle it, "
+			      "and its firmware starts",
+			      so_far, now.usb.vendor, now.usb.product,
+			      untouched ? "" : "if nothing was written, ");
 }

@@ -50,10 +50,10 @@ int kf_bootloader_missing(const struct kf_board *board, const char *wanted, stru
 
 /*
  * Add to err where another program that failed has left the board: gone, in a bootloader, or with
- * another device on its port. begun: something may be written. Waits up to 2 s for a board that is
- * between two modes.
+ * another device on its port. untouched: nothing was written to it, else that is not known. Waits
+ * up to 2 s for a board that is between two modes.
  */
-void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board, bool begun,
+void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board, bool untouched,
 			   struct kf_error *err);
 
 #endif

@@ -124,7 +124,7 @@ static int attempt_image(struct kf_run *run, const struct kf_method_row *row, st
 		return 0;
 	wait_for_sent_back(run);
 	if (is_lost(run, err->code))
-		kf_bootloader_explain(run->monitor, &run->plan->board, run->attempt.begun, err);
+		kf_bootloader_explain(run->monitor, &run->plan->board, !row->foreign, err);
 	return r;
 }
 

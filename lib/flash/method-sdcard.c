@@ -4,7 +4,6 @@
  * the board's SD card, and resets the board, whose own bootloader then installs it. Boards that
  * reach their card by SDIO do so only after the power was off: nothing can wait for that.
  */
-#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "build/sd-board.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/paths.h"
 #include "core/text.h"
 #include "flash/attempt.h"
 #include "flash/program.h"
@@ -66,8 +66,7 @@ static void explain_reason(const char *text, struct kf_error *err)
 static void explain_card(const char *text, const char *image, const struct kf_sd_board *board,
 			 struct kf_error *err)
 {
-	const char *slash = strrchr(board->file, '/'), *name = slash ? slash + 1 : board->file;
-	int folder = (int)(strrchr(image, '/') + 1 - image);
+	int folder = (int)(basename(image) - image);
 	char message[sizeof(err->message)];
 
 	if (strstr(text, "Firmware Upload Complete")) {
@@ -89,7 +88,7 @@ static void explain_card(const char *text, const char *image, const struct kf_sd
 		      "is the card full? its bootloader takes that at the next reset: copy %.*s%s "
 		      "to the card as "
 		      "%.64s by hand, then power-cycle the printer",
-		      folder, image, board->script[0] ? name : image + folder, board->file);
+		      folder, image, basename(board->script[0] ? board->file : image), board->file);
 }
 
 static void explain(const char *log, const char *image, const struct kf_sd_board *board,
@@ -128,10 +127,10 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 		r = kf_tree_open(plan->klipper_dir, &tree, err);
 	if (r == 0)
 		r = kf_linked_tree(&tree, kf_now_ms() + plan->options.wait_ms, &linked, &lock, err);
+	if (r == 0)
+		r = kf_path_format(script, err, "%s/scripts/flash-sdcard.sh", linked.dir);
 	if (r < 0)
 		return r;
-	if (!kf_text_format(script, sizeof(script), "%s/scripts/flash-sdcard.sh", linked.dir))
-		return kf_fail_sys(err, ENAMETOOLONG, "%.64s...", linked.dir);
 	kf_text_format(baud, sizeof(baud), "%u",
 		       a->board->link.baud ? a->board->link.baud : KF_BAUD_DEFAULT);
 	r = kf_flash_program_log(&program, plan, a->method, err);

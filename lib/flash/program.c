@@ -74,7 +74,8 @@ int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
 		r = kf_dir_make_parent(p->log_path, err);
 	if (r < 0)
 		return r;
-	p->log = open(p->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	p->log = open(p->log_path,
+		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	return p->log < 0 ? kf_fail_sys(err, errno, "%s", p->log_path) : 0;
 }
 

@@ -114,7 +114,9 @@ static int over_katapult(const struct kf_attempt *a, uint32_t start, struct kf_e
 /*
  * Is there Klipper that starts before the image does? Then what is before the image is no
  * bootloader: it is that Klipper, or a bootloader that starts applications elsewhere. Klipper has
- * its dictionary, and at the image's place it would have its reset vector, too.
+ * its dictionary, and at the image's place it would have its reset vector, too. A write that was
+ * cut off has left that place erased, for its first block comes last: what is behind it is no
+ * firmware.
  */
 static int find_klipper(struct kf_rom *rom, uint32_t boot, const struct kf_image *image,
 			uint32_t start, bool *ret, struct kf_error *err)
@@ -131,18 +133,20 @@ static int find_klipper(struct kf_rom *rom, uint32_t boot, const struct kf_image
 	if (r < 0)
 		return r;
 	reset = kf_get_le32(flash + before + 4);
+	if (reset == UINT32_MAX)
+		len = before;
 	*ret = (reset <= start || reset - start >= image->len) &&
 	       kf_dictionary_find(flash, len, &dictionary, NULL) == 0;
 	return 0;
 }
 
-static int behind_none(uint32_t start, const struct kf_chip *chip, bool klipper,
+static int behind_none(uint32_t start, const struct kf_chip *chip, const char *there,
 		       struct kf_error *err)
 {
 	kf_fail(err, KF_WRONG_OFFSET,
 		"the firmware starts at 0x%08x, behind a bootloader, and there is %s at 0x%08x: it "
 		"would not start",
-		start, klipper ? "Klipper instead of one" : "none", chip->flash);
+		start, there, chip->flash);
 	kf_error_hint(err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
 			   "Katapult first");
 	return kf_code_errno(KF_WRONG_OFFSET);
@@ -191,11 +195,11 @@ static int check_katapult(struct kf_attempt *a, struct kf_rom *rom, uint32_t sta
 		return a->plan->options.bootloader ? over_another(a, rom, start, err)
 						   : over_katapult(a, start, err);
 	}
-	if (starts_others(rom, there) && there != BOOT_KATAPULT)
+	if (!starts_others(rom, there))
+		return behind_none(start, chip, "none", err);
+	if (there != BOOT_KATAPULT)
 		r = find_klipper(rom, chip->flash, a->image, start, &klipper, err);
-	if (r < 0)
-		return r;
-	return starts_others(rom, there) && !klipper ? 0 : behind_none(start, chip, klipper, err);
+	return klipper ? behind_none(start, chip, "Klipper instead of one", err) : r;
 }
 
 static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)

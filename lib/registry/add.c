@@ -236,7 +236,7 @@ static int check_rom(const struct kf_board *board, const char *mcu, struct kf_er
 		"the board on USB port %s has a bootloader of %s (%s:%s), not of %s",
 		board->usb.port, family, board->usb.vendor, board->usb.product, mcu);
 	kf_error_hint(err, "give the MCU as its chip is labelled, such as %s",
-		      strcmp(family, "stm32") == 0 ? "stm32f446" : "rp2040");
+		      strcmp(family, "stm32") == 0 ? "stm32f446" : family);
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
