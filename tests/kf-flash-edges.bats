@@ -279,3 +279,19 @@ untouched() {
 	[ "$(jq -sc '.[0].flash.attempts | map(.method)' <<<"$output")" = '["katapult"]' ]
 	[[ $stderr == *"nothing was written to the board: its last flash cannot be saved: "*"No space left"* ]]
 }
+
+@test "a FIFO in the place of a log or of the history is an error, and nothing waits for it" {
+	local state=$XDG_STATE_HOME/kalico-flash
+	registry <<<"$OCTOPUS"
+	mkdir -p "$state/logs" katapult/scripts modules
+	mkfifo -m 600 "$state/history.jsonl" "$state/logs/octopus-pro-flashtool.log"
+	touch katapult/scripts/flashtool.py modules/serial.py
+	PYTHONPATH=$PWD/modules run --separate-stderr sim "$H723,mode=katapult" -- 'records >r
+		timeout 60 kf-flash --no-service --no-fallback --katapult-dir=katapult --method=flashtool <r
+		timeout 60 kf-flash --no-service --no-fallback <r'
+	echo "$output" "$stderr"
+	[ "$(jq -r .flash.result <<<"${lines[0]}")" = io ]
+	[[ $(jq -r .error.message <<<"${lines[0]}") == *"flashtool.log: not a regular file" ]]
+	[ "$(jq -r .flash.result <<<"${lines[1]}")" = flashed ]
+	[[ $stderr == *"history.jsonl: not a regular file"* ]]
+}

@@ -234,17 +234,16 @@ int kf_history_append(const json_t *record, struct kf_error *err)
 	int r;
 
 	r = kf_path(KF_DIR_STATE, path, err, "history.jsonl");
-	if (r == 0)
-		r = kf_dir_make_parent(path, err);
 	if (r < 0)
 		return r;
 	line = json_copy((json_t *)record);
 	json_object_set_new(line, "time", json_integer((json_int_t)time(NULL)));
 	text = json_dumps(line, JSON_COMPACT);
-	/* A FIFO in its place would be waited for. */
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0 || !text)
-		return kf_fail_sys(err, errno, "%s", path);
+	if (!text)
+		return kf_fail(err, KF_INTERNAL, "cannot write the record as JSON");
+	fd = kf_file_log(path, O_APPEND, err);
+	if (fd < 0)
+		return fd;
 	iov[0] = (struct iovec){ text, strlen(text) };
 	iov[1] = (struct iovec){ (void *)"\n", 1 };
 	if (writev(fd, iov, 2) < 0)

@@ -123,13 +123,10 @@ static int prepare(struct kf_build *b, struct kf_error *err)
 		r = kf_dir_remove(b->out, err); /* of a build that was killed */
 	if (r == 0)
 		r = kf_file_write(b->copy, b->kconfig.text, b->kconfig.len, err);
-	if (r == 0)
-		r = kf_dir_make_parent(b->log, err);
 	if (r < 0)
 		return r;
-	b->log_fd = open(b->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			 0600);
-	return b->log_fd < 0 ? kf_fail_sys(err, errno, "%s: cannot write", b->log) : 0;
+	b->log_fd = kf_file_log(b->log, O_TRUNC, err);
+	return b->log_fd < 0 ? b->log_fd : 0;
 }
 
 int kf_build_start(struct kf_build *b, pid_t *ret, struct kf_error *err)

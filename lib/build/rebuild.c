@@ -77,14 +77,11 @@ static int run_make(const struct kf_rebuild *rebuild, const char *const *targets
 	r = path_of(rebuild, "out/", out, err);
 	if (r == 0)
 		r = path_of(rebuild, ".config", config, err);
-	if (r == 0)
-		r = kf_dir_make_parent(rebuild->log, err);
 	if (r < 0)
 		return r;
-	log = open(rebuild->log, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags,
-		   0600);
+	log = kf_file_log(rebuild->log, flags, err);
 	if (log < 0)
-		return kf_fail_sys(err, errno, "%s: cannot write", rebuild->log);
+		return log;
 	make.log_fd = log;
 	r = open_tokens(tokens, err);
 	if (r == 0)

@@ -121,7 +121,7 @@ static void last_line(int fd, char *ret, size_t size)
 }
 
 /* To list its boards it loads all of its Python modules, so this shows what is missing. */
-static int check_python(const char *script, struct kf_error *err)
+static int check_python(const char *tree_dir, const char *script, struct kf_error *err)
 {
 	/* The bytecode of its modules would be written beside them. */
 	static const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1", NULL };
@@ -137,8 +137,11 @@ static int check_python(const char *script, struct kf_error *err)
 	last_line(complaint, words, sizeof(words));
 	kf_fail(err, KF_NO_TOOLCHAIN, "%s -l fails: %s", script,
 		words[0] ? words : "its Python, or a module of it, is missing");
-	kf_error_hint(err, "it uses ~/klippy-env/bin/python, the one that runs Klippy, unless its "
-			   "KLIPPY_ENV says otherwise");
+	kf_error_hint(err,
+		      "it uses ~/klippy-env/bin/python, the one that runs Klippy, unless its "
+		      "KLIPPY_ENV says otherwise: ~/klippy-env/bin/pip install -r "
+		      "%s/scripts/klippy-requirements.txt",
+		      tree_dir);
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 
@@ -168,5 +171,5 @@ int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, s
 			       "the firmware is for %s, and the SD board %s is a %s", mcu, name,
 			       board.mcu);
 	r = check_program("gcc", "flash-sdcard.sh builds its fatfs.so by it", err);
-	return r < 0 ? r : check_python(script, err);
+	return r < 0 ? r : check_python(tree_dir, script, err);
 }

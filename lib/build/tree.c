@@ -331,15 +331,14 @@ static const char *last_words(char *text)
 
 int kf_tree_make_logged(const struct kf_make *make, const char *log, struct kf_error *err)
 {
-	_cleanup_(kf_closep) int fd =
-		open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	_cleanup_(kf_closep) int fd = kf_file_log(log, O_TRUNC, err);
 	_cleanup_(kf_freep) char *text = NULL;
 	struct kf_make logged = *make;
 	int status, r;
 	size_t len;
 
 	if (fd < 0)
-		return kf_fail_sys(err, errno, "%s", log);
+		return fd;
 	logged.log_fd = fd;
 	r = kf_tree_make(&logged, &status, err);
 	if (r < 0 || status == 0)

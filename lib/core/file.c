@@ -101,6 +101,25 @@ int kf_file_open(const char *path, struct stat *st, struct kf_error *err)
 	return fd;
 }
 
+int kf_file_log(const char *path, int how, struct kf_error *err)
+{
+	struct stat st;
+	int fd, r;
+
+	r = kf_dir_make_parent(path, err);
+	if (r < 0)
+		return r;
+	/* A FIFO in its place would be waited for. */
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | how, 0600);
+	if (fd < 0 && errno != ENXIO)
+		return kf_fail_sys(err, errno, "%s: cannot write", path);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		kf_closep(&fd);
+		return fail_no_file(path, err);
+	}
+	return fd;
+}
+
 int kf_file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_len,
 		 struct kf_error *err)
 {

@@ -24,6 +24,12 @@ struct stat;
 _must_check_ int kf_file_open(const char *path, struct stat *st, struct kf_error *err);
 
 /*
+ * Open a file of ours for writing: a new one is 0600, and its folder 0700. how: O_TRUNC or
+ * O_APPEND. No link is followed, and KF_IO tells of what is no file. Returns the descriptor.
+ */
+_must_check_ int kf_file_log(const char *path, int how, struct kf_error *err);
+
+/*
  * A regular file's bytes, NUL-terminated for convenience (the NUL is not counted);
  * the caller frees *ret. -EFBIG if it is larger than max_bytes, -ENOENT if missing.
  */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "core/process.h"
 #include "core/text.h"
 #include "firmware/loader.h"
 #include "flash/serial-loader.h"
@@ -32,8 +31,7 @@ static const char *why_not(const struct kf_methods_for *with)
 static int check(const struct kf_methods_for *with, struct kf_error *err)
 {
 	(void)with;
-	return kf_process_exists("avrdude") ? 0
-					    : kf_flash_program_missing("avrdude", "avrdude", err);
+	return kf_flash_program_find("avrdude", "avrdude", err);
 }
 
 /* Firmware of an AVR starts at 0; and the part's name stands in a file that avrdude reads. */

@@ -9,7 +9,6 @@
 
 #include "board/identity.h"
 #include "core/clock.h"
-#include "core/process.h"
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/loader.h"
@@ -46,8 +45,7 @@ static const char *why_not(const struct kf_methods_for *with)
 static int check(const struct kf_methods_for *with, struct kf_error *err)
 {
 	(void)with;
-	return kf_process_exists("bossac") ? 0
-					   : kf_flash_program_missing("bossac", "bossa-cli", err);
+	return kf_flash_program_find("bossac", "bossa-cli", err);
 }
 
 /* The Due's second USB: a chip that erases the SAM when its port is touched, and stays itself. */

@@ -108,25 +108,19 @@ static int check_built(const struct tool *tool, const char *tree_dir, struct kf_
 	static const char *const libusb[] = { "pkg-config", "--exists", "libusb-1.0", NULL };
 	char folder[PATH_MAX], linked[PATH_MAX];
 	struct kf_tree tree;
+	int r;
 
 	if (!kf_text_format(folder, sizeof(folder), "%s/%s", tree_dir, tool->folder) ||
 	    access(folder, F_OK) < 0 || is_built(tree_dir, tool) ||
 	    (kf_tree_open(tree_dir, &tree, NULL) == 0 &&
 	     kf_linked_path(tree.dir, linked, NULL) == 0 && is_built(linked, tool)))
 		return 0;
-	if (!kf_process_exists(tool->compiler))
-		return kf_flash_program_missing(tool->compiler, tool->compiler, err);
+	r = kf_flash_program_find(tool->compiler, tool->compiler, err);
+	if (r < 0)
+		return r;
 	return tool->libusb ? kf_flash_program_works(libusb, "libusb-1.0",
 						     "pkg-config libusb-1.0-0-dev", err)
 			    : 0;
-}
-
-/* Has the owner chosen it, or may it only follow another method? */
-static bool is_chosen(const struct kf_methods_for *with)
-{
-	const char *name = with->named ? with->named : with->own ? with->own : with->usual;
-
-	return strcmp(name, kf_method_name(KF_METHOD_MAKE_FLASH)) == 0;
 }
 
 /* make, and the program that its target flash runs. */
@@ -137,15 +131,22 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	const struct tool *built = find_tool(with->mcu, with->start);
 	int r;
 
-	if (!kf_process_exists("make"))
-		return kf_flash_program_missing("make", "make", err);
-	/* For a board in Katapult, it runs the tree's flashtool.py (scripts/flash_usb.py). */
+	r = kf_flash_program_find("make", "make", err);
+	if (r < 0)
+		return r;
+	/*
+	 * For a board in Katapult, it runs the tree's flashtool.py (scripts/flash_usb.py). What may
+	 * only follow another method there is not worth a refusal.
+	 */
 	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
-		return is_chosen(with) ? kf_flash_program_pyserial(err) : 0;
+		return strcmp(kf_methods_wanted(with), kf_method_name(KF_METHOD_MAKE_FLASH)) == 0
+			       ? kf_flash_program_pyserial(err)
+			       : 0;
 	if (!tool)
 		return 0;
-	if (tool->run && !kf_process_exists(tool->run))
-		return kf_flash_program_missing(tool->run, tool->package, err);
+	r = tool->run ? kf_flash_program_find(tool->run, tool->package, err) : 0;
+	if (r < 0)
+		return r;
 	r = built ? check_built(built, with->klipper_dir, err) : 0;
 	return r < 0 ? r : kf_methods_check_rule(with, err);
 }

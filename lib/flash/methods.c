@@ -69,14 +69,26 @@ static int none_left(const char *mcu, const char *why, const char *of_chip, stru
 		       both ? "; " : "", both ? of_chip : "");
 }
 
+/* The method that is named for this board alone, or NULL. */
+static const char *own_method(const struct kf_methods_for *with)
+{
+	return with->named	    ? with->named
+	       : with->own	    ? with->own
+	       : with->sdcard_board ? kf_method_name(KF_METHOD_SDCARD)
+				    : NULL;
+}
+
+const char *kf_methods_wanted(const struct kf_methods_for *with)
+{
+	const char *own = own_method(with);
+
+	return own ? own : with->usual;
+}
+
 int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 		      struct kf_error *err)
 {
-	const char *own = with->named	       ? with->named
-			  : with->own	       ? with->own
-			  : with->sdcard_board ? kf_method_name(KF_METHOD_SDCARD)
-					       : NULL;
-	const char *name = own ? own : with->usual, *why;
+	const char *name = kf_methods_wanted(with), *why;
 	struct kf_methods_for insisting = *with;
 	struct kf_methods methods = { .count = 0 };
 	enum kf_method method, of_chip = kf_methods_of_chip(with);
@@ -86,7 +98,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 		kf_error_hint(err, "choose " KF_METHODS);
 		return kf_code_errno(KF_CONFIG);
 	}
-	insisting.insist = own || with->file;
+	insisting.insist = own_method(with) || with->file;
 	why = rows[method]->why_not(&insisting);
 	if (!why)
 		methods.list[methods.count++] = method;

@@ -107,6 +107,9 @@ _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_
 _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 				  const struct kf_methods *methods, struct kf_error *err);
 
+/* The name of the method to try first: that for this board, else the registry's for all. */
+const char *kf_methods_wanted(const struct kf_methods_for *with);
+
 /* A reason why a method is not for a board asks these of it. */
 bool kf_methods_in_mode(const struct kf_methods_for *with, enum kf_mode mode);
 bool kf_methods_in_rom(const struct kf_methods_for *with);

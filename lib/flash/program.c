@@ -22,14 +22,19 @@ int kf_flash_program_missing(const char *what, const char *package, struct kf_er
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 
+int kf_flash_program_find(const char *program, const char *package, struct kf_error *err)
+{
+	return kf_process_exists(program) ? 0 : kf_flash_program_missing(program, package, err);
+}
+
 int kf_flash_program_works(const char *const *argv, const char *what, const char *package,
 			   struct kf_error *err)
 {
 	const struct kf_process p = { .argv = argv, .in = -1, .out = -1, .err = -1 };
-	int status, r;
+	int status, r = kf_flash_program_find(argv[0], package, err);
 
-	if (!kf_process_exists(argv[0]))
-		return kf_flash_program_missing(argv[0], package, err);
+	if (r < 0)
+		return r;
 	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
 	return r < 0 || status == 0 ? r : kf_flash_program_missing(what, package, err);
 }
@@ -70,13 +75,10 @@ int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
 	int r = kf_path(KF_DIR_STATE, p->log_path, err, "logs/%s-%s.log", name,
 			kf_method_name(method));
 
-	if (r == 0)
-		r = kf_dir_make_parent(p->log_path, err);
 	if (r < 0)
 		return r;
-	p->log = open(p->log_path,
-		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	return p->log < 0 ? kf_fail_sys(err, errno, "%s", p->log_path) : 0;
+	p->log = kf_file_log(p->log_path, O_TRUNC, err);
+	return p->log < 0 ? p->log : 0;
 }
 
 /*

@@ -21,6 +21,10 @@ struct kf_flash_program {
 /* Fail: what is missing, which Debian's package has. KF_NO_TOOLCHAIN. */
 int kf_flash_program_missing(const char *what, const char *package, struct kf_error *err);
 
+/* Is the program there, which Debian's package has? KF_NO_TOOLCHAIN. */
+_must_check_ int kf_flash_program_find(const char *program, const char *package,
+				       struct kf_error *err);
+
 /* Does this command succeed? Else what, or its program, is missing. KF_NO_TOOLCHAIN, KF_TIMEOUT,
  * KF_INTERRUPTED. */
 _must_check_ int kf_flash_program_works(const char *const *argv, const char *what,
