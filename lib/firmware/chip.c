@@ -41,7 +41,7 @@ static const struct kf_chip chips[] = {
 	{ "stm32l412*", STM_AT, KIB(128), RAM_AT, KIB(40), .families = { 0x00ff6919 } },
 	{ "at32f403*", STM_AT, MIB(1), RAM_AT, KIB(224), .families = { 0 } },
 	{ "rp2040", XIP_AT, MIB(16), RAM_AT, KIB(264), .vectors = 0x100, .families = { UF2_RP2 } },
-	{ "rp2350*", XIP_AT, MIB(16), RAM_AT, KIB(520),
+	{ "rp2350*", XIP_AT, MIB(16), RAM_AT, KIB(520), .definition = true,
 	  .families = { 0xe48bff59, 0xe48bff57, UF2_RP2 } },
 	{ "sam3x8*", 0x80000, KIB(512), RAM_AT, KIB(96), .families = { 0 } },
 	{ "sam4[es]8*", 0x400000, KIB(512), RAM_AT, KIB(128), .families = { 0 } },

@@ -14,6 +14,7 @@ struct kf_chip {
 	uint32_t flash, flash_bytes;
 	uint32_t ram, ram_bytes; /* where Klipper and Kalico put the stack */
 	uint32_t vectors;     /* bytes of a loader before the vector table at the start of flash */
+	bool definition;      /* its ROM starts only what has an image definition (rp2-boot.h) */
 	bool mirrored;	      /* flash is also seen at 0, and code is linked for there */
 	uint32_t families[3]; /* UF2's, as far as there are any */
 };

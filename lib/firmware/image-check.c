@@ -11,6 +11,7 @@
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
 #include "firmware/katapult-image.h"
+#include "firmware/rp2-boot.h"
 
 static int check_app(const struct kf_image *image, struct kf_error *err)
 {
@@ -40,8 +41,8 @@ static int check_family(const struct kf_image *image, const struct kf_chip *chip
 		       image->family, image->dictionary.mcu, chip->families[0]);
 }
 
-/* The vectors are damaged: the build made them well. */
-static int bad_vector(struct kf_error *err)
+/* The build made it well. */
+static int damaged(struct kf_error *err)
 {
 	kf_error_hint(err,
 		      "the file is damaged, or it has extra bytes at its start: build it again");
@@ -57,7 +58,7 @@ static int check_stack(uint32_t stack, const struct kf_image *image, const struc
 	kf_fail(err, KF_BAD_IMAGE,
 		"its stack starts at 0x%08x, the RAM of %s is from 0x%08x to 0x%08x", stack,
 		image->dictionary.mcu, chip->ram, chip->ram + chip->ram_bytes);
-	return bad_vector(err);
+	return damaged(err);
 }
 
 static bool within(uint32_t address, uint32_t from, size_t len)
@@ -132,7 +133,7 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 	if (!(reset & 1)) {
 		kf_fail(err, KF_BAD_IMAGE,
 			"its reset vector 0x%08x is even; in Thumb code it is odd", reset);
-		return bad_vector(err);
+		return damaged(err);
 	}
 	if (within(entry, from, len) ||
 	    (chip->mirrored && from >= chip->flash && within(entry, from - chip->flash, len)))
@@ -141,7 +142,7 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 		kf_fail(err, KF_BAD_IMAGE,
 			"its reset vector is 0x%08x, the flash of %s is from 0x%08x to 0x%08x",
 			reset, image->dictionary.mcu, from, from + chip->flash_bytes);
-		return bad_vector(err);
+		return damaged(err);
 	}
 	kf_fail(err, KF_WRONG_OFFSET,
 		"its reset vector 0x%08x is not in the image, which goes from 0x%08x to 0x%08x: it "
@@ -168,6 +169,29 @@ static int check_end(const struct kf_image *image, const struct kf_chip *chip, u
 		       end, image->dictionary.mcu, limit);
 }
 
+/* The ROM of these chips looks at what it starts, and leaves what is not well in BOOTSEL. */
+static int check_boot(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
+		      struct kf_error *err)
+{
+	size_t at;
+
+	if (start != chip->flash)
+		return 0;
+	if (chip->vectors && !kf_rp2_stage_good(image->data))
+		kf_fail(err, KF_BAD_IMAGE,
+			"the checksum of its second stage (the first %d bytes) is wrong: the ROM "
+			"of the %s would not start it",
+			KF_RP2_STAGE_BYTES, image->dictionary.mcu);
+	else if (chip->definition && !kf_rp2_definition_find(image->data, image->len, &at))
+		kf_fail(err, KF_BAD_IMAGE,
+			"it has no image definition in its first %d bytes: the ROM of the %s "
+			"would not start it",
+			KF_RP2_DEFINITION_WITHIN, image->dictionary.mcu);
+	else
+		return 0;
+	return damaged(err);
+}
+
 int kf_image_check(const struct kf_image *image, const uint32_t *start, struct kf_error *err)
 {
 	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
@@ -190,6 +214,8 @@ int kf_image_check(const struct kf_image *image, const uint32_t *start, struct k
 		r = check_reset(kf_get_le32(image->data + at + 4), image, chip, start, err);
 	if (r == 0 && start)
 		r = check_link(image, chip, *start, err);
+	if (r == 0 && start)
+		r = check_boot(image, chip, *start, err);
 	return r < 0 || !start ? r : check_end(image, chip, *start, err);
 }
 

@@ -10,11 +10,13 @@
 
 /*
  * app is Klipper's, Kalico's or Katapult's; UF2's family is the MCU's; the vector table (ARMv7-M
- * ARM, B1.5.3) has the stack in RAM and an odd reset vector into the image; the image ends within
- * the flash. start is where the first byte goes, NULL if nobody knows: then the vectors are held
- * against the whole flash. Images for chips without such a table (AVR, Linux) have none to check.
+ * ARM, B1.5.3) has the stack in RAM and an odd reset vector into the image; the ROM of an RP2040 or
+ * RP2350 would start it; the image ends within the flash. start is where the first byte goes, NULL
+ * if nobody knows: then the vectors are held against the whole flash. Images for chips without such
+ * a table (AVR, Linux) have none to check.
  *
- *   KF_BAD_IMAGE     another app, no UF2 family, a stack outside of RAM, an even reset vector
+ *   KF_BAD_IMAGE     another app, no UF2 family, a stack outside of RAM, an even reset vector, a
+ *                    second stage with a wrong checksum, no image definition
  *   KF_MCU_MISMATCH  the UF2's family is another chip's
  *   KF_WRONG_OFFSET  it was linked for another place than start; the hint has menuconfig's entry,
  *                    unless that were "No bootloader": a guess

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "picoboot/pages.h"
-#include "core/bytes.h"
-
-/* The start of an image definition (RP2350 Datasheet, "Blocks"): PICOBIN_BLOCK_MARKER_START. */
-#define MARKER 0xffffded3u
+#include "firmware/rp2-boot.h"
 
 static uint32_t round_up(uint32_t value, uint32_t unit)
 {
@@ -15,13 +12,12 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* The ROM of an RP2350 looks for the definition in the first sector alone, at each fourth byte. */
 static uint32_t last_page(const uint8_t *image, size_t len, uint32_t start)
 {
-	for (size_t i = 0; i + 4 <= len && i < KF_PICOBOOT_SECTOR; i += 4)
-		if (kf_get_le32(image + i) == MARKER)
-			return start + (uint32_t)i / KF_PICOBOOT_PAGE * KF_PICOBOOT_PAGE;
-	return start;
+	size_t at = 0;
+
+	IGNORE_RESULT(kf_rp2_definition_find(image, len, &at));
+	return start + (uint32_t)at / KF_PICOBOOT_PAGE * KF_PICOBOOT_PAGE;
 }
 
 int kf_picoboot_pages_find(const uint8_t *image, size_t len, uint32_t start,

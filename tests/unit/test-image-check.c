@@ -12,6 +12,9 @@
 
 enum { BYTES = 4096 };
 
+/* The checksum of an RP2040's second stage that is all zero, by a program of its own. */
+#define ZERO_STAGE 0x7065399au
+
 static struct kf_error err;
 
 /* An image for mcu with its vector table at the offset at, linked for start. */
@@ -23,6 +26,10 @@ static struct kf_image image_of(const char *mcu, uint32_t stack, uint32_t start,
 	kf_text_format(image.dictionary.app, sizeof(image.dictionary.app), "Klipper");
 	kf_put_le32(image.data + at, stack);
 	kf_put_le32(image.data + at + 4, start + 0x201);
+	if (at)
+		kf_put_le32(image.data + at - 4, ZERO_STAGE);
+	if (strcmp(mcu, "rp2350") == 0)
+		kf_put_le32(image.data + 0x180, 0xffffded3);
 	return image;
 }
 
@@ -134,6 +141,30 @@ TEST(odd_layouts)
 	CHECK(check(&image, NULL) == 0);
 }
 
+/* The ROM would leave the board in BOOTSEL. Behind a Katapult, the ROM does not look. */
+TEST(what_the_rom_starts)
+{
+	const uint32_t xip = 0x10000000, behind = 0x10004000;
+	struct kf_image image;
+
+	for (size_t at = 0; at < 0x100; at += 85) {
+		image = image_of("rp2040", 0x20042000, xip, 0x100);
+		image.data[at] ^= 0x10;
+		CHECK(refused(&image, &xip, KF_BAD_IMAGE,
+			      "its second stage (the first 256 bytes) is wrong: the ROM of the "
+			      "rp2040 would not start it") &&
+		      strstr(err.hint, "build it again"));
+	}
+	image = image_of("rp2040", 0x20042000, behind, 0);
+	CHECK(check(&image, &behind) == 0);
+	image = image_of("rp2350", 0x20082000, xip, 0);
+	image.data[0x180] = 0;
+	CHECK(refused(&image, &xip, KF_BAD_IMAGE, "no image definition in its first 4096 bytes"));
+	image = image_of("rp2350", 0x20082000, behind, 0);
+	image.data[0x180] = 0;
+	CHECK(check(&image, &behind) == 0);
+}
+
 TEST(refusals)
 {
 	const uint32_t start = 0x08020000, other = 0x08000000;
@@ -226,5 +257,5 @@ TEST(dictionary_beside)
 	CHECK(kf_image_check_dictionary(path, &image, &err) < 0 && strstr(err.message, dict));
 }
 
-TEST_MAIN(T(every_family), T(odd_layouts), T(refusals), T(end_of_flash), T(uf2_family),
-	  T(linked_for_another_start), T(dictionary_beside))
+TEST_MAIN(T(every_family), T(odd_layouts), T(what_the_rom_starts), T(refusals), T(end_of_flash),
+	  T(uf2_family), T(linked_for_another_start), T(dictionary_beside))
