@@ -26,6 +26,23 @@ static int check_app(const struct kf_image *image, struct kf_error *err)
 		       image->dictionary.app);
 }
 
+/*
+ * The builds of Klipper and Kalico leave no hole in a .uf2 or .elf.hex: a part of the file was
+ * lost. That of Katapult does, which also clears where the application begins
+ * (katapult.withclear.uf2).
+ */
+static int check_hole(const struct kf_image *image, struct kf_error *err)
+{
+	if (!image->hole_bytes || image->format == KF_FORMAT_ELF ||
+	    strcmp(image->dictionary.app, KF_KATAPULT_APP) == 0)
+		return 0;
+	kf_fail(err, KF_BAD_IMAGE,
+		"a part of the file is missing: it has no bytes for 0x%08x to 0x%08x", image->hole,
+		image->hole + image->hole_bytes);
+	kf_error_hint(err, "build it again, or copy it once more");
+	return kf_code_errno(KF_BAD_IMAGE);
+}
+
 static int check_family(const struct kf_image *image, const struct kf_chip *chip,
 			struct kf_error *err)
 {
@@ -199,6 +216,8 @@ int kf_image_check(const struct kf_image *image, const uint32_t *start, struct k
 	int r;
 
 	r = check_app(image, err);
+	if (r == 0)
+		r = check_hole(image, err);
 	if (r < 0 || !chip)
 		return r;
 	if (start && *start == chip->flash)

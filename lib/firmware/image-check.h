@@ -15,8 +15,9 @@
  * if nobody knows: then the vectors are held against the whole flash. Images for chips without such
  * a table (AVR, Linux) have none to check.
  *
- *   KF_BAD_IMAGE     another app, no UF2 family, a stack outside of RAM, an even reset vector, a
- *                    second stage with a wrong checksum, no image definition
+ *   KF_BAD_IMAGE     another app, a hole in a .uf2 or .elf.hex, no UF2 family, a stack outside of
+ *                    RAM, an even reset vector, a second stage with a wrong checksum, no image
+ *                    definition
  *   KF_MCU_MISMATCH  the UF2's family is another chip's
  *   KF_WRONG_OFFSET  it was linked for another place than start; the hint has menuconfig's entry,
  *                    unless that were "No bootloader": a guess

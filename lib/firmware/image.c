@@ -56,6 +56,7 @@ int kf_image_parse(const uint8_t *file, size_t len, struct kf_image *ret, struct
 		return r;
 	image.start_known = image.format != KF_FORMAT_BIN;
 	image.start = (uint32_t)segments.list[0].address;
+	IGNORE_RESULT(kf_segments_hole(&segments, &image.hole, &image.hole_bytes));
 	image.family = segments.family;
 	*ret = image;
 	return 0;

@@ -22,6 +22,8 @@ struct kf_image {
 	size_t len;
 	uint32_t start; /* the first byte's address; 0 and start_known false for Klipper's .bin */
 	bool start_known;
+	/* The first addresses in it for which the file has no bytes; hole_bytes 0: it has all. */
+	uint32_t hole, hole_bytes;
 	uint32_t family;	  /* UF2's family id, else 0 */
 	char sha256[KF_HEX_SIZE]; /* of the file */
 	struct kf_dictionary dictionary;

@@ -91,3 +91,18 @@ int kf_segments_join(const struct kf_segments *segments, uint8_t **ret, size_t *
 	*ret_len = len;
 	return 0;
 }
+
+bool kf_segments_hole(const struct kf_segments *segments, uint32_t *ret_from, uint32_t *ret_bytes)
+{
+	for (size_t i = 1; i < segments->count; i++) {
+		const struct kf_segment *before = &segments->list[i - 1];
+		uint64_t end = before->address + before->len;
+
+		if (segments->list[i].address == end)
+			continue;
+		*ret_from = (uint32_t)end;
+		*ret_bytes = (uint32_t)(segments->list[i].address - end);
+		return true;
+	}
+	return false;
+}

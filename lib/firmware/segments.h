@@ -42,6 +42,10 @@ _must_check_ int kf_segments_sort(struct kf_segments *segments, struct kf_error 
 _must_check_ int kf_segments_join(const struct kf_segments *segments, uint8_t **ret,
 				  size_t *ret_len, struct kf_error *err);
 
+/* The first addresses between the first segment (sorted) and the last that none has. False: none.
+ */
+bool kf_segments_hole(const struct kf_segments *segments, uint32_t *ret_from, uint32_t *ret_bytes);
+
 /* Each format: is this a file of it, and its segments. The caller frees ret, also on failure. */
 bool kf_uf2_detect(const uint8_t *file, size_t len);
 bool kf_ihex_detect(const uint8_t *file, size_t len);

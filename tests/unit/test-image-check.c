@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
+#include "firmware/katapult-image.h"
 #include "unit/temp.h"
 #include "unit/test.h"
 
@@ -165,6 +166,33 @@ TEST(what_the_rom_starts)
 	CHECK(check(&image, &behind) == 0);
 }
 
+TEST(file_with_a_hole)
+{
+	const uint32_t behind = 0x10004000, flash = 0x10000000;
+	struct kf_image image = image_of("rp2040", 0x20042000, behind, 0);
+
+	image.format = KF_FORMAT_UF2;
+	image.family = 0xe48bff56;
+	image.hole = 0x10004300;
+	image.hole_bytes = 0x100;
+	CHECK(refused(&image, &behind, KF_BAD_IMAGE,
+		      "a part of the file is missing: it has no bytes for 0x10004300 to "
+		      "0x10004400"));
+	image = image_of("atmega2560", 0, 0, 0);
+	image.format = KF_FORMAT_HEX;
+	image.hole_bytes = 16;
+	CHECK(refused(&image, &flash, KF_BAD_IMAGE, "no bytes for 0x00000000 to 0x00000010"));
+	/* ELF's segments begin at whole pages; a Katapult clears what is behind it. */
+	image = image_of("linux", 0, 0, 0);
+	image.format = KF_FORMAT_ELF;
+	image.hole_bytes = 16;
+	CHECK(check(&image, NULL) == 0);
+	image = image_of("rp2040", 0x20042000, flash, 0x100);
+	kf_text_format(image.dictionary.app, sizeof(image.dictionary.app), KF_KATAPULT_APP);
+	image.hole_bytes = 16;
+	CHECK(check(&image, &flash) == 0);
+}
+
 TEST(refusals)
 {
 	const uint32_t start = 0x08020000, other = 0x08000000;
@@ -257,5 +285,5 @@ TEST(dictionary_beside)
 	CHECK(kf_image_check_dictionary(path, &image, &err) < 0 && strstr(err.message, dict));
 }
 
-TEST_MAIN(T(every_family), T(odd_layouts), T(what_the_rom_starts), T(refusals), T(end_of_flash),
-	  T(uf2_family), T(linked_for_another_start), T(dictionary_beside))
+TEST_MAIN(T(every_family), T(odd_layouts), T(what_the_rom_starts), T(file_with_a_hole), T(refusals),
+	  T(end_of_flash), T(uf2_family), T(linked_for_another_start), T(dictionary_beside))

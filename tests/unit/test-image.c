@@ -125,6 +125,7 @@ TEST(uf2_fills_gaps)
 	CHECK(image.start_known && image.start == 0x10000100);
 	CHECK(image.len == 12);
 	CHECK(memcmp(image.data, "\1\2\3\4\xff\xff\xff\xff\5\6\7\10", 12) == 0);
+	CHECK(image.hole == 0x10000104 && image.hole_bytes == 4);
 }
 
 TEST(uf2_hostile)
