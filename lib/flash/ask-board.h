@@ -6,10 +6,10 @@
 #include "build/from-board.h"
 
 /*
- * A kf_tell: Klipper for its dictionary, Katapult for its MCU and where it starts the application,
- * a chip's ROM for whether there is a bootloader in the flash. The board stays where it is.
- * KF_NOT_CONNECTED; KF_BUSY: a program has its port; what opening the port and
- * kf_klipper_dictionary, kf_katapult_connect, kf_facts_parse and kf_rom_bare say.
+ * A kf_tell: ask Klipper for its dictionary, Katapult for its MCU and where it starts the
+ * application, and a chip's ROM whether there is a bootloader in the flash. The board keeps its
+ * mode. KF_NOT_CONNECTED; KF_BUSY: a program has its port; errors of opening the port and of
+ * kf_klipper_dictionary, kf_katapult_connect, kf_facts_parse and kf_rom_bare.
  */
 _must_check_ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret,
 			      struct kf_error *err);

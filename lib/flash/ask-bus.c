@@ -83,7 +83,8 @@ static bool answered(const struct kf_can_node *nodes, int count, const struct kf
 	return false;
 }
 
-/* A node that has an id does not answer; one with a version is its Klippy's. */
+/* Give a reason to each configured node that did not answer. A node whose version is known has an
+ * id from its Klippy: such a node never answers, and gets none. */
 static void mark_silent(struct kf_inventory *inventory, const char *interface,
 			const struct kf_can_node *nodes, int count)
 {

@@ -7,11 +7,11 @@
 #include "usb/inventory.h"
 
 /*
- * Send "00" on the interface, which all nodes answer that have no id, all at once: many nodes can
- * bring a bus into errors by that (Moonraker's documentation, canbus queries), so nobody may print
- * over it. Nodes that the inventory has get their mode, others are added; two that show one UUID
- * get KF_AMBIGUOUS. A configured node that no Klippy has and that does not answer gets a reason.
- * asks is called right before anything is sent.
+ * Send "00" on the interface: all nodes without an id answer at once. So many answers can bring a
+ * bus into errors (Moonraker's documentation, canbus queries), so nothing is sent while a Klippy
+ * prints over it. Nodes that the inventory has get their mode, others are added; two that show one
+ * UUID get KF_AMBIGUOUS. A configured node that no Klippy has and that does not answer gets a
+ * reason. asks is called right before anything is sent.
  * KF_PRINTING, KF_PRINTER_UNKNOWN: nothing was sent. KF_NOT_CONNECTED, KF_CAN_BUS ...: kf_can_open.
  */
 _must_check_ int kf_bus_ask(struct kf_inventory *inventory, const struct kf_printers *printers,

@@ -13,7 +13,7 @@ struct kf_attempt {
 	const struct kf_image *image;
 	const struct kf_board *board; /* as it is now */
 	const struct kf_progress *progress;
-	struct kf_monitor *monitor; /* open from before the first act */
+	struct kf_monitor *monitor; /* opened before anything is sent to the board */
 	int64_t deadline_ms;
 	/* The results, set also on failure */
 	bool current;	   /* the flash had the image already: nothing was written */
@@ -21,8 +21,8 @@ struct kf_attempt {
 			      none was */
 	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
 	bool readback;	   /* every byte of the image was read back and is right */
-	/* Waits for its return where its wire's come_back (wire.h) does not find it; NULL: that
-	 * does. */
+	/* Waits for the board's return in place of its wire's come_back (wire.h); NULL: that
+	 * waits. */
 	int (*come_back)(struct kf_monitor *monitor, const struct kf_board *board,
 			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 };

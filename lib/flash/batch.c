@@ -22,7 +22,7 @@ static void fail_job(struct kf_job *job, const char *tool)
 	kf_record_set_error(job->record, tool, &job->err);
 }
 
-/* Each Klippy on the bus is asked, also those that are not stopped; and each of a process. */
+/* Ask every Klippy that uses the board whether it prints, also those that stay running. */
 static int guard_users(struct kf_job *job, const struct kf_printers *printers,
 		       struct kf_print_guard *guard)
 {
@@ -60,13 +60,13 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 			kf_plan_free(&job->plan);
 	}
 	job->planned = r == 0;
-	/* Nobody but its holder may talk to a board: this is before we do. */
+	/* Find out who uses the board before anything is sent to it: only its holder may. */
 	if (r == 0 && !job->plan.skip[0])
 		r = job->plan.board.link.type == KF_WIRE_CAN ||
 				    job->plan.board.link.type == KF_WIRE_PROCESS
 			    ? guard_users(job, printers, guard)
 			    : kf_print_guard_port(guard, &job->plan.board, &job->err);
-	/* The board itself has to say so before its service is left running. */
+	/* Our notes say that the board has the image: the board or its Klippy must confirm it. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_proof_confirm(&job->plan);
 	if (r < 0) {
@@ -118,8 +118,9 @@ static bool to_flash(const struct kf_job *job)
 }
 
 /*
- * The main process of a unit that the user named: that one is stopped whether or not it holds a
- * port, and where a holder's own unit does not show (a container's), it is known by its pid.
+ * Returns the main process of a unit that the user named (pid 0: the unit is down). This unit is
+ * stopped whether or not it holds a port. A holder in a container shows no unit: its pid tells that
+ * it is this process.
  */
 static struct kf_holder find_main(struct kf_bus *bus, const char *unit)
 {
@@ -139,7 +140,7 @@ static void hold_named(struct kf_batch *batch, const char *tool)
 	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
 	struct kf_holder holder;
 
-	/* Without systemd nothing will be stopped either: kf-service says so. */
+	/* Without systemd no unit can be stopped: kf-service fails later and says so. */
 	if (batch->hold.count == 0 || kf_bus_open(&deadline, &bus, NULL) < 0)
 		return;
 	for (size_t u = 0; u < batch->hold.count; u++) {
@@ -159,7 +160,7 @@ static void hold_named(struct kf_batch *batch, const char *tool)
 	}
 }
 
-/* --while-unknown goes on only where the unit is stopped then. */
+/* --while-unknown works only if the holder's unit may be stopped. Else say how to free the port. */
 static int free_port(struct kf_batch *batch, struct kf_job *job)
 {
 	struct kf_board *board = &job->plan.board;

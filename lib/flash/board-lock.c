@@ -25,7 +25,7 @@
 struct wanted {
 	json_t *record; /* borrowed */
 	struct kf_board board;
-	char path[PATH_MAX]; /* what is locked for it */
+	char path[PATH_MAX]; /* the path that is locked */
 };
 
 static int by_path(const void *a, const void *b)
@@ -33,7 +33,7 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct wanted *)a)->path, ((const struct wanted *)b)->path);
 }
 
-/* A port's name in sysfs ("1-1.2"): it has nothing that leads a path elsewhere. */
+/* Is it a USB port as sysfs names it ("1-1.2")? Other text could lead a path elsewhere. */
 static bool is_port(const char *port)
 {
 	return *port && *port != '.' &&
@@ -96,7 +96,7 @@ static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
 	return 0;
 }
 
-/* Do we have this open already? Then the kf-flash that became our parent has locked it for us. */
+/* Is the file of fd open already? Then kf-flash, our parent, has locked it for us. */
 static bool is_inherited(int fd)
 {
 	_cleanup_(kf_closedirp) DIR *fds = opendir("/proc/self/fd");
@@ -134,7 +134,7 @@ static int lock_board(struct kf_board_locks *locks, const struct wanted *wanted,
 	int r;
 
 	if (fd < 0 || is_inherited(fd))
-		return 0; /* this kernel does not show the hub's ports, or it is locked for us */
+		return 0; /* the kernel does not show the port, or our parent has locked it */
 	r = kf_lock_fd(fd, 0);
 	if (r == -EBUSY && deadline_ms > kf_now_ms()) {
 		locks->waits(&wanted->board, name_other(path, other));

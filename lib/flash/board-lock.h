@@ -12,7 +12,8 @@
 
 struct kf_board_locks {
 	const char *tool; /* the tool of the errors in the records */
-	/* Another ("process 12") has locked this board, and is waited for; a board failed. */
+	/* waits: other ("another kf-flash (process 12)") has locked the board, and we wait. failed:
+	 * the board could not be locked. */
 	void (*waits)(const struct kf_board *board, const char *other);
 	void (*failed)(const struct kf_board *board, const struct kf_error *err);
 	int *fds;
@@ -20,9 +21,9 @@ struct kf_board_locks {
 };
 
 /*
- * Lock the board of each record (a JSON array) that may be flashed, waiting until deadline_ms
- * for others to end. A board that stays another's gets KF_BUSY in its record. Fails only for want
- * of memory, for records that are none, or with KF_INTERRUPTED. The caller frees the locks.
+ * Lock the board of each record (a JSON array) that may be flashed, waiting until deadline_ms for
+ * other processes to end. A board that stays locked gets KF_BUSY in its record. Fails only if there
+ * is no memory, if a record is not valid, or with KF_INTERRUPTED. The caller frees the locks.
  */
 _must_check_ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records,
 				     int64_t deadline_ms, struct kf_error *err);

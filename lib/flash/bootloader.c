@@ -25,8 +25,8 @@ static bool same_in_bootloader(const struct kf_board *board, const struct kf_boa
 }
 
 /*
- * Klipper, a bootloader, and firmware with other USB names on the chip's own USB port; not a chip
- * behind a USB-to-serial converter.
+ * True for Klipper, a bootloader, and firmware with other USB names on the chip's own USB port.
+ * False for a chip behind a USB-to-serial converter.
  */
 bool kf_bootloader_own_usb(const struct kf_board *board)
 {
@@ -35,8 +35,7 @@ bool kf_bootloader_own_usb(const struct kf_board *board)
 		strcmp(board->usb.interface, "if00") == 0 && kf_board_has_serial(board));
 }
 
-/* Behind a USB-to-serial chip (CH340) nothing shows which firmware runs: it is enough to be there.
- */
+/* Behind a USB-to-serial chip (CH340) no mode shows: a board that is there counts as Klipper. */
 static bool same_in_klipper(const struct kf_board *board, const struct kf_board *want)
 {
 	return (board->mode == KF_MODE_KLIPPER ||
@@ -50,7 +49,7 @@ struct awaited {
 	bool (*is_it)(const struct kf_board *board, const struct kf_board *want);
 };
 
-/* Something else is on its port and stays there: the board itself will not come back to it. */
+/* Is another device on the board's port, and stays? Then the board does not come back there. */
 static bool is_instead(const struct kf_board *now, const struct kf_board *want)
 {
 	return strcmp(now->usb.port, want->usb.port) == 0 && !kf_board_same(now, want) &&
@@ -91,7 +90,8 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 	if (r == 0)
 		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_INSTEAD;
 	else if (kf_target_look(board, &now))
-		/* It may have come since; or this user may not open it, which who opens it says. */
+		/* The board may have come since. Or this user may not open its port: the caller
+		 * that opens it says so. */
 		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_OTHER;
 	else
 		*ret_seen = kf_occupant_find(board->usb.port, &now) ? SEEN_INSTEAD : SEEN_NOTHING;
@@ -116,7 +116,7 @@ static void describe_port(const struct kf_board *board, const struct kf_board *n
 	kf_text_format(ret, size, "on USB port %s %s", board->usb.port, occupant);
 }
 
-/* It left Klipper and is not on the bus. now: the device on its port; NULL: none. */
+/* Fail: no bootloader came after the firmware. now: the device on the port; NULL: none. */
 static int not_entered(const struct kf_board *board, const struct kf_board *now,
 		       struct kf_error *err)
 {
@@ -136,8 +136,8 @@ static int not_entered(const struct kf_board *board, const struct kf_board *now,
 }
 
 /*
- * It was let go and is not to be seen as the Klipper that it was. Klipper under another serial may
- * well be the board: but it is not known to be.
+ * Fail: the board was told to start its firmware, and did not come back as the same Klipper.
+ * Klipper under another serial number may be this board, but nothing proves it.
  */
 static int not_back(const struct kf_board *board, const struct kf_board *now, struct kf_error *err)
 {
@@ -213,7 +213,7 @@ static bool out_of_rom(const struct kf_board *board, const struct kf_board *want
 	return !kf_board_in_rom(board) && kf_board_same(board, want);
 }
 
-/* It was written and left its chip's bootloader, and neither Katapult nor Klipper is to be seen. */
+/* Fail: the board left its ROM after the write, and shows neither Katapult nor Klipper. */
 static int not_started(const struct kf_board *board, const struct kf_board *now,
 		       struct kf_error *err)
 {

@@ -10,10 +10,10 @@
 #include "usb/monitor.h"
 
 /*
- * Bring a board into a bootloader: at once if it is in one, else by the 1200-baud touch.
- * *ret is the board as it is then: mode Katapult, or DFU, BOOTSEL or HID for a board
- * without Katapult. KF_NO_KATAPULT if it stays Klipper, KF_GONE if it leaves and nothing comes, or
- * something else: which, the message says. Katapult under another serial ends the wait at once.
+ * Bring a board into a bootloader: at once if it is in one, else by the 1200-baud touch. *ret is
+ * the board as it is then: mode Katapult, or DFU, BOOTSEL or HID for a board without Katapult.
+ * KF_NO_KATAPULT if it stays Klipper. KF_GONE if it leaves, and nothing or another device comes:
+ * the message says which. Katapult under another serial number ends the wait at once.
  */
 _must_check_ int kf_bootloader_enter(struct kf_monitor *monitor, const struct kf_board *board,
 				     int64_t deadline_ms, struct kf_board *ret,
@@ -37,9 +37,9 @@ _must_check_ int kf_bootloader_return(struct kf_monitor *monitor, const struct k
 				      struct kf_error *err);
 
 /*
- * Katapult was written in the bootloader of its chip, which the board leaves: wait until it is seen
- * as Katapult, or as the Klipper behind it, which Katapult has started. KF_UNVERIFIED: neither is
- * to be seen on its port; KF_LEFT_IN_BOOTLOADER.
+ * Katapult was written by the chip's own bootloader, which the board leaves now: wait until it is
+ * seen as Katapult, or as the Klipper that Katapult has started. KF_UNVERIFIED: neither is seen on
+ * its port; KF_LEFT_IN_BOOTLOADER.
  */
 _must_check_ int kf_bootloader_installed(struct kf_monitor *monitor, const struct kf_board *board,
 					 int64_t deadline_ms, struct kf_board *ret,
@@ -49,9 +49,9 @@ _must_check_ int kf_bootloader_installed(struct kf_monitor *monitor, const struc
 int kf_bootloader_missing(const struct kf_board *board, const char *wanted, struct kf_error *err);
 
 /*
- * Add to err where another program that failed has left the board: gone, in a bootloader, or with
- * another device on its port. untouched: nothing was written to it, else that is not known. Waits
- * up to 2 s for a board that is between two modes.
+ * Add to err where a failed attempt has left the board: gone, in a bootloader, or with another
+ * device on its port. untouched: nothing was written to it, else that is not known. Waits up to 2 s
+ * for a board that is between two modes.
  */
 void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board, bool untouched,
 			   struct kf_error *err);

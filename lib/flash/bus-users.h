@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The Klippies that a flash disturbs where no port is held. Nobody holds a CAN bus: each Klippy
- * whose configuration names the board, or any node on the same interface, talks over it. Nobody
- * holds the pty of the host's own MCU alone, for that process has it open too: each Klippy counts
- * whose configuration names it.
+ * The Klippies that a flash disturbs although they hold no port. Nobody holds a CAN bus: each
+ * Klippy whose configuration names the board, or any node on the same interface, talks over it. The
+ * pty of the host's own MCU is always open in the process of that MCU, so its holder tells nothing:
+ * each Klippy counts whose configuration names the pty.
  */
 #ifndef KF_FLASH_BUS_USERS_H
 #define KF_FLASH_BUS_USERS_H
@@ -11,8 +11,8 @@
 #include "printer/printer.h"
 
 struct kf_bus_users {
-	/* Must not be there while the board is flashed: of a node its own Klippies, of the bridge
-	 * all on its bus. They come first. */
+	/* The first ones of list must be stopped for the flash: for a node its own Klippies, for a
+	 * bridge all on its bus. */
 	size_t held;
 	size_t count; /* all that have to be asked whether they print */
 	struct kf_holder list[KF_PRINTERS_MAX];

@@ -22,7 +22,7 @@
 
 enum { FIRST_UART = 64 }; /* of TTY_MAJOR: ttyS0 */
 
-/* A chip that shows itself on USB is there, not on the bus that it may make. */
+/* A board that shows on USB is flashed over USB, even if it also makes the CAN bus. */
 static int by_node(const struct kf_boards *now, const struct kf_port *port, struct kf_board *ret,
 		   struct kf_error *err)
 {
@@ -42,7 +42,7 @@ static int by_node(const struct kf_boards *now, const struct kf_port *port, stru
 	return kf_wire_look(ret, err);
 }
 
-/* /dev/null, /dev/tty, /dev/console and the screen's terminals (tty1 to tty63) are none. */
+/* Is it a serial port? /dev/null, /dev/tty, /dev/console and tty1 to tty63 are none. */
 static bool is_serial(dev_t device)
 {
 	return major(device) != MEM_MAJOR && major(device) != TTYAUX_MAJOR &&
@@ -72,14 +72,14 @@ static int by_path(const struct kf_boards *now, const char *path, struct kf_boar
 			return 0;
 		}
 	kf_text_format(board.link.path, sizeof(board.link.path), "%s", path);
-	/* It is not opened: a printer may be printing with it. */
+	/* The port is not opened: a printer may be printing with it. */
 	if (!S_ISCHR(st.st_mode) || !is_serial(st.st_rdev))
 		return kf_fail(err, KF_NOT_CONNECTED, "%s is not a serial port", path);
 	*ret = board;
 	return kf_wire_look(ret, err);
 }
 
-/* A registered or described board of this UUID; else one in DFU that nothing names; else NULL. */
+/* A board in a ROM that is registered or described with this UUID; else an unknown one. */
 static const struct kf_board *find_in_rom(const struct kf_boards *now,
 					  const struct kf_registry *registry, const char *uuid)
 {

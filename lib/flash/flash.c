@@ -51,9 +51,9 @@ static int write_board(struct kf_run *run, struct kf_error *err)
 }
 
 /*
- * A board that was sent back to its firmware leaves its bootloader only 100 ms later. The service,
- * another method and another kf-flash must not come to its port before it is back: Klippy on a port
- * in Katapult would wedge it.
+ * A board that was sent back to its firmware leaves its bootloader only 100 ms later. Wait until it
+ * is back: a service, another method or another kf-flash could open its port, and a Klippy that
+ * opens a port in Katapult wedges the Katapult.
  */
 static void wait_for_sent_back(struct kf_run *run)
 {
@@ -64,7 +64,7 @@ static void wait_for_sent_back(struct kf_run *run)
 						  &run->board, NULL));
 }
 
-/* Enter the bootloader of the method. A Katapult that is there instead is asked later. */
+/* Enter the method's bootloader. If the board comes up in Katapult instead, that is asked later. */
 static int enter(struct kf_run *run, const struct kf_method_row *row, struct kf_error *err)
 {
 	struct kf_board board = run->board;
@@ -86,7 +86,7 @@ static int enter(struct kf_run *run, const struct kf_method_row *row, struct kf_
 	return kf_bootloader_missing(&run->board, row->bootloader, err);
 }
 
-/* The image does not fit this board, says its bootloader: nothing was written. */
+/* Did the bootloader say that the image does not fit this board? Then nothing was written. */
 static bool is_refused(enum kf_code code)
 {
 	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_BAD_IMAGE ||
@@ -94,8 +94,8 @@ static bool is_refused(enum kf_code code)
 }
 
 /*
- * Is it open where a failure has left the board? A ROM that was sent no block may not be there, and
- * a program tells nothing but its status.
+ * Does the failure not tell where the board is now? A board in a ROM that was sent no block may be
+ * gone, and a program tells nothing but its status.
  */
 static bool is_lost(const struct kf_run *run, enum kf_code code)
 {
@@ -128,7 +128,7 @@ static int attempt_image(struct kf_run *run, const struct kf_method_row *row, st
 	return r;
 }
 
-/* The file may have changed since it was planned with: it is read before anything is entered. */
+/* Load the image again before anything is entered: its file may have changed since the plan. */
 static int attempt(struct kf_run *run, struct kf_error *err)
 {
 	const struct kf_method_row *row = kf_method_row(run->attempt.method);
@@ -164,9 +164,9 @@ static void note_attempt(struct kf_run *run, enum kf_method method, int64_t t0_m
 }
 
 /*
- * Other programs than ours may find a board by what all boards in DFU have in common: only one of
- * them runs at a time; and several host MCUs may be one program. *ret is the lock; -1 for methods
- * that know their board.
+ * Another program may find a board by a USB id that all boards in DFU have, so only one such
+ * program runs at a time. Several host MCUs may share one program file. *ret is the lock; it stays
+ * -1 for methods that know their board.
  */
 static int lock_programs(const struct kf_plan *plan, enum kf_method method, int *ret,
 			 struct kf_error *err)
@@ -181,7 +181,7 @@ static int lock_programs(const struct kf_plan *plan, enum kf_method method, int 
 	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
 }
 
-/* Another method would do no better, or must not be tried. */
+/* Is it an error after which no other method is tried? */
 static bool is_final(enum kf_code code)
 {
 	if (is_refused(code))
@@ -252,7 +252,7 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
 		kf_text_format(first.message, sizeof(first.message), "%s", both);
-		if (first.code == KF_NO_KATAPULT) /* its hint is the method that has just failed */
+		if (first.code == KF_NO_KATAPULT) /* it names the one that failed */
 			kf_text_format(first.hint, sizeof(first.hint), "%s", err->hint);
 		if (!first.log[0])
 			kf_text_format(first.log, sizeof(first.log), "%s", err->log);
@@ -261,7 +261,7 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 	return r;
 }
 
-/* Name the process that took a port that was free. */
+/* Name the process that took the port after the plan had found it free. */
 static int explain_busy(const struct kf_run *run, struct kf_error *err)
 {
 	struct kf_board board = run->board;
@@ -320,19 +320,19 @@ static int flash(struct kf_run *run, struct kf_error *err)
 	return r;
 }
 
-/* Is it in its bootloader, and does it answer, as far as err tells? */
+/* Does the board wait in a bootloader that answers, as far as err tells? */
 static bool is_waiting(const struct kf_run *run, const struct kf_error *err)
 {
 	struct kf_board now;
 
-	/* A board that has just left may still be listed. What no USB device shows is as it was
-	 * left. */
+	/* A board that has just left may still be listed. A board without a USB device keeps the
+	 * mode that it had. */
 	return err->code != KF_TIMEOUT && err->code != KF_PROTOCOL && err->code != KF_GONE &&
 	       kf_target_look(&run->board, &now) &&
 	       (now.mode == KF_MODE_KATAPULT || kf_board_in_rom(&now));
 }
 
-/* The last flash tells later runs; this board may have none. */
+/* Add to err that the firmware is incomplete. A board without a key has no saved last flash. */
 static void explain_incomplete(const struct kf_run *run, struct kf_error *err)
 {
 	struct kf_last_flash state = { 0 };

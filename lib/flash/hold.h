@@ -20,9 +20,9 @@ struct kf_hold {
 _must_check_ int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err);
 
 /*
- * Name the unit that holds this board's port, if any. KF_BUSY if the holder is no unit of a
- * printer's (its name has klipper, kalico or moonraker in it) and was not named before:
- * a stranger is not stopped.
+ * Name the unit that holds this board's port, if any. KF_BUSY if the holder is not in a printer's
+ * unit (whose name has klipper, kalico or moonraker in it) and was not named before: other programs
+ * are not stopped.
  */
 _must_check_ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board,
 				struct kf_error *err);

@@ -34,7 +34,7 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	return kf_flash_program_find("avrdude", "avrdude", err);
 }
 
-/* Firmware of an AVR starts at 0; and the part's name stands in a file that avrdude reads. */
+/* Firmware of an AVR starts at 0. write_part() quotes the part's name, so it may hold no quote. */
 static int check_image(const struct kf_serial_loader *job, struct kf_error *err)
 {
 	const char *part = job->attempt->plan->avrdude.part;
@@ -64,14 +64,14 @@ static int write_part(const struct kf_serial_loader *job, char path[PATH_MAX], s
 	return r < 0 ? r : kf_file_write(path, text, strlen(text), err);
 }
 
-/* -V: avrdude is not to compare the image too, which would read it once more. */
+/* -V: avrdude does not compare the image itself, for which it would read the flash once more. */
 static int write_flash(struct kf_serial_loader *job, struct kf_error *err)
 {
 	const struct kf_avrdude *with = &job->attempt->plan->avrdude;
 	char part[PATH_MAX + 1] = "+", write[PATH_MAX + 16], read[PATH_MAX + 16], baud[16],
 			     name[160];
 	const char *baud_option = with->baud ? "-b" : NULL;
-	/* An option stands before its value: not in columns. */
+	/* clang-format would make columns, and an option has to stand before its value. */
 	/* clang-format off */
 	const char *const argv[] = {
 		"avrdude", "-C", part, "-p", PART, "-c", with->programmer, "-P", job->board.tty,
@@ -93,8 +93,8 @@ static int write_flash(struct kf_serial_loader *job, struct kf_error *err)
 }
 
 /*
- * Only avr109 is a bootloader that the firmware must have left; with the other programmers avrdude
- * resets the chip itself. Klipper on an AVR does not listen to the touch (its src/avr has no
+ * Only for avr109 we send the board into its bootloader; for the other programmers avrdude resets
+ * the chip itself. Klipper on an AVR does not listen to the touch (its src/avr has no
  * bootloader_request()).
  */
 static int enter(struct kf_serial_loader *job, struct kf_error *err)

@@ -48,7 +48,7 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	return kf_flash_program_find("bossac", "bossa-cli", err);
 }
 
-/* The Due's second USB: a chip that erases the SAM when its port is touched, and stays itself. */
+/* Is it the port of the Due's second chip? That erases the SAM at a touch, and stays. */
 static bool is_programming_port(const struct kf_board *board)
 {
 	return (strcmp(board->usb.vendor, "2341") == 0 || strcmp(board->usb.vendor, "2a03") == 0) &&
@@ -87,7 +87,8 @@ static int bossac(struct kf_serial_loader *job, const char *const *what, struct 
 	kf_text_format(port, sizeof(port), "--port=%s", job->board.tty);
 	kf_text_format(offset, sizeof(offset), "--offset=0x%x", job->start - flash);
 	r = kf_serial_loader_run(job, "bossac", argv, err);
-	/* It waits 0.1 s for an answer: too short on a busy machine. A command may come twice. */
+	/* bossac waits 0.1 s for an answer, too short on a busy machine. A command may come
+	 * twice. */
 	return r < 0 && err && err->code == KF_FLASH_FAILED
 		       ? kf_serial_loader_run(job, "bossac", argv, err)
 		       : r;

@@ -15,12 +15,12 @@ enum {
 	/* Applications start at multiples of this: of Kconfig's offsets, the smallest is an F103's.
 	 */
 	START_UNIT = 0x800,
-	/* Parts of one name have pages of 1, 2 or 4 KiB; those with larger sectors have them all.
-	 */
+	/* Parts of one name may have pages of 1, 2 or 4 KiB; larger sectors are the same in all of
+	 * them. */
 	SMALL_PAGE = 4096,
 };
 
-/* STM32's ROM, which shows these ids whatever firmware is for that chip. */
+/* Is it the ROM of an STM32? It shows ST's USB ids, whatever firmware the chip had. */
 static bool is_in_rom(const struct kf_methods_for *with)
 {
 	return kf_methods_in_mode(with, KF_MODE_DFU) &&
@@ -87,7 +87,7 @@ static int check(struct kf_rom *rom, const struct kf_image *image, uint32_t star
 		return r;
 	if (!kf_dfu_memory_takes(&rom->dfu.memory, start, image->len))
 		return too_large(rom, start, image->len, err);
-	/* It is there: the memory takes it. What is before it in its sector would be lost. */
+	/* To erase the first sector would also erase what is before the image in it. */
 	if (kf_dfu_memory_sector(&rom->dfu.memory, start, &s) && s.start != start)
 		return kf_fail(err, KF_WRONG_OFFSET,
 			       "the firmware starts at 0x%08x, inside a sector that begins at "
@@ -96,7 +96,7 @@ static int check(struct kf_rom *rom, const struct kf_image *image, uint32_t star
 	return 0;
 }
 
-/* Reads as erased what the chip has no memory for. */
+/* Addresses at which the chip has no memory are read as erased. */
 static int read_flash(struct kf_rom *rom, uint32_t address, uint8_t *ret, size_t len,
 		      struct kf_error *err)
 {
@@ -125,8 +125,10 @@ static int verify(struct kf_rom *rom, const struct kf_image *image, uint32_t sta
 			     err);
 }
 
-/* It starts what a reset starts, which is not the image itself where a bootloader is before it:
- * only then does the version that comes back prove what runs after the next power-up. */
+/*
+ * Start from the beginning of the flash, as a reset does, and not the image behind a bootloader:
+ * the version that comes back then proves what runs after the next power-up.
+ */
 static int leave(struct kf_rom *rom, struct kf_error *err)
 {
 	rom->dfu.deadline_ms = rom->deadline_ms;

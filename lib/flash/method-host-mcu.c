@@ -20,7 +20,8 @@
 #include "link/serial.h"
 #include "printer/host-mcu-program.h"
 
-/* The process opens its pty to the group after it has made the link, and no event tells of that. */
+/* The process lets its group use the pty only after it has made the link, and no event tells of
+ * that. */
 enum { ARGS_MAX = 16, LOOK_MS = 50 };
 
 /* A run of a program with root's right, of at most ARGS_MAX arguments. */
@@ -107,7 +108,7 @@ static int watch_folder(const char *path, struct kf_error *err)
 	return kf_code_errno(KF_IO);
 }
 
-/* A process that ends leaves its link, and the number of its pty may be another's at once. */
+/* A process that ends leaves its link, and another process may get the same pty number at once. */
 static bool is_new_link(const char *path, const struct stat *before)
 {
 	struct stat now;
@@ -206,5 +207,5 @@ const struct kf_method_row kf_method_host_mcu = {
 	.write = write_board,
 	.of_chip = true,
 	.readback = true,
-	.takes_turns = true, /* several host MCUs may be one program */
+	.takes_turns = true, /* several host MCUs may share one program file */
 };

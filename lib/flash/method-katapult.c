@@ -41,7 +41,7 @@ static const char *why_not(const struct kf_methods_for *with)
 	return NULL;
 }
 
-/* The one entry of menuconfig that would have made this image fit this bootloader. */
+/* Add the hint: which entry of menuconfig makes firmware that fits this bootloader. */
 static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 			struct kf_error *err)
 {
@@ -119,8 +119,8 @@ static int refuse(struct kf_attempt *a, struct kf_katapult *k, int r, struct kf_
 }
 
 /*
- * The board is half-written from the first block on, and the note says so before: it is what is
- * left if this host loses its power.
+ * Note that the firmware is incomplete before the first block is sent: if this host loses its
+ * power, only the note tells it.
  */
 static int write_image(struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
 {
@@ -195,7 +195,8 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 	if (r < 0)
 		return r;
 	r = converse(a, &k, err);
-	/* Only CONNECT was sent, and no close cuts it; or the board has read nothing for long. */
+	/* Discard unsent bytes if only CONNECT was sent, or if the board has read nothing for
+	 * long. */
 	link.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }

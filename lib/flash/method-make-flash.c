@@ -56,8 +56,8 @@ static const struct tool tools[] = {
 };
 
 /*
- * make flash builds hid-flash first for every STM32, whether it is used or not. It goes on without
- * it where libusb is missing.
+ * make flash builds hid-flash first for every STM32, whether it is used or not. Where libusb is
+ * missing, make flash goes on without hid-flash.
  */
 static const struct tool hid_flash = { .folder = "lib/hidflash",
 				       .file = "hid-flash",
@@ -123,7 +123,7 @@ static int check_built(const struct tool *tool, const char *tree_dir, struct kf_
 			    : 0;
 }
 
-/* make, and the program that its target flash runs. */
+/* Are make and the program that "make flash" runs installed? */
 static int check(const struct kf_methods_for *with, struct kf_error *err)
 {
 	const struct kf_loader *loader = kf_loader_find(with->mcu, with->start);
@@ -134,10 +134,8 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	r = kf_flash_program_find("make", "make", err);
 	if (r < 0)
 		return r;
-	/*
-	 * For a board in Katapult, it runs the tree's flashtool.py (scripts/flash_usb.py). What may
-	 * only follow another method there is not worth a refusal.
-	 */
+	/* For a board in Katapult, make flash runs the tree's flashtool.py (scripts/flash_usb.py).
+	 * A missing module matters only if make flash is the first method. */
 	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
 		return strcmp(kf_methods_wanted(with), kf_method_name(KF_METHOD_MAKE_FLASH)) == 0
 			       ? kf_flash_program_pyserial(err)
@@ -151,7 +149,7 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	return r < 0 ? r : kf_methods_check_rule(with, err);
 }
 
-/* make passes it to a shell: no character in the name of a link may mean anything there. */
+/* make passes the path to a shell: no character of it may mean anything there. */
 static bool is_plain(const char *path)
 {
 	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -180,7 +178,7 @@ static int flash_device(const struct kf_board *board, char ret[KF_DEV_SIZE + 16]
 	return kf_fail(err, KF_IO, "make flash cannot use the name %s", board->tty);
 }
 
-/* The loader that the board is to be sent to has no name of its own: is another board in one? */
+/* Fail if another board waits in the loader that this board goes to: both look the same. */
 static int check_waiting(const struct kf_board *board, const char *mcu, struct kf_error *err)
 {
 	struct kf_boards now = { 0 };
@@ -230,7 +228,7 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	return -ENOTUNIQ;
 }
 
-/* The image that was planned, and its configuration, as they are kept. */
+/* Find the kept copies of the planned image and of its configuration. */
 static int find_kept(const struct kf_plan *plan, char image[PATH_MAX], char config[PATH_MAX],
 		     struct kf_error *err)
 {
@@ -249,9 +247,9 @@ static int find_kept(const struct kf_plan *plan, char image[PATH_MAX], char conf
 }
 
 /*
- * A copy of these for make flash: an OUT with the image alone. Where board-link is missing,
- * Klipper's Makefile makes it by a second make, which is not told -o and rewrites an old
- * configuration.
+ * A copy of image and configuration for make flash: an OUT with the image alone. Where board-link
+ * is missing, Klipper's Makefile starts a second make, which is not told -o and rewrites an old
+ * configuration. So board-link is there, too.
  */
 struct build {
 	char folder[PATH_MAX], out[PATH_MAX], link[PATH_MAX], config[PATH_MAX], image[PATH_MAX];
@@ -364,9 +362,9 @@ static int ready(const struct kf_plan *plan, const struct kf_board *board, struc
 }
 
 /*
- * make flash asks a Katapult nothing. So a board that may have one is entered by us, and asked,
- * before. make flash knows every other loader of these chips by its USB id, and reaches Atmel's
- * SAM-BA from Klipper (scripts/flash_usb.py).
+ * make flash asks a Katapult nothing. So we bring a board that may have Katapult into it and ask
+ * it, before make flash runs. make flash knows every other loader of these chips by its USB id, and
+ * reaches Atmel's SAM-BA from Klipper (scripts/flash_usb.py).
  */
 static bool enters(const struct kf_plan *plan, const struct kf_board *board)
 {
@@ -388,7 +386,7 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 	_cleanup_(kf_closep) int lock = -1;
 	char device[KF_DEV_SIZE + 16];
 	struct build build;
-	/* -o: a tree that is newer by now has none of them made anew. */
+	/* -o: make does not remake these, even if the tree is newer by now. */
 	const char *const targets[] = { "flash", device,       "NOSUDO=1", "-o",       build.image,
 					"-o",	 build.config, "-o",	   build.link, NULL };
 	struct kf_tree tree, linked;
@@ -422,7 +420,7 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 			    "%s was built again meanwhile: the written image was not checked",
 			    build.image);
 	r = kf_flash_program_check(&program, "make flash", r, status, err);
-	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next one does */
+	IGNORE_RESULT(kf_dir_remove(build.folder, NULL)); /* else the next flash does */
 	return r;
 }
 

@@ -30,8 +30,8 @@ static int begin(struct kf_rom *rom, struct kf_error *err)
 }
 
 /*
- * The USB id of the ROM tells the chip. In the image its dictionary does: Klipper's elf2uf2 marks
- * every image as of the RP2040's family.
+ * The USB id of the ROM tells the chip, and the image's dictionary tells its MCU. The UF2 family
+ * does not: Klipper's elf2uf2 marks every image as the RP2040's.
  */
 static int check(struct kf_rom *rom, const struct kf_image *image, uint32_t start,
 		 struct kf_error *err)

@@ -16,8 +16,7 @@
 #include "flash/attempt.h"
 #include "flash/program.h"
 
-/* Its own connection may take 60 s, three times; it sends the image at 400 kHz, and reads it back.
- */
+/* The script may need 60 s to connect, three times; it sends at 400 kHz, and reads back. */
 enum { SDCARD_MS = 300000, LOG_MAX = 1 << 20 };
 
 static const char *why_not(const struct kf_methods_for *with)
@@ -36,7 +35,7 @@ static int check(const struct kf_methods_for *with, struct kf_error *err)
 	return kf_sd_board_check(with->klipper_dir, with->sdcard_board, with->mcu, err);
 }
 
-/* Its own reason, which it prints before a traceback (main of scripts/spi_flash/spi_flash.py). */
+/* Take the reason printed before a traceback (main of scripts/spi_flash/spi_flash.py). */
 static void explain_reason(const char *text, struct kf_error *err)
 {
 	static const char intro[] = "SD Card Flash Error: ";
@@ -152,7 +151,7 @@ const struct kf_method_row kf_method_sdcard = {
 	.enters = kf_flash_program_enters,
 	.write = write_board,
 	.least_ms = SDCARD_MS,
-	.alone = true, /* another one could erase the bootloader that reads the card */
+	.alone = true, /* another method could erase the bootloader that reads the card */
 	.foreign = true,
 	.takes_turns = true,
 	.installs_later = true,

@@ -8,8 +8,8 @@
 #include "usb/rules.h"
 
 /*
- * A new method is its name (registry/method.c), its row here, and a file method-NAME.c. Of the
- * rows that are of_chip the first that fits counts: make_flash is the last of them.
+ * A new method is its name (registry/method.c), its row here, and a file method-NAME.c. For a chip
+ * the first of_chip row that fits is used: make_flash is the last of them.
  */
 static const struct kf_method_row *const rows[] = {
 	[KF_METHOD_KATAPULT] = &kf_method_katapult,
@@ -105,7 +105,8 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	else if (with->named)
 		return kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name,
 			       with->mcu, why);
-	/* A board that can have no Katapult goes to its chip's own, also with --no-fallback. */
+	/* If the wanted method is not for this board, its chip's own is used, also with
+	 * --no-fallback. */
 	if (method != of_chip && (why || (with->fallback && !rows[method]->alone)) &&
 	    !rows[of_chip]->why_not(with))
 		methods.list[methods.count++] = of_chip;
@@ -124,7 +125,8 @@ int kf_methods_check_rule(const struct kf_methods_for *with, struct kf_error *er
 	return kf_usb_check_rule(with->board, loader->vendor, loader->product, err);
 }
 
-/* It may have no Katapult: then its chip's own bootloader waits, and nothing could talk to it. */
+/* The check of the second method failed. It matters only if the board has no Katapult and so comes
+ * up in its chip's own bootloader. */
 static void explain_katapult(const char *key, struct kf_error *err)
 {
 	char hint[sizeof(err->hint)];
@@ -149,7 +151,7 @@ int kf_methods_check(const struct kf_methods_for *with, const struct kf_methods 
 		if (r < 0)
 			return r;
 	}
-	/* All methods open it sooner or later. It is not opened here, which would reset many
+	/* All methods open the port sooner or later. We do not open it here, for that resets many
 	 * boards. */
 	return with->board ? kf_serial_check_right(with->board->tty, err) : 0;
 }

@@ -45,8 +45,8 @@ struct kf_method_row {
 	/* Do what may take minutes, once, before a service stops. KF_NO_TOOLCHAIN. */
 	int (*prepare)(const struct kf_plan *plan, const struct kf_progress *progress,
 		       struct kf_error *err);
-	/* Can it begin, with the board as it is now? Looked at with the plan, and once more before
-	 * the board is entered. */
+	/* Can the method begin, with the board as it is now? Asked for the plan, and once more
+	 * before the board enters its bootloader. */
 	int (*ready)(const struct kf_plan *plan, const struct kf_board *board,
 		     struct kf_error *err);
 	/* Does it bring the board into the bootloader itself? NULL: it does not. */
@@ -67,8 +67,7 @@ struct kf_method_row {
 	bool names_tell;
 	bool readback; /* every byte is read back, and compared by us */
 	bool foreign;  /* it is another program, whose exit status proves nothing */
-	/* It knows its board by what others may have in common with it: it runs for one at a time.
-	 */
+	/* Its program may take another board for this one: it runs for one board at a time. */
 	bool takes_turns;
 	/* The board installs the image by itself, later, and may want to be power-cycled first. */
 	bool installs_later;
@@ -86,14 +85,14 @@ struct kf_methods {
 };
 
 /*
- * Choose. Katapult is left out where there can be none (the chip has none, or the firmware leaves
- * no room for it), and on a UART where the owner does not say that it is there (on the command
- * line, for this board in the registry, or by hand): what would wait instead nothing there reaches;
- * make flash where it cannot reach the chip; what the command line names is refused then. A board
- * without Katapult goes to kf_methods_of_chip. One whose SD board is registered is written by
- * sdcard, and nothing follows that: another method could erase the bootloader that reads the card.
- * KF_CONFIG: a method that there is none of. KF_NO_KATAPULT: no method is left; the message says
- * why not the one that was wanted, nor that of the chip.
+ * Choose. Katapult is left out where the chip has none or the firmware leaves no room for it. On a
+ * UART it is left out unless the owner says that it is there (on the command line, for this board
+ * in the registry, or by hand): a board without Katapult would wait in a bootloader that nothing
+ * there reaches. make flash is left out where it cannot reach the chip. If the command line names
+ * such a method, it is refused. A board without Katapult goes to kf_methods_of_chip. One whose SD
+ * board is registered is written by sdcard alone: another method could erase the bootloader that
+ * reads the card. KF_CONFIG: there is no method of this name. KF_NO_KATAPULT: no method is left;
+ * the message says why neither the wanted one nor that of the chip.
  */
 _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 				   struct kf_error *err);
@@ -110,7 +109,7 @@ _must_check_ int kf_methods_check(const struct kf_methods_for *with,
 /* The name of the method to try first: that for this board, else the registry's for all. */
 const char *kf_methods_wanted(const struct kf_methods_for *with);
 
-/* A reason why a method is not for a board asks these of it. */
+/* For a row's why_not: is the board connected and in this mode, or in a bootloader in ROM? */
 bool kf_methods_in_mode(const struct kf_methods_for *with, enum kf_mode mode);
 bool kf_methods_in_rom(const struct kf_methods_for *with);
 

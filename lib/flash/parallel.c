@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Each board's process has its own pipe for what it found out; its end says that it has ended. */
+/* Each board's process writes its result into a pipe of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 /* One job: waiting, then a process, then over. */
 struct worker {
 	pid_t pid;
-	FILE *in; /* what it found out */
+	FILE *in; /* its result */
 	bool over;
 };
 
@@ -84,7 +84,7 @@ static void work_in_child(struct run *run, struct kf_job *job, int fd, pid_t par
 {
 	json_t *result;
 
-	/* Nobody would stop it, nor start the service again when it is done. */
+	/* Without our parent nobody could stop us, or start the service again. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
@@ -143,18 +143,18 @@ static void start_more(struct run *run)
 
 		if (must_wait(run, i) || (!here && run->running == run->limit))
 			continue;
-		/* If no process can be started, and none will end, it is done here. */
+		/* If no process can be started and none runs, flash the board in this one. */
 		if (here || (start(run, i) < 0 && run->running == 0))
 			run_here(run, i);
 	}
 }
 
-/* Its pipe has news: the result, or the end without one. */
+/* The pipe of this worker has its result, or has ended without one. */
 static void finish(struct run *run, size_t i)
 {
 	struct kf_job *job = &run->batch->list[i];
 	struct worker *w = &run->list[i];
-	/* Its end of file may come later: a process that drains the port has it open too. */
+	/* Do not wait for the pipe's end: a process that drains the port has the pipe open too. */
 	json_t *result = json_loadf(w->in, JSON_DISABLE_EOF_CHECK, NULL),
 	       *flash = json_object_get(result, "flash"), *read = json_object_get(result, "read");
 	struct kf_error err;
@@ -189,7 +189,7 @@ static void pass_signal(const struct run *run)
 			kf_process_signal(run->list[i].pid, kf_stop_signal());
 }
 
-/* Wait for one of them, or for the next tick; once stopped, they are waited for all the same. */
+/* Wait for a worker or the next tick. After a stop signal, still wait for the workers to end. */
 static void await(struct run *run)
 {
 	int64_t until_ms = run->p->tick_ms ? kf_now_ms() + run->p->tick_ms : KF_FOREVER;
@@ -224,7 +224,7 @@ int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p, struct 
 	if (!list || !fds)
 		return kf_fail_sys(err, ENOMEM, "%zu boards", batch->count);
 	run.limit = p->jobs ? p->jobs : batch->count;
-	/* With ticks even a single board has a process: we are to be free for them. */
+	/* With ticks even a single board gets a process, so that this one is free for the ticks. */
 	run.alone = run.limit == 1 || (count_processes(batch) < 2 && !p->tick_ms);
 	while (run.reported < batch->count) {
 		start_more(&run);

@@ -15,21 +15,21 @@ struct kf_parallel {
 	void (*run)(struct kf_job *job, void *arg);
 	/* Called there first: its messages have to be whole lines. */
 	void (*begin)(void *arg);
-	/* Called in ours when the descriptor news (-1: there is none) can be read, and every
+	/* Called in the parent when the descriptor news (-1: there is none) can be read, and every
 	 * tick_ms. */
 	void (*tick)(void *arg);
 	int news;
 	int64_t tick_ms; /* 0: never */
 	/* The process of this job has died. */
 	void (*lost)(struct kf_job *job, const struct kf_error *err);
-	/* It is at its end, and so are all before it. */
+	/* Called once this job and all jobs before it have ended. */
 	int (*done)(const struct kf_job *job, void *arg, struct kf_error *err);
 	void *arg;
 };
 
 /*
- * Every job to its end, also after a stop signal, which goes to all of them. The error is the
- * first that done returned; it is not called again then.
+ * Run every job to its end, also after a stop signal, which all processes get. The error is the
+ * first that done returned; done is not called again after it.
  */
 _must_check_ int kf_parallel_run(struct kf_batch *batch, const struct kf_parallel *p,
 				 struct kf_error *err);

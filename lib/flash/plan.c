@@ -45,7 +45,7 @@ static int choose_dirs(const struct kf_registry *registry, const struct kf_devic
 			      plan->katapult_dir, err);
 }
 
-/* Its make flash takes CONFIG_AVRDUDE_PROTOCOL of the saved configuration: so does this. */
+/* Klipper's make flash takes CONFIG_AVRDUDE_PROTOCOL of the saved configuration: so do we. */
 static void choose_avrdude(const struct kf_device *dev, struct kf_plan *plan)
 {
 	const char *mcu = plan->image.dictionary.mcu;
@@ -111,7 +111,7 @@ static int check_version(const struct kf_plan *plan, struct kf_error *err)
 	return kf_code_errno(KF_CONFIG);
 }
 
-/* A Katapult is installed only where that is asked for, and nothing else then. */
+/* Katapult is flashed only with --bootloader=FILE, and with that nothing else is. */
 static int check_program(const struct kf_plan *plan, struct kf_error *err)
 {
 	bool katapult = strcmp(plan->image.dictionary.app, KF_KATAPULT_APP) == 0;
@@ -139,13 +139,13 @@ static int check_image(const json_t *firmware, const struct kf_plan *plan, struc
 		r = kf_image_check(&plan->image, plan->start_known ? &plan->start : NULL, err);
 	if (r < 0)
 		kf_error_prefix(err, "%s", plan->path);
-	/* A Katapult may have been built beside firmware. */
+	/* The dictionary beside a Katapult may be that of firmware. */
 	return r < 0 || plan->options.bootloader
 		       ? r
 		       : kf_image_check_dictionary(plan->path, &plan->image, err);
 }
 
-/* The file at plan->path, if it is the one that is meant. */
+/* Load the file at plan->path, if it still has this hash. */
 static int load_same(const struct kf_plan *plan, const char *sha256, struct kf_image *ret,
 		     struct kf_error *err)
 {
@@ -196,7 +196,8 @@ static int check_mcu(const struct kf_plan *plan, struct kf_error *err)
 {
 	const char *image = plan->image.dictionary.mcu, *board = plan->board.mcu;
 
-	/* Unregistered, in DFU or BOOTSEL: nothing says what it is; the bootloader will. */
+	/* Nothing tells the MCU of an unregistered board in DFU or BOOTSEL yet; its bootloader
+	 * will. */
 	if (!board[0] || kf_mcu_same(board, image))
 		return 0;
 	return kf_fail(err, KF_MCU_MISMATCH, "the firmware is for %s, the board is a %s", image,
@@ -204,8 +205,8 @@ static int check_mcu(const struct kf_plan *plan, struct kf_error *err)
 }
 
 /*
- * USB's name for a chip can be a lie of its firmware's, so the owner's word outranks it. But then
- * the bootloader has to say it too, before it is written: only our own method asks.
+ * Firmware may show a wrong chip in its USB name, so the registry outranks that name. But then the
+ * bootloader has to confirm the MCU before a write: only our own method asks it.
  */
 static int check_usb(struct kf_plan *plan, struct kf_error *err)
 {
@@ -230,9 +231,9 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 }
 
 /*
- * Is the board not there to be flashed? A node to which Klippy has no connection may wait in its
- * Katapult: its wire tells that when the board is looked for. A process that does not run can be
- * installed all the same.
+ * Is the board not there to be flashed? A node to which Klippy has no connection may wait in
+ * Katapult: kf_wire_look() finds out later. The program of a host MCU can be installed even while
+ * it does not run.
  */
 static bool is_away(const struct kf_board *board)
 {
@@ -276,7 +277,7 @@ static int refuse_skipped(const struct kf_registry *registry, const struct kf_pl
 	return kf_code_errno(KF_CONFIG);
 }
 
-/* A port is a device of /dev's. Which one it is now, the bus says: a board may have moved. */
+/* The record's port must be in /dev. The scan tells the port of now: a board may have moved. */
 static int check_port(const char *tty, struct kf_error *err)
 {
 	struct stat st;
@@ -290,7 +291,7 @@ static int check_port(const char *tty, struct kf_error *err)
 	return 0;
 }
 
-/* A registered board that is not there any more: something else may be in its place. */
+/* Add to err what is in the place of a registered board that is gone, if anything is. */
 static void explain_instead(const struct kf_registry *registry, const char *key,
 			    struct kf_error *err)
 {
@@ -306,7 +307,7 @@ static void explain_instead(const struct kf_registry *registry, const char *key,
 		kf_error_hint(err, "%s", hint);
 }
 
-/* A board that no USB device shows is as the registry describes it, or as it was named by hand. */
+/* Find a board without a USB device: it is as registered, or as it was named by hand. */
 static int find_wired(const struct kf_registry *registry, const struct kf_board *recorded,
 		      bool by_hand, struct kf_board *ret, struct kf_error *err)
 {
@@ -343,7 +344,7 @@ static int find_board(const struct kf_registry *registry, const struct kf_boards
 	struct kf_board known = *recorded;
 	int r;
 
-	/* A serial number that is not one board's own does not find it: its port does. */
+	/* A board whose serial number is shared by many is found by its USB port (by_port). */
 	if (kf_registry_identify(registry, &known, NULL) < 0 ||
 	    strcmp(known.key, recorded->key) != 0)
 		known.by_port = false;
@@ -370,7 +371,8 @@ static int find_board(const struct kf_registry *registry, const struct kf_boards
 	return 0;
 }
 
-/* Any board of its kind that is plugged in instead would be taken for it. */
+/* A board without a serial number of its own and without a registered USB port cannot be told from
+ * another board of the same type. */
 static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 		       struct kf_error *err)
 {
@@ -386,7 +388,7 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 	return -ENOTUNIQ;
 }
 
-/* Nothing here can flash the chip: the hint says how its owner can. */
+/* No method can flash the chip: the hint says how its owner can. */
 static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *err)
 {
 	const struct kf_loader *loader = kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY);
@@ -488,7 +490,8 @@ static int check_wire(const struct kf_plan *plan, struct kf_error *err)
 	return hint_menuconfig(plan, "that CAN bus speed", err);
 }
 
-/* A person has put the board there by its BOOT button, and can do so again after a failure. */
+/* A bootloader is installed only on a board that its owner put into its ROM (BOOT button): after a
+ * failure the owner can do so again. */
 static int check_in_rom(const struct kf_plan *plan, struct kf_error *err)
 {
 	if (!plan->options.bootloader || kf_board_in_rom(&plan->board))
@@ -532,7 +535,7 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		r = check_wire(plan, err);
 	kf_text_format(plan->sdcard_board, sizeof(plan->sdcard_board), "%s",
 		       dev.sdcard_board ? dev.sdcard_board : "");
-	/* Nothing else tells what is behind a UART. */
+	/* Only the image tells the MCU of an unregistered board behind a UART. */
 	if (r == 0 && !plan->board.mcu[0])
 		kf_text_format(plan->board.mcu, sizeof(plan->board.mcu), "%s",
 			       plan->image.dictionary.mcu);
@@ -578,7 +581,6 @@ static int plan_check(const json_t *record, const struct kf_registry *registry,
 	return r;
 }
 
-/* Can its firmware be read? Only Katapult reads; said before anything stops. */
 static const char *own_method(const struct kf_registry *registry, const char *key)
 {
 	struct kf_device dev;
@@ -587,6 +589,7 @@ static const char *own_method(const struct kf_registry *registry, const char *ke
 									    : NULL;
 }
 
+/* Can the firmware be read? Only Katapult reads it. This is checked before anything stops. */
 static int plan_read(const json_t *record, const struct kf_registry *registry,
 		     const struct kf_plan *plan, struct kf_error *err)
 {
@@ -624,14 +627,15 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	const struct kf_board *board = &plan->board;
 	struct kf_last_flash state;
 	bool process =
-		board->link.type == KF_WIRE_PROCESS; /* it is no chip, and there is no other */
+		board->link.type == KF_WIRE_PROCESS; /* it has no serial number and needs none */
 
 	if (plan->options.force || !board->key[0] || board->by_port ||
 	    (!kf_board_chip(board)[0] && !process) ||
 	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) && !process))
 		return false;
 	kf_last_flash_load(board->key, &state);
-	/* An image on its SD card counts only if the board runs it: it is asked its version. */
+	/* An image that waits on the SD card counts too: the board is then asked whether it runs
+	 * it. */
 	return strcmp(state.pending[0] ? state.pending_sha256 : state.sha256, plan->image.sha256) ==
 		       0 &&
 	       strcmp(state.pending[0] ? state.pending : state.version,

@@ -29,7 +29,7 @@ struct kf_flash_options {
 	bool unknown_version;	 /* write also what does not say of which version it is */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
 	int64_t method_ms; /* time that one method may take; default 60 s */
-	int64_t wait_ms;   /* for another of us at the board, or at make flash in its tree */
+	int64_t wait_ms;   /* for other runs at the board, or at make flash in its tree */
 	int64_t return_ms; /* time that the board has to come back; default 30 s */
 };
 
@@ -39,7 +39,7 @@ struct kf_flash_options {
 /* Arguments of avrdude: by the registry, else by the tree's Kconfig. */
 struct kf_avrdude {
 	char programmer[64], part[64]; /* -c and -p */
-	uint32_t baud;		       /* -b; 0: its own for that programmer */
+	uint32_t baud;		       /* -b; 0: avrdude's own for that programmer */
 };
 
 #define KF_SKIP_SIZE (KF_REASON_SIZE + 320) /* its reason, a word before it, the way back */
@@ -60,12 +60,12 @@ struct kf_plan {
 };
 
 /*
- * Plan one record. now is what is plugged in, with holders. On success the caller
- * frees ret; skip is set for a board that is not registered, excluded, not connected or no
- * Klipper board. Errors: KF_NOT_CONNECTED, KF_NO_FIRMWARE, KF_BAD_IMAGE, KF_MCU_MISMATCH,
- * KF_CONFIG (unknown method; a bootloader for a board that does not wait in its chip's; by hand and
- * with options->read: what else would be skipped) and those of flash/methods.h; with options->read
- * KF_NO_KATAPULT (it cannot be read) and KF_NO_FIRMWARE (the firmware on it is incomplete).
+ * Plan one record. now is what is plugged in, with holders. On success the caller frees ret; skip
+ * is set for a board that is not registered, excluded, not connected or no Klipper board. Errors:
+ * KF_NOT_CONNECTED, KF_NO_FIRMWARE, KF_BAD_IMAGE, KF_MCU_MISMATCH, KF_CONFIG (unknown method; a
+ * bootloader for a board that is not in its chip's ROM; by hand and with options->read: a board
+ * that else would be skipped) and those of flash/methods.h; with options->read KF_NO_KATAPULT (it
+ * cannot be read) and KF_NO_FIRMWARE (the firmware on it is incomplete).
  */
 _must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *registry,
 				const struct kf_boards *now, const struct kf_flash_options *options,

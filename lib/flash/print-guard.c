@@ -60,7 +60,7 @@ static int check_printing(const struct kf_print_state *print, const char *name,
 	return kf_code_errno(KF_PRINTING);
 }
 
-/* Known by its command line, or, if a wrapper starts it, by its unit's name. */
+/* A Klippy is known by its command line, or, if a wrapper starts it, by the name of its unit. */
 static bool is_klippy(const struct kf_holder *holder, struct kf_klippy *ret)
 {
 	if (kf_klippy_find(holder->pid, ret))

@@ -126,7 +126,7 @@ int kf_flash_program_check(const struct kf_flash_program *p, const char *name, i
 int kf_flash_program_run(const struct kf_flash_program *p, const char *name,
 			 const char *const *argv, int64_t deadline_ms, struct kf_error *err)
 {
-	/* Those in Python would write the bytecode of their modules into the user's tree. */
+	/* A program in Python would write the bytecode of its modules into the user's tree. */
 	static const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1", NULL };
 	const struct kf_process process = {
 		.argv = argv, .env = env, .in = -1, .out = p->log, .err = p->log

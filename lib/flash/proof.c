@@ -24,8 +24,8 @@ enum {
 };
 
 /*
- * The version that the board runs; its mode is known then, too. The board is asked; if it is in
- * use, the Klippy that has it is. Negative: neither answers.
+ * Ask the board for its version, or the Klippy that uses the board. *board then has its mode, too.
+ * Negative: neither answers.
  */
 static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE], struct kf_error *err)
 {
@@ -60,7 +60,8 @@ void kf_proof_add(struct kf_run *run, const char *how)
 	json_array_append_new(json_object_get(run->flash, "verified"), json_string(how));
 }
 
-/* On USB, only a board whose names say Klipper is asked; on other wires there are no names. */
+/* A board on USB is asked if its names say Klipper, or if its chip can have no Katapult. On other
+ * wires there are no names. */
 static bool can_ask(const struct kf_run *run)
 {
 	const struct kf_board *board = &run->board;
@@ -185,7 +186,7 @@ static int not_on_usb(struct kf_error *err)
 	return kf_code_errno(KF_UNVERIFIED);
 }
 
-/* Katapult is written and read back: does it start, and is it the one? */
+/* Katapult was written and read back: check that it starts, and that it is the one in the image. */
 static int prove_bootloader(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
@@ -227,7 +228,8 @@ static int prove(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 	r = come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
 	if (r == 0)
 		r = check_kind(run, err);
-	/* From BOOTSEL or DFU it may have got firmware for a UART, which does not show on USB. */
+	/* A board that was written in BOOTSEL or DFU may now have firmware for a UART, which does
+	 * not show on USB. */
 	if (r < 0 && run->attempt.readback &&
 	    (err->code == KF_UNVERIFIED ||
 	     (err->code == KF_GONE && kf_board_in_rom(&run->plan->board))))
@@ -254,7 +256,8 @@ bool kf_proof_despite(struct kf_run *run)
 	if (!run->before[0])
 		return false;
 	kf_target_look(&run->plan->board, &run->board);
-	/* Its version proves no flash then, but that the firmware is whole. */
+	/* Here the version does not prove the flash. It only proves that the firmware is
+	 * complete. */
 	if (kf_method_row(run->attempt.method)->readback ||
 	    strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
@@ -289,9 +292,9 @@ static int prove_by_change(const struct kf_run *run, struct kf_error *err)
 }
 
 /*
- * flash-sdcard.sh resets the board as its last act, which may be seen only after it has ended. A
- * board that runs its old firmware on may want to be power-cycled before it looks at the card: 0,
- * and the flash is pending.
+ * flash-sdcard.sh resets the board as its last act, and the reset may be seen only after the script
+ * has ended. A board that still runs its old firmware may have to be power-cycled before it reads
+ * the card: then this returns 0, and the flash is pending.
  */
 static int prove_later(struct kf_run *run, int r, struct kf_error *err)
 {

@@ -35,12 +35,12 @@ bool kf_proof_current(struct kf_run *run);
 _must_check_ int kf_proof_after(struct kf_run *run, struct kf_error *err);
 
 /*
- * The exit status of another program proves nothing (field-notes.md, "Outcome"). After a failure
- * the board is flashed all the same if it now runs the image's version, and did not before.
+ * The exit status of another program proves nothing (field-notes.md, "Outcome"). If the program
+ * failed, the board still counts as flashed if it runs the image's version and did not before.
  */
 bool kf_proof_despite(struct kf_run *run);
 
-/* Add to what proves it, in the record. */
+/* Add a word ("identify") to the proofs in the record. */
 void kf_proof_add(struct kf_run *run, const char *how);
 
 #endif

@@ -96,8 +96,8 @@ static int talk(struct read *read, struct kf_error *err)
 }
 
 /*
- * Wait for its return before the port is let go, whether or not it was read: a Klippy that comes
- * to a port in Katapult would wedge it.
+ * Wait until the board is back before the port is free, whether or not it was read: a Klippy that
+ * opens a port in Katapult wedges the Katapult.
  */
 static int come_back(struct read *read, char ret[KF_NAME_SIZE], struct kf_error *err)
 {
@@ -126,7 +126,8 @@ static int come_back(struct read *read, char ret[KF_NAME_SIZE], struct kf_error 
 	return r;
 }
 
-/* Why it was not read leads; a board that is not back besides is told, for that is worse. */
+/* Join two errors in *err: the message begins with why the board was not read; the hint is that of
+ * the board that is not back, which is worse. */
 static int join(int r, int back, const struct kf_error *why, struct kf_error *err)
 {
 	char message[sizeof(err->message)];

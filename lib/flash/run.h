@@ -14,7 +14,7 @@ struct kf_run {
 	json_t *flash;		    /* the record's member, growing */
 	struct kf_attempt attempt;  /* of the last attempt */
 	char version[KF_NAME_SIZE]; /* that the board reported last; empty: none */
-	char before[KF_NAME_SIZE];  /* and before the first attempt */
+	char before[KF_NAME_SIZE];  /* the version that it reported before the first attempt */
 	bool pending;		    /* the image is on its SD card, and does not run yet */
 };
 

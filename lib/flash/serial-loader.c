@@ -41,13 +41,13 @@ int kf_serial_loader_prepare(struct kf_attempt *a, struct kf_serial_loader *ret,
 		r = kf_flash_program_image(a->plan, a->image, ret->image, err);
 	if (r == 0)
 		r = kf_flash_program_path(a->plan, "read.bin", ret->read, err);
-	/* One that an earlier run has left could be taken for this one's. */
+	/* A file that an earlier run has left could be taken for this run's. */
 	if (r == 0 && unlink(ret->read) < 0 && errno != ENOENT)
 		r = kf_fail_sys(err, errno, "%s", ret->read);
 	return r;
 }
 
-/* An Arduino's sketch has the USB id of its bootloader with this bit (their boards.txt). */
+/* A sketch on an Arduino has its bootloader's USB product id plus 0x8000 (Arduino's boards.txt). */
 static bool is_sketch(const struct kf_board *board)
 {
 	return board->usb.product[0] >= '8';
@@ -148,7 +148,7 @@ int kf_serial_loader_run(struct kf_serial_loader *job, const char *name, const c
 	return r;
 }
 
-/* Compare the file that the program has read with the image. At its end avrdude leaves 0xff out. */
+/* Compare the file that the program has read with the image. avrdude leaves out 0xff at its end. */
 int kf_serial_loader_compare(struct kf_serial_loader *job, struct kf_error *err)
 {
 	const struct kf_image *image = job->attempt->image;

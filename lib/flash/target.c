@@ -39,7 +39,7 @@ void kf_board_keep(struct kf_board *now, const struct kf_board *board)
 	now->by_port = board->by_port;
 	if (!now->mcu[0])
 		kf_text_format(now->mcu, sizeof(now->mcu), "%s", board->mcu);
-	/* A scan does not show these. */
+	/* A scan shows no UUID and no baud rates. */
 	if (board->link.type == KF_WIRE_CAN && now->link.type == KF_WIRE_CAN && !now->link.uuid[0])
 		kf_text_format(now->link.uuid, sizeof(now->link.uuid), "%s", board->link.uuid);
 	now->link.baud = board->link.baud;

@@ -189,7 +189,7 @@ const struct kf_wire_row kf_wire_bridge = {
 	.come_back = kf_wire_usb_come_back,
 };
 
-/* Tells of every change of an interface. */
+/* Open a socket that tells of every change of a network interface. */
 static int watch_interfaces(struct kf_error *err)
 {
 	const struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The board's own USB: what it is, its USB names tell, and it re-enumerates (flash/bootloader.h).
- */
+/* The board's own USB: its names tell its mode; a change re-enumerates it (flash/bootloader.h). */
 #include <string.h>
 
 #include "board/port.h"
 #include "flash/bootloader.h"
 #include "flash/wire.h"
 
-/* On an Arduino, another chip's USB leads to a UART. */
+/* The USB port of an Arduino is that of a second chip, which leads to a UART. */
 static int open_klipper(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)
 {
 	return kf_link_uart_open(board->tty, board->link.baud ? board->link.baud : KF_BAUD_DEFAULT,
@@ -26,7 +25,7 @@ static int open_katapult(const struct kf_board *board, struct kf_link *ret, stru
 				       : kf_link_uart_open(board->tty, KF_BAUD_DEFAULT, ret, err);
 }
 
-/* The new firmware may make it a bridge. */
+/* The new firmware may make the board a USB-to-CAN bridge. */
 int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *board,
 			  int64_t deadline_ms, struct kf_board *ret, struct kf_error *err)
 {

@@ -19,11 +19,9 @@
 #include "usb/monitor.h"
 
 struct kf_wire_row {
-	/*
-	 * Ask what runs now: *ret is the board with its mode, and with the version if that is
-	 * Klipper. It is not asked what would wedge it. KF_TIMEOUT, KF_NOT_CONNECTED: nothing
-	 * answers; KF_BUSY, KF_CAN_BUS ... : its wire cannot be used.
-	 */
+	/* Ask which program runs now: *ret is the board with its mode, and with the version if that
+	 * is Klipper. Nothing is sent that would wedge the board. KF_TIMEOUT, KF_NOT_CONNECTED:
+	 * nothing answers; KF_BUSY, KF_CAN_BUS ... : its wire cannot be used. */
 	int (*ask)(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 		   struct kf_error *err);
 	/* Bring it from its firmware into its bootloader: *ret is the board there. Errors of
@@ -56,8 +54,8 @@ bool kf_wire_is_avr(const struct kf_board *board);
 bool kf_wire_is_uart(const struct kf_board *board);
 
 /*
- * The words for a wait that *link, where Katapult was to answer, ended without an answer. was: the
- * board as it was before. KF_NO_KATAPULT, KF_NOT_CONNECTED, or what kf_link_failed says.
+ * Say in err that Katapult did not answer on *link. was: the board as it was before it was sent
+ * into Katapult. KF_NO_KATAPULT, KF_NOT_CONNECTED, or what kf_link_failed says.
  */
 int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, struct kf_error *err);
 
@@ -66,8 +64,9 @@ int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapul
 		    struct kf_error *err);
 
 /*
- * The version of a board that is back (*ret: with it; it may be board), asked unless it has told it
- * on its way. KF_UNVERIFIED: it does not tell; KF_INTERRUPTED.
+ * Get the version of a board that is back: ask, unless it was learned on the way back. *ret is the
+ * board with the version, and may be board itself. KF_UNVERIFIED: the board does not tell it;
+ * KF_INTERRUPTED.
  */
 int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 		    struct kf_error *err);
@@ -76,14 +75,14 @@ int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_b
 int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
 		     struct kf_error *err);
 
-/* The row's ask, on a wire where nothing but Klipper would answer. */
+/* The ask of a row for a wire on which only Klipper answers. */
 int kf_wire_ask_klipper(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 			struct kf_error *err);
 
 extern const struct kf_wire_row kf_wire_usb, kf_wire_bridge, kf_wire_can, kf_wire_uart,
 	kf_wire_process;
 
-/* The USB row's own; a bridge comes back over USB as well. */
+/* The come_back of the USB row. A bridge comes back over USB, too. */
 int kf_wire_usb_come_back(struct kf_monitor *monitor, const struct kf_board *board,
 			  int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 
