@@ -171,7 +171,7 @@ static json_t *string_or_null(const char *text)
 	return text && text[0] ? json_string(text) : json_null();
 }
 
-/* Members of one wire alone are left out on another. */
+/* A member that only one wire has is left out on the others. */
 static json_t *link_to_json(const struct kf_board *board)
 {
 	json_t *link = json_pack("{s:s}", "type", wires[board->link.type]);

@@ -25,7 +25,7 @@ static const struct known_id {
 	enum kf_mode mode;
 	bool bootloader;    /* has no tty */
 	const char *family; /* how the names of all chips that show it begin */
-	const char *mcu;    /* where they are of one kind */
+	const char *mcu;    /* if all of them are one MCU */
 } known_ids[] = {
 	{ "1d50", "614e", KF_MODE_KLIPPER, false, "", "" },
 	{ "1d50", "6177", KF_MODE_KATAPULT, false, "", "" },
@@ -250,7 +250,7 @@ bool kf_serial_unique(const char *serial)
 		next += (hit && tolower((unsigned char)serial[i]) == hit[1]) ||
 			(serial[i - 1] == '9' && serial[i] == '0');
 	}
-	/* 00000000, 0000001, ffffffff; 12345, 0123456789ABCDEF, 1234567890 */
+	/* True for 00000000, 0000001, ffffffff; 12345, 0123456789ABCDEF, 1234567890. */
 	return same < len - 2 && next < len - 1;
 }
 

@@ -16,9 +16,9 @@ struct kf_identity {
 };
 
 /*
- * The name below /dev/serial/by-id that udev gives these strings, without the folder:
- * for where there is no such link (systemd#25238, DFU, a mocked device). What a string
- * lacks its id replaces, as in udev; an interface that is not known counts as "if00".
+ * The name below /dev/serial/by-id that udev gives these strings, without the folder: for where
+ * there is no such link (systemd#25238, DFU, a mocked device). An empty string is replaced by its
+ * id, as in udev; an interface that is not known counts as "if00".
  */
 void kf_identity_by_id(const struct kf_usb *usb, char ret[KF_DEV_SIZE]);
 
@@ -55,9 +55,9 @@ const char *kf_identity_family(const struct kf_usb *usb);
 void kf_identity_mcu(const struct kf_usb *usb, char ret[64]);
 
 /*
- * Who makes the firmware of a probe that speaks Klipper's protocol, or something like it, and is
- * updated by its maker's own means ("Beacon", "Cartographer"), by USB's strings or the version that
- * it tells; NULL: nobody else.
+ * The maker of a probe ("Beacon", "Cartographer") that speaks Klipper's protocol, or one like it,
+ * and that only its maker's own program updates. It is found by USB's strings or by the version
+ * that the board tells. NULL: it is no such probe.
  */
 const char *kf_board_foreign(const struct kf_board *board);
 
@@ -96,8 +96,8 @@ void kf_mcu_short(const char *mcu, char ret[64]);
 bool kf_pattern_match(const char *pattern, const char *by_id);
 
 /*
- * Does pattern name a serial, or how one begins? One that does not fits boards by the dozen: a
- * registered USB port then says which.
+ * Does pattern name a serial number, or its beginning? A pattern without one fits many boards: a
+ * registered USB port then says which of them is meant.
  */
 bool kf_pattern_has_serial(const char *pattern);
 

@@ -129,7 +129,7 @@ void kf_last_flash_refused(const char *key, uint32_t katapult_start)
 		return;
 	kf_last_flash_load(key, &last);
 	last.katapult_start = katapult_start;
-	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* then it is refused once more */
+	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* else it is refused once more */
 }
 
 void kf_last_flash_reading(const char *key, bool reading)
@@ -142,7 +142,7 @@ void kf_last_flash_reading(const char *key, bool reading)
 	if (last.reading == reading)
 		return;
 	last.reading = reading;
-	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* then nobody is told of a cut read */
+	IGNORE_RESULT(kf_last_flash_save(key, &last, NULL)); /* else a cut read is not told */
 }
 
 /*
@@ -177,7 +177,7 @@ const char *kf_last_flash_remedy(const char *in)
 	return "";
 }
 
-/* Did the board cause this error? Our hint then leads further than the code's own. */
+/* Did the board cause this error? Then our hint helps more than the code's own. */
 static bool is_caused_by_board(enum kf_code code)
 {
 	switch (code) {

@@ -53,7 +53,7 @@ _must_check_ int kf_last_flash_incomplete(const char *key, const char *in, struc
  */
 void kf_last_flash_refused(const char *key, uint32_t katapult_start);
 
-/* Note that the board of this key (empty: there is no note) is read by its Katapult, or no more. */
+/* Note that Katapult reads the board of this key (empty: there is no note), or has ended. */
 void kf_last_flash_reading(const char *key, bool reading);
 
 /*

@@ -189,8 +189,8 @@ int kf_record_validate(const json_t *record, struct kf_error *err)
 }
 
 /*
- * Load a line. In the place of each number that jansson cannot keep (je.position is where it ends)
- * null is put, and the line loaded again. first is how the first of them began; empty: there is
+ * Load a line. Each number that jansson cannot keep (je.position is where it ends) becomes null,
+ * and the line is loaded again. first gets the beginning of the first such number; empty: there is
  * none.
  */
 static json_t *load(char *line, size_t len, char *first, size_t size, json_error_t *je)
@@ -217,7 +217,7 @@ static json_t *load(char *line, size_t len, char *first, size_t size, json_error
 	return record;
 }
 
-/* The board of such a line has failed here, unless an earlier stage has failed it already. */
+/* If the line lost a number, its board has failed, unless an earlier stage has failed it. */
 static void note_lost(const struct kf_reader *reader, json_t *record, const char *number)
 {
 	const json_t *board = json_object_get(record, "board");
@@ -370,7 +370,7 @@ int kf_records_file(int *ret, struct kf_error *err)
 	return 0;
 }
 
-/* Another stream on the file, at its start. */
+/* Open one more stream on the file, at its start. */
 static FILE *stream(int fd, const char *mode, struct kf_error *err)
 {
 	int copy = lseek(fd, 0, SEEK_SET) == 0 ? dup(fd) : -1;

@@ -12,8 +12,10 @@
 #define KF_RECORD_VERSION 1
 #define KF_RECORD_MAX	  (1 << 20) /* bytes in a line; a longer one is refused */
 
-/* A board failed because its line could not be kept as it came; key may be NULL. kf_log_error is
- * one. */
+/*
+ * Called for a board that failed because its line could not be kept as it came; key may be NULL.
+ * kf_log_error is such a function.
+ */
 typedef void kf_record_lost(const char *key, const struct kf_error *why);
 
 struct kf_reader {

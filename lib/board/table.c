@@ -49,7 +49,7 @@ static void append_holder(char *dst, size_t size, const struct kf_holder *holder
 		append(dst, size, ", ", "held by %s (pid %d)", holder->command, (int)holder->pid);
 }
 
-/* A board whose port nobody seems to have is at least some printer's. */
+/* If no unit has the port of the board, name the printer that configures the board. */
 static void append_printer(char *dst, size_t size, const struct kf_board *board)
 {
 	const struct kf_board_printer *printer = &board->printer;
@@ -68,7 +68,8 @@ static bool is_unasked(const struct kf_board *board)
 static void describe(const struct kf_board *board, const struct kf_error *err, char *dst,
 		     size_t size)
 {
-	/* A registered board that is no USB device of Klipper's is as it should be, if it runs. */
+	/* Mode "other" is not odd for a registered board, for example behind a USB-to-serial
+	 * chip. */
 	bool odd = board->mode != KF_MODE_KLIPPER &&
 		   (board->mode != KF_MODE_OTHER || !board->key[0] || kf_board_in_rom(board));
 
@@ -76,8 +77,7 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 		append(dst, size, ", ", "%s",
 		       err->code == KF_AMBIGUOUS && board->key[0] ? "duplicate"
 								  : kf_code_name(err->code));
-	/* Nothing but a printer's word tells of what is on CAN or a UART: reason says what it is.
-	 */
+	/* If a printer names the board and there is a reason, the reason says more than this. */
 	if (!board->connected && !(board->printer.mcu[0] && board->reason[0]))
 		append(dst, size, ", ", "not connected");
 	if (is_unasked(board) && !board->reason[0])
@@ -102,7 +102,7 @@ static const char *label_of(const struct kf_board *board)
 				       : "Unknown device";
 }
 
-/* One that runs firmware needs no button: it is asked to leave for its bootloader. */
+/* A connected board needs no button: kf flash sends it into its bootloader. */
 static void describe_incomplete(const struct kf_board *board, char *dst, size_t size)
 {
 	const char *remedy = board->connected ? "" : kf_last_flash_remedy(board->incomplete);
