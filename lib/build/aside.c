@@ -13,7 +13,7 @@
 
 enum { COMMIT_MAX = 256 };
 
-/* Not to be led to another repository, nor to run the user's hooks. */
+/* git must not be led to another repository, nor run the hooks of the user. */
 static const char *const git_env[] = {
 	"LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0",  "GIT_DIR",
 	"GIT_WORK_TREE",    "GIT_INDEX_FILE",	     "GIT_OBJECT_DIRECTORY",
@@ -122,7 +122,8 @@ static int check_out(const struct kf_tree *tree, const struct kf_version *versio
 	size_t digits = strlen(version->hash);
 	int r = kf_dir_remove(dir, err);
 
-	/* The version stands in the firmware: another length of it moves what lies behind. */
+	/* The firmware contains the version: one of another length would move the bytes behind
+	 * it. */
 	kf_text_format(abbrev, sizeof(abbrev), "core.abbrev=%zu", digits >= 4 ? digits : 7);
 	if (r == 0)
 		r = kf_dir_make_parent(dir, err);

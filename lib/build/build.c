@@ -163,7 +163,7 @@ static int judge_make(const struct kf_build *b, int waited, int status, struct k
 	return waited;
 }
 
-/* The first that there is: files for bootloaders come before the one for a debugger. */
+/* Find the first image that exists: files for bootloaders come before the one for a debugger. */
 static bool find_image(struct kf_build *b)
 {
 	struct stat st;

@@ -29,7 +29,7 @@ enum {
 
 static const char compiling[] = "Compiling "; /* Klipper's and Kalico's Makefile */
 
-/* The compiler that a tree has for a kind of boards (BOARD_DIRECTORY). */
+/* The compiler that a tree has for the boards of one BOARD_DIRECTORY. */
 struct compiler {
 	char board[64], id[KF_HEX_SIZE];
 	struct compiler *next;
@@ -57,7 +57,7 @@ struct item {
 	pid_t pid;
 	int pidfd;
 	int64_t deadline_ms;
-	off_t log_at;	   /* so far make's log was read */
+	off_t log_at;	   /* make's log was read up to here */
 	unsigned compiled; /* files, by its words */
 	char said[200];	   /* its last line */
 };
@@ -101,7 +101,7 @@ static int find_tree(struct run *run, const char *dir, struct tree_use **ret, st
 	return use->r;
 }
 
-/* kf_toolchain_check, asked once for all boards of a kind. */
+/* kf_toolchain_check, asked once for all boards of one BOARD_DIRECTORY. */
 static int find_compiler(struct tree_use *use, const struct kf_kconfig *config,
 			 char ret[KF_HEX_SIZE], struct kf_error *err)
 {
@@ -294,8 +294,8 @@ static void finish(struct run *run, struct item *item, int64_t deadline_ms)
 }
 
 /*
- * Kalico's makes write src/extras at every start. Without extras they all write nothing; with
- * some, one could read what another is just writing.
+ * Kalico's makes write files in src/extras at every start. Without extras all write empty files;
+ * with extras one make could read a file that another is just writing.
  */
 static bool must_wait(const struct item *item)
 {
@@ -324,7 +324,7 @@ static void start_some(struct run *run)
 			return;
 }
 
-/* A whole line of make's, which says what it does; without the folder that all is built in. */
+/* Keep a whole line of make's log, without the path of the folder that all is built in. */
 static void take_line(struct item *item, const char *line, size_t len)
 {
 	const char *start = line + strspn(line, " \t"), *out = strstr(start, item->build.out);
@@ -356,7 +356,7 @@ static void follow_log(struct item *item)
 			*end = '\0';
 			take_line(item, start, (size_t)(end - start));
 		}
-		/* A line that is longer than all of buf is none of those that count. */
+		/* Skip a line that is longer than buf: no line that counts is so long. */
 		if (start == buf && len == (ssize_t)sizeof(buf) - 1)
 			start = buf + len;
 		if (start == buf)

@@ -108,7 +108,7 @@ static int left_unsaved(const struct kf_configure *c, const char *key, struct kf
 	return r < 0 ? r : 0;
 }
 
-/* The Kconfig of its firmware, in a file: 1. 0: what is saved is kept. */
+/* Write the Kconfig that the firmware carries to a file: 1. 0: the saved one is kept. */
 static int take_from_board(const struct kf_configure *c, const struct kf_board *board,
 			   char ret_path[PATH_MAX], struct kf_error *err)
 {
@@ -150,7 +150,7 @@ static int bring_up(const struct kf_kconfig_update *m, const struct kf_new_confi
 	return r < 0 ? r : 0;
 }
 
-/* Over what it has to talk later, too. On a wire nothing shows on USB: nobody knows. */
+/* Returns the interface that new firmware must use, too. For a wired board it is not known. */
 static enum kf_comm talks_over(const struct kf_board *board)
 {
 	if (kf_board_is_bridge(board))

@@ -16,7 +16,7 @@ struct kf_configured {
 	char lost[KF_LOST_SIZE];       /* symbols that the tree no longer has, or "" */
 	char differs[KF_DIFFERS_SIZE]; /* from what the firmware carries; nobody was asked */
 	int days;		       /* since it was saved */
-	bool proved;		       /* what is saved made the firmware that the board ran: */
+	bool proved;		       /* what is saved made what the board ran: see proof */
 	struct kf_proof proof;
 };
 
@@ -24,16 +24,15 @@ struct kf_configured {
 bool kf_configure_wants(const struct kf_configure *c, const struct kf_board *board);
 
 /*
- * Where nothing is saved: the Kconfig that the firmware carries, else a proposal with its
- * questions. With menuconfig, that opens with either. Answers that led to the saved
+ * If nothing is saved, the Kconfig that the firmware carries is taken, else a proposal with its
+ * questions; with c->menuconfig, menuconfig opens with that. Answers that led to the saved
  * configuration are corrected, or asked again, until a flash has shown that they are right
  * (docs/proposals.md).
  *
- * KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or
- * the user does not want to go on with that), KF_MCU_MISMATCH (what the firmware says, against its
- * USB name), and as kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board; with
- * prove kf_prove_board, and KF_CONFIG_DIFFERENCE: another configuration than the saved one was
- * proved.
+ * KF_NOT_REGISTERED, KF_NO_TREE, KF_NOT_SAVED (nothing was saved now, and before neither, or the
+ * user does not want to go on with that), KF_MCU_MISMATCH (what the firmware says, against its USB
+ * name), and as kf_menuconfig, kf_kconfig_bring_up, kf_propose_ask and kf_from_board; with prove
+ * kf_prove_board, and KF_CONFIG_DIFFERENCE: another configuration than the saved one was proved.
  */
 _must_check_ int kf_configure_board(struct kf_configure *c, const struct kf_board *board,
 				    struct kf_configured *ret, struct kf_error *err);

@@ -14,27 +14,28 @@ struct kf_configure {
 	const char *from;	 /* save this file for the board; NULL: no */
 	bool from_board;	 /* save the Kconfig that its firmware carries */
 	bool prove;		 /* find the configuration that made what it runs */
-	bool compare;		 /* what is saved with what it carries, before that is used */
-	bool yes;		 /* use what is saved then, without a question */
+	bool compare;		 /* compare what is saved with what the firmware carries */
+	bool yes;		 /* after that comparison use what is saved, without a question */
 	/* Called with each row of a proposal and the progress of a proof; may be NULL. */
 	void (*step)(const char *key, const char *text);
-	bool told;				     /* ours: why it failed has been told already */
+	bool told;				     /* set by lib: the user knows why */
 	kf_tell *tell;				     /* asks a board; NULL: none is asked */
-	void (*opens)(const struct kf_board *board); /* menuconfig does; NULL: nobody looks */
+	void (*opens)(const struct kf_board *board); /* called when menuconfig opens; may be NULL */
 	bool menuconfig;			     /* also where a configuration is saved */
-	bool saved;		/* never there for skip_menuconfig's sake: many boards at once */
+	bool saved;		/* no menuconfig for a saved one: skip_menuconfig does not count */
 	bool connected;		/* only the boards that are plugged in */
-	bool asks;		/* ask before a configuration that menuconfig left is handed on */
+	bool asks;		/* if menuconfig was left without saving, ask whether to go on */
 	bool accept_difference; /* take what the tree makes of a configuration */
 	int64_t timeout_ms;	/* of olddefconfig */
-	int64_t wait_ms;	/* for another of us at this board or tree */
+	int64_t wait_ms;	/* for another kalico-flash at this board or tree */
 	char dir[PATH_MAX];	/* ours: the tree opened last, as it was named */
 	struct kf_tree tree;
 };
 
 /*
- * By c->tell. *ret, which the caller frees, may be filled in part on failure. KF_MCU_MISMATCH: the
- * firmware is said to be for another MCU than the board's USB name says; else as c->tell.
+ * Ask the board by c->tell. *ret, which the caller frees, may be filled in part on failure.
+ * KF_MCU_MISMATCH: the firmware is said to be for another MCU than the board's USB name says; else
+ * as c->tell.
  */
 _must_check_ int kf_configure_ask(const struct kf_configure *c, const struct kf_board *board,
 				  struct kf_board_told *ret, struct kf_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Read in Klipper v0.13.0-730 and Kalico v2026.07.00-30. Each constant is older than the chips'
- * support or than CAN's, but for CANBUS_FREQUENCY (2022-07), whose absence is asked about.
+ * Read in Klipper v0.13.0-730 and Kalico v2026.07.00-30. Each constant is older than the support of
+ * its chip or of CAN, except CANBUS_FREQUENCY (2022-07): if that is missing, the user is asked.
  */
 #include <fnmatch.h>
 #include <string.h>
@@ -64,7 +64,7 @@ static const struct kf_family families[] = {
 #define SAMX5  "sam[de]5*"
 #define SAMD21 "samd21*"
 
-/* Two rows that fit alike: nothing tells which, and it is asked. */
+/* If two rows fit, nothing tells which is right: the user is asked. */
 static const struct row {
 	const char *folder, *mcu; /* mcu: a pattern, NULL: all */
 	enum kf_subject subject;
@@ -125,13 +125,13 @@ static const struct row {
 	{ "hc32f460", NULL, COMM, UART, "PA15,PA9", "HC32F460_SERIAL_PA15_PA9" },
 	{ "hc32f460", NULL, COMM, UART, "PC0,PC1", "HC32F460_SERIAL_PC0_PC1" },
 #undef COMM
-	/* All go by the name of stm32f103xe. N32G452 and N32G455 are the same firmware. */
+	/* All these chips have the name stm32f103xe. N32G452 and N32G455 are the same firmware. */
 	{ "stm32", "stm32f103*", KF_SUBJECT_MODEL, CLOCK, "72000000", "MACH_STM32F103" },
 	{ "stm32", "stm32f103*", KF_SUBJECT_MODEL, CLOCK, "64000000", "MACH_STM32F103" },
 	{ "stm32", "stm32f103*", KF_SUBJECT_MODEL, CLOCK, "64000000", "MACH_N32G452" },
 	{ "stm32", "stm32f103*", KF_SUBJECT_MODEL, CLOCK, "128000000", "MACH_N32G452" },
 	{ "stm32", "stm32f103*", KF_SUBJECT_MODEL, CLOCK, "240000000", "MACH_AT32F403" },
-	/* The pins of a crystal are reserved where there is one; the F1 and F2 do not say. */
+	/* Firmware for a crystal reserves its pins, except on the F1 and F2. */
 	{ "stm32", "stm32f[047]*", KF_SUBJECT_CRYSTAL, XTAL, NULL, "STM32_CLOCK_REF_INTERNAL" },
 	{ "stm32", "stm32[ghl]*", KF_SUBJECT_CRYSTAL, XTAL, NULL, "STM32_CLOCK_REF_INTERNAL" },
 	{ "stm32", "stm32f103*", KF_SUBJECT_CRYSTAL, CLOCK, "64000000",
@@ -155,9 +155,9 @@ static const struct row {
 };
 
 /*
- * Features that could be left out since 2023. A firmware that lacks an older one was built without
- * it; that it lacks a newer one may only say that it is old, but a small chip has no room for more
- * than it has now.
+ * Features that a build can leave out since 2023. If an older feature is missing, the build left it
+ * out. If a newer one is missing, the firmware may just be old; but a small chip has no room for
+ * more features than it has now.
  */
 static const struct {
 	const char *command, *symbol;

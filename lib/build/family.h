@@ -49,8 +49,8 @@ bool kf_family_offset(const struct kf_family *family, const char *mcu, uint32_t 
 		      size_t size);
 
 /*
- * A command without which a firmware was built without a feature, and that feature's symbol, each
- * in turn: *at is 0 first. NULL: no more.
+ * Returns a command, and the symbol of its feature: firmware without the command was built without
+ * the feature. Each in turn: *at is 0 first. NULL: no more.
  */
 const char *kf_family_feature(const char *mcu, size_t *at, const char **ret_symbol);
 

@@ -41,7 +41,7 @@ static int complete(const struct kf_from_board *from, const char *dir, const cha
 			       kf_now_ms() + from->timeout_ms, ret, err);
 }
 
-/* 1: take the board's; 0: keep the saved one. */
+/* Ask which configuration to take. 1: the board's; 0: the saved one. */
 static int ask(const struct kf_from_board *from, const char *differences, const char *no,
 	       struct kf_error *err)
 {
@@ -57,7 +57,7 @@ static int ask(const struct kf_from_board *from, const char *differences, const 
 	return kf_code_errno(KF_NOT_SAVED);
 }
 
-/* The same, where nobody may be there to be asked. */
+/* Like ask(), but from->take is an answer, and without a terminal it fails. */
 static int choose(const struct kf_from_board *from, const char *differences, struct kf_error *err)
 {
 	if (from->take)
@@ -74,8 +74,8 @@ static int choose(const struct kf_from_board *from, const char *differences, str
 }
 
 /*
- * savedefconfig leaves out what was the default of the board's own tree. Another tree may have
- * others: what comes out has to be what the board's constants say.
+ * savedefconfig leaves out the defaults of the board's own tree. Another tree may have other
+ * defaults: the result has to agree with the board's constants.
  */
 static int check_constants(const struct kf_from_board *from, const struct kf_facts *facts,
 			   const struct kf_kconfig *board, struct kf_error *err)
@@ -132,7 +132,7 @@ static int no_kconfig(const char *key, const char *refused, struct kf_error *err
 	return kf_code_errno(KF_NO_CONFIG);
 }
 
-/* Write the board's to a file, and compare. 1: what is saved is compared; 0: nothing is saved. */
+/* Write the board's Kconfig to a file, and compare. 1: with the saved one; 0: nothing is saved. */
 static int compare(const struct kf_from_board *from, const struct kf_facts *facts,
 		   char ret_path[PATH_MAX], char ret[KF_DIFFERS_SIZE], struct kf_error *err)
 {

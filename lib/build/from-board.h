@@ -50,9 +50,10 @@ _must_check_ int kf_from_board(const struct kf_from_board *from, const struct kf
 			       char ret_path[PATH_MAX], struct kf_error *err);
 
 /*
- * Before what is saved is used: compare it in the same way. 1: the user takes the board's, as
- * above. 0: what is saved is used; a user who says so is not asked about these two again. Where
- * nobody can be asked, ret_differs has both values of each difference; else it is "".
+ * Compare the saved configuration with the board's in the same way, before it is used. 1: the user
+ * takes the board's, as above. 0: the saved one is used; a user who chose it is not asked about
+ * these two again. Where nobody can be asked, ret_differs has both values of each difference; else
+ * it is "".
  *
  *   KF_NOT_SAVED  the user left the question
  *

@@ -35,7 +35,7 @@ static int take_record(int out, int status, json_t **ret, struct kf_error *err)
 	return kf_code_errno(err->code);
 }
 
-/* Run kf-flash --read; config (may be NULL) says what is thought to run there. */
+/* Run kf-flash --read; config (may be NULL) is the configuration that is expected to run. */
 static int run_flash(const struct kf_board *board, const struct kf_kconfig *config,
 		     const char *path, size_t bytes, bool *ret_told, json_t **ret,
 		     struct kf_error *err)

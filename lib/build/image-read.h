@@ -11,9 +11,9 @@
 enum { KF_IMAGE_READ_START = 64 }; /* bytes, where only the start is asked */
 
 /*
- * Read so many bytes into the file path, which the caller removes. config (may be NULL) is what is
- * thought to run there. told gets Katapult's start and MCU. *ret_told is set where kf-flash has
- * told the user already why it failed.
+ * Read so many bytes into the file path, which the caller removes. config (may be NULL) is the
+ * configuration that is expected to run. told gets Katapult's start and MCU. *ret_told is set if
+ * kf-flash has told the user already why it failed.
  *
  * KF_INTERRUPTED, KF_INTERNAL, and what kf-flash put into the record: as kf_read_board.
  */

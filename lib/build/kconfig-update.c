@@ -43,7 +43,7 @@ static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig 
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 
-/* Klipper talks over USB now: what talks over something else would be seen no more. */
+/* Refuse firmware for another interface than that of now: it would not be found again. */
 static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
 		      struct kf_error *err)
 {
@@ -83,9 +83,9 @@ static int check_difference(const struct kf_kconfig_update *m, const struct kf_k
 }
 
 /*
- * The same for what is saved, for --from and for what menuconfig left (edited: the interface was
- * chosen just now). 1: an accepted difference. What is refused changes nothing but the copy in
- * work.
+ * Update source, and check the result. source is the saved file, that of --from, or what menuconfig
+ * left (edited: the interface was chosen just now). 1: an accepted difference. On a refusal only
+ * the copy in work changes.
  */
 static int update(const struct kf_kconfig_update *m, const char *source, bool edited,
 		  char ret_path[PATH_MAX], struct kf_kconfig *ret, char ret_lost[KF_LOST_SIZE],
@@ -114,7 +114,7 @@ static int update(const struct kf_kconfig_update *m, const char *source, bool ed
 		r = check_comm(m, &config, err);
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
-	if (r == 0 && !kf_kconfig_is_file(&config, path)) /* else it keeps its time */
+	if (r == 0 && !kf_kconfig_is_file(&config, path)) /* an unchanged file keeps its time */
 		r = kf_file_write(path, config.text, config.len, err);
 	if (r < 0)
 		return r;
@@ -150,9 +150,9 @@ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MA
 }
 
 /*
- * Lay out what menuconfig shall edit. An empty file is "nothing": were there none, make
- * itself would write the tree's defaults first, and the user, seeing no change, could leave
- * without saving them. make does the same to a file older than src/Kconfig.
+ * Prepare the file that menuconfig edits: empty if there is nothing to begin with. Without a file
+ * make would write the tree's defaults first, and the user, who sees no change, could leave without
+ * saving them. make does the same to a file older than src/Kconfig.
  */
 static int prepare_edit(const struct kf_kconfig_update *m, const char *saved, char ret[PATH_MAX],
 			struct kf_error *err)
@@ -209,7 +209,7 @@ static int run_menuconfig(const struct kf_kconfig_update *m, const char *config,
 	if (r == 0)
 		r = kf_tree_make_logged(&make, log, err);
 	if (r < 0 && known)
-		tcsetattr(tty, TCSADRAIN, &before); /* curses may have had no chance to */
+		tcsetattr(tty, TCSADRAIN, &before); /* curses may not have restored it */
 	return r;
 }
 

@@ -21,7 +21,7 @@ struct kf_kconfig_update {
 	const char *from;	/* take this file instead of what is saved; NULL: do not */
 	const char *proposal;	/* menuconfig begins with this text; NULL: with what is saved */
 	int64_t timeout_ms;	/* of olddefconfig */
-	int64_t wait_ms;	/* for another of us at this board or tree: then KF_BUSY */
+	int64_t wait_ms;	/* for another kalico-flash at this board or tree: then KF_BUSY */
 	bool accept_difference; /* take what the tree makes of it, and save that */
 };
 
@@ -48,7 +48,7 @@ _must_check_ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret
 /*
  * menuconfig on the terminal tty, with m->proposal, a copy of what is saved, or nothing. Returns 1
  * when the user saved and the result was good (it is saved now), 0 when the user did not save.
- * Errors as above, no longer KF_NO_CONFIG; a result for another MCU stays where the message says.
+ * Errors as above except KF_NO_CONFIG; a result for another MCU stays where the message says.
  */
 _must_check_ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *err);
 

@@ -71,7 +71,7 @@ static int drop_link(const char *path, struct kf_error *err)
 		       : 0;
 }
 
-/* Make to a link to from. An older link is replaced; a file was built here and stays. */
+/* Make `to` a link to `from`. An older link is replaced; a file there was built here, and stays. */
 static int link_to(const char *from, const char *to, struct kf_error *err)
 {
 	int r = drop_link(to, err);

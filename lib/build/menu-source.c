@@ -43,7 +43,7 @@ bool kf_menu_source_label(const char *kconfig, const char *symbol, char ret[KF_N
 	return false;
 }
 
-/* atmega328 is no atmega328p, and yet stm32h723 is stm32h723xx. */
+/* Does name mean this MCU? atmega328 does not mean atmega328p; stm32h723 means stm32h723xx. */
 static bool is_model(const char *name, const char *mcu)
 {
 	return strcasecmp(name, mcu) == 0 ||

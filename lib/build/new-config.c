@@ -8,7 +8,7 @@
 #include "core/file.h"
 #include "registry/saved-config.h"
 
-/* One that does not answer has told nothing. */
+/* Ask the board. If it does not answer, it has told nothing: that is no error. */
 static int ask_gently(const struct kf_configure *c, const struct kf_board *board,
 		      struct kf_board_told *ret, struct kf_error *err)
 {
@@ -30,7 +30,7 @@ static int ask_gently(const struct kf_configure *c, const struct kf_board *board
 	return 0;
 }
 
-/* 1: b->path is whole. 0: menuconfig shall complete it. */
+/* 1: b->path is complete. 0: the user completes it in menuconfig. */
 static int take_or_propose(struct kf_configure *c, const struct kf_board *board,
 			   struct kf_board_told *told, struct kf_new_config *b,
 			   struct kf_error *err)
@@ -56,8 +56,8 @@ static int take_or_propose(struct kf_configure *c, const struct kf_board *board,
 }
 
 /*
- * Where nothing is saved, and where the answers for what is saved are to be asked again: what the
- * board's firmware carries, or a proposal that the user completes.
+ * Begin a configuration if nothing is saved, or if the answers for the saved one are to be asked
+ * again: with what the board's firmware carries, or with a proposal that the user completes.
  */
 static int begin(struct kf_configure *c, const struct kf_board *board, struct kf_board_told *told,
 		 struct kf_new_config *b, struct kf_error *err)
@@ -71,9 +71,10 @@ static int begin(struct kf_configure *c, const struct kf_board *board, struct kf
 }
 
 /*
- * Answers that made what is saved may be wrong, until a flash with them was verified. Katapult's
- * word about the start replaces one; after a flash from which the board did not come back, and
- * where the user opens the configuration, all are asked again. True: it is to be begun anew.
+ * Answers that made the saved configuration may be wrong, until a flash with them was verified.
+ * What Katapult tells of the start replaces one. After a flash from which the board did not come
+ * back, and if the user opens the configuration, all are asked again. True: begin a new
+ * configuration.
  */
 static bool reconsider(const struct kf_configure *c, const struct kf_board *board,
 		       const struct kf_board_told *told, struct kf_new_config *b)
@@ -106,8 +107,8 @@ static bool reconsider(const struct kf_configure *c, const struct kf_board *boar
 }
 
 /*
- * What is saved is to be used: is it what the board runs? One that does not tell its Kconfig now is
- * not compared, nor one whose Kconfig this tree cannot complete: nobody asked for that one.
+ * Is the saved configuration what the board runs? It is no error if the board tells no Kconfig now,
+ * or one that this tree cannot complete: the user did not ask for this comparison.
  */
 static int compare(const struct kf_configure *c, const struct kf_board *board,
 		   const struct kf_board_told *told, struct kf_new_config *b, struct kf_error *err)
@@ -133,7 +134,7 @@ static int compare(const struct kf_configure *c, const struct kf_board *board,
 	return 0;
 }
 
-/* Nobody has asked for what the board tells: it is not said that it does not answer. */
+/* The user did not ask for this comparison: a board that does not answer is no error. */
 static int ask_and_compare(const struct kf_configure *c, const struct kf_board *board,
 			   struct kf_new_config *b, struct kf_error *err)
 {

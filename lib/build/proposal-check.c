@@ -50,7 +50,7 @@ static bool next_entry(const char **at, char ret[KF_SYMBOL_SIZE], bool *ret_set)
 	return false;
 }
 
-/* A board's own port on USB tells its wire, also while it cannot be asked. */
+/* Does this symbol fit the board's own USB port? The port tells the wire of a silent board, too. */
 static bool fits_port(const struct kf_told *told, const char *symbol)
 {
 	bool bridge = strstr(symbol, "_USBCANBUS");
@@ -98,7 +98,7 @@ static void add_number(struct kf_question *q, const char *symbol, const char *va
 	q->count++;
 }
 
-/* The speeds that are used, and this tree's. */
+/* Offer the usual speeds, and the tree's own. */
 static void find_speeds(struct kf_question *q, const struct kf_kconfig *updated)
 {
 	static const char *const can[] = { "1000000", "500000", "250000", "125000" },
@@ -144,7 +144,7 @@ static enum kf_comm told_comm(const struct kf_told *told)
 	return KF_COMM_UNKNOWN;
 }
 
-/* Does the whole fit what was told? A reason for each subject where it does not. */
+/* Compare the updated configuration with what was told: why gets a reason for each difference. */
 static void check_whole(const struct kf_told *told, const struct kf_kconfig *updated,
 			char why[KF_SUBJECT_COUNT][256])
 {
@@ -180,7 +180,7 @@ bool kf_told_differs(const struct kf_told *told, const struct kf_kconfig *update
 	return ret[0];
 }
 
-/* A row that olddefconfig dropped stays: an answer may make it valid. A speed needs its wire. */
+/* A row that olddefconfig dropped stays: an answer may make it valid. */
 static void check_rows(struct kf_proposal *p, const struct kf_kconfig *updated,
 		       char why[KF_SUBJECT_COUNT][256])
 {
@@ -233,6 +233,7 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 
 		if (!(p->asked & 1u << s) && !whole[s][0])
 			continue;
+		/* The wire is asked first: it decides which speed is wanted. */
 		if (s == KF_SUBJECT_SPEED && (p->asked & 1u << KF_SUBJECT_COMM))
 			continue;
 		*q = (struct kf_question){ .what = kf_subject_name(s), .subject = s };

@@ -50,7 +50,7 @@ static bool constant(const struct maker *m, const char *name, char ret[KF_NAME_S
 	return m->told->facts && kf_facts_text(m->told->facts, name, ret, KF_NAME_SIZE);
 }
 
-/* A constant's value chooses one symbol, or several: then it is asked. */
+/* Propose the symbol that a constant's value means. If it may mean several, the user is asked. */
 static bool by_table(struct maker *m, enum kf_subject subject, const char *name, const char *value)
 {
 	const char *symbol, *first = NULL;
@@ -98,7 +98,7 @@ static void propose_clock(struct maker *m)
 		ask(m->p, KF_SUBJECT_CLOCK);
 }
 
-/* gpio4,gpio5 of an RP2040's CAN: numbers of their own. */
+/* The pins of an RP2040's CAN ("gpio4,gpio5"): Kconfig has a number for each. */
 static void propose_can_gpio(struct maker *m, const char *pins)
 {
 	unsigned rx, tx;
@@ -243,7 +243,7 @@ static void propose_usb_ids(struct maker *m)
 		kf_text_format(value, sizeof(value), "0x%s", usb->product);
 		add(m->p, KF_SUBJECT_OTHER, "USB_DEVICE_ID", value, by_usb);
 	}
-	/* A chip's own is hexadecimal, and 16 digits at least. */
+	/* A chip's own serial number is hexadecimal, and has 16 digits at least. */
 	len = strlen(usb->serial);
 	if (len == 0 || (len >= 16 && strspn(usb->serial, "0123456789abcdefABCDEF") == len) ||
 	    strcmp(usb->serial, "12345") == 0 ||
@@ -280,13 +280,13 @@ static void propose_crystal(struct maker *m)
 			return;
 		m->p->external_crystal = m->p->external_crystal || (i == 0 && there);
 	}
-	/* Had it an internal clock, its speed would be another. */
+	/* With its internal clock this chip runs at 64 MHz. */
 	if (kf_mcu_same(m->mcu, "stm32f103") && constant(m, "CLOCK_FREQ", value))
 		m->p->external_crystal = strcmp(value, "64000000") != 0;
 	ask(m->p, KF_SUBJECT_CRYSTAL);
 }
 
-/* Prose of a board with the same pins: it is likely, and a person says yes to it. */
+/* Suggest what the tree's prose says of a board with the same pins; the user has to confirm it. */
 static void suggest_by_pins(struct maker *m)
 {
 	char symbol[KF_SYMBOL_SIZE], from[KF_NAME_SIZE];
@@ -368,7 +368,7 @@ int kf_proposal_text(const struct kf_proposal *proposal, char **ret, struct kf_e
 
 	if (!out)
 		return kf_fail_sys(err, ENOMEM, "a proposal");
-	/* Some entries of menus show only then. */
+	/* Without this, menuconfig hides some entries. */
 	fputs("CONFIG_LOW_LEVEL_OPTIONS=y\n", out);
 	for (size_t i = 0; i < proposal->proposed_count; i++) {
 		const struct kf_proposed *row = &proposal->proposed[i];

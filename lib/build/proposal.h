@@ -68,7 +68,7 @@ struct kf_proposal {
 	const struct kf_family *family; /* ours */
 	unsigned untold;		/* ours: subjects that nothing tells, a bit each */
 	unsigned asked;			/* ours: and those of which something does not stand */
-	bool external_crystal;		/* ours: a crystal it has, only which is not told */
+	bool external_crystal;		/* ours: it has a crystal of a speed not told */
 };
 
 /*
@@ -84,7 +84,7 @@ _must_check_ int kf_proposal_make(const struct kf_tree *tree, const struct kf_to
 _must_check_ int kf_proposal_text(const struct kf_proposal *proposal, char **ret,
 				  struct kf_error *err);
 
-/* Suggest an answer: it is asked all the same. Of several for one question the last counts. */
+/* Suggest an answer; the question is still asked. Of several for one question the last counts. */
 void kf_proposal_suggest(struct kf_proposal *proposal, const char *symbol, const char *value,
 			 const char *from);
 

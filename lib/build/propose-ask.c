@@ -23,7 +23,7 @@ struct asking {
 	struct kf_proposal *p;
 	struct kf_answers given; /* now */
 	unsigned answered;	 /* subjects, a bit each */
-	bool shown;		 /* the proposal, whole */
+	bool shown;		 /* the whole proposal was shown */
 };
 
 static void step(const struct asking *a, const char *text)
@@ -33,8 +33,8 @@ static void step(const struct asking *a, const char *text)
 }
 
 /*
- * Show what menuconfig begins with; after Katapult was asked, only what it told. The features that
- * a firmware was built without would bury what matters: they are counted.
+ * Show what menuconfig begins with; after Katapult was asked, only what it told. A list of all
+ * features that the firmware lacks would hide the rest: they are counted.
  */
 static void show(const struct asking *a)
 {
@@ -99,7 +99,7 @@ static int make(struct asking *a, struct kf_error *err)
 	return r;
 }
 
-/* Nobody can be asked. */
+/* Fail: there are questions, and no terminal to ask on. */
 static int unanswered(const struct asking *a, struct kf_error *err)
 {
 	const char *key = a->ask->from->key;
@@ -116,7 +116,7 @@ static int unanswered(const struct asking *a, struct kf_error *err)
 	return kf_code_errno(KF_NO_CONFIG);
 }
 
-/* Can its Katapult be asked where it starts the application? It may have one. */
+/* Can the board's Katapult be asked where it starts the application? It may have none. */
 static bool may_ask_katapult(const struct asking *a, const struct kf_question *q)
 {
 	const struct kf_board *board = a->ask->board;
@@ -141,7 +141,7 @@ static int ask_katapult(struct asking *a, struct kf_error *err)
 		*err = why;
 		return r;
 	}
-	/* kf-flash has said why, or this does; the question stays. */
+	/* If kf-flash has not told why, this does. The question stays open. */
 	if (r < 0 && !*a->ask->ret_told)
 		kf_terminal_tell(a->ask->from->tty, "  %s\n", why.message);
 	*a->ask->ret_told = false;
@@ -189,7 +189,7 @@ static int left(const struct asking *a, const struct kf_question *q, struct kf_e
 	return kf_code_errno(KF_NOT_SAVED);
 }
 
-/* 1: *ret is the choice; KATAPULT; 0: menuconfig. */
+/* Read the user's answer. 1: *ret is the choice; KATAPULT: ask that; 0: open menuconfig. */
 static int read_choice(const struct asking *a, const struct kf_question *q, size_t *ret,
 		       struct kf_error *err)
 {
@@ -219,7 +219,7 @@ static int read_choice(const struct asking *a, const struct kf_question *q, size
 	}
 }
 
-/* Was it answered, now or (where it is not to be asked again) before? Else q->count. */
+/* Find the answer of now or, unless all is asked again, of before. q->count: there is none. */
 static size_t find_answer(const struct asking *a, const struct kf_question *q)
 {
 	const struct kf_answers *lists[] = { &a->given, a->ask->again ? NULL : a->ask->before };

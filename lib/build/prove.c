@@ -36,7 +36,7 @@ struct candidate {
 	bool saved, judged;
 	struct kf_kconfig config; /* as the revision completes it */
 	struct kf_image image;
-	char why[256]; /* it is not the one */
+	char why[256]; /* why this candidate is not the one */
 };
 
 struct run {
@@ -186,9 +186,9 @@ static size_t nth_likely(const struct kf_question *q, size_t n)
 }
 
 /*
- * Complete the proposal and add it, with each choice of each question that then is open. answered:
- * the subjects that were, a bit each; one that comes back is not asked again. One that the revision
- * does not take is left out.
+ * Complete the proposal and add it, with each choice of each question that is open then. answered:
+ * a bit for each subject that was answered; a question that comes back is not asked again. A choice
+ * that the revision does not take is left out.
  */
 static int add_choices(struct run *run, struct kf_proposal *p, const char *from, unsigned answered,
 		       struct kf_error *err)
@@ -278,8 +278,8 @@ static int read_board(struct run *run, const struct kf_kconfig *config, size_t b
 }
 
 /*
- * The proposal of that revision. Where nothing but Katapult tells where the firmware starts, it is
- * asked that first: a read of a few bytes.
+ * Add the proposals of that revision. If only Katapult can tell where the firmware starts, it is
+ * asked first, by a read of a few bytes.
  */
 static int add_proposed(struct run *run, struct kf_error *err)
 {
@@ -328,7 +328,7 @@ static int not_built(struct run *run, struct candidate *c, int r, struct kf_erro
 	return r == -EINTR ? r : 0;
 }
 
-/* Build one candidate: 0, also where it cannot be built, which another one may. */
+/* Build one candidate. 0 also if it cannot be built: another candidate may be. */
 static int build(struct run *run, struct candidate *c, struct kf_error *err)
 {
 	struct kf_rebuild rebuild;
@@ -397,9 +397,9 @@ static int take(const struct run *run, const struct candidate *c, bool stamped,
 }
 
 /*
- * Compare a candidate with the board, which is read for that as far as bytes go, unless it was.
- * Around the board's dictionary its image may be longer: where all of what was read is the same,
- * the board's goes on, too, and the rest may be read. 1: it is the one.
+ * Compare a candidate with the board. The board is read first, as far as bytes go, unless it was.
+ * Linked around the board's dictionary the image may be longer: if all that was read is the same,
+ * the rest of the board is read, too. 1: it is the one.
  */
 static int compare(struct run *run, struct candidate *c, size_t bytes, struct kf_proved *ret,
 		   struct kf_error *err)
@@ -457,7 +457,7 @@ static int try_all(struct run *run, struct kf_proved *ret, struct kf_error *err)
 	return r;
 }
 
-/* None made it: why, of the first; and whether the compilers are others. */
+/* Fail: no candidate made the firmware. Say why of the first, and whether the compilers differ. */
 static int none(const struct run *run, struct kf_error *err)
 {
 	const struct candidate *first = &run->list[0];
@@ -513,7 +513,7 @@ static int prepare(struct run *run, int *ret_lock, struct kf_error *err)
 	if (r == 0)
 		r = kf_lock_take(path, kf_now_ms() + prove->wait_ms, ret_lock, err);
 	if (r == 0)
-		r = kf_dir_remove(run->dir, err); /* of one that was killed */
+		r = kf_dir_remove(run->dir, err); /* left by a proof that was killed */
 	if (r < 0)
 		return r;
 	kf_text_format(path, sizeof(path), "%.*s/tree", PATH_MAX - 8, run->dir);

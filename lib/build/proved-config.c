@@ -15,7 +15,7 @@
 #include "registry/saved-config.h"
 #include "terminal/terminal.h"
 
-/* Another configuration than the saved one made what it runs: 1 to save that, after .config.old. */
+/* The proved configuration is not the saved one. 1: save it; the saved one becomes .config.old. */
 static int replaces(const struct kf_configure *c, const char *key, const struct kf_proved *proved,
 		    const struct kf_kconfig *config, struct kf_error *err)
 {
@@ -67,7 +67,7 @@ static int save_proved(const struct kf_configure *c, const char *key,
 				      err);
 }
 
-/* A board in Katapult tells no version: its firmware does, to which a short read sends it back. */
+/* Send a board in Katapult back to its firmware, which tells the version, by a short read. */
 static int send_back(struct kf_configure *c, const struct kf_board *board,
 		     struct kf_board_told *told, struct kf_error *err)
 {

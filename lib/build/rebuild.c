@@ -57,7 +57,7 @@ static int load_image(const struct kf_rebuild *rebuild, struct kf_image *ret, st
 	return kf_fail(err, KF_BUILD_FAILED, "make succeeded, but left no firmware");
 }
 
-/* make, with these arguments more; flags are of the log file. */
+/* Run make with targets as further arguments. flags are open(2)'s for the log. */
 static int run_make(const struct kf_rebuild *rebuild, const char *const *targets, int flags,
 		    struct kf_image *ret, struct kf_error *err)
 {

@@ -46,10 +46,10 @@ static void name_commit(const struct kf_version *version, char ret[96])
 		kf_text_format(ret, 96, "refs/tags/%s", version->tag);
 }
 
-/* Start git in the tree, reading only; without a .git, or without git, nobody is asked. */
+/* Start git in the tree; git only reads. Without a .git, or without git, ret->pid is 0. */
 static void start_git(const struct kf_tree *tree, const char *const *argv, struct kf_output *ret)
 {
-	/* Not to be led to another repository. */
+	/* git must not be led to another repository. */
 	static const char *const env[] = { "LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0", "GIT_DIR",
 					   "GIT_WORK_TREE", "GIT_INDEX_FILE",	    NULL };
 	const struct kf_process p = {
@@ -87,7 +87,7 @@ static void ask(const struct kf_tree *tree, const struct kf_version *version, st
 	q->count++;
 }
 
-/* git's answer: how many commits each side has for itself. It fails for a commit not there. */
+/* Read git's answer: how many commits only one side has. git fails for an unknown commit. */
 static int receive(struct question *q, int64_t deadline_ms, struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
@@ -98,7 +98,7 @@ static int receive(struct question *q, int64_t deadline_ms, struct kf_error *err
 	return r == -EINTR ? r : 0;
 }
 
-/* scripts/buildcommands.py writes it into each firmware: data['app'] = 'Klipper'. */
+/* scripts/buildcommands.py writes the name into each firmware: data['app'] = 'Klipper'. */
 static void find_app(const struct kf_tree *tree, char *ret, size_t size)
 {
 	static const char *const marks[] = { "['app'] = '", "[\"app\"] = \"" };
@@ -122,7 +122,7 @@ static void find_app(const struct kf_tree *tree, char *ret, size_t size)
 }
 
 /*
- * git describe walks to the nearest tag, which takes longer than all else. What it said stays true
+ * git describe walks to the nearest tag, which takes longer than all else. Its answer is the same
  * for the same commit and tags: stamp has both.
  */
 static bool make_stamp(const struct kf_tree *tree, const char *commit, char *ret, size_t size)
@@ -167,7 +167,7 @@ static bool read_noted(const struct kf_tree *tree, const char *stamp, char ret[K
 	return ret[0];
 }
 
-/* A note only. */
+/* Note the version for later runs, which do without if this fails. */
 static void note(const struct kf_tree *tree, const char *stamp, const char *version)
 {
 	char path[PATH_MAX], text[KF_NAME_SIZE + 256];
@@ -253,7 +253,7 @@ static void not_asked(struct kf_revision *ret, const char *reason)
 	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
-/* Both are of one commit, or git has counted. */
+/* Set the state by git's counts. Without counts, both versions must be of one commit. */
 static void judge(const struct kf_tree *tree, const struct kf_tree_head *head,
 		  const struct kf_version *version, const struct question *q,
 		  struct kf_revision *ret)

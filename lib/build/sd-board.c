@@ -14,7 +14,7 @@
 
 enum { ASK_MS = 20000, OUTPUT_MAX = 256 * 1024, WORDS_MAX = 512 };
 
-/* The definitions are Python: an alias has those of another board. */
+/* Python reads the definitions, which are Python: an alias has those of another board. */
 static const char ask[] = "import json, sys\n"
 			  "sys.path.insert(0, sys.argv[1] + '/scripts/spi_flash')\n"
 			  "import board_defs\n"
@@ -120,10 +120,10 @@ static void last_line(int fd, char *ret, size_t size)
 	kf_text_clean(ret, size, line, strlen(line));
 }
 
-/* To list its boards it loads all of its Python modules, so this shows what is missing. */
+/* flash-sdcard.sh -l loads all of its Python modules, so it shows what is missing. */
 static int check_python(const char *tree_dir, const char *script, struct kf_error *err)
 {
-	/* The bytecode of its modules would be written beside them. */
+	/* Python would write the bytecode of the modules beside them. */
 	static const char *const env[] = { "PYTHONDONTWRITEBYTECODE=1", NULL };
 	const char *const argv[] = { "bash", script, "-l", NULL };
 	_cleanup_(kf_closep) int complaint = memfd_create("flash-sdcard.sh", MFD_CLOEXEC);

@@ -39,7 +39,7 @@ static bool has(const struct kf_tree *tree, const char *name, char path[PATH_MAX
 static int ask_git(const struct kf_tree *tree, const char *const *argv, struct question *ret,
 		   struct kf_error *err)
 {
-	/* Not to write .git/index, and not to be led to another repository. */
+	/* git must not write .git/index, and not be led to another repository. */
 	static const char *const env[] = { "LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0", "GIT_DIR",
 					   "GIT_WORK_TREE", "GIT_INDEX_FILE",	    NULL };
 	struct kf_process p = {
@@ -127,8 +127,8 @@ static bool is_read(const char *path)
 }
 
 /*
- * The commit, and whether git says "dirty". *ret_bytes: git does not know the bytes of all that
- * make reads.
+ * Write the commit, and whether git says "dirty". *ret_bytes: make reads files whose bytes git does
+ * not know.
  */
 static int note_commit(const struct kf_tree *tree, struct question *git, FILE *out, bool *ret_bytes,
 		       struct kf_error *err)
@@ -255,7 +255,7 @@ static int note_version(const struct kf_tree *tree, FILE *out, struct kf_error *
 
 int kf_source_hash(const struct kf_tree *tree, char ret[KF_HEX_SIZE], struct kf_error *err)
 {
-	/* Not by threads of its own: other git processes run beside it. */
+	/* git starts no threads of its own, for other git processes run beside it. */
 	static const char *const status[] = {
 		"git",	    "-c",	"core.preloadIndex=false", "status", "--porcelain=v2",
 		"--branch", "-unormal", "--no-ahead-behind",	   NULL

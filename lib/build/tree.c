@@ -270,7 +270,7 @@ static bool ask_disk(const char *path, char ret_folder[PATH_MAX], struct statvfs
 	return ret->f_blocks > 0;
 }
 
-/* Programs remove a file that they could not write, so much may be free again: less is full. */
+/* A program may remove a file that it could not write: less free space counts as full. */
 enum { FULL_BYTES = 4 * 1024 * 1024 };
 
 /* Say so where a disk is full that make writes to. */
