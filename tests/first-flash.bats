@@ -84,7 +84,7 @@ setup() {
 @test "a registered board that was put into DFU, and whose port is not known: the command that tells it" {
 	registry <<<'{"devices":{"ebb":{"name":"E","mcu":"stm32f446","serial_pattern":"usb-Klipper_stm32f446xx_3B0*"}}}'
 	run --separate-stderr sim "$FRESH,port=1-1.4" -- 'kf flash ebb || kf set ebb usb_port=1-1.4; kf-scan -q | jq -r .board.key'
-	[[ $stderr == *"ebb is not connected"*"if you have put it into DFU or BOOTSEL, and it is on USB port 1-1.4: kf set ebb usb_port=1-1.4, then run the same command again"* ]]
+	[[ $stderr == *"ebb is not connected"*"if you have put it into its bootloader, and it is on USB port 1-1.4: kf set ebb usb_port=1-1.4, then run the same command again"* ]]
 	[ "${lines[-1]}" = ebb ]
 }
 

@@ -465,7 +465,7 @@ make flash cannot flash it through a USB-to-serial chip" ]
 	printf 'flash:\n\techo touch 1-1.2 >"$$KF_SIM_CONTROL"; read -r _ <"$$KF_SIM_CONTROL.done"; exit 1\n' >>"$HOME/klipper/Makefile"
 	run -1 --separate-stderr sim $due,leave_as=device -- 'kf-flash -q --force --method=make_flash <r; kf list >listed; exit 1'
 	[[ $(jq -r .error.message <<<"$output") == "make flash ended with status 2; the board is not there any more: on USB port 1-1.2 there is now another device ("*"); the firmware on it is incomplete" ]]
-	[[ $(jq -r .error.hint <<<"$output") == "read the log; if kf list shows it as not connected, reset it with its ERASE button or jumper held, then kf-flash --port=usb:PORT --firmware=FILE, then run the same command again" ]]
+	[[ $(jq -r .error.hint <<<"$output") == "read the log; if kf list shows it as not connected, reset it with its ERASE button or jumper held, then run the same command again" ]]
 	[[ $(<listed) == *"not connected, incomplete"*"the firmware on it is incomplete: read the log; if kf list"*"then run kf flash due"* ]]
 }
 

@@ -164,10 +164,26 @@ current - identify -" ]
 }
 
 # bats test_tags=slow
-@test "a SAM whose flash is worn stays in its bootloader; the way back is told, and works" {
+@test "a SAM whose flash is worn stays in its bootloader; the way back is told" {
 	type -P bossac || skip "bossac is not installed"
-	run --separate-stderr sim "$DUE,worn=0x81234" -- 'given | kf-flash -q; kf list >&2'
+	run --separate-stderr sim "$DUE,worn=0x81234" -- 'given | kf-flash -q; kf list >listed'
 	[ "$(results)" = "flash_failed bossac  flash_failed" ]
-	[[ $(jq -r .error.message <<<"$output") == "bossac ended with status 2; the board is not there any more: on USB port 1-1.2"*"the firmware on it is incomplete" ]]
-	[[ $(jq -r .error.hint <<<"$output") == *"kf-flash --port=usb:"* ]]
+	[[ $(jq -r .error.message <<<"$output") == "bossac ended with status 2; the board is not there any more: on USB port 1-1.2 there is now a bootloader"*"the firmware on it is incomplete" ]]
+	[[ $(jq -r .error.hint <<<"$output") == *"button or jumper held, then run the same command again" ]]
+	[[ $(<listed) == *"[OK]"*due*"the firmware on it is incomplete: run kf flash due"* ]]
+}
+
+# bats test_tags=slow
+@test "a SAM3X and a SAMD21 whose write was cut wait in their bootloader, and are taken by their USB port" {
+	type -P bossac || skip "bossac is not installed"
+	mkdir bin
+	# bossac ends after it has erased.
+	printf '%s\n' '#!/bin/bash' '[[ ! -e $HOME/cut || $* != *--write* ]] || { /usr/bin/bossac "${@:1:3}" --erase; kill -9 "$PPID"; exit 1; }' \
+		'exec /usr/bin/bossac "$@"' >bin/bossac
+	chmod +x bin/bossac
+	for board in "$DUE" "$ZERO"; do
+		touch "$HOME/cut"
+		PATH=$PWD/bin:$PATH run -0 --separate-stderr sim "$board" -- 'given | kf-flash -q; rm "$HOME/cut"; given | kf-flash -q'
+		[ "$(results)" = "flashed bossac readback+identify -" ]
+	done
 }

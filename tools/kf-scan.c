@@ -118,8 +118,8 @@ static int wait_for(struct args *scan, struct kf_monitor *monitor, struct kf_err
 }
 
 /*
- * In DFU and BOOTSEL a board is known by its USB port alone. Until kf has flashed this one, its
- * port is known only if the owner has registered it.
+ * In DFU, BOOTSEL and SAM-BA a board is known by its USB port alone. Until kf has flashed this one,
+ * its port is known only if the owner has registered it.
  */
 static void hint_rom(const struct kf_registry *registry, const struct kf_device *device,
 		     struct kf_error *err)
@@ -133,7 +133,7 @@ static void hint_rom(const struct kf_registry *registry, const struct kf_device 
 	for (size_t i = 0; i < boards.count; i++) {
 		struct kf_board *board = &boards.list[i];
 
-		if (!kf_board_in_rom(board) || !kf_registry_mcu_fits(device->mcu, board) ||
+		if (!kf_board_in_loader(board) || !kf_registry_mcu_fits(device->mcu, board) ||
 		    kf_registry_identify(registry, board, NULL) < 0 || board->key[0])
 			continue;
 		port = board->usb.port;
@@ -142,8 +142,8 @@ static void hint_rom(const struct kf_registry *registry, const struct kf_device 
 	if (count > 0)
 		kf_error_hint(
 			err,
-			"plug it in; if you have put it into DFU or BOOTSEL, and it is on USB "
-			"port %s: kf set %s usb_port=%s, then run the same command again",
+			"plug it in; if you have put it into its bootloader, and it is on USB port "
+			"%s: kf set %s usb_port=%s, then run the same command again",
 			count == 1 ? port : "PORT (kf list)", device->key,
 			count == 1 ? port : "PORT");
 }

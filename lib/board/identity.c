@@ -35,6 +35,7 @@ static const struct known_id {
 	{ "1209", "beba", KF_MODE_OTHER, true, "stm32", "" },
 	{ "2e8a", "0003", KF_MODE_RP2BOOT, true, "rp2040", "rp2040" },
 	{ "2e8a", "000f", KF_MODE_RP2BOOT, true, "rp2350", "rp2350" },
+	{ "03eb", "6124", KF_MODE_OTHER, false, "sam", "" },
 };
 
 /* Beginnings of the names of chips in the Kconfig of Klipper, Kalico and Katapult. */
@@ -285,9 +286,15 @@ bool kf_board_in_rom(const struct kf_board *board)
 	return !board->tty[0] && kf_identity_bootloader(&board->usb);
 }
 
+bool kf_board_in_loader(const struct kf_board *board)
+{
+	return kf_board_in_rom(board) ||
+	       (!kf_identity_bootloader(&board->usb) && kf_identity_family(&board->usb)[0]);
+}
+
 bool kf_board_has_serial(const struct kf_board *board)
 {
-	return !kf_board_in_rom(board) && kf_serial_unique(board->usb.serial);
+	return !kf_board_in_loader(board) && kf_serial_unique(board->usb.serial);
 }
 
 const char *kf_board_chip(const struct kf_board *board)

@@ -33,8 +33,8 @@ bool kf_identity_parse(const char *by_id, struct kf_identity *ret);
 /*
  * The mode by vendor, product and strings. Vendors may override any of the strings
  * (the ids of Klipper and Katapult then tell) and the ids (then the manufacturer does).
- * Maple's (1eaf:0003) and Smoothieboard's (1d50:6015) are DFU; the HID bootloader (1209:beba) is
- * other. The ids are those of Klipper scripts/flash_usb.py.
+ * Maple's (1eaf:0003) and Smoothieboard's (1d50:6015) are DFU; the HID bootloader (1209:beba) and
+ * SAM-BA (03eb:6124) are other. The ids are those of Klipper scripts/flash_usb.py, and of bossac.
  */
 enum kf_mode kf_identity_mode(const struct kf_usb *usb);
 
@@ -67,7 +67,11 @@ bool kf_identity_converter(const struct kf_usb *usb);
 /* Is it in a bootloader that has no tty and no name of its own: DFU, BOOTSEL, HID? */
 bool kf_board_in_rom(const struct kf_board *board);
 
-/* Has it a serial number of its own now? Not if many boards share it, nor in DFU and BOOTSEL. */
+/* Is it in a bootloader that does not name its board: DFU, BOOTSEL, HID, or SAM-BA, which has a
+ * tty? */
+bool kf_board_in_loader(const struct kf_board *board);
+
+/* Has it a serial number of its own now? Not if many boards share it, nor in such a bootloader. */
 bool kf_board_has_serial(const struct kf_board *board);
 
 /* The name that its chip alone has: the serial number on USB, else the UUID on CAN; else empty. */

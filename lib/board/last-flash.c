@@ -159,10 +159,10 @@ const char *kf_last_flash_remedy(const char *in)
 		{ "rp2boot", "power-cycle it with its BOOTSEL button held" },
 		{ "sam_rom",
 		  "read the log; if kf list shows it as not connected, reset it with its ERASE "
-		  "button or jumper held, then kf-flash --port=usb:PORT --firmware=FILE" },
+		  "button or jumper held" },
 		{ "samd",
 		  "read the log; if kf list shows it as not connected, double-click its reset "
-		  "button, then kf-flash --port=usb:PORT --firmware=FILE" },
+		  "button" },
 		/* Its bootloader is entered at each reset. */
 		{ "avr",
 		  "read the log; if it says \"not in sync\" or \"not responding\": kf set KEY "

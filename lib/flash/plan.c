@@ -378,7 +378,7 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 {
 	const struct kf_board *board = &plan->board;
 
-	if (!board->key[0] || !board->tty[0] || dev->usb_port || dev->serial ||
+	if (!board->key[0] || !board->tty[0] || board->by_port || dev->usb_port || dev->serial ||
 	    plan->options.by_hand || kf_serial_unique(board->usb.serial))
 		return 0;
 	kf_fail(err, KF_AMBIGUOUS,

@@ -163,10 +163,10 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 
 	kf_mcu_short(board->mcu, e.mcu);
 	kf_text_format(e.name, sizeof(e.name), "%s",
-		       board->printer.mcu[0]	? board->printer.mcu
-		       : e.mcu[0]		? e.mcu
-		       : kf_board_in_rom(board) ? ""
-						: board->usb.model);
+		       board->printer.mcu[0]	   ? board->printer.mcu
+		       : e.mcu[0]		   ? e.mcu
+		       : kf_board_in_loader(board) ? ""
+						   : board->usb.model);
 	/*
 	 * The key has its printer's name, too, if two printers have boards of one name, or if it
 	 * had that key before it was registered: what was saved for it then goes on to count.
@@ -179,8 +179,8 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 	else
 		propose_key(registry, e.name, e.key);
 	propose_place(board, &e);
-	/* The names of a ROM bootloader are not those of the firmware that will run. */
-	if (board->usb.port[0] && !kf_board_in_rom(board)) {
+	/* The names of such a bootloader are not those of the firmware that will run. */
+	if (board->usb.port[0] && !kf_board_in_loader(board)) {
 		kf_board_by_id(board, by_id);
 		if (!kf_pattern_from_by_id(by_id, e.pattern))
 			e.pattern[0] = '\0';
@@ -225,12 +225,12 @@ struct member {
 	const struct kf_board *board;
 };
 
-/* A board in DFU or BOOTSEL is found again only with an MCU of its chip's family. */
-static int check_rom(const struct kf_board *board, const char *mcu, struct kf_error *err)
+/* A board in such a bootloader is found again only with an MCU of its chip's family. */
+static int check_loader(const struct kf_board *board, const char *mcu, struct kf_error *err)
 {
 	const char *family = kf_identity_family(&board->usb);
 
-	if (!kf_board_in_rom(board) || kf_registry_mcu_fits(mcu, board))
+	if (!kf_board_in_loader(board) || kf_registry_mcu_fits(mcu, board))
 		return 0;
 	kf_fail(err, KF_MCU_MISMATCH,
 		"the board on USB port %s has a bootloader of %s (%s:%s), not of %s",
@@ -247,7 +247,7 @@ static int check_member(void *arg, const char *answer, struct kf_error *why)
 
 	if (kf_device_other_mcu(member->pattern, answer, named))
 		return kf_fail(why, KF_MCU_MISMATCH, "the USB name of the board says %s", named);
-	if (member->board && check_rom(member->board, answer, why) < 0)
+	if (member->board && check_loader(member->board, answer, why) < 0)
 		return kf_code_errno(why->code);
 	kf_text_format(assignment, sizeof(assignment), "%s=%s", member->name, answer);
 	return kf_settings_assign(member->members, KF_SCOPE_DEVICE, assignment, why);
@@ -487,7 +487,7 @@ static int save(const struct kf_new_device *e, const struct kf_board *board, str
 	int r = kf_device_check_mcu(NULL, e->pattern, e->mcu, err);
 
 	if (r == 0)
-		r = check_rom(board, e->mcu, err);
+		r = check_loader(board, e->mcu, err);
 	if (r == 0)
 		r = kf_registry_open(&registry, err);
 	if (r < 0)

@@ -48,7 +48,7 @@ static bool on_port(const struct kf_device *device, const struct kf_board *board
 	       mcu_plausible(device, board);
 }
 
-/* A ROM bootloader does not name its board: it is the one that was on this port last. */
+/* Such a bootloader does not name its board: it is the one that was on this port last. */
 static bool last_seen(const struct kf_device *device, const struct kf_board *board)
 {
 	struct kf_last_flash last;
@@ -57,6 +57,20 @@ static bool last_seen(const struct kf_device *device, const struct kf_board *boa
 	if (!last.port[0])
 		return on_port(device, board);
 	return strcmp(last.port, board->usb.port) == 0 && mcu_plausible(device, board);
+}
+
+/*
+ * Is it the bootloader of a SAMD in which a flash was cut? That shows the names of the board's
+ * maker: only the last flash tells that it is one.
+ */
+static bool cut_in_loader(const struct kf_device *device, const struct kf_board *board)
+{
+	struct kf_last_flash last;
+
+	if (board->mode != KF_MODE_OTHER || strncmp(board->tty, "/dev/ttyACM", 11) != 0)
+		return false;
+	kf_last_flash_load(device->key, &last);
+	return strcmp(last.incomplete, "samd") == 0 && strcmp(last.port, board->usb.port) == 0;
 }
 
 /* Can the pattern contain the serial? A quick test: most patterns belong to other boards. */
@@ -117,8 +131,10 @@ static enum fit fit_of(const struct kf_device *device, const struct kf_board *bo
 {
 	bool unique = kf_serial_unique(board->usb.serial);
 
-	if (kf_board_in_rom(board))
+	if (kf_board_in_loader(board))
 		return last_seen(device, board) ? FIT_PORT : FIT_NOT;
+	if (cut_in_loader(device, board))
+		return FIT_PORT;
 	if (same_node(device, board) || same_uart(device, board))
 		return FIT_SERIAL;
 	if (!device->pattern)
@@ -174,11 +190,10 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 		board->excluded = true;
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "flashable is false in devices.json");
-	} else if (kf_board_in_rom(board)) {
-		kf_text_format(
-			board->reason, sizeof(board->reason),
-			"known by USB port %s: its ROM bootloader does not say which chip it is",
-			board->usb.port);
+	} else if (kf_board_in_loader(board)) {
+		kf_text_format(board->reason, sizeof(board->reason),
+			       "known by USB port %s: its bootloader does not say which chip it is",
+			       board->usb.port);
 	} else if (fit == FIT_PLACE && device->described) {
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "known by USB port %s: it has no serial number of its own",
@@ -238,7 +253,7 @@ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *bo
 				      "both have this serial number, so the USB port must identify "
 				      "them: if it is %s: kf set %s usb_port=%s",
 				      found.key, found.key, board->usb.port);
-		if (kf_board_in_rom(board))
+		if (kf_board_in_loader(board))
 			kf_error_hint(err,
 				      "in that mode only its USB port identifies it: reset it, so "
 				      "that its firmware starts; if %s is on another USB port than "

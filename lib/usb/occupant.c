@@ -52,7 +52,7 @@ static void describe_device(const struct kf_board *now, char *ret, size_t size)
 			       now->mcu[0] ? " (" : "", now->mcu, now->mcu[0] ? ")" : "");
 	else
 		kf_text_format(ret, size, "%s (%s:%s %s %s)",
-			       kf_identity_bootloader(usb) ? "a bootloader" : "another device",
+			       kf_board_in_loader(now) ? "a bootloader" : "another device",
 			       usb->vendor, usb->product, maker, model);
 }
 

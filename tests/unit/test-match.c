@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The registry finds the device of each board. */
-#include "board/board.h"
+#include <stdlib.h>
+
+#include "board/last-flash.h"
 #include "core/text.h"
 #include "registry/registry.h"
+#include "unit/temp.h"
 #include "unit/test.h"
 
 /* A registry of that text, in memory. */
@@ -216,6 +219,60 @@ TEST(rom_bootloaders_go_by_port)
 	CHECK_STR(key_in_rom("0483", "df11", "1-1.3"), "");
 }
 
+/* SAM-BA has a tty, and ids that many chips share. */
+static struct kf_board in_samba(const char *product, const char *port)
+{
+	struct kf_board board = { .mode = KF_MODE_OTHER,
+				  .tty = "/dev/ttyACM0",
+				  .usb = { .vendor = "03eb", .model = "AT91SAM" } };
+	struct kf_registry reg =
+		registry_of("{\"devices\":{\"due\":{\"mcu\":\"sam3x8e\",\"serial_pattern\":"
+			    "\"usb-Klipper_sam3x8e_29001A00*\",\"usb_port\":\"1-1.2\"},"
+			    "\"pico\":{\"mcu\":\"rp2040\",\"usb_port\":\"1-1.3\"}}}");
+
+	snprintf(board.usb.product, sizeof(board.usb.product), "%s", product);
+	snprintf(board.usb.port, sizeof(board.usb.port), "%s", port);
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
+	kf_registry_close(&reg);
+	return board;
+}
+
+TEST(samba_goes_by_port)
+{
+	struct kf_board board = in_samba("6124", "1-1.2");
+
+	CHECK_STR(board.key, "due");
+	CHECK(board.by_port);
+	CHECK_STR(board.reason,
+		  "known by USB port 1-1.2: its bootloader does not say which chip it is");
+	CHECK_STR(in_samba("6124", "1-1.3").key, "");
+	CHECK_STR(in_samba("6125", "1-1.2").key, "");
+}
+
+TEST(serial_bootloader_where_a_flash_was_cut)
+{
+	const struct kf_last_flash cut = { .incomplete = "samd", .port = "1-1.7" };
+	struct kf_registry reg =
+		registry_of("{\"devices\":{\"zero\":{\"mcu\":\"samd21g18a\",\"serial_pattern\":"
+			    "\"usb-Klipper_samd21g18a_29001B00*\"}}}");
+	struct kf_board board = { .mode = KF_MODE_OTHER,
+				  .tty = "/dev/ttyACM0",
+				  .usb = { "2341", "004d", "Arduino LLC", "Arduino", "", "1-1.7",
+					   "" } };
+
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
+	CHECK_STR(board.key, "");
+	setenv("XDG_STATE_HOME", temp_path("state"), 1);
+	CHECK(kf_last_flash_save("zero", &cut, NULL) == 0);
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0 && board.by_port);
+	CHECK_STR(board.key, "zero");
+	board.key[0] = '\0';
+	snprintf(board.usb.port, sizeof(board.usb.port), "1-1.6");
+	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
+	CHECK_STR(board.key, "");
+	kf_registry_close(&reg);
+}
+
 TEST(two_that_fit_are_refused)
 {
 	struct kf_board board = { .mode = KF_MODE_KLIPPER, .usb.serial = "AB12CD34" };
@@ -235,4 +292,5 @@ TEST(two_that_fit_are_refused)
 TEST_MAIN(T(same_chip_under_any_name), T(pattern_that_names_an_mcu_fits_no_other_one), T(kept_out),
 	  T(shared_serials_go_by_port), T(one_serial_on_two_boards_goes_by_port),
 	  T(pattern_without_serial_goes_by_port), T(registered_by_port_alone),
-	  T(rom_bootloaders_go_by_port), T(two_that_fit_are_refused))
+	  T(rom_bootloaders_go_by_port), T(samba_goes_by_port),
+	  T(serial_bootloader_where_a_flash_was_cut), T(two_that_fit_are_refused))
