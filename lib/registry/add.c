@@ -53,7 +53,8 @@ static const struct kf_board *find_twin(const struct kf_board *boards, size_t co
 	return NULL;
 }
 
-/* Two boards show one serial, and the registered one is on its own port: this is the other one. */
+/* Two boards show one serial number, and the registered one is on its own port: forget the key of
+ * this other one. */
 static void reset_duplicate(const struct kf_registry *registry, const struct kf_board *boards,
 			    size_t count, struct kf_board *board)
 {
@@ -80,7 +81,9 @@ static void identify_anew(const struct kf_registry *registry, struct kf_board *b
 	}
 }
 
-/* On CAN or a UART, where a printer's word for it is all that there is; or it is plugged in. */
+/*
+ * Is it plugged in? A board on CAN or a UART does not show it: a printer that names it is enough.
+ */
 static bool is_there(const struct kf_board *board)
 {
 	return board->connected ||
@@ -88,7 +91,7 @@ static bool is_there(const struct kf_board *board)
 		board->printer.mcu[0]);
 }
 
-/* Its printer describes the host's own MCU: it is registered only if it is named. */
+/* Printers describe the host's own MCU: it is registered only if its path is given. */
 static bool is_to_add(const struct kf_board *board, const struct kf_new_device *given)
 {
 	return board->link.type != KF_WIRE_PROCESS || given->port.path[0];
@@ -96,9 +99,9 @@ static bool is_to_add(const struct kf_board *board, const struct kf_new_device *
 
 /*
  * Leave in boards only those that could be registered: not the host's own MCU, not registered, not
- * excluded, with firmware or a bootloader of Klipper's kind, and as given says. With any: if there
- * is none of that kind, all that have a serial port (a board may be behind a converter). Returns
- * how many are left.
+ * excluded, with firmware or a bootloader of Klipper, and as given says. With any: if there are
+ * none such, all that have a serial port (a board may be behind a converter). Returns how many are
+ * left.
  */
 static size_t find_candidates(const struct kf_registry *registry, struct kf_board *boards,
 			      size_t count, const struct kf_new_device *given, bool any)
@@ -152,9 +155,7 @@ static void propose_place(const struct kf_board *board, struct kf_new_device *e)
 	e->baud = link->baud;
 }
 
-/*
- * Proposals from what its printer and the board say of it; what they do not say stays empty.
- */
+/* Propose what the printer and the board say of it; what they do not say stays empty. */
 static void propose(const struct kf_registry *registry, const struct kf_board *board,
 		    struct kf_new_device *ret)
 {
@@ -167,10 +168,8 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 		       : e.mcu[0]		   ? e.mcu
 		       : kf_board_in_loader(board) ? ""
 						   : board->usb.model);
-	/*
-	 * The key has its printer's name, too, if two printers have boards of one name, or if it
-	 * had that key before it was registered: what was saved for it then goes on to count.
-	 */
+	/* The key has its printer's name, too, if two printers have boards of one name, or if a
+	 * configuration is saved for the board under that key. */
 	if (kf_key_from_printer(board, true, key) &&
 	    (kf_saved_config_days(key) != -ENOENT ||
 	     (kf_key_from_printer(board, false, short_key) &&
@@ -190,10 +189,11 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 
 enum { ANSWER_SIZE = 1024 };
 
-/* Is the answer one? Else a negative errno, and the reason in why. arg is the question's own. */
+/* Checks an answer. If it is not valid: a negative errno, with the reason in why. arg is the
+ * question's own. */
 typedef int checker(void *arg, const char *answer, struct kf_error *why);
 
-/* Ask until the answer is one; an empty line is the proposal. */
+/* Ask until the answer is valid; an empty line takes the proposal. */
 static int ask(int tty, const char *question, const char *proposal, checker *check, void *arg,
 	       char ret[ANSWER_SIZE], struct kf_error *err)
 {
@@ -216,11 +216,12 @@ static int ask(int tty, const char *question, const char *proposal, checker *che
 	}
 }
 
-/* The answer becomes this member, unless it may not be its value. */
+/* The member that gets the answer as its value, if it is valid. */
 struct member {
 	json_t *members;
 	const char *name;
-	/* The MCU of this board with this pattern is asked for; NULL: another member is. */
+	/* If the MCU is asked for: the pattern and the board that it has to fit. NULL: another
+	 * member. */
 	const char *pattern;
 	const struct kf_board *board;
 };
@@ -253,7 +254,7 @@ static int check_member(void *arg, const char *answer, struct kf_error *why)
 	return kf_settings_assign(member->members, KF_SCOPE_DEVICE, assignment, why);
 }
 
-/* A member of the device, whose proposal the answer replaces. */
+/* Ask for the value of a member. The answer replaces the proposal. */
 static int ask_text(int tty, const char *question, struct member *member, char *proposal_and_ret,
 		    size_t size, struct kf_error *err)
 {
@@ -285,7 +286,7 @@ static int check_number(void *arg, const char *answer, struct kf_error *why)
 	return 0;
 }
 
-/* Nothing but their ports tells boards in DFU and BOOTSEL apart. True: there are several. */
+/* Are there several boards in DFU or BOOTSEL? Only their ports tell them apart. */
 static bool several_in_rom(const struct kf_board *boards, size_t count)
 {
 	size_t in_rom = 0;

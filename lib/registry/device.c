@@ -78,7 +78,7 @@ static bool uuid_of(const struct kf_device *device, char ret[KF_CAN_UUID_SIZE])
 	return kf_serial_unique(id.serial) && kf_can_uuid_from_serial(id.serial, ret);
 }
 
-/* One node on CAN, by whichever name, or one UART. */
+/* Do both mean one node on CAN, by UUID or serial number, or one UART? */
 static bool clash_on_wire(const struct kf_device *a, const struct kf_device *b)
 {
 	char ua[KF_CAN_UUID_SIZE], ub[KF_CAN_UUID_SIZE];
@@ -96,7 +96,7 @@ static const char *clash_name(const struct kf_device *a, const struct kf_device 
 	return a->canbus_uuid ? a->canbus_uuid : b->canbus_uuid;
 }
 
-/* It is known by its port, and only if no other device has the board's serial. */
+/* Is the device known by its port, and only if no other device has the board's serial number? */
 static bool known_by_port(const struct kf_device *device)
 {
 	return device->usb_port && !kf_pattern_has_serial(device->pattern);
@@ -117,7 +117,8 @@ static bool clash_by_name(const struct kf_device *a, const struct kf_device *b)
 	return !a->usb_port || !b->usb_port || same_port(a, b);
 }
 
-/* A serial of one's own can be that of a second board only if both were connected at once. */
+/* Refuse a unique serial number that another device has, unless both boards were connected at once
+ * (by_port). */
 static int check_serial(const struct kf_registry *registry, const struct kf_new_device *e,
 			struct kf_error *err)
 {

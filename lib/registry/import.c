@@ -104,7 +104,7 @@ static size_t take_blocked(json_t *root, const json_t *from)
 	return taken;
 }
 
-/* Everything but the saving, in memory. */
+/* Merge everything in memory; the caller saves it. */
 static int merge(struct kf_registry *registry, const json_t *from, json_t *report,
 		 struct kf_error *err)
 {
@@ -121,8 +121,8 @@ static int merge(struct kf_registry *registry, const json_t *from, json_t *repor
 }
 
 /*
- * Copy configs/KEY/.config that lies beside file to where ours are, unless there is one; or, to
- * export it, ours to there. Returns 1 if it was copied.
+ * Copy configs/KEY/.config, beside file, to our configurations, unless we have one; with export,
+ * copy ours to beside file. Returns 1 if it was copied.
  */
 static int copy_config(const char *file, const char *key, bool export, struct kf_error *err)
 {
@@ -140,7 +140,7 @@ static int copy_config(const char *file, const char *key, bool export, struct kf
 	return r < 0 ? r : 1;
 }
 
-/* The file in a folder, or path itself. */
+/* Find the registry file in the folder path; else path itself is the file. */
 static int find_file(const char *path, char ret[PATH_MAX], struct kf_error *err)
 {
 	struct stat st;

@@ -106,7 +106,7 @@ static bool repeated(const char *const *keys, size_t i)
 	return false;
 }
 
-/* The record of this key; NULL: none. cut: or the first whose key begins so. */
+/* Find the record of this key; NULL: none. cut: a record whose key begins with it fits, too. */
 static const char *find_key(const json_t *records, const char *key, bool cut)
 {
 	const char *found;
@@ -337,7 +337,7 @@ static int report_each(const struct kf_pipeline *pipeline, const json_t *boards,
 	return kf_stopped() ? r : status;
 }
 
-/* Nobody can be asked. The boards that were named stay named. */
+/* There is no terminal: the hint has --yes, and the keys that the user named. */
 static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, struct kf_error *err)
 {
 	struct kf_board board;
@@ -357,7 +357,7 @@ static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, s
 		      keys[0] ? " " : "", keys);
 }
 
-/* The plan is shown. 1: go on; 0: n or q: nothing is done. */
+/* Ask whether to go on with the plan. 1: yes; 0: no, or the user leaves: nothing is done. */
 static int confirm(int tty, const char *plan, struct kf_error *err)
 {
 	int r = kf_terminal_confirm(tty, true, err, "%s Go on?", plan);
@@ -398,9 +398,9 @@ static int show_plan(const struct kf_pipeline *pipeline, int tty, const json_t *
 }
 
 /*
- * The same results as choose(); boards stays NULL where there is nothing to do. The first stage
- * behind the scan, the check, comes before the question: what cannot be flashed now is not asked
- * for.
+ * The same results as choose(); boards stays NULL if there is nothing to do. The check (the first
+ * stage after the scan) runs before the question, so that the question has no board that cannot be
+ * flashed now.
  */
 static int choose_update(const struct kf_pipeline *pipeline, const json_t *found, json_t **ret,
 			 struct kf_error *err)

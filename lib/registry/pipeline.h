@@ -17,11 +17,12 @@ struct kf_pipeline {
 	bool empty;		 /* nothing is registered: there are no keys to name */
 	bool absent;		 /* boards that are not connected are worked on like the others */
 	const char *const *keys; /* these boards, no question; NULL-terminated */
-	/* Each stage's argv, and a NULL; argv[0] is a path. Of the first, kf-scan, only that
-	 * counts. */
+	/* Each stage's argv, and a NULL; argv[0] is a path. Of the first stage, kf-scan, only
+	 * argv[0] is used. */
 	const char *const *const *stages;
 	void (*found)(const char *boards); /* called before the question: "1 board: octopus-pro" */
-	void (*told)(const char *line);	   /* update: what is to be known beforehand, a line each */
+	void (*told)(const char *line);	   /* update: called with each line of news before the
+					    * question */
 };
 
 /*

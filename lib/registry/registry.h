@@ -70,7 +70,9 @@ _must_check_ int kf_registry_device(const struct kf_registry *registry, const ch
 /* Is a device of that key registered? */
 bool kf_registry_has(const struct kf_registry *registry, const char *key);
 
-/* The hint about a board that is not registered: otherwise, or without sudo if sudo is the reason.
+/*
+ * The hint for a board that is not registered: to run without sudo, if sudo is the reason, else the
+ * text otherwise.
  */
 const char *kf_registry_advice(const char *otherwise);
 
@@ -83,7 +85,7 @@ bool kf_registry_by_sudo(char *ret, size_t size);
  */
 bool kf_registry_next(const struct kf_registry *registry, void **at, struct kf_device *ret);
 
-/* Is it said which tree this device (NULL: those without a word of their own) is built from? */
+/* Does the registry say which tree this device (NULL: any without a klipper_dir) is built from? */
 bool kf_registry_names_tree(const struct kf_registry *registry, const struct kf_device *dev);
 
 /*

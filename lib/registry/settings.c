@@ -96,7 +96,7 @@ static bool mcu_valid(const char *text)
 	       '\0';
 }
 
-/* From what a UART of Klipper's does slowest to what a converter does fastest. */
+/* From the slowest rate of Klipper's UARTs to the fastest rate of a converter. */
 enum { BAUD_LEAST = 1200, BAUD_MOST = 12000000 };
 
 #define BAUDS "a whole number from 1200 to 12000000"
@@ -239,7 +239,7 @@ static int check_blocked(const json_t *list, struct kf_error *err)
 	return 0;
 }
 
-/* Boards that stand beside "devices", or the file of another program: it would count as empty. */
+/* Are there boards beside "devices", or is it another program's file? It would count as empty. */
 static bool lost_devices(const json_t *root)
 {
 	const char *name;
@@ -307,7 +307,7 @@ static const struct setting *find(enum kf_scope scope, const char *name, size_t 
 	return NULL;
 }
 
-/* A new reference, or NULL if text is neither. */
+/* The boolean that text means, a new reference; NULL: it means none. */
 static json_t *boolean(const char *text)
 {
 	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };

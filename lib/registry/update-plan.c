@@ -9,7 +9,7 @@
 #include "core/text.h"
 #include "registry/update-plan.h"
 
-/* Seconds from its bootloader to its version, where no flash of it was measured; of a service. */
+/* Seconds of a flash, if none of this board was measured; and of the restart of a service. */
 enum { USUAL_S = 20, SERVICE_S = 6 };
 
 struct item {
@@ -22,7 +22,7 @@ struct item {
 struct update_plan {
 	struct item *list;
 	size_t count;
-	/* One version for all of them, now and then; none of them has another state. */
+	/* Do all boards have one version? Do all get one version? Are all "behind"? */
 	bool same_from, same_to, behind;
 	int key_width, mcu_width;
 };

@@ -6,10 +6,10 @@
 #include <jansson.h>
 
 /*
- * What will happen: from which version to which; a line for each of the boards that did not fail,
- * a bridge behind the nodes that it carries; which services will be stopped, and for how long.
- * found are the boards of all printers: who has one on a bridge's bus is stopped, too. No newline
- * at the end. The caller frees it; NULL: no memory.
+ * What will happen: from which version to which; a line for each of the boards that did not fail, a
+ * bridge behind the nodes that it carries; which services will be stopped, and for how long. found
+ * are the boards of all printers: a printer with a board on a bridge's bus is stopped, too. No
+ * newline at the end. The caller frees it; NULL: no memory.
  */
 char *kf_update_plan(const json_t *boards, const json_t *found);
 

@@ -116,7 +116,7 @@ static bool why_left(const json_t *record, const struct kf_board *board, bool na
 	return true;
 }
 
-/* Each Klippy once that does not run what its tree has. */
+/* Tell, once for each Klippy, that it does not run what its tree has. */
 static void tell_hosts(const json_t *found, void (*told)(const char *line))
 {
 	const char *last = "";
@@ -147,7 +147,7 @@ static void tell_hosts(const json_t *found, void (*told)(const char *line))
 	}
 }
 
-/* The last board that is left: said at once, or by the error where nothing else is done. */
+/* The last board that is left. It is told at once, or becomes the error if nothing is updated. */
 struct left {
 	char line[1024];
 	bool failed, connected, unknown; /* unknown: no printer and not the registry names it */
@@ -213,7 +213,7 @@ static void tell_nothing(const json_t *found, void (*told)(const char *line))
 		told(line);
 }
 
-/* Boards that were named, and none is touched: an error, unless they are up to date. */
+/* No board that was named is updated: an error, unless all are up to date. */
 static int none_left(const struct left *left, void (*told)(const char *line), struct kf_error *err)
 {
 	if (!left->failed) {
