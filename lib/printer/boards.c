@@ -59,7 +59,7 @@ static void set_printer(struct kf_board *board, const struct kf_printer *printer
 		kf_mcu_chip(mcu, board->mcu);
 }
 
-/* Klippy's answer is of now if it works, or still has the port. */
+/* Does Klippy's answer hold now? It does if Klippy works, or still has the board's port. */
 static bool is_current(const struct kf_printer *printer, const struct kf_board *board)
 {
 	return strcmp(printer->state, "ready") == 0 ||
@@ -78,7 +78,7 @@ bool kf_mcu_is_node(const struct kf_mcu *mcu, const struct kf_board *board)
 	       strcmp(mcu->canbus_uuid, uuid) == 0;
 }
 
-/* The same for what is behind a UART that no USB device shows, and for the host's own MCU. */
+/* Is this MCU the board, behind a UART of this machine or as the host's own MCU? */
 static bool is_at_path(const struct kf_mcu *mcu, const struct kf_board *board)
 {
 	return kf_board_is_wired(board) && board->link.path[0] && mcu->serial[0] &&
@@ -228,7 +228,7 @@ static struct kf_board *find_serial(struct kf_inventory *inventory, const struct
 	return ret;
 }
 
-/* A board on USB is this MCU by another printer's word, or one of several could be. */
+/* Is a board there that may be this MCU? Another printer names it, or several boards fit. */
 static bool is_taken(const struct kf_inventory *inventory, const struct kf_mcu *mcu)
 {
 	for (size_t i = 0; i < inventory->boards.count; i++)

@@ -20,8 +20,8 @@ enum kf_wire kf_mcu_wire(const struct kf_mcu *mcu);
 
 /*
  * Tell a connected board which printer's it is: its printer, baud and, where the Klippy that tells
- * it has the board now, version. What the registry says of a board stays. Several printers name one
- * board: the one whose Klippy has its port, else the first.
+ * it has the board now, version. What the registry says of a board stays. If several printers name
+ * the board, the one counts whose Klippy has its port, else the first.
  */
 void kf_printers_name(const struct kf_printers *printers, struct kf_board *board);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The order of the units decides whose word counts, not which of them runs: a key has to be the
- * same while the printer's service is stopped for the flash.
+ * If several printers name a board, the order of their units decides, not which of them runs: a key
+ * has to be the same while the printer's service is stopped for the flash.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static bool is_twin(const struct kf_mcu *mcu, const struct kf_boards *now,
 	return false;
 }
 
-/* A board that is not plugged in, as far as its by-id name tells. */
+/* Make a board that is not plugged in from what its by-id name tells. */
 static bool imagine(const struct kf_mcu *mcu, struct kf_board *ret)
 {
 	struct kf_identity identity;
@@ -65,7 +65,7 @@ static bool imagine(const struct kf_mcu *mcu, struct kf_board *ret)
 	return true;
 }
 
-/* One that no USB device shows: on CAN, behind a UART of this machine, or the host's own MCU. */
+/* Make a board that no USB device shows: on CAN, behind a UART, or the host's own MCU. */
 static bool imagine_wired(const struct kf_mcu *mcu, struct kf_board *ret)
 {
 	struct kf_board board = { .mode = KF_MODE_KLIPPER, .link.type = kf_mcu_wire(mcu) };
@@ -112,7 +112,7 @@ bool kf_printer_tree_usable(const struct kf_printer *printer)
 	return is_tree(printer->tree, "Makefile");
 }
 
-/* Katapult is usually cloned beside Klipper; its flashtool.py is run. */
+/* Katapult is usually cloned beside Klipper. We run its flashtool.py, so its owner is checked. */
 static void set_katapult(struct kf_registry *registry, const char *tree)
 {
 	const char *end = strrchr(tree, '/');

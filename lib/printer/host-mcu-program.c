@@ -23,7 +23,7 @@ static int refuse(const struct kf_host_mcu *host, const char *why, struct kf_err
 	return kf_code_errno(KF_CONFIG);
 }
 
-/* A unit may start a shell or a script: only a host MCU is replaced by one. */
+/* Check that the program is that of a host MCU: a unit may start a shell or a script. */
 static int check_content(const struct kf_host_mcu *host, struct kf_error *err)
 {
 	struct kf_image image = { 0 };
@@ -99,7 +99,7 @@ static int check_sudo(const struct kf_host_mcu *host, struct kf_error *err)
 	return kf_code_errno(KF_PERMISSION);
 }
 
-/* Only its own answer will prove that the new one runs. */
+/* May this user open the pty? Only an answer over it will prove that the new program runs. */
 static int check_pty(const char *path, struct kf_error *err)
 {
 	if (access(path, R_OK | W_OK) == 0 || errno != EACCES)

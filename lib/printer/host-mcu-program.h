@@ -11,7 +11,7 @@ struct kf_host_mcu_program {
 	struct kf_host_mcu host;
 	char folder[PATH_MAX]; /* the program's folder, with a slash at the end */
 	bool there;	       /* the program is there */
-	/* Those of the program; of root, with mode 0755, if it is not there. */
+	/* Owner and mode of the program; if it is not there, those of root, and 0755. */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;

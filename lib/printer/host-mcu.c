@@ -43,7 +43,7 @@ static const char *link_of(const struct kf_unit_command *command)
 	return path;
 }
 
-/* Is it no firmware? What is not installed yet, or cannot be read, may be. */
+/* Is the program no firmware? One that is not installed yet, or cannot be read, may be firmware. */
 static bool is_other(const char *program)
 {
 	struct kf_image image = { 0 };

@@ -35,7 +35,7 @@ static void copy(char *dst, size_t size, const char *text)
 	kf_text_clean(dst, size, text, strlen(text));
 }
 
-/* NULL: there are as many as we look at. */
+/* NULL: the list is full. */
 static struct kf_printer *add(struct search *search)
 {
 	struct kf_printers *printers = search->printers;
@@ -89,7 +89,7 @@ static const char *section_of(const struct kf_mcu *mcu, char ret[KF_NAME_SIZE])
 	return ret;
 }
 
-/* Klippy would refuse an MCU without a wire, and wait in vain for one that has another's. */
+/* Report an MCU without a wire, which Klippy would refuse, or with the wire of another MCU. */
 static void check_mcus(struct kf_printer *printer)
 {
 	const struct kf_mcus *mcus = &printer->mcus;
@@ -112,7 +112,7 @@ static void check_mcus(struct kf_printer *printer)
 	}
 }
 
-/* The file tells what no running Klippy does. */
+/* Read the MCUs from printer.cfg if no running Klippy has told them. */
 static void read_config(struct kf_printer *printer)
 {
 	struct kf_error why = { 0 };

@@ -57,15 +57,12 @@ _must_check_ int kf_printers_find(struct kf_printers *ret, struct kf_error *err)
 
 /*
  * The same without a question to any Klippy: what their command lines and configurations tell. For
- * where each keystroke waits for it. -ENOMEM.
+ * shell completion, where each keystroke waits for it. -ENOMEM.
  */
 _must_check_ int kf_printers_find_configured(struct kf_printers *ret, struct kf_error *err);
 void kf_printers_free(struct kf_printers *printers);
 
-/*
- * Its why, as a sentence for people with what to do, which is also of a file of another user's.
- * False: it has none.
- */
+/* The printer's why as a sentence for people, with what to do about it. False: it has none. */
 bool kf_printer_problem(const struct kf_printer *printer, struct kf_error *ret);
 
 /* Could a board be this printer's, although it does not say so? Its configuration is not known. */

@@ -12,7 +12,7 @@
 
 /* One version that is compared with a tree: of a board, or of its printer's Klippy. */
 struct asked {
-	const char *dir; /* NULL: with none, or done already */
+	const char *dir; /* of the tree; NULL: there is none, or it is compared already */
 	struct kf_running running;
 	struct kf_revision *ret;
 	struct kf_status *status;
@@ -148,7 +148,7 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 	return true;
 }
 
-/* Does Klippy say of another chip than its USB name? Then what it tells may be another board's. */
+/* Does Klippy name another chip than the USB name? Then its answers may be another board's. */
 static bool disagree(const struct kf_board *board, const struct kf_mcu *mcu, struct kf_status *ret)
 {
 	char usb[64], told[64] = "";
@@ -193,7 +193,7 @@ static void take(const struct kf_revision *revision, struct kf_status *ret)
 	ret->ahead = revision->ahead;
 }
 
-/* All that is compared with one tree, at once. */
+/* Compare all versions of this tree at once. */
 static int compare(struct asked *list, size_t count, const char *dir, int64_t deadline_ms,
 		   struct kf_error *err)
 {
@@ -261,7 +261,7 @@ static size_t begin(const struct kf_inventory *inventory, const struct kf_printe
 	kf_text_format(ret->tree, sizeof(ret->tree), "%s", dir ? dir : "");
 	if (!ret->tree[0])
 		return 0;
-	/* Also of one that waits for firmware: the tree's own version is wanted then. */
+	/* Ask also for a board that waits for firmware: the tree's own version is wanted then. */
 	if (!*ret_judged || ret->state == KF_STATUS_INCOMPLETE ||
 	    ret->state == KF_STATUS_BOOTLOADER)
 		asked[n++] = (struct asked){

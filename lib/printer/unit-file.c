@@ -346,7 +346,8 @@ static int compare_dropins(const void *a, const void *b)
 	return strcmp(basename(a), basename(b));
 }
 
-/* Those of a unit's name, of its template, of "klipper-.service", and of every service. */
+/* Read the drop-ins of the unit's name, of its template, of "klipper-.service", and of every
+ * service. */
 static void read_dropins(struct service *service)
 {
 	struct dropins *dropins = calloc(1, sizeof(*dropins));
@@ -461,7 +462,7 @@ static bool expand_command(const struct service *service, struct kf_unit_command
 		if (literal) {
 			fits = add_argument(ret, word);
 		} else if (word[0] == '$' && word[1] && !strchr("{$", word[1])) {
-			/* Alone, a variable is as many words as it has. */
+			/* A variable that is a whole word becomes as many words as it has. */
 			value = variable(service, word + 1, strlen(word + 1));
 			while (fits && next_word(&value, word, sizeof(word)))
 				fits = add_argument(ret, word);
@@ -489,7 +490,7 @@ static void find_places(const struct service *service, struct kf_unit_command *r
 	kf_text_format(ret->dir, sizeof(ret->dir), "%s", strcmp(dir, "~") == 0 ? home : dir);
 }
 
-/* Its file, or its template's, in the first folder that has one. */
+/* Read the unit's file, or its template's, from the first folder that has one. */
 static bool read_main(struct service *service)
 {
 	char names[2][KF_NAME_SIZE] = { "", "" }, path[PATH_MAX];
