@@ -98,7 +98,7 @@ static int send_all(struct link *link, const char *data, size_t len)
 	return 0;
 }
 
-/* More bytes behind those there are: their number, 0 at the end of the stream. */
+/* Receive more bytes behind those in data. Returns their number; 0 at the end of the stream. */
 static ssize_t receive(struct link *link)
 {
 	ssize_t n;

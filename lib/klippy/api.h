@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Questions to a printer's host software: Klippy's API socket (Klipper docs/API_Server.md),
- * Moonraker's unix socket and its HTTP port. Events that a server sends in between are passed
- * over. An answer is a stranger's: bounded, and typed by who reads it.
+ * Moonraker's unix socket and its HTTP port. Events that a server sends in between are passed over.
+ * An answer is not trusted: its size is limited, and each reader checks its types.
  *
  * All fail with KF_PRINTER_UNKNOWN (nobody listens, no answer in time, an error for an answer, or
  * none of ours), or KF_INTERRUPTED by a stop signal. The caller adds whom it asked to the message.

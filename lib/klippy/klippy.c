@@ -73,9 +73,9 @@ static bool is_program(const char *word)
 }
 
 /*
- * The word behind Klippy's program; 0: this is none. Python runs the first word that is no option
- * of its own, or the module behind -m (python3(1)): a klippy.py further on is an argument of
- * another program's. Python itself may have any name.
+ * The word behind Klippy's program; 0: it is no Klippy. Python runs the first word that is no
+ * option of its own, or the module behind -m (python3(1)): a klippy.py further on is an argument of
+ * another program. Python itself may have any name.
  */
 static size_t after_program(const char *const *words, size_t count)
 {
@@ -197,7 +197,7 @@ bool kf_klippy_find(pid_t pid, struct kf_klippy *ret)
 
 	kf_text_format(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	len = read_start(path, args, sizeof(args));
-	/* Most processes are none: nothing more is asked of them. */
+	/* Most processes are no Klippy: nothing more is asked of them. */
 	if (len <= 0 || !kf_klippy_parse(args, (size_t)len, "", "", ret))
 		return false;
 	kf_text_format(path, sizeof(path), "/proc/%d/cwd", (int)pid);

@@ -114,7 +114,8 @@ int kf_mcus_set(struct kf_mcus *mcus, const char *section, const char *option, c
 	for (size_t i = 0; i < KF_ARRAY_SIZE(texts); i++) {
 		char *at = (char *)mcu + texts[i].offset;
 
-		/* No port has a name of several lines, and Klippy takes it for one. */
+		/* Klippy takes a value of several lines for a port. No port has such a name: it
+		 * counts as empty. */
 		if (strcmp(option, texts[i].name) == 0 && !(only_new && *at))
 			kf_text_clean(at, texts[i].size, value,
 				      strchr(value, '\n') ? 0 : strlen(value));
@@ -199,7 +200,7 @@ static void read_object(struct kf_mcu *mcu, const json_t *object)
 	copy_text(object, "app", mcu->app, sizeof(mcu->app));
 	if (json_is_object(constants) && !mcu->constants)
 		mcu->constants = json_incref(constants);
-	/* That of an ATmega2560 is empty (firmware/facts.h). */
+	/* The Kconfig of an ATmega2560 is empty (firmware/facts.h). */
 	if (json_is_string(kconfig) && !mcu->kconfig &&
 	    json_string_length(kconfig) <= KF_KCONFIG_MAX &&
 	    strlen(json_string_value(kconfig)) == json_string_length(kconfig))
@@ -260,8 +261,8 @@ int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *r
 }
 
 /*
- * configfile, the print's objects, and every mcu object in the list; a name that is not clean is a
- * stranger's.
+ * Ask for configfile, the print's objects, and every mcu object in the list. A name that is not
+ * clean is not asked for.
  */
 static json_t *make_query(const json_t *names)
 {
@@ -384,7 +385,7 @@ bool kf_klippy_links_only(json_t *settings)
 	return true;
 }
 
-/* One member of one of its objects. */
+/* Query one member of one object of Klippy. */
 static int query(const struct kf_klippy *klippy, const char *object, const char *member,
 		 int64_t deadline_ms, json_t **ret, struct kf_error *err)
 {

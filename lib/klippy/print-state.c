@@ -36,7 +36,7 @@ bool kf_print_state_read_info(const json_t *info, struct kf_print_state *ret)
 	return true;
 }
 
-/* print_stats: printing, paused, not, or (without a virtual SD card, or not a word) doubt. */
+/* The state by print_stats. KF_PRINT_UNCLEAR: without a virtual SD card, or an unknown word. */
 static enum kf_print of_file(const json_t *stats, const json_t *sd)
 {
 	static const char *const over[] = { "standby", "complete", "cancelled", "error", NULL };
@@ -168,7 +168,7 @@ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 	return r;
 }
 
-/* Every configuration that a Klippy runs with has an [mcu]: without, none is read yet. */
+/* Klippy has always an [mcu] in its configuration: without one, it has read none yet. */
 static int ask_settings(struct kf_source *source, const json_t *info, void *arg,
 			struct kf_error *err)
 {

@@ -105,7 +105,7 @@ static int begin_setting(struct place *place, char *text, struct kf_error *err)
 	return 0;
 }
 
-/* The line stands further on in the same buffer: there is room for it behind the value. */
+/* Append a line to the value. It stands further on in the same buffer, so there is room. */
 static void continue_value(struct place *place, const char *text)
 {
 	size_t len = strlen(text);
@@ -115,7 +115,7 @@ static void continue_value(struct place *place, const char *text)
 	place->value_end += len;
 }
 
-/* No further line goes on with the setting above. */
+/* The setting above is complete: report it. */
 static void end_setting(const struct reader *reader, struct place *place)
 {
 	const struct kf_setting setting = { .section = place->section,
@@ -203,7 +203,7 @@ static int find_files(const char *pattern, glob_t *found)
 	return r == GLOB_NOSPACE || glob_entries > GLOB_ENTRIES_MAX ? GLOB_NOSPACE : 0;
 }
 
-/* The same where a folder "**" may stand for any folders, or for none. */
+/* The same for a pattern where a folder "**" stands for any folders, or for none. */
 static int find_deep(const char *pattern, glob_t *found)
 {
 	const char *any = strstr(pattern, "/**/");
@@ -287,8 +287,8 @@ static void unify_lines(char *text)
 }
 
 /*
- * Take the block of SAVE_CONFIG off the text: what it says, without the marks that its lines begin
- * with. NULL: there is none, or somebody has changed it, and then Klippy takes it for comments.
+ * Cut the block of SAVE_CONFIG off the text. Returns what it says, without the marks that its lines
+ * begin with. NULL: there is none, or somebody has changed it: Klippy takes that for comments.
  */
 static char *take_saved(char *text)
 {
@@ -319,7 +319,7 @@ static char *take_saved(char *text)
 	return saved;
 }
 
-/* Open at this moment, by us: it would include itself. */
+/* Are we reading this file already? Then it includes itself. */
 static bool is_open(const struct reader *reader, const struct stat *st)
 {
 	for (size_t i = 0; i < reader->depth; i++)
@@ -506,7 +506,7 @@ static void free_collector(struct collector *collector)
 	json_decref(collector->all);
 }
 
-/* Again, with all that a ${} may name. */
+/* Read the configuration again, with all settings that a ${} may name. */
 static int read_references(const char *path, struct collector *collector, struct kf_error *err)
 {
 	int r;

@@ -169,7 +169,7 @@ static int try_source(struct search *search, struct kf_source *source, struct kf
 	return r;
 }
 
-/* True: that was the answer, or a signal came. */
+/* Ask this source. True: it has answered, or a stop signal came. */
 static bool is_answered(struct search *search, struct kf_source *source, int *ret)
 {
 	struct kf_error err;
@@ -218,7 +218,7 @@ unsigned kf_moonraker_port(const char *conf)
 	return (unsigned)port;
 }
 
-/* It has a socket too, of the user whose Klippy's own is. */
+/* Ask Moonraker over HTTP. Its socket, like Klippy's, belongs to the user that runs it. */
 static void moonraker_by_http(struct search *search, int *ret)
 {
 	struct kf_source source = { .methods = &https };
