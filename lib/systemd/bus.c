@@ -354,7 +354,7 @@ int kf_bus_state(struct kf_bus *bus, const char *unit, const struct kf_deadline 
 	return 0;
 }
 
-/* Too many to name them all is no mistake. */
+/* Add a name, if there is room: it is no error that some are missing. */
 static void add_name(void *arg, const char *unit)
 {
 	kf_text_add(arg, NAMES_SIZE, ", ", unit);
@@ -504,7 +504,7 @@ static void reset_failed(struct kf_bus *bus, const char *unit, const struct kf_d
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 
-	/* The start that follows will tell. */
+	/* If this fails, the start that follows fails, and tells why. */
 	IGNORE_RESULT(call_manager(bus, "ResetFailedUnit", unit, NULL, deadline, &reply, NULL));
 }
 

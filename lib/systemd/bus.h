@@ -37,7 +37,7 @@ _must_check_ int kf_bus_known(struct kf_bus *bus, const char *unit,
 			      const struct kf_deadline *deadline, struct kf_unit_state *ret,
 			      struct kf_error *err);
 
-/* Wait until reached says so of the unit's state. */
+/* Wait until reached() is true of the unit's state. */
 _must_check_ int kf_bus_wait(struct kf_bus *bus, const char *unit,
 			     bool (*reached)(const struct kf_unit_state *state),
 			     const struct kf_deadline *deadline, struct kf_error *err);

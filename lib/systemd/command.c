@@ -57,7 +57,7 @@ static bool take_signals(int fd, pid_t pid, const struct kf_command *command,
 	return any;
 }
 
-/* Until it has ended; its status is then to be had. */
+/* Wait until the command has ended; the caller then reaps it. */
 static void attend(pid_t pid, int pidfd, int sigfd, const struct kf_command *command,
 		   struct kf_command_end *end)
 {
@@ -80,7 +80,7 @@ static void attend(pid_t pid, int pidfd, int sigfd, const struct kf_command *com
 	} while (n >= 0 && !(fds[0].revents & POLLIN));
 }
 
-/* On our descriptors, in our group. */
+/* The command runs on our descriptors and in our process group. */
 static struct kf_process process_of(const struct kf_command *command)
 {
 	return (struct kf_process){

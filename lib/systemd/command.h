@@ -12,7 +12,8 @@ struct kf_command {
 	const char *const *argv; /* NULL-terminated */
 	const int *keep;	 /* descriptors that it inherits, -1-terminated, or NULL */
 	int64_t grace_ms;	 /* from a stop signal until it is killed */
-	/* A stop signal came; killed: and the grace is over. For a phase line. */
+	/* Called when a stop signal came; killed: and grace_ms have passed since. For a phase
+	 * line. */
 	void (*told)(int sig, bool killed);
 };
 

@@ -49,7 +49,7 @@ static int fail_missing(int errnum, struct kf_error *err)
 	return r;
 }
 
-/* A dropped connection is one too many: the socket has a limit. */
+/* The socket has a limit: a connection that it drops is one too many. */
 static int connect_server(int *ret, struct kf_error *err)
 {
 	static const struct timeval brief = { .tv_sec = CONNECT_S };
@@ -60,7 +60,7 @@ static int connect_server(int *ret, struct kf_error *err)
 		return kf_fail_sys(err, errno, "a socket");
 	if (!kf_text_format(addr.sun_path, sizeof(addr.sun_path), "%s", kf_lease_socket()))
 		return fail_missing(ENAMETOOLONG, err);
-	/* It limits the wait for accept too, if there are many clients. */
+	/* The option limits the wait for accept(2) too, if there are many clients. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof(brief));
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return errno == EAGAIN ? kf_fail(err, KF_BUSY, "kf-leased has too many clients")

@@ -137,7 +137,7 @@ static int add_pending(struct lease *lease, struct kf_error *err)
 	return r;
 }
 
-/* With a unit end the processes that it has started: our client must not be one of them. */
+/* When a unit stops, all its processes end: our client must not be one of them. */
 static int check_client(const struct lease *lease, const char *unit, struct kf_error *err)
 {
 	int r;
