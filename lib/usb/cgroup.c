@@ -161,7 +161,8 @@ bool kf_cgroup_read(char *text, uid_t me, struct kf_cgroup *ret)
 
 	*ret = (struct kf_cgroup){ 0 };
 	while ((line = strsep(&text, "\n")) && !ret->name[0]) {
-		/* systemd's are that of v2, and v1's own; others may be anybody's. */
+		/* systemd names the groups of v2, and of name=systemd in v1; other lines may be
+		 * anybody's. */
 		path = strchr(line, ':');
 		if (path && strncmp(path, "::", 2) == 0)
 			walk(path + 2, me, ret);

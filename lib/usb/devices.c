@@ -198,7 +198,7 @@ static bool read_usb(struct udev_device *dev, bool tty, struct kf_usb *usb)
 	return true;
 }
 
-/* Klipper's, not a mere adapter. */
+/* Is it a bridge of Klipper's, not a mere USB-to-CAN adapter? */
 static bool is_bridge(const struct kf_usb *usb)
 {
 	return kf_identity_bridge(usb) && kf_identity_mode(usb) == KF_MODE_KLIPPER;
@@ -225,7 +225,7 @@ static void interface_below(const char *device, const char *port, char *dst, siz
 	}
 }
 
-/* A node of its own bus: the chip's serial number tells its UUID there. */
+/* A bridge is a node of its own bus: the serial number of its chip tells its UUID there. */
 static void set_bridge(struct udev_device *dev, struct kf_board *board)
 {
 	const char *path = udev_device_get_syspath(dev);

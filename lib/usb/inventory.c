@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Scan, registry and holders in one list; it stays as true as the events that it is given. */
+/* Scan, registry and holders in one list, which events keep up to date. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ void kf_inventory_free(struct kf_inventory *inventory)
 	inventory->errors = NULL;
 }
 
-/* A second port of a Klipper board comes with a reason already: it is nobody's board. */
+/* Find the board's key. The second port of a Klipper board has a reason already, and no key. */
 static void identify(const struct kf_inventory *inventory, struct kf_board *board,
 		     struct kf_error *ret)
 {
@@ -29,7 +29,7 @@ static void identify(const struct kf_inventory *inventory, struct kf_board *boar
 		board->key[0] = '\0';
 }
 
-/* One that fits several devices has no key; it is of interest to each that it could be. */
+/* Is the board wanted? One that fits several devices has no key: it is wanted for each of them. */
 static bool is_wanted(const struct kf_inventory *inventory, const struct kf_board *board,
 		      const struct kf_error *problem)
 {
@@ -173,7 +173,7 @@ static bool is_listed(const struct kf_inventory *inventory, const char *key)
 	return false;
 }
 
-/* Registered boards that no USB device shows: their wires are looked at, not they themselves. */
+/* Add registered boards that no USB device shows. Only their wires are looked at. */
 static int add_wired(struct kf_inventory *inventory)
 {
 	const struct kf_error fine = { 0 };
@@ -287,7 +287,7 @@ int kf_inventory_apply(struct kf_inventory *inventory, const struct kf_event *ev
 	bool known = i < inventory->boards.count;
 	int r;
 
-	/* The scan was quicker than the event of a board that came. */
+	/* The scan has seen already what this event tells. */
 	if (known == event->added)
 		return 0;
 	if (event->added) {

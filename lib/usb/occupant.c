@@ -108,7 +108,7 @@ void kf_occupant_remedy(const struct kf_board *was, const struct kf_board *now, 
 	if (!was->key[0] || now->key[0] || !is_firmware(now) ||
 	    (!same && was->mcu[0] && now->mcu[0] && !kf_mcu_same(was->mcu, now->mcu)))
 		return;
-	/* USB calls it by another MCU: its serial number is enough, under that name. */
+	/* same: it is the same serial number in another name. A pattern of that name is enough. */
 	kf_board_by_id(now, by_id);
 	if (!same)
 		without_serial(was, by_id, pattern);

@@ -144,7 +144,7 @@ static int refuse(const char *vendor, const char *product, const char *group, st
 	return kf_code_errno(KF_PERMISSION);
 }
 
-/* The rule came after the device. */
+/* A rule allows this user, but the node does not: the rule is newer than the node. */
 static int refuse_node(const struct kf_board *board, struct kf_error *err)
 {
 	kf_fail(err, KF_PERMISSION, "you may not open the device on USB port %s (%s:%s)",

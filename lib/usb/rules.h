@@ -24,8 +24,9 @@ bool kf_usb_node(const char *port, char ret[KF_DEV_SIZE]);
  * For the board when it will show these ids: its node is open to this user already, or a rule that
  * names vendor (and product, if it names any product) lets everybody, or a group of this user's, or
  * who sits at this machine (uaccess) read and write it; or we are root. If it shows these ids now,
- * its node has to be open, too. KF_PERMISSION if not; the hint says what to do. $KF_UDEV_RULES is a
- * folder to believe alone, whoever we are. board may be NULL: it is not plugged in.
+ * its node has to be open, too. KF_PERMISSION if not; the hint says what to do. If $KF_UDEV_RULES
+ * is set, only the rules in that folder count, also for root. board may be NULL: it is not plugged
+ * in.
  */
 _must_check_ int kf_usb_check_rule(const struct kf_board *board, const char *vendor,
 				   const char *product, struct kf_error *err);
