@@ -81,9 +81,7 @@ static void identify_anew(const struct kf_registry *registry, struct kf_board *b
 	}
 }
 
-/*
- * Is it plugged in? A board on CAN or a UART does not show it: a printer that names it is enough.
- */
+/* Is the board there? On CAN and a UART it is enough that a printer names it. */
 static bool is_there(const struct kf_board *board)
 {
 	return board->connected ||

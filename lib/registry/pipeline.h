@@ -21,8 +21,7 @@ struct kf_pipeline {
 	 * argv[0] is used. */
 	const char *const *const *stages;
 	void (*found)(const char *boards); /* called before the question: "1 board: octopus-pro" */
-	void (*told)(const char *line);	   /* update: called with each line of news before the
-					    * question */
+	void (*told)(const char *line);	   /* update: gets each line that comes first */
 };
 
 /*
