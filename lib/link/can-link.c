@@ -166,11 +166,9 @@ static int failed(struct kf_link *link, int r, struct kf_error *err)
 {
 	if (r == -EADDRINUSE)
 		return id_taken(link, err);
-	/*
-	 * A caller without words for it tries again, and asks for them in the end. Until then a
+	/* A caller that passes no err tries again, and asks for the words in the end. Until then a
 	 * node may only be starting up: it acknowledges nothing, and the controller is
-	 * error-passive.
-	 */
+	 * error-passive. */
 	if (!err)
 		return r;
 	r = kf_can_state_explain(link->can.interface, r, err);

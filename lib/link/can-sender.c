@@ -22,7 +22,7 @@ struct job {
 
 #define JOB_HEAD offsetof(struct job, data)
 
-/* Until our end of the link is closed. */
+/* Send each job, until the other end of the link is closed. */
 static void serve(int can, int link)
 {
 	struct job job;
@@ -64,7 +64,7 @@ int kf_can_sender_send(struct kf_drain *sender, uint32_t id, const void *data, s
 	memcpy(job.data, data, len);
 	if (send(sender->link, &job, JOB_HEAD + len, MSG_NOSIGNAL) < 0)
 		return -errno;
-	/* It keeps the deadline itself. */
+	/* The second process keeps the deadline. */
 	n = kf_wait_through(&pfd, 1, KF_FOREVER);
 	if (n < 0)
 		return n;

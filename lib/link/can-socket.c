@@ -71,7 +71,7 @@ static int translate(int errnum)
 	return errnum == ENXIO || errnum == EPIPE || errnum == ECONNRESET ? -ENODEV : -errnum;
 }
 
-/* All of one packing. */
+/* Send all of these frames. */
 static int send_frames(int fd, struct can_frame *frames, size_t count, int64_t deadline_ms)
 {
 	struct mmsghdr messages[AT_ONCE] = { 0 };

@@ -54,7 +54,7 @@ pid_t kf_drain_fork(int *ret, struct kf_error *err)
 	return pid;
 }
 
-/* SIGALRM kills it: then its last close does not wait for the board either. */
+/* SIGALRM kills the second process: then its close does not wait for the board. */
 static void drain(int port, int link)
 {
 	sigset_t alarm_only;
@@ -71,8 +71,8 @@ static void drain(int port, int link)
 	alarm(DRAIN_S);
 	while (tcdrain(port) < 0 && errno == EINTR)
 		;
-	/* Before the other locks that came with the fork: who waits for these finds the port free.
-	 */
+	/* Close the port before the other locks of this process: who waits for these finds it
+	 * free. */
 	close(port);
 	_exit(0);
 }
@@ -91,7 +91,7 @@ int kf_drain_start(int *port, struct kf_drain *ret, struct kf_error *err)
 	return 0;
 }
 
-/* Has it ended? */
+/* Wait for the end of the second process. Has it ended? */
 static bool await_end(const struct kf_drain *drain)
 {
 	struct pollfd pfd = { .fd = drain->link, .events = POLLIN };

@@ -45,7 +45,7 @@ _must_check_ int kf_drain_start(int *port, struct kf_drain *ret, struct kf_error
 /*
  * Close the port, and wait until the rest has gone out, or 5 s; with discard nothing is waited for.
  * The port and its locks are then free. After a stop signal this takes at most half a second, and
- * the other process may still be at it.
+ * the other process may still send the rest.
  */
 void kf_drain_endp(struct kf_drain *drain);
 

@@ -115,7 +115,7 @@ int kf_link_process_open(const char *path, struct kf_link *ret, struct kf_error 
 	r = kf_serial_lock(path, &fd, err);
 	if (r < 0)
 		return r;
-	/* Answers to a Klippy that has ended. */
+	/* Drop the answers to a Klippy that has ended. */
 	IGNORE_RESULT(tcflush(fd, TCIOFLUSH));
 	make_link(&uart, path, fd, ret);
 	return 0;
