@@ -14,7 +14,7 @@ struct program {
 	size_t len;
 };
 
-/* The node may be starting up, or busy: what it has lost is sent again. */
+/* Send the request, also again: a node that starts up, or is busy, loses frames. */
 static int send_to(const struct program *program, int64_t deadline_ms)
 {
 	int r = kf_link_attach(program->link, deadline_ms);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Frames over a link, one after the other. What comes in is searched for frames; what goes out is
- * always a whole one, and nothing follows one that did not go out whole.
+ * always a whole one, and nothing follows one that did not go out whole. "In words": a failure
+ * fills err.
  */
 #ifndef KF_KATAPULT_CHANNEL_H
 #define KF_KATAPULT_CHANNEL_H

@@ -55,7 +55,7 @@ size_t kf_katapult_window(const struct kf_katapult_channel *channel, uint32_t bl
 	return command == KF_KATAPULT_REQUEST_BLOCK && fit > 1 ? fit : 1;
 }
 
-/* Busy: let it be for a moment, unless it leaves or we are to stop. */
+/* The board is busy: wait a moment, unless it leaves or a stop signal comes. */
 static int wait_while_busy(const struct kf_katapult_requests *q, int64_t deadline_ms,
 			   struct kf_error *err)
 {
@@ -202,8 +202,8 @@ static int receive_rest(const struct kf_katapult_requests *q, size_t count, int6
 }
 
 /*
- * The LPC176x refuses another address in the middle of a unit until its next reset: it gets the
- * rest of what it has begun.
+ * The LPC176x refuses another address in the middle of a unit until its next reset: send it the
+ * rest of the unit.
  */
 static int finish_unit(const struct kf_katapult_requests *q, struct flight *f, int64_t ms,
 		       struct kf_error *err)
@@ -219,8 +219,9 @@ static int finish_unit(const struct kf_katapult_requests *q, struct flight *f, i
 }
 
 /*
- * From the beginning, one by one: a block that was refused may be the first of a page, whose
- * erase takes what was written after it, and on the RP2040 what was collected before it.
+ * Start again from the first block, one by one: a block that was refused may be the first of a
+ * page, whose erase takes what was written after it, and on the RP2040 what was collected before
+ * it.
  */
 static int start_over(const struct kf_katapult_requests *q, struct flight *f, size_t in_flight,
 		      struct kf_error *err)

@@ -347,7 +347,7 @@ int kf_katapult_complete(struct kf_katapult *k, struct kf_error *err)
 	struct kf_error failed;
 	int r = run_plain(k, &q, &failed);
 
-	/* Gone while the answer was awaited: that is what was asked for. */
+	/* The board left before its answer came: to leave is what it was asked. */
 	if (r == -ENODEV && !k->channel.broken)
 		return 0;
 	if (r < 0 && err)
