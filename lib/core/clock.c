@@ -36,7 +36,7 @@ int64_t kf_now_ms(void)
 	return now_ns() / NS_PER_MS;
 }
 
-/* A deadline in 292 years is none. */
+/* A deadline that nanoseconds cannot hold (292 years) counts as none. */
 static int64_t to_ns(int64_t deadline_ms)
 {
 	return deadline_ms > INT64_MAX / NS_PER_MS ? KF_FOREVER : deadline_ms * NS_PER_MS;
@@ -66,7 +66,7 @@ void kf_stop_install(void)
 	for (size_t i = 0; i < KF_ARRAY_SIZE(stop_signals); i++)
 		sigdelset(&outside, stop_signals[i]);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL); /* ignored, the status of a child would be lost */
+	signal(SIGCHLD, SIG_DFL); /* if it is ignored, the status of a child is lost */
 	installed = true;
 }
 

@@ -31,8 +31,8 @@ int kf_stop_signal(void);
 bool kf_stopped(void);
 
 /*
- * True: as if no stop signal had come, until false. For the few frames that a board must still get
- * when its conversation is cancelled.
+ * From a call with true to one with false, nothing shows that a stop signal came. For the few
+ * frames that a board must still get when its conversation is cancelled.
  */
 void kf_stop_defer(bool defer);
 
@@ -50,9 +50,9 @@ _must_check_ int kf_wait(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 _must_check_ int kf_wait_through(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 
 /*
- * Until so many ms have passed from now: not less, and not up to a millisecond more, as kf_now_ms()
- * would have it, which rounds down. -ETIMEDOUT: deadline_ms comes first, and has passed. -EINTR as
- * of kf_wait.
+ * Wait until so many ms have passed from now, to the nanosecond: kf_now_ms() rounds down, so a wait
+ * by it may be a millisecond short or long. -ETIMEDOUT: deadline_ms comes first, and has passed.
+ * -EINTR as of kf_wait.
  */
 _must_check_ int kf_pause(int64_t ms, int64_t deadline_ms);
 

@@ -87,8 +87,7 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
 /*
- * Of the board with this key (empty: none): where the hint is the table's, the command to type for
- * that board follows it.
+ * If the hint is the table's, append the command to type for the board with this key (empty: none).
  */
 void kf_error_for(struct kf_error *err, const char *key);
 

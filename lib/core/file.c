@@ -109,7 +109,7 @@ int kf_file_log(const char *path, int how, struct kf_error *err)
 	r = kf_dir_make_parent(path, err);
 	if (r < 0)
 		return r;
-	/* A FIFO in its place would be waited for. */
+	/* O_NONBLOCK: to open a FIFO in its place would wait for a reader. */
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | how, 0600);
 	if (fd < 0 && errno != ENXIO)
 		return kf_fail_sys(err, errno, "%s: cannot write", path);
@@ -178,8 +178,8 @@ static int sync_folder(const char *folder)
 }
 
 /*
- * A rename would put a file in the place of a device or a pipe. A link it replaces, not its target.
- * Returns the mode that the new file gets, or an error.
+ * Refuse a device or a pipe, which a rename would replace with a file. A link is replaced, not its
+ * target. Returns the mode that the new file gets, or an error.
  */
 static int mode_after(const char *path, struct kf_error *err)
 {

@@ -25,7 +25,7 @@ _must_check_ int kf_file_open(const char *path, struct stat *st, struct kf_error
 
 /*
  * Open a file of ours for writing: a new one is 0600, and its folder 0700. how: O_TRUNC or
- * O_APPEND. No link is followed, and KF_IO tells of what is no file. Returns the descriptor.
+ * O_APPEND. No link is followed; KF_IO: it is not a regular file. Returns the descriptor.
  */
 _must_check_ int kf_file_log(const char *path, int how, struct kf_error *err);
 

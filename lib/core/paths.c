@@ -91,7 +91,7 @@ int kf_path_expand(const char *path, char ret[PATH_MAX], struct kf_error *err)
 	return 0;
 }
 
-/* The variable that leads to another user's folder, as one that su keeps does; NULL: none. */
+/* The variable that leads to another user's folder, for example one that su kept; NULL: none. */
 static const char *foreign_variable(const char *path)
 {
 	const char *home, *base;
@@ -152,7 +152,7 @@ static int check_step(const char *path, struct kf_error *err)
 	return 0;
 }
 
-/* The length of that of our folders which path is in, or 0. */
+/* The length of the path of our folder that path is in; 0: it is in none. */
 static size_t our_folder(const char *path)
 {
 	char base[PATH_MAX];
