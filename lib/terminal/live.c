@@ -167,7 +167,7 @@ void kf_live_show(void)
 	struct kf_screen screen = kf_screen_of(stderr);
 	char text[KF_LIVE_SIZE];
 
-	/* Over what stands there: a screen that is emptied first flickers. */
+	/* Write over the old lines: a screen that is emptied first flickers. */
 	if (state.shown > 0)
 		fprintf(stderr, "\033[%dA\r", state.shown);
 	state.shown = 0;

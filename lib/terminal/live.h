@@ -30,7 +30,7 @@ struct kf_live {
  */
 bool kf_live_start(const char *phase, const char *const *subjects, size_t count);
 
-/* The lines go, each whatever it says. */
+/* Remove the lines, whatever they say. */
 void kf_live_end(void);
 
 /* Draw them again, for the seconds. */
@@ -39,7 +39,7 @@ void kf_live_tick(void);
 /* The line of a subject, to be filled and then drawn; NULL: it has none. */
 struct kf_live *kf_live_of(const char *subject);
 
-/* This line goes: its subject is done. */
+/* Remove this line: its subject is done. */
 void kf_live_drop(struct kf_live *line);
 
 /* Take the lines off the screen, before something else is written; and draw them below that. */

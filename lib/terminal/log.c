@@ -78,7 +78,7 @@ void kf_log_share(int to)
 	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
 }
 
-/* Lost where nobody receives it for a second: the work goes on. */
+/* A message that nobody receives for a second is lost: the work goes on. */
 static void send_news(const struct news *news)
 {
 	size_t len = offsetof(struct news, text) + strlen(news->text) + 1;
@@ -120,7 +120,7 @@ static bool begin(struct message *m)
 	return m->screen.out != NULL;
 }
 
-/* subject: it is done, and has no line any more. */
+/* Write the message. subject (or NULL) is done, and its own line goes. */
 static void end(struct message *m, const char *subject)
 {
 	struct news news = { .kind = subject ? DONE : WRITTEN };
@@ -184,7 +184,7 @@ static void fill_line(struct kf_live *ret, const struct kf_live *from)
 	ret->since_ms = since_ms ? since_ms : kf_now_ms();
 }
 
-/* On the board's own line, if it has one. */
+/* Show it on the board's own line. False: the board has none. */
 static bool on_own_line(const struct kf_live *from)
 {
 	struct kf_live *own = kf_live_of(from->subject);
@@ -335,7 +335,7 @@ void kf_log_tail(const char *path)
 	end(&m, NULL);
 }
 
-/* Over what stands there; without escape sequences where there are no colours. */
+/* Draw the bar over the old one; without escape sequences where there are no colours. */
 static void draw_bar(void)
 {
 	struct kf_screen screen = kf_screen_of(stderr);
@@ -351,7 +351,7 @@ static void draw_bar(void)
 	fflush(stderr);
 }
 
-/* In a pipe: a phase of the work, when it begins; if that is wanted, at each quarter. */
+/* In a pipe: write a line when a phase of the work begins; if wanted, at each quarter. */
 static void tell_progress(const struct kf_live *live, bool begins, int percent)
 {
 	char head[64], text[sizeof(live->text) + 16];

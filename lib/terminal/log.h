@@ -22,8 +22,8 @@
 void kf_log_init(const char *tool, bool quiet);
 
 /*
- * Others of us write there, too: plain lines instead of bars. to is the SOCK_SEQPACKET socket of
- * the process that draws the boards' lines, which gets all messages; -1: there is none.
+ * Other processes of ours write there, too: plain lines instead of bars. to is the SOCK_SEQPACKET
+ * socket of the process that draws the boards' lines, which gets all messages; -1: there is none.
  */
 void kf_log_share(int to);
 
@@ -32,8 +32,8 @@ void kf_log_share(int to);
 bool kf_log_receive(int from);
 
 /*
- * Does every error of a record that we read stand above, on this terminal? kf says so of its stages
- * in $KF_TOLD; in a shell's pipe, nobody knows where a record comes from.
+ * Has this terminal shown every error of a record that we read? kf says so of its stages in
+ * $KF_TOLD; in a shell's pipe, nobody knows where a record comes from.
  */
 bool kf_log_told(void);
 

@@ -60,7 +60,8 @@ static void add(struct words *words, const struct kf_option *list, size_t count)
 		words->option[n] = option;
 		words->list[n] = (struct option){ option->name, option->argument, NULL,
 						  option->letter ? option->letter : LONG + n };
-		/* To getopt_long(3) one option: what begins both names is not ambiguous. */
+		/* getopt_long(3) takes both names for one option: their common beginning is not
+		 * ambiguous. */
 		if (i > 0 && !option->letter && !option->read && !list[i - 1].read &&
 		    option->offset == list[i - 1].offset)
 			words->list[n].val = words->list[n - 1].val;
@@ -112,7 +113,7 @@ int kf_options_read(const struct kf_options *options, int argc, char **argv, voi
 
 	kf_log_init(options->tool, common && common->quiet);
 	kf_usage_called(argv);
-	/* Not where it goes on: --json may have been said. */
+	/* Not in a later call, which goes on: --json may have been given before. */
 	if (common && optind <= 1)
 		common->table = isatty(STDOUT_FILENO);
 	if (options->stops)

@@ -235,7 +235,7 @@ static bool find_entry(const char *term, char *ret, size_t size)
 	return false;
 }
 
-/* An installed locale for one that setlocale(3) refuses: the locale ssh brings is its client's. */
+/* Find an installed locale for one that setlocale(3) refuses: ssh brings that of its client. */
 static bool find_locale(const char **ret)
 {
 	static const char *const usual[] = { "", "C.UTF-8", "C" };

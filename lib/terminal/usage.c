@@ -155,7 +155,7 @@ static void explain_word(const struct option *options, const char *typed, bool h
 			found->name);
 }
 
-/* Was a long option refused? After a letter, word may be the one before it. */
+/* Was a long option refused? If a letter was refused, word may be the one before it. */
 static bool is_long(const struct option *options, const char *word)
 {
 	if (strncmp(word, "--", 2) != 0)
