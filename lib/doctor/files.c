@@ -66,7 +66,7 @@ static void check_python_tool(struct kf_doctor *doctor)
 				 count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
-/* Those that are registered, and those that need not be, for a printer names them. */
+/* Report the registered boards, and those that need not be, because a printer names them. */
 static void count_boards(struct kf_doctor *doctor)
 {
 	size_t registered = 0, described = 0;

@@ -89,7 +89,7 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
 		return;
 	}
-	/* Klipper's klippy is no Python package. */
+	/* Kalico's klippy is a Python package, Klipper's is not. */
 	kalico = kf_text_format(package, sizeof(package), "%s/klippy/__init__.py", tree.dir) &&
 		 access(package, F_OK) == 0;
 	report_tree(doctor, kalico ? "Kalico" : "Klipper", &tree, KF_HEALTH_WRONG);
@@ -166,7 +166,7 @@ void kf_doctor_trees(struct kf_doctor *doctor)
 	check_katapult(doctor);
 }
 
-/* From the tree and the saved configuration, else from the MCU's name. */
+/* Check the compiler by the tree and the saved configuration, else by the MCU. */
 static int check_compiler(const struct kf_doctor *doctor, const struct kf_device *device,
 			  struct kf_error *err)
 {

@@ -6,7 +6,7 @@
 #include "link/uart-owner.h"
 #include "usb/by-wire.h"
 
-/* A USB-to-serial port has no console of the host's own, and is looked at all the same. */
+/* A USB-to-serial port is checked too, although the host has no console on it. */
 static void check_device(struct kf_doctor *doctor, const struct kf_device *device)
 {
 	struct kf_board board;
