@@ -65,7 +65,7 @@ static int next_block(struct talk *t, int64_t deadline_ms, struct kf_klipper_blo
 	return -ETIMEDOUT;
 }
 
-/* After silence: what fills up whatever block the board's input may begin with. */
+/* After silence the input of the board may begin with a part of a block: fill that up. */
 static int write_filler(struct talk *t)
 {
 	uint8_t filler[KF_KLIPPER_BLOCK_MAX];
@@ -74,7 +74,7 @@ static int write_filler(struct talk *t)
 	return kf_link_send(t->link, filler, sizeof(filler), t->deadline_ms);
 }
 
-/* A node that was reset meanwhile has no id. */
+/* Attach again: a node that was reset meanwhile has no id. */
 static int wake(struct talk *t)
 {
 	int r = kf_link_attach(t->link, t->deadline_ms);
