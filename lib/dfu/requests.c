@@ -28,7 +28,7 @@ enum {
 	/* Some ROMs answer up to 5 s late: they erase before they answer (fwupd's DFU quirks). */
 	ANSWER_MS = 10000,
 	LEAVE_MS = 1000,
-	/* From an error, over its end, over an upload that was cut, to idle: three, and one over */
+	/* Steps to idle: end an error, then cut off an upload; then look, and one to spare */
 	STEPS_MAX = 4,
 	PROTECTED = 0x0b, /* errVENDOR */
 };
@@ -129,7 +129,7 @@ static int settle(struct kf_dfu *dfu, struct status *ret)
 	int r = get_status(dfu, ret, ANSWER_MS);
 
 	while (r == 0 && (ret->state == DNBUSY || ret->state == DNLOAD_SYNC)) {
-		/* It may not be asked again before that time has passed. */
+		/* The bootloader may not be asked again before this time has passed. */
 		r = kf_pause(ret->poll_ms, dfu->deadline_ms);
 		if (r == 0)
 			r = get_status(dfu, ret, ANSWER_MS);
@@ -169,7 +169,7 @@ int kf_dfu_end(struct kf_dfu *dfu, struct kf_error *err)
 {
 	ssize_t r = control(dfu, ABORT, 0, NULL, 0, ANSWER_MS);
 
-	/* In an error it refuses that, and kf_dfu_idle ends the error. */
+	/* A bootloader in an error refuses ABORT, and kf_dfu_idle ends the error. */
 	return r < 0 && r != -EPIPE ? failed(dfu, (int)r, err) : kf_dfu_idle(dfu, err);
 }
 
@@ -235,8 +235,8 @@ int kf_dfu_read_block(struct kf_dfu *dfu, size_t i, uint8_t *ret, size_t len, st
 }
 
 /*
- * An empty block starts it, once its status is asked for. From then on a stall, silence and a
- * disconnect all mean that it has left.
+ * An empty block starts the program, once the status is asked for. From then on a stall, silence
+ * and a disconnect all mean that the board has left.
  */
 int kf_dfu_start(struct kf_dfu *dfu, uint32_t address, struct kf_error *err)
 {

@@ -29,15 +29,15 @@ struct kf_dfu {
  */
 
 /*
- * An earlier program that was killed may have told it to start the firmware: it does so once it is
- * asked for its status. Cancel that. Any error is met again by the next request.
+ * An earlier program that was killed may have told the bootloader to start the firmware: it does so
+ * once it is asked for its status. Cancel that. Any error is met again by the next request.
  */
 void kf_dfu_cancel_start(struct kf_dfu *dfu);
 
-/* Bring it to where it takes commands, whatever else an earlier program left it in. */
+/* Bring the bootloader to idle, where it takes commands, from whatever a program left it in. */
 _must_check_ int kf_dfu_idle(struct kf_dfu *dfu, struct kf_error *err);
 
-/* The same after commands and blocks of our own: it is not asked where it stands. */
+/* The same after commands and blocks of our own: it is not asked for its state first. */
 _must_check_ int kf_dfu_end(struct kf_dfu *dfu, struct kf_error *err);
 
 /* The commands: erase the sector that has this address; blocks count from this address on. */
