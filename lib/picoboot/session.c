@@ -68,7 +68,7 @@ static int transfer(struct kf_picoboot *p, uint8_t endpoint, void *data, size_t 
 	return (size_t)n == len ? 0 : -EPROTO;
 }
 
-/* The acknowledgement is an empty packet: from the board, room for a packet is offered. */
+/* The acknowledgement is an empty packet. To receive one, room for a packet is offered. */
 static int acknowledge(struct kf_picoboot *p, bool reads, int64_t deadline_ms)
 {
 	uint8_t packet[64];
