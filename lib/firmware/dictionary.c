@@ -163,7 +163,7 @@ static bool zlib_header(const uint8_t *p)
 	return p[0] == 0x78 && (p[1] == 0xda || p[1] == 0x9c || p[1] == 0x01);
 }
 
-/* No dictionary in the image: one packed as no Klipper of today does it is named. */
+/* Fail: there is no dictionary in the image. If one is packed with bzip2, name that. */
 static int not_found(const uint8_t *image, size_t len, struct kf_error *err)
 {
 	for (size_t at = 0; at + 10 <= len; at++)

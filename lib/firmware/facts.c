@@ -19,7 +19,7 @@ static bool is_name(const char *name)
 	return len > 0 && len < KF_NAME_SIZE && strspn(name, name_chars) == len;
 }
 
-/* Only strings and integers that are clean: all others are nothing that we know. */
+/* Copy the strings and integers that are clean; we know no constants of other types. */
 static json_t *copy_constants(const json_t *constants)
 {
 	json_t *ret = json_object(), *value;
@@ -39,7 +39,7 @@ static json_t *copy_constants(const json_t *constants)
 	return ret;
 }
 
-/* "queue_step oid=%c interval=%u": the first word. */
+/* Copy the first word of each: "queue_step oid=%c interval=%u". */
 static json_t *copy_commands(const json_t *commands)
 {
 	json_t *ret = json_object(), *value;
@@ -86,7 +86,7 @@ static int copy_empty(const json_t *constants, char **ret, struct kf_error *err)
 	return *ret ? 0 : kf_fail(err, KF_INTERNAL, "no memory for a Kconfig");
 }
 
-/* Why it is not taken goes into refused, and *ret stays NULL. */
+/* Copy the Kconfig. If it is refused, refused gets the reason, and *ret stays NULL. */
 static int copy_kconfig(const json_t *kconfig, const json_t *constants, char **ret,
 			char refused[KF_NAME_SIZE], struct kf_error *err)
 {

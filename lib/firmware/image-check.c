@@ -58,7 +58,7 @@ static int check_family(const struct kf_image *image, const struct kf_chip *chip
 		       image->family, image->dictionary.mcu, chip->families[0]);
 }
 
-/* The build made it well. */
+/* Add the hint: the build makes no such image, so the file was damaged after it. */
 static int damaged(struct kf_error *err)
 {
 	kf_error_hint(err,
@@ -69,7 +69,7 @@ static int damaged(struct kf_error *err)
 static int check_stack(uint32_t stack, const struct kf_image *image, const struct kf_chip *chip,
 		       struct kf_error *err)
 {
-	/* It grows downwards, from the RAM's end on. */
+	/* The stack grows downwards, from the end of the RAM on. */
 	if (stack % 4 == 0 && stack > chip->ram && stack - chip->ram <= chip->ram_bytes)
 		return 0;
 	kf_fail(err, KF_BAD_IMAGE,
@@ -175,7 +175,7 @@ static int check_end(const struct kf_image *image, const struct kf_chip *chip, u
 	uint64_t end = (uint64_t)start + image->len;
 	uint64_t limit = (uint64_t)chip->flash + chip->flash_bytes;
 
-	/* Linked for the mirror, it is at home there. */
+	/* Code that is linked for the mirror ends within the mirror. */
 	if (chip->mirrored && start < chip->flash)
 		limit = chip->flash_bytes;
 	if (end <= limit)
@@ -186,7 +186,7 @@ static int check_end(const struct kf_image *image, const struct kf_chip *chip, u
 		       end, image->dictionary.mcu, limit);
 }
 
-/* The ROM of these chips looks at what it starts, and leaves what is not well in BOOTSEL. */
+/* The ROM of these chips checks what it starts; if it is not good, the board stays in BOOTSEL. */
 static int check_boot(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
 		      struct kf_error *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Symbols are told by their names' shape, which Klipper, Kalico and their forks share, so that
- * a symbol of tomorrow is compared too.
+ * Symbols are known by patterns of their names, which Klipper, Kalico and their forks share: so a
+ * new symbol is compared, too.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -151,7 +151,7 @@ static bool is_other_mcu(const char *subject, const char *mcu, const struct kf_k
 	return subject == mcu_subject;
 }
 
-/* The remedy. Not one that cannot work: nobody can make another MCU of the board. */
+/* Add the remedy. No --accept-difference if the MCU differs: the board keeps its MCU. */
 static void hint(struct kf_error *err, const char *key, const char *command, bool other_mcu,
 		 bool by_choice)
 {
@@ -219,7 +219,7 @@ bool kf_kconfig_differences(const struct kf_kconfig *saved, const struct kf_kcon
 	return ret[0];
 }
 
-/* Compared above, or never a person's choice. */
+/* Is the symbol compared above, or never chosen by a person? */
 static bool untold(const char *symbol)
 {
 	static const char *const derived[] = { "HAVE_*", "NEED_*", "FLASH_START", "*_BUILD_MCU",

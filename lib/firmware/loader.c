@@ -37,7 +37,7 @@ static const struct kf_loader loaders[] = {
 	{ "hc32f460*", ANY, NONE },
 	{ "rp2040", ANY, RP2, "0003", true },
 	{ "rp235*", ANY, RP2, "000f", true },
-	/* Without a bootloader's offset these stay where they are when they are asked. */
+	/* Klipper that is built without a bootloader's offset does not leave when it is asked. */
 	{ "lpc176*", 0, DFU, "1d50", "6015", false },
 	{ "lpc176*", ANY, DFU, "1d50", "6015", true },
 	{ "sam[34]*", ANY, SAM, true },
