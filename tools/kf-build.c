@@ -36,7 +36,7 @@ struct args {
 	const char *klipper_dir;
 	bool clean;
 	struct kf_common common;
-	bool told; /* the table would stand on the terminal where all has been said */
+	bool told; /* the messages on the terminal have said all that the table would */
 };
 
 static const char help[] =
@@ -162,7 +162,7 @@ static int collect(json_t *records, const struct kf_registry *registry, struct b
 	return 0;
 }
 
-/* told: this is all that is said of it, so the file is in it. */
+/* told: no other message about the firmware follows, so this one has its file. */
 static void report(const struct kf_built *built, bool told)
 {
 	const json_t *firmware = built->firmware;
@@ -176,7 +176,7 @@ static void report(const struct kf_built *built, bool told)
 		    told ? ": " : "", told ? kf_json_text(firmware, "path") : "");
 }
 
-/* A card can be carried by hand: how its file is called, if the board's SD board is known. */
+/* Tell how the file is called on an SD card, if the board's SD board is known. */
 static void tell_card(const struct kf_built *built, const struct kf_registry *registry)
 {
 	const char *path = kf_json_text(built->firmware, "path");
@@ -274,7 +274,7 @@ static int build_all(json_t *records, const struct args *args, struct kf_error *
 	return r < 0 ? r : build_batch(&batch, err);
 }
 
-/* told: what was built, and why not, stands on this terminal already. */
+/* told: messages on this terminal have said what was built, and why not. */
 static void print_row(const json_t *record, bool told)
 {
 	const struct kf_screen screen = kf_screen_of(stdout);

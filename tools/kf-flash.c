@@ -49,7 +49,7 @@ static void fail_job(struct kf_job *job, const struct kf_error *err)
 	kf_record_set_error(job->record, kf_log_tool(), err);
 }
 
-/* A check is asked before the boards are worked for: who flashes them then says why. */
+/* A check comes before a flash: the flash will say why the board is skipped. */
 static void skip_job(struct kf_job *job, const struct args *args)
 {
 	json_object_set_new(job->record, "flash",
@@ -139,7 +139,7 @@ static int write_job(const struct kf_job *job, void *arg, struct kf_error *err)
 
 	if (!args->common.table)
 		return kf_record_write(stdout, job->record, err);
-	/* Standing on the terminal, it takes the place of the board's own line. */
+	/* A row on the terminal takes the place of the board's own line. */
 	if (args->told && kf_live_of(label))
 		kf_live_drop(kf_live_of(label));
 	kf_live_hide();
@@ -179,7 +179,7 @@ static void start_lines(struct args *args, struct kf_parallel *parallel)
 	args->live = labels && !args->common.quiet && kf_live_start(phase, labels, count);
 	if (!args->live)
 		return;
-	/* Without it, the boards' processes would write between the lines. */
+	/* Without the socket the boards' processes would write between the lines. */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, args->news) < 0) {
 		kf_live_end();
 		args->live = false;
@@ -204,7 +204,7 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 	return r;
 }
 
-/* Then the boards have their time before whoever waits for us starts their service again. */
+/* Flash all boards; then give them delay_ms, before our parent starts their service again. */
 static int flash_all(struct kf_batch *batch, struct kf_parallel *parallel, struct args *args,
 		     struct kf_error *err)
 {

@@ -82,7 +82,7 @@ static void tell_lease(const char *client, const char *units)
 	kf_log_phase("Lease", NULL, "%s holds %s", client, units);
 }
 
-/* The connection, out of the way of standard input; -1: there is none. */
+/* Move the connection from standard input to another descriptor; -1: there is none. */
 static int take_connection(void)
 {
 	_cleanup_(kf_closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC), fd = -1;
@@ -106,7 +106,7 @@ static int serve(const struct kf_lease_server *server, struct kf_error *err)
 	return r;
 }
 
-/* systemd.exec(5): to ExecStopPost= systemd says how the main process ended. */
+/* systemd tells ExecStopPost= how the main process ended (systemd.exec(5)). */
 static bool was_killed(void)
 {
 	const char *code = getenv("EXIT_CODE");

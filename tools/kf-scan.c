@@ -272,7 +272,7 @@ static int write_keys(struct kf_registry *registry, struct kf_error *err)
 	return kf_usage_flush(err);
 }
 
-/* The same: neither the registry nor who holds a port is asked. */
+/* The same for ports: neither the registry nor who holds a port is asked. */
 static int write_ports(struct kf_error *err)
 {
 	_cleanup_(kf_boards_free) struct kf_boards boards = { 0 };
@@ -284,7 +284,7 @@ static int write_ports(struct kf_error *err)
 	return r < 0 ? r : kf_usage_flush(err);
 }
 
-/* A printer that names no board would be missed in silence. */
+/* Report the printers that do not tell their boards: else these would be missed in silence. */
 static void tell_problems(const struct kf_printers *printers)
 {
 	struct kf_error problem;
@@ -332,7 +332,7 @@ static int report(struct args *scan, const struct kf_event *event, bool *looked,
 	return emit(scan, &board, &problem, 1, err);
 }
 
-/* Until a signal comes or nobody reads any more (-EPIPE). */
+/* Report events until a signal comes, or until nobody reads any more (-EPIPE). */
 static int follow(struct args *scan, struct kf_monitor *monitor, struct kf_error *err)
 {
 	struct pollfd fds[] = { { .fd = kf_monitor_fd(monitor), .events = POLLIN },

@@ -220,7 +220,7 @@ static void tell_unit(const char *unit, const char *news)
 	setenv("KF_DOWN_SINCE", since, 1);
 }
 
-/* Until its Klippy was ready, which is later than the unit. */
+/* Tell how long the printer was down: until its Klippy was ready, later than its unit. */
 static void tell_down(void)
 {
 	if (down.since_ms && down.over)

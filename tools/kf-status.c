@@ -126,7 +126,7 @@ static bool is_untold(const struct args *look, size_t i)
 	       !board->excluded && !board->version[0] && look->inventory.errors[i].code == KF_OK;
 }
 
-/* Each bus once. One that cannot be asked now, as a printer prints over it, is left alone. */
+/* Ask each bus once. A bus that cannot be asked, as a printer prints over it, is left alone. */
 static int ask_buses(struct args *look)
 {
 	const struct kf_boards *boards = &look->inventory.boards;
@@ -173,7 +173,7 @@ static bool concerns(const struct args *look, const struct kf_printer *printer)
 	return !look->names[0];
 }
 
-/* A printer that names no board has no line: nor would its boards be missed. */
+/* Report the printers that do not tell their boards: else these would be missed in silence. */
 static void tell_problems(const struct args *look, bool all)
 {
 	struct kf_error problem;

@@ -62,8 +62,8 @@ static int expand_keys(const char **keys)
 }
 
 /*
- * kf alone, on a terminal: what there is. True: nothing is registered, so there is nothing to ask;
- * kf update needs no registration.
+ * kf alone, on a terminal: show the status of all boards. True: nothing is registered, so there is
+ * nothing to ask; kf update needs no registration.
  */
 static bool show_status(int *ret)
 {
@@ -93,7 +93,7 @@ static bool show_status(int *ret)
 	return none;
 }
 
-/* named: the command was; else all words are boards. */
+/* named: the command was typed; else all words are boards. */
 static int run_stages(const struct command *command, bool named, int argc, char *argv[])
 {
 	_cleanup_(plan_free) struct plan plan = { 0 };

@@ -96,8 +96,8 @@ static bool wanted(const struct kf_configure *c, const json_t *record, struct kf
 }
 
 /*
- * The user left the question of the board key: no other board is asked about, and none is built
- * for. Only where nothing is handed on, what was saved before that question counts as done.
+ * The user left the question of the board key: ask about no other board, and build for none. If
+ * nothing is handed on to a build, what was saved before that question counts as done.
  */
 static void leave_all(const struct kf_configure *c, const json_t *records, const char *key)
 {

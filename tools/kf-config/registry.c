@@ -81,7 +81,7 @@ static int show_others(const struct args *args, const char *name, struct kf_erro
 	return r;
 }
 
-/* A board, or without a key what holds for all. */
+/* Show a board or, without a key, the settings for all boards. */
 int command_show(struct args *args, char **words, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *object = NULL;
@@ -201,7 +201,7 @@ int command_add(struct args *args, char **words, struct kf_error *err)
 	if (!kf_add_complete(request) && kf_terminal_open(&tty, NULL) == 0)
 		request->tty = tty;
 	r = kf_add_board(request, records, &e, &board, err);
-	/* Left with q, as a "no" elsewhere: there is nothing wrong. */
+	/* The user left with q, which is a "no": that is no error. */
 	if (r < 0 && err->code == KF_INTERRUPTED && !kf_stopped()) {
 		kf_log_phase(phase, NULL, "%s", err->message);
 		return 0;

@@ -79,7 +79,7 @@ int help_print(void)
 	return kf_usage_print(help);
 }
 
-/* These say what kf has said for them already, or are for programs. */
+/* Show this option of a tool in the help of kf? Not what kf gives it, nor what is for programs. */
 static bool of_tool(const char *name, const void *arg)
 {
 	static const char *const left_out[] = { "table", "all", "keys", "ports" };

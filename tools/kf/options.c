@@ -32,7 +32,7 @@ static const struct {
 	int argument;
 	unsigned stages;
 	const char *stage_name; /* what the stages call it; NULL: the same */
-	enum kf_value value;	/* of what kind its argument is */
+	enum kf_value value;	/* what its argument has to be */
 } all_options[] = {
 	{ "--all", OPT_ALL, no_argument, 0, NULL, KF_VALUE_ANY },
 	{ "--menuconfig", 'm', no_argument, TO_CONFIG, NULL, KF_VALUE_ANY },

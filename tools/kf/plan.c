@@ -106,7 +106,8 @@ int plan_run(struct plan *plan)
 			return kf_usage_end(-1, &err);
 		plan->argv[s][0] = path[s];
 		stages[count++] = plan->argv[s];
-		/* With a configuration more can be checked; building may take minutes. */
+		/* Check again: a configuration tells more, and the build after it may take
+		 * minutes. */
 		if (s == CONFIG && plan->command->stages & TO_CHECK)
 			stages[count++] = plan->argv[CHECK];
 	}
