@@ -58,7 +58,7 @@ attempts() {
 	ends 0 current
 }
 
-@test "a board that a person put into DFU is taken by its port" {
+@test "a board that a person put into DFU is found by its port" {
 	flash "$NONE,mode=dfu"
 	ends 0 flashed
 	by_port "$NONE,mode=dfu"
@@ -113,7 +113,7 @@ attempts() {
 	ends 65 too_large "the flash of this board that can be written ends at 0x08020000"
 }
 
-@test "a refused erase, a stall, a late answer" {
+@test "a refused erase and a stall are errors; a late answer is waited for" {
 	by_port "$NONE,mode=dfu" # transfers of a whole run, without a fault
 	ends 0 flashed
 	by_port "$NONE,mode=dfu,f2=12"
@@ -126,7 +126,7 @@ attempts() {
 	ends 0 flashed
 }
 
-@test "the cable is pulled in mid-write: it is told, and the next run flashes the board" {
+@test "the cable is pulled in mid-write: the error says so, and the next run flashes the board" {
 	run --separate-stderr sim "$NONE,unplug=60" -- 'records $FIRMWARE >r; kf-flash --return-timeout=3 <r; kf-scan -q --all
 		by_hand boot 1-1.4; records $FIRMWARE | kf-flash'
 	echo "$output $stderr"
@@ -134,7 +134,7 @@ attempts() {
 	[[ $stderr == *"the firmware on it is incomplete"*"BOOT0"* ]]
 }
 
-@test "the ways in which it leaves: a stall, silence; and it stays" {
+@test "told to start, a board that stalls or is silent has left; one that stays is left_in_bootloader" {
 	for how in stall silent; do
 		by_port "$NONE,mode=dfu,rom_leave=$how"
 		ends 0 flashed

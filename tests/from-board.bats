@@ -58,7 +58,7 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	grep -qx 'CONFIG_INITIAL_PINS="!PC13"' "$saved"
 }
 
-@test "--from-board: firmware without a Kconfig is told as that" {
+@test "--from-board: firmware without a Kconfig: the error says so" {
 	run -78 --separate-stderr asked h723 "$from"
 	[ "$(jq -r .error.code <<<"$output")" = no_config ]
 	[[ $stderr == *"octopus-pro: the firmware that it runs carries no Kconfig"*"kf config octopus-pro opens menuconfig"* ]]
@@ -90,7 +90,7 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	grep -qx CONFIG_STM32_FLASH_START_20000=y "$saved"
 }
 
-@test "--from-board: a tree that makes another clock of it is told, and nothing is saved" {
+@test "--from-board: the tree makes another clock of the Kconfig: an error, and nothing is saved" {
 	sed -i 's/default 520000000/default 400000000/' klipper/src/stm32/Kconfig
 	run -78 --separate-stderr asked h723-kconfig "$from"
 	[[ $stderr == *"the board says CLOCK_FREQ 520000000, this tree makes 400000000"* ]]
@@ -98,7 +98,7 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	[ ! -e "$saved" ]
 }
 
-@test "--from-board: another MCU is not to be accepted: no such hint" {
+@test "--from-board: for another MCU the hint does not offer --accept-difference" {
 	sed -i 's/"stm32h723xx"/"stm32h743xx"/' klipper/src/stm32/Kconfig
 	run -78 --separate-stderr asked h723-kconfig "$from"
 	[[ $stderr == *"the board is stm32h723xx, this tree makes stm32h743xx"*"choose the board's MCU: kf config octopus-pro --menuconfig"* ]]
@@ -146,7 +146,7 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	[[ $stderr != *"is not what the board runs"* && $stderr != *"; saved"* ]]
 }
 
-@test "--compare: a board that tells no Kconfig, and one of which this tree makes another board" {
+@test "--compare: a board without a Kconfig is not compared, nor one whose Kconfig the tree changes" {
 	save CONFIG_MACH_STM32=y CONFIG_MACH_STM32H723=y CONFIG_STM32_FLASH_START_0000=y
 	run -0 --separate-stderr asked h723 'kf-scan -q | setsid -w kf-config --compare --saved'
 	[ "$stderr" = "[Config] octopus-pro: stm32h723xx, application at 0x08000000, usb" ]
@@ -157,7 +157,7 @@ from='kf-scan -q | setsid -w kf-config --from-board'
 	[[ $stderr == *"--yes goes with remove or --compare"* ]]
 }
 
-@test "--from and --from-board: one of them" {
+@test "--from-board is refused together with --from" {
 	run -64 --separate-stderr kf-config --from=x --from-board </dev/null
 	[[ $stderr == *"--from-board goes with neither --from nor --menuconfig"* ]]
 }

@@ -184,7 +184,7 @@ untouched() {
 }
 
 # bats test_tags=slow
-@test "flashable false, and blocked devices" {
+@test "a board with flashable false, or in blocked_devices, is never flashed" {
 	registry < <(jq '.devices["octopus-pro"].flashable = false' <<<"$OCTOPUS")
 	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723"
 	registry < <(jq '.blocked_devices = [{pattern: "usb-Klipper_stm32h7*", reason: "mine"}]' <<<"$OCTOPUS")
@@ -196,7 +196,7 @@ untouched() {
 	untouched "octopus-pro: skipped: flashable is false in devices.json" "$H723,mode=katapult"
 }
 
-@test "USB devices that are no boards" {
+@test "a USB device that is no Klipper board is skipped" {
 	untouched "skipped: not a Klipper board" "$CH340" -- 'IMAGE=h723; kf-scan | kf-flash'
 }
 

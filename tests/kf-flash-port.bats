@@ -178,7 +178,7 @@ b 1-1.3 current" ]
 	[[ $stderr == *"the board on USB port 1-1.3 is octopus-pro, registered already"* ]]
 }
 
-@test "a node on CAN that is written wrong: how it is written; --baud is refused for one" {
+@test "--port: the error shows how a node on CAN is written; --baud is refused for a node" {
 	for port in can0:44db3d63488 can0: 44db3d634885; do
 		run -64 --separate-stderr kf-flash --port "$port" --firmware klipper.bin --json </dev/null
 		[[ $stderr == *"there is no port $port"*"INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: can0:44db3d634885"* ]]

@@ -83,7 +83,7 @@ cancelled: 75 busy
 emergency stop: 75 busy"
 
 # bats test_tags=slow
-@test "each recorded state, asked of Klippy" {
+@test "each recorded print state, as Klippy tells it" {
 	run -0 --separate-stderr here 'args=(); each "$@"' "${RUNNING[@]}"
 	[ "$output" = "$EXPECTED" ]
 	[[ $stderr == *"octopus-pro: Klippy (process "*") is printing dwell.gcode, 0 % done"* ]]
@@ -91,7 +91,7 @@ emergency stop: 75 busy"
 }
 
 # bats test_tags=slow
-@test "each recorded state, asked of Moonraker over HTTP, at the port in moonraker.conf" {
+@test "each recorded print state, as Moonraker tells it over HTTP, at the port in moonraker.conf" {
 	export MOONRAKER=http
 	run -0 --separate-stderr here 'args=(-v); each "$@"' "${RUNNING[@]}"
 	[ "$output" = "$EXPECTED" ]

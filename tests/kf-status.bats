@@ -248,7 +248,7 @@ its klippy.log tells more"* ]]
 	[[ $(jq -r '.status | [.state, .tree_version] | join(" ")' <<<"$output") == "differs v0.14.0-0-g"*-dirty ]]
 }
 
-@test "a registered board in DFU, which shows no serial number, is its printer's, and stands there once" {
+@test "a registered board in DFU, without a serial number, is shown once, with its printer" {
 	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID"
 	registry <<<'{"devices": {"octopus": {"mcu": "stm32h723", "serial_pattern": "usb-Klipper_stm32h723xx_29001A001151313531383332*", "usb_port": "1-1.2"}}}'
 	run -0 --separate-stderr mocked kf-sim -b "$H723,mode=dfu" -- kf-status --json

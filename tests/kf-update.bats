@@ -57,7 +57,7 @@ asked() {
 	[ "$(jq -r .board.mcu <<<"$output")" = rp2040 ]
 }
 
-@test "what is excluded, another's firmware, or twice there, is not described" {
+@test "a board that is excluded, has firmware of others, or is connected twice is not described" {
 	stopped klipper "$PWD/tree" '[mcu]' "serial: $H723_BY_ID" '[mcu tool]' "serial: $RP2040_BY_ID" \
 		'[mcu probe]' 'serial: /dev/serial/by-id/usb-Cartographer_614e_16000E000943305239373420-if00'
 	registry <<-'END'
@@ -281,7 +281,7 @@ behind() {
 	[ -e "$XDG_CACHE_HOME/kalico-flash/build" ]
 }
 
-@test "kf update: a BeagleBone's PRU is behind: it is said whose, and what brings it up to date" {
+@test "kf update: a BeagleBone's PRU is behind: the message says what brings it up to date" {
 	git_tree source 4
 	export TREE=$PWD/source VERSION MCUS
 	VERSION=$(version_of source)

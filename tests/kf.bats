@@ -148,7 +148,7 @@ toolhead             skipped    not connected" ]
 	run ! ran kf-scan
 }
 
-@test "a very long word on the command line" {
+@test "a word of 500 options on the command line is passed on" {
 	alone kf flash octopus-pro "-$(printf 'q%.0s' {1..500})"
 	[ "$status" -eq 0 ]
 	[ "$(wc -w <"$note/kf-flash.argv")" -eq 500 ]

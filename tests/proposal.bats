@@ -82,7 +82,7 @@ crystal='choose the crystal.*Which.*leave. '
 	[[ $output == *"the bootloader offset was not chosen, so nothing is done to be asked again: kf config mcu"* ]]
 }
 
-@test "k asks its Katapult for the offset, and the board comes back; one that has none is asked about again" {
+@test "the answer k asks Katapult for the offset, and the board comes back; without Katapult it is asked again" {
 	named
 	terminal "kf-scan -q | kf-config >out; kf-scan -q | jq -r .board.mode" "$offset" 'k\r' "$crystal" '2\r'
 	[[ $output == *"k) ask its Katapult: Klipper is stopped for some seconds"*"STM32_FLASH_START_20000=y, from: Katapult"* ]]
@@ -110,7 +110,7 @@ crystal='choose the crystal.*Which.*leave. '
 	[[ $output != *Which* ]]
 }
 
-@test "Katapult's word counts also where nothing else was answered, and when it changes" {
+@test "the offset that Katapult tells is used without other answers too, and after it changed" {
 	stopped klipper "$PWD/tree" '[mcu]' "serial: $RP2040_BY_ID"
 	mkdir -p "$state"
 	for start in 268451840 268435712 268451840; do

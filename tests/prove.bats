@@ -182,7 +182,7 @@ elsewhere() {
 	RUNS=$PWD/made
 }
 
-@test "--prove: firmware of other compilers is told as that" {
+@test "--prove: firmware that other compilers built: the error says so" {
 	save CONFIG_STM32_CLOCK_REF_12M=y
 	elsewhere "(Simulated) 13.0" '/* as gcc 13 does it */'
 	run -1 --separate-stderr beside "" "$prove"
@@ -214,7 +214,7 @@ elsewhere() {
 	grep -qx CONFIG_STM32_CLOCK_REF_12M=y "$saved"
 }
 
-@test "kf config KEY --prove, and --from-board, are handed on" {
+@test "kf config KEY passes --prove and --from-board on to kf-config" {
 	save CONFIG_STM32_CLOCK_REF_12M=y
 	run -0 --separate-stderr beside "" "kf config octopus-pro --prove --json"
 	[ "$(jq -r .config.proved_version <<<"$output")" = "$version" ]
@@ -222,7 +222,7 @@ elsewhere() {
 	[[ $stderr == *"octopus-pro: the firmware that it runs carries no Kconfig"* ]]
 }
 
-@test "--prove goes with no other way to a configuration" {
+@test "--prove is refused together with another way to a configuration" {
 	local other
 	for other in --menuconfig --from=x --from-board; do
 		run -64 --separate-stderr kf-config --prove "$other" </dev/null

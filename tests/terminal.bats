@@ -43,7 +43,7 @@ seen() {
 	[[ $(tr -s ' \n' ' ' <<<"$shown") == "octopus-pro flashed v"*" (katapult), "*" s"* ]]
 }
 
-@test "an error stands once, above the rows, and no colour is alone" {
+@test "an error is shown once, above the rows, and no meaning is in a colour alone" {
 	seen 80 "$H723,mode=katapult,stall=5" -- 'records >r; kf-flash --no-service --no-fallback -t 2 <r'
 	[[ $raw == *$'\e[1;31mkf-flash:\e[0m octopus-pro:'* && $raw == *$'\e[1;31mfailed     \e[0msee above'* ]]
 	[ "$(grep -c '^kf-flash: octopus-pro' <<<"$shown")" -eq 1 ]
