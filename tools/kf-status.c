@@ -84,7 +84,7 @@ static int check_names(struct args *look, struct kf_error *err)
  */
 static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 {
-	/* It has no bootloader in which it could wait. */
+	/* The host's own MCU has no bootloader in which it could wait. */
 	bool process = board->connected && board->link.type == KF_WIRE_PROCESS;
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
 	struct kf_dictionary told = { 0 };

@@ -77,7 +77,7 @@ bool kf_board_has_serial(const struct kf_board *board);
 /* The name that its chip alone has: the serial number on USB, else the UUID on CAN; else empty. */
 const char *kf_board_chip(const struct kf_board *board);
 
-/* Its by-id path, or the name that udev would give it where there is no link. */
+/* The board's by-id path, or the name that udev would give it where there is no link. */
 void kf_board_by_id(const struct kf_board *board, char ret[KF_DEV_SIZE]);
 
 /* Is serial one board's own? "12345", "", all zeros and the like are shared by many. */

@@ -163,7 +163,7 @@ const char *kf_last_flash_remedy(const char *in)
 		{ "samd",
 		  "read the log; if kf list shows it as not connected, double-click its reset "
 		  "button" },
-		/* Its bootloader is entered at each reset. */
+		/* An AVR enters its bootloader at each reset. */
 		{ "avr",
 		  "read the log; if it says \"not in sync\" or \"not responding\": kf set KEY "
 		  "programmer_baud=57600 (older bootloaders) or programmer=NAME, or press its "

@@ -55,7 +55,7 @@ _must_check_ int kf_record_write(FILE *out, const json_t *record, struct kf_erro
  */
 _must_check_ int kf_records_file(int *ret, struct kf_error *err);
 
-/* Such a file with these records, at its start. */
+/* Make such a file with these records; its position is the start. */
 _must_check_ int kf_records_save(const json_t *records, int *ret, struct kf_error *err);
 
 /* The records in fd from its start: a new JSON array. Errors as kf_record_read. */

@@ -59,7 +59,7 @@ static void append_printer(char *dst, size_t size, const struct kf_board *board)
 	append(dst, size, ", ", "%s", printer->unit[0] ? printer->unit : printer->name);
 }
 
-/* Its bus or UART is there, but neither a Klippy nor the board itself has answered. */
+/* Is the board's bus or UART there, but neither a Klippy nor the board has answered? */
 static bool is_unasked(const struct kf_board *board)
 {
 	return board->connected && board->mode == KF_MODE_NONE && kf_board_is_wired(board);

@@ -186,7 +186,7 @@ static const struct {
 	{ "config_spi_angle", "WANT_SENSOR_ANGLE", true },
 };
 
-/* Those for which Kconfig has HAVE_LIMITED_CODE_SIZE. */
+/* Does Kconfig have HAVE_LIMITED_CODE_SIZE for this MCU? */
 static bool is_small(const char *mcu)
 {
 	static const char *const small[] = { "atmega168",  "atmega328*", "atmega32u4",

@@ -80,7 +80,7 @@ struct kf_proposal {
 _must_check_ int kf_proposal_make(const struct kf_tree *tree, const struct kf_told *told,
 				  struct kf_proposal *ret, struct kf_error *err);
 
-/* Its .config, for olddefconfig and for menuconfig to begin with. The caller frees *ret. */
+/* The .config of a proposal, for olddefconfig and for menuconfig. The caller frees *ret. */
 _must_check_ int kf_proposal_text(const struct kf_proposal *proposal, char **ret,
 				  struct kf_error *err);
 

@@ -130,7 +130,7 @@ static int note_compiler(FILE *out, const char *gcc, const char *library, const 
 			fprintf(out, "%s\n", text);
 		else
 			note_file(out, text);
-		/* It prints the library's bare name if it does not find it. */
+		/* The compiler prints the library's bare name if it does not find the library. */
 		if (i == LIBRARY && library && !strchr(text, '/'))
 			r = missing(library, mcu, names, err);
 	}

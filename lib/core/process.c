@@ -150,7 +150,7 @@ int kf_group_signal(pid_t leader, int sig)
 	return kill(-leader, sig) < 0 ? -errno : 0;
 }
 
-/* Its group if it leads one, else itself. */
+/* Signal the group of the process if it leads one, else the process. */
 static void send_signal(pid_t pid, int sig)
 {
 	if (getpgid(pid) == pid)

@@ -93,7 +93,7 @@ static int ask_printing(const struct kf_print_guard *guard, const struct kf_hold
 		*err = failure;
 	if (r == -EINTR)
 		return r;
-	/* It may have ended while we asked. */
+	/* The process may have ended while we asked. */
 	if (gone(holder->pid) || guard->while_unknown)
 		return 0;
 	return kf_fail(err, KF_PRINTER_UNKNOWN, "%s cannot be asked whether it prints: %s", name,

@@ -6,7 +6,7 @@
 #include "flash/wire.h"
 #include "printer/host-mcu.h"
 
-/* It answers within this time, or not at all: no event tells of it. */
+/* The process answers within this time, or not at all: no event tells of it. */
 enum { ANSWER_MS = 5000 };
 
 static int open_klipper(const struct kf_board *board, struct kf_link *ret, struct kf_error *err)

@@ -50,7 +50,7 @@ void kf_mcus_default(struct kf_mcus *mcus, const struct kf_mcu *other);
 /* After the last kf_mcus_set: what Klippy takes where nothing is said, and [mcu] comes first. */
 void kf_mcus_complete(struct kf_mcus *mcus);
 
-/* Its chip by the constants (stm32h723xx), clean; empty: not told. */
+/* The chip of an MCU by its constants (stm32h723xx), clean; empty: not told. */
 void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64]);
 
 /* Is its serial: the board's port, by name (by-id, by-path, tty) or by another link to it? */

@@ -18,7 +18,7 @@ enum {
  * they receive what they do not know. */
 static const uint8_t leave[] = { 0x1b, 0x01, 0x00, 0x01, 0x0e, 0x11, 0x04 };
 
-/* Its answer begins so. Bytes of the firmware that ran before the reset may come first. */
+/* The answer to that begins so. Bytes of the firmware that ran before the reset may come first. */
 static const uint8_t answer[] = { 0x1b, 0x01 };
 
 /* 0: it has answered; -ETIMEDOUT, or as kf_link_receive. */

@@ -145,7 +145,7 @@ bool kf_printers_hidden(const struct kf_printers *printers)
 	return ret;
 }
 
-/* Whoever started Klippy may read the file; we are another user. */
+/* Add the remedy. The user who started Klippy may read the file; we may be another user. */
 static void hint_problem(const struct kf_printer *printer, struct kf_error *ret)
 {
 	if (printer->why.code == KF_PERMISSION && strcmp(printer->state, "unknown") != 0)

@@ -18,7 +18,7 @@ struct asked {
 	struct kf_status *status;
 };
 
-/* As in a record. */
+/* The state's word in a record. */
 static const char *state_name(enum kf_status_state state)
 {
 	static const char *const names[] = {
@@ -62,7 +62,7 @@ static void set(struct kf_status *ret, enum kf_status_state state, const char *r
 	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
-/* Why no printer names it: of none here, or of one that does not tell its boards. */
+/* The reason why no printer names a board. */
 static const char *why_unnamed(const struct kf_printers *printers)
 {
 	for (size_t i = 0; i < printers->count; i++)
@@ -73,7 +73,7 @@ static const char *why_unnamed(const struct kf_printers *printers)
 	return "no printer here names it";
 }
 
-/* Why nobody tells its version. */
+/* Set the reason why nobody tells the version of the board. */
 static void not_asked(const struct kf_board *board, const struct kf_printers *printers,
 		      struct kf_status *ret)
 {

@@ -31,7 +31,7 @@ static bool to_update(const json_t *record, const struct kf_board *board, bool n
 	       (is_any(state, always) || (named && is_any(state, if_named)));
 }
 
-/* Its key, else the printer's name for it: several printers have a "mcu". */
+/* The board's key, else the printer's name for it: several printers have a "mcu". */
 static const char *label_of(const struct kf_board *board, char ret[2 * KF_NAME_SIZE])
 {
 	if (board->key[0] || !board->printer.mcu[0])
@@ -40,7 +40,7 @@ static const char *label_of(const struct kf_board *board, char ret[2 * KF_NAME_S
 	return ret;
 }
 
-/* Neither a printer nor the registry names it. */
+/* Is the board named by no printer, and not registered? */
 static bool is_unknown(const struct kf_board *board)
 {
 	return !board->key[0] && !board->printer.mcu[0];
@@ -54,13 +54,13 @@ static bool is_hidden(const json_t *record, const struct kf_board *board)
 	return is_unknown(board) && json_array_size(json_object_get(status, "problems")) > 0;
 }
 
-/* Its last flash did not end, and it is not there to be flashed again. */
+/* Did the last flash of the board not end, and is the board away now? */
 static bool is_half_away(const char *state, const struct kf_board *board)
 {
 	return strcmp(state, "incomplete") == 0 && !board->connected;
 }
 
-/* Klippy and its USB name say two chips: no firmware is built for it. */
+/* Do Klippy and the USB name tell two chips? Then no firmware is built for the board. */
 static bool is_of_two_chips(const json_t *record)
 {
 	return text_of(record, "other_mcu")[0];

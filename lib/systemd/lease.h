@@ -49,7 +49,7 @@ struct kf_lease_request {
 	char units[KF_UNITS_MAX][KF_NAME_SIZE]; /* as of kf_unit_name, each once */
 };
 
-/* Its path: KF_LEASE_SOCKET, or the environment variable of that name. */
+/* The path of the socket: KF_LEASE_SOCKET, or the environment variable of that name. */
 const char *kf_lease_socket(void);
 
 /* May this user lease a unit of this name? KF_PERMISSION: only root may. */

@@ -238,7 +238,7 @@ static void start(const char *path, struct kf_pending *pending, struct kf_bus *b
 		/* A crash-looping unit crash-loops again: it is as it was. */
 		if (kf_unit_is_up(&now) && strcmp(now.active, before.active) == 0)
 			r = 0;
-		/* That it was active during our start does not count. */
+		/* Do not count that the unit was active during our own start. */
 		if (now.since[0])
 			strcpy(before.since, now.since);
 		IGNORE_RESULT(kf_pending_write(pending->fd, &before, NULL));

@@ -377,7 +377,7 @@ static int stop_units(struct lease *lease, struct kf_error *err)
 			r = kf_bus_wait(lease->bus, unit, kf_unit_has_ended, &deadline, err);
 		else if (r == 0 && !kf_unit_has_ended(&now))
 			r = kf_fail(err, KF_BUSY, "%s has started meanwhile", unit);
-		/* It may have restarted by itself just before the stop. */
+		/* The unit may have restarted by itself just before the stop. */
 		if (r == 0 && now.since[0])
 			strcpy(held->before.since, now.since);
 		if (r == 0 && held->up)

@@ -181,7 +181,7 @@ int kf_usage_see(const struct option *options, const char *shorts, char *const *
 	}
 	kf_text_format(typed, sizeof(typed), "%.*s", (int)strcspn(word + 2, "="), word + 2);
 	explain_word(options, typed, strchr(word, '='), &meant, &err);
-	/* One that is spelled right misses its argument, or has one too many. */
+	/* An option that is spelled right misses its argument, or has one too many. */
 	if (meant.word && meant.edits > 0)
 		kf_error_hint(&err, "did you mean --%s? %s", meant.word, see);
 	return kf_usage_error(&err);

@@ -63,7 +63,7 @@ static void name_user(uid_t uid, char ret[KF_NAME_SIZE])
 		kf_text_format(ret, KF_NAME_SIZE, "%s", user->pw_name);
 }
 
-/* Its stop is systemctl, for the manager that has the unit; a name with a backslash is quoted. */
+/* systemctl stops a service, for the manager that has it; a name with a backslash is quoted. */
 static void read_service(const struct place *place, const char *unit, struct kf_cgroup *ret)
 {
 	char user[KF_NAME_SIZE], manager[KF_NAME_SIZE + 32] = "sudo systemctl";

@@ -22,7 +22,7 @@ extern const struct kf_grabber kf_grabbers[KF_GRABBERS];
 /* The port grabber that the holder is, or NULL. */
 const struct kf_grabber *kf_grabber_find(const struct kf_holder *holder);
 
-/* Its process, or 0: it does not run. */
+/* The process of a port grabber; 0: it does not run. */
 pid_t kf_grabber_process(const struct kf_grabber *grabber);
 
 /* May it open the port of this board, which is plugged in? */

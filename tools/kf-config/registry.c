@@ -28,7 +28,7 @@ static int print(const struct args *args, const json_t *object,
 	return 0;
 }
 
-/* What is registered of it, else what its printer and its port say; a new reference. */
+/* Describe a board: what is registered, else what its printer and its port say; a new reference. */
 static json_t *tell_board(const struct kf_registry *registry, const struct kf_board *board)
 {
 	static const char *const members[] = { "mcu",	"connected", "mode",  "tty",

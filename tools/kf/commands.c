@@ -133,7 +133,7 @@ int command_exec(const struct command *command, char *const *rest)
 	return kf_tool_exec(called, command->args, rest, &err) < 0 ? kf_usage_end(-1, &err) : 0;
 }
 
-/* It may be a key: then flash was forgotten. */
+/* The word may be a key: then the user forgot "flash". */
 static void hint_key(const char *name, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
