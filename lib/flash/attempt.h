@@ -21,8 +21,7 @@ struct kf_attempt {
 			      none was */
 	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
 	bool readback;	   /* every byte of the image was read back and is right */
-	/* Waits for the board's return in place of its wire's come_back (wire.h); NULL: that
-	 * waits. */
+	/* Waits for the board's return; NULL: its wire's come_back (wire.h) does. */
 	int (*come_back)(struct kf_monitor *monitor, const struct kf_board *board,
 			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 };

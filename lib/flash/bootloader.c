@@ -90,8 +90,8 @@ static int wait_for(struct kf_monitor *monitor, const struct awaited *awaited, i
 	if (r == 0)
 		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_INSTEAD;
 	else if (kf_target_look(board, &now))
-		/* The board may have come since. Or this user may not open its port: the caller
-		 * that opens it says so. */
+		/* The board may have come since; or this user may not open its port, and the open
+		 * says so. */
 		*ret_seen = awaited->is_it(&now, board) ? SEEN_IT : SEEN_OTHER;
 	else
 		*ret_seen = kf_occupant_find(board->usb.port, &now) ? SEEN_INSTEAD : SEEN_NOTHING;

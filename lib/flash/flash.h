@@ -19,8 +19,8 @@
  *   KF_MCU_MISMATCH, KF_WRONG_OFFSET   refused by what the bootloader says; nothing was written
  *   KF_NO_KATAPULT, KF_GONE, KF_TIMEOUT, KF_PROTOCOL, KF_VERIFY_FAILED, KF_FLASH_FAILED
  *                            the last method's failure
- *   KF_LEFT_IN_BOOTLOADER, KF_WRONG_VERSION, KF_UNVERIFIED   written, but the board does not prove
- * it KF_INTERRUPTED           by a stop signal, between two blocks
+ *   KF_LEFT_IN_BOOTLOADER, KF_WRONG_VERSION, KF_UNVERIFIED   written, but not proved by the board
+ *   KF_INTERRUPTED           by a stop signal, between two blocks
  */
 _must_check_ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress,
 				json_t **ret, struct kf_error *err);

@@ -195,8 +195,7 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 	if (r < 0)
 		return r;
 	r = converse(a, &k, err);
-	/* Discard unsent bytes if only CONNECT was sent, or if the board has read nothing for
-	 * long. */
+	/* Discard unsent bytes after CONNECT alone, or if the board has read nothing for long. */
 	link.discard = r < 0 && (k.block_bytes == 0 || r == -ETIMEDOUT);
 	return r;
 }

@@ -634,8 +634,8 @@ bool kf_plan_noted(const struct kf_plan *plan)
 	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) && !process))
 		return false;
 	kf_last_flash_load(board->key, &state);
-	/* An image that waits on the SD card counts too: the board is then asked whether it runs
-	 * it. */
+	/* An image that waits on the SD card counts too: then the board is asked for its
+	 * version. */
 	return strcmp(state.pending[0] ? state.pending_sha256 : state.sha256, plan->image.sha256) ==
 		       0 &&
 	       strcmp(state.pending[0] ? state.pending : state.version,

@@ -256,8 +256,7 @@ bool kf_proof_despite(struct kf_run *run)
 	if (!run->before[0])
 		return false;
 	kf_target_look(&run->plan->board, &run->board);
-	/* Here the version does not prove the flash. It only proves that the firmware is
-	 * complete. */
+	/* Here the version does not prove the flash, only that the firmware is complete. */
 	if (kf_method_row(run->attempt.method)->readback ||
 	    strcmp(run->before, run->plan->image.dictionary.version) == 0) {
 		if (!can_ask(run) || running_version(&run->board, run->version, NULL) < 0)
