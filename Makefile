@@ -27,7 +27,7 @@ SIM_CFLAGS  = $(call ask,SIM_CFLAGS,--cflags umockdev-1.0)
 SIM_LDLIBS  = $(call ask,SIM_LDLIBS,--libs umockdev-1.0)
 
 # Ours are separate from the packager's CFLAGS, which may replace any default.
-KF_CFLAGS   = -std=gnu11 -D_GNU_SOURCE -DKF_VERSION='"$(VERSION)"' -DKF_YEAR=$(YEAR) -Ilib \
+KF_CFLAGS   = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DKF_VERSION='"$(VERSION)"' -DKF_YEAR=$(YEAR) -Ilib \
 	      -MMD -MP -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wwrite-strings \
 	      $(PKG_CFLAGS)
 # Each program keeps only the functions of libkf.a that it calls.

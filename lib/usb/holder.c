@@ -164,7 +164,7 @@ bool kf_holder_hidden(pid_t pid)
 struct lock {
 	pid_t pid;
 	dev_t dev;
-	unsigned long ino;
+	unsigned long long ino;
 };
 
 /* Read up to the next flock(2). False: there is none any more. */
@@ -174,7 +174,7 @@ static bool next_lock(FILE *locks, struct lock *ret)
 	char line[256];
 
 	while (locks && fgets(line, sizeof(line), locks)) {
-		if (sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%lu ", &ret->pid, &major, &minor,
+		if (sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%llu ", &ret->pid, &major, &minor,
 			   &ret->ino) != 4 ||
 		    ret->pid <= 1)
 			continue;

@@ -118,6 +118,9 @@ TEST(reading_refuses)
 	CHECK(kf_file_read(temp_path("missing"), 10, &text, &len, &err) == -ENOENT);
 	put(temp_path("ten"), "0123456789");
 	CHECK(kf_file_read(temp_path("ten"), 9, &text, &len, &err) == -EFBIG);
+	/* Over 2 GiB, which a 32-bit program does not open by default. */
+	CHECK(truncate(temp_path("ten"), (off_t)3 << 30) == 0);
+	CHECK(kf_file_read(temp_path("ten"), 9, &text, &len, &err) == -EFBIG);
 	CHECK(kf_file_read(temp_path(""), 10, &text, &len, &err) == -EIO);
 	CHECK(strstr(err.message, "not a regular file") != NULL);
 	CHECK(strstr(err.hint, "name another file") != NULL);
