@@ -11,8 +11,9 @@ int kf_baud_set(int fd, unsigned baud)
 {
 	struct termios2 t;
 
+	/* qemu's user mode does not know TCGETS2, and says ENOSYS where the kernel says ENOTTY. */
 	if (ioctl(fd, TCGETS2, &t) < 0)
-		return -errno;
+		return errno == ENOSYS ? -ENOTTY : -errno;
 	/* No input rate of its own: it follows the output's. */
 	t.c_cflag &= ~(tcflag_t)(CBAUD | CIBAUD);
 	t.c_cflag |= BOTHER;
