@@ -69,7 +69,8 @@ SUBMAKE  = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(she
 
 all: $(TOOLS:%=$(B)/%) $(LINKS:%=$(B)/%)
 sim: $(KF_SIM) $(SIM_SO)
-tests: all sim $(UML_SO) $(UNIT) $(FAULTS)
+unit: $(UNIT)
+tests: all sim unit $(UML_SO) $(FAULTS)
 
 $(B)/tests/%.o: KF_CFLAGS += -Itests
 $(B)/tests/sim/%.o $(B)/tests/faults/%.o: KF_CFLAGS += $(SIM_CFLAGS)
@@ -158,7 +159,7 @@ check-systemd: deps
 # As root: the packages of "make deb" in another.
 check-package: deps
 	@tests/package/run $(B)
-# As root: the packages of "make deb ARCH=", and the unit tests, by qemu.
+# As root: the packages and the unit tests of "make deb ARCH=", by qemu.
 check-foreign: deps
 	@tests/package/foreign $(B) $(or $(ARCH),$(error ARCH= names the architecture))
 check-faults: deps
@@ -242,7 +243,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all sim tests cflags deps deps-avr deps-can deps-demo deps-lint deps-fuzz check check-all check-avr check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
+.PHONY: all sim unit tests cflags deps deps-avr deps-can deps-demo deps-lint deps-fuzz check check-all check-avr check-can check-faults check-foreign check-package check-sim check-systemd demo lint coverage fuzz nightly \
 	fuzzers bench deb apt-repo install install-sim uninstall clean
 .SECONDARY:
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d)
