@@ -81,6 +81,8 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	refused 69 "there is no board to register" --key=x </dev/null
 	refused 69 "there is no board to register" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
 	refused 69 "--port=1-5" --key=x < <(seen Beacon 77AA 1-5 '.board.mode = "other"')
+	refused 78 "the board on USB port 3-1 waits in DFU (0483:df11), and the ROM of a stm32f103 has no DFU" --key=x --mcu=stm32f103 < <(seen "" 357236543131 3-1 \
+		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "the board on USB port 3-1 has a bootloader of stm32 (0483:df11), not of rp2040" --key=x < <(seen "" 357236543131 3-1 \
 		'.board += {mode: "dfu", by_id: null, tty: null} | .board.usb += {vendor: "0483", product: "df11"}')
 	refused 78 "usb-Klipper_stm32h723xx_AAAA1111* says that its MCU is stm32h723, not rp2040" --key=x < <(seen stm32h723xx AAAA1111 1-1)

@@ -83,6 +83,16 @@ bool kf_chip_katapult(const char *mcu)
 	return false;
 }
 
+bool kf_chip_dfu(const char *mcu)
+{
+	static const char *const without[] = { "stm32f03*", "stm32f10[0-3]*", "stm32g0[37]*" };
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(without); i++)
+		if (fnmatch(without[i], mcu, FNM_CASEFOLD) == 0)
+			return false;
+	return fnmatch("stm32*", mcu, FNM_CASEFOLD) == 0;
+}
+
 void kf_chip_entry(const struct kf_chip *chip, uint32_t start, char ret[KF_NAME_SIZE])
 {
 	uint32_t offset = chip && start >= chip->flash ? start - chip->flash : start;

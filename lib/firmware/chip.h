@@ -34,6 +34,10 @@ bool kf_chip_starts_at(const struct kf_chip *chip, uint32_t start, uint32_t addr
  */
 bool kf_chip_katapult(const char *mcu);
 
+/* Has the chip's ROM a bootloader for USB that speaks DFU (0483:df11)? ST's AN2606 says of which.
+ */
+bool kf_chip_dfu(const char *mcu);
+
 /* The entry in menuconfig for an application that starts at start. chip may be NULL. */
 void kf_chip_entry(const struct kf_chip *chip, uint32_t start, char ret[KF_NAME_SIZE]);
 

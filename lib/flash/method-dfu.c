@@ -3,10 +3,10 @@
  * DFU of STM32's ROM. It does not tell which chip it is in: the sectors of its flash have to fit
  * the MCU of the image.
  */
-#include <fnmatch.h>
 #include <string.h>
 
 #include "dfu/session.h"
+#include "firmware/chip.h"
 #include "flash/rom.h"
 #include "katapult/pages.h"
 
@@ -24,8 +24,7 @@ enum {
 static bool is_in_rom(const struct kf_methods_for *with)
 {
 	return kf_methods_in_mode(with, KF_MODE_DFU) &&
-	       strcmp(with->board->usb.vendor, "0483") == 0 &&
-	       fnmatch("stm32*", with->mcu, FNM_CASEFOLD) == 0;
+	       strcmp(with->board->usb.vendor, "0483") == 0 && kf_chip_dfu(with->mcu);
 }
 
 static const char *why_not(const struct kf_methods_for *with)

@@ -231,11 +231,19 @@ static int check_loader(const struct kf_board *board, const char *mcu, struct kf
 
 	if (!kf_board_in_loader(board) || kf_registry_mcu_fits(mcu, board))
 		return 0;
-	kf_fail(err, KF_MCU_MISMATCH,
-		"the board on USB port %s has a bootloader of %s (%s:%s), not of %s",
-		board->usb.port, family, board->usb.vendor, board->usb.product, mcu);
+	if (strncasecmp(mcu, family, strlen(family)) == 0)
+		kf_fail(err, KF_MCU_MISMATCH,
+			"the board on USB port %s waits in DFU (%s:%s), and the ROM of a %s has no "
+			"DFU",
+			board->usb.port, board->usb.vendor, board->usb.product, mcu);
+	else
+		kf_fail(err, KF_MCU_MISMATCH,
+			"the board on USB port %s has a bootloader of %s (%s:%s), not of %s",
+			board->usb.port, family, board->usb.vendor, board->usb.product, mcu);
 	kf_error_hint(err, "give the MCU as its chip is labelled, such as %s",
-		      strcmp(family, "stm32") == 0 ? "stm32f446" : family);
+		      strcmp(family, "stm32") == 0 ? "stm32f446"
+		      : strcmp(family, "sam") == 0 ? "sam3x8e"
+						   : family);
 	return kf_code_errno(KF_MCU_MISMATCH);
 }
 

@@ -12,6 +12,7 @@
 #include "board/last-flash.h"
 #include "board/port.h"
 #include "core/text.h"
+#include "firmware/chip.h"
 #include "registry/registry.h"
 
 /* The match of a device, from worst to best. */
@@ -30,7 +31,8 @@ bool kf_registry_mcu_fits(const char *mcu, const struct kf_board *board)
 	const char *family = kf_identity_family(&board->usb);
 	char shown[64] = "";
 
-	if (strncasecmp(mcu, family, strlen(family)) != 0)
+	if (strncasecmp(mcu, family, strlen(family)) != 0 ||
+	    (strcmp(board->usb.vendor, "0483") == 0 && kf_board_in_rom(board) && !kf_chip_dfu(mcu)))
 		return false;
 	kf_identity_mcu(&board->usb, shown);
 	return !shown[0] || kf_mcu_same(mcu, shown);
