@@ -7,6 +7,7 @@
 #include "board/port.h"
 #include "core/text.h"
 #include "registry/device.h"
+#include "registry/method.h"
 #include "registry/settings.h"
 
 bool kf_device_other_mcu(const char *pattern, const char *mcu, char named[64])
@@ -240,6 +241,8 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	json_object_set_new(devices, new->key, device);
 	r = fill(device, new, err);
 	if (r == 0)
+		r = kf_method_check_mcu(new->flash_method, new->mcu, err);
+	if (r == 0)
 		r = kf_device_check_unique(registry, new->key, err);
 	if (r < 0)
 		json_object_del(devices, new->key);
@@ -256,12 +259,69 @@ static json_t *device_members(const struct kf_registry *registry, const char *ke
 	return json_object_get(json_object_get(registry->root, "devices"), key);
 }
 
+/* Is it set to a value? "member=" takes the value away. */
+static bool sets(const char *assignment, const char *member)
+{
+	size_t len = strlen(member);
+
+	return strncmp(assignment, member, len) == 0 && assignment[len] == '=' &&
+	       assignment[len + 1];
+}
+
+static const char *text_of(const json_t *members, const char *name)
+{
+	const char *text = json_string_value(json_object_get(members, name));
+
+	return text ? text : "";
+}
+
+/* The reason why a board of these members has no baud rate, as a part of a sentence; NULL: it has.
+ */
+static const char *no_rate(const json_t *members)
+{
+	const char *serial = text_of(members, "serial"), *pattern = kf_settings_pattern(members);
+	struct kf_identity id = { .mode = KF_MODE_OTHER };
+
+	if (text_of(members, "canbus_uuid")[0])
+		return "it is a node on CAN";
+	if (serial[0])
+		return kf_path_is_process(serial) ? "it is a process of this machine" : NULL;
+	return pattern && kf_identity_parse(pattern, &id) ? "it is on its own USB" : NULL;
+}
+
+/*
+ * After all assignments: is what this one sets of use to a board that has these members?
+ * kf_method_find has said that a flash method is one.
+ */
+static int check_use(const char *assignment, const json_t *members, struct kf_error *err)
+{
+	static const char *const of_avr[] = { "programmer", "programmer_part", "programmer_baud" };
+	const char *mcu = text_of(members, "mcu"), *method = text_of(members, "flash_method");
+	bool katapult_rate = sets(assignment, "katapult_baud");
+
+	if (mcu[0] && method[0] && (sets(assignment, "flash_method") || sets(assignment, "mcu")))
+		return kf_method_check_mcu(method, mcu, err);
+	for (size_t i = 0; mcu[0] && i < KF_ARRAY_SIZE(of_avr); i++)
+		if (sets(assignment, of_avr[i]) && !kf_method_suits(KF_METHOD_AVRDUDE, mcu))
+			return kf_fail(err, KF_USAGE,
+				       "%s is for avrdude, which writes AVR alone: this is a %s",
+				       of_avr[i], mcu);
+	if (katapult_rate && mcu[0] && !kf_method_suits(KF_METHOD_KATAPULT, mcu))
+		return kf_fail(err, KF_USAGE, "katapult_baud is a Katapult's, and a %s has none",
+			       mcu);
+	if ((katapult_rate || sets(assignment, "baud")) && no_rate(members))
+		return kf_fail(err, KF_USAGE, "%s is for a board on a UART: %s",
+			       katapult_rate ? "katapult_baud" : "baud", no_rate(members));
+	return 0;
+}
+
 int kf_device_set(const char *key, char *const *assignments, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	enum kf_scope scope = key ? KF_SCOPE_DEVICE : KF_SCOPE_GLOBAL;
 	bool mcu = false;
 	json_t *members;
+	size_t i;
 	int r;
 
 	r = kf_registry_open(&registry, err);
@@ -271,10 +331,12 @@ int kf_device_set(const char *key, char *const *assignments, struct kf_error *er
 		      : kf_registry_section(&registry, "global");
 	if (!members)
 		return kf_code_errno(KF_NOT_REGISTERED);
-	for (; r == 0 && *assignments; assignments++) {
-		mcu = mcu || strncmp(*assignments, "mcu=", 4) == 0;
-		r = kf_settings_assign(members, scope, *assignments, err);
+	for (i = 0; r == 0 && assignments[i]; i++) {
+		mcu = mcu || strncmp(assignments[i], "mcu=", 4) == 0;
+		r = kf_settings_assign(members, scope, assignments[i], err);
 	}
+	for (i = 0; r == 0 && key && assignments[i]; i++)
+		r = check_use(assignments[i], members, err);
 	if (r == 0 && key && mcu)
 		r = kf_device_check_mcu(key, kf_settings_pattern(members),
 					json_string_value(json_object_get(members, "mcu")), err);

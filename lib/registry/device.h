@@ -38,7 +38,8 @@ _must_check_ int kf_device_check_key(const struct kf_registry *registry, const c
 				     struct kf_error *err);
 
 /*
- * Put it into the registry (not yet into the file). KF_USAGE: a value that is not allowed.
+ * Put it into the registry (not yet into the file). KF_USAGE: a value that is not allowed, or a
+ * flash method that cannot be for its MCU.
  * KF_CONFIG: the key is registered already. KF_AMBIGUOUS: another device fits the same boards.
  */
 _must_check_ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
@@ -46,7 +47,8 @@ _must_check_ int kf_device_add(struct kf_registry *registry, const struct kf_new
 
 /*
  * Change devices.json under its lock, all or nothing: "member=value" texts (NULL-terminated) for a
- * device, or with key NULL for "global". Errors of kf_settings_assign, kf_registry_open,
+ * device, or with key NULL for "global". KF_USAGE: a flash method, a programmer or a rate that is
+ * of no use to a board of this MCU or wire. Errors of kf_settings_assign, kf_registry_open,
  * kf_device_check_unique and, for an MCU, kf_device_check_mcu.
  */
 _must_check_ int kf_device_set(const char *key, char *const *assignments, struct kf_error *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "core/text.h"
+#include "firmware/chip.h"
 #include "firmware/loader.h"
 #include "registry/method.h"
 
@@ -39,6 +41,49 @@ int kf_method_check(const char *option, const char *text, struct kf_error *err)
 		return 0;
 	kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a flash method", option, text);
 	kf_error_hint(err, "choose " KF_METHODS);
+	return kf_code_errno(KF_USAGE);
+}
+
+/* make flash is the last resort of every chip; a Katapult may be a fork's, for any chip of its
+ * kind. */
+bool kf_method_suits(enum kf_method method, const char *mcu)
+{
+	static const enum kf_program programs[KF_METHOD_COUNT] = {
+		[KF_METHOD_PICOBOOT] = KF_PROGRAM_RP2040_FLASH,
+		[KF_METHOD_AVRDUDE] = KF_PROGRAM_AVRDUDE,
+		[KF_METHOD_BOSSAC] = KF_PROGRAM_BOSSAC,
+		[KF_METHOD_HOST_MCU] = KF_PROGRAM_HOST_MCU,
+	};
+	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
+
+	if (!loader)
+		return method != KF_METHOD_HOST_MCU;
+	switch (method) {
+	case KF_METHOD_KATAPULT:
+	case KF_METHOD_FLASHTOOL:
+	case KF_METHOD_SDCARD: /* of the same chips, in the list of flash-sdcard.sh */
+		return kf_loader_beside_katapult(loader);
+	case KF_METHOD_DFU:
+		return kf_chip_dfu(mcu);
+	case KF_METHOD_MAKE_FLASH:
+		return true;
+	default:
+		return loader->program == programs[method];
+	}
+}
+
+int kf_method_check_mcu(const char *name, const char *mcu, struct kf_error *err)
+{
+	enum kf_method method;
+	char suit[128] = "";
+
+	if (!mcu[0] || !kf_method_find(name, &method) || kf_method_suits(method, mcu))
+		return 0;
+	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
+		if (kf_method_suits((enum kf_method)i, mcu))
+			kf_text_add(suit, sizeof(suit), ", ", methods[i]);
+	kf_fail(err, KF_USAGE, "the flash method %s cannot be for a %s", name, mcu);
+	kf_error_hint(err, "those for a %s are: %s", mcu, suit);
 	return kf_code_errno(KF_USAGE);
 }
 

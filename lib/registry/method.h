@@ -31,6 +31,12 @@ bool kf_method_find(const char *name, enum kf_method *ret);
 /* -EINVAL (KF_USAGE) if text, the value of the option of that long name, is not a flash method. */
 _must_check_ int kf_method_check(const char *option, const char *text, struct kf_error *err);
 
+/* Can the method be for this MCU? True for all but host_mcu if the MCU is not known. */
+bool kf_method_suits(enum kf_method method, const char *mcu);
+
+/* KF_USAGE if the method cannot be for this MCU; the hint names those that can. */
+_must_check_ int kf_method_check_mcu(const char *name, const char *mcu, struct kf_error *err);
+
 /* The flash method for a chip without Katapult (AVR, SAM, the host's own MCU); "": the default. */
 const char *kf_method_proposed(const char *mcu);
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/text.h"
+#include "registry/device.h"
 #include "registry/registry.h"
 #include "registry/settings.h"
 #include "unit/test.h"
@@ -236,6 +238,68 @@ TEST(devices_are_read_out)
 	kf_registry_close(&reg);
 }
 
+/* What kf_device_set says of an assignment to a board of these members: "", else its message. */
+static const char *says(const char *members, const char *assignment, struct kf_error *err)
+{
+	char *assignments[] = { (char *)assignment, NULL };
+	char text[256];
+
+	kf_text_format(text, sizeof(text), "{\"devices\":{\"x\":{%s}}}", members);
+	put(text);
+	*err = (struct kf_error){ 0 };
+	CHECK((kf_device_set("x", assignments, err) == 0) == (err->code == KF_OK));
+	CHECK(err->code == KF_OK || err->code == KF_USAGE);
+	return err->message;
+}
+
+TEST(settings_of_no_use_to_a_board)
+{
+#define USB(mcu) "\"mcu\":\"" mcu "\",\"serial_pattern\":\"usb-Klipper_" mcu "_29001A*\""
+	static const struct {
+		const char *members, *assignment, *says;
+	} cases[] = {
+		{ USB("atmega2560"), "flash_method=katapult",
+		  "the flash method katapult cannot be for a atmega2560" },
+		{ USB("atmega2560"), "flash_method=make_flash", "" },
+		{ USB("stm32f446"), "flash_method=avrdude",
+		  "the flash method avrdude cannot be for a stm32f446" },
+		{ USB("stm32f446"), "flash_method=dfu", "" },
+		{ USB("stm32f103"), "flash_method=dfu",
+		  "the flash method dfu cannot be for a stm32f103" },
+		{ USB("sam3x8e"), "flash_method=sdcard",
+		  "the flash method sdcard cannot be for a sam3x8e" },
+		{ USB("rp2040") ",\"flash_method\":\"picoboot\"", "mcu=rp2040", "" },
+		{ "\"usb_port\":\"1-1\",\"flash_method\":\"picoboot\"", "mcu=stm32h723",
+		  "the flash method picoboot cannot be for a stm32h723" },
+		{ USB("newchip1"), "flash_method=dfu", "" },
+		{ "\"usb_port\":\"1-1\"", "flash_method=bossac", "" },
+		{ USB("rp2040"), "programmer=wiring",
+		  "programmer is for avrdude, which writes AVR alone: this is a rp2040" },
+		{ USB("atmega2560"), "programmer_baud=57600", "" },
+		{ USB("rp2040"), "baud=250000",
+		  "baud is for a board on a UART: it is on its own USB" },
+		{ USB("rp2040"), "baud=", "" },
+		{ "\"canbus_uuid\":\"44db3d634885\"", "katapult_baud=250000",
+		  "katapult_baud is for a board on a UART: it is a node on CAN" },
+		{ "\"serial\":\"/tmp/klipper_host_mcu\"", "baud=250000",
+		  "baud is for a board on a UART: it is a process of this machine" },
+		{ "\"mcu\":\"atmega2560\",\"serial_pattern\":\"usb-1a86_USB_Serial*\"",
+		  "katapult_baud=250000",
+		  "katapult_baud is a Katapult's, and a atmega2560 has none" },
+		{ "\"mcu\":\"atmega2560\",\"serial_pattern\":\"usb-1a86_USB_Serial*\"",
+		  "baud=115200", "" },
+	};
+	struct kf_error err;
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(cases); i++)
+		CHECK_STR(says(cases[i].members, cases[i].assignment, &err), cases[i].says);
+	says(USB("atmega2560"), "flash_method=katapult", &err);
+	CHECK_STR(err.hint, "those for a atmega2560 are: avrdude, make_flash");
+	says(USB("stm32f446"), "flash_method=bossac", &err);
+	CHECK_STR(err.hint,
+		  "those for a stm32f446 are: katapult, dfu, make_flash, flashtool, sdcard");
+}
+
 TEST(assignments)
 {
 	json_t *device = json_pack("{s:s, s:s}", "pattern", "usb-old*", "klipper_dir", "/k");
@@ -272,6 +336,7 @@ PROGRAM
 		T(link_is_written_through),
 		T(writers_lose_nothing),
 		T(devices_are_read_out),
+		T(settings_of_no_use_to_a_board),
 		T(assignments),
 	};
 	int r;
