@@ -212,7 +212,7 @@ int kf_dfu_set_address(struct kf_dfu *dfu, uint32_t address, struct kf_error *er
 	int r = command(dfu, SET_ADDRESS, address, err);
 
 	if (r < 0)
-		kf_error_prefix(err, "address 0x%08x", address);
+		kf_error_prefix(err, "setting the address to 0x%08x", address);
 	return r;
 }
 

@@ -112,16 +112,23 @@ static int begin_read(struct kf_dfu *dfu, uint32_t address, struct kf_error *err
 	return r < 0 ? r : kf_dfu_end(dfu, err);
 }
 
+static int read_block(struct kf_dfu *dfu, size_t i, uint32_t address, uint8_t *ret, size_t len,
+		      struct kf_error *err)
+{
+	int r = kf_dfu_read_block(dfu, i, ret, block_len(dfu, i, len), err);
+
+	if (r < 0)
+		kf_error_prefix(err, "reading at 0x%08zx", address + i * dfu->block_bytes);
+	return r;
+}
+
 int kf_dfu_read(struct kf_dfu *dfu, uint32_t address, uint8_t *ret, size_t len,
 		struct kf_error *err)
 {
 	int r = begin_read(dfu, address, err);
 
 	for (size_t i = 0; r == 0 && i < blocks(dfu, len); i++)
-		r = kf_dfu_read_block(dfu, i, ret + i * dfu->block_bytes, block_len(dfu, i, len),
-				      err);
-	if (r < 0)
-		kf_error_prefix(err, "reading at 0x%08x", address);
+		r = read_block(dfu, i, address, ret + i * dfu->block_bytes, len, err);
 	return r < 0 ? r : kf_dfu_end(dfu, err);
 }
 
@@ -187,7 +194,7 @@ int kf_dfu_verify(struct kf_dfu *dfu, uint32_t address, const uint8_t *data, siz
 	for (size_t i = 0; r == 0 && i < blocks(dfu, len); i++) {
 		size_t from = i * dfu->block_bytes, bytes = block_len(dfu, i, len);
 
-		r = kf_dfu_read_block(dfu, i, got, bytes, err);
+		r = read_block(dfu, i, address, got, len, err);
 		if (r < 0)
 			break;
 		r = kf_bytes_verify(address + (uint32_t)from, data + from, got, bytes, err);

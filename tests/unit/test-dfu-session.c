@@ -362,6 +362,14 @@ TEST(no_request_is_sent_that_tells_nothing_new)
 				       command + 2 /* start */);
 }
 
+/* An error says where in the flash it was, once. */
+static bool names_two_addresses(const char *message)
+{
+	const char *first = strstr(message, "0x080");
+
+	return first && strstr(first + 1, "0x080");
+}
+
 TEST(a_fault_at_each_transfer_is_told_and_the_next_run_succeeds)
 {
 	unsigned transfers, failures = 0;
@@ -388,6 +396,7 @@ TEST(a_fault_at_each_transfer_is_told_and_the_next_run_succeeds)
 				printf("# fault %d at %u: not told\n", fault, at);
 				CHECK(told);
 			}
+			CHECK(!names_two_addresses(err.message));
 			failures += told;
 			CHECK(rest_is_whole(0xc000));
 			if (!told || rom.started)
