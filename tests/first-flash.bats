@@ -146,6 +146,9 @@ refused() {
 
 @test "what is no Katapult, or not for this board, is refused before anything is written" {
 	refused 65 "$F446" "--bootloader=$IMAGES/f446-none/klipper.bin" "it is no Katapult" "flashed with --firmware="
+	printf 'no Katapult' >garbage.bin
+	refused 65 "$F446" --bootloader=garbage.bin "no Katapult that can be installed: " "garbage.bin: no data dictionary" "give the katapult.bin or katapult.uf2"
+	refused 64 "$F446" "--baud=115200 --bootloader=katapult.bin" "--baud is the speed of a UART: the board at USB port 1-1.4 is on its own USB"
 	refused 65 "$F446" --firmware=katapult.bin "it is a Katapult, not firmware" "--bootloader="
 	refused 78 mcu=stm32f446xx,port=1-1.4 --bootloader=katapult.bin "only on a board that waits in DFU or BOOTSEL" "BOOT0"
 	refused 78 mcu=stm32h723xx,katapult=none,mode=dfu,port=1-1.4 --bootloader=katapult.bin "sectors of 16 KiB"

@@ -198,7 +198,8 @@ static int get_records(const struct args *args, json_t *records, struct kf_error
 
 	if (!args->flash.by_hand)
 		return read_records(records, err);
-	r = kf_by_hand_record(args->port, (uint32_t)args->baud, args->firmware, &record, err);
+	r = kf_by_hand_record(args->port, (uint32_t)args->baud, args->firmware, args->bootloader,
+			      &record, err);
 	if (r == 0)
 		json_array_append_new(records, record);
 	return r;

@@ -168,8 +168,34 @@ static json_t *describe(const struct kf_image *image, const char *path)
 			 image->start_known ? json_integer(image->start) : json_null());
 }
 
-int kf_by_hand_record(const char *port, uint32_t baud, const char *firmware, json_t **ret,
-		      struct kf_error *err)
+/* A USB-to-serial chip's UART has a rate, and an Arduino's; a chip's own USB and the ROMs have
+ * none. */
+static int check_baud(const struct kf_board *board, struct kf_error *err)
+{
+	char place[KF_DEV_SIZE];
+
+	if (board->tty[0] && !kf_board_in_loader(board) &&
+	    kf_identity_mode(&board->usb) == KF_MODE_OTHER)
+		return 0;
+	kf_board_place(board, place, sizeof(place));
+	return kf_fail(err, KF_USAGE,
+		       "--baud is the speed of a UART: the board at %s is on its own USB", place);
+}
+
+static int load(const char *path, bool bootloader, struct kf_image *ret, struct kf_error *err)
+{
+	int r = kf_image_load(path, ret, err);
+
+	if (r == 0 || !bootloader || err->code != KF_BAD_IMAGE)
+		return r;
+	kf_error_prefix(err, "no Katapult that can be installed");
+	kf_error_hint(err, "give the katapult.bin or katapult.uf2 of a Katapult build: make "
+			   "menuconfig && make in the folder of Katapult");
+	return r;
+}
+
+int kf_by_hand_record(const char *port, uint32_t baud, const char *firmware, bool bootloader,
+		      json_t **ret, struct kf_error *err)
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	_cleanup_(kf_boards_free) struct kf_boards now = { 0 };
@@ -186,13 +212,15 @@ int kf_by_hand_record(const char *port, uint32_t baud, const char *firmware, jso
 		r = find_board(&now, &registry, port, &board, err);
 	if (r == 0)
 		r = kf_registry_identify(&registry, &board, err);
+	if (r == 0 && baud)
+		r = check_baud(&board, err);
 	if (r < 0)
 		return r;
 	if (baud)
 		board.link.baud = board.link.katapult_baud = baud;
 	if (!realpath(firmware, path))
 		return kf_fail_sys(err, errno, "%s", firmware);
-	r = kf_image_load(path, &image, err);
+	r = load(path, bootloader, &image, err);
 	if (r < 0)
 		return r;
 	record = kf_record_new(&board);
