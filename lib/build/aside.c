@@ -54,7 +54,7 @@ static int run_git(const char *const *argv, int64_t deadline_ms, struct kf_error
 		       words[0] ? ": " : "", words);
 }
 
-/* The whole hash of the commit: 1; 0: the tree does not know it. */
+/* Find the whole hash of the commit: 1; 0: the tree does not know it. */
 static int find_commit(const struct kf_tree *tree, const struct kf_version *version,
 		       int64_t deadline_ms, char ret[COMMIT_MAX], struct kf_error *err)
 {

@@ -18,7 +18,7 @@ struct kf_configure {
 	bool yes;		 /* after that comparison use what is saved, without a question */
 	/* Called with each row of a proposal and the progress of a proof; may be NULL. */
 	void (*step)(const char *key, const char *text);
-	bool told;				     /* set by lib: the user knows why */
+	bool told;				     /* set by lib: the failure was told */
 	kf_tell *tell;				     /* asks a board; NULL: none is asked */
 	void (*opens)(const struct kf_board *board); /* called when menuconfig opens; may be NULL */
 	bool menuconfig;			     /* also where a configuration is saved */

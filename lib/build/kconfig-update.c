@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Below configs/KEY in the cache: .config is what builds read, work/ and edit/ are where
- * olddefconfig and menuconfig run, each with an OUT of its own (Klipper's Makefile writes to
- * OUT whatever the target). menuconfig's .config.old lands there too, not at the user's.
+ * olddefconfig and menuconfig run, each with an OUT of its own (Klipper's Makefile writes to OUT
+ * whatever the target). menuconfig's .config.old lands there too, not beside the user's file.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -16,7 +16,7 @@ struct kf_prove {
 	const char *key;
 	const struct kf_board *board;
 	const struct kf_board_told *told;
-	int64_t timeout_ms, wait_ms; /* of olddefconfig, and for another of us */
+	int64_t timeout_ms, wait_ms; /* of olddefconfig, and for another kalico-flash */
 	bool *ret_told; /* set where kf-flash has told the user already why it failed */
 	void (*step)(const char *key, const char *text); /* for people; or NULL */
 };

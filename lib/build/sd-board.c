@@ -14,7 +14,7 @@
 
 enum { ASK_MS = 20000, OUTPUT_MAX = 256 * 1024, WORDS_MAX = 512 };
 
-/* Python reads the definitions, which are Python: an alias has those of another board. */
+/* The definitions are Python code, so Python reads them: an alias has another board's. */
 static const char ask[] = "import json, sys\n"
 			  "sys.path.insert(0, sys.argv[1] + '/scripts/spi_flash')\n"
 			  "import board_defs\n"

@@ -63,8 +63,8 @@ _must_check_ int kf_tree_make_logged(const struct kf_make *make, const char *log
 				     struct kf_error *err);
 
 /*
- * The same without waiting: *ret is make's pid for kf_process_wait. The caller holds
- * kf_extras_note's guard from before this to after make's end.
+ * The same without waiting: *ret is make's pid for kf_process_wait. The caller calls kf_extras_note
+ * before this, and kf_extras_restore after make's end.
  */
 _must_check_ int kf_tree_make_start(const struct kf_make *make, pid_t *ret, struct kf_error *err);
 

@@ -28,9 +28,9 @@ struct kf_batch {
 /*
  * Look at what is plugged in and plan each record of the array (which must outlive the batch); a
  * board whose plan fails gets its error in its job and its record, in tool's name, and does not
- * stop the others. A board fails that may belong to a Klippy whose print state is unknown
- * (unless batch->guard.while_unknown), and on CAN one on whose bus a Klippy prints. Fails only
- * where nothing can be planned at all: no registry, no memory.
+ * stop the others. A board also fails if it may belong to a Klippy whose print state is unknown
+ * (unless batch->guard.while_unknown), or if a Klippy prints over its CAN bus. Fails only where
+ * nothing can be planned at all: no registry, no memory.
  */
 _must_check_ int kf_batch_plan(json_t *records, const struct kf_flash_options *options,
 			       const char *tool, struct kf_batch *batch, struct kf_error *err);

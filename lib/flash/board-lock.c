@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Boards are locked in the order of their ports, so that two runs cannot each wait for a lock that
- * the other has. flock(2) belongs to the open file: through fork and exec, until the last copy
- * closes.
+ * the other has. A flock(2) belongs to the open file: it lasts through fork and exec, until the
+ * last copy of the descriptor is closed.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -94,7 +94,7 @@ static int bossac(struct kf_serial_loader *job, const char *const *what, struct 
 		       : r;
 }
 
-/* A SAM4 may need it twice (flash_bossac() of scripts/flash_usb.py). */
+/* A SAM4 may need this command twice (flash_bossac() of scripts/flash_usb.py). */
 static int start(struct kf_serial_loader *job, struct kf_error *err)
 {
 	static const char *const argv[] = { "--boot=1", "--reset", NULL };
@@ -123,7 +123,7 @@ static int write_flash(struct kf_serial_loader *job, struct kf_error *err)
 	size_t n = 2;
 	int r;
 
-	/* SAMD's bootloaders erase what they write; --erase would be all behind the offset. */
+	/* SAMD's bootloaders erase what they write; --erase would erase all behind the offset. */
 	if (!samd)
 		write[n++] = "--erase";
 	if (!samd && is_programming_port(&job->board))

@@ -14,7 +14,7 @@ _must_check_ int kf_method_katapult_check(struct kf_attempt *a, struct kf_error 
 
 /*
  * Katapult was installed on the board, and waits there: is it the one in that image? *ret_version
- * is what it says. KF_WRONG_VERSION: it is another one; what kf_katapult_connect says.
+ * is its own answer. KF_WRONG_VERSION: it is another one; errors of kf_katapult_connect.
  */
 _must_check_ int kf_method_katapult_installed(const struct kf_board *board,
 					      const struct kf_dictionary *want, int64_t deadline_ms,

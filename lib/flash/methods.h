@@ -54,9 +54,9 @@ struct kf_method_row {
 	/* Write, read back where it does that, and start the firmware. Sets the results in a. */
 	int (*write)(struct kf_attempt *a, struct kf_error *err);
 	const struct kf_rom_row *rom; /* of a bootloader in the chip's ROM (rom.h), else NULL */
-	const char *bootloader;	      /* that we enter for it; NULL: the one that there is */
-	enum kf_mode mode;	      /* of a board in that; KF_MODE_NONE: any */
-	int64_t least_ms;	      /* that it may take, whatever the options say */
+	const char *bootloader;	      /* the one that we enter for it; NULL: any */
+	enum kf_mode mode;	      /* of a board in that bootloader; KF_MODE_NONE: any */
+	int64_t least_ms;	      /* it may take so long, whatever the options say */
 	/* It is for the bootloader that all chips of a family have, or for the host's own MCU. The
 	 * last such row of the table is the last resort of every chip. */
 	bool of_chip;

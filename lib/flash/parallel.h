@@ -13,7 +13,7 @@ struct kf_parallel {
 	size_t jobs; /* at once; 0: as many as there are boards */
 	/* Bring one job to its end, in its record. May be called in a process of its own. */
 	void (*run)(struct kf_job *job, void *arg);
-	/* Called there first: its messages have to be whole lines. */
+	/* Called first in such a process: its messages have to be whole lines. */
 	void (*begin)(void *arg);
 	/* Called in the parent when the descriptor news (-1: there is none) can be read, and every
 	 * tick_ms. */

@@ -260,7 +260,7 @@ static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_
 		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "not registered: kf add");
 }
 
-/* A port and a file that were named by hand are flashed, or it is an error. */
+/* A port that was named by hand is flashed: a reason to skip it is an error. */
 static int refuse_skipped(const struct kf_registry *registry, const struct kf_plan *plan,
 			  struct kf_error *err)
 {

@@ -26,7 +26,7 @@ struct kf_flash_options {
 	bool force;	    /* write also what the board has already */
 	bool replace_bootloader; /* also where that erases the board's Katapult */
 	bool bootloader;	 /* by hand: the file is a Katapult, to be installed */
-	bool unknown_version;	 /* write also what does not say of which version it is */
+	bool unknown_version;	 /* write also firmware that does not tell its version */
 	bool by_hand;	   /* one port and one file were named: the board need not be registered */
 	int64_t method_ms; /* time that one method may take; default 60 s */
 	int64_t wait_ms;   /* for other runs at the board, or at make flash in its tree */

@@ -33,7 +33,7 @@ _must_check_ int kf_flash_program_works(const char *const *argv, const char *wha
 /* Is there the module serial, which flashtool.py imports first of all? Errors as above. */
 _must_check_ int kf_flash_program_pyserial(struct kf_error *err);
 
-/* A row's enters, of a program that always brings the board into its bootloader itself. */
+/* The enters of a row whose program always brings the board into its bootloader itself. */
 bool kf_flash_program_enters(const struct kf_plan *plan, const struct kf_board *board);
 
 /* The path of a file of that name for the flash of this board, which nobody else writes to. */
@@ -62,13 +62,13 @@ _must_check_ int kf_flash_program_begin(struct kf_flash_program *p, const struct
 					struct kf_error *err);
 
 /*
- * Judge its run, which returned r and the status of wait(2): KF_FLASH_FAILED unless both are 0. The
- * error names the log.
+ * Judge the run of the program, which returned r and the status of wait(2): KF_FLASH_FAILED unless
+ * both are 0. The error names the log.
  */
 int kf_flash_program_check(const struct kf_flash_program *p, const char *name, int r, int status,
 			   struct kf_error *err);
 
-/* Run it, called name, with its output in the log, and judge it. */
+/* Run the program, called name, with its output in the log, and judge it. */
 _must_check_ int kf_flash_program_run(const struct kf_flash_program *p, const char *name,
 				      const char *const *argv, int64_t deadline_ms,
 				      struct kf_error *err);

@@ -28,8 +28,8 @@ _must_check_ int kf_target_find(const struct kf_boards *now, const struct kf_boa
 				struct kf_board *ret, struct kf_error *err);
 
 /*
- * Find the board. False: not found, or not known; ret is untouched then. Of one that no USB device
- * shows only the wire is looked at: it has the mode that it had.
+ * Find the board. False: not found, or not known; ret is untouched then. Of a board that no USB
+ * device shows, only the wire is looked at: its mode stays.
  */
 bool kf_target_look(const struct kf_board *board, struct kf_board *ret);
 

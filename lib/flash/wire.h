@@ -24,7 +24,7 @@ struct kf_wire_row {
 	 * nothing answers; KF_BUSY, KF_CAN_BUS ... : its wire cannot be used. */
 	int (*ask)(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 		   struct kf_error *err);
-	/* Bring it from its firmware into its bootloader: *ret is the board there. Errors of
+	/* Bring the board from its firmware into its bootloader: *ret is the board there. Errors of
 	 * kf_bootloader_enter. */
 	int (*enter)(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
 		     struct kf_board *ret, struct kf_error *err);
@@ -36,10 +36,8 @@ struct kf_wire_row {
 			     struct kf_error *err);
 	/* Is the Katapult that answered this board's? NULL: the wire leaves no doubt. */
 	int (*check)(struct kf_katapult *k, const struct kf_board *board, struct kf_error *err);
-	/*
-	 * Wait until the board is back in its firmware. *ret is the board then, with its version
-	 * if it was asked for it on the way. As kf_bootloader_return.
-	 */
+	/* Wait until the board is back in its firmware. *ret is the board then, with its version if
+	 * that was asked on the way. Errors of kf_bootloader_return. */
 	int (*come_back)(struct kf_monitor *monitor, const struct kf_board *board,
 			 int64_t deadline_ms, struct kf_board *ret, struct kf_error *err);
 };
