@@ -2,8 +2,8 @@
 /*
  * Sources: flash, RAM and their addresses from the memory maps of the makers' data sheets, where
  * RAM is the range that RAM_START and RAM_SIZE of src/<arch>/Kconfig in Klipper and Kalico lie in;
- * names from CONFIG_MCU there; UF2 families from microsoft/uf2
- * (utils/uf2families.json) and, of the RP2350, from pico-sdk (boot/uf2.h).
+ * names from CONFIG_MCU there; UF2 families from microsoft/uf2 (utils/uf2families.json) and, of the
+ * RP2350, from pico-sdk (boot/uf2.h).
  */
 #include <fnmatch.h>
 #include <string.h>

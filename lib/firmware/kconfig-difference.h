@@ -13,9 +13,9 @@
  * Only what saved sets is compared: architecture, MCU, application address, clock, crystal, pins,
  * communication; CAN speed and baud rate only where saved uses them. What is new in now is no
  * difference. KF_CONFIG_DIFFERENCE: all that differs, both values each; key is for the hint, which
- * names
- * --accept-difference only where that helps: not where the MCU becomes another than the board's,
- * which is mcu (empty: not known). command takes it: "kf flash octopus", "the same command".
+ * names --accept-difference only where that helps: not where the MCU becomes another than the
+ * board's, which is mcu (empty: not known). command takes it: "kf flash octopus", "the same
+ * command".
  */
 _must_check_ int kf_kconfig_compare(const struct kf_kconfig *saved, const struct kf_kconfig *now,
 				    const char *key, const char *mcu, const char *command,

@@ -2,9 +2,9 @@
 /*
  * The blocks of an image, and the order in which requests write or read them. Pure.
  *
- * With first 0: as they lie. Else the image spans several pages, and a power loss is to end in the
- * bootloader: a unit that strikes out the application's first word, then all pages but the first,
- * then that one.
+ * With first 0 they go in ascending order. Else the image spans several pages, and a power loss has
+ * to end in the bootloader: first comes a unit that strikes out the application's first word, then
+ * all pages but the first, then the first page.
  */
 #ifndef KF_KATAPULT_BLOCKS_H
 #define KF_KATAPULT_BLOCKS_H

@@ -35,16 +35,15 @@ struct kf_katapult {
 _must_check_ int kf_katapult_connect(struct kf_katapult *k, struct kf_error *err);
 
 /*
- * Send data as the application, from k->start on, the last block padded with 0xff,
- * then EOF. Where data spans several pages of the flash, the first page goes last, and before all
- * others a block that makes the application's first word 0: a bootloader that is cut off stays in
- * itself when the power comes back, until the first page is begun. For that kf_katapult_finish has
- * to come first, which the bootloaders of before 2022-05-17 do not pass, and only they want all
- * blocks in a row (Katapult commits 4d96976, 6db366d). Each error names the block's address. A stop
- * signal ends it between blocks
- * (-EINTR). -EPROTO (NACK, a command error, an answer to something else), -ETIMEDOUT (5 s
- * for a block, for its ack may take as long as erasing 128 KiB), -EBUSY, -ENODEV, -EBADMSG
- * (no data, or more than there are addresses).
+ * Send data as the application, from k->start on, the last block padded with 0xff, then EOF. Where
+ * data spans several pages of the flash, the first page goes last, and before all others a block
+ * that makes the application's first word 0: a bootloader that is cut off stays in itself when the
+ * power comes back, until the first page is begun. The first page goes last only if
+ * kf_katapult_finish has succeeded before: it fails in bootloaders of before 2022-05-17, and only
+ * these want all blocks in a row (Katapult commits 4d96976, 6db366d). Each error names the block's
+ * address. A stop signal ends it between blocks (-EINTR). -EPROTO (NACK, a command error, an answer
+ * to something else), -ETIMEDOUT (5 s for a block, for its ack may take as long as erasing 128
+ * KiB), -EBUSY, -ENODEV, -EBADMSG (no data, or more than there are addresses).
  */
 _must_check_ int kf_katapult_write(struct kf_katapult *k, const uint8_t *data, size_t len,
 				   kf_katapult_progress *progress, void *arg, struct kf_error *err);

@@ -87,9 +87,8 @@ _must_check_ int kf_mcus_read(const json_t *settings, const json_t *status, stru
 
 /*
  * The version that klippy's own socket names for the board whose port is its MCU's serial:, or
- * whose node its canbus_uuid:.
- * KF_PRINTER_UNKNOWN: it has no socket, does not answer, or has no such MCU connected;
- * KF_INTERRUPTED.
+ * whose node its canbus_uuid:. KF_PRINTER_UNKNOWN: it has no socket, does not answer, or has no
+ * such MCU connected; KF_INTERRUPTED.
  */
 _must_check_ int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,
 				   int64_t deadline_ms, char ret[KF_NAME_SIZE],

@@ -22,7 +22,8 @@ struct kf_link_flow {
 	bool holds_requests;
 	/* The next request may go while the end of an answer is on its way: both have room. */
 	bool overlaps;
-	/* The host shows what came only behind a packet shorter than this, or two; 0: at once. */
+	/* The host shows received bytes only after a packet shorter than this, or after two
+	 * packets; 0: at once. */
 	unsigned packet_bytes;
 	/* Silence of so many ms: ask again, each time after twice as long, up to again_max_ms. */
 	unsigned again_ms, again_max_ms;

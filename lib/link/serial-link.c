@@ -123,9 +123,9 @@ int kf_link_process_open(const char *path, struct kf_link *ret, struct kf_error 
 
 /*
  * Wait until what was sent is out; false: it does not go. No event tells of it, and tcdrain(3) has
- * no deadline, which a wedged adapter would never reach: so the bytes get the time that they take.
- * A converter may still have some in its own buffer when the kernel has none, and the CH340 does
- * not tell: they get theirs.
+ * no deadline: it would never end with a wedged adapter. So the wait is as long as the bytes take.
+ * A converter may have some in its own buffer when the kernel has none, and the CH340 does not
+ * tell: so these bytes get their time, too.
  */
 static bool let_out(int fd, unsigned baud, int64_t deadline_ms)
 {

@@ -28,10 +28,10 @@ void kf_printers_name(const struct kf_printers *printers, struct kf_board *board
 /*
  * The same for all boards of an inventory, registered ones that are not connected too. On CAN and a
  * UART the Klippy that names a board is its holder, and a Klippy that works says whether it is
- * connected: of others, reason says why nobody knows. Then add the
- * MCUs that are on no USB port (CAN, UART, the host's own) as boards, unless the inventory is for
- * one key; with inventory->absent, also those whose USB port is not there. Two MCUs of one
- * printer that have one UUID both get KF_AMBIGUOUS. -ENOMEM.
+ * connected: of others, reason says why nobody knows. Then add the MCUs that are on no USB port
+ * (CAN, UART, the host's own) as boards, unless the inventory is for one key; with
+ * inventory->absent, also those whose USB port is not there. Two MCUs of one printer that have one
+ * UUID both get KF_AMBIGUOUS. -ENOMEM.
  */
 _must_check_ int kf_printers_join(const struct kf_printers *printers,
 				  struct kf_inventory *inventory, struct kf_error *err);

@@ -49,7 +49,7 @@ bool kf_answers_load(const char *key, struct kf_answers *ret);
 _must_check_ int kf_answers_save(const char *key, const struct kf_answers *answers,
 				 struct kf_error *err);
 
-/* One more; without room it is left out, and will be asked again. */
+/* Add an answer; without room it is left out, and will be asked again. */
 void kf_answers_add(struct kf_answers *answers, const char *symbol, const char *value);
 
 /*

@@ -38,9 +38,9 @@ _must_check_ int kf_device_check_key(const struct kf_registry *registry, const c
 				     struct kf_error *err);
 
 /*
- * Put it into the registry (not yet into the file). KF_USAGE: a value that is not allowed, or a
- * flash method that cannot be for its MCU.
- * KF_CONFIG: the key is registered already. KF_AMBIGUOUS: another device fits the same boards.
+ * Put a new device into the registry (not yet into the file). KF_USAGE: a value that is not
+ * allowed, or a flash method that cannot be for its MCU. KF_CONFIG: the key is registered already.
+ * KF_AMBIGUOUS: another device fits the same boards.
  */
 _must_check_ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 			       struct kf_error *err);

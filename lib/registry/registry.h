@@ -113,13 +113,12 @@ bool kf_registry_mcu_fits(const char *mcu, const struct kf_board *board);
  * Find the registered device that this connected board is. Sets board's key, name, mcu, excluded,
  * reason and by_port, and on a UART its link's baud rates; an unregistered board keeps an empty
  * key. The order: the UUID of a node on CAN, which the chip's serial tells as well, and the path of
- * a UART; chip
- * serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case), of two devices with
- * one serial the one whose usb_port it is; the
- * pattern as a whole; for boards without a unique serial, patterns without any, and in DFU or
- * BOOTSEL, usb_port (in DFU and BOOTSEL the port where kf-flash last saw the board, if it ever
- * did). KF_AMBIGUOUS when two devices fit: the key stays empty, the caller must not guess. Two
- * boards that are one device are not found here: only the caller has both.
+ * a UART; chip serial in the pattern (any of Klipper, Katapult, CanBoot, Kalico; any case), of two
+ * devices with one serial the one whose usb_port it is; the pattern as a whole; for boards without
+ * a unique serial, patterns without any, and in DFU or BOOTSEL, usb_port (in DFU and BOOTSEL the
+ * port where kf-flash last saw the board, if it ever did). KF_AMBIGUOUS when two devices fit: the
+ * key stays empty, the caller must not guess. Two boards that are one device are not found here:
+ * only the caller has both.
  */
 _must_check_ int kf_registry_identify(const struct kf_registry *registry, struct kf_board *board,
 				      struct kf_error *err);

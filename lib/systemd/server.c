@@ -341,7 +341,7 @@ static int publish(struct lease *lease, struct kf_error *err)
 	return r;
 }
 
-/* All that may refuse the lease; nothing has been stopped yet. */
+/* Check all that may refuse the lease. Nothing has been stopped yet. */
 static int prepare(struct lease *lease, struct kf_error *err)
 {
 	int r = open_bus(lease, err);
@@ -367,7 +367,7 @@ static int stop_units(struct lease *lease, struct kf_error *err)
 	}
 	if (r == 0)
 		r = kf_bus_stop(lease->bus, names, count, &deadline, err);
-	/* Another lease may be stopping one yet, and anybody may have started one. */
+	/* Another lease may still be stopping a unit, and anybody may have started one. */
 	for (size_t i = 0; r == 0 && i < lease->count; i++) {
 		struct held *held = &lease->held[i];
 		const char *unit = lease->files[i].unit;

@@ -14,7 +14,7 @@
 #include "terminal/screen.h"
 
 /*
- * Comes first: from here on 0, 1 and 2 are open, if only to fail. quiet drops phase lines and
+ * Call this first: from then on 0, 1 and 2 are open, if only to fail. quiet drops phase lines and
  * progress, never errors. On a terminal, lines are wrapped at words, a bar shows progress and,
  * without NO_COLOR, there are colours. While a board has a line of its own (terminal/live.h), its
  * phases and its progress are on that, and its error or its verdict takes the line away.

@@ -20,8 +20,8 @@ int kf_usage_mistake(const char *fmt, ...) _printf_(1, 2);
 int kf_usage_error(struct kf_error *err);
 
 /*
- * Comes first: argv are the tool's words. What kf has started for a command of its own is called as
- * the user called it ("kf list", argv[0]): its mistakes and its hints name that.
+ * Call this first: argv are the tool's words. What kf has started for a command of its own is
+ * called as the user called it ("kf list", argv[0]): its mistakes and its hints name that.
  */
 void kf_usage_called(char *const *argv);
 

@@ -12,8 +12,7 @@
 /*
  * The board of a device that has a UUID on CAN or the path of a UART or of the host's own MCU. It
  * counts as connected where its interface can send, or its port is there; else reason says what is
- * wrong, and what to type.
- * False: the device has neither; ret is untouched.
+ * wrong, and what to type. False: the device has neither; ret is untouched.
  */
 bool kf_wire_board(const struct kf_device *device, struct kf_board *ret);
 

@@ -84,7 +84,7 @@ static bool is_about(const char *line, const char *vendor, const char *product)
 	       (!strstr(line, "{idProduct}==") || strcasestr(line, product));
 }
 
-/* Does it allow this user? If not, group gets the group that it allows. */
+/* Does the line allow this user? If not, group gets the group that it allows. */
 static bool admits(const char *line, char group[KF_NAME_SIZE])
 {
 	char mode[16] = "0664", tag[32] = ""; /* udev's default for a USB device */

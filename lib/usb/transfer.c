@@ -273,7 +273,7 @@ int kf_usb_claim(struct kf_usb_handle *handle, const struct kf_usb_alternate *al
 	if (r < 0)
 		return kf_usb_failed(handle, r, err);
 	handle->claimed = alternate->interface;
-	/* A device with one setting may refuse to be told it. */
+	/* A device with only one alternate setting may refuse to select it. */
 	if (alternates_of(handle, alternate->interface) > 1)
 		r = errno_of(libusb_set_interface_alt_setting(handle->device, alternate->interface,
 							      alternate->number));
@@ -298,7 +298,7 @@ static int wait_for_events(libusb_context *context, int64_t deadline_ms)
 	return kf_wait(fds, count, deadline_ms);
 }
 
-/* Submit it and wait for its end; the transfer is libusb's no more when this returns. */
+/* Submit the transfer and wait for its end: libusb does not use it any more after this. */
 static ssize_t run(struct kf_usb_handle *handle, struct libusb_transfer *transfer,
 		   int64_t deadline_ms)
 {

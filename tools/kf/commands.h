@@ -9,16 +9,18 @@
 #include "core/base.h"
 
 enum stage { SCAN, CHECK, CONFIG, BUILD, FLASH, STAGE_COUNT };
-/* Sets of them. SCAN is in each set that is not empty. */
+/* Sets of stages. SCAN is in each set that is not empty. */
 enum { TO_CHECK = 1 << CHECK, TO_CONFIG = 1 << CONFIG, TO_BUILD = 1 << BUILD };
 enum { TO_FLASH = 1 << FLASH, TO_ALL = TO_CHECK | TO_CONFIG | TO_BUILD | TO_FLASH };
 
 struct command {
 	const char *name;
-	const char *args[5]; /* it becomes this; or the tool with its manual and, then, ... */
-	unsigned stages;     /* ... a pipe of these behind kf-scan, args[1] on for kf-config */
-	const char *verb;    /* for its question; NULL: it asks none */
-	const char *help;    /* what its help says above its options; NULL: its tool says all */
+	/* Without stages: the command becomes this tool, with these words. With stages: args[0] is
+	 * the tool that has the manual, and the words behind it go to kf-config. */
+	const char *args[5];
+	unsigned stages;  /* the stages that run after kf-scan; 0: none */
+	const char *verb; /* for its question; NULL: it asks none */
+	const char *help; /* what its help says above its options; NULL: its tool says all */
 };
 
 /* The command of this name, whole. NULL: there is none. */

@@ -25,7 +25,7 @@ struct plan {
 int plan_init(struct plan *plan, const struct command *command, char *const *args);
 void plan_free(struct plan *plan); /* accepts a zeroed plan */
 
-/* A word for a stage, behind those that it has. */
+/* Append a word to the words of a stage. */
 void plan_add(struct plan *plan, enum stage stage, const char *word);
 
 /* Find the programs of all stages before the first one starts, then run them. Returns the status.
