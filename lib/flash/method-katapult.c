@@ -13,13 +13,15 @@
 #include "katapult/session.h"
 #include "registry/config-note.h"
 
-/* Does firmware that starts here leave no room for a bootloader before it? */
+enum { LEAST_ROOM = 4096 }; /* the smallest that Katapult's menuconfig offers (src/stm32/Kconfig) */
+
+/* Does firmware that starts here leave no room for Katapult before it? */
 static bool is_bare(const char *mcu, uint32_t start)
 {
 	const struct kf_chip *chip = kf_chip_find(mcu);
 
-	return chip && start != KF_LOADER_ANY &&
-	       (start == chip->flash || (chip->vectors && start == chip->flash + chip->vectors));
+	return chip && start != KF_LOADER_ANY && start >= chip->flash &&
+	       start - chip->flash < LEAST_ROOM;
 }
 
 /* A fork of Katapult may run on a chip that Katapult itself does not know: the owner may insist. */
@@ -29,8 +31,7 @@ static const char *why_not(const struct kf_methods_for *with)
 
 	if (kf_methods_in_mode(with, KF_MODE_KATAPULT))
 		return NULL;
-	if (kf_methods_in_rom(with) &&
-	    (!with->insist || kf_method_row(kf_methods_of_chip(with))->rom))
+	if (kf_methods_in_rom(with))
 		return "it waits in a bootloader other than Katapult";
 	if (!kf_loader_beside_katapult(loader) || (!with->insist && !kf_chip_katapult(with->mcu)))
 		return "there is no Katapult for it";

@@ -393,7 +393,11 @@ static void hint_way(const struct kf_plan *plan, bool by_uart, struct kf_error *
 {
 	const struct kf_loader *loader = kf_loader_find(plan->image.dictionary.mcu, KF_LOADER_ANY);
 
-	if (!by_uart && loader && loader->vendor && strcmp(loader->vendor, "0483") == 0)
+	if (plan->options.by_hand && kf_board_in_rom(&plan->board))
+		kf_error_hint(err, "build for it, and flash that: kf %s%s",
+			      plan->board.key[0] ? "flash " : "add --port=usb:",
+			      plan->board.key[0] ? plan->board.key : plan->board.usb.port);
+	else if (!by_uart && loader && loader->vendor && strcmp(loader->vendor, "0483") == 0)
 		kf_error_hint(err, "%s, then run the same command again",
 			      kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)));
 	else if (loader && loader->program == KF_PROGRAM_AVRDUDE)
