@@ -71,7 +71,7 @@ bool kf_board_in_rom(const struct kf_board *board);
  * tty? */
 bool kf_board_in_loader(const struct kf_board *board);
 
-/* Has it a serial number of its own now? Not if many boards share it, nor in such a bootloader. */
+/* Has the board a serial number of its own now? Not if many show it, nor in such a bootloader. */
 bool kf_board_has_serial(const struct kf_board *board);
 
 /* The name that its chip alone has: the serial number on USB, else the UUID on CAN; else empty. */

@@ -176,7 +176,7 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 	else
 		propose_key(registry, e.name, e.key);
 	propose_place(board, &e);
-	/* The names of such a bootloader are not those of the firmware that will run. */
+	/* The names that a bootloader shows are not those of the firmware that will run. */
 	if (board->usb.port[0] && !kf_board_in_loader(board)) {
 		kf_board_by_id(board, by_id);
 		if (!kf_pattern_from_by_id(by_id, e.pattern))
@@ -224,7 +224,7 @@ struct member {
 	const struct kf_board *board;
 };
 
-/* A board in such a bootloader is found again only with an MCU of its chip's family. */
+/* A board in a bootloader without a name is found again only with an MCU of its chip's family. */
 static int check_loader(const struct kf_board *board, const char *mcu, struct kf_error *err)
 {
 	const char *family = kf_identity_family(&board->usb);

@@ -259,7 +259,7 @@ static json_t *device_members(const struct kf_registry *registry, const char *ke
 	return json_object_get(json_object_get(registry->root, "devices"), key);
 }
 
-/* Is it set to a value? "member=" takes the value away. */
+/* Does the assignment set a value? "member=" takes the value away. */
 static bool sets(const char *assignment, const char *member)
 {
 	size_t len = strlen(member);

@@ -50,7 +50,7 @@ static bool on_port(const struct kf_device *device, const struct kf_board *board
 	       mcu_plausible(device, board);
 }
 
-/* Such a bootloader does not name its board: it is the one that was on this port last. */
+/* A bootloader that does not name its board: it is the board that was on this port last. */
 static bool last_seen(const struct kf_device *device, const struct kf_board *board)
 {
 	struct kf_last_flash last;
@@ -62,8 +62,8 @@ static bool last_seen(const struct kf_device *device, const struct kf_board *boa
 }
 
 /*
- * Is it the bootloader of a SAMD in which a flash was cut? That shows the names of the board's
- * maker: only the last flash tells that it is one.
+ * Is it the bootloader of a SAMD in which a flash was cut? This bootloader shows the names of the
+ * board's maker: only the last flash tells that it is a bootloader.
  */
 static bool cut_in_loader(const struct kf_device *device, const struct kf_board *board)
 {

@@ -44,8 +44,10 @@ int kf_method_check(const char *option, const char *text, struct kf_error *err)
 	return kf_code_errno(KF_USAGE);
 }
 
-/* make flash is the last resort of every chip; a Katapult may be a fork's, for any chip of its
- * kind. */
+/*
+ * make flash is the last resort of every chip. A fork of Katapult may be on any chip but AVR, SAM
+ * and the host's own MCU.
+ */
 bool kf_method_suits(enum kf_method method, const char *mcu)
 {
 	static const enum kf_program programs[KF_METHOD_COUNT] = {
