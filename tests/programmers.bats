@@ -117,9 +117,13 @@ flash_failed avrdude  flash_failed" ]
 # bats test_tags=slow
 @test "avrdude writes an ATmega2560 and an ATmega1284P, and reads them back" {
 	type -P avrdude || skip "avrdude is not installed"
-	run -0 --separate-stderr sim "$MEGA" -- 'given | kf-flash -q'
+	run -0 --separate-stderr sim "$MEGA" -- 'given | kf-flash -q; given | kf-flash -q'
+	[ "$(results)" = "flashed avrdude readback+identify -
+current - identify -" ]
+	[ "$(jq -sr '.[0].flash.version_before' <<<"$output")" = "$OLD" ]
+	# Another board on that port, with other firmware of that version.
+	run -0 --separate-stderr sim "${MEGA/"$OLD"/"$(jq -sr '.[0].flash.version_after' <<<"$output")"}" -- 'given | kf-flash -q'
 	[ "$(results)" = "flashed avrdude readback+identify -" ]
-	[ "$(jq -r .flash.version_before <<<"$output")" = "$OLD" ]
 	run -0 --separate-stderr sim "$MELZI" -- 'given | kf-flash -q'
 	[ "$(results)" = "flashed avrdude readback+identify -" ]
 }

@@ -626,18 +626,27 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 	return kf_code_errno(KF_NO_FIRMWARE);
 }
 
+bool kf_plan_by_port(const struct kf_plan *plan)
+{
+	const struct kf_board *board = &plan->board;
+
+	return board->by_port || (!kf_board_chip(board)[0] && board->link.type != KF_WIRE_PROCESS);
+}
+
 bool kf_plan_noted(const struct kf_plan *plan)
 {
 	const struct kf_board *board = &plan->board;
 	struct kf_last_flash state;
-	bool process =
-		board->link.type == KF_WIRE_PROCESS; /* it has no serial number and needs none */
+	bool by_port = kf_plan_by_port(plan);
+	bool behind_uart = by_port && kf_wire_is_uart(board) && !kf_board_in_loader(board);
 
-	if (plan->options.force || !board->key[0] || board->by_port ||
-	    (!kf_board_chip(board)[0] && !process) ||
-	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) && !process))
+	if (plan->options.force || !board->key[0] ||
+	    (board->mode != KF_MODE_KLIPPER && !kf_board_is_node(board) &&
+	     board->link.type != KF_WIRE_PROCESS && !behind_uart))
 		return false;
 	kf_last_flash_load(board->key, &state);
+	if (by_port && (!board->usb.port[0] || strcmp(state.port, board->usb.port) != 0))
+		return false;
 	/* An image that waits on the SD card counts too: then the board is asked for its
 	 * version. */
 	return strcmp(state.pending[0] ? state.pending_sha256 : state.sha256, plan->image.sha256) ==

@@ -81,8 +81,12 @@ _must_check_ int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret,
 
 /*
  * Do our notes say that this board, the same chip and running Klipper, was last flashed with this
- * very image? Never with force, and never of a chip without a serial of its own.
+ * very image? Of one that shows no chip they say what was flashed on its USB port, where another
+ * board may be now. Never with force.
  */
 bool kf_plan_noted(const struct kf_plan *plan);
+
+/* Is the board known by its USB port alone? The host's own MCU, of which there is one, is not. */
+bool kf_plan_by_port(const struct kf_plan *plan);
 
 #endif

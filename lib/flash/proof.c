@@ -46,13 +46,28 @@ static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE], struc
 	return now.version[0] ? 0 : -ENODATA;
 }
 
+/*
+ * Another board may be on the port of one that is known by its port alone, with firmware of the
+ * same version: then its whole dictionary has to be the image's, which only the board itself tells.
+ */
+static bool is_image(const struct kf_plan *plan, const struct kf_board *board)
+{
+	struct kf_dictionary dictionary;
+
+	if (!kf_plan_by_port(plan))
+		return true;
+	return !board->holder.pid &&
+	       kf_wire_dictionary(board, kf_now_ms() + IDENTIFY_MS, &dictionary, NULL) == 0 &&
+	       strcmp(dictionary.sha256, plan->image.dictionary.sha256) == 0;
+}
+
 bool kf_proof_confirm(const struct kf_plan *plan)
 {
 	char version[KF_NAME_SIZE];
 	struct kf_board board = plan->board;
 
 	return running_version(&board, version, NULL) == 0 &&
-	       strcmp(version, plan->image.dictionary.version) == 0;
+	       strcmp(version, plan->image.dictionary.version) == 0 && is_image(plan, &board);
 }
 
 void kf_proof_add(struct kf_run *run, const char *how)
@@ -102,7 +117,8 @@ bool kf_proof_current(struct kf_run *run)
 	bool held = plan->board.holder.pid;
 
 	if (!plan->current || !kf_plan_noted(plan) ||
-	    strcmp(run->before, plan->image.dictionary.version) != 0)
+	    strcmp(run->before, plan->image.dictionary.version) != 0 ||
+	    !is_image(plan, &run->board))
 		return false;
 	json_object_set_new(run->flash, "version_after", json_string(run->before));
 	kf_proof_add(run, held ? "klippy" : "identify");

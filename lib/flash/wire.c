@@ -54,22 +54,27 @@ int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapul
 	return r == -EINTR ? kf_fail_stopped(err) : r;
 }
 
-int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
-		     struct kf_error *err)
+int kf_wire_dictionary(const struct kf_board *board, int64_t deadline_ms, struct kf_dictionary *ret,
+		       struct kf_error *err)
 {
-	const struct kf_wire_row *row = kf_wire_row(board);
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	struct kf_dictionary dictionary;
-	int r = row->open_klipper(board, &link, err);
+	int r = kf_wire_row(board)->open_klipper(board, &link, err);
 
 	if (r == 0 && kf_wire_is_avr(board))
 		r = kf_avr_bootloader_leave(&link, deadline_ms, err);
-	if (r == 0)
-		r = kf_klipper_identify(&link, deadline_ms, &dictionary, err);
+	return r < 0 ? r : kf_klipper_identify(&link, deadline_ms, ret, err);
+}
+
+int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
+		     struct kf_error *err)
+{
+	struct kf_dictionary dictionary;
+	int r = kf_wire_dictionary(board, deadline_ms, &dictionary, err);
+
 	if (r < 0)
 		return r;
 	*ret = *board;
-	if (row != &kf_wire_usb)
+	if (kf_wire_row(board) != &kf_wire_usb)
 		ret->mode = KF_MODE_KLIPPER;
 	kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
 	return 0;

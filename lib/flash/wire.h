@@ -15,6 +15,7 @@
 #ifndef KF_FLASH_WIRE_H
 #define KF_FLASH_WIRE_H
 
+#include "firmware/dictionary.h"
 #include "katapult/session.h"
 #include "usb/monitor.h"
 
@@ -68,6 +69,10 @@ int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapul
  */
 int kf_wire_version(const struct kf_board *board, int64_t within_ms, struct kf_board *ret,
 		    struct kf_error *err);
+
+/* Ask Klipper for its dictionary until the deadline. */
+_must_check_ int kf_wire_dictionary(const struct kf_board *board, int64_t deadline_ms,
+				    struct kf_dictionary *ret, struct kf_error *err);
 
 /* Ask Klipper for its version until the deadline; *ret is the board with mode and version. */
 int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,
