@@ -114,23 +114,45 @@ static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board 
 	return 0;
 }
 
+/*
+ * CONNECT until Katapult answers or the deadline has passed. was: the node as it was before. A
+ * failed attempt asks nobody for the reason, which takes time. So one more attempt tells why the
+ * answer is not Katapult's.
+ */
+static int connect_until(struct kf_link *link, const struct kf_board *was, int64_t deadline_ms,
+			 struct kf_error *err)
+{
+	enum { EACH_MS = 150 };
+	struct kf_katapult k;
+	int r;
+
+	do {
+		k = (struct kf_katapult){ .link = link,
+					  .deadline_ms = kf_within_ms(EACH_MS, deadline_ms) };
+		r = kf_katapult_connect(&k, NULL);
+	} while (r < 0 && r != -EINTR && r != -ENODEV && r != -ENETDOWN && r != -ECOMM &&
+		 kf_now_ms() < deadline_ms);
+	k.deadline_ms = kf_now_ms() + EACH_MS;
+	if (r == -EPROTO)
+		return kf_katapult_connect(&k, err);
+	if (r == -EINTR)
+		return kf_fail_stopped(err);
+	return r < 0 ? kf_wire_silent(link, was, r, err) : 0;
+}
+
 static int enter(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
 		 struct kf_board *ret, struct kf_error *err)
 {
 	_cleanup_(kf_link_closep) struct kf_link link = KF_LINK_NONE;
-	struct kf_katapult k;
 	int r = board->mode == KF_MODE_KATAPULT ? 0 : request(board, err);
 
 	(void)monitor;
 	if (r == 0)
 		r = open_katapult(board, &link, err);
+	if (r == 0)
+		r = connect_until(&link, board, deadline_ms, err);
 	if (r < 0)
 		return r;
-	r = kf_wire_connect(&link, deadline_ms, &k, err);
-	if (r == -EINTR)
-		return r;
-	if (r < 0)
-		return kf_wire_silent(&link, board, r, err);
 	*ret = *board;
 	ret->mode = KF_MODE_KATAPULT;
 	return 0;

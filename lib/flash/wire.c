@@ -36,24 +36,6 @@ const struct kf_wire_row *kf_wire_row(const struct kf_board *board)
 	return kf_wire_is_uart(board) ? &kf_wire_uart : &kf_wire_usb;
 }
 
-int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapult *ret,
-		    struct kf_error *err)
-{
-	enum { EACH_MS = 150 };
-	struct kf_katapult k;
-	int r;
-
-	do {
-		k = (struct kf_katapult){ .link = link,
-					  .deadline_ms = kf_within_ms(EACH_MS, deadline_ms) };
-		r = kf_katapult_connect(&k, NULL);
-	} while (r < 0 && r != -EINTR && r != -ENODEV && r != -ENETDOWN && r != -ECOMM &&
-		 kf_now_ms() < deadline_ms);
-	if (r == 0)
-		*ret = k;
-	return r == -EINTR ? kf_fail_stopped(err) : r;
-}
-
 int kf_wire_dictionary(const struct kf_board *board, int64_t deadline_ms, struct kf_dictionary *ret,
 		       struct kf_error *err)
 {

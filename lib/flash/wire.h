@@ -58,10 +58,6 @@ bool kf_wire_is_uart(const struct kf_board *board);
  */
 int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, struct kf_error *err);
 
-/* CONNECT until Katapult answers or the deadline has passed (-ETIMEDOUT). */
-int kf_wire_connect(struct kf_link *link, int64_t deadline_ms, struct kf_katapult *ret,
-		    struct kf_error *err);
-
 /*
  * Get the version of a board that is back: ask, unless it was learned on the way back. *ret is the
  * board with the version, and may be board itself. KF_UNVERIFIED: the board does not tell it;

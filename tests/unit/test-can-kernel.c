@@ -14,6 +14,8 @@
 
 #include "core/clock.h"
 #include "core/process.h"
+#include "flash/wire.h"
+#include "katapult/frame.h"
 #include "link/can-link.h"
 #include "link/can-socket.h"
 #include "link/can-state.h"
@@ -270,6 +272,44 @@ TEST(silence_is_explained_by_the_nodes_without_an_id)
 	remove_bus();
 }
 
+/* A node whose Katapult was wedged by a bad frame: it answers NACK to all, for a second. */
+static void *answer_nack(void *arg)
+{
+	const int64_t until_ms = kf_now_ms() + 1000;
+	const int *bus = arg;
+	uint8_t nack[KF_KATAPULT_FRAME_MAX];
+	size_t len = kf_katapult_frame_encode(KF_KATAPULT_NACK, NULL, 0, nack);
+	struct can_frame frame;
+
+	while (kf_can_socket_receive(*bus, &frame, until_ms) == 0)
+		if (frame.can_id >= 0x100 && frame.can_id < 0x300 && frame.can_id % 2 == 0)
+			CHECK(kf_can_socket_send(*bus, frame.can_id + 1, nack, len, until_ms) == 0);
+	return NULL;
+}
+
+TEST(a_wedged_node_is_told_in_words)
+{
+	struct kf_board board = { .mode = KF_MODE_KATAPULT,
+				  .link = { .type = KF_WIRE_CAN, .interface = BUS } },
+			now;
+	const struct can_filter all = { 0 };
+	struct kf_error err = { 0 };
+	pthread_t thread;
+	int bus = -1;
+
+	if (!make_bus())
+		SKIP("no CAN interface can be made here");
+	kf_can_uuid_format(UUID, board.link.uuid);
+	CHECK(IP("link", "set", BUS, "up") && kf_can_socket(BUS, &all, 1, &bus) == 0);
+	CHECK(pthread_create(&thread, NULL, answer_nack, &bus) == 0);
+	CHECK(kf_wire_can.enter(NULL, &board, kf_now_ms() + 200, &now, &err) == -EPROTO);
+	CHECK_STR(err.message, "CONNECT: the bootloader accepts no more commands (NACK)");
+	CHECK_STR(err.hint, "power-cycle the board, then try again");
+	CHECK(pthread_join(thread, NULL) == 0);
+	close(bus);
+	remove_bus();
+}
+
 /* A queue of five frames, which go out at this rate; 8bit: never. False: it cannot be made. */
 static bool set_queue(const char *rate)
 {
@@ -357,5 +397,5 @@ TEST(a_frame_that_was_begun_goes_out_whole_if_we_are_killed)
 
 TEST_MAIN(T(a_bus_is_opened_only_if_it_can_send), T(no_id_is_chosen_that_somebody_uses),
 	  T(frames_go_to_the_node_and_come_from_it_alone), T(what_happens_to_the_interface_is_told),
-	  T(silence_is_explained_by_the_nodes_without_an_id), T(a_short_queue_is_waited_for),
-	  T(a_frame_that_was_begun_goes_out_whole_if_we_are_killed))
+	  T(silence_is_explained_by_the_nodes_without_an_id), T(a_wedged_node_is_told_in_words),
+	  T(a_short_queue_is_waited_for), T(a_frame_that_was_begun_goes_out_whole_if_we_are_killed))
