@@ -182,7 +182,7 @@ current - identify -" ]
 	type -P bossac || skip "bossac is not installed"
 	mkdir bin
 	# bossac ends after it has erased.
-	printf '%s\n' '#!/bin/bash' '[[ ! -e $HOME/cut || $* != *--write* ]] || { /usr/bin/bossac "${@:1:3}" --erase; kill -9 "$PPID"; exit 1; }' \
+	printf '%s\n' '#!/bin/bash' '[[ ! -e $HOME/cut || $* != *--write* ]] || { /usr/bin/bossac "${@:1:3}" --erase; send_signal KILL "$PPID"; exit 1; }' \
 		'exec /usr/bin/bossac "$@"' >bin/bossac
 	chmod +x bin/bossac
 	for board in "$DUE" "$ZERO"; do
