@@ -116,9 +116,12 @@ static void make_image(struct campaign *c, size_t n)
 }
 
 /*
- * Without any fault: it has to succeed, and tells how many frames there are. Called more than once:
- * a machine that is slow for a moment asks to connect once more.
+ * A machine that is slow for a moment asks to connect once more. So the frames are counted in this
+ * many runs, and the fewest are taken: a fault at a frame beyond them would never come.
  */
+enum { COUNTS = 10 };
+
+/* Without any fault: it has to succeed, and tells how many frames there are. */
 static void count_frames(struct campaign *c, size_t n)
 {
 	struct lab lab = c->labs[n];
@@ -180,7 +183,7 @@ void campaign_plan(struct campaign *c)
 	c->random = c->seed;
 	for (size_t n = 0; n < CAMPAIGN_SETUPS; n++) {
 		make_image(c, n);
-		for (int i = 0; i < 3 && is_chosen(c, n); i++)
+		for (int i = 0; i < COUNTS && is_chosen(c, n); i++)
 			count_frames(c, n);
 	}
 	choose_trials(c);
