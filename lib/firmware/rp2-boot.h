@@ -16,7 +16,10 @@ enum {
 /* Has the second stage of an RP2040 the checksum that its last four bytes say? */
 bool kf_rp2_stage_good(const uint8_t stage[KF_RP2_STAGE_BYTES]);
 
-/* Where the image definition of an RP2350 begins, from the start of its flash. False: no such. */
+/*
+ * Find the image definition of an RP2350: *ret is its offset in bytes from the start of the image.
+ * False: the image has none where the ROM looks.
+ */
 bool kf_rp2_definition_find(const uint8_t *image, size_t len, size_t *ret);
 
 #endif

@@ -115,9 +115,9 @@ static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board 
 }
 
 /*
- * CONNECT until Katapult answers or the deadline has passed. was: the node as it was before. A
- * failed attempt asks nobody for the reason, which takes time. So one more attempt tells why the
- * answer is not Katapult's.
+ * CONNECT until Katapult answers or the deadline has passed. was: the node as it was before. To ask
+ * the bus why an attempt failed takes time: only the last attempt does so. After an answer that is
+ * not Katapult's, that is one more attempt.
  */
 static int connect_until(struct kf_link *link, const struct kf_board *was, int64_t deadline_ms,
 			 struct kf_error *err)

@@ -18,6 +18,14 @@ static const char *const methods[] = {
 	[KF_METHOD_HOST_MCU] = "host_mcu",
 };
 
+/* The program by which make flash flashes the chips of a method; KF_PROGRAM_NONE: by several. */
+static const enum kf_program programs[KF_METHOD_COUNT] = {
+	[KF_METHOD_PICOBOOT] = KF_PROGRAM_RP2040_FLASH,
+	[KF_METHOD_AVRDUDE] = KF_PROGRAM_AVRDUDE,
+	[KF_METHOD_BOSSAC] = KF_PROGRAM_BOSSAC,
+	[KF_METHOD_HOST_MCU] = KF_PROGRAM_HOST_MCU,
+};
+
 const char *kf_method_name(enum kf_method method)
 {
 	return methods[method];
@@ -50,12 +58,6 @@ int kf_method_check(const char *option, const char *text, struct kf_error *err)
  */
 bool kf_method_suits(enum kf_method method, const char *mcu)
 {
-	static const enum kf_program programs[KF_METHOD_COUNT] = {
-		[KF_METHOD_PICOBOOT] = KF_PROGRAM_RP2040_FLASH,
-		[KF_METHOD_AVRDUDE] = KF_PROGRAM_AVRDUDE,
-		[KF_METHOD_BOSSAC] = KF_PROGRAM_BOSSAC,
-		[KF_METHOD_HOST_MCU] = KF_PROGRAM_HOST_MCU,
-	};
 	const struct kf_loader *loader = kf_loader_find(mcu, KF_LOADER_ANY);
 
 	if (!loader)
@@ -95,7 +97,8 @@ const char *kf_method_proposed(const char *mcu)
 
 	if (!mcu[0] || kf_loader_beside_katapult(loader))
 		return "";
-	return kf_method_name(loader->program == KF_PROGRAM_HOST_MCU  ? KF_METHOD_HOST_MCU
-			      : loader->program == KF_PROGRAM_AVRDUDE ? KF_METHOD_AVRDUDE
-								      : KF_METHOD_BOSSAC);
+	for (size_t i = 0; i < KF_METHOD_COUNT; i++)
+		if (programs[i] == loader->program)
+			return methods[i];
+	return "";
 }

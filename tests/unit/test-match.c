@@ -30,17 +30,24 @@ static const char boards[] =
 	"\"blocked_devices\":[{\"pattern\":\"usb-beacon_*\",\"reason\":\"Beacon updates "
 	"itself\"}]}";
 
-/* The key of the device that the registry takes this board for. */
+/* Fill in what a registry with this text says of the board. */
+static void identify(const char *registry, struct kf_board *board)
+{
+	struct kf_registry reg = registry_of(registry);
+
+	CHECK(kf_registry_identify(&reg, board, NULL) == 0);
+	kf_registry_close(&reg);
+}
+
+/* A board in Klipper with these names, as the registry of boards knows it. */
 static struct kf_board identified(const char *by_id, const char *serial, const char *port)
 {
 	struct kf_board board = { .mode = KF_MODE_KLIPPER };
-	struct kf_registry reg = registry_of(boards);
 
 	snprintf(board.by_id, sizeof(board.by_id), "%s", by_id);
 	snprintf(board.usb.serial, sizeof(board.usb.serial), "%s", serial);
 	snprintf(board.usb.port, sizeof(board.usb.port), "%s", port);
-	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
-	kf_registry_close(&reg);
+	identify(boards, &board);
 	return board;
 }
 
@@ -225,15 +232,12 @@ static struct kf_board in_samba(const char *product, const char *port)
 	struct kf_board board = { .mode = KF_MODE_OTHER,
 				  .tty = "/dev/ttyACM0",
 				  .usb = { .vendor = "03eb", .model = "AT91SAM" } };
-	struct kf_registry reg =
-		registry_of("{\"devices\":{\"due\":{\"mcu\":\"sam3x8e\",\"serial_pattern\":"
-			    "\"usb-Klipper_sam3x8e_29001A00*\",\"usb_port\":\"1-1.2\"},"
-			    "\"pico\":{\"mcu\":\"rp2040\",\"usb_port\":\"1-1.3\"}}}");
-
 	snprintf(board.usb.product, sizeof(board.usb.product), "%s", product);
 	snprintf(board.usb.port, sizeof(board.usb.port), "%s", port);
-	CHECK(kf_registry_identify(&reg, &board, NULL) == 0);
-	kf_registry_close(&reg);
+	identify("{\"devices\":{\"due\":{\"mcu\":\"sam3x8e\",\"serial_pattern\":"
+		 "\"usb-Klipper_sam3x8e_29001A00*\",\"usb_port\":\"1-1.2\"},"
+		 "\"pico\":{\"mcu\":\"rp2040\",\"usb_port\":\"1-1.3\"}}}",
+		 &board);
 	return board;
 }
 

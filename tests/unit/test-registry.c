@@ -238,7 +238,8 @@ TEST(devices_are_read_out)
 	kf_registry_close(&reg);
 }
 
-/* What kf_device_set says of an assignment to a board of these members: "", else its message. */
+/* Call kf_device_set for a board with these members; returns its error message, "" if it succeeds.
+ */
 static const char *says(const char *members, const char *assignment, struct kf_error *err)
 {
 	char *assignments[] = { (char *)assignment, NULL };
