@@ -155,7 +155,7 @@ all_printed() {
 		sdcard, python3: 78 | kf-flash: skr: python3 is missing; it lists the boards of flash-sdcard.sh | sudo apt-get install python3
 		sdcard, gcc: 78 | kf-flash: skr: gcc is missing; flash-sdcard.sh builds its fatfs.so by it | sudo apt-get install gcc
 		sdcard, greenlet: 78 | kf-flash: skr: $TREE/scripts/flash-sdcard.sh -l fails: No module named greenlet | it uses ~/klippy-env/bin/python, the one that runs Klippy, unless its KLIPPY_ENV says otherwise: ~/klippy-env/bin/pip install -r $TREE/scripts/klippy-requirements.txt
-		sdcard, flash-sdcard.sh: 78 | kf-flash: skr: there is no $TREE/scripts/flash-sdcard.sh: that tree writes no SD card | name a tree that has it: kf set KEY klipper_dir=DIR
+		sdcard, flash-sdcard.sh: 78 | kf-flash: skr: there is no $TREE/scripts/flash-sdcard.sh: that tree writes no SD card | name a tree that has it: kf set skr klipper_dir=DIR
 		due ebb octopus pico skr
 	END
 }

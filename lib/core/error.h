@@ -87,7 +87,8 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
 /*
- * If the hint is the table's, append the command to type for the board with this key (empty: none).
+ * For the board with this key (empty: none): "kf set KEY" becomes the command to type, and a hint
+ * that is the table's gets its command.
  */
 void kf_error_for(struct kf_error *err, const char *key);
 

@@ -74,6 +74,7 @@ static void check_methods(struct kf_doctor *doctor, const struct kf_device *devi
 		r = kf_methods_choose(&with, &methods, &err);
 	if (r == 0)
 		r = kf_methods_check(&with, &methods, &err);
+	kf_error_for(&err, device->key);
 	if (r < 0 && err.code == KF_NO_KATAPULT) {
 		kf_error_hint(&err,
 			      "from an SD card, or with a programmer, as the board's maker says");

@@ -19,6 +19,7 @@ enum { SYSTEMD_MS = 10000 };
 static void fail_job(struct kf_job *job, const char *tool)
 {
 	kf_last_flash_explain(job->board.key, &job->err);
+	kf_error_for(&job->err, job->board.key);
 	kf_record_set_error(job->record, tool, &job->err);
 }
 
@@ -69,10 +70,8 @@ static void plan_job(struct kf_job *job, const struct kf_registry *registry,
 	/* Our notes say that the board has the image: the board or its Klippy must confirm it. */
 	if (r == 0 && job->plan.current)
 		job->plan.current = kf_proof_confirm(&job->plan);
-	if (r < 0) {
-		kf_error_for(&job->err, job->board.key);
+	if (r < 0)
 		fail_job(job, tool);
-	}
 }
 
 int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const char *tool,

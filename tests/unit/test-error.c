@@ -144,6 +144,11 @@ TEST(for_a_board)
 	kf_error_for(&err, "octopus-pro");
 	CHECK_STR(err.hint, "do this");
 	kf_error_for(NULL, "octopus-pro");
+	kf_error_hint(&err, "kf set KEY mcu=MCU, or kf set KEY programmer=NAME");
+	kf_error_for(&err, "");
+	CHECK_STR(err.hint, "kf set KEY mcu=MCU, or kf set KEY programmer=NAME");
+	kf_error_for(&err, "mega");
+	CHECK_STR(err.hint, "kf set mega mcu=MCU, or kf set mega programmer=NAME");
 }
 
 /* Is the word in text that a user would type as it stands? */
