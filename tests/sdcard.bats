@@ -127,21 +127,31 @@ on() {
 	[[ ${lines[3]} == *"flash-sdcard.sh -l fails: ModuleNotFoundError: No module named 'module_that_is_missing'" ]]
 	[[ ${lines[4]} == *"board_defs.py: that tree writes no SD card" ]]
 	[ "${lines[5]}" = null ]
-	[[ ${lines[6]} == *"--method=sdcard is not for this stm32h723xx: nothing says which SD board it is: kf set KEY sdcard_board=BOARD" ]]
+	[[ ${lines[6]} == *"--method=sdcard is not for this stm32h723xx: nothing says which SD board it is: kf set octopus-pro sdcard_board=BOARD" ]]
 }
 
 @test "a card that is missing, full, or not taken: what is on it, and what to do" {
 	on 'records start >r
 		for HOW in nocard full refused; do
 			kf-flash --json --return-timeout=1 <r | jq -r ".error.code, .error.message, .error.hint"
+			kf-scan -q | jq -r ".board.incomplete" >>incomplete
 		done'
 	[ "${lines[*]:0:2}" = "flash_failed flash-sdcard.sh: Failed to Initialize SD Card. Is it inserted?" ]
 	[[ ${lines[2]} == *"formatted as FAT16 or FAT32; then run the same command again"* ]]
+	[ "$(<incomplete)" = $'null\nsdcard\nnull' ]
 	# Klippy, and another run, would reset the board, whose bootloader would take what is there.
-	[ "${lines[4]}" = "flash-sdcard.sh: Checksum Mismatch: Got '8CFD', expected 'CAB7'; on its card there may be only a part of firmware.bin" ]
-	[[ ${lines[5]} == *"copy $XDG_CACHE_HOME/kalico-flash/flash/octopus-pro/klipper.bin to the card as firmware.bin by hand, then power-cycle the printer"* ]]
+	[ "${lines[4]}" = "flash-sdcard.sh: Checksum Mismatch: Got '8CFD', expected 'CAB7'; its SD card may have only a part of the firmware" ]
+	[[ ${lines[5]} == *"when Klipper starts"*": copy $XDG_CACHE_HOME/kalico-flash/flash/octopus-pro/klipper.bin to the card as firmware.bin by hand, then power-cycle the printer"* ]]
 	[ "${lines[7]}" = "flash-sdcard.sh: Validation failure" ]
 	[[ ${lines[8]} == "the firmware is on its card as firmware.bin: power-cycle the printer, then see kf status; "* ]]
+}
+
+@test "killed while the card is written: kf says that it may have a part, and the next run succeeds" {
+	on 'records start >r
+		HOW=full killed_at command "writing its SD card" kf-flash <r
+		kf list; kf-flash <r | jq -r .flash.result; kf-scan -q | jq .board.incomplete'
+	[[ $output == *octopus-pro*"the firmware on it is incomplete"* ]]
+	[ "${lines[*]: -2}" = "flashed null" ]
 }
 
 @test "kf build: the name of the file on the card" {

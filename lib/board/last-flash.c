@@ -169,6 +169,9 @@ const char *kf_last_flash_remedy(const char *in)
 		  "programmer_baud=57600 (older bootloaders) or programmer=NAME, or press its "
 		  "reset "
 		  "button as avrdude starts" },
+		{ KF_LAST_FLASH_SDCARD,
+		  "copy it to its SD card by hand (kf build says how) and power-cycle the "
+		  "printer" },
 	};
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(remedies); i++)
@@ -201,7 +204,9 @@ static bool is_caused_by_board(enum kf_code code)
 
 void kf_last_flash_hint(const char *in, bool waits, struct kf_error *err)
 {
-	static const char what[] = "the firmware on it is incomplete";
+	const char *what = strcmp(in, KF_LAST_FLASH_SDCARD) == 0
+				   ? KF_LAST_FLASH_CARD
+				   : "the firmware on it is incomplete";
 	const char *remedy = waits ? "" : kf_last_flash_remedy(in);
 	char message[sizeof(err->message)];
 

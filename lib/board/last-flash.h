@@ -10,6 +10,11 @@
 
 #include "board/board.h"
 
+/* In place of a bootloader: a file was being written to the SD card from which the board's
+ * bootloader takes it; and what an error then says. */
+#define KF_LAST_FLASH_SDCARD "sdcard"
+#define KF_LAST_FLASH_CARD   "its SD card may have only a part of the firmware"
+
 struct kf_last_flash {
 	char version[KF_NAME_SIZE]; /* as the board told it; empty: never seen */
 	char sha256[KF_HEX_SIZE];   /* of the image that we flashed; empty: not flashed by us */
@@ -24,8 +29,9 @@ struct kf_last_flash {
 	 * the board: it has to be power-cycled. Empty: none. */
 	char pending[KF_NAME_SIZE], pending_sha256[KF_HEX_SIZE];
 	bool reading; /* it was sent into Katapult to be read, and was not seen to come back */
-	char incomplete[64]; /* kf_mode_name or kf_loader_name of the bootloader in which a flash
-				was begun that no later one has verified; empty: none */
+	/* kf_mode_name or kf_loader_name of the bootloader in which a flash was begun that no later
+	 * one has verified, or KF_LAST_FLASH_SDCARD; empty: none */
+	char incomplete[64];
 };
 
 /* A missing or unreadable file gives an empty note. */
@@ -42,7 +48,8 @@ _must_check_ int kf_last_flash_begin(const struct kf_board *board, struct kf_err
 /*
  * Before the first block is sent to the board of this key (empty: there is no note): note that its
  * firmware is incomplete, until kf_last_flash_save says that a flash was verified. in is the
- * kf_mode_name or kf_loader_name of the bootloader that the board is in or goes to. The note is on
+ * kf_mode_name or kf_loader_name of the bootloader that the board is in or goes to, or
+ * KF_LAST_FLASH_SDCARD. The note is on
  * the disk when this returns. Errors as kf_last_flash_save.
  */
 _must_check_ int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *err);
@@ -67,7 +74,8 @@ void kf_last_flash_hint(const char *in, bool waits, struct kf_error *err);
 /* The same by the note, for a board that does not answer. True: its firmware is incomplete. */
 bool kf_last_flash_explain(const char *key, struct kf_error *err);
 
-/* "double-click its reset button, ...": the way into the bootloader of that mode; empty: none. */
+/* "double-click its reset button, ...": the way into the bootloader of that mode, or around it;
+ * empty: none. */
 const char *kf_last_flash_remedy(const char *in);
 
 /* Append a finished record to history.jsonl beside boards/. */

@@ -17,8 +17,8 @@ struct kf_attempt {
 	int64_t deadline_ms;
 	/* The results, set also on failure */
 	bool current;	   /* the flash had the image already: nothing was written */
-	const char *begun; /* kf_mode_name of the bootloader that was sent the first block; NULL:
-			      none was */
+	const char *begun; /* kf_mode_name of the bootloader that was sent the first block, or
+			      KF_LAST_FLASH_SDCARD; NULL: none was */
 	bool sent_back;	   /* nothing was written, and it was told to start its firmware again */
 	bool readback;	   /* every byte of the image was read back and is right */
 	/* Waits for the board's return; NULL: its wire's come_back (wire.h) does. */

@@ -272,15 +272,17 @@ static int explain_busy(const struct kf_run *run, struct kf_error *err)
 
 /*
  * Save the version that the board reported, and the image if the flash is proved. A board that
- * reports its version, or whose every byte was read back, is not incomplete any more. An image of
- * a bootloader is not what the board runs.
+ * reports its version, or whose every byte was read back, is not incomplete any more; but the
+ * version that runs tells nothing of an SD card. An image of a bootloader is not what the board
+ * runs.
  */
 static void remember(const struct kf_run *run, bool proved)
 {
 	const char *key = run->plan->board.key;
 	struct kf_last_flash state = { .time_s = time(NULL), .took_ms = kf_now_ms() - run->t0_ms };
 
-	if (!key[0] || (!run->version[0] && !run->attempt.readback))
+	if (!key[0] || (!run->version[0] && !run->attempt.readback) ||
+	    (!proved && run->attempt.begun && kf_method_row(run->attempt.method)->installs_later))
 		return;
 	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
 	if (proved && !run->pending && !run->plan->options.bootloader)
@@ -361,8 +363,8 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progres
 	if (r == 0 && !run.attempt.current)
 		r = flash(&run, err);
 	if (r < 0) {
-		kf_error_for(err, plan->board.key);
 		explain_incomplete(&run, err);
+		kf_error_for(err, plan->board.key);
 	}
 	json_object_set_new(run.flash, "result", json_string(result_word(&run, r, err)));
 	json_object_set_new(run.flash, "seconds",

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "board/last-flash.h"
 #include "build/linked.h"
 #include "build/sd-board.h"
 #include "core/clock.h"
@@ -57,49 +58,64 @@ static void explain_reason(const char *text, struct kf_error *err)
 }
 
 /*
- * The card has a part of the file if it is full, or if the script was ended. The board's bootloader
- * takes what is there at any reset, and the board is dead until it gets a whole one (a full card
- * had 32768 of 41788 bytes). Klippy resets it when it starts, and so does another run of the
- * script.
+ * What the card has after a failure. It has a part of the file if it is full, or if the script was
+ * ended. The board's bootloader takes what is there at any reset, and the board is dead until it
+ * gets a whole one (a full card had 32768 of 41788 bytes). Klippy resets it when it starts, and so
+ * does another run of the script.
  */
-static void explain_card(const char *text, const char *image, const struct kf_sd_board *board,
+enum card { CARD_OLD, CARD_PART, CARD_NEW };
+
+static enum card card_of(const char *text)
+{
+	if (strstr(text, "Firmware Upload Complete"))
+		return CARD_NEW;
+	return strstr(text, "Uploading Klipper Firmware") ? CARD_PART : CARD_OLD;
+}
+
+static void explain_card(enum card card, const char *image, const struct kf_sd_board *board,
 			 struct kf_error *err)
 {
 	int folder = (int)(basename(image) - image);
 	char message[sizeof(err->message)];
 
-	if (strstr(text, "Firmware Upload Complete")) {
+	if (card == CARD_NEW)
 		kf_error_hint(err,
 			      "the firmware is on its card as %.64s: power-cycle the printer, "
 			      "then see kf status; if it is not the new one then, the "
 			      "bootloader has refused the file",
 			      board->file);
+	if (card != CARD_PART)
 		return;
-	}
-	if (!strstr(text, "Uploading Klipper Firmware"))
-		return;
-	kf_text_format(message, sizeof(message),
-		       "%s; on its card there may be only a part of %.64s", err->message,
-		       board->file);
+	kf_text_format(message, sizeof(message), "%s; " KF_LAST_FLASH_CARD, err->message);
 	kf_text_format(err->message, sizeof(err->message), "%s", message);
 	/* A converted image is beside the one that the script was given. */
 	kf_error_hint(err,
-		      "is the card full? its bootloader takes that at the next reset: copy %.*s%s "
-		      "to the card as "
-		      "%.64s by hand, then power-cycle the printer",
+		      "is the card full? its bootloader takes that part at the next reset, as "
+		      "when Klipper starts, and the board is then silent: copy %.*s%s to the card "
+		      "as %.64s by hand, then power-cycle the printer",
 		      folder, image, basename(board->script[0] ? board->file : image), board->file);
 }
 
-static void explain(const char *log, const char *image, const struct kf_sd_board *board,
+/* The script has failed. The note that the card may have a part of the file stays if it may. */
+static void explain(struct kf_attempt *a, const char *log, const char *image,
+		    const struct kf_sd_board *board, const struct kf_last_flash *before,
 		    struct kf_error *err)
 {
 	_cleanup_(kf_freep) char *text = NULL;
+	const char *key = a->plan->board.key;
+	enum card card;
 	size_t len;
 
 	if (kf_file_read(log, LOG_MAX, &text, &len, NULL) < 0)
 		return;
+	card = card_of(text);
 	explain_reason(text, err);
-	explain_card(text, image, board, err);
+	explain_card(card, image, board, err);
+	if (card == CARD_PART)
+		a->begun = KF_LAST_FLASH_SDCARD;
+	else if (key[0])
+		IGNORE_RESULT(
+			kf_last_flash_save(key, before, NULL)); /* else it is said too often */
 }
 
 /*
@@ -112,6 +128,7 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
 	const struct kf_plan *plan = a->plan;
 	_cleanup_(kf_closep) int lock = -1;
+	struct kf_last_flash before = { 0 };
 	struct kf_sd_board board;
 	struct kf_tree tree, linked;
 	char script[PATH_MAX], copy[PATH_MAX], baud[16];
@@ -132,7 +149,11 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 		return r;
 	kf_text_format(baud, sizeof(baud), "%u",
 		       a->board->link.baud ? a->board->link.baud : KF_BAUD_DEFAULT);
+	if (plan->board.key[0])
+		kf_last_flash_load(plan->board.key, &before);
 	r = kf_flash_program_log(&program, plan, a->method, err);
+	if (r == 0)
+		r = kf_last_flash_incomplete(plan->board.key, KF_LAST_FLASH_SDCARD, err);
 	if (r < 0)
 		return r;
 	kf_progress_step(a->progress,
@@ -141,7 +162,7 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 			 plan->sdcard_board);
 	r = kf_flash_program_run(&program, "flash-sdcard.sh", argv, a->deadline_ms, err);
 	if (r < 0)
-		explain(program.log_path, copy, &board, err);
+		explain(a, program.log_path, copy, &board, &before, err);
 	return r;
 }
 
