@@ -4,6 +4,7 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "board/port.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
@@ -52,11 +53,26 @@ bool kf_flash_program_enters(const struct kf_plan *plan, const struct kf_board *
 	return true;
 }
 
+/* Boards that are flashed by hand, each by its own kf-flash at the same time, have no key: their
+ * ports tell them apart. */
+static void name_board(const struct kf_plan *plan, char ret[KF_DEV_SIZE])
+{
+	char port[KF_DEV_SIZE];
+
+	kf_port_write(&plan->board, port);
+	if (plan->board.key[0])
+		kf_text_format(ret, KF_DEV_SIZE, "%s", plan->board.key);
+	else
+		kf_text_format(ret, KF_DEV_SIZE, "by-hand-%s", basename(port));
+}
+
 int kf_flash_program_path(const struct kf_plan *plan, const char *name, char ret[PATH_MAX],
 			  struct kf_error *err)
 {
-	return kf_path(KF_DIR_CACHE, ret, err, "flash/%s/%s",
-		       plan->board.key[0] ? plan->board.key : "by-hand", name);
+	char board[KF_DEV_SIZE];
+
+	name_board(plan, board);
+	return kf_path(KF_DIR_CACHE, ret, err, "flash/%s/%s", board, name);
 }
 
 int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *image,
@@ -70,10 +86,12 @@ int kf_flash_program_image(const struct kf_plan *plan, const struct kf_image *im
 int kf_flash_program_log(struct kf_flash_program *p, const struct kf_plan *plan,
 			 enum kf_method method, struct kf_error *err)
 {
-	const char *name = plan->board.key[0] ? plan->board.key : "by-hand";
-	int r = kf_path(KF_DIR_STATE, p->log_path, err, "logs/%s-%s.log", name,
-			kf_method_name(method));
+	char board[KF_DEV_SIZE];
+	int r;
 
+	name_board(plan, board);
+	r = kf_path(KF_DIR_STATE, p->log_path, err, "logs/%s-%s.log", board,
+		    kf_method_name(method));
 	if (r < 0)
 		return r;
 	p->log = kf_file_log(p->log_path, O_TRUNC, err);
