@@ -154,14 +154,17 @@ int kf_serial_loader_compare(struct kf_serial_loader *job, struct kf_error *err)
 	const struct kf_image *image = job->attempt->image;
 	_cleanup_(kf_freep) char *read = NULL;
 	_cleanup_(kf_freep) uint8_t *got = malloc(image->len);
+	struct kf_error why;
 	size_t len;
 	int r;
 
 	if (!got)
 		return kf_fail_sys(err, ENOMEM, "what was read back");
-	r = kf_file_read(job->read, KF_IMAGE_MAX, &read, &len, err);
+	r = kf_file_read(job->read, KF_IMAGE_MAX, &read, &len, &why);
 	if (r < 0)
-		return r;
+		return kf_fail(err, KF_VERIFY_FAILED,
+			       "%s reported no error, and there is nothing that it read back: %s",
+			       kf_method_name(job->attempt->method), why.message);
 	memset(got, 0xff, image->len);
 	memcpy(got, read, len < image->len ? len : image->len);
 	r = kf_bytes_verify(job->start, image->data, got, image->len, err);
