@@ -8,6 +8,7 @@ load boards
 
 FRESH=mcu=stm32f446xx,serial=3B0032000B50314139323520,katapult=none,mode=dfu
 F446=$FRESH,port=1-1.4
+DUE=mcu=sam3x8e,serial=29001A00,katapult=none,loader=samba,mode=other,port=1-1.2
 
 # katapult FILE MCU VERSION [FLASH STACK]: what makes an image of Katapult one, and what an RP2040 wants to start it.
 katapult() {
@@ -79,6 +80,25 @@ setup() {
 	run sim "$FRESH,port=1-1.4" -- '"$KF_TESTS/on-terminal" "kf add" "Name of the board" "EBB\r" "Key" "\r" \
 		"MCU" "rp2040\r" "has a bootloader of stm32.*MCU" "q\r"'
 	[[ $output == *"nothing was changed"* ]]
+}
+
+@test "kf add of a SAM in SAM-BA tells how to flash it" {
+	run --separate-stderr sim "$DUE" -- "kf status; $ADD --mcu=sam3x8e; kf status"
+	[[ $output == *AT91SAM*"in its bootloader"*fresh*"in its bootloader: known by USB port 1-1.2"* ]]
+	[[ $stderr == *"in that bootloader it shows no serial number: leave it on USB port 1-1.2"*"to install Klipper on it: kf flash fresh"* ]]
+}
+
+# bats test_tags=slow
+@test "kf add on a terminal takes a SAM in SAM-BA through to its Klipper" {
+	need pty
+	type -P bossac || skip "bossac is not installed"
+	image due 'CONFIG_MACH_ATSAM=y' >/dev/null
+	save_configs due:due
+	run sim "$DUE" -- '"$KF_TESTS/on-terminal" "kf add" "Name of the board" "Due\r" "Key" "\r" "MCU" "sam3x8e\r" \
+		"install it now\? \[Y/n\] " "\r"'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"flashed"*"due: known by its serial number now"* ]]
 }
 
 @test "a registered board that was put into DFU, and whose port is not known: the command that tells it" {

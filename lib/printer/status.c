@@ -129,18 +129,20 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 		set(ret, KF_STATUS_NOT_ASKED, problem->message);
 	else if (foreign)
 		set(ret, KF_STATUS_FOREIGN, foreign);
-	else if (board->mode == KF_MODE_OTHER && !board->key[0] && !board->printer.mcu[0])
+	else if (board->mode == KF_MODE_OTHER && !board->key[0] && !board->printer.mcu[0] &&
+		 !kf_board_in_loader(board))
 		set(ret, KF_STATUS_FOREIGN, "");
 	else if (board->incomplete[0])
 		set(ret, KF_STATUS_INCOMPLETE, "");
 	else if (!board->connected && is_usb(board))
 		set(ret, KF_STATUS_NOT_CONNECTED, board->reason);
-	else if (board->mode == KF_MODE_KATAPULT || board->mode == KF_MODE_DFU ||
-		 board->mode == KF_MODE_RP2BOOT) {
+	else if (board->mode == KF_MODE_KATAPULT || kf_board_in_loader(board)) {
+		bool named = board->mode != KF_MODE_OTHER; /* SAM-BA and HID have no word there */
+
 		ret->state = KF_STATUS_BOOTLOADER;
 		kf_text_format(ret->reason, sizeof(ret->reason), "%s%s%s",
-			       kf_mode_name(board->mode), board->reason[0] ? ": " : "",
-			       board->reason);
+			       named ? kf_mode_name(board->mode) : "",
+			       named && board->reason[0] ? ": " : "", board->reason);
 	} else if (!board->version[0])
 		not_asked(board, printers, ret);
 	else

@@ -23,7 +23,7 @@
 static bool of_our_kind(const struct kf_board *board)
 {
 	return (board->mode != KF_MODE_OTHER && board->mode != KF_MODE_NONE) ||
-	       board->link.type == KF_WIRE_CAN ||
+	       kf_board_in_loader(board) || board->link.type == KF_WIRE_CAN ||
 	       (board->link.type == KF_WIRE_UART && board->printer.mcu[0]);
 }
 
@@ -443,7 +443,8 @@ static int choose(const struct kf_add *request, const struct kf_registry *regist
 	if (left > 1 && !asking)
 		return fail_several(boards, left, err);
 	/* A converter may be anything: ask whether a board is behind it. */
-	if (left > 1 || (!named && boards[0].mode == KF_MODE_OTHER)) {
+	if (left > 1 ||
+	    (!named && boards[0].mode == KF_MODE_OTHER && !kf_board_in_loader(&boards[0]))) {
 		r = ask_board(request->tty, boards, left, &pick, err);
 		if (r < 0)
 			return r;
@@ -505,6 +506,15 @@ static int save(const struct kf_new_device *e, const struct kf_board *board, str
 	return r < 0 ? r : kf_registry_save(&registry, err);
 }
 
+/* The name in a command to type. A board's own could have quotes and commands in it. */
+static const char *name_to_type(const struct kf_new_device *e)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789 -_.:,+()";
+
+	return e->name[0] && !e->name[strspn(e->name, plain)] ? e->name : e->key;
+}
+
 /* Ask for all that is not given; KF_USAGE if there is no terminal. */
 static int ask_rest(const struct kf_add *request, const struct kf_registry *registry,
 		    const struct kf_board *board, struct kf_new_device *e, struct kf_error *err)
@@ -515,7 +525,7 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 		kf_fail(err, KF_USAGE,
 			"there is no terminal to ask for the key, name and MCU of the board");
 		kf_error_hint(err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key,
-			      e->name[0] ? e->name : e->key,
+			      name_to_type(e),
 			      e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
 		return kf_code_errno(KF_USAGE);
 	}

@@ -78,9 +78,10 @@ static void save_pattern(const struct kf_board *board)
 {
 	char by_id[KF_DEV_SIZE], pattern[KF_DEV_SIZE], assignment[KF_DEV_SIZE + 16];
 	char *const assignments[] = { assignment, (char *)"usb_port=", NULL };
-	struct kf_board now;
+	struct kf_board there = *board, now;
 
-	if (!kf_target_look(board, &now) || now.mode != KF_MODE_KLIPPER ||
+	there.by_port = true;
+	if (!kf_target_look(&there, &now) || now.mode != KF_MODE_KLIPPER ||
 	    !kf_board_has_serial(&now))
 		return;
 	kf_board_by_id(&now, by_id);
@@ -115,7 +116,7 @@ int install_first(const struct args *args, const struct kf_board *board, struct 
 				      NULL };
 	int r;
 
-	if (!board->connected || !kf_board_in_rom(board))
+	if (!board->connected || !kf_board_in_loader(board))
 		return 0;
 	r = confirm(args, board, err);
 	if (r <= 0)

@@ -212,7 +212,8 @@ int command_add(struct args *args, char **words, struct kf_error *err)
 		     board.connected ? "" : " for later: it is not plugged in");
 	if (e.by_port)
 		kf_log_warn(e.key, "%s: leave it on USB port %s, which identifies it",
-			    kf_board_in_rom(&board) ? "in that bootloader it shows no serial number"
+			    kf_board_in_loader(&board)
+				    ? "in that bootloader it shows no serial number"
 			    : kf_board_has_serial(&board) ? "another board shows its serial number"
 			    : board.usb.serial[0]	  ? "it has no serial number of its own"
 							  : "it shows no serial number",
