@@ -5,7 +5,7 @@ devices.json that knows all of them."""
 import json
 import sys
 
-SERIAL = "%024X"
+SERIAL = "29001A0011%014X"
 
 
 def device(n):
