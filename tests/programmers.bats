@@ -52,6 +52,7 @@ fakes() {
 	cat >bin/avrdude <<-'END'
 		#!/bin/sh
 		echo "$*" >>"$HOME/argv"
+		[ ! -e "$HOME/hangs" ] || exec tail -f /dev/null
 		[ ! -e "$HOME/fails" ] || { echo "not in sync: resp=0x00"; exit 1; }
 		while [ "$1" ]; do
 			case $1 in
@@ -81,7 +82,8 @@ results() {
 		given | kf-flash -q --force
 		touch "$HOME/reads-wrong"; given | kf-flash -q --force
 		rm "$HOME/reads-wrong"; touch "$HOME/reads-nothing"; given | kf-flash -q --force
-		touch "$HOME/fails"; given | kf-flash -q --force
+		touch "$HOME/hangs"; given | kf-flash -q --force --timeout=0.5
+		rm "$HOME/hangs"; touch "$HOME/fails"; given | kf-flash -q --force
 		kf-config set mega baud=9600 -q >/dev/null; given | kf-flash -q --force
 		kf-config remove mega --yes --keep-config -q >/dev/null
 		kf-flash -q --json --port=usb:1-1.5 --firmware="$IMAGES/mega/klipper.elf.hex" >/dev/null'
@@ -90,6 +92,7 @@ results() {
 wrong_version avrdude readback wrong_version
 verify_failed avrdude  verify_failed
 verify_failed avrdude  verify_failed
+timeout avrdude  timeout
 flash_failed avrdude  flash_failed
 flash_failed avrdude  flash_failed" ]
 	[[ $(head -n 1 "$HOME/argv") == "-C +$HOME/.cache/kalico-flash/flash/mega/part.conf -p kalico-flash -c wiring \
@@ -99,13 +102,15 @@ flash_failed avrdude  flash_failed" ]
 	[[ $stderr == *"avrdude -p atmega2560 -c wiring -P /dev/ttyUSB0: writing, and reading back"* ]]
 	[[ $(jq -sr '.[2].error.message' <<<"$output") == *0x00001000* ]]
 	# It tells its version, so what it has is whole.
-	[ "$(jq -sr '.[4].error.message' <<<"$output")" = "avrdude -p atmega1280 -c stk500v1 ended with status 1" ]
-	[[ $(jq -sr '.[4].error.hint' <<<"$output") == 'read the log; if it says "not in sync"'*"kf set mega programmer_baud=57600"*"press its reset button as avrdude starts, then run the same command again" ]]
-	[ "$(jq -sr '.[5].error | .message + .hint' <<<"$output")" = "$(jq -sr '.[4].error |
+	[ "$(jq -sr '.[5].error.message' <<<"$output")" = "avrdude -p atmega1280 -c stk500v1 ended with status 1" ]
+	[[ $(jq -sr '.[5].error.hint' <<<"$output") == 'read the log; if it says "not in sync"'*"kf set mega programmer_baud=57600"*"press its reset button as avrdude starts, then run the same command again" ]]
+	[ "$(jq -sr '.[6].error | .message + .hint' <<<"$output")" = "$(jq -sr '.[5].error |
 		.message + "; the firmware on it is incomplete" + .hint' <<<"$output")" ]
 	# Boards without a key have files of their own, for they may be flashed at the same time.
 	[[ $(tail -n 1 "$HOME/argv") == *"flash:w:$HOME/.cache/kalico-flash/flash/by-hand-1-1.5/klipper.bin:r"* ]]
-	grep "not in sync" "$(jq -sr '.[4].error.log' <<<"$output")"
+	grep "not in sync" "$(jq -sr '.[5].error.log' <<<"$output")"
+	[[ $(jq -sr '.[4].error.message' <<<"$output") == *"it takes longer than 0.5 s: avrdude -p atmega1280 -c stk500v1 did not end in time"* ]]
+	[[ $(jq -sr '.[4].error.hint' <<<"$output") == *"run the same command again, with more time: kf --flash-timeout=SECONDS, or kf-flash --timeout=SECONDS" ]]
 }
 
 @test "Klipper on an ATmega32U4 stays where it is, unless avrdude is named" {

@@ -106,13 +106,22 @@ static bool is_lost(const struct kf_run *run, enum kf_code code)
 	return row->readback ? code == KF_FLASH_FAILED : !is_refused(code);
 }
 
+/* Was it the method's own time that ended? A board on a slow wire needs more. */
+static void note_slow(struct kf_run *run, int64_t ms, struct kf_error *err)
+{
+	run->slow = err->code == KF_TIMEOUT && kf_now_ms() >= run->attempt.deadline_ms;
+	if (run->slow)
+		kf_error_prefix(err, "it takes longer than %g s", (double)ms / 1000);
+}
+
 /* One method, with the image, from entering the bootloader to the board's own answer. */
 static int attempt_image(struct kf_run *run, const struct kf_method_row *row, struct kf_error *err)
 {
-	int64_t ms = run->plan->options.method_ms;
+	int64_t wanted_ms = run->plan->options.method_ms,
+		ms = wanted_ms < row->least_ms ? row->least_ms : wanted_ms;
 	int r = 0;
 
-	run->attempt.deadline_ms = kf_now_ms() + (ms < row->least_ms ? row->least_ms : ms);
+	run->attempt.deadline_ms = kf_now_ms() + ms;
 	if (!row->enters || !row->enters(run->plan, &run->board))
 		r = enter(run, row, err);
 	if (r < 0)
@@ -120,6 +129,7 @@ static int attempt_image(struct kf_run *run, const struct kf_method_row *row, st
 	r = write_board(run, err);
 	if (r == 0)
 		return kf_proof_after(run, err);
+	note_slow(run, ms, err);
 	if (err->code == KF_FLASH_FAILED && row->foreign && kf_proof_despite(run))
 		return 0;
 	wait_for_sent_back(run);
@@ -232,6 +242,7 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 						    .progress = run->progress,
 						    .monitor = run->monitor };
 		run->version[0] = '\0';
+		run->slow = false;
 		r = lock_programs(plan, plan->methods.list[i], &lock, err);
 		if (r == 0)
 			r = attempt(run, err);
@@ -348,6 +359,21 @@ static void explain_incomplete(const struct kf_run *run, struct kf_error *err)
 		kf_last_flash_hint(state.incomplete, is_waiting(run, err), err);
 }
 
+/* The same command would end in the same way: add how to give it more time. */
+static void explain_slow(const struct kf_run *run, struct kf_error *err)
+{
+	char hint[sizeof(err->hint)];
+
+	if (!run->slow || err->code != KF_TIMEOUT)
+		return;
+	kf_text_format(hint, sizeof(hint), "%s",
+		       err->hint[0] ? err->hint : "run the same command again");
+	kf_error_hint(err,
+		      "%s, with more time: kf --flash-timeout=SECONDS, or kf-flash "
+		      "--timeout=SECONDS",
+		      hint);
+}
+
 int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progress, json_t **ret,
 		   struct kf_error *err)
 {
@@ -364,6 +390,7 @@ int kf_flash_board(const struct kf_plan *plan, const struct kf_progress *progres
 		r = flash(&run, err);
 	if (r < 0) {
 		explain_incomplete(&run, err);
+		explain_slow(&run, err);
 		kf_error_for(err, plan->board.key);
 	}
 	json_object_set_new(run.flash, "result", json_string(result_word(&run, r, err)));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -136,6 +137,8 @@ int kf_flash_program_check(const struct kf_flash_program *p, const char *name, i
 			    kf_process_status(status));
 		kf_error_hint(err, "read the log, then run the same command again");
 	}
+	if (r == -ETIMEDOUT)
+		kf_fail(err, KF_TIMEOUT, "%s did not end in time", name);
 	if (r < 0)
 		kf_text_format(err->log, sizeof(err->log), "%s", p->log_path);
 	return r;

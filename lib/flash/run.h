@@ -15,6 +15,7 @@ struct kf_run {
 	struct kf_attempt attempt;  /* of the last attempt */
 	char version[KF_NAME_SIZE]; /* that the board reported last; empty: none */
 	char before[KF_NAME_SIZE];  /* the version that it reported before the first attempt */
+	bool slow;		    /* the last attempt ended because its time was over */
 	bool pending;		    /* the image is on its SD card, and does not run yet */
 };
 
