@@ -77,6 +77,8 @@ results() {
 @test "avrdude's arguments: Kconfig's, or the registry's; its failure; what it reads back is compared" {
 	fakes
 	run --separate-stderr sim "${MEGA/loader=stk500v2,/}" -- '
+		part=$XDG_CACHE_HOME/kalico-flash/flash/mega/part.conf
+		mkdir -p "$part"; given | kf-flash -q >/dev/null; kf-scan -q | jq -r .board.incomplete >incomplete; rmdir "$part"
 		given | kf-flash
 		kf-config set mega programmer=stk500v1 programmer_part=atmega1280 programmer_baud=57600 -q >/dev/null
 		given | kf-flash -q --force
@@ -87,6 +89,7 @@ results() {
 		kf-config set mega baud=9600 -q >/dev/null; given | kf-flash -q --force
 		kf-config remove mega --yes --keep-config -q >/dev/null
 		kf-flash -q --json --port=usb:1-1.5 --firmware="$IMAGES/mega/klipper.elf.hex" >/dev/null'
+	[ "$(<incomplete)" = null ] # avrdude had not begun
 	# The board is no AVR: whatever was written, it runs what it ran.
 	[ "$(results)" = "wrong_version avrdude readback wrong_version
 wrong_version avrdude readback wrong_version

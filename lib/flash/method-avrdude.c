@@ -65,11 +65,10 @@ static int write_part(const struct kf_serial_loader *job, char path[PATH_MAX], s
 }
 
 /* -V: avrdude does not compare the image itself, for which it would read the flash once more. */
-static int write_flash(struct kf_serial_loader *job, struct kf_error *err)
+static int write_flash(struct kf_serial_loader *job, const char *part, struct kf_error *err)
 {
 	const struct kf_avrdude *with = &job->attempt->plan->avrdude;
-	char part[PATH_MAX + 1] = "+", write[PATH_MAX + 16], read[PATH_MAX + 16], baud[16],
-			     name[160];
+	char write[PATH_MAX + 16], read[PATH_MAX + 16], baud[16], name[160];
 	const char *baud_option = with->baud ? "-b" : NULL;
 	/* clang-format would make columns, and an option has to stand before its value. */
 	/* clang-format off */
@@ -78,10 +77,8 @@ static int write_flash(struct kf_serial_loader *job, struct kf_error *err)
 		"-D", "-V", "-U", write, "-U", read, baud_option, baud, NULL
 	};
 	/* clang-format on */
-	int r = write_part(job, part + 1, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	kf_text_format(baud, sizeof(baud), "%u", with->baud);
 	kf_text_format(write, sizeof(write), "flash:w:%s:r", job->image);
 	kf_text_format(read, sizeof(read), "flash:r:%s:r", job->read);
@@ -112,17 +109,20 @@ static int enter(struct kf_serial_loader *job, struct kf_error *err)
  */
 static int write_board(struct kf_attempt *a, struct kf_error *err)
 {
+	char part[PATH_MAX + 1] = "+";
 	struct kf_serial_loader job;
 	int r = kf_serial_loader_prepare(a, &job, err);
 
 	if (r == 0)
 		r = check_image(&job, err);
 	if (r == 0)
+		r = write_part(&job, part + 1, err);
+	if (r == 0)
 		r = enter(&job, err);
 	if (r == 0)
 		r = kf_serial_loader_begin(&job, err);
 	if (r == 0)
-		r = write_flash(&job, err);
+		r = write_flash(&job, part, err);
 	return kf_serial_loader_end(&job, r, err);
 }
 
