@@ -118,16 +118,19 @@ on() {
 		what() { kf-config set octopus-pro -q sdcard_board="$1" >/dev/null; kf-flash --check --json <r | jq -r .error.message; }
 		what skr-3; what creality-v4.2.3; what creality-v4.2.2; MISSING=1 what btt-skr-3-h723
 		mv ~/klipper/scripts/spi_flash away; what btt-skr-3-h723; mv away ~/klipper/scripts/spi_flash
-		what ""; records start >r; kf-flash --json --method=sdcard <r | jq -r .error.message
+		kf-config set octopus-pro -q sdcard_board=creality-v4.2.2 >/dev/null; kf-flash --check --json <r | jq -r .error.hint >hint
+		what ""; records start >r; kf-flash --json --method=sdcard <r | jq -r ".error.message, .error.hint"
 	END
 	on '. ./check'
 	[[ ${lines[0]} == *"the flash-sdcard.sh of $tree knows no board skr-3; like it are: btt-skr-3-h723" ]]
 	[[ ${lines[1]} == *"like it are: creality-v4.2.2" ]]
 	[[ ${lines[2]} == *"the firmware is for stm32h723xx, and the SD board creality-v4.2.2 is a stm32f103xe" ]]
+	[[ $(<hint) == "if it is another board: kf set octopus-pro sdcard_board=BOARD ($tree/scripts/flash-sdcard.sh -l lists them); else choose the MCU stm32f103xe in menuconfig" ]]
 	[[ ${lines[3]} == *"flash-sdcard.sh -l fails: ModuleNotFoundError: No module named 'module_that_is_missing'" ]]
 	[[ ${lines[4]} == *"board_defs.py: that tree writes no SD card" ]]
 	[ "${lines[5]}" = null ]
 	[[ ${lines[6]} == *"--method=sdcard is not for this stm32h723xx: nothing says which SD board it is: kf set octopus-pro sdcard_board=BOARD" ]]
+	[ "${lines[7]}" = "leave out --method, and a method that is for it is chosen" ]
 }
 
 @test "a card that is missing, full, or not taken: what is on it, and what to do" {

@@ -154,6 +154,19 @@ static int check_program(const char *program, const char *task, struct kf_error 
 	return kf_code_errno(KF_NO_TOOLCHAIN);
 }
 
+static int other_mcu(const char *tree_dir, const char *name, const char *is, const char *mcu,
+		     struct kf_error *err)
+{
+	kf_fail(err, KF_MCU_MISMATCH, "the firmware is for %s, and the SD board %s is a %s", mcu,
+		name, is);
+	kf_error_hint(err,
+		      "if it is another board: kf set KEY sdcard_board=BOARD "
+		      "(%s/scripts/flash-sdcard.sh -l lists them); else choose the MCU %s in "
+		      "menuconfig",
+		      tree_dir, is);
+	return kf_code_errno(KF_MCU_MISMATCH);
+}
+
 int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, struct kf_error *err)
 {
 	struct kf_sd_board board;
@@ -167,9 +180,7 @@ int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, s
 	if (r < 0)
 		return r;
 	if (!kf_mcu_same(board.mcu, mcu))
-		return kf_fail(err, KF_MCU_MISMATCH,
-			       "the firmware is for %s, and the SD board %s is a %s", mcu, name,
-			       board.mcu);
+		return other_mcu(tree_dir, name, board.mcu, mcu, err);
 	r = check_program("gcc", "flash-sdcard.sh builds its fatfs.so by it", err);
 	return r < 0 ? r : check_python(tree_dir, script, err);
 }

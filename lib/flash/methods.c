@@ -69,6 +69,13 @@ static int none_left(const char *mcu, const char *why, const char *of_chip, stru
 		       both ? "; " : "", both ? of_chip : "");
 }
 
+static int not_named(const char *name, const char *mcu, const char *why, struct kf_error *err)
+{
+	kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name, mcu, why);
+	kf_error_hint(err, "leave out --method, and a method that is for it is chosen");
+	return kf_code_errno(KF_NO_KATAPULT);
+}
+
 /* The method that is named for this board alone, or NULL. */
 static const char *own_method(const struct kf_methods_for *with)
 {
@@ -103,8 +110,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	if (!why)
 		methods.list[methods.count++] = method;
 	else if (with->named)
-		return kf_fail(err, KF_NO_KATAPULT, "--method=%s is not for this %s: %s", name,
-			       with->mcu, why);
+		return not_named(name, with->mcu, why, err);
 	/* If the wanted method is not for this board, its chip's own is used, also with
 	 * --no-fallback. */
 	if (method != of_chip && (why || (with->fallback && !rows[method]->alone)) &&
