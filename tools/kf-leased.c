@@ -97,13 +97,10 @@ static int take_connection(void)
 
 static int serve(const struct kf_lease_server *server, struct kf_error *err)
 {
-	int r;
-
 	if (server->connection >= 0)
 		return kf_lease_serve(server, err);
-	r = kf_fail(err, KF_USAGE, "standard input is not the connection of a lease client");
-	kf_error_hint(err, "it is started by systemd: systemctl status kalico-flash.socket");
-	return r;
+	kf_fail(err, KF_USAGE, "standard input is not the connection of a lease client");
+	return kf_error_hint(err, "it is started by systemd: systemctl status kalico-flash.socket");
 }
 
 /* systemd tells ExecStopPost= how the main process ended (systemd.exec(5)). */

@@ -177,10 +177,10 @@ static int nothing_there(const struct kf_inventory *inventory, struct kf_error *
 	if (inventory->key)
 		return one_missing(inventory->registry, inventory->key, err);
 	kf_fail(err, KF_NOTHING_CONNECTED, "no USB board found");
-	kf_error_hint(err, "check that the board has power and a USB cable that carries data, and "
-			   "that lsusb lists it, as Klipper (1d50:614e), Katapult (1d50:6177) or a "
-			   "bootloader (0483:df11, 2e8a:0003)");
-	return kf_code_errno(err->code);
+	return kf_error_hint(
+		err, "check that the board has power and a USB cable that carries data, and "
+		     "that lsusb lists it, as Klipper (1d50:614e), Katapult (1d50:6177) or a "
+		     "bootloader (0483:df11, 2e8a:0003)");
 }
 
 /* Says which request goes out on which bus: kf-scan sends nothing unless the user says so. */

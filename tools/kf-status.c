@@ -413,10 +413,9 @@ static int run(struct args *look, struct kf_error *err)
 
 	if (r < 0)
 		return r;
-	if (look->inventory.boards.count == 0) {
-		kf_fail(err, KF_NOTHING_CONNECTED, "no board is there, and no printer names one");
-		return kf_code_errno(err->code);
-	}
+	if (look->inventory.boards.count == 0)
+		return kf_fail(err, KF_NOTHING_CONNECTED,
+			       "no board is there, and no printer names one");
 	return look->common.table ? print_table(look, err) : write_records(look, err);
 }
 

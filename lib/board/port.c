@@ -75,9 +75,9 @@ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err)
 	}
 	kf_text_clean(clean, sizeof(clean), text, strlen(text));
 	kf_fail(err, KF_USAGE, "\"%s\" is no port", clean);
-	kf_error_hint(err, "a USB port is 1-1.2, a serial port /dev/ttyAMA0, a node on CAN "
-			   "can0:44db3d634885 (interface and UUID, of 12 hexadecimal digits)");
-	return kf_code_errno(KF_USAGE);
+	return kf_error_hint(err,
+			     "a USB port is 1-1.2, a serial port /dev/ttyAMA0, a node on CAN "
+			     "can0:44db3d634885 (interface and UUID, of 12 hexadecimal digits)");
 }
 
 void kf_port_write(const struct kf_board *board, char ret[KF_DEV_SIZE])

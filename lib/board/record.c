@@ -307,9 +307,8 @@ int kf_record_read_all(FILE *in, kf_record_lost *lost, json_t *records, struct k
 	int r;
 
 	if (isatty(fileno(in))) {
-		r = kf_fail(err, KF_USAGE, "no records: standard input is a terminal");
-		kf_error_hint(err, "records come from kf-scan through a pipe");
-		return r;
+		kf_fail(err, KF_USAGE, "no records: standard input is a terminal");
+		return kf_error_hint(err, "records come from kf-scan through a pipe");
 	}
 	while ((r = kf_record_read(&reader, &record, err)) > 0)
 		if (json_array_append_new(records, record) < 0)

@@ -43,8 +43,7 @@ static int run_git(const char *const *argv, int64_t deadline_ms, struct kf_error
 	r = kf_process_run(&p, deadline_ms, &status, err);
 	if (r == -ENOENT) {
 		kf_fail(err, KF_NO_TOOLCHAIN, "git is not installed");
-		kf_error_hint(err, "sudo apt-get install git");
-		return kf_code_errno(KF_NO_TOOLCHAIN);
+		return kf_error_hint(err, "sudo apt-get install git");
 	}
 	if (r < 0 || status == 0)
 		return r;
@@ -93,11 +92,11 @@ static int unknown(const struct kf_tree *tree, const struct kf_version *version,
 	kf_fail(err, KF_NOT_PROVED, "%s%s does not know %s %s, which the board runs", tree->dir,
 		shallow ? ", a shallow clone," : "", version->hash[0] ? "the commit" : "the tag",
 		version->hash[0] ? version->hash : version->tag);
-	kf_error_hint(err,
-		      "fetch it (git -C %s fetch %s), or name the tree that it was built in: "
-		      "--klipper-dir=DIR",
-		      tree->dir, shallow ? "--unshallow" : "--all --tags");
-	return kf_code_errno(KF_NOT_PROVED);
+	return kf_error_hint(
+		err,
+		"fetch it (git -C %s fetch %s), or name the tree that it was built in: "
+		"--klipper-dir=DIR",
+		tree->dir, shallow ? "--unshallow" : "--all --tags");
 }
 
 static int check_out(const struct kf_tree *tree, const struct kf_version *version,

@@ -43,8 +43,7 @@ static int load_config(struct kf_build *b, struct kf_error *err)
 	if (strcmp(sha256, b->config_sha256) == 0)
 		return 0;
 	kf_fail(err, KF_CONFIG, "%s has changed since it was checked", b->config);
-	kf_error_hint(err, "run the same command again");
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err, "run the same command again");
 }
 
 int kf_build_open(struct kf_build *b, struct kf_error *err)
@@ -222,8 +221,7 @@ static int check_version(const struct kf_build *b, const struct kf_image *image,
 		return 0;
 	kf_fail(err, KF_WRONG_VERSION, "make built version %s, but the version of %s is %s", built,
 		b->tree->dir, tree);
-	kf_error_hint(err, "if the tree was updated meanwhile, run kf-build again");
-	return kf_code_errno(KF_WRONG_VERSION);
+	return kf_error_hint(err, "if the tree was updated meanwhile, run kf-build again");
 }
 
 /*
@@ -244,8 +242,7 @@ static int check_output(const struct kf_build *b, const struct kf_image *image,
 			return r;
 		if (strcmp(sha256, b->config_sha256) != 0) {
 			kf_fail(err, KF_CONFIG, "%s changed during the build", files[i]);
-			kf_error_hint(err, "run the same command again");
-			return kf_code_errno(KF_CONFIG);
+			return kf_error_hint(err, "run the same command again");
 		}
 	}
 	if (!kf_mcu_same(b->kconfig.mcu, image->dictionary.mcu))

@@ -42,9 +42,8 @@ static int check_told_mcu(const struct kf_board *board, const struct kf_board_to
 	kf_fail(err, KF_MCU_MISMATCH,
 		"its firmware is said to be for %s, its USB name says %s: nothing is built", mcu,
 		usb);
-	kf_error_hint(err,
-		      "check which board the serial: of its printer names; kf status shows it");
-	return kf_code_errno(KF_MCU_MISMATCH);
+	return kf_error_hint(
+		err, "check which board the serial: of its printer names; kf status shows it");
 }
 
 int kf_configure_ask(const struct kf_configure *c, const struct kf_board *board,

@@ -53,8 +53,7 @@ static int ask(const struct kf_from_board *from, const char *differences, const 
 	if (r != -ECANCELED)
 		return r;
 	kf_fail(err, KF_NOT_SAVED, "the question was left without an answer, so nothing is done");
-	kf_error_hint(err, "to be asked again: kf config %s --from-board", from->key);
-	return kf_code_errno(KF_NOT_SAVED);
+	return kf_error_hint(err, "to be asked again: kf config %s --from-board", from->key);
 }
 
 /* Like ask(), but from->take is an answer, and without a terminal it fails. */
@@ -66,11 +65,10 @@ static int choose(const struct kf_from_board *from, const char *differences, str
 		return ask(from, differences, "", err);
 	kf_fail(err, KF_CONFIG_DIFFERENCE, "what is saved is not what the board runs: %s",
 		differences);
-	kf_error_hint(err,
-		      "on a terminal kf config %s --from-board asks which to take; "
-		      "--accept-difference takes the board's",
-		      from->key);
-	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+	return kf_error_hint(err,
+			     "on a terminal kf config %s --from-board asks which to take; "
+			     "--accept-difference takes the board's",
+			     from->key);
 }
 
 /*
@@ -89,11 +87,10 @@ static int check_constants(const struct kf_from_board *from, const struct kf_fac
 		"the source tree makes something else of what the board carries: %s", differences);
 	/* Another MCU is refused also with --accept-difference. */
 	if (kf_facts_text(facts, "MCU", mcu, sizeof(mcu)) && !kf_mcu_same(mcu, board->mcu))
-		kf_error_hint(err, "choose the board's MCU: kf config %s --menuconfig", from->key);
-	else
-		kf_error_hint(err, "to take it as it is now: the same command with "
-				   "--accept-difference");
-	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+		return kf_error_hint(err, "choose the board's MCU: kf config %s --menuconfig",
+				     from->key);
+	return kf_error_hint(err, "to take it as it is now: the same command with "
+				  "--accept-difference");
 }
 
 /* Compare with what is saved at path, both completed by the tree. */
@@ -128,8 +125,8 @@ static int no_kconfig(const char *key, const char *refused, struct kf_error *err
 		kf_fail(err, KF_NO_CONFIG,
 			"the firmware that it runs carries no Kconfig: those of before September "
 			"2026 have none");
-	kf_error_hint(err, "kf config %s opens menuconfig with what the board does tell", key);
-	return kf_code_errno(KF_NO_CONFIG);
+	return kf_error_hint(err, "kf config %s opens menuconfig with what the board does tell",
+			     key);
 }
 
 /* Write the board's Kconfig to a file, and compare. 1: with the saved one; 0: nothing is saved. */

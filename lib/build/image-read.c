@@ -31,8 +31,7 @@ static int take_record(int out, int status, json_t **ret, struct kf_error *err)
 	message = json_string_value(json_object_get(error, "message"));
 	hint = json_string_value(json_object_get(error, "hint"));
 	kf_fail(err, kf_code_find(code), "%s", message ? message : code);
-	kf_error_hint(err, "%s", hint ? hint : "");
-	return kf_code_errno(err->code);
+	return kf_error_hint(err, "%s", hint ? hint : "");
 }
 
 /* Run kf-flash --read; config (may be NULL) is the configuration that is expected to run. */

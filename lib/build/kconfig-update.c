@@ -39,8 +39,7 @@ static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig 
 		return 0;
 	kf_fail(err, KF_MCU_MISMATCH, "the configuration is for %s, the board is %s",
 		config->mcu[0] ? config->mcu : "no MCU at all", m->mcu);
-	kf_error_hint(err, "choose the board's MCU: kf config %s", m->key);
-	return kf_code_errno(KF_MCU_MISMATCH);
+	return kf_error_hint(err, "choose the board's MCU: kf config %s", m->key);
 }
 
 /* Refuse firmware for another interface than that of now: it would not be found again. */
@@ -59,13 +58,11 @@ static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig
 		bridge ? ": no node behind it could be reached"
 		       : ") and would not come back on USB");
 	if (m->from)
-		kf_error_hint(err, "or accept it: the same command with --accept-difference");
-	else
-		kf_error_hint(
-			err,
-			"choose %s: kf config %s; or accept it: kf flash %s --accept-difference",
-			bridge ? "a USB to CAN bus bridge" : "USB", m->key, m->key);
-	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+		return kf_error_hint(err,
+				     "or accept it: the same command with --accept-difference");
+	return kf_error_hint(
+		err, "choose %s: kf config %s; or accept it: kf flash %s --accept-difference",
+		bridge ? "a USB to CAN bus bridge" : "USB", m->key, m->key);
 }
 
 static int check_difference(const struct kf_kconfig_update *m, const struct kf_kconfig *saved,

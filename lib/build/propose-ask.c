@@ -109,11 +109,11 @@ static int unanswered(const struct asking *a, struct kf_error *err)
 		kf_text_add(what, sizeof(what), ", ", a->p->questions[i].what);
 	kf_fail(err, KF_NO_CONFIG,
 		"no configuration is saved for this board, and nothing tells its %s", what);
-	kf_error_hint(err,
-		      "kf config %s on a terminal asks; a .config that you have: kf config %s "
-		      "--from=FILE",
-		      key, key);
-	return kf_code_errno(KF_NO_CONFIG);
+	return kf_error_hint(
+		err,
+		"kf config %s on a terminal asks; a .config that you have: kf config %s "
+		"--from=FILE",
+		key, key);
 }
 
 /* Can the board's Katapult be asked where it starts the application? It may have none. */
@@ -185,8 +185,7 @@ static void show_choices(const struct asking *a, const struct kf_question *q)
 static int left(const struct asking *a, const struct kf_question *q, struct kf_error *err)
 {
 	kf_fail(err, KF_NOT_SAVED, "the %s was not chosen, so nothing is done", q->what);
-	kf_error_hint(err, "to be asked again: kf config %s", a->ask->from->key);
-	return kf_code_errno(KF_NOT_SAVED);
+	return kf_error_hint(err, "to be asked again: kf config %s", a->ask->from->key);
 }
 
 /* Read the user's answer. 1: *ret is the choice; KATAPULT: ask that; 0: open menuconfig. */

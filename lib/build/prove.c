@@ -86,8 +86,7 @@ static int check_readable(const struct kf_prove *prove, struct kf_error *err)
 		"nothing can be proved of its %s: there is no Katapult for it that could read its "
 		"firmware",
 		mcu);
-	kf_error_hint(err, "choose its configuration: kf config %s", prove->key);
-	return kf_code_errno(KF_NO_KATAPULT);
+	return kf_error_hint(err, "choose its configuration: kf config %s", prove->key);
 }
 
 /* Parse the version, before any work. KF_NOT_PROVED: no build of it can be the same. */
@@ -105,8 +104,7 @@ static int check_version(const char *version, struct kf_version *ret, struct kf_
 	kf_fail(err, KF_NOT_PROVED,
 		"it runs %s, which was built from a changed source tree: it cannot be built again",
 		version);
-	kf_error_hint(err, "flash it with firmware of a clean tree first");
-	return kf_code_errno(KF_NOT_PROVED);
+	return kf_error_hint(err, "flash it with firmware of a clean tree first");
 }
 
 static int complete(const struct run *run, const char *text, size_t len, struct kf_kconfig *ret,
@@ -469,16 +467,15 @@ static int none(const struct run *run, struct kf_error *err)
 		run->told.version, more, first->from, first->why);
 	kf_text_format(err->log, sizeof(err->log), "%s", run->failed.log);
 	if (run->its_build[0] && run->our_build[0] && strcmp(run->its_build, run->our_build) != 0)
-		kf_error_hint(err,
-			      "it was built by other compilers (%s) than there are here (%s): the "
-			      "same configuration makes other bytes with them",
-			      run->its_build, run->our_build);
-	else
-		kf_error_hint(err,
-			      "save what it was built with (kf config %s, or --from=FILE), "
-			      "then prove that",
-			      run->prove->key);
-	return kf_code_errno(KF_NOT_PROVED);
+		return kf_error_hint(
+			err,
+			"it was built by other compilers (%s) than there are here (%s): the "
+			"same configuration makes other bytes with them",
+			run->its_build, run->our_build);
+	return kf_error_hint(err,
+			     "save what it was built with (kf config %s, or --from=FILE), "
+			     "then prove that",
+			     run->prove->key);
 }
 
 /* First the known configuration; if that is not it, the proposed ones. */

@@ -53,19 +53,17 @@ static int unknown(const json_t *list, const char *tree_dir, const char *name, s
 		kf_text_clean(like, sizeof(like), meant.word, strlen(meant.word));
 	kf_fail(err, KF_CONFIG, "the flash-sdcard.sh of %s knows no board %s%s%s", tree_dir, name,
 		like[0] ? "; like it are: " : "", like);
-	kf_error_hint(err,
-		      "%s/scripts/flash-sdcard.sh -l lists them; then: kf set KEY "
-		      "sdcard_board=BOARD",
-		      tree_dir);
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err,
+			     "%s/scripts/flash-sdcard.sh -l lists them; then: kf set KEY "
+			     "sdcard_board=BOARD",
+			     tree_dir);
 }
 
 /* The tree has no such file. */
 static int no_file(const char *path, struct kf_error *err)
 {
 	kf_fail(err, KF_CONFIG, "there is no %s: that tree writes no SD card", path);
-	kf_error_hint(err, "name a tree that has it: kf set KEY klipper_dir=DIR");
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err, "name a tree that has it: kf set KEY klipper_dir=DIR");
 }
 
 int kf_sd_board_find(const char *tree_dir, const char *name, struct kf_sd_board *ret,
@@ -137,12 +135,12 @@ static int check_python(const char *tree_dir, const char *script, struct kf_erro
 	last_line(complaint, words, sizeof(words));
 	kf_fail(err, KF_NO_TOOLCHAIN, "%s -l fails: %s", script,
 		words[0] ? words : "its Python, or a module of it, is missing");
-	kf_error_hint(err,
-		      "it uses ~/klippy-env/bin/python, the one that runs Klippy, unless its "
-		      "KLIPPY_ENV says otherwise: ~/klippy-env/bin/pip install -r "
-		      "%s/scripts/klippy-requirements.txt",
-		      tree_dir);
-	return kf_code_errno(KF_NO_TOOLCHAIN);
+	return kf_error_hint(
+		err,
+		"it uses ~/klippy-env/bin/python, the one that runs Klippy, unless its "
+		"KLIPPY_ENV says otherwise: ~/klippy-env/bin/pip install -r "
+		"%s/scripts/klippy-requirements.txt",
+		tree_dir);
 }
 
 static int check_program(const char *program, const char *task, struct kf_error *err)
@@ -150,8 +148,7 @@ static int check_program(const char *program, const char *task, struct kf_error 
 	if (kf_process_exists(program))
 		return 0;
 	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; %s", program, task);
-	kf_error_hint(err, "sudo apt-get install %s", program);
-	return kf_code_errno(KF_NO_TOOLCHAIN);
+	return kf_error_hint(err, "sudo apt-get install %s", program);
 }
 
 static int other_mcu(const char *tree_dir, const char *name, const char *is, const char *mcu,

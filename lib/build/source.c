@@ -56,8 +56,7 @@ static int ask_git(const struct kf_tree *tree, const char *const *argv, struct q
 		return r;
 	kf_fail(err, KF_NO_TOOLCHAIN, "git is not installed: firmware of %s would have no version",
 		tree->dir);
-	kf_error_hint(err, "sudo apt-get install git");
-	return kf_code_errno(KF_NO_TOOLCHAIN);
+	return kf_error_hint(err, "sudo apt-get install git");
 }
 
 /* git failed: its first words say why. */
@@ -72,13 +71,11 @@ static int refused(const struct kf_tree *tree, int complaint, struct kf_error *e
 			"%s belongs to another user, so git refuses it: its firmware would have no "
 			"version",
 			tree->dir);
-		kf_error_hint(err, "git config --global --add safe.directory %s", tree->dir);
-		return kf_code_errno(KF_PERMISSION);
+		return kf_error_hint(err, "git config --global --add safe.directory %s", tree->dir);
 	}
 	kf_fail(err, KF_NO_TREE, "git cannot read %s: its firmware would have no version%s%s",
 		tree->dir, words[0] ? ": " : "", words);
-	kf_error_hint(err, "see what git -C %s status says", tree->dir);
-	return kf_code_errno(KF_NO_TREE);
+	return kf_error_hint(err, "see what git -C %s status says", tree->dir);
 }
 
 /* *ret stays NULL where the tree has no .git. */

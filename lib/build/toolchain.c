@@ -63,10 +63,8 @@ static int missing(const char *what, const char *mcu, const char *names, struct 
 	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to build firmware for %s", what,
 		mcu);
 	if (names)
-		kf_error_hint(err, "sudo apt-get install %s", names);
-	else
-		kf_error_hint(err, "install it, or put it on PATH");
-	return kf_code_errno(KF_NO_TOOLCHAIN);
+		return kf_error_hint(err, "sudo apt-get install %s", names);
+	return kf_error_hint(err, "install it, or put it on PATH");
 }
 
 /* The variables that compilers read. */

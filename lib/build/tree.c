@@ -105,8 +105,7 @@ static int check_programs(struct kf_error *err)
 		if (kf_process_exists(programs[i]))
 			continue;
 		kf_fail(err, KF_NO_TOOLCHAIN, "%s is not installed", programs[i]);
-		kf_error_hint(err, "sudo apt-get install %s", programs[i]);
-		return kf_code_errno(KF_NO_TOOLCHAIN);
+		return kf_error_hint(err, "sudo apt-get install %s", programs[i]);
 	}
 	return 0;
 }

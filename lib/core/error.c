@@ -84,6 +84,9 @@ static const struct {
 	[KF_INTERRUPTED] = { "interrupted", EINTR, STATUS_BOARD, "run the same command again" },
 };
 
+/* The code of the last failure, for those who pass no error. */
+static enum kf_code last_code;
+
 static _printf_(3, 0) void fill(struct kf_error *err, enum kf_code code, const char *fmt,
 				va_list ap)
 {
@@ -100,6 +103,7 @@ int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...)
 {
 	va_list ap;
 
+	last_code = code;
 	if (err) {
 		va_start(ap, fmt);
 		fill(err, code, fmt, ap);
@@ -173,17 +177,18 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...)
 	kf_text_clean(err->message, sizeof(err->message), whole, strlen(whole));
 }
 
-void kf_error_hint(struct kf_error *err, const char *fmt, ...)
+int kf_error_hint(struct kf_error *err, const char *fmt, ...)
 {
 	char raw[sizeof(((struct kf_error *)0)->hint)];
 	va_list ap;
 
 	if (!err)
-		return;
+		return -codes[last_code].errnum;
 	va_start(ap, fmt);
 	vsnprintf(raw, sizeof(raw), fmt, ap);
 	va_end(ap);
 	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
+	return -codes[err->code].errnum;
 }
 
 /* Does the table's hint end with "in menuconfig"? */

@@ -83,8 +83,11 @@ int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...) _printf_
 /* Put "context: " before the message, unless a stop signal is the reason. */
 void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
-/* Replace the hint. */
-void kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
+/*
+ * Replace the hint. Returns the negative errno of err's code (NULL: of the last kf_fail's), so that
+ * "return kf_error_hint(err, ...)" can follow kf_fail.
+ */
+int kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
 /*
  * For the board with this key (empty: none): "kf set KEY" becomes the command to type, and a hint

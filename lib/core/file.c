@@ -80,8 +80,7 @@ int kf_dir_remove(const char *path, struct kf_error *err)
 static int fail_no_file(const char *path, struct kf_error *err)
 {
 	kf_fail(err, KF_IO, "%s: not a regular file", path);
-	kf_error_hint(err, "name another file, or move this one away");
-	return kf_code_errno(KF_IO);
+	return kf_error_hint(err, "name another file, or move this one away");
 }
 
 int kf_file_open(const char *path, struct stat *st, struct kf_error *err)

@@ -32,8 +32,7 @@ static int home_dir(const char **ret, struct kf_error *err)
 	if (!home || home[0] != '/') {
 		kf_fail(err, KF_CONFIG, "no home directory: HOME is unset and user %u has none",
 			(unsigned)getuid());
-		kf_error_hint(err, "set HOME to an absolute path");
-		return -EINVAL;
+		return kf_error_hint(err, "set HOME to an absolute path");
 	}
 	*ret = home;
 	return 0;
@@ -115,12 +114,11 @@ static int fail_owner(const char *what, const struct stat *st, struct kf_error *
 	kf_fail(err, KF_PERMISSION, "%s belongs to user %u, this is user %u", what,
 		(unsigned)st->st_uid, (unsigned)geteuid());
 	if (geteuid() == 0)
-		kf_error_hint(err, "run it as that user, without sudo");
-	else if (foreign_variable(what))
-		kf_error_hint(err, "your home is elsewhere: unset %s", foreign_variable(what));
-	else
-		kf_error_hint(err, "make it yours (sudo chown -R $USER %s) or remove it", what);
-	return kf_code_errno(KF_PERMISSION);
+		return kf_error_hint(err, "run it as that user, without sudo");
+	if (foreign_variable(what))
+		return kf_error_hint(err, "your home is elsewhere: unset %s",
+				     foreign_variable(what));
+	return kf_error_hint(err, "make it yours (sudo chown -R $USER %s) or remove it", what);
 }
 
 /* Check one folder or file of the path. -ENOENT: it does not exist, nor does what is below it. */
@@ -146,8 +144,7 @@ static int check_step(const char *path, struct kf_error *err)
 		return fail_owner(path, &st, err);
 	if ((S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) && st.st_mode & S_IWOTH) {
 		kf_fail(err, KF_PERMISSION, "everybody may write to %s", path);
-		kf_error_hint(err, "check its files, then: chmod o-w %s", path);
-		return kf_code_errno(KF_PERMISSION);
+		return kf_error_hint(err, "check its files, then: chmod o-w %s", path);
 	}
 	return 0;
 }

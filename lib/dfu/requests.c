@@ -100,17 +100,17 @@ static int reported(const struct status *s, struct kf_error *err)
 	if (s->status != PROTECTED) {
 		kf_fail(err, KF_FLASH_FAILED, "the bootloader reports %s",
 			kf_dfu_status_text(s->status));
-		kf_error_hint(err, "run the same command again; if it fails again, power-cycle the "
-				   "board before");
-		return kf_code_errno(KF_FLASH_FAILED);
+		return kf_error_hint(
+			err, "run the same command again; if it fails again, power-cycle the "
+			     "board before");
 	}
 	kf_fail(err, KF_PERMISSION,
 		"the chip's flash is read-protected (errVENDOR): its "
 		"bootloader neither reads nor writes it");
-	kf_error_hint(err, "nothing was written: only removing the protection helps, and that "
-			   "erases the whole chip, with any bootloader in it; kf-flash never does "
-			   "that, dfu-util's :unprotect:force and an ST-Link do");
-	return kf_code_errno(KF_PERMISSION);
+	return kf_error_hint(
+		err, "nothing was written: only removing the protection helps, and that "
+		     "erases the whole chip, with any bootloader in it; kf-flash never does "
+		     "that, dfu-util's :unprotect:force and an ST-Link do");
 }
 
 /* The words for a transfer that failed. After a stall the status says why. */

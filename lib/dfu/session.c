@@ -56,9 +56,9 @@ static int find_flash(struct kf_dfu *dfu, uint32_t flash, struct kf_usb_alternat
 	}
 	kf_fail(err, KF_PROTOCOL, "the bootloader shows no flash at 0x%08x that can be written",
 		flash);
-	kf_error_hint(err, "it is not the DFU of an STM32's ROM: flash the board as its maker "
-			   "says");
-	return kf_code_errno(KF_PROTOCOL);
+	return kf_error_hint(err,
+			     "it is not the DFU of an STM32's ROM: flash the board as its maker "
+			     "says");
 }
 
 static int read_block_bytes(struct kf_dfu *dfu, struct kf_error *err)

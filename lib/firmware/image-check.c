@@ -39,8 +39,7 @@ static int check_hole(const struct kf_image *image, struct kf_error *err)
 	kf_fail(err, KF_BAD_IMAGE,
 		"a part of the file is missing: it has no bytes for 0x%08x to 0x%08x", image->hole,
 		image->hole + image->hole_bytes);
-	kf_error_hint(err, "build it again, or copy it once more");
-	return kf_code_errno(KF_BAD_IMAGE);
+	return kf_error_hint(err, "build it again, or copy it once more");
 }
 
 static int check_family(const struct kf_image *image, const struct kf_chip *chip,
@@ -61,9 +60,8 @@ static int check_family(const struct kf_image *image, const struct kf_chip *chip
 /* Add the hint: the build makes no such image, so the file was damaged after it. */
 static int damaged(struct kf_error *err)
 {
-	kf_error_hint(err,
-		      "the file is damaged, or it has extra bytes at its start: build it again");
-	return kf_code_errno(KF_BAD_IMAGE);
+	return kf_error_hint(
+		err, "the file is damaged, or it has extra bytes at its start: build it again");
 }
 
 static int check_stack(uint32_t stack, const struct kf_image *image, const struct kf_chip *chip,
@@ -119,14 +117,14 @@ static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip 
  * start is the configuration's. A start without room for a bootloader is not proposed, because that
  * may be the mistake itself; the hint of the table of errors stays.
  */
-static void propose_entry(const struct kf_chip *chip, uint32_t start, struct kf_error *err)
+static int propose_entry(const struct kf_chip *chip, uint32_t start, struct kf_error *err)
 {
 	char choose[KF_NAME_SIZE];
 
 	if (start <= chip->flash + chip->vectors)
-		return;
+		return kf_code_errno(KF_WRONG_OFFSET);
 	kf_chip_entry(chip, start, choose);
-	kf_error_hint(err, "choose %s in menuconfig", choose);
+	return kf_error_hint(err, "choose %s in menuconfig", choose);
 }
 
 static int check_link(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
@@ -137,8 +135,7 @@ static int check_link(const struct kf_image *image, const struct kf_chip *chip, 
 	if (image->format != KF_FORMAT_BIN || !linked_elsewhere(image, chip, start, &other))
 		return 0;
 	kf_fail(err, KF_WRONG_OFFSET, "it was linked for 0x%08x, not for 0x%08x", other, start);
-	propose_entry(chip, start, err);
-	return kf_code_errno(KF_WRONG_OFFSET);
+	return propose_entry(chip, start, err);
 }
 
 static int check_reset(uint32_t reset, const struct kf_image *image, const struct kf_chip *chip,
@@ -165,8 +162,7 @@ static int check_reset(uint32_t reset, const struct kf_image *image, const struc
 		"its reset vector 0x%08x is not in the image, which goes from 0x%08x to 0x%08x: it "
 		"was linked for another address",
 		reset, from, from + (uint32_t)len);
-	propose_entry(chip, from, err);
-	return kf_code_errno(KF_WRONG_OFFSET);
+	return propose_entry(chip, from, err);
 }
 
 static int check_end(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
@@ -267,6 +263,5 @@ int kf_image_check_dictionary(const char *path, const struct kf_image *image, st
 	kf_fail(err, KF_BAD_IMAGE,
 		"%s is of another build: it has %s %s for %s, the image has %s %s for %s", dict,
 		beside.app, beside.version, beside.mcu, in->app, in->version, in->mcu);
-	kf_error_hint(err, "%s", again);
-	return kf_code_errno(KF_BAD_IMAGE);
+	return kf_error_hint(err, "%s", again);
 }

@@ -176,8 +176,7 @@ static int check_lines(const char *path, const char *text, struct kf_error *err)
 			continue;
 		kf_fail(err, KF_CONFIG, "%s: Kconfig never writes such a line as line %u: %.*s",
 			path, number, (int)(end - text > 60 ? 60 : end - text), text);
-		kf_error_hint(err, "make would run this line: do not use this file");
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err, "make would run this line: do not use this file");
 	}
 	return 0;
 }

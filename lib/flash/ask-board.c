@@ -51,11 +51,9 @@ int kf_board_ask(const struct kf_board *board, struct kf_board_told *ret, struct
 	if (!board->connected || (!board->tty[0] && board->link.type != KF_WIRE_CAN && !process) ||
 	    (!klipper && board->mode != KF_MODE_KATAPULT))
 		return kf_fail(err, KF_NOT_CONNECTED, "the board cannot be asked now");
-	if (board->holder.pid) {
-		kf_fail(err, KF_BUSY, "the board cannot be asked: %s has its port",
-			board->holder.command[0] ? board->holder.command : "a program");
-		return kf_code_errno(KF_BUSY);
-	}
+	if (board->holder.pid)
+		return kf_fail(err, KF_BUSY, "the board cannot be asked: %s has its port",
+			       board->holder.command[0] ? board->holder.command : "a program");
 	r = klipper ? kf_wire_row(board)->open_klipper(board, &link, err)
 		    : kf_wire_row(board)->open_katapult(board, &link, err);
 	if (r < 0)

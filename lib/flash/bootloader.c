@@ -125,14 +125,14 @@ static int not_entered(const struct kf_board *board, const struct kf_board *now,
 	describe_port(board, now, "nothing came back", occupant, sizeof(occupant));
 	kf_fail(err, KF_GONE, "it left its firmware, and %s", occupant);
 	if (!now) {
-		kf_error_hint(err, "nothing was written: check cable and power, then run the same "
-				   "command again");
-		return kf_code_errno(KF_GONE);
+		return kf_error_hint(
+			err, "nothing was written: check cable and power, then run the same "
+			     "command again");
 	}
 	kf_occupant_remedy(board, now, remedy, sizeof(remedy));
-	kf_error_hint(err, "nothing was written: power-cycle it, and its firmware starts%s%s",
-		      remedy[0] ? "; " : "", remedy);
-	return kf_code_errno(KF_GONE);
+	return kf_error_hint(err,
+			     "nothing was written: power-cycle it, and its firmware starts%s%s",
+			     remedy[0] ? "; " : "", remedy);
 }
 
 /*
@@ -222,11 +222,11 @@ static int not_started(const struct kf_board *board, const struct kf_board *now,
 	describe_port(board, now, "nothing came back", place, sizeof(place));
 	kf_fail(err, KF_UNVERIFIED, "Katapult was written and read back, but it did not answer: %s",
 		place);
-	kf_error_hint(err, now ? "Katapult starts what is behind it: double-click the reset button "
-				 "of the board, and it waits in Katapult"
-			       : "if it was built for CAN or a UART, connect that; else check "
-				 "which crystal and which USB pins it was built for");
-	return kf_code_errno(KF_UNVERIFIED);
+	return kf_error_hint(
+		err, now ? "Katapult starts what is behind it: double-click the reset button "
+			   "of the board, and it waits in Katapult"
+			 : "if it was built for CAN or a UART, connect that; else check "
+			   "which crystal and which USB pins it was built for");
 }
 
 int kf_bootloader_installed(struct kf_monitor *monitor, const struct kf_board *board,
@@ -249,25 +249,17 @@ int kf_bootloader_installed(struct kf_monitor *monitor, const struct kf_board *b
 	return 0;
 }
 
-/* The hint for a board that waits in its chip's own bootloader, and was not written to. */
-static void hint_power(const struct kf_board *board, struct kf_error *err)
-{
-	if (board->key[0])
-		kf_error_hint(err,
-			      "power-cycle it, and its firmware starts; or flash it where it "
-			      "waits: kf flash %s",
-			      board->key);
-	else
-		kf_error_hint(err,
-			      "power-cycle it, and its firmware starts; then install Katapult");
-}
-
 int kf_bootloader_missing(const struct kf_board *board, const char *wanted, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_KATAPULT, "it has no %s: it came back in %s mode", wanted,
 		board->mode == KF_MODE_OTHER ? "HID" : kf_mode_name(board->mode));
-	hint_power(board, err);
-	return kf_code_errno(KF_NO_KATAPULT);
+	if (board->key[0])
+		return kf_error_hint(
+			err,
+			"power-cycle it, and its firmware starts; or flash it where it "
+			"waits: kf flash %s",
+			board->key);
+	return kf_error_hint(err, "power-cycle it, and its firmware starts; then install Katapult");
 }
 
 void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *board, bool untouched,

@@ -57,10 +57,10 @@ static int by_path(const struct kf_boards *now, const char *path, struct kf_boar
 
 	if (stat(path, &st) < 0 && errno == ENOENT && path[0] != '/') {
 		kf_fail(err, KF_USAGE, "there is no port %s", path);
-		kf_error_hint(err, "a serial port is written /dev/ttyACM0, a node on CAN "
-				   "INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: "
-				   "can0:44db3d634885, a USB port usb:1-1.2");
-		return kf_code_errno(KF_USAGE);
+		return kf_error_hint(err,
+				     "a serial port is written /dev/ttyACM0, a node on CAN "
+				     "INTERFACE:UUID, with the 12 hexadecimal digits of its UUID: "
+				     "can0:44db3d634885, a USB port usb:1-1.2");
 	}
 	if (stat(path, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR

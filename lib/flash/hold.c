@@ -67,22 +67,19 @@ static int fail_busy(const struct kf_board *board, bool holds, struct kf_error *
 	else
 		kf_fail(err, KF_BUSY, "%s is in use by process %s", place, process);
 	if (grabber) {
-		kf_error_hint(err, "%s%s%s", grabber->remedy[0], board->usb.vendor,
-			      grabber->remedy[1]);
-		return -EBUSY;
+		return kf_error_hint(err, "%s%s%s", grabber->remedy[0], board->usb.vendor,
+				     grabber->remedy[1]);
 	}
 	if (kf_holder_remark(holder)[0]) {
 		kf_fail(err, KF_BUSY, "%s is open in process %s: %s", board->tty, process,
 			kf_holder_remark(holder));
-		kf_error_hint(err, "wait for 5 seconds, then run the same command again");
-		return -EBUSY;
+		return kf_error_hint(err, "wait for 5 seconds, then run the same command again");
 	}
 	if (strncmp(holder->unit, "serial-getty@", strlen("serial-getty@")) == 0) {
-		kf_error_hint(
+		return kf_error_hint(
 			err,
 			"it is a login for people on this port: sudo systemctl disable --now %s",
 			holder->unit);
-		return -EBUSY;
 	}
 	when = kf_klippy_find(holder->pid, &klippy) ? "when nothing is printed, " : "";
 	if (holder->unit[0] && !holds && is_printers(holder->unit))

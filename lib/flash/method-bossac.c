@@ -67,8 +67,7 @@ static int come_back(struct kf_monitor *monitor, const struct kf_board *board, i
 	if (r != -ETIMEDOUT)
 		return r;
 	kf_fail(err, KF_GONE, "no Klipper came at USB port %s", board->usb.port);
-	kf_error_hint(err, "check that its firmware is built for USB and for this chip");
-	return kf_code_errno(KF_GONE);
+	return kf_error_hint(err, "check that its firmware is built for USB and for this chip");
 }
 
 /* Run bossac with these arguments, whose list ends with NULL. */

@@ -36,8 +36,7 @@ static int find(const char *klipper_dir, const char *katapult_dir, char ret[PATH
 		    access(ret, R_OK) == 0)
 			return 0;
 	kf_fail(err, KF_CONFIG, "no flashtool.py in %s or %s", katapult_dir, klipper_dir);
-	kf_error_hint(err, "name Katapult's folder with kf set --global katapult_dir=DIR");
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err, "name Katapult's folder with kf set --global katapult_dir=DIR");
 }
 
 static int check(const struct kf_methods_for *with, struct kf_error *err)

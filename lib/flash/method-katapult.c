@@ -53,14 +53,12 @@ static int wrong_offset(const struct kf_plan *plan, const struct kf_katapult *k,
 	kf_last_flash_refused(key, k->start);
 	kf_chip_entry(kf_chip_find(k->mcu), k->start, choose);
 	if (key[0] && kf_answers_load(key, &answers))
-		kf_error_hint(err,
-			      "run the same command again: kf then takes the offset from "
-			      "Katapult (%s)",
-			      choose);
-	else
-		kf_error_hint(err, "choose %s in menuconfig%s%s", choose,
-			      key[0] ? ": kf config " : "", key);
-	return kf_code_errno(KF_WRONG_OFFSET);
+		return kf_error_hint(err,
+				     "run the same command again: kf then takes the offset from "
+				     "Katapult (%s)",
+				     choose);
+	return kf_error_hint(err, "choose %s in menuconfig%s%s", choose,
+			     key[0] ? ": kf config " : "", key);
 }
 
 static int check(const struct kf_attempt *a, const struct kf_katapult *k, struct kf_error *err)
@@ -204,8 +202,7 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 static int not_wanted(const char *wanted, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_KATAPULT, "its firmware starts Katapult, not %s", wanted);
-	kf_error_hint(err, "flash it with --method=katapult");
-	return kf_code_errno(KF_NO_KATAPULT);
+	return kf_error_hint(err, "flash it with --method=katapult");
 }
 
 int kf_method_katapult_check(struct kf_attempt *a, struct kf_error *err)

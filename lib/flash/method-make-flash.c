@@ -224,8 +224,7 @@ static int check_alone(const struct kf_board *board, struct kf_error *err)
 	kf_fail(err, KF_AMBIGUOUS,
 		"%zu bootloaders have the USB id %s:%s: make flash cannot choose the right one",
 		alike, board->usb.vendor, board->usb.product);
-	kf_error_hint(err, "unplug the others");
-	return -ENOTUNIQ;
+	return kf_error_hint(err, "unplug the others");
 }
 
 /* Find the kept copies of the planned image and of its configuration. */

@@ -102,8 +102,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 
 	if (!kf_method_find(name, &method)) {
 		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);
-		kf_error_hint(err, "choose " KF_METHODS);
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err, "choose " KF_METHODS);
 	}
 	insisting.insist = own_method(with) || with->file;
 	why = rows[method]->why_not(&insisting);

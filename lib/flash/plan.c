@@ -89,8 +89,7 @@ static int check_recorded(const json_t *firmware, const struct kf_plan *plan, st
 			continue;
 		kf_fail(err, KF_BAD_IMAGE, "the record says %s %s, the image says %s",
 			stated[i].name, recorded, stated[i].is);
-		kf_error_hint(err, "build it again: kf build");
-		return -EBADMSG;
+		return kf_error_hint(err, "build it again: kf build");
 	}
 	return 0;
 }
@@ -104,11 +103,10 @@ static int check_version(const struct kf_plan *plan, struct kf_error *err)
 		return 0;
 	kf_fail(err, KF_CONFIG,
 		"the version of the firmware is %s: it does not tell what was built", version);
-	kf_error_hint(err,
-		      "build it in a tree that git can read; to flash it anyway: "
-		      "%s%s%s--accept-unknown-version",
-		      key[0] ? "kf flash " : "", key, key[0] ? " " : "");
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err,
+			     "build it in a tree that git can read; to flash it anyway: "
+			     "%s%s%s--accept-unknown-version",
+			     key[0] ? "kf flash " : "", key, key[0] ? " " : "");
 }
 
 /* Katapult is flashed only with --bootloader=FILE, and with that nothing else is. */
@@ -120,11 +118,11 @@ static int check_program(const struct kf_plan *plan, struct kf_error *err)
 		return 0;
 	kf_fail(err, KF_BAD_IMAGE,
 		katapult ? "it is a Katapult, not firmware" : "it is no Katapult");
-	kf_error_hint(err,
-		      katapult ? "to install it on a board in DFU or BOOTSEL: --bootloader=%s"
-			       : "firmware is flashed with --firmware=%s",
-		      plan->path);
-	return kf_code_errno(KF_BAD_IMAGE);
+	return kf_error_hint(err,
+			     katapult
+				     ? "to install it on a board in DFU or BOOTSEL: --bootloader=%s"
+				     : "firmware is flashed with --firmware=%s",
+			     plan->path);
 }
 
 static int check_image(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
@@ -223,11 +221,10 @@ static int check_usb(struct kf_plan *plan, struct kf_error *err)
 	kf_fail(err, KF_MCU_MISMATCH,
 		"the firmware and the registry say %s, but the board's USB name says %s", image,
 		usb);
-	kf_error_hint(err,
-		      "if it is a %s, register that (kf set %s mcu=%s); else flash it with "
-		      "--method=katapult, which asks the bootloader for its MCU",
-		      usb, plan->board.key, usb);
-	return kf_code_errno(KF_MCU_MISMATCH);
+	return kf_error_hint(err,
+			     "if it is a %s, register that (kf set %s mcu=%s); else flash it with "
+			     "--method=katapult, which asks the bootloader for its MCU",
+			     usb, plan->board.key, usb);
 }
 
 /*
@@ -271,10 +268,8 @@ static int refuse_skipped(const struct kf_registry *registry, const struct kf_pl
 
 	kf_fail(err, KF_CONFIG, "it must not be flashed: %s", plan->skip);
 	if (left_alone)
-		kf_error_hint(err, "to allow it: kf set %s flashable=true", key);
-	else
-		kf_error_hint(err, "to allow it, remove it from blocked_devices in devices.json");
-	return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err, "to allow it: kf set %s flashable=true", key);
+	return kf_error_hint(err, "to allow it, remove it from blocked_devices in devices.json");
 }
 
 /* The record's port must be in /dev. The scan tells the port of now: a board may have moved. */
@@ -383,9 +378,8 @@ static int check_known(const struct kf_plan *plan, const struct kf_device *dev,
 		return 0;
 	kf_fail(err, KF_AMBIGUOUS,
 		"it has no serial number of its own, and no USB port is registered for it");
-	kf_error_hint(err, "if it is the board at %s: kf set %s usb_port=%s", board->tty,
-		      board->key, board->usb.port);
-	return -ENOTUNIQ;
+	return kf_error_hint(err, "if it is the board at %s: kf set %s usb_port=%s", board->tty,
+			     board->key, board->usb.port);
 }
 
 /* No method can flash the chip: the hint says how its owner can. */
@@ -456,10 +450,9 @@ static int choose_methods(const struct kf_registry *registry, const struct kf_de
 
 static int hint_menuconfig(const struct kf_plan *plan, const char *choice, struct kf_error *err)
 {
-	kf_error_hint(err,
-		      "choose %s in menuconfig: kf config %s; to flash it all the same: --force",
-		      choice, plan->board.key[0] ? plan->board.key : "KEY");
-	return kf_code_errno(KF_CONFIG_DIFFERENCE);
+	return kf_error_hint(
+		err, "choose %s in menuconfig: kf config %s; to flash it all the same: --force",
+		choice, plan->board.key[0] ? plan->board.key : "KEY");
 }
 
 /* Firmware that was built for another wire would start, and could not be reached. */
@@ -502,11 +495,11 @@ static int check_in_rom(const struct kf_plan *plan, struct kf_error *err)
 		return 0;
 	kf_fail(err, KF_CONFIG,
 		"a bootloader is installed only on a board that waits in DFU or BOOTSEL");
-	kf_error_hint(err, "%s",
-		      kf_last_flash_remedy(kf_mode_name(
-			      strncmp(plan->image.dictionary.mcu, "rp2", 3) == 0 ? KF_MODE_RP2BOOT
-										 : KF_MODE_DFU)));
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(
+		err, "%s",
+		kf_last_flash_remedy(kf_mode_name(strncmp(plan->image.dictionary.mcu, "rp2", 3) == 0
+							  ? KF_MODE_RP2BOOT
+							  : KF_MODE_DFU)));
 }
 
 static int plan_flash(const json_t *record, const struct kf_registry *registry,
@@ -615,15 +608,13 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 		return kf_fail(err, KF_CONFIG, "it is not to be read: %s", plan->skip);
 	if (why) {
 		kf_fail(err, KF_NO_KATAPULT, "its firmware cannot be read: %s", why);
-		kf_error_hint(err, "only Katapult can read what a board runs");
-		return kf_code_errno(KF_NO_KATAPULT);
+		return kf_error_hint(err, "only Katapult can read what a board runs");
 	}
 	kf_last_flash_load(key, &last);
 	if (!last.incomplete[0])
 		return kf_serial_check_right(plan->board.tty, err);
 	kf_fail(err, KF_NO_FIRMWARE, "the firmware on it is incomplete: it is not worth reading");
-	kf_error_hint(err, "flash it: kf flash %s", key);
-	return kf_code_errno(KF_NO_FIRMWARE);
+	return kf_error_hint(err, "flash it: kf flash %s", key);
 }
 
 bool kf_plan_by_port(const struct kf_plan *plan)

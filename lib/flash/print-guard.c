@@ -221,20 +221,18 @@ static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *b
 {
 	char name[2 * KF_NAME_SIZE + 32];
 	struct kf_holder_facts facts;
-	int r;
 
 	name_klippy(&hidden->holder, name, sizeof(name));
 	kf_holder_find_facts(&hidden->holder, &facts);
-	r = kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, name,
-		    hidden->settings ? "whose ports may have other names in its container"
-				     : "and it cannot be asked whether it prints",
-		    hidden->settings ? "its configuration names no link below /dev/serial"
-				     : hidden->failure.message);
-	kf_error_hint(err,
-		      "look at the printer: if it does not print, %s it (%s), then try again%s",
-		      facts.place[0] ? "stop" : "end", facts.stop,
-		      locked ? "" : "; or go on with --while-unknown");
-	return r;
+	kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, name,
+		hidden->settings ? "whose ports may have other names in its container"
+				 : "and it cannot be asked whether it prints",
+		hidden->settings ? "its configuration names no link below /dev/serial"
+				 : hidden->failure.message);
+	return kf_error_hint(
+		err, "look at the printer: if it does not print, %s it (%s), then try again%s",
+		facts.place[0] ? "stop" : "end", facts.stop,
+		locked ? "" : "; or go on with --while-unknown");
 }
 
 int kf_print_guard_port(struct kf_print_guard *guard, struct kf_board *board, struct kf_error *err)

@@ -19,8 +19,7 @@ enum { CHECK_MS = 20000 };
 int kf_flash_program_missing(const char *what, const char *package, struct kf_error *err)
 {
 	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to flash this board", what);
-	kf_error_hint(err, "sudo apt-get install %s", package);
-	return kf_code_errno(KF_NO_TOOLCHAIN);
+	return kf_error_hint(err, "sudo apt-get install %s", package);
 }
 
 int kf_flash_program_find(const char *program, const char *package, struct kf_error *err)

@@ -142,11 +142,10 @@ static int check_kind(const struct kf_run *run, struct kf_error *err)
 		"on USB port %s it came back as a plain USB board, not as a USB-to-CAN bridge: no "
 		"node behind it can be reached",
 		now->usb.port);
-	kf_error_hint(err,
-		      "look at its configuration (kf config %s), then flash it again with "
-		      "--force",
-		      was->key[0] ? was->key : "KEY");
-	return kf_code_errno(KF_UNVERIFIED);
+	return kf_error_hint(err,
+			     "look at its configuration (kf config %s), then flash it again with "
+			     "--force",
+			     was->key[0] ? was->key : "KEY");
 }
 
 /* On CAN and UART a board that does not come back shows only as silence. */
@@ -163,21 +162,20 @@ static int not_back(const struct kf_run *run, int r, struct kf_error *err)
 		kf_fail(err, KF_UNVERIFIED,
 			"no firmware answers, and nothing proves that it was written: %s",
 			why.message);
-		kf_error_hint(err, "check that its firmware is built for this UART and its baud "
-				   "rate, and that Klipper connects to it");
-		return kf_code_errno(KF_UNVERIFIED);
+		return kf_error_hint(err,
+				     "check that its firmware is built for this UART and its baud "
+				     "rate, and that Klipper connects to it");
 	}
 	kf_fail(err, KF_GONE, "it was let go, and no firmware answers: %s", why.message);
 	if (kf_wire_is_avr(board))
-		kf_error_hint(err, "check that its firmware is built for this UART and its baud "
-				   "rate; its bootloader is there at each reset");
-	else
-		kf_error_hint(err, "check that its firmware is built for %s, then %s",
-			      board->link.type == KF_WIRE_CAN
-				      ? "CAN, the pins and the bitrate of this bus"
-				      : "this UART and its baud rate",
-			      kf_last_flash_remedy(kf_mode_name(KF_MODE_KATAPULT)));
-	return kf_code_errno(KF_GONE);
+		return kf_error_hint(err,
+				     "check that its firmware is built for this UART and its baud "
+				     "rate; its bootloader is there at each reset");
+	return kf_error_hint(err, "check that its firmware is built for %s, then %s",
+			     board->link.type == KF_WIRE_CAN
+				     ? "CAN, the pins and the bitrate of this bus"
+				     : "this UART and its baud rate",
+			     kf_last_flash_remedy(kf_mode_name(KF_MODE_KATAPULT)));
 }
 
 /*
@@ -198,8 +196,7 @@ static int not_on_usb(struct kf_error *err)
 	kf_fail(err, KF_UNVERIFIED,
 		"written and read back; its firmware is for CAN, and nothing on USB tells that it "
 		"runs");
-	kf_error_hint(err, "connect it to its bus, then look for it: kf-scan --can");
-	return kf_code_errno(KF_UNVERIFIED);
+	return kf_error_hint(err, "connect it to its bus, then look for it: kf-scan --can");
 }
 
 /* Katapult was written and read back: check that it starts, and that it is the one in the image. */
@@ -296,14 +293,14 @@ static int prove_by_change(const struct kf_run *run, struct kf_error *err)
 	kf_fail(err, KF_UNVERIFIED, "the board runs %s, %s: nothing proves that it was written",
 		version,
 		run->before[0] ? "as it did before" : "and what it ran before is not known");
-	kf_error_hint(err, "%s",
-		      kf_method_row(run->attempt.method)->installs_later
-			      ? "it is on its SD card: power-cycle the printer, in case its "
-				"bootloader reads the card only then, and check that Klipper "
-				"connects to it"
-			      : "check that Klipper connects to it; if it has Katapult, "
-				"--method=katapult reads back every byte");
-	return kf_code_errno(KF_UNVERIFIED);
+	return kf_error_hint(
+		err, "%s",
+		kf_method_row(run->attempt.method)->installs_later
+			? "it is on its SD card: power-cycle the printer, in case its "
+			  "bootloader reads the card only then, and check that Klipper "
+			  "connects to it"
+			: "check that Klipper connects to it; if it has Katapult, "
+			  "--method=katapult reads back every byte");
 }
 
 /*

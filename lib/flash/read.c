@@ -51,8 +51,7 @@ static void send_back(struct read *read)
 static int no_firmware(struct kf_error *err)
 {
 	kf_fail(err, KF_NO_FIRMWARE, "there is no firmware behind its Katapult: nothing to read");
-	kf_error_hint(err, "it stays in Katapult: flash it with kf flash");
-	return kf_code_errno(KF_NO_FIRMWARE);
+	return kf_error_hint(err, "it stays in Katapult: flash it with kf flash");
 }
 
 /* No EOF is sent: it would write what an earlier conversation has left in Katapult's buffer. */
@@ -106,8 +105,8 @@ static int come_back(struct read *read, char ret[KF_NAME_SIZE], struct kf_error 
 
 	if (!read->sent_back) {
 		kf_fail(err, KF_LEFT_IN_BOOTLOADER, "it does not leave Katapult");
-		kf_error_hint(err, "nothing was written: power-cycle it to get its firmware back");
-		return kf_code_errno(KF_LEFT_IN_BOOTLOADER);
+		return kf_error_hint(
+			err, "nothing was written: power-cycle it to get its firmware back");
 	}
 	kf_progress_step(read->progress, "waiting for the board to come back");
 	if (kf_stopped() && ms > STOPPED_MS)

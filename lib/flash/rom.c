@@ -43,8 +43,7 @@ int kf_rom_start(const struct kf_attempt *a, uint32_t unit, uint32_t *ret, struc
 		return 0;
 	}
 	kf_fail(err, KF_WRONG_OFFSET, "the file does not say where in the flash it goes");
-	kf_error_hint(err, "give the .uf2 or .elf of the same build");
-	return kf_code_errno(KF_WRONG_OFFSET);
+	return kf_error_hint(err, "give the .uf2 or .elf of the same build");
 }
 
 /* The program that a reset starts. */
@@ -104,11 +103,11 @@ static int over_katapult(const struct kf_attempt *a, uint32_t start, struct kf_e
 		"the firmware starts at 0x%08x, where the Katapult of this board is: it would be "
 		"erased",
 		start);
-	kf_error_hint(err,
-		      "choose the \"Bootloader offset\" of that Katapult in menuconfig (kf config "
-		      "%s); to replace Katapult: --replace-bootloader",
-		      key[0] ? key : "KEY");
-	return kf_code_errno(KF_WRONG_OFFSET);
+	return kf_error_hint(
+		err,
+		"choose the \"Bootloader offset\" of that Katapult in menuconfig (kf config "
+		"%s); to replace Katapult: --replace-bootloader",
+		key[0] ? key : "KEY");
 }
 
 /*
@@ -147,9 +146,9 @@ static int behind_none(uint32_t start, const struct kf_chip *chip, const char *t
 		"the firmware starts at 0x%08x, behind a bootloader, and there is %s at 0x%08x: it "
 		"would not start",
 		start, there, chip->flash);
-	kf_error_hint(err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
-			   "Katapult first");
-	return kf_code_errno(KF_WRONG_OFFSET);
+	return kf_error_hint(
+		err, "choose \"Bootloader offset: No bootloader\" in menuconfig, or install "
+		     "Katapult first");
 }
 
 /* Is the image there already? 1, 0, or an error. */
@@ -174,8 +173,7 @@ static int over_another(struct kf_attempt *a, struct kf_rom *rom, uint32_t start
 	if (r != 0)
 		return r < 0 ? r : 0;
 	kf_fail(err, KF_WRONG_OFFSET, "another Katapult is on this board already");
-	kf_error_hint(err, "to replace it: --replace-bootloader");
-	return kf_code_errno(KF_WRONG_OFFSET);
+	return kf_error_hint(err, "to replace it: --replace-bootloader");
 }
 
 /* Is there a Katapult that the image would destroy, or is there none though it needs one? */

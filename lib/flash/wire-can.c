@@ -31,20 +31,19 @@ static int no_uuid(const struct kf_board *board, struct kf_error *err)
 		"its UUID on %s is not known: its USB serial number, %s, is none "
 		"of a chip",
 		board->link.interface, board->usb.serial[0] ? board->usb.serial : "empty");
-	kf_error_hint(err, "kf set %s canbus_uuid=UUID, as its printer.cfg has it",
-		      board->key[0] ? board->key : "KEY");
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err, "kf set %s canbus_uuid=UUID, as its printer.cfg has it",
+			     board->key[0] ? board->key : "KEY");
 }
 
 static int no_net(const struct kf_board *board, struct kf_error *err)
 {
 	kf_fail(err, KF_CAN_BUS, "the bridge on USB port %s has no network interface",
 		board->usb.port);
-	kf_error_hint(err, "%s",
-		      kf_can_adapter_unbound(board->usb.port)
-			      ? "sudo modprobe gs_usb"
-			      : "unplug it and plug it in again; sudo dmesg says why it has none");
-	return kf_code_errno(KF_CAN_BUS);
+	return kf_error_hint(
+		err, "%s",
+		kf_can_adapter_unbound(board->usb.port)
+			? "sudo modprobe gs_usb"
+			: "unplug it and plug it in again; sudo dmesg says why it has none");
 }
 
 static int open_bus(const struct kf_board *board, struct kf_can *ret,
@@ -171,11 +170,10 @@ static int check(struct kf_katapult *k, const struct kf_board *board, struct kf_
 		return 0;
 	kf_fail(err, KF_AMBIGUOUS, "the node that answers has the UUID %s, not %s", says,
 		board->link.uuid);
-	kf_error_hint(err,
-		      "nothing was written: end other programs that flash on %s, then try "
-		      "again",
-		      board->link.interface);
-	return kf_code_errno(KF_AMBIGUOUS);
+	return kf_error_hint(err,
+			     "nothing was written: end other programs that flash on %s, then try "
+			     "again",
+			     board->link.interface);
 }
 
 static int come_back(struct kf_monitor *monitor, const struct kf_board *board, int64_t deadline_ms,
@@ -236,14 +234,12 @@ static int no_interface(const struct kf_board *board, const struct kf_error *why
 			"on USB port %s it came back as a USB-to-CAN bridge, but without its "
 			"network interface",
 			board->usb.port);
-		kf_error_hint(err, "%s; then start Klipper again", none.hint);
-		return kf_code_errno(KF_UNVERIFIED);
+		return kf_error_hint(err, "%s; then start Klipper again", none.hint);
 	}
 	kf_fail(err, KF_UNVERIFIED,
 		"it came back as the bridge of %s, and nothing brought that up: %s", interface,
 		why->message);
-	kf_error_hint(err, "%s; then start Klipper again", why->hint);
-	return kf_code_errno(KF_UNVERIFIED);
+	return kf_error_hint(err, "%s; then start Klipper again", why->hint);
 }
 
 int kf_wire_await_interface(const struct kf_board *board, int64_t deadline_ms, struct kf_board *ret,

@@ -102,13 +102,13 @@ int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, stru
 			kf_text_format(rate, sizeof(rate), ", %u baud", link->baud);
 		kf_fail(err, KF_NO_KATAPULT, "it left Klipper, and no Katapult answers at %s%s",
 			link->name, rate);
-		kf_error_hint(err,
-			      "nothing was written: power-cycle it, and its firmware starts; if it "
-			      "has Katapult, a double click on its reset button starts that%s%s%s",
-			      link->baud ? "; if that has another rate: kf set " : "",
-			      link->baud ? was->key[0] ? was->key : "KEY" : "",
-			      link->baud ? " katapult_baud=BAUD" : "");
-		return kf_code_errno(KF_NO_KATAPULT);
+		return kf_error_hint(
+			err,
+			"nothing was written: power-cycle it, and its firmware starts; if it "
+			"has Katapult, a double click on its reset button starts that%s%s%s",
+			link->baud ? "; if that has another rate: kf set " : "",
+			link->baud ? was->key[0] ? was->key : "KEY" : "",
+			link->baud ? " katapult_baud=BAUD" : "");
 	}
 	if (why.code != KF_TIMEOUT) {
 		if (err)
@@ -116,9 +116,9 @@ int kf_wire_silent(struct kf_link *link, const struct kf_board *was, int r, stru
 		return r;
 	}
 	kf_fail(err, KF_NOT_CONNECTED, "neither Klipper nor Katapult answers at %s", link->name);
-	kf_error_hint(err,
-		      "check its power and wiring, and that the %s is right; if it was being "
-		      "flashed before, power-cycle it or double-click its reset button",
-		      was->link.type == KF_WIRE_CAN ? "UUID" : "baud rate");
-	return kf_code_errno(KF_NOT_CONNECTED);
+	return kf_error_hint(
+		err,
+		"check its power and wiring, and that the %s is right; if it was being "
+		"flashed before, power-cycle it or double-click its reset button",
+		was->link.type == KF_WIRE_CAN ? "UUID" : "baud rate");
 }

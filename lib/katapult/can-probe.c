@@ -68,9 +68,9 @@ static int check_alone(const struct program *other, struct kf_error *err)
 			continue;
 		kf_fail(err, KF_AMBIGUOUS,
 			"two nodes have this UUID: one waits in Katapult, the other runs Klipper");
-		kf_error_hint(err, "take one of them off the bus: boards whose chips have the same "
-				   "id cannot share one");
-		return kf_code_errno(KF_AMBIGUOUS);
+		return kf_error_hint(
+			err, "take one of them off the bus: boards whose chips have the same "
+			     "id cannot share one");
 	}
 	return n == -EINTR ? kf_fail_stopped(err) : 0;
 }

@@ -64,8 +64,7 @@ static int wait_while_busy(const struct kf_katapult_requests *q, int64_t deadlin
 
 	if (kf_now_ms() + BUSY_MS >= deadline_ms) {
 		kf_fail(err, KF_BUSY, "the bootloader stays busy");
-		kf_error_hint(err, "power-cycle the board, then try again");
-		return -EBUSY;
+		return kf_error_hint(err, "power-cycle the board, then try again");
 	}
 	r = kf_wait(&pfd, 1, kf_within_ms(BUSY_MS, q->deadline_ms));
 	return r == 0 ? 0 : kf_katapult_channel_failed(q->channel, r < 0 ? r : -ENODEV, err);

@@ -41,10 +41,9 @@ static int neither(const struct kf_uart_bauds *bauds, struct kf_error *err)
 {
 	kf_fail(err, KF_TIMEOUT, "neither Katapult (at %u baud) nor Klipper (at %u baud) answers",
 		bauds->katapult, bauds->klipper);
-	kf_error_hint(err,
-		      "check both baud rates, that TX goes to RX, and that no console or Bluetooth "
-		      "uses the port; then power-cycle the board");
-	return kf_code_errno(KF_TIMEOUT);
+	return kf_error_hint(
+		err, "check both baud rates, that TX goes to RX, and that no console or Bluetooth "
+		     "uses the port; then power-cycle the board");
 }
 
 int kf_uart_probe(struct kf_katapult *k, const struct kf_uart_bauds *bauds, enum kf_mode *ret,

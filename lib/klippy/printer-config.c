@@ -345,12 +345,11 @@ static int load(struct reader *reader, const char *path, char **ret, struct kf_e
 			       path, KF_PRINTER_CONFIG_FILES);
 	r = kf_file_read(path, reader->bytes_left, &text, &len, err);
 	if (r == -EFBIG) {
-		r = kf_fail(err, KF_CONFIG,
-			    "%s: with all files of its configuration more than %d MiB", path,
-			    KF_PRINTER_CONFIG_MAX >> 20);
-		kf_error_hint(err, "start the printer, whose Klippy then tells; or make its files "
-				   "smaller");
-		return r;
+		kf_fail(err, KF_CONFIG, "%s: with all files of its configuration more than %d MiB",
+			path, KF_PRINTER_CONFIG_MAX >> 20);
+		return kf_error_hint(
+			err, "start the printer, whose Klippy then tells; or make its files "
+			     "smaller");
 	}
 	if (r < 0)
 		return r;

@@ -92,9 +92,9 @@ static int id_taken(const struct kf_link *link, struct kf_error *err)
 			other);
 	else
 		kf_fail(err, KF_BUSY, "another program gave the node the id %u", by[7]);
-	kf_error_hint(err, "end the other program, then try again; if the node does not answer, "
-			   "power-cycle it or double-click its reset button");
-	return kf_code_errno(KF_BUSY);
+	return kf_error_hint(err,
+			     "end the other program, then try again; if the node does not answer, "
+			     "power-cycle it or double-click its reset button");
 }
 
 static int absent(const struct kf_link *link, struct kf_error *err)
@@ -103,10 +103,9 @@ static int absent(const struct kf_link *link, struct kf_error *err)
 
 	kf_can_uuid_format(link->can.uuid, uuid);
 	kf_fail(err, KF_NOT_CONNECTED, "no node %s answers on %s", uuid, link->can.interface);
-	kf_error_hint(err,
-		      "check its power and cable, and the bitrate; if it was being flashed before, "
-		      "power-cycle it or double-click its reset button: nothing else wakes it");
-	return kf_code_errno(KF_NOT_CONNECTED);
+	return kf_error_hint(
+		err, "check its power and cable, and the bitrate; if it was being flashed before, "
+		     "power-cycle it or double-click its reset button: nothing else wakes it");
 }
 
 /* Ask the nodes without an id: how many have this one's UUID? *ret is the first of them. */
@@ -131,11 +130,11 @@ static int two_nodes(const struct kf_link *link, struct kf_error *err)
 {
 	kf_fail(err, KF_AMBIGUOUS,
 		"two nodes have this UUID: each drops its id when the other speaks");
-	kf_error_hint(err,
-		      "take one of them off %s: boards whose chips have the same id cannot share a "
-		      "bus; power-cycle the other",
-		      link->can.interface);
-	return kf_code_errno(KF_AMBIGUOUS);
+	return kf_error_hint(
+		err,
+		"take one of them off %s: boards whose chips have the same id cannot share a "
+		"bus; power-cycle the other",
+		link->can.interface);
 }
 
 static int explain(struct kf_link *link, struct kf_error *err)
@@ -227,10 +226,8 @@ int kf_link_can_open(struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES],
 
 	kf_can_note_used(bus);
 	r = kf_can_id_choose(bus, uuid, application, &fd, &id);
-	if (r == -EADDRINUSE) {
-		kf_fail(err, KF_BUSY, "%s: no node id is free", bus->interface);
-		return kf_code_errno(KF_BUSY);
-	}
+	if (r == -EADDRINUSE)
+		return kf_fail(err, KF_BUSY, "%s: no node id is free", bus->interface);
 	if (r < 0)
 		return kf_can_state_explain(bus->interface, r, err);
 	kf_link_can_from_fd(TAKE_FD(fd), uuid, application, id, ret);

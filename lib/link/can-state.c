@@ -121,13 +121,12 @@ static int is_down(const char *interface, const struct kf_can_state *s, struct k
 {
 	kf_fail(err, KF_CAN_BUS, "%s is down", interface);
 	if (strcmp(s->kind, "can") == 0 && s->bitrate == 0)
-		kf_error_hint(err,
-			      "sudo ip link set %s up type can bitrate 1000000 (or the bitrate of "
-			      "your firmware)",
-			      interface);
-	else
-		kf_error_hint(err, "sudo ip link set %s up", interface);
-	return kf_code_errno(KF_CAN_BUS);
+		return kf_error_hint(
+			err,
+			"sudo ip link set %s up type can bitrate 1000000 (or the bitrate of "
+			"your firmware)",
+			interface);
+	return kf_error_hint(err, "sudo ip link set %s up", interface);
 }
 
 static int is_bus_off(const char *interface, struct kf_error *err)
@@ -136,11 +135,11 @@ static int is_bus_off(const char *interface, struct kf_error *err)
 		"%s is bus-off: its controller met too many errors and has left the "
 		"bus",
 		interface);
-	kf_error_hint(err,
-		      "check the wiring, the two resistors of 120 ohm at the ends and the bitrate; "
-		      "then: sudo ip link set %s down; sudo ip link set %s up",
-		      interface, interface);
-	return kf_code_errno(KF_CAN_BUS);
+	return kf_error_hint(
+		err,
+		"check the wiring, the two resistors of 120 ohm at the ends and the bitrate; "
+		"then: sudo ip link set %s down; sudo ip link set %s up",
+		interface, interface);
 }
 
 static bool passive(const struct kf_can_state *s)
@@ -153,15 +152,14 @@ static int is_passive(const char *interface, const struct kf_can_state *s, struc
 {
 	kf_fail(err, KF_CAN_BUS, "%s is error-passive: no node acknowledges its frames", interface);
 	if (s->bitrate)
-		kf_error_hint(err,
-			      "check that the nodes have power, the wiring with its two resistors "
-			      "of 120 ohm, and that their firmware was built for %u bit/s",
-			      s->bitrate);
-	else
-		kf_error_hint(err,
-			      "check that the nodes have power, the wiring with its two resistors "
-			      "of 120 ohm, and the bitrate");
-	return kf_code_errno(KF_CAN_BUS);
+		return kf_error_hint(
+			err,
+			"check that the nodes have power, the wiring with its two resistors "
+			"of 120 ohm, and that their firmware was built for %u bit/s",
+			s->bitrate);
+	return kf_error_hint(err,
+			     "check that the nodes have power, the wiring with its two resistors "
+			     "of 120 ohm, and the bitrate");
 }
 
 /* Has the device below /sys/bus/usb/devices this content in a file? */
@@ -197,14 +195,12 @@ static int no_interface(const char *interface, bool exists, struct kf_error *err
 	kf_fail(err, KF_NOT_CONNECTED,
 		exists ? "%s is no CAN interface" : "there is no interface %s", interface);
 	if (!exists && kf_can_adapter_unbound(NULL))
-		kf_error_hint(err, "sudo modprobe gs_usb: a USB-to-CAN adapter is plugged in, and "
-				   "no driver has taken it");
-	else
-		kf_error_hint(
-			err,
-			"ip -details link show type can lists the CAN interfaces; a USB adapter or "
-			"bridge board that is missing there: check its cable");
-	return kf_code_errno(KF_NOT_CONNECTED);
+		return kf_error_hint(
+			err, "sudo modprobe gs_usb: a USB-to-CAN adapter is plugged in, and "
+			     "no driver has taken it");
+	return kf_error_hint(
+		err, "ip -details link show type can lists the CAN interfaces; a USB adapter or "
+		     "bridge board that is missing there: check its cable");
 }
 
 /* Can it send? */
@@ -231,18 +227,17 @@ static int queue_full(const char *interface, const struct kf_can_state *s, struc
 static int disconnected(const char *interface, struct kf_error *err)
 {
 	kf_fail(err, KF_CAN_BUS, "%s was disconnected meanwhile", interface);
-	kf_error_hint(err, "plug its USB adapter or bridge board in again, then run the same "
-			   "command again");
-	return kf_code_errno(KF_CAN_BUS);
+	return kf_error_hint(err,
+			     "plug its USB adapter or bridge board in again, then run the same "
+			     "command again");
 }
 
 static int silence(struct kf_error *err)
 {
 	kf_fail(err, KF_TIMEOUT, "no answer in time");
-	kf_error_hint(err,
-		      "power-cycle the node or double-click its reset button: nothing else wakes a "
-		      "Katapult that lost a frame");
-	return -ETIMEDOUT;
+	return kf_error_hint(
+		err, "power-cycle the node or double-click its reset button: nothing else wakes a "
+		     "Katapult that lost a frame");
 }
 
 int kf_can_state_words(const char *interface, int r, const struct kf_can_state *s,

@@ -22,8 +22,7 @@ static int open_failed(const char *interface, int errnum, struct kf_error *err)
 	case EAFNOSUPPORT:
 	case EPROTONOSUPPORT:
 		kf_fail(err, KF_CONFIG, "%s: this kernel has no CAN sockets", interface);
-		kf_error_hint(err, "sudo modprobe can_raw");
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err, "sudo modprobe can_raw");
 	case EACCES:
 	case EPERM:
 		kf_fail_sys(err, errnum, "%s: CAN sockets are not allowed here", interface);

@@ -154,8 +154,7 @@ int kf_link_uart_baud(struct kf_link *link, unsigned baud, int64_t deadline_ms,
 		return 0;
 	if (!let_out(link->fd, link->baud, deadline_ms)) {
 		kf_fail(err, KF_IO, "%s sends nothing: its adapter hangs", link->name);
-		kf_error_hint(err, "unplug the adapter, and plug it in again");
-		return kf_code_errno(KF_IO);
+		return kf_error_hint(err, "unplug the adapter, and plug it in again");
 	}
 	r = kf_baud_set(link->fd, baud);
 	if (r < 0 && r != -ENOTTY)

@@ -53,8 +53,8 @@ static int open_failed(const char *path, int errnum, struct kf_error *err)
 	case EBUSY:
 	case EWOULDBLOCK:
 		kf_fail(err, KF_BUSY, "%s: another program has it open", path);
-		kf_error_hint(err, "sudo fuser -v %s shows it; end it, then try again", path);
-		return -EBUSY;
+		return kf_error_hint(err, "sudo fuser -v %s shows it; end it, then try again",
+				     path);
 	case EACCES:
 		return not_permitted(path, err);
 	default:

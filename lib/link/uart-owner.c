@@ -74,17 +74,16 @@ int kf_uart_free(const char *root, const char *path, struct kf_error *err)
 			return 0;
 		kf_fail(err, KF_BUSY,
 			"%s: there is no such port; Bluetooth has a UART of this host", path);
-		kf_error_hint(err, "on a Raspberry Pi: add dtoverlay=disable-bt to "
-				   "/boot/firmware/config.txt, then reboot");
-		return kf_code_errno(KF_BUSY);
+		return kf_error_hint(err, "on a Raspberry Pi: add dtoverlay=disable-bt to "
+					  "/boot/firmware/config.txt, then reboot");
 	}
 	find_tty(whole, tty);
 	if (!has_console(root, tty))
 		return 0;
 	kf_fail(err, KF_BUSY, "%s: the kernel's console is on this port", path);
-	kf_error_hint(err,
-		      "take console=serial0,115200 or console=%s,... out of the kernel's command "
-		      "line (Raspberry Pi: /boot/firmware/cmdline.txt), then reboot",
-		      tty);
-	return kf_code_errno(KF_BUSY);
+	return kf_error_hint(
+		err,
+		"take console=serial0,115200 or console=%s,... out of the kernel's command "
+		"line (Raspberry Pi: /boot/firmware/cmdline.txt), then reboot",
+		tty);
 }

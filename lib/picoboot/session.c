@@ -53,8 +53,7 @@ static int refused(struct kf_picoboot *p, struct kf_error *err)
 		why = kf_picoboot_status_text(status.code);
 	IGNORE_RESULT(reset(p));
 	kf_fail(err, KF_FLASH_FAILED, "the bootloader refuses it: %s", why);
-	kf_error_hint(err, "run the same command again");
-	return kf_code_errno(KF_FLASH_FAILED);
+	return kf_error_hint(err, "run the same command again");
 }
 
 /* One stage of a command. A transfer that is not complete ends the conversation. */

@@ -16,11 +16,11 @@ static int refuse(const struct kf_host_mcu *host, const char *why, struct kf_err
 {
 	kf_fail(err, KF_CONFIG, "%s, which %s runs, %s: it is left alone", host->program,
 		host->unit, why);
-	kf_error_hint(err,
-		      "if the firmware of the host's own MCU belongs there: sudo rm %s, then run "
-		      "the same command again",
-		      host->program);
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(
+		err,
+		"if the firmware of the host's own MCU belongs there: sudo rm %s, then run "
+		"the same command again",
+		host->program);
 }
 
 /* Check that the program is that of a host MCU: a unit may start a shell or a script. */
@@ -84,8 +84,7 @@ static int check_sudo(const struct kf_host_mcu *host, struct kf_error *err)
 	if (!kf_process_exists("sudo")) {
 		kf_fail(err, KF_PERMISSION, "only root may replace %s, and there is no sudo here",
 			host->program);
-		kf_error_hint(err, "run the same command as root; nothing was stopped");
-		return kf_code_errno(KF_PERMISSION);
+		return kf_error_hint(err, "run the same command as root; nothing was stopped");
 	}
 	r = kf_process_run(&p, kf_now_ms() + SUDO_MS, &status, err);
 	if (r < 0 || status == 0)
@@ -93,10 +92,10 @@ static int check_sudo(const struct kf_host_mcu *host, struct kf_error *err)
 	kf_fail(err, KF_PERMISSION,
 		"only root may replace %s and restart %s, and sudo would ask for a password",
 		host->program, host->unit);
-	kf_error_hint(err, "nothing was stopped; type sudo -v and your password, then run the same "
-			   "command again in this terminal; where sudo does not know you: usermod "
-			   "-aG sudo NAME as root, then log in again");
-	return kf_code_errno(KF_PERMISSION);
+	return kf_error_hint(
+		err, "nothing was stopped; type sudo -v and your password, then run the same "
+		     "command again in this terminal; where sudo does not know you: usermod "
+		     "-aG sudo NAME as root, then log in again");
 }
 
 /* May this user open the pty? Only an answer over it will prove that the new program runs. */
@@ -106,9 +105,9 @@ static int check_pty(const char *path, struct kf_error *err)
 		return 0;
 	kf_fail(err, KF_PERMISSION, "you may not ask the host's own MCU at %s for its version",
 		path);
-	kf_error_hint(err, "nothing was stopped; its pty belongs to the group tty: sudo usermod "
-			   "-aG tty $USER, then log in again");
-	return kf_code_errno(KF_PERMISSION);
+	return kf_error_hint(err,
+			     "nothing was stopped; its pty belongs to the group tty: sudo usermod "
+			     "-aG tty $USER, then log in again");
 }
 
 static int check_programs(struct kf_error *err)
@@ -121,9 +120,8 @@ static int check_programs(struct kf_error *err)
 		kf_fail(err, KF_NO_TOOLCHAIN,
 			"%s is missing; it is needed to install the firmware of the host's own MCU",
 			needed[i]);
-		kf_error_hint(err, "sudo apt-get install %s",
-			      strcmp(needed[i], "systemctl") == 0 ? "systemd" : "coreutils");
-		return kf_code_errno(KF_NO_TOOLCHAIN);
+		return kf_error_hint(err, "sudo apt-get install %s",
+				     strcmp(needed[i], "systemctl") == 0 ? "systemd" : "coreutils");
 	}
 	return 0;
 }

@@ -80,22 +80,19 @@ int kf_host_mcu_find(const char *path, struct kf_host_mcu *ret, struct kf_error 
 	if (search.count == 0) {
 		kf_fail(err, KF_CONFIG,
 			"no systemd unit klipper*.service runs the host's own MCU at %s", path);
-		kf_error_hint(err, "in the tree: sudo cp scripts/klipper-mcu.service "
-				   "/etc/systemd/system/ && sudo systemctl enable "
-				   "klipper-mcu.service; then run the same command again");
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err, "in the tree: sudo cp scripts/klipper-mcu.service "
+					  "/etc/systemd/system/ && sudo systemctl enable "
+					  "klipper-mcu.service; then run the same command again");
 	}
 	if (search.count > 1) {
 		kf_fail(err, KF_AMBIGUOUS, "two units run the host's own MCU at %s: %s and %s",
 			path, found[0].unit, found[1].unit);
-		kf_error_hint(err, "remove one of them, then sudo systemctl daemon-reload");
-		return kf_code_errno(KF_AMBIGUOUS);
+		return kf_error_hint(err, "remove one of them, then sudo systemctl daemon-reload");
 	}
 	if (found->program[0] != '/') {
 		kf_fail(err, KF_CONFIG, "ExecStart= of %s is %s, not a path from /", found->unit,
 			found->program);
-		kf_error_hint(err, "sudo systemctl edit --full %s", found->unit);
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err, "sudo systemctl edit --full %s", found->unit);
 	}
 	*ret = *found;
 	return 0;

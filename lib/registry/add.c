@@ -240,11 +240,10 @@ static int check_loader(const struct kf_board *board, const char *mcu, struct kf
 		kf_fail(err, KF_MCU_MISMATCH,
 			"the board on USB port %s has a bootloader of %s (%s:%s), not of %s",
 			board->usb.port, family, board->usb.vendor, board->usb.product, mcu);
-	kf_error_hint(err, "give the MCU as its chip is labelled, such as %s",
-		      strcmp(family, "stm32") == 0 ? "stm32f446"
-		      : strcmp(family, "sam") == 0 ? "sam3x8e"
-						   : family);
-	return kf_code_errno(KF_MCU_MISMATCH);
+	return kf_error_hint(err, "give the MCU as its chip is labelled, such as %s",
+			     strcmp(family, "stm32") == 0 ? "stm32f446"
+			     : strcmp(family, "sam") == 0 ? "sam3x8e"
+							  : family);
 }
 
 static int check_member(void *arg, const char *answer, struct kf_error *why)
@@ -397,12 +396,12 @@ static int fail_several(const struct kf_board *boards, size_t count, struct kf_e
 	}
 	kf_fail(err, KF_AMBIGUOUS, "%zu boards can be registered, on the ports %s", count, ports);
 	kf_port_write(&boards[0], port);
-	kf_error_hint(err, "choose one: --port=%s%s", port,
-		      several_in_rom(boards, count)
-			      ? "; in DFU and BOOTSEL boards show no serial number: to see which "
-				"port is whose, plug in one of them alone"
-			      : "");
-	return kf_code_errno(KF_AMBIGUOUS);
+	return kf_error_hint(
+		err, "choose one: --port=%s%s", port,
+		several_in_rom(boards, count)
+			? "; in DFU and BOOTSEL boards show no serial number: to see which "
+			  "port is whose, plug in one of them alone"
+			: "");
 }
 
 /* No board could be meant: KF_CONFIG if a registered one is on that port. */
@@ -418,9 +417,9 @@ static int check_away(const struct kf_new_device *given, const struct kf_board *
 		kf_port_write(&boards[i], port);
 		kf_fail(err, KF_CONFIG, "the board on %s%s is %s, registered already",
 			given->port.usb_port[0] ? "USB port " : "", port, boards[i].key);
-		kf_error_hint(err, "to register another board on that port, first: kf remove %s",
-			      boards[i].key);
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(err,
+				     "to register another board on that port, first: kf remove %s",
+				     boards[i].key);
 	}
 	return 0;
 }
@@ -524,10 +523,9 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 	if (request->tty < 0) {
 		kf_fail(err, KF_USAGE,
 			"there is no terminal to ask for the key, name and MCU of the board");
-		kf_error_hint(err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key,
-			      name_to_type(e),
-			      e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
-		return kf_code_errno(KF_USAGE);
+		return kf_error_hint(
+			err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key, name_to_type(e),
+			e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
 	}
 	return ask_names(request->tty, registry, board, &request->given, e, err);
 }
@@ -547,10 +545,9 @@ static int load_boards(const json_t *records, bool in_rom, struct kf_board *ret,
 	if (r < 0 || !in_rom || count)
 		return r;
 	kf_fail(err, KF_NOTHING_CONNECTED, "no board waits in DFU or BOOTSEL");
-	kf_error_hint(err, "to bring it there, %s; of an RP2040 or RP2350, %s",
-		      kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)),
-		      kf_last_flash_remedy(kf_mode_name(KF_MODE_RP2BOOT)));
-	return kf_code_errno(KF_NOTHING_CONNECTED);
+	return kf_error_hint(err, "to bring it there, %s; of an RP2040 or RP2350, %s",
+			     kf_last_flash_remedy(kf_mode_name(KF_MODE_DFU)),
+			     kf_last_flash_remedy(kf_mode_name(KF_MODE_RP2BOOT)));
 }
 
 int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_new_device *ret,

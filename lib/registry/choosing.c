@@ -36,8 +36,7 @@ static int nothing(const json_t *found, struct kf_error *err)
 			continue;
 		kf_fail(err, KF_NOT_REGISTERED, "%s is connected, but it is not registered",
 			kf_board_label(&board));
-		kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
-		return -ENOENT;
+		return kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
 	}
 	kf_fail(err, KF_NOTHING_CONNECTED, "no registered board is connected");
 	if (excluded[0]) {

@@ -31,14 +31,12 @@ int kf_device_check_mcu(const char *key, const char *pattern, const char *mcu, s
 	kf_fail(err, KF_MCU_MISMATCH, "%s says that its MCU is %s, not %s", pattern, named, mcu);
 	kf_identity_parse(pattern, &id);
 	if (key)
-		kf_error_hint(
+		return kf_error_hint(
 			err,
 			"kf set %s mcu=%s; if its firmware says the wrong MCU over USB: kf set "
 			"%s mcu=%s serial_pattern='usb-*_%s*'",
 			key, named, key, mcu, id.serial);
-	else
-		kf_error_hint(err, "register it with --mcu=%s", named);
-	return kf_code_errno(KF_MCU_MISMATCH);
+	return kf_error_hint(err, "register it with --mcu=%s", named);
 }
 
 /* Can a board fit both patterns? Each is compared with a name that fits the other. */
@@ -161,10 +159,9 @@ int kf_device_check_unique(const struct kf_registry *registry, const char *key,
 			kf_fail(err, KF_AMBIGUOUS,
 				"%s and %s would be the same board (USB port %s)", key, other.key,
 				other.usb_port);
-			kf_error_hint(err,
-				      "if %s is plugged in elsewhere now: kf set %s usb_port=PORT",
-				      other.key, other.key);
-			return kf_code_errno(KF_AMBIGUOUS);
+			return kf_error_hint(
+				err, "if %s is plugged in elsewhere now: kf set %s usb_port=PORT",
+				other.key, other.key);
 		}
 	}
 	return 0;
@@ -218,8 +215,7 @@ int kf_device_check_key(const struct kf_registry *registry, const char *key, str
 	if (!kf_registry_has(registry, key))
 		return 0;
 	kf_fail(err, KF_CONFIG, "the key %s is registered already", key);
-	kf_error_hint(err, "choose another, or first: kf remove %s", key);
-	return kf_code_errno(KF_CONFIG);
+	return kf_error_hint(err, "choose another, or first: kf remove %s", key);
 }
 
 int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,

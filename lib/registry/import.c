@@ -58,10 +58,9 @@ static int take_devices(struct kf_registry *registry, const json_t *from, json_t
 	key = json_string_value(json_array_get(other, 0));
 	if (key) {
 		kf_fail(err, KF_CONFIG, "%s is registered here already, with other values", key);
-		kf_error_hint(err,
-			      "kf show %s; to import it anyway, first: kf remove %s --keep-config",
-			      key, key);
-		return kf_code_errno(KF_CONFIG);
+		return kf_error_hint(
+			err, "kf show %s; to import it anyway, first: kf remove %s --keep-config",
+			key, key);
 	}
 	json_array_foreach(taken, i, item)
 	{

@@ -48,8 +48,7 @@ int kf_method_check(const char *option, const char *text, struct kf_error *err)
 	if (kf_method_find(text, NULL))
 		return 0;
 	kf_fail(err, KF_USAGE, "--%s: \"%s\" is not a flash method", option, text);
-	kf_error_hint(err, "choose " KF_METHODS);
-	return kf_code_errno(KF_USAGE);
+	return kf_error_hint(err, "choose " KF_METHODS);
 }
 
 /*
@@ -87,8 +86,7 @@ int kf_method_check_mcu(const char *name, const char *mcu, struct kf_error *err)
 		if (kf_method_suits((enum kf_method)i, mcu))
 			kf_text_add(suit, sizeof(suit), ", ", methods[i]);
 	kf_fail(err, KF_USAGE, "the flash method %s cannot be for a %s", name, mcu);
-	kf_error_hint(err, "those for a %s are: %s", mcu, suit);
-	return kf_code_errno(KF_USAGE);
+	return kf_error_hint(err, "those for a %s are: %s", mcu, suit);
 }
 
 const char *kf_method_proposed(const char *mcu)

@@ -22,15 +22,14 @@ int kf_prefix_find(const struct kf_registry *registry, const char *typed, const 
 		}
 	if (count > 1) {
 		kf_fail(err, KF_USAGE, "\"%s\" begins several keys: %s", typed, all);
-		kf_error_hint(err, "type more of the one that you mean");
-		return kf_code_errno(KF_USAGE);
+		return kf_error_hint(err, "type more of the one that you mean");
 	}
 	if (count == 1 && !found.flashable) {
 		kf_fail(err, KF_USAGE, "\"%s\" begins only %s, which is excluded", typed,
 			found.key);
-		kf_error_hint(err, "type its whole key; to include it: kf set %s flashable=true",
-			      found.key);
-		return kf_code_errno(KF_USAGE);
+		return kf_error_hint(err,
+				     "type its whole key; to include it: kf set %s flashable=true",
+				     found.key);
 	}
 	*ret_short = count == 1;
 	*ret = count == 1 ? found.key : typed;

@@ -36,9 +36,8 @@ int kf_registry_parse(const char *path, json_t **ret, struct kf_error *err)
 		return r;
 	json = kf_text_without_bom(text, &len);
 	if (!json[strspn(json, " \t\r\n")]) {
-		r = kf_fail(err, KF_CONFIG, "%s: the file is empty", path);
-		kf_error_hint(err, "restore a backup, or remove it: rm %s", path);
-		return r;
+		kf_fail(err, KF_CONFIG, "%s: the file is empty", path);
+		return kf_error_hint(err, "restore a backup, or remove it: rm %s", path);
 	}
 	root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &je);
 	if (!root) {
@@ -203,12 +202,10 @@ int kf_registry_device(const struct kf_registry *registry, const char *key, stru
 		kf_suggestion_offer(&meant, device.key);
 	}
 	if (meant.word)
-		kf_error_hint(err, "did you mean %s? %s: %s", meant.word, all, known);
-	else if (known[0])
-		kf_error_hint(err, "%s: %s", all, known);
-	else
-		kf_error_hint(err, "%s", kf_registry_advice("nothing is registered yet: kf add"));
-	return kf_code_errno(KF_NOT_REGISTERED);
+		return kf_error_hint(err, "did you mean %s? %s: %s", meant.word, all, known);
+	if (known[0])
+		return kf_error_hint(err, "%s: %s", all, known);
+	return kf_error_hint(err, "%s", kf_registry_advice("nothing is registered yet: kf add"));
 }
 
 bool kf_registry_has(const struct kf_registry *registry, const char *key)

@@ -29,8 +29,7 @@ int kf_remove_board(const struct kf_remove *how, const char *key, json_t **ret,
 
 	if (how->keep && how->drop) {
 		kf_fail(err, KF_USAGE, "--keep-config and --delete-config cannot be used together");
-		kf_error_hint(err, "give only one of them");
-		return kf_code_errno(KF_USAGE);
+		return kf_error_hint(err, "give only one of them");
 	}
 	r = kf_listing_load(key, &gone, err);
 	if (r < 0)

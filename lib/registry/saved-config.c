@@ -58,9 +58,8 @@ int kf_saved_config_missing(const char *key, struct kf_error *err)
 	if (r < 0)
 		return r;
 	kf_fail(err, KF_NO_CONFIG, "no configuration is saved for this board");
-	kf_error_hint(err, "make one on a terminal with kf config %s, or put a .config at %s", key,
-		      path);
-	return kf_code_errno(KF_NO_CONFIG);
+	return kf_error_hint(
+		err, "make one on a terminal with kf config %s, or put a .config at %s", key, path);
 }
 
 int kf_saved_config_remove(const char *key, bool keep, struct kf_error *err)

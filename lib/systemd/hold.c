@@ -111,10 +111,10 @@ static int fail_receive(int r, struct kf_error *err)
 		return kf_fail(err, KF_TIMEOUT, "kf-leased did not answer in time");
 	if (r == -EINTR)
 		return kf_fail(err, KF_INTERRUPTED, "interrupted while the units were stopped");
-	r = kf_fail(err, KF_BUSY, "kf-leased closed the connection without an answer");
-	kf_error_hint(err, "it was killed, or it has too many clients: try again; journalctl -t "
-			   "kf-leased says more");
-	return r;
+	kf_fail(err, KF_BUSY, "kf-leased closed the connection without an answer");
+	return kf_error_hint(err,
+			     "it was killed, or it has too many clients: try again; journalctl -t "
+			     "kf-leased says more");
 }
 
 static json_t *name_units(const char (*units)[KF_NAME_SIZE], size_t count)

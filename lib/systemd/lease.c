@@ -17,16 +17,13 @@ const char *kf_lease_socket(void)
 
 int kf_lease_may(const char *unit, uid_t uid, struct kf_error *err)
 {
-	int r;
-
 	if (uid == 0 || kf_unit_name_is_printers(unit))
 		return 0;
-	r = kf_fail(err, KF_PERMISSION,
-		    "%s cannot be leased: only klipper* and moonraker* services can, and the units "
-		    "that stop along with them",
-		    unit);
-	kf_error_hint(err, "root may lease any unit: run the same command with sudo");
-	return r;
+	kf_fail(err, KF_PERMISSION,
+		"%s cannot be leased: only klipper* and moonraker* services can, and the units "
+		"that stop along with them",
+		unit);
+	return kf_error_hint(err, "root may lease any unit: run the same command with sudo");
 }
 
 static int parse_units(const json_t *names, struct kf_lease_request *ret, struct kf_error *err)

@@ -35,8 +35,7 @@ int kf_leases_enter(const char *dir, uid_t uid, int *ret, struct kf_error *err)
 	}
 	kf_fail(err, KF_BUSY, "user %u has %u connections to kf-leased already", (unsigned)uid,
 		slots);
-	kf_error_hint(err, "kf-service status shows the leases: end one of them first");
-	return kf_code_errno(KF_BUSY);
+	return kf_error_hint(err, "kf-service status shows the leases: end one of them first");
 }
 
 /* The arguments of a process, with a space between them. */

@@ -256,7 +256,6 @@ int kf_pending_settle(const char *dir, struct kf_pending *list, size_t count, in
 	_cleanup_(kf_bus_close) struct kf_bus *bus = NULL;
 	const struct kf_error *why = NULL;
 	char path[PATH_SIZE], lost[256] = "";
-	int r;
 
 	for (size_t i = 0; i < count; i++)
 		if (locate(dir, list[i].unit, path))
@@ -275,7 +274,6 @@ int kf_pending_settle(const char *dir, struct kf_pending *list, size_t count, in
 	}
 	if (!why)
 		return 0;
-	r = kf_fail(err, KF_SERVICE_LOST, "%s", why->message);
-	kf_error_hint(err, "sudo systemctl start %s", lost);
-	return r;
+	kf_fail(err, KF_SERVICE_LOST, "%s", why->message);
+	return kf_error_hint(err, "sudo systemctl start %s", lost);
 }

@@ -140,29 +140,25 @@ static int add_pending(struct lease *lease, struct kf_error *err)
 /* When a unit stops, all its processes end: our client must not be one of them. */
 static int check_client(const struct lease *lease, const char *unit, struct kf_error *err)
 {
-	int r;
-
 	if (strcmp(lease->client_unit, unit) != 0)
 		return 0;
-	r = kf_fail(err, KF_SERVICE, "%s cannot be stopped by a process that it has started", unit);
-	kf_error_hint(err, "give the command a unit of its own: kalico-flash(7), MAINSAIL AND "
-			   "FLUIDD");
-	return r;
+	kf_fail(err, KF_SERVICE, "%s cannot be stopped by a process that it has started", unit);
+	return kf_error_hint(err,
+			     "give the command a unit of its own: kalico-flash(7), MAINSAIL AND "
+			     "FLUIDD");
 }
 
 /* Refuse a unit that could not start again. */
 static int check_return(const struct lease *lease, size_t i, struct kf_error *err)
 {
 	const char *unit = lease->files[i].unit, *why = kf_unit_stuck(&lease->held[i].before);
-	int r;
 
 	if (!why)
 		return 0;
-	r = kf_fail(err, KF_SERVICE,
-		    "%s runs%s but is %s: it could not be started again after a stop", unit,
-		    i >= lease->request.count ? " and would stop along" : "", why);
-	kf_error_hint(err, "if you do not need it, stop it first: sudo systemctl stop %s", unit);
-	return r;
+	kf_fail(err, KF_SERVICE, "%s runs%s but is %s: it could not be started again after a stop",
+		unit, i >= lease->request.count ? " and would stop along" : "", why);
+	return kf_error_hint(err, "if you do not need it, stop it first: sudo systemctl stop %s",
+			     unit);
 }
 
 /* Wait until a unit that no other lease holds is neither starting nor stopping. */

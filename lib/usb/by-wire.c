@@ -60,10 +60,9 @@ static int look_uart(struct kf_board *board, struct kf_error *err)
 		return 0;
 	board->tty[0] = '\0';
 	kf_fail(err, KF_NOT_CONNECTED, "there is no serial port %s", board->link.path);
-	kf_error_hint(err,
-		      "ls -l /dev/serial* /dev/tty* shows the ports; a Raspberry Pi's own UART "
-		      "needs enable_uart=1 in its config.txt");
-	return kf_code_errno(KF_NOT_CONNECTED);
+	return kf_error_hint(
+		err, "ls -l /dev/serial* /dev/tty* shows the ports; a Raspberry Pi's own UART "
+		     "needs enable_uart=1 in its config.txt");
 }
 
 static int look_process(const struct kf_board *board, struct kf_error *err)
@@ -72,8 +71,7 @@ static int look_process(const struct kf_board *board, struct kf_error *err)
 		return 0;
 	kf_fail(err, KF_NOT_CONNECTED, "the host's own MCU does not run: %s leads to no pty of it",
 		board->link.path);
-	kf_error_hint(err, "systemctl status klipper-mcu.service says why");
-	return kf_code_errno(KF_NOT_CONNECTED);
+	return kf_error_hint(err, "systemctl status klipper-mcu.service says why");
 }
 
 static int look(struct kf_board *board, struct kf_error *err)

@@ -149,8 +149,8 @@ static int refuse_node(const struct kf_board *board, struct kf_error *err)
 {
 	kf_fail(err, KF_PERMISSION, "you may not open the device on USB port %s (%s:%s)",
 		board->usb.port, board->usb.vendor, board->usb.product);
-	kf_error_hint(err, "sudo udevadm trigger: udev then applies the rule that allows it");
-	return kf_code_errno(KF_PERMISSION);
+	return kf_error_hint(err,
+			     "sudo udevadm trigger: udev then applies the rule that allows it");
 }
 
 int kf_usb_check_rule(const struct kf_board *board, const char *vendor, const char *product,

@@ -133,10 +133,9 @@ static void warn_dirs(const char *key, char *const *assignments)
 static int nothing_to_set(const char *key, struct kf_error *err)
 {
 	kf_fail(err, KF_USAGE, "set: no member=value was given");
-	kf_error_hint(err, "for example: kf set %s%s; man kf-config lists what can be set",
-		      key ? key : "--global ",
-		      key ? " name=\"Octopus Pro\"" : "klipper_dir=~/klipper");
-	return kf_code_errno(KF_USAGE);
+	return kf_error_hint(err, "for example: kf set %s%s; man kf-config lists what can be set",
+			     key ? key : "--global ",
+			     key ? " name=\"Octopus Pro\"" : "klipper_dir=~/klipper");
 }
 
 int command_set(struct args *args, char **words, struct kf_error *err)
