@@ -143,8 +143,7 @@ static int collect(json_t *records, const struct kf_registry *registry, struct b
 	size_t i;
 	int r;
 
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		struct kf_built built = { 0 };
 
 		r = kf_record_board(record, &board, err);
@@ -309,8 +308,7 @@ static int write_all(const json_t *records, const struct args *args, struct kf_e
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		if (args->common.table)
 			print_row(record, args->told);
 		else if (r == 0)

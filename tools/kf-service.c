@@ -99,8 +99,7 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 
 	if (state->pid)
 		kf_text_format(pid, sizeof(pid), "%u", state->pid);
-	json_array_foreach(along, i, item)
-	{
+	json_array_foreach(along, i, item) {
 		if (!kf_text_add(with, sizeof(with), ", ", json_string_value(item)))
 			break; /* the row is long enough */
 	}
@@ -110,8 +109,7 @@ static void print_row(const char *unit, const struct kf_unit_state *state,
 		!json_is_array(along) ? kf_json_text(lease_status, "message")
 		: with[0]	      ? with
 				      : "alone" });
-	json_array_foreach(json_object_get(lease_status, "leases"), i, item)
-	{
+	json_array_foreach(json_object_get(lease_status, "leases"), i, item) {
 		kf_leases_name(item, who, sizeof(who));
 		kf_text_format(held, sizeof(held), "held since %s by %s",
 			       kf_json_text(item, "since"), who);

@@ -101,8 +101,9 @@ static bool is_text_object(const json_t *value)
 	if (!json_is_object(value))
 		return false;
 	/* jansson's iterator wants an object that may be changed; it changes nothing. */
-	json_object_foreach((json_t *)value, name,
-			    member) if (!json_is_null(member) && !is_text(member)) return false;
+	json_object_foreach((json_t *)value, name, member)
+		if (!json_is_null(member) && !is_text(member))
+			return false;
 	return true;
 }
 
@@ -113,7 +114,9 @@ static bool is_list_of(const json_t *value, bool (*is)(const json_t *))
 
 	if (!json_is_array(value))
 		return false;
-	json_array_foreach(value, i, item) if (!is(item)) return false;
+	json_array_foreach(value, i, item)
+		if (!is(item))
+			return false;
 	return true;
 }
 
@@ -331,14 +334,12 @@ int kf_json_digits(const json_t *value)
 				break;
 		}
 	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item)
-		{
+		json_array_foreach(value, i, item) {
 			need = kf_json_digits(item);
 			most = need > most ? need : most;
 		}
 	} else if (json_is_object(value)) {
-		json_object_foreach((json_t *)value, key, item)
-		{
+		json_object_foreach((json_t *)value, key, item) {
 			need = kf_json_digits(item);
 			most = need > most ? need : most;
 		}
@@ -407,8 +408,7 @@ int kf_records_save(const json_t *records, int *ret, struct kf_error *err)
 	out = stream(fd, "w", err);
 	if (!out)
 		return -EIO;
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		r = kf_record_write(out, record, err);
 		if (r < 0)
 			return r;
@@ -484,11 +484,9 @@ int kf_record_status(const json_t *records)
 	size_t i;
 
 	json_array_foreach(records, i, record)
-	{
 		if (kf_record_failed(record) || !kf_record_skipped(record))
 			if (kf_record_board(record, &board, NULL) == 0)
 				kf_tally_add(&tally, &board, code_of(record));
-	}
 	return kf_tally_status(&tally);
 }
 

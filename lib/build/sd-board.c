@@ -38,8 +38,7 @@ static int unknown(const json_t *list, const char *tree_dir, const char *name, s
 	const json_t *entry;
 	size_t i;
 
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach(list, i, entry) {
 		const char *board = json_string_value(entry);
 
 		if (!board)

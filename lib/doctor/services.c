@@ -40,8 +40,7 @@ static void check_unit(struct kf_doctor *doctor, struct kf_bus *bus,
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, *unit, &err);
 		return;
 	}
-	json_array_foreach(json_object_get(said, "along"), i, name)
-	{
+	json_array_foreach(json_object_get(said, "along"), i, name) {
 		if (!kf_text_add(along, sizeof(along), ", ", json_string_value(name)))
 			break; /* enough to know it by */
 	}

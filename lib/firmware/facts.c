@@ -26,8 +26,7 @@ static json_t *copy_constants(const json_t *constants)
 	char text[VALUE_SIZE];
 	const char *name;
 
-	json_object_foreach((json_t *)constants, name, value)
-	{
+	json_object_foreach((json_t *)constants, name, value) {
 		if (!is_name(name) || json_object_size(ret) >= CONSTANTS_MAX)
 			continue;
 		if (json_is_integer(value) ||
@@ -46,8 +45,7 @@ static json_t *copy_commands(const json_t *commands)
 	char word[KF_NAME_SIZE];
 	const char *format;
 
-	json_object_foreach((json_t *)commands, format, value)
-	{
+	json_object_foreach((json_t *)commands, format, value) {
 		kf_text_format(word, sizeof(word), "%.*s", (int)strcspn(format, " "), format);
 		if (is_name(word) && json_object_size(ret) < CONSTANTS_MAX)
 			json_object_set_new(ret, word, json_true());

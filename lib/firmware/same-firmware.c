@@ -40,16 +40,14 @@ static void name_difference(const json_t *a, const json_t *b, char *ret, size_t 
 	json_t *value, *other;
 
 	kf_text_format(ret, size, "one has more members");
-	json_object_foreach((json_t *)a, name, value)
-	{
+	json_object_foreach((json_t *)a, name, value) {
 		other = json_object_get(b, name);
 		if (json_equal(value, other))
 			continue;
 		kf_text_clean(ret, size, name, strlen(name));
 		if (!json_is_object(value) || strcmp(name, "config") != 0)
 			return;
-		json_object_foreach(value, inner, value)
-		{
+		json_object_foreach(value, inner, value) {
 			if (json_equal(value, json_object_get(other, inner)))
 				continue;
 			kf_text_clean(ret, size, inner, strlen(inner));

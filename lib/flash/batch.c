@@ -96,8 +96,7 @@ int kf_batch_plan(json_t *records, const struct kf_flash_options *options, const
 		kf_registry_close(&registry);
 		return r;
 	}
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		struct kf_job *job = &batch->list[batch->count++];
 
 		job->record = record;

@@ -78,8 +78,7 @@ static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
 
 	if (!list)
 		return kf_fail_sys(err, ENOMEM, "%zu records", json_array_size(records));
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		struct wanted *wanted = &list[count];
 
 		r = kf_record_board(record, &wanted->board, err);

@@ -214,8 +214,7 @@ static int read_section(struct kf_mcus *mcus, const char *section, const json_t 
 	char number[24];
 	int r = 0;
 
-	json_object_foreach((json_t *)options, option, value)
-	{
+	json_object_foreach((json_t *)options, option, value) {
 		text = json_string_value(value);
 		if (json_is_integer(value)) {
 			kf_text_format(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
@@ -236,12 +235,9 @@ int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *r
 	int r = 0;
 
 	json_object_foreach((json_t *)settings, section, options)
-	{
 		if (r == 0 && is_mcu(section))
 			r = read_section(&mcus, section, options);
-	}
-	json_object_foreach((json_t *)status, name, object)
-	{
+	json_object_foreach((json_t *)status, name, object) {
 		for (size_t i = 0; is_mcu(name) && i < mcus.count; i++) {
 			struct kf_mcu *mcu = &mcus.list[i];
 
@@ -273,7 +269,6 @@ static json_t *make_query(const json_t *names)
 
 	json_object_set_new(query, "configfile", json_pack("[s]", "settings"));
 	json_array_foreach(names, i, name)
-	{
 		if (json_is_string(name) && is_mcu(json_string_value(name)) &&
 		    kf_text_clean(clean, sizeof(clean), json_string_value(name),
 				  json_string_length(name)) &&
@@ -281,7 +276,6 @@ static json_t *make_query(const json_t *names)
 			json_object_set_new(query, clean,
 					    json_pack("[s, s, s, s]", "mcu_version", "app",
 						      "mcu_constants", "mcu_kconfig"));
-	}
 	return query;
 }
 
@@ -349,8 +343,7 @@ static const char *find_section(json_t *settings, const struct kf_board *board)
 	const char *name;
 	json_t *section;
 
-	json_object_foreach(settings, name, section)
-	{
+	json_object_foreach(settings, name, section) {
 		const char *node = json_string_value(json_object_get(section, "canbus_uuid"));
 
 		if (is_mcu(name) && board->link.uuid[0] && node && is_uuid(node, board->link.uuid))
@@ -374,8 +367,7 @@ bool kf_klippy_links_only(json_t *settings)
 	json_t *section;
 	struct stat st;
 
-	json_object_foreach(settings, name, section)
-	{
+	json_object_foreach(settings, name, section) {
 		serial = json_string_value(json_object_get(section, "serial"));
 		if (!is_mcu(name) || !serial)
 			continue;

@@ -67,14 +67,12 @@ static bool add_objects(char *dst, size_t size, json_t *objects)
 	bool fits = true;
 	size_t i;
 
-	json_object_foreach(objects, name, members)
-	{
+	json_object_foreach(objects, name, members) {
 		fits = fits &&
 		       kf_text_format(dst + strlen(dst), size - strlen(dst), "%s", separator);
 		fits = fits && add_encoded(dst, size, name);
 		separator = "=";
-		json_array_foreach(members, i, member)
-		{
+		json_array_foreach(members, i, member) {
 			fits = fits && kf_text_format(dst + strlen(dst), size - strlen(dst), "%s",
 						      separator);
 			fits = fits && add_encoded(dst, size, json_string_value(member));

@@ -248,8 +248,7 @@ static bool wants_printers(const json_t *records, const struct kf_registry *regi
 	const json_t *record;
 	size_t i;
 
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		if (kf_record_board(record, &board, NULL) < 0)
 			continue;
 		/* Other printers may talk over its bus, or to this process. */

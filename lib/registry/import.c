@@ -31,8 +31,7 @@ static void take_members(json_t *ours, const json_t *theirs, json_t *taken, json
 	json_t *value, *here;
 	const char *name;
 
-	json_object_foreach((json_t *)theirs, name, value)
-	{
+	json_object_foreach((json_t *)theirs, name, value) {
 		here = json_object_get(ours, name);
 		if (!here)
 			json_object_set(ours, name, value);
@@ -63,10 +62,8 @@ static int take_devices(struct kf_registry *registry, const json_t *from, json_t
 			key, key);
 	}
 	json_array_foreach(taken, i, item)
-	{
 		if (r == 0)
 			r = kf_device_check_unique(registry, json_string_value(item), err);
-	}
 	return r;
 }
 
@@ -76,10 +73,8 @@ static bool contains(const json_t *list, const json_t *entry)
 	size_t i;
 
 	json_array_foreach(list, i, item)
-	{
 		if (json_equal(item, entry))
 			return true;
-	}
 	return false;
 }
 
@@ -89,8 +84,7 @@ static size_t take_blocked(json_t *root, const json_t *from)
 	json_t *ours = json_object_get(root, "blocked_devices"), *entry;
 	size_t i, taken = 0;
 
-	json_array_foreach(json_object_get(from, "blocked_devices"), i, entry)
-	{
+	json_array_foreach(json_object_get(from, "blocked_devices"), i, entry) {
 		if (!json_is_array(ours)) {
 			ours = json_array();
 			json_object_set_new(root, "blocked_devices", ours);
@@ -208,8 +202,7 @@ int kf_import(const char *path, json_t **ret, struct kf_error *err)
 		return r;
 	}
 	r = kf_registry_save(&registry, err);
-	json_object_foreach(json_object_get(from, "devices"), key, device)
-	{
+	json_object_foreach(json_object_get(from, "devices"), key, device) {
 		if (r >= 0)
 			r = copy_config(file, key, false, err);
 		if (r > 0)
@@ -233,9 +226,7 @@ size_t kf_import_count(const struct kf_registry *registry, const char *path)
 	    kf_registry_parse(file, &from, NULL) < 0)
 		return 0;
 	json_object_foreach(json_object_get(from, "devices"), key, device)
-	{
 		count += !kf_registry_has(registry, key);
-	}
 	return count;
 }
 

@@ -157,8 +157,7 @@ static bool blocked(const struct kf_registry *registry, const char *by_id, struc
 	const char *reason;
 	size_t i;
 
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach(list, i, entry) {
 		if (!kf_pattern_match(json_string_value(json_object_get(entry, "pattern")), by_id))
 			continue;
 		reason = json_string_value(json_object_get(entry, "reason"));

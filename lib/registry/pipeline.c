@@ -113,8 +113,7 @@ static const char *find_key(const json_t *records, const char *key, bool cut)
 	const json_t *record;
 	size_t i;
 
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		found = json_string_value(json_object_get(json_object_get(record, "board"), "key"));
 		if (found && (cut ? strncmp(found, key, strlen(key)) : strcmp(found, key)) == 0)
 			return found;
@@ -346,11 +345,9 @@ static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, s
 	size_t i;
 
 	json_array_foreach(boards, i, record)
-	{
 		if (!pipeline->keys[0] || kf_record_board(record, &board, NULL) < 0 ||
 		    !kf_text_add(keys, sizeof(keys), " ", board.key))
 			break;
-	}
 	kf_error_hint(err,
 		      "to go on without a question: kf update%s%s --yes; kf status says what is "
 		      "behind",
@@ -374,10 +371,8 @@ static bool all_failed(const json_t *boards)
 	size_t i;
 
 	json_array_foreach(boards, i, record)
-	{
 		if (!kf_record_failed(record))
 			return false;
-	}
 	return true;
 }
 

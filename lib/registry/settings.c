@@ -222,8 +222,7 @@ static int check_blocked(const json_t *list, struct kf_error *err)
 	if (!json_is_array(list))
 		return kf_fail(err, KF_CONFIG, "\"blocked_devices\" is %s, not an array",
 			       type_name(list));
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach(list, i, entry) {
 		kf_text_format(where, sizeof(where), "\"blocked_devices\"[%zu]", i);
 		if (!json_is_object(entry))
 			return kf_fail(err, KF_CONFIG, "%s is %s, not an object", where,
@@ -248,10 +247,8 @@ static bool lost_devices(const json_t *root)
 	if (json_object_get(root, "global") || json_object_get(root, "blocked_devices"))
 		return false;
 	json_object_foreach((json_t *)root, name, member)
-	{
 		if (json_is_object(member))
 			return true;
-	}
 	return false;
 }
 
@@ -278,8 +275,7 @@ int kf_settings_check(const json_t *root, struct kf_error *err)
 	if (section && !json_is_null(section) && !json_is_object(section))
 		return kf_fail(err, KF_CONFIG, "\"devices\" is %s, not an object",
 			       type_name(section));
-	json_object_foreach((json_t *)section, key, device)
-	{
+	json_object_foreach((json_t *)section, key, device) {
 		r = check_members(key, device, err);
 		if (r < 0)
 			return r;

@@ -150,11 +150,9 @@ static void find_units(const struct update_plan *plan, const json_t *found, char
 
 		add_unit(ret, size, board);
 		json_array_foreach(found, k, record)
-		{
 			if (kf_board_is_bridge(board) &&
 			    kf_record_board(record, &other, NULL) == 0 && shares_bus(board, &other))
 				add_unit(ret, size, &other);
-		}
 	}
 }
 
@@ -195,9 +193,7 @@ char *kf_update_plan(const json_t *boards, const json_t *found)
 	f = plan.list ? open_memstream(&text, &size) : NULL;
 	if (f) {
 		json_array_foreach(boards, i, record)
-		{
 			add(&plan, record);
-		}
 		print_plan(f, &plan, found);
 		fclose(f);
 	}

@@ -140,8 +140,7 @@ static void tell_stopped(const struct kf_lease *lease)
 	const char *state;
 	size_t i;
 
-	json_array_foreach(lease->units, i, unit)
-	{
+	json_array_foreach(lease->units, i, unit) {
 		state = kf_json_text(unit, "state");
 		lease->request.told(kf_json_text(unit, "unit"),
 				    strcmp(state, "held") == 0
@@ -259,8 +258,7 @@ static int tell_ends(const struct kf_lease *lease, const json_t *units, struct k
 	char lost[256] = "";
 	size_t i;
 
-	json_array_foreach(units, i, unit)
-	{
+	json_array_foreach(units, i, unit) {
 		tell_end(lease, unit);
 		if (strcmp(kf_json_text(unit, "state"), "lost") != 0)
 			continue;
@@ -277,11 +275,9 @@ static size_t list_held(const struct kf_lease *lease, char (*ret)[KF_NAME_SIZE])
 	size_t i, count = 0;
 
 	json_array_foreach(lease->units, i, unit)
-	{
 		if (strcmp(kf_json_text(unit, "state"), "inactive") != 0 && count < KF_UNITS_MAX)
 			kf_text_format(ret[count++], KF_NAME_SIZE, "%s",
 				       kf_json_text(unit, "unit"));
-	}
 	if (lease->units)
 		return count;
 	memcpy(ret, lease->request.units, sizeof(lease->request.units));

@@ -34,8 +34,7 @@ static int parse_units(const json_t *names, struct kf_lease_request *ret, struct
 
 	if (json_array_size(names) == 0 || json_array_size(names) > KF_UNITS_MAX)
 		return kf_fail(err, KF_PROTOCOL, "a request names 1 to %d units", KF_UNITS_MAX);
-	json_array_foreach(names, i, name)
-	{
+	json_array_foreach(names, i, name) {
 		if (r < 0)
 			break;
 		r = json_is_string(name)

@@ -42,8 +42,7 @@ static void check_facts(const char *json, size_t len)
 					&err) == 0);
 		kf_kconfig_free(&config);
 	}
-	json_object_foreach(facts.constants, name, value)
-	{
+	json_object_foreach(facts.constants, name, value) {
 		ALWAYS(json_is_integer(value) || json_is_string(value));
 		(void)kf_facts_text(&facts, name, text, sizeof(text));
 	}

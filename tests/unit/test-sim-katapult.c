@@ -71,8 +71,7 @@ static void replay(const json_t *scenario)
 	size_t i;
 
 	rig_open(&rig, mcu, h723 ? 0x08020000 : 0x08008000, 64, uart);
-	json_array_foreach(json_object_get(scenario, "steps"), i, step)
-	{
+	json_array_foreach(json_object_get(scenario, "steps"), i, step) {
 		uint8_t tx[256], want[256], got[256];
 		size_t tx_len, want_len, got_len;
 

@@ -108,10 +108,8 @@ static void leave_all(const struct kf_configure *c, const json_t *records, const
 
 	kf_fail(&left, KF_NOT_SAVED, "the question for %s was left, so nothing is done", key);
 	json_array_foreach(records, i, record)
-	{
 		if (wanted(c, record, &board) && (c->asks || !json_object_get(record, "config")))
 			kf_record_set_error(record, kf_log_tool(), &left);
-	}
 }
 
 /* Boards that are not ours to configure pass as they came. Returns the exit status. */
@@ -121,8 +119,7 @@ static int configure_all(struct kf_configure *c, json_t *records, struct kf_erro
 	json_t *record;
 	size_t i;
 
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		if (wanted(c, record, &board))
 			configure(c, record, &board);
 		if (kf_stop_signal())
@@ -142,9 +139,7 @@ static size_t count_wanted(const struct kf_configure *c, const json_t *records)
 	size_t i, count = 0;
 
 	json_array_foreach(records, i, record)
-	{
 		count += wanted(c, record, &board);
-	}
 	return count;
 }
 
@@ -155,8 +150,7 @@ static int no_menuconfig(const struct kf_configure *c, const json_t *records, st
 	const json_t *record;
 	size_t i;
 
-	json_array_foreach(records, i, record)
-	{
+	json_array_foreach(records, i, record) {
 		if (!wanted(c, record, &board))
 			continue;
 		if (kf_saved_config_days(board.key) == -ENOENT)
@@ -181,13 +175,11 @@ static int look_for_printers(const struct args *args, const json_t *records,
 	int r = kf_printers_describe_records(records, registry, &printers, err);
 
 	json_array_foreach(records, i, record)
-	{
 		if (kf_record_board(record, &board, NULL) == 0 && board.printer.mcu[0] &&
 		    (args->from_board || args->prove || args->compare ||
 		     kf_answers_load(board.key, &answers) ||
 		     kf_saved_config_days(board.key) == -ENOENT))
 			wanted = true;
-	}
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
 }
 
@@ -199,10 +191,8 @@ static int find_trees(const struct kf_configure *c, const json_t *records,
 	size_t i;
 
 	json_array_foreach(records, i, record)
-	{
 		if (wanted(c, record, &board) && kf_tree_is_missing(registry, board.key))
 			return kf_tree_ask(c->tty, registry, err);
-	}
 	return 0;
 }
 
