@@ -70,7 +70,7 @@ static int may_stop(const char *unit, pid_t main_pid, bool while_unknown, struct
 	if (!kf_klippy_each(check_klippy, &search) && search.r == 0)
 		return kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not show which programs run");
 	if (!search.found) {
-		kf_text_format(holder.unit, sizeof(holder.unit), "%s", unit);
+		KF_COPY(holder.unit, unit);
 		search.r = kf_print_guard_holder(&search.guard, &holder, err);
 	}
 	kf_print_guard_free(&search.guard);

@@ -165,7 +165,7 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 	}
 	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);
 	if (kf_last_flash_explain(key, err) && hint[0]) {
-		kf_text_format(remedy, sizeof(remedy), "%s", err->hint);
+		KF_COPY(remedy, err->hint);
 		kf_error_hint(err, "%s; else %s", hint, remedy);
 	} else if (hint[0])
 		kf_error_hint(err, "%s", hint);
@@ -215,7 +215,7 @@ static int ask_nodes(struct args *scan, struct kf_error *err)
 					boards->list[i].link.interface) == 0;
 		if (again)
 			continue;
-		kf_text_format(interface, sizeof(interface), "%s", boards->list[i].link.interface);
+		KF_COPY(interface, boards->list[i].link.interface);
 		r = ask_bus(scan, interface, err);
 		asked++;
 	}
@@ -368,7 +368,7 @@ static int find_key(struct args *scan, struct kf_error *err)
 
 	if (r == 0 && cut) {
 		kf_log_phase("Discovery", NULL, "\"%s\" is %s", typed, scan->inventory.key);
-		kf_text_format(scan->key, sizeof(scan->key), "%s", scan->inventory.key);
+		KF_COPY(scan->key, scan->inventory.key);
 		scan->inventory.key = scan->key;
 	}
 	return r < 0 ? r : kf_registry_device(&scan->registry, scan->inventory.key, &device, err);

@@ -103,7 +103,7 @@ static int ask_board(struct kf_print_guard *guard, struct kf_board *board)
 		r = kf_klipper_identify(&link, kf_now_ms() + ASK_MS, &told, &err);
 	if (r < 0)
 		return r == -EINTR ? r : 0;
-	kf_text_format(board->version, sizeof(board->version), "%s", told.version);
+	KF_COPY(board->version, told.version);
 	if (process) {
 		board->mode = KF_MODE_KLIPPER;
 		board->reason[0] = '\0';

@@ -135,7 +135,7 @@ bool kf_identity_parse(const char *by_id, struct kf_identity *ret)
 	by_id = basename(by_id);
 	if (strncasecmp(by_id, "usb-", 4) == 0)
 		by_id += 4;
-	if (!kf_text_format(name, sizeof(name), "%s", by_id))
+	if (!KF_COPY(name, by_id))
 		return false;
 	len = strlen(name);
 	if (len > 0 && name[len - 1] == '*')

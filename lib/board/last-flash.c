@@ -94,7 +94,7 @@ int kf_last_flash_begin(const struct kf_board *board, struct kf_error *err)
 	if (!last.sha256[0] && !last.pending[0] && strcmp(last.port, board->usb.port) == 0)
 		return 0;
 	last.sha256[0] = last.pending[0] = '\0';
-	kf_text_format(last.port, sizeof(last.port), "%s", board->usb.port);
+	KF_COPY(last.port, board->usb.port);
 	if (kf_last_flash_save(board->key, &last, NULL) == 0)
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "boards/%s.json", board->key);
@@ -112,7 +112,7 @@ int kf_last_flash_incomplete(const char *key, const char *in, struct kf_error *e
 		return 0;
 	kf_last_flash_load(key, &last);
 	last.version[0] = last.sha256[0] = last.pending[0] = '\0';
-	kf_text_format(last.incomplete, sizeof(last.incomplete), "%s", in);
+	KF_COPY(last.incomplete, in);
 	last.tried_s = time(NULL);
 	r = kf_last_flash_save(key, &last, err);
 	if (r < 0)
@@ -213,7 +213,7 @@ void kf_last_flash_hint(const char *in, bool waits, struct kf_error *err)
 	if (!in[0] || err->code == KF_OK || strstr(err->message, what))
 		return;
 	kf_text_format(message, sizeof(message), "%s; %s", err->message, what);
-	kf_text_format(err->message, sizeof(err->message), "%s", message);
+	KF_COPY(err->message, message);
 	if (waits ? err->code == KF_LEFT_IN_BOOTLOADER : is_caused_by_board(err->code))
 		kf_error_hint(err, "%s%srun the same command again", remedy,
 			      remedy[0] ? ", then " : "");

@@ -64,8 +64,7 @@ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err)
 		return 0;
 	}
 	usb = strncmp(text, "usb:", 4) == 0 ? text + 4 : text;
-	if (kf_usb_port_valid(usb) &&
-	    kf_text_format(port.usb_port, sizeof(port.usb_port), "%s", usb)) {
+	if (kf_usb_port_valid(usb) && KF_COPY(port.usb_port, usb)) {
 		*ret = port;
 		return 0;
 	}

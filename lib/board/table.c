@@ -118,10 +118,7 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 	bool unknown = !known || is_unasked(board);
 	bool named = board->name[0] && strcmp(board->name, board->printer.mcu) != 0;
 
-	kf_text_format(row.mark, sizeof(row.mark), "%s",
-		       unknown		  ? "[??]"
-		       : board->connected ? "[OK]"
-					  : "[--]");
+	KF_COPY(row.mark, unknown ? "[??]" : board->connected ? "[OK]" : "[--]");
 	kf_text_format(row.who, sizeof(row.who), "%s%s%s%s%s%s", label_of(board), named ? ": " : "",
 		       named ? board->name : "", board->mcu[0] ? " (" : "", board->mcu,
 		       board->mcu[0] ? ")" : "");
@@ -133,8 +130,7 @@ static struct row make_row(const struct kf_board *board, const struct kf_error *
 									     : KF_COLOUR_NONE;
 	describe(board, err, row.state, sizeof(row.state));
 	kf_board_place(board, row.where, sizeof(row.where));
-	kf_text_format(row.remark, sizeof(row.remark), "%s",
-		       err->code != KF_OK ? err->message : board->reason);
+	KF_COPY(row.remark, err->code != KF_OK ? err->message : board->reason);
 	/* The error of a board that failed says it already; an excluded board is not flashed. */
 	if (board->incomplete[0] && !board->excluded && err->code == KF_OK)
 		describe_incomplete(board, row.remark, sizeof(row.remark));

@@ -105,8 +105,7 @@ int kf_build_reuse(struct kf_build *b, const char *from, json_t **ret, struct kf
 		*ret = TAKE_PTR(firmware);
 		return 1;
 	}
-	kf_text_format(image, sizeof(image), "%s",
-		       json_string_value(json_object_get(firmware, "path")));
+	KF_COPY(image, json_string_value(json_object_get(firmware, "path")));
 	r = keep(b, image, firmware, true, ret, err);
 	return r < 0 ? r : 1;
 }
@@ -158,7 +157,7 @@ static int judge_make(const struct kf_build *b, int waited, int status, struct k
 				   "--timeout=SECONDS");
 	}
 	if (err)
-		kf_text_format(err->log, sizeof(err->log), "%s", b->log);
+		KF_COPY(err->log, b->log);
 	return waited;
 }
 
@@ -186,7 +185,7 @@ static int load_image(struct kf_build *b, struct kf_image *image, struct kf_erro
 			    b->out);
 	if (r < 0 && err) {
 		kf_error_hint(err, "is %s a Klipper or Kalico tree?", b->tree->dir);
-		kf_text_format(err->log, sizeof(err->log), "%s", b->log);
+		KF_COPY(err->log, b->log);
 	}
 	return r;
 }

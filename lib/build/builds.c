@@ -337,7 +337,7 @@ static void take_line(struct item *item, const char *line, size_t len)
 			       out + strlen(item->build.out) +
 				       strspn(out + strlen(item->build.out), "/"));
 	else
-		kf_text_format(text, sizeof(text), "%s", start);
+		KF_COPY(text, start);
 	kf_text_clean(item->said, sizeof(item->said), text, strlen(text));
 	item->compiled += strncmp(item->said, compiling, strlen(compiling)) == 0;
 }
@@ -375,7 +375,7 @@ static void tell_running(const struct run *run)
 		follow_log(i);
 		if (!i->said[0])
 			continue;
-		kf_text_format(text, sizeof(text), "%s", i->said);
+		KF_COPY(text, i->said);
 		if (strncmp(i->said, compiling, strlen(compiling)) == 0)
 			kf_text_format(text, sizeof(text), "%s (file %u)", i->said, i->compiled);
 		else if (i->compiled)

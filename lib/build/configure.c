@@ -45,7 +45,7 @@ static int open_tree(struct kf_configure *c, const char *key, struct kf_device *
 	c->dir[0] = '\0';
 	r = kf_tree_open(dir, &c->tree, err);
 	if (r == 0)
-		kf_text_format(c->dir, sizeof(c->dir), "%s", dir);
+		KF_COPY(c->dir, dir);
 	return r;
 }
 

@@ -179,7 +179,7 @@ static struct kept *list(const char *folder, size_t *ret_count)
 	all = calloc((size_t)n + 1, sizeof(*all));
 	for (int i = 0; i < n; i++) {
 		if (all) {
-			kf_text_format(all[i].id, sizeof(all[i].id), "%s", names[i]->d_name);
+			KF_COPY(all[i].id, names[i]->d_name);
 			all[i].time = kept_at(folder, all[i].id);
 		}
 		free(names[i]);

@@ -23,7 +23,7 @@ static bool stands(const struct kf_proposed *row, const struct kf_kconfig *updat
 	if (len >= 2 && row->value[0] == '"')
 		kf_text_format(value, sizeof(value), "%.*s", (int)len - 2, row->value + 1);
 	else
-		kf_text_format(value, sizeof(value), "%s", row->value);
+		KF_COPY(value, row->value);
 	return strcmp(now, value) == 0 ||
 	       (strncmp(value, "0x", 2) == 0 && strtoul(now, NULL, 16) == strtoul(value, NULL, 16));
 }
@@ -92,9 +92,9 @@ static void add_number(struct kf_question *q, const char *symbol, const char *va
 		if (strcmp(q->choices[i].value, value) == 0)
 			return;
 	*choice = (struct kf_choice){ .tree_default = strcmp(value, now) == 0 };
-	kf_text_format(choice->symbol, sizeof(choice->symbol), "%s", symbol);
-	kf_text_format(choice->value, sizeof(choice->value), "%s", value);
-	kf_text_format(choice->label, sizeof(choice->label), "%s", value);
+	KF_COPY(choice->symbol, symbol);
+	KF_COPY(choice->value, value);
+	KF_COPY(choice->label, value);
 	q->count++;
 }
 
@@ -237,7 +237,7 @@ void kf_proposal_settle(struct kf_proposal *p, const struct kf_tree *tree,
 		if (s == KF_SUBJECT_SPEED && (p->asked & 1u << KF_SUBJECT_COMM))
 			continue;
 		*q = (struct kf_question){ .what = kf_subject_name(s), .subject = s };
-		kf_text_format(q->why, sizeof(q->why), "%s", whole[s][0] ? whole[s] : why[s]);
+		KF_COPY(q->why, whole[s][0] ? whole[s] : why[s]);
 		if (s == KF_SUBJECT_SPEED)
 			find_speeds(q, updated);
 		else

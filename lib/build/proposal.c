@@ -34,9 +34,9 @@ static void add(struct kf_proposal *p, enum kf_subject subject, const char *symb
 	if (p->proposed_count == KF_PROPOSED_MAX)
 		return;
 	*row = (struct kf_proposed){ .subject = subject, .stands = true };
-	kf_text_format(row->symbol, sizeof(row->symbol), "%s", symbol);
-	kf_text_format(row->value, sizeof(row->value), "%s", value);
-	kf_text_format(row->from, sizeof(row->from), "%s", from);
+	KF_COPY(row->symbol, symbol);
+	KF_COPY(row->value, value);
+	KF_COPY(row->from, from);
 	p->proposed_count++;
 }
 
@@ -81,7 +81,7 @@ static void propose_model(struct maker *m)
 		return;
 	for (; kf_menu_source_model(m->kconfig, m->mcu, &at, symbol); count++)
 		if (count == 0)
-			kf_text_format(first, sizeof(first), "%s", symbol);
+			KF_COPY(first, symbol);
 	if (count == 1)
 		add(m->p, KF_SUBJECT_MODEL, first, "y", m->constants ? by_constants : by_mcu);
 	else
@@ -132,10 +132,10 @@ static void propose_can(struct maker *m, bool bridge)
 		ask(m->p, KF_SUBJECT_COMM);
 	if (!bridge || f->can)
 		return;
-	kf_text_format(symbol, sizeof(symbol), "%s", "");
+	KF_COPY(symbol, "");
 	for (const char *found;
 	     (found = kf_family_symbol(f, m->mcu, KF_SUBJECT_COMM, "RESERVE_PINS_CAN", pins, &at));)
-		kf_text_format(symbol, sizeof(symbol), "%s", found);
+		KF_COPY(symbol, found);
 	menu = strstr(symbol, "_MMENU_");
 	if (menu) {
 		menu[1] = 'C';
@@ -308,10 +308,7 @@ static int find_mcu(struct maker *m, struct kf_error *err)
 	char value[KF_NAME_SIZE];
 
 	m->constants = constant(m, "MCU", value) && value[0];
-	kf_text_format(m->mcu, sizeof(m->mcu), "%s",
-		       m->constants   ? value
-		       : m->told->mcu ? m->told->mcu
-				      : "");
+	KF_COPY(m->mcu, m->constants ? value : m->told->mcu ? m->told->mcu : "");
 	if (!m->mcu[0])
 		return kf_fail(err, KF_CONFIG, "nothing tells which MCU the board has");
 	m->p->family = kf_family_find(m->mcu);
@@ -328,9 +325,9 @@ void kf_proposal_suggest(struct kf_proposal *p, const char *symbol, const char *
 
 	if (p->suggested_count == KF_SUGGESTED_MAX)
 		return;
-	kf_text_format(new->symbol, sizeof(new->symbol), "%s", symbol);
-	kf_text_format(new->value, sizeof(new->value), "%s", value);
-	kf_text_format(new->from, sizeof(new->from), "%s", from);
+	KF_COPY(new->symbol, symbol);
+	KF_COPY(new->value, value);
+	KF_COPY(new->from, from);
 	p->suggested_count++;
 }
 

@@ -79,7 +79,7 @@ static int check_readable(const struct kf_prove *prove, struct kf_error *err)
 
 	if (!prove->told->facts.constants ||
 	    !kf_facts_text(&prove->told->facts, "MCU", mcu, sizeof(mcu)))
-		kf_text_format(mcu, sizeof(mcu), "%s", prove->board->mcu);
+		KF_COPY(mcu, prove->board->mcu);
 	if (kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY)))
 		return 0;
 	kf_fail(err, KF_NO_KATAPULT,
@@ -127,7 +127,7 @@ static void add(struct run *run, struct kf_kconfig *config, bool saved, const ch
 		return;
 	}
 	new->saved = saved;
-	kf_text_format(new->from, sizeof(new->from), "%s", from);
+	KF_COPY(new->from, from);
 	new->config = *config;
 	*config = (struct kf_kconfig){ 0 }; /* the candidate's now */
 	run->count++;
@@ -241,7 +241,7 @@ static int check_read(struct run *run, struct kf_error *err)
 
 	if (kf_dictionary_find(run->data, run->data_bytes, &dictionary, NULL) < 0)
 		return 0; /* the candidates are shorter than what runs: none is it */
-	kf_text_format(run->its_build, sizeof(run->its_build), "%s", dictionary.build);
+	KF_COPY(run->its_build, dictionary.build);
 	if (strcmp(dictionary.version, run->told.version) == 0)
 		return 0;
 	return kf_fail(err, KF_NOT_PROVED, "it says that it runs %s, and in its flash is %s",
@@ -339,7 +339,7 @@ static int build(struct run *run, struct candidate *c, struct kf_error *err)
 	r = kf_rebuild(&rebuild, &c->image, &run->failed);
 	if (r < 0)
 		return not_built(run, c, r, err);
-	kf_text_format(run->our_build, sizeof(run->our_build), "%s", c->image.dictionary.build);
+	KF_COPY(run->our_build, c->image.dictionary.build);
 	return 0;
 }
 
@@ -465,7 +465,7 @@ static int none(const struct run *run, struct kf_error *err)
 		kf_text_format(more, sizeof(more), ", and %zu more were not tried", run->left_out);
 	kf_fail(err, KF_NOT_PROVED, "none of %zu configurations made %s%s: %s: %s", run->count,
 		run->told.version, more, first->from, first->why);
-	kf_text_format(err->log, sizeof(err->log), "%s", run->failed.log);
+	KF_COPY(err->log, run->failed.log);
 	if (run->its_build[0] && run->our_build[0] && strcmp(run->its_build, run->our_build) != 0)
 		return kf_error_hint(
 			err,

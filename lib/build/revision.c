@@ -82,7 +82,7 @@ static void ask(const struct kf_tree *tree, const struct kf_version *version, st
 	if (q->count == ASKED_MAX || find(q, commit))
 		return;
 	kf_text_format(range, sizeof(range), "HEAD...%s", commit);
-	kf_text_format(new->commit, sizeof(new->commit), "%s", commit);
+	KF_COPY(new->commit, commit);
 	start_git(tree, argv, &new->git);
 	q->count++;
 }
@@ -228,7 +228,7 @@ static int find_head(const struct kf_tree *tree, int64_t deadline_ms, struct kf_
 	if (r == 0 && !asked.version[0])
 		kf_fail(ret_why, KF_NO_TREE, "the source tree has no git");
 	if (r == 0 && kf_version_parse(asked.version, &ret->version))
-		kf_text_format(ret->text, sizeof(ret->text), "%s", asked.version);
+		KF_COPY(ret->text, asked.version);
 	else if (r == 0 && asked.version[0])
 		kf_fail(ret_why, KF_NO_TREE, "the source tree's own version names no commit");
 	if (r < 0 && ret_why && ret_why->code == KF_PERMISSION)
@@ -244,13 +244,13 @@ static const char *current_name(const char *app)
 static void differ(struct kf_revision *ret, const char *reason)
 {
 	ret->state = KF_REVISION_DIFFERS;
-	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
+	KF_COPY(ret->reason, reason);
 }
 
 static void not_asked(struct kf_revision *ret, const char *reason)
 {
 	ret->state = KF_REVISION_NOT_ASKED;
-	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
+	KF_COPY(ret->reason, reason);
 }
 
 /* Set the state by git's counts. Without counts, both versions must be of one commit. */

@@ -74,7 +74,7 @@ int kf_tree_open(const char *dir, struct kf_tree *ret, struct kf_error *err)
 		return kf_fail(err, errno == EACCES ? KF_PERMISSION : KF_NO_TREE,
 			       "%s: the Klipper source tree cannot be opened: %s", path,
 			       strerror(errno));
-	kf_text_format(tree.dir, sizeof(tree.dir), "%s", real);
+	KF_COPY(tree.dir, real);
 	r = check_path(tree.dir, KF_NO_TREE, err);
 	if (r < 0) {
 		kf_error_hint(err, "move the tree, then kf set --global klipper_dir=DIR");
@@ -290,7 +290,7 @@ static void note_full_disk(const char *out, const char *log, struct kf_error *er
 		if (!inodes && bytes >= FULL_BYTES)
 			continue;
 		kf_text_format(left, sizeof(left), "only %llu KiB", bytes / 1024);
-		kf_text_format(message, sizeof(message), "%s", err->message);
+		KF_COPY(message, err->message);
 		kf_text_format(err->message, sizeof(err->message),
 			       "%s are left on the disk of %s: %s", inodes ? "no inodes" : left,
 			       folder, message);
@@ -309,7 +309,7 @@ int kf_make_failed(const struct kf_tree *tree, const char *target, int status, c
 	if (!err)
 		return r;
 	note_full_disk(out, log, err);
-	kf_text_format(err->log, sizeof(err->log), "%s", log);
+	KF_COPY(err->log, log);
 	return r;
 }
 

@@ -96,7 +96,7 @@ static _printf_(3, 0) void fill(struct kf_error *err, enum kf_code code, const c
 	memset(err, 0, sizeof(*err));
 	err->code = code;
 	kf_text_clean(err->message, sizeof(err->message), raw, strlen(raw));
-	kf_text_format(err->hint, sizeof(err->hint), "%s", codes[code].hint);
+	KF_COPY(err->hint, codes[code].hint);
 }
 
 int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...)

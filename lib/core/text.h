@@ -16,6 +16,14 @@ bool kf_text_clean(char *dst, size_t size, const char *src, size_t len);
 /* snprintf into an array; false if it did not fit (dst then holds what fitted). */
 bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);
 
+/* Copy text into a char array, as far as it fits; false: not all of it does. */
+#define KF_COPY(array, text)                                                                       \
+	({                                                                                         \
+		_Static_assert(!__builtin_types_compatible_p(__typeof__(array), char *),           \
+			       "an array, not a pointer");                                         \
+		kf_text_format(array, sizeof(array), "%s", text);                                  \
+	})
+
 /* Add word to a list, behind separator unless it is the first; false: it does not fit, and is left
  * out. */
 bool kf_text_add(char *list, size_t size, const char *separator, const char *word);

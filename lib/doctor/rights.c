@@ -28,7 +28,7 @@ static void check_node(struct kf_doctor *doctor, const char *subject, const char
 		return;
 	}
 	group = getgrgid(st.st_gid);
-	kf_text_format(name, sizeof(name), "%s", group ? group->gr_name : "a group without name");
+	KF_COPY(name, group ? group->gr_name : "a group without name");
 	if (access(path, R_OK | W_OK) == 0) {
 		kf_doctor_report(doctor, KF_HEALTH_OK, subject, NULL,
 				 "%s can be read and written (%s)", path, name);

@@ -58,7 +58,7 @@ static bool cut_description(char *text, struct kf_version *ret)
 	}
 	*count = '\0';
 	ret->commits = (unsigned)commits;
-	kf_text_format(ret->hash, sizeof(ret->hash), "%s", hash + 2);
+	KF_COPY(ret->hash, hash + 2);
 	return true;
 }
 
@@ -71,9 +71,9 @@ bool kf_version_parse(const char *text, struct kf_version *ret)
 	v.stamped = strlen(rest) < strlen(text);
 	v.dirty = cut(rest, "-dirty");
 	if (!cut_description(rest, &v) && is_hash(rest)) {
-		kf_text_format(v.hash, sizeof(v.hash), "%s", rest);
+		KF_COPY(v.hash, rest);
 	} else if (is_tag(rest)) {
-		kf_text_format(v.tag, sizeof(v.tag), "%s", rest);
+		KF_COPY(v.tag, rest);
 	} else {
 		return false;
 	}

@@ -23,7 +23,7 @@ static int ask_klipper(struct kf_link *link, struct kf_board_told *ret, struct k
 	if (r == 0)
 		r = kf_facts_parse(json, len, &ret->facts, err);
 	if (r == 0)
-		kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
+		KF_COPY(ret->version, dictionary.version);
 	return r;
 }
 
@@ -35,7 +35,7 @@ static int ask_katapult(struct kf_link *link, struct kf_board_told *ret, struct 
 	if (r < 0)
 		return r;
 	*ret = (struct kf_board_told){ .katapult = true, .katapult_start = k.start };
-	kf_text_format(ret->mcu, sizeof(ret->mcu), "%s", k.mcu);
+	KF_COPY(ret->mcu, k.mcu);
 	return 0;
 }
 

@@ -19,7 +19,7 @@ static int check_printing(const struct kf_printers *printers, const char *interf
 	struct kf_bus_users users;
 	int r = 0;
 
-	kf_text_format(bus.link.interface, sizeof(bus.link.interface), "%s", interface);
+	KF_COPY(bus.link.interface, interface);
 	kf_bus_users_find(printers, &bus, &users);
 	for (size_t i = 0; r == 0 && i < users.count; i++)
 		r = kf_print_guard_holder(&guard, &users.list[i], err);
@@ -53,8 +53,8 @@ static int take(struct kf_inventory *inventory, const char *interface,
 	if (i == inventory->boards.count && inventory->key)
 		return 0;
 	if (i == inventory->boards.count) {
-		kf_text_format(board.link.interface, sizeof(board.link.interface), "%s", interface);
-		kf_text_format(board.link.uuid, sizeof(board.link.uuid), "%s", uuid);
+		KF_COPY(board.link.interface, interface);
+		KF_COPY(board.link.uuid, uuid);
 		r = kf_inventory_add(inventory, &board);
 	}
 	if (r < 0)

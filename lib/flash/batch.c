@@ -128,7 +128,7 @@ static struct kf_holder find_main(struct kf_bus *bus, const char *unit)
 
 	if (kf_bus_state(bus, unit, &deadline, &state, NULL) == 0 && !kf_unit_is_down(&state))
 		holder.pid = (pid_t)state.pid;
-	kf_text_format(holder.unit, sizeof(holder.unit), "%s", unit);
+	KF_COPY(holder.unit, unit);
 	return holder;
 }
 

@@ -283,7 +283,7 @@ void kf_bootloader_explain(struct kf_monitor *monitor, const struct kf_board *bo
 		kf_text_format(so_far, sizeof(so_far), "%s; ", err->hint);
 	if (!there && kf_occupant_find(board->usb.port, &now)) {
 		kf_occupant_describe(board, &now, occupant, sizeof(occupant));
-		kf_text_format(before, sizeof(before), "%s", err->message);
+		KF_COPY(before, err->message);
 		kf_text_format(err->message, sizeof(err->message),
 			       "%s; the board is not there any more: on USB port %s %s", before,
 			       board->usb.port, occupant);

@@ -36,8 +36,8 @@ static int by_node(const struct kf_boards *now, const struct kf_port *port, stru
 			*ret = now->list[i];
 			return 0;
 		}
-	kf_text_format(board.link.interface, sizeof(board.link.interface), "%s", port->interface);
-	kf_text_format(board.link.uuid, sizeof(board.link.uuid), "%s", port->uuid);
+	KF_COPY(board.link.interface, port->interface);
+	KF_COPY(board.link.uuid, port->uuid);
 	*ret = board;
 	return kf_wire_look(ret, err);
 }
@@ -71,7 +71,7 @@ static int by_path(const struct kf_boards *now, const char *path, struct kf_boar
 			*ret = now->list[i];
 			return 0;
 		}
-	kf_text_format(board.link.path, sizeof(board.link.path), "%s", path);
+	KF_COPY(board.link.path, path);
 	/* The port is not opened: a printer may be printing with it. */
 	if (!S_ISCHR(st.st_mode) || !is_serial(st.st_rdev))
 		return kf_fail(err, KF_NOT_CONNECTED, "%s is not a serial port", path);
@@ -120,7 +120,7 @@ static int find_missing(const struct kf_boards *now, struct kf_registry *registr
 		*ret = *board;
 	if (!board || board->key[0])
 		return board ? 0 : r;
-	kf_text_format(before, sizeof(before), "%s", err->message);
+	KF_COPY(before, err->message);
 	kf_fail(err, KF_NOT_CONNECTED,
 		"%s: a board that may be its bridge waits in its chip's bootloader (%s) on USB "
 		"port %s",

@@ -79,7 +79,7 @@ static int enter(struct kf_run *run, const struct kf_method_row *row, struct kf_
 	r = kf_wire_row(&board)->enter(run->monitor, &board,
 				       kf_within_ms(ENTER_MS, run->attempt.deadline_ms),
 				       &run->board, err);
-	kf_text_format(run->board.key, sizeof(run->board.key), "%s", run->plan->board.key);
+	KF_COPY(run->board.key, run->plan->board.key);
 	if (r < 0 || !row->bootloader || run->board.mode == KF_MODE_KATAPULT ||
 	    run->board.mode == row->mode)
 		return r;
@@ -262,11 +262,11 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 	}
 	if (first.code != KF_OK) {
 		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
-		kf_text_format(first.message, sizeof(first.message), "%s", both);
+		KF_COPY(first.message, both);
 		if (first.code == KF_NO_KATAPULT) /* it names the one that failed */
-			kf_text_format(first.hint, sizeof(first.hint), "%s", err->hint);
+			KF_COPY(first.hint, err->hint);
 		if (!first.log[0])
-			kf_text_format(first.log, sizeof(first.log), "%s", err->log);
+			KF_COPY(first.log, err->log);
 		*err = first;
 	}
 	return r;
@@ -295,17 +295,15 @@ static void remember(const struct kf_run *run, bool proved)
 	if (!key[0] || (!run->version[0] && !run->attempt.readback) ||
 	    (!proved && run->attempt.begun && kf_method_row(run->attempt.method)->installs_later))
 		return;
-	kf_text_format(state.version, sizeof(state.version), "%s", run->version);
+	KF_COPY(state.version, run->version);
 	if (proved && !run->pending && !run->plan->options.bootloader)
-		kf_text_format(state.sha256, sizeof(state.sha256), "%s", run->plan->image.sha256);
+		KF_COPY(state.sha256, run->plan->image.sha256);
 	if (run->pending) {
-		kf_text_format(state.pending, sizeof(state.pending), "%s",
-			       run->plan->image.dictionary.version);
-		kf_text_format(state.pending_sha256, sizeof(state.pending_sha256), "%s",
-			       run->plan->image.sha256);
+		KF_COPY(state.pending, run->plan->image.dictionary.version);
+		KF_COPY(state.pending_sha256, run->plan->image.sha256);
 	}
-	kf_text_format(state.serial, sizeof(state.serial), "%s", kf_board_chip(&run->board));
-	kf_text_format(state.port, sizeof(state.port), "%s", run->board.usb.port);
+	KF_COPY(state.serial, kf_board_chip(&run->board));
+	KF_COPY(state.port, run->board.usb.port);
 	/* Not an error: the board is flashed even if its last flash cannot be saved. */
 	if (kf_last_flash_save(key, &state, NULL) < 0)
 		kf_progress_step(run->progress, "the board's state could not be saved");
@@ -353,8 +351,7 @@ static void explain_incomplete(const struct kf_run *run, struct kf_error *err)
 	if (run->plan->board.key[0])
 		kf_last_flash_load(run->plan->board.key, &state);
 	else if (run->attempt.begun && !run->attempt.readback && !run->version[0])
-		kf_text_format(state.incomplete, sizeof(state.incomplete), "%s",
-			       run->attempt.begun);
+		KF_COPY(state.incomplete, run->attempt.begun);
 	if (state.incomplete[0])
 		kf_last_flash_hint(state.incomplete, is_waiting(run, err), err);
 }

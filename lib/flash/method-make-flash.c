@@ -310,7 +310,7 @@ static int build_tool(const struct kf_plan *plan, const struct tool *tool, const
 			    "make flash needs %s/%s for this board, and it could not be built",
 			    tool->folder, tool->file);
 	if (r < 0)
-		kf_text_format(err->log, sizeof(err->log), "%s", program.log_path);
+		KF_COPY(err->log, program.log_path);
 	return r;
 }
 

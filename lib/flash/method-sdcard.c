@@ -87,7 +87,7 @@ static void explain_card(enum card card, const char *image, const struct kf_sd_b
 	if (card != CARD_PART)
 		return;
 	kf_text_format(message, sizeof(message), "%s; " KF_LAST_FLASH_CARD, err->message);
-	kf_text_format(err->message, sizeof(err->message), "%s", message);
+	KF_COPY(err->message, message);
 	/* A converted image is beside the one that the script was given. */
 	kf_error_hint(err,
 		      "is the card full? its bootloader takes that part at the next reset, as "

@@ -139,7 +139,7 @@ static void explain_katapult(const char *key, struct kf_error *err)
 	if (!err || err->code == KF_INTERRUPTED)
 		return;
 	kf_error_prefix(err, "if it has no Katapult");
-	kf_text_format(hint, sizeof(hint), "%s", err->hint);
+	KF_COPY(hint, err->hint);
 	kf_error_hint(err, "%s; or, if the board has Katapult: %s%s%s--no-fallback", hint,
 		      key ? "kf flash " : "", key ? key : "", key ? " " : "");
 }

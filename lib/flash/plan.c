@@ -53,10 +53,9 @@ static void choose_avrdude(const struct kf_device *dev, struct kf_plan *plan)
 	struct kf_kconfig config = { 0 };
 	char path[PATH_MAX];
 
-	kf_text_format(with->part, sizeof(with->part), "%s",
-		       dev->programmer_part ? dev->programmer_part : mcu);
-	kf_text_format(with->programmer, sizeof(with->programmer), "%s",
-		       dev->programmer ? dev->programmer : kf_loader_avr_programmer(mcu));
+	KF_COPY(with->part, dev->programmer_part ? dev->programmer_part : mcu);
+	KF_COPY(with->programmer,
+		dev->programmer ? dev->programmer : kf_loader_avr_programmer(mcu));
 	with->baud = dev->programmer_baud;
 	if (dev->programmer || !plan->board.key[0] ||
 	    kf_saved_config_path(plan->board.key, path, NULL) < 0 ||
@@ -174,7 +173,7 @@ static int load_image(const json_t *firmware, struct kf_plan *plan, struct kf_er
 
 	if (!path || !sha256)
 		return kf_fail(err, KF_BAD_RECORD, "firmware has no path or no sha256");
-	if (!kf_text_format(plan->path, sizeof(plan->path), "%s", path))
+	if (!KF_COPY(plan->path, path))
 		return kf_fail(err, KF_BAD_RECORD, "firmware.path is over %d bytes", PATH_MAX);
 	r = load_same(plan, sha256, &plan->image, err);
 	if (r < 0)
@@ -296,7 +295,7 @@ static void explain_instead(const struct kf_registry *registry, const char *key,
 	if (kf_registry_device(registry, key, &device, NULL) < 0 ||
 	    !kf_occupant_instead(registry, &device, instead, hint))
 		return;
-	kf_text_format(gone, sizeof(gone), "%s", err->message);
+	KF_COPY(gone, err->message);
 	kf_fail(err, KF_NOT_CONNECTED, "%s; %s", gone, instead);
 	if (hint[0])
 		kf_error_hint(err, "%s", hint);
@@ -530,12 +529,10 @@ static int plan_flash(const json_t *record, const struct kf_registry *registry,
 		r = check_mcu(plan, err);
 	if (r == 0)
 		r = check_wire(plan, err);
-	kf_text_format(plan->sdcard_board, sizeof(plan->sdcard_board), "%s",
-		       dev.sdcard_board ? dev.sdcard_board : "");
+	KF_COPY(plan->sdcard_board, dev.sdcard_board ? dev.sdcard_board : "");
 	/* Only the image tells the MCU of an unregistered board behind a UART. */
 	if (r == 0 && !plan->board.mcu[0])
-		kf_text_format(plan->board.mcu, sizeof(plan->board.mcu), "%s",
-			       plan->image.dictionary.mcu);
+		KF_COPY(plan->board.mcu, plan->image.dictionary.mcu);
 	if (r == 0)
 		choose_avrdude(&dev, plan);
 	if (r == 0)
@@ -567,7 +564,7 @@ static int plan_check(const json_t *record, const struct kf_registry *registry,
 		r = choose_dirs(registry, &dev, plan, err);
 	if (r < 0)
 		return r;
-	kf_text_format(plan->image.dictionary.mcu, sizeof(plan->image.dictionary.mcu), "%s", mcu);
+	KF_COPY(plan->image.dictionary.mcu, mcu);
 	plan->start_known = json_is_integer(start);
 	plan->start = (uint32_t)json_integer_value(start);
 	with = methods_for(registry, &dev, plan);

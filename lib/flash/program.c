@@ -139,7 +139,7 @@ int kf_flash_program_check(const struct kf_flash_program *p, const char *name, i
 	if (r == -ETIMEDOUT)
 		kf_fail(err, KF_TIMEOUT, "%s did not end in time", name);
 	if (r < 0)
-		kf_text_format(err->log, sizeof(err->log), "%s", p->log_path);
+		KF_COPY(err->log, p->log_path);
 	return r;
 }
 

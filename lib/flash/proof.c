@@ -252,7 +252,7 @@ static int prove(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 	r = kf_wire_version(&run->board, IDENTIFY_MS, &run->board, err);
 	if (r < 0)
 		return r;
-	kf_text_format(run->version, sizeof(run->version), "%s", run->board.version);
+	KF_COPY(run->version, run->board.version);
 	json_object_set_new(run->flash, "version_after", json_string(run->version));
 	if (strcmp(run->version, want) != 0)
 		return kf_fail(err, KF_WRONG_VERSION, "the board runs version %s, the image has %s",

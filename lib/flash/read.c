@@ -132,7 +132,7 @@ static int join(int r, int back, const struct kf_error *why, struct kf_error *er
 	char message[sizeof(err->message)];
 
 	if (r < 0 && back < 0) {
-		kf_text_format(message, sizeof(message), "%s", err->message);
+		KF_COPY(message, err->message);
 		kf_text_format(err->message, sizeof(err->message), "%s; %s", message, why->message);
 		kf_error_hint(err, "%s", why->hint);
 	} else if (back < 0) {

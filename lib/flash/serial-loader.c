@@ -175,7 +175,7 @@ int kf_serial_loader_compare(struct kf_serial_loader *job, struct kf_error *err)
 int kf_serial_loader_end(struct kf_serial_loader *job, int r, struct kf_error *err)
 {
 	if (r < 0 && err && job->attempt->begun)
-		kf_text_format(err->log, sizeof(err->log), "%s", job->program.log_path);
+		KF_COPY(err->log, job->program.log_path);
 	kf_flash_program_end(&job->program);
 	return r;
 }

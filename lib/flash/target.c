@@ -34,14 +34,14 @@ bool kf_board_same(const struct kf_board *a, const struct kf_board *b)
 
 void kf_board_keep(struct kf_board *now, const struct kf_board *board)
 {
-	kf_text_format(now->key, sizeof(now->key), "%s", board->key);
-	kf_text_format(now->name, sizeof(now->name), "%s", board->name);
+	KF_COPY(now->key, board->key);
+	KF_COPY(now->name, board->name);
 	now->by_port = board->by_port;
 	if (!now->mcu[0])
-		kf_text_format(now->mcu, sizeof(now->mcu), "%s", board->mcu);
+		KF_COPY(now->mcu, board->mcu);
 	/* A scan shows no UUID and no baud rates. */
 	if (board->link.type == KF_WIRE_CAN && now->link.type == KF_WIRE_CAN && !now->link.uuid[0])
-		kf_text_format(now->link.uuid, sizeof(now->link.uuid), "%s", board->link.uuid);
+		KF_COPY(now->link.uuid, board->link.uuid);
 	now->link.baud = board->link.baud;
 	now->link.katapult_baud = board->link.katapult_baud;
 }

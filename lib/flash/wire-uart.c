@@ -49,7 +49,7 @@ static int ask(const struct kf_board *board, int64_t within_ms, struct kf_board 
 		return r;
 	*ret = *board;
 	ret->mode = mode;
-	kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
+	KF_COPY(ret->version, dictionary.version);
 	return 0;
 }
 

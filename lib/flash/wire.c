@@ -58,7 +58,7 @@ int kf_wire_identify(const struct kf_board *board, int64_t deadline_ms, struct k
 	*ret = *board;
 	if (kf_wire_row(board) != &kf_wire_usb)
 		ret->mode = KF_MODE_KLIPPER;
-	kf_text_format(ret->version, sizeof(ret->version), "%s", dictionary.version);
+	KF_COPY(ret->version, dictionary.version);
 	return 0;
 }
 

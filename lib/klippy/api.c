@@ -220,7 +220,7 @@ int kf_api_open(const char *path, pid_t listener, int64_t deadline_ms, struct kf
 		return unknown(err, -ENOMEM);
 	api->link = (struct link){ .fd = -1, .deadline_ms = deadline_ms };
 	api->address.sun_family = AF_UNIX;
-	if (!kf_text_format(api->address.sun_path, sizeof(api->address.sun_path), "%s", path))
+	if (!KF_COPY(api->address.sun_path, path))
 		return unknown(err, -ENAMETOOLONG);
 	r = connect_to(&api->link, (struct sockaddr *)&api->address, sizeof(api->address));
 	if (r == 0 && listener)

@@ -466,7 +466,7 @@ static bool replace(const json_t *all, const char *section, char *value, size_t 
 			return false;
 		(*left)--;
 		found = follow(all, section, start + 2, (size_t)(end - start) - 2, inner_section);
-		if (!found || !kf_text_format(inner, sizeof(inner), "%s", found) ||
+		if (!found || !KF_COPY(inner, found) ||
 		    !replace(all, inner_section, inner, sizeof(inner), left) ||
 		    !kf_text_format(text, sizeof(text), "%.*s%s%s", (int)(start - value), value,
 				    inner, end + 1) ||
@@ -485,7 +485,7 @@ static void collect(const struct kf_setting *setting, void *arg)
 
 	if (collector->r < 0 || (!any && strncmp(setting->section, "mcu", 3) != 0))
 		return;
-	kf_text_format(value, sizeof(value), "%s", setting->value);
+	KF_COPY(value, setting->value);
 	if (strstr(value, "${")) {
 		collector->refers = true;
 		if (collector->all && !collector->bad[0] &&

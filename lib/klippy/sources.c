@@ -92,8 +92,7 @@ static int request(struct kf_source *source, const char *method, json_t *objects
 
 	if (source->path)
 		return kf_api_ask(source->api, method, params, ret, err);
-	if (!kf_text_format(target, sizeof(target), "%s", method) ||
-	    !add_objects(target, sizeof(target), objects))
+	if (!KF_COPY(target, method) || !add_objects(target, sizeof(target), objects))
 		return kf_fail(err, KF_PRINTER_UNKNOWN, "names that are too long to ask for");
 	return kf_api_get(source->port, target, source->deadline_ms, ret, err);
 }

@@ -231,7 +231,7 @@ int kf_link_can_open(struct kf_can *bus, const uint8_t uuid[KF_CAN_UUID_BYTES],
 	if (r < 0)
 		return kf_can_state_explain(bus->interface, r, err);
 	kf_link_can_from_fd(TAKE_FD(fd), uuid, application, id, ret);
-	kf_text_format(ret->can.interface, sizeof(ret->can.interface), "%s", bus->interface);
+	KF_COPY(ret->can.interface, bus->interface);
 	kf_can_uuid_format(uuid, text);
 	kf_text_format(ret->name, sizeof(ret->name), "%s %s", bus->interface, text);
 	return 0;

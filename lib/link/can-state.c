@@ -111,7 +111,7 @@ int kf_can_state_read(const char *interface, struct kf_can_state *ret)
 	ssize_t got;
 
 	/* The kernel knows no longer names. */
-	if (!kf_text_format(request.text, sizeof(request.text), "%s", interface))
+	if (!KF_COPY(request.text, interface))
 		return -ENODEV;
 	got = exchange(&request, sizeof(request), reply, sizeof(reply));
 	return got < 0 ? (int)got : kf_can_state_parse(reply, (size_t)got, ret);

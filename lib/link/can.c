@@ -45,7 +45,7 @@ int kf_can_open(const char *interface, struct kf_can *ret, struct kf_error *err)
 	r = kf_can_socket(interface, &all, 1, &can.fd);
 	if (r < 0)
 		return open_failed(interface, -r, err);
-	kf_text_format(can.interface, sizeof(can.interface), "%s", interface);
+	KF_COPY(can.interface, interface);
 	*ret = can;
 	return 0;
 }

@@ -79,7 +79,7 @@ static void make_link(const struct kf_link_wire *wire, const char *path, int fd,
 	ret->wire = wire;
 	ret->flow = wire->flow;
 	ret->fd = fd;
-	kf_text_format(ret->name, sizeof(ret->name), "%s", path);
+	KF_COPY(ret->name, path);
 }
 
 static int open_port(const struct kf_link_wire *wire, const char *path, unsigned baud,

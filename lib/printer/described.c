@@ -59,9 +59,9 @@ static bool imagine(const struct kf_mcu *mcu, struct kf_board *ret)
 	    !kf_identity_parse(mcu->serial, &identity) || !kf_serial_unique(identity.serial))
 		return false;
 	*ret = (struct kf_board){ .mode = identity.mode };
-	kf_text_format(ret->by_id, sizeof(ret->by_id), "%s", mcu->serial);
-	kf_text_format(ret->mcu, sizeof(ret->mcu), "%s", identity.mcu);
-	kf_text_format(ret->usb.serial, sizeof(ret->usb.serial), "%s", identity.serial);
+	KF_COPY(ret->by_id, mcu->serial);
+	KF_COPY(ret->mcu, identity.mcu);
+	KF_COPY(ret->usb.serial, identity.serial);
 	return true;
 }
 
@@ -73,8 +73,8 @@ static bool imagine_wired(const struct kf_mcu *mcu, struct kf_board *ret)
 	if (!kf_board_is_wired(&board) ||
 	    (board.link.type == KF_WIRE_PROCESS && !kf_path_is_process(mcu->serial)))
 		return false;
-	kf_text_format(board.link.uuid, sizeof(board.link.uuid), "%s", mcu->canbus_uuid);
-	kf_text_format(board.link.path, sizeof(board.link.path), "%s", mcu->serial);
+	KF_COPY(board.link.uuid, mcu->canbus_uuid);
+	KF_COPY(board.link.path, mcu->serial);
 	if (board.link.type == KF_WIRE_PROCESS)
 		kf_text_format(board.mcu, sizeof(board.mcu), "linux");
 	*ret = board;
@@ -85,7 +85,7 @@ static bool is_ours(const struct kf_mcu *mcu, const struct kf_board *board)
 {
 	struct kf_board told = *board;
 
-	kf_text_format(told.version, sizeof(told.version), "%s", mcu->version);
+	KF_COPY(told.version, mcu->version);
 	return !kf_board_foreign(&told) &&
 	       (board->mode != KF_MODE_OTHER || kf_identity_converter(&board->usb));
 }
@@ -121,7 +121,7 @@ static void set_katapult(struct kf_registry *registry, const char *tree)
 	if (!registry->katapult[0] && end &&
 	    kf_text_format(dir, sizeof(dir), "%.*s/katapult", (int)(end - tree), tree) &&
 	    is_tree(dir, "scripts/flashtool.py"))
-		kf_text_format(registry->katapult, sizeof(registry->katapult), "%s", dir);
+		KF_COPY(registry->katapult, dir);
 }
 
 /* If two printers name one board, its firmware was built from the tree of the one that runs. */
@@ -142,8 +142,8 @@ static bool choose_key(const struct kf_registry *registry, bool several,
 {
 	struct kf_board named = { 0 };
 
-	kf_text_format(named.printer.name, sizeof(named.printer.name), "%s", printer->name);
-	kf_text_format(named.printer.mcu, sizeof(named.printer.mcu), "%s", mcu->name);
+	KF_COPY(named.printer.name, printer->name);
+	KF_COPY(named.printer.mcu, mcu->name);
 	for (int with = several; with < 2; with++)
 		if (kf_key_from_printer(&named, with, ret) && !kf_registry_has(registry, ret) &&
 		    !json_object_get(registry->described, ret))
@@ -158,7 +158,7 @@ static json_t *make_device(const struct kf_mcu *mcu, const struct kf_board *boar
 
 	kf_mcu_chip(mcu, chip);
 	if (!chip[0])
-		kf_text_format(chip, sizeof(chip), "%s", board->mcu);
+		KF_COPY(chip, board->mcu);
 	if (chip[0])
 		json_object_set_new(device, "mcu", json_string(chip));
 	if (kf_method_proposed(chip)[0])

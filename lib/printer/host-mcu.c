@@ -67,7 +67,7 @@ static void look(const struct kf_unit_command *command, void *arg)
 	/* Many programs are started without arguments. */
 	if (path == usual_path && is_other(found->program))
 		return;
-	kf_text_format(found->unit, sizeof(found->unit), "%s", command->unit);
+	KF_COPY(found->unit, command->unit);
 	search->count++;
 }
 

@@ -328,7 +328,7 @@ static void name_all(struct kf_printers *printers)
 			name_from_folder(printer->config, name, sizeof(name));
 		if (!name[0])
 			kf_text_format(name, sizeof(name), "printer");
-		kf_text_format(printer->name, sizeof(printer->name), "%s", name);
+		KF_COPY(printer->name, name);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(printers->list[j].name, printer->name) == 0) {
 				kf_text_format(printer->name, sizeof(printer->name), "%.56s-%u",

@@ -59,7 +59,7 @@ static bool is_usb(const struct kf_board *board)
 static void set(struct kf_status *ret, enum kf_status_state state, const char *reason)
 {
 	ret->state = state;
-	kf_text_format(ret->reason, sizeof(ret->reason), "%s", reason);
+	KF_COPY(ret->reason, reason);
 }
 
 /* The reason why no printer names a board. */
@@ -161,7 +161,7 @@ static bool disagree(const struct kf_board *board, const struct kf_mcu *mcu, str
 	if (!usb[0] || !told[0] || kf_mcu_same(usb, told))
 		return false;
 	ret->state = KF_STATUS_NOT_ASKED;
-	kf_text_format(ret->other_mcu, sizeof(ret->other_mcu), "%s", told);
+	KF_COPY(ret->other_mcu, told);
 	kf_text_format(ret->reason, sizeof(ret->reason),
 		       "Klippy says that it is %s, its USB name says %s", told, usb);
 	return true;
@@ -214,8 +214,7 @@ static int compare(struct asked *list, size_t count, const char *dir, int64_t de
 		r = kf_revisions_compare(&tree, running, n, deadline_ms, revisions, &head, err);
 	else if (r == 0)
 		for (size_t i = 0; i < n; i++)
-			kf_text_format(revisions[i].reason, sizeof(revisions[i].reason), "%s",
-				       why.message);
+			KF_COPY(revisions[i].reason, why.message);
 	n = 0;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (!list[i].dir || strcmp(list[i].dir, dir) != 0)
@@ -260,7 +259,7 @@ static size_t begin(const struct kf_inventory *inventory, const struct kf_printe
 	if (!*ret_judged)
 		*ret_judged = disagree(board, mcu, ret);
 	dir = find_dir(inventory->registry, board, ret->printer);
-	kf_text_format(ret->tree, sizeof(ret->tree), "%s", dir ? dir : "");
+	KF_COPY(ret->tree, dir ? dir : "");
 	if (!ret->tree[0])
 		return 0;
 	/* Ask also for a board that waits for firmware: the tree's own version is wanted then. */

@@ -54,7 +54,7 @@ int kf_printers_tell(const struct kf_printers *printers, const struct kf_board *
 		r = kf_facts_from(mcu->constants, kconfig, NULL, &ret->facts, err);
 		if (r < 0)
 			return r;
-		kf_text_format(ret->version, sizeof(ret->version), "%s", mcu->version);
+		KF_COPY(ret->version, mcu->version);
 	}
 	read_pins(printer, mcu, ret);
 	return ret->facts.constants ? 1 : 0;

@@ -253,7 +253,7 @@ static void set_environment(struct service *service, const char *value)
 static void set(struct service *service, const char *name, const char *value)
 {
 	if (strcmp(name, "ExecStart") == 0) {
-		if (!kf_text_format(service->exec, sizeof(service->exec), "%s", value))
+		if (!KF_COPY(service->exec, value))
 			service->exec[0] = '\0';
 	} else if (strcmp(name, "WorkingDirectory") == 0) {
 		expand_specifiers(service, value, service->dir, sizeof(service->dir));
@@ -484,10 +484,10 @@ static void find_places(const struct service *service, struct kf_unit_command *r
 		user = getpwnam(service->user[0] ? service->user : "root");
 	if (!home)
 		home = user && user->pw_dir ? user->pw_dir : "";
-	kf_text_format(ret->home, sizeof(ret->home), "%s", home);
+	KF_COPY(ret->home, home);
 	if (!*dir)
 		dir = service->manager->home ? "~" : "/";
-	kf_text_format(ret->dir, sizeof(ret->dir), "%s", strcmp(dir, "~") == 0 ? home : dir);
+	KF_COPY(ret->dir, strcmp(dir, "~") == 0 ? home : dir);
 }
 
 /* Read the unit's file, or its template's, from the first folder that has one. */
@@ -511,7 +511,7 @@ static bool read_main(struct service *service)
 static bool read_service(struct service *service, struct kf_unit_command *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	kf_text_format(ret->unit, sizeof(ret->unit), "%s", service->unit);
+	KF_COPY(ret->unit, service->unit);
 	if (!read_main(service))
 		return false;
 	read_dropins(service);

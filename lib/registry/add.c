@@ -143,13 +143,13 @@ static void propose_place(const struct kf_board *board, struct kf_new_device *e)
 	const struct kf_board_link *link = &board->link;
 
 	e->by_port = board->usb.port[0] && (board->by_port || !kf_board_has_serial(board));
-	kf_text_format(e->port.usb_port, sizeof(e->port.usb_port), "%s", board->usb.port);
-	kf_text_format(e->port.uuid, sizeof(e->port.uuid), "%s", link->uuid);
+	KF_COPY(e->port.usb_port, board->usb.port);
+	KF_COPY(e->port.uuid, link->uuid);
 	if (e->port.uuid[0])
-		kf_text_format(e->port.interface, sizeof(e->port.interface), "%s", link->interface);
+		KF_COPY(e->port.interface, link->interface);
 	if (link->type != KF_WIRE_UART)
 		return;
-	kf_text_format(e->port.path, sizeof(e->port.path), "%s", link->path);
+	KF_COPY(e->port.path, link->path);
 	e->baud = link->baud;
 }
 
@@ -161,11 +161,10 @@ static void propose(const struct kf_registry *registry, const struct kf_board *b
 	char by_id[KF_DEV_SIZE] = "", key[KF_KEY_SIZE], short_key[KF_KEY_SIZE];
 
 	kf_mcu_short(board->mcu, e.mcu);
-	kf_text_format(e.name, sizeof(e.name), "%s",
-		       board->printer.mcu[0]	   ? board->printer.mcu
-		       : e.mcu[0]		   ? e.mcu
-		       : kf_board_in_loader(board) ? ""
-						   : board->usb.model);
+	KF_COPY(e.name, board->printer.mcu[0]	    ? board->printer.mcu
+			: e.mcu[0]		    ? e.mcu
+			: kf_board_in_loader(board) ? ""
+						    : board->usb.model);
 	/* The key has its printer's name, too, if two printers have boards of one name, or if a
 	 * configuration is saved for the board under that key. */
 	if (kf_key_from_printer(board, true, key) &&
@@ -348,7 +347,7 @@ static int ask_names(int tty, const struct kf_registry *registry, const struct k
 		r = ask(tty, "Key, a short name for commands", proposed->key, check_key,
 			(void *)registry, answer, err);
 		if (r == 0)
-			kf_text_format(proposed->key, sizeof(proposed->key), "%s", answer);
+			KF_COPY(proposed->key, answer);
 	}
 	if (r == 0 && !given->mcu[0])
 		r = ask_text(tty, "MCU", &mcu, proposed->mcu, sizeof(proposed->mcu), err);
@@ -457,7 +456,7 @@ static void merge(struct kf_new_device *e, const struct kf_new_device *given)
 {
 #define GIVEN(member)                                                                              \
 	if (given->member[0])                                                                      \
-	kf_text_format(e->member, sizeof(e->member), "%s", given->member)
+	KF_COPY(e->member, given->member)
 	GIVEN(key);
 	GIVEN(name);
 	GIVEN(mcu);
@@ -573,20 +572,19 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		propose(&registry, &board, &e);
 	merge(&e, &request->given);
 	if (!e.name[0])
-		kf_text_format(e.name, sizeof(e.name), "%s", e.mcu);
+		KF_COPY(e.name, e.mcu);
 	if (!request->given.key[0] && (!e.key[0] || request->given.name[0]))
 		propose_key(&registry, e.name, e.key);
 	r = ask_rest(request, &registry, &board, &e, err);
 	if (!e.flash_method[0])
-		kf_text_format(e.flash_method, sizeof(e.flash_method), "%s",
-			       kf_method_proposed(e.mcu));
+		KF_COPY(e.flash_method, kf_method_proposed(e.mcu));
 	if (r == 0)
 		r = save(&e, &board, err);
 	if (r < 0)
 		return r;
-	kf_text_format(board.key, sizeof(board.key), "%s", e.key);
-	kf_text_format(board.name, sizeof(board.name), "%s", e.name);
-	kf_text_format(board.mcu, sizeof(board.mcu), "%s", e.mcu);
+	KF_COPY(board.key, e.key);
+	KF_COPY(board.name, e.name);
+	KF_COPY(board.mcu, e.mcu);
 	*ret = e;
 	*ret_board = board;
 	return 0;

@@ -153,7 +153,7 @@ int kf_choosing_read(const json_t *boards, const char *answer, json_t **ret, str
 	bool all = is(answer, "a", "all");
 	char copy[1024], *rest, *word;
 
-	if (!kf_text_format(copy, sizeof(copy), "%s", all || is(answer, "q", "quit") ? "" : answer))
+	if (!KF_COPY(copy, all || is(answer, "q", "quit") ? "" : answer))
 		return kf_fail(err, KF_USAGE, "the answer is too long");
 	for (i = 0; i < count; i++)
 		json_array_append_new(list,

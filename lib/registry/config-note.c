@@ -117,8 +117,8 @@ void kf_answers_add(struct kf_answers *answers, const char *symbol, const char *
 
 	if (answers->count == KF_ANSWERS_MAX)
 		return;
-	kf_text_format(new->symbol, sizeof(new->symbol), "%s", symbol);
-	kf_text_format(new->value, sizeof(new->value), "%s", value);
+	KF_COPY(new->symbol, symbol);
+	KF_COPY(new->value, value);
 	answers->count++;
 }
 

@@ -120,8 +120,7 @@ void kf_listing_record(FILE *out, const json_t *record)
 	else if (board.excluded)
 		kf_text_format(said, sizeof(said), "left alone: %s", board.reason);
 	else
-		kf_text_format(said, sizeof(said), "%s",
-			       board.key[0] ? "not connected" : "not registered");
+		KF_COPY(said, board.key[0] ? "not connected" : "not registered");
 	if (*error) {
 		at = kf_screen_coloured(&screen, KF_COLOUR_BAD, "failed", at, INDENT);
 		kf_text_format(said, sizeof(said), ": %s", error);

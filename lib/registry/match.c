@@ -162,8 +162,7 @@ static bool blocked(const struct kf_registry *registry, const char *by_id, struc
 			continue;
 		reason = json_string_value(json_object_get(entry, "reason"));
 		board->excluded = true;
-		kf_text_format(board->reason, sizeof(board->reason), "%s",
-			       reason ? reason : "blocked in devices.json");
+		KF_COPY(board->reason, reason ? reason : "blocked in devices.json");
 		return true;
 	}
 	return false;
@@ -174,11 +173,10 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 		       bool shared)
 {
 	board->by_port = fit == FIT_PORT || fit == FIT_PLACE || (fit == FIT_SERIAL_HERE && shared);
-	kf_text_format(board->key, sizeof(board->key), "%s", device->key);
-	kf_text_format(board->name, sizeof(board->name), "%s",
-		       device->name ? device->name : device->key);
+	KF_COPY(board->key, device->key);
+	KF_COPY(board->name, device->name ? device->name : device->key);
 	if (device->mcu)
-		kf_text_format(board->mcu, sizeof(board->mcu), "%s", device->mcu);
+		KF_COPY(board->mcu, device->mcu);
 	if (board->link.type == KF_WIRE_CAN && !board->link.uuid[0] && device->canbus_uuid)
 		IGNORE_RESULT(kf_uuid_read(device->canbus_uuid, board->link.uuid));
 	if (board->link.type == KF_WIRE_UART || (board->tty[0] && board->mode == KF_MODE_OTHER)) {

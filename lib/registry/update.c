@@ -162,7 +162,7 @@ static void leave(struct left *left, const json_t *record, const struct kf_board
 		return;
 	if (left->line[0])
 		told(left->line);
-	kf_text_format(left->line, sizeof(left->line), "%s", line);
+	KF_COPY(left->line, line);
 	left->failed = strcmp(text_of(record, "state"), "up to date") != 0;
 	left->connected = board->connected;
 	left->unknown = is_unknown(board) && !is_hidden(record, board);

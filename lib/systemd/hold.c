@@ -58,7 +58,7 @@ static int connect_server(int *ret, struct kf_error *err)
 
 	if (fd < 0)
 		return kf_fail_sys(err, errno, "a socket");
-	if (!kf_text_format(addr.sun_path, sizeof(addr.sun_path), "%s", kf_lease_socket()))
+	if (!KF_COPY(addr.sun_path, kf_lease_socket()))
 		return fail_missing(ENAMETOOLONG, err);
 	/* The option limits the wait for accept(2) too, if there are many clients. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof(brief));
@@ -231,9 +231,8 @@ static void tell_end(const struct kf_lease *lease, const json_t *unit)
 			       kf_json_text(unit, "before"),
 			       (double)(kf_now_ms() - lease->since_ms) / 1000);
 	else if (strcmp(state, "running") == 0)
-		kf_text_format(news, sizeof(news), "%s",
-			       lease->units ? "runs already: somebody started it meanwhile"
-					    : "runs: it was not stopped");
+		KF_COPY(news, lease->units ? "runs already: somebody started it meanwhile"
+					   : "runs: it was not stopped");
 	else if (strcmp(state, "held") == 0)
 		kf_text_format(news, sizeof(news), "stays stopped: another lease holds it");
 	else if (strcmp(state, "left") == 0)

@@ -469,7 +469,7 @@ static int identify(struct lease *lease, struct kf_error *err)
 	    0)
 		return kf_fail_sys(err, errno, "cannot identify the client");
 	if (lease->client.pid > 0 && sd_pid_get_unit(lease->client.pid, &unit) >= 0)
-		kf_text_format(lease->client_unit, sizeof(lease->client_unit), "%s", unit);
+		KF_COPY(lease->client_unit, unit);
 	return 0;
 }
 

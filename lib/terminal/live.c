@@ -121,8 +121,8 @@ bool kf_live_start(const char *phase, const char *const *subjects, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct kf_live *line = &state.list[i];
 
-		kf_text_format(line->phase, sizeof(line->phase), "%s", phase);
-		kf_text_format(line->subject, sizeof(line->subject), "%s", subjects[i]);
+		KF_COPY(line->phase, phase);
+		KF_COPY(line->subject, subjects[i]);
 		kf_text_format(line->text, sizeof(line->text), "waiting");
 	}
 	state.count = count;

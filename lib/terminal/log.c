@@ -129,8 +129,8 @@ static void end(struct message *m, const char *subject)
 	fclose(m->screen.out);
 	if (state.to >= 0) {
 		if (subject)
-			kf_text_format(news.live.subject, sizeof(news.live.subject), "%s", subject);
-		kf_text_format(news.text, sizeof(news.text), "%s", m->text);
+			KF_COPY(news.live.subject, subject);
+		KF_COPY(news.text, m->text);
 		send_news(&news);
 	} else {
 		if (line)
@@ -212,9 +212,9 @@ static _printf_(1, 0) void format(const char *fmt, va_list ap, char *ret, size_t
 static void fill(struct kf_live *ret, const char *phase, const char *subject, const char *text)
 {
 	*ret = (struct kf_live){ 0 };
-	kf_text_format(ret->phase, sizeof(ret->phase), "%s", phase);
-	kf_text_format(ret->subject, sizeof(ret->subject), "%s", subject ? subject : "");
-	kf_text_format(ret->text, sizeof(ret->text), "%s", text);
+	KF_COPY(ret->phase, phase);
+	KF_COPY(ret->subject, subject ? subject : "");
+	KF_COPY(ret->text, text);
 }
 
 void kf_log_phase(const char *phase, const char *subject, const char *fmt, ...)
@@ -364,7 +364,7 @@ static void tell_progress(const struct kf_live *live, bool begins, int percent)
 	if (state.quarters)
 		kf_text_format(text, sizeof(text), "%s %d%%", live->text, percent);
 	else
-		kf_text_format(text, sizeof(text), "%s", live->text);
+		KF_COPY(text, live->text);
 	line(head, KF_COLOUR_PHASE, live->subject, KF_COLOUR_NONE, text);
 }
 

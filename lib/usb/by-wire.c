@@ -108,19 +108,17 @@ bool kf_wire_board(const struct kf_device *device, struct kf_board *ret)
 
 	if (!device->canbus_uuid && !device->serial)
 		return false;
-	kf_text_format(board.key, sizeof(board.key), "%s", device->key);
-	kf_text_format(board.name, sizeof(board.name), "%s",
-		       device->name ? device->name : device->key);
-	kf_text_format(board.mcu, sizeof(board.mcu), "%s", device->mcu ? device->mcu : "");
+	KF_COPY(board.key, device->key);
+	KF_COPY(board.name, device->name ? device->name : device->key);
+	KF_COPY(board.mcu, device->mcu ? device->mcu : "");
 	link->type = device->canbus_uuid		  ? KF_WIRE_CAN
 		     : kf_path_is_process(device->serial) ? KF_WIRE_PROCESS
 							  : KF_WIRE_UART;
 	if (device->canbus_uuid) {
-		kf_text_format(link->interface, sizeof(link->interface), "%s",
-			       device->canbus_interface);
+		KF_COPY(link->interface, device->canbus_interface);
 		IGNORE_RESULT(kf_uuid_read(device->canbus_uuid, link->uuid));
 	} else {
-		kf_text_format(link->path, sizeof(link->path), "%s", device->serial);
+		KF_COPY(link->path, device->serial);
 	}
 	if (link->type == KF_WIRE_UART) {
 		link->baud = device->baud;

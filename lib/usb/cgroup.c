@@ -78,7 +78,7 @@ static void read_service(const struct place *place, const char *unit, struct kf_
 	else if (place->user)
 		kf_text_format(manager, sizeof(manager), "sudo systemctl --user -M %s@", user);
 	else
-		kf_text_format(ret->unit, sizeof(ret->unit), "%s", unit);
+		KF_COPY(ret->unit, unit);
 	kf_text_format(ret->stop, sizeof(ret->stop), "%s stop %s%s%s", manager, quote, unit, quote);
 	kf_text_format(ret->name, sizeof(ret->name), "%s%s%s", unit, place->user ? " of user " : "",
 		       place->user ? user : "");

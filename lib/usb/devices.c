@@ -267,8 +267,7 @@ bool kf_usb_board(struct udev_device *dev, struct kf_board *ret)
 		return true;
 	}
 	board.link.type = tty ? KF_WIRE_USB_SERIAL : KF_WIRE_USB;
-	kf_text_format(board.link.path, sizeof(board.link.path), "%s",
-		       board.by_id[0] ? board.by_id : board.tty);
+	KF_COPY(board.link.path, board.by_id[0] ? board.by_id : board.tty);
 	*ret = board;
 	return true;
 }

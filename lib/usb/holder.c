@@ -76,7 +76,7 @@ struct kf_holder kf_holder_of(pid_t pid)
 	read_small(pid, "comm", comm, sizeof(comm));
 	kf_text_clean(holder.command, sizeof(holder.command), comm, strcspn(comm, "\n"));
 	read_cgroup(pid, &cgroup);
-	kf_text_format(holder.unit, sizeof(holder.unit), "%s", cgroup.unit);
+	KF_COPY(holder.unit, cgroup.unit);
 	return holder;
 }
 
@@ -286,9 +286,8 @@ void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts
 			kf_text_clean(ret->owner, sizeof(ret->owner), user->pw_name,
 				      strlen(user->pw_name));
 	}
-	kf_text_format(ret->place, sizeof(ret->place), "%s",
-		       holder->unit[0] ? holder->unit : cgroup.name);
-	kf_text_format(ret->stop, sizeof(ret->stop), "%s", cgroup.stop);
+	KF_COPY(ret->place, holder->unit[0] ? holder->unit : cgroup.name);
+	KF_COPY(ret->stop, cgroup.stop);
 	if (!ret->stop[0])
 		kf_text_format(ret->stop, sizeof(ret->stop), "%skill %d",
 			       ret->owner[0] ? "sudo " : "", (int)holder->pid);

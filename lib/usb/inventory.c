@@ -74,7 +74,7 @@ static void load_last_flash(struct kf_board *board)
 	if (!board->key[0])
 		return;
 	kf_last_flash_load(board->key, &last);
-	kf_text_format(board->incomplete, sizeof(board->incomplete), "%s", last.incomplete);
+	KF_COPY(board->incomplete, last.incomplete);
 	if (last.reading && board->mode == KF_MODE_KATAPULT && !board->reason[0])
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "a read of it was cut off, nothing was written: power-cycle it, or "
@@ -198,10 +198,9 @@ static int add_absent(struct kf_inventory *inventory)
 		struct kf_board board = { .excluded = !device.flashable };
 		char hint[KF_REASON_SIZE];
 
-		kf_text_format(board.key, sizeof(board.key), "%s", device.key);
-		kf_text_format(board.name, sizeof(board.name), "%s",
-			       device.name ? device.name : device.key);
-		kf_text_format(board.mcu, sizeof(board.mcu), "%s", device.mcu ? device.mcu : "");
+		KF_COPY(board.key, device.key);
+		KF_COPY(board.name, device.name ? device.name : device.key);
+		KF_COPY(board.mcu, device.mcu ? device.mcu : "");
 		if (!is_wanted(inventory, &board, &fine) || is_listed(inventory, device.key))
 			continue;
 		if (!board.excluded)

@@ -146,16 +146,12 @@ static struct kf_board remembered(const struct kf_device *device)
 	struct kf_last_flash last;
 
 	kf_last_flash_load(device->key, &last);
-	kf_text_format(was.key, sizeof(was.key), "%s", device->key);
-	kf_text_format(was.mcu, sizeof(was.mcu), "%s", device->mcu ? device->mcu : "");
-	kf_text_format(was.by_id, sizeof(was.by_id), "%s", device->pattern ? device->pattern : "");
-	kf_text_format(was.usb.port, sizeof(was.usb.port), "%s",
-		       last.port[0]	  ? last.port
-		       : device->usb_port ? device->usb_port
-					  : "");
+	KF_COPY(was.key, device->key);
+	KF_COPY(was.mcu, device->mcu ? device->mcu : "");
+	KF_COPY(was.by_id, device->pattern ? device->pattern : "");
+	KF_COPY(was.usb.port, last.port[0] ? last.port : device->usb_port ? device->usb_port : "");
 	kf_identity_parse(was.by_id, &id);
-	kf_text_format(was.usb.serial, sizeof(was.usb.serial), "%s",
-		       id.serial[0] ? id.serial : last.serial);
+	KF_COPY(was.usb.serial, id.serial[0] ? id.serial : last.serial);
 	return was;
 }
 
