@@ -5,11 +5,9 @@
  * stopped, or whose input is broken, hands nothing on to be flashed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "board/record.h"

@@ -4,7 +4,6 @@
  * registered board its saved Kconfig, updated on a copy; with a command it shows or
  * changes devices.json. Questions go to /dev/tty, for 0 and 1 are the pipe's.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "core/clock.h"

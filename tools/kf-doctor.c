@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kf-doctor: what is fit on this machine and what is not, a line each. Nothing is changed. */
-#include <errno.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "core/clock.h"

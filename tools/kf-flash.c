@@ -13,7 +13,6 @@
 #include "board/record.h"
 #include "core/clock.h"
 #include "core/lock.h"
-#include "core/text.h"
 #include "flash/batch.h"
 #include "flash/board-lock.h"
 #include "flash/by-hand.h"

@@ -38,7 +38,8 @@ static int replaces(const struct kf_configure *c, const char *key, const struct 
 					   key, proved->from, differences);
 	kf_fail(err, KF_CONFIG_DIFFERENCE, "not what is saved made what it runs, but %s: %s",
 		proved->from, differences);
-	return kf_error_hint(err, "to save that: kf config %s --prove --accept-difference", key);
+	kf_error_hint(err, "to save that: kf config %s --prove --accept-difference", key);
+	return kf_code_errno(KF_CONFIG_DIFFERENCE);
 }
 
 /* Save what was proved, if it is not saved, and the proof of it. */

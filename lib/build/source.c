@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fts.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

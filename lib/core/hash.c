@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The part of core/file.h that needs libmd: a program that hashes nothing does not load it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sha2.h>
 #include <sys/stat.h>
 #include <unistd.h>

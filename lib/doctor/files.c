@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Our own files: the registry, the saved configurations, the kept firmware; and the clock. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "board/identity.h"
-#include "build/kconfig-update.h"
 #include "build/kept.h"
-#include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"
 #include "firmware/kconfig.h"

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Finds the flash method of each registered board, and the programs that it lacks. */
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "board/port.h"
-#include "build/kconfig-update.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "doctor/check.h"

@@ -2,12 +2,10 @@
 /* May this user open the boards' ports, and do the ports have names that last? */
 #include <errno.h>
 #include <grp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/file.h"
 #include "core/text.h"
 #include "doctor/check.h"
 #include "usb/rules.h"

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The needs of builds: source trees, and compilers for the registered boards. */
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "build/kconfig-update.h"
 #include "build/source.h"
 #include "build/toolchain.h"
 #include "core/clock.h"

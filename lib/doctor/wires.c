@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The CAN interfaces and UARTs of boards: can they be used for that? */
-#include "core/text.h"
 #include "doctor/check.h"
 #include "link/can-state.h"
 #include "link/uart-owner.h"

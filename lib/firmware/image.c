@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reads a firmware file of any format: its format, its bytes and its dictionary. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  * Symbols are known by patterns of their names, which Klipper, Kalico and their forks share: so a
  * new symbol is compared, too.
  */
-#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>

@@ -13,7 +13,6 @@
 #include "board/record.h"
 #include "core/text.h"
 #include "firmware/image.h"
-#include "flash/bootloader.h"
 #include "flash/by-hand.h"
 #include "flash/target.h"
 #include "printer/described.h"

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "board/identity.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "firmware/chip.h"

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "board/identity.h"
 #include "core/text.h"
 #include "flash/attempt.h"
 #include "flash/program.h"

@@ -18,7 +18,6 @@
 #include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
-#include "firmware/chip.h"
 #include "flash/attempt.h"
 #include "flash/program.h"
 #include "flash/wire.h"

@@ -15,7 +15,6 @@
 #include "core/clock.h"
 #include "core/process.h"
 #include "flash/parallel.h"
-#include "flash/wire.h"
 
 /* One job: waiting, then a process, then over. */
 struct worker {

@@ -4,7 +4,6 @@
  * and taken apart, and both have to agree with the record and with each other.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -14,7 +13,6 @@
 #include "board/port.h"
 #include "board/record.h"
 #include "build/kept.h"
-#include "core/file.h"
 #include "core/paths.h"
 #include "core/text.h"
 #include "firmware/chip.h"

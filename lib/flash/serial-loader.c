@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "board/identity.h"
 #include "board/last-flash.h"
 #include "core/bytes.h"
 #include "core/clock.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Identity is the chip's serial, then the USB port; never the name. */
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 

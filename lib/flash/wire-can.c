@@ -9,9 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "board/port.h"
 #include "core/clock.h"
-#include "core/text.h"
 #include "flash/bootloader.h"
 #include "flash/target.h"
 #include "flash/wire.h"

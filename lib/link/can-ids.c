@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <linux/can.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/can/raw.h>

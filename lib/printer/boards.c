@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A serial number counts only where no board has the very port: two boards may show one number. */
-#include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <strings.h>

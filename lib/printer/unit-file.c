@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The folders, their order, drop-ins, quotes, variables and specifiers are those of systemd. */
-#include <errno.h>
 #include <fnmatch.h>
 #include <pwd.h>
 #include <stdlib.h>

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "board/port.h"
-#include "board/record.h"
 #include "core/paths.h"
 #include "core/suggestion.h"
 #include "core/text.h"

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-login.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/file.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <libudev.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "usb/grabbers.h"

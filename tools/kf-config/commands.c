@@ -6,7 +6,6 @@
 #include "core/text.h"
 #include "filter.h"
 #include "registry.h"
-#include "terminal/log.h"
 #include "terminal/usage.h"
 
 static const char help[] =

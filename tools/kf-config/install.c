@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "board/identity.h"
-#include "board/port.h"
 #include "core/clock.h"
 #include "core/process.h"
 #include "core/text.h"
