@@ -454,7 +454,7 @@ choose a USB to CAN bus bridge: kf config octopus; or accept it: kf flash octopu
 	kf=$(command -v kf-config)
 	run --separate-stderr env PATH="$HOME/bin" "$kf" --klipper-dir="$HOME/other" < <(octopus)
 	[ "$(jq -r '.error | .code, .message, .hint' <<<"$output")" = "no_toolchain
-python3 is not installed
+python3 is missing; a build needs it
 sudo apt-get install python3" ]
 }
 

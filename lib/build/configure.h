@@ -3,11 +3,9 @@
 #ifndef KF_BUILD_CONFIGURE_H
 #define KF_BUILD_CONFIGURE_H
 
-#include "build/configuring.h"
+#include "build/from-board.h"
 #include "firmware/kconfig-difference.h"
-#include "firmware/kconfig.h"
 #include "registry/config-note.h"
-#include "registry/registry.h"
 
 struct kf_configured {
 	char path[PATH_MAX];	       /* the updated copy, for the build */

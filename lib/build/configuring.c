@@ -6,14 +6,22 @@
 #include "build/configuring.h"
 #include "build/family.h"
 
-struct kf_from_board kf_configure_from(const struct kf_configure *c, const struct kf_board *board)
+void kf_board_told_free(struct kf_board_told *told)
 {
-	return (struct kf_from_board){ .tree = &c->tree,
-				       .key = board->key,
-				       .tty = c->tty,
-				       .take = c->accept_difference,
-				       .timeout_ms = c->timeout_ms,
-				       .wait_ms = c->wait_ms };
+	kf_facts_free(&told->facts);
+}
+
+struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_told *told)
+{
+	return (struct kf_told){
+		.facts = told->facts.constants ? &told->facts : NULL,
+		.mcu = told->mcu[0] ? told->mcu : board->mcu,
+		.usb = board->mode == KF_MODE_KLIPPER ? &board->usb : NULL,
+		.katapult = told->katapult,
+		.katapult_start = told->katapult_start,
+		.no_bootloader = told->no_bootloader,
+		.pins = told->has_pins ? &told->pins : NULL,
+	};
 }
 
 void kf_configure_say(const struct kf_configure *c, const char *key, const char *fmt, ...)

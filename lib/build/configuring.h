@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One run of kf-config: what is wished, and how boards are asked what they tell. */
+/* One run of kf-config: what is wished, and what boards tell when they are asked. */
 #ifndef KF_BUILD_CONFIGURING_H
 #define KF_BUILD_CONFIGURING_H
 
-#include "build/from-board.h"
-#include "build/tree.h"
+#include "build/proposal.h"
 #include "registry/registry.h"
+
+/* The answers of a board, its bootloader and its printer. Zeroed: none. */
+struct kf_board_told {
+	struct kf_facts facts; /* owned */
+	bool katapult;	       /* it is in Katapult, which starts the application at ... */
+	uint32_t katapult_start;
+	bool no_bootloader; /* its chip's ROM has looked: firmware starts at the flash's start */
+	char mcu[64];	    /* by Katapult; "": see the facts */
+	char version[KF_NAME_SIZE]; /* that it runs; "": not told, or it is in Katapult */
+	bool has_pins;
+	struct kf_pins pins; /* of the printer's configuration */
+};
+
+void kf_board_told_free(struct kf_board_told *told);
+
+/* Both together, for a proposal; points into them. */
+struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_told *told);
+
+/* Ask a board; on failure *ret is untouched. */
+typedef int kf_tell(const struct kf_board *board, struct kf_board_told *ret, struct kf_error *err);
 
 struct kf_configure {
 	const struct kf_registry *registry;
@@ -39,9 +58,6 @@ struct kf_configure {
  */
 _must_check_ int kf_configure_ask(const struct kf_configure *c, const struct kf_board *board,
 				  struct kf_board_told *ret, struct kf_error *err);
-
-/* For the functions of from-board.h. */
-struct kf_from_board kf_configure_from(const struct kf_configure *c, const struct kf_board *board);
 
 /* A line by c->step, if there is one. */
 void kf_configure_say(const struct kf_configure *c, const char *key, const char *fmt, ...)

@@ -17,83 +17,71 @@
 #include "registry/saved-config.h"
 #include "terminal/terminal.h"
 
-void kf_board_told_free(struct kf_board_told *told)
-{
-	kf_facts_free(&told->facts);
-}
-
-int kf_from_board_place(const struct kf_from_board *from, const char *name, char ret_dir[PATH_MAX],
+int kf_from_board_place(const char *key, const char *name, int64_t wait_ms, char ret_dir[PATH_MAX],
 			int *ret_lock, struct kf_error *err)
 {
 	char path[PATH_MAX];
-	int r = kf_path(KF_DIR_CACHE, ret_dir, err, "configs/%s/%s", from->key, name);
+	int r = kf_path(KF_DIR_CACHE, ret_dir, err, "configs/%s/%s", key, name);
 
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/%s/lock", from->key, name);
-	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + from->wait_ms, ret_lock, err);
-}
-
-static int complete(const struct kf_from_board *from, const char *dir, const char *text,
-		    struct kf_kconfig *ret, struct kf_error *err)
-{
-	return kf_olddefconfig(from->tree, dir, text, strlen(text), from->wait_ms,
-			       kf_now_ms() + from->timeout_ms, ret, err);
+		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/%s/lock", key, name);
+	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + wait_ms, ret_lock, err);
 }
 
 /* Ask which configuration to take. 1: the board's; 0: the saved one. */
-static int ask(const struct kf_from_board *from, const char *differences, const char *no,
-	       struct kf_error *err)
+static int ask(const struct kf_configure *c, const char *key, const char *differences,
+	       const char *no, struct kf_error *err)
 {
-	int r = kf_terminal_confirm(from->tty, false, err,
+	int r = kf_terminal_confirm(c->tty, false, err,
 				    "%s: what is saved is not what the board runs: %s. Save the "
 				    "board's?%s",
-				    from->key, differences, no);
+				    key, differences, no);
 
 	if (r != -ECANCELED)
 		return r;
 	kf_fail(err, KF_NOT_SAVED, "the question was left without an answer, so nothing is done");
-	return kf_error_hint(err, "to be asked again: kf config %s --from-board", from->key);
+	return kf_error_hint(err, "to be asked again: kf config %s --from-board", key);
 }
 
-/* Like ask(), but from->take is an answer, and without a terminal it fails. */
-static int choose(const struct kf_from_board *from, const char *differences, struct kf_error *err)
+/* Like ask(), but c->accept_difference is an answer, and without a terminal it fails. */
+static int choose(const struct kf_configure *c, const char *key, const char *differences,
+		  struct kf_error *err)
 {
-	if (from->take)
+	if (c->accept_difference)
 		return 1;
-	if (from->tty >= 0)
-		return ask(from, differences, "", err);
+	if (c->tty >= 0)
+		return ask(c, key, differences, "", err);
 	kf_fail(err, KF_CONFIG_DIFFERENCE, "what is saved is not what the board runs: %s",
 		differences);
 	return kf_error_hint(err,
 			     "on a terminal kf config %s --from-board asks which to take; "
 			     "--accept-difference takes the board's",
-			     from->key);
+			     key);
 }
 
 /*
  * savedefconfig leaves out the defaults of the board's own tree. Another tree may have other
  * defaults: the result has to agree with the board's constants.
  */
-static int check_constants(const struct kf_from_board *from, const struct kf_facts *facts,
+static int check_constants(const char *key, bool take, const struct kf_facts *facts,
 			   const struct kf_kconfig *board, struct kf_error *err)
 {
 	const struct kf_told told = { .facts = facts };
 	char differences[KF_DIFFERS_SIZE], mcu[64];
 
-	if (from->take || !kf_told_differs(&told, board, differences, sizeof(differences)))
+	if (take || !kf_told_differs(&told, board, differences, sizeof(differences)))
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE,
 		"the source tree makes something else of what the board carries: %s", differences);
 	/* Another MCU is refused also with --accept-difference. */
 	if (kf_facts_text(facts, "MCU", mcu, sizeof(mcu)) && !kf_mcu_same(mcu, board->mcu))
-		return kf_error_hint(err, "choose the board's MCU: kf config %s --menuconfig",
-				     from->key);
+		return kf_error_hint(err, "choose the board's MCU: kf config %s --menuconfig", key);
 	return kf_error_hint(err, "to take it as it is now: the same command with "
 				  "--accept-difference");
 }
 
 /* Compare with what is saved at path, both completed by the tree. */
-static int compare_saved(const struct kf_from_board *from, const char *path, const char *dir,
+static int compare_saved(const struct kf_configure *c, const char *path, const char *dir,
 			 const struct kf_kconfig *board, char ret[KF_DIFFERS_SIZE],
 			 struct kf_error *err)
 {
@@ -102,7 +90,7 @@ static int compare_saved(const struct kf_from_board *from, const char *path, con
 	int r = kf_kconfig_load(path, &saved, err);
 
 	if (r == 0)
-		r = complete(from, dir, saved.text, &now, err);
+		r = kf_olddefconfig(c, dir, saved.text, &now, err);
 	if (r < 0)
 		return r;
 	(void)kf_kconfig_differences(&now, board, "board", ret, KF_DIFFERS_SIZE);
@@ -129,75 +117,63 @@ static int no_kconfig(const char *key, const char *refused, struct kf_error *err
 }
 
 /* Write the board's Kconfig to a file, and compare. 1: with the saved one; 0: nothing is saved. */
-static int compare(const struct kf_from_board *from, const struct kf_facts *facts,
-		   char ret_path[PATH_MAX], char ret[KF_DIFFERS_SIZE], struct kf_error *err)
+static int compare(const struct kf_configure *c, const char *key, bool take,
+		   const struct kf_facts *facts, char ret_path[PATH_MAX], char ret[KF_DIFFERS_SIZE],
+		   struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig board = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
 	char saved[PATH_MAX], dir[PATH_MAX];
 	int r;
 
-	r = kf_from_board_place(from, "board", dir, &lock, err);
+	r = kf_from_board_place(key, "board", c->wait_ms, dir, &lock, err);
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/board/own.config", from->key);
+		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/board/own.config", key);
 	if (r == 0)
 		r = kf_file_write(ret_path, facts->kconfig, strlen(facts->kconfig), err);
 	if (r == 0)
-		r = complete(from, dir, facts->kconfig, &board, err);
+		r = kf_olddefconfig(c, dir, facts->kconfig, &board, err);
 	if (r == 0)
-		r = check_constants(from, facts, &board, err);
+		r = check_constants(key, take, facts, &board, err);
 	if (r == 0)
-		r = kf_saved_config_path(from->key, saved, err);
+		r = kf_saved_config_path(key, saved, err);
 	if (r < 0 || access(saved, F_OK) < 0)
 		return r;
-	r = compare_saved(from, saved, dir, &board, ret, err);
+	r = compare_saved(c, saved, dir, &board, ret, err);
 	return r < 0 ? r : 1;
 }
 
-int kf_from_board(const struct kf_from_board *from, const struct kf_facts *facts,
+int kf_from_board(const struct kf_configure *c, const char *key, const struct kf_facts *facts,
 		  char ret_path[PATH_MAX], struct kf_error *err)
 {
 	char differences[KF_DIFFERS_SIZE] = "";
 	int r;
 
 	if (!facts->kconfig)
-		return no_kconfig(from->key, facts->refused, err);
-	r = compare(from, facts, ret_path, differences, err);
+		return no_kconfig(key, facts->refused, err);
+	r = compare(c, key, c->accept_difference, facts, ret_path, differences, err);
 	if (r < 0)
 		return r;
-	return differences[0] ? choose(from, differences, err) : 1;
+	return differences[0] ? choose(c, key, differences, err) : 1;
 }
 
-int kf_from_board_differs(const struct kf_from_board *from, const struct kf_facts *facts,
-			  char ret_path[PATH_MAX], char ret_differs[KF_DIFFERS_SIZE],
-			  struct kf_error *err)
+int kf_from_board_differs(const struct kf_configure *c, const char *key,
+			  const struct kf_facts *facts, char ret_path[PATH_MAX],
+			  char ret_differs[KF_DIFFERS_SIZE], struct kf_error *err)
 {
 	char sha256[KF_HEX_SIZE];
 	int r;
 
 	ret_differs[0] = '\0';
 	if (!facts->kconfig)
-		return no_kconfig(from->key, facts->refused, err);
+		return no_kconfig(key, facts->refused, err);
 	kf_sha256(facts->kconfig, strlen(facts->kconfig), sha256);
-	if (kf_choice_noted(from->key, sha256))
+	if (kf_choice_noted(key, sha256))
 		return 0;
-	r = compare(from, facts, ret_path, ret_differs, err);
-	if (r < 0 || !ret_differs[0] || from->tty < 0)
+	r = compare(c, key, false, facts, ret_path, ret_differs, err);
+	if (r < 0 || !ret_differs[0] || c->tty < 0 || c->yes)
 		return r < 0 ? r : 0;
-	r = ask(from, ret_differs, " n builds what is saved, and is not asked again.", err);
+	r = ask(c, key, ret_differs, " n builds what is saved, and is not asked again.", err);
 	ret_differs[0] = '\0';
-	return r == 0 ? kf_choice_save(from->key, sha256, err) : r;
-}
-
-struct kf_told kf_told_of(const struct kf_board *board, const struct kf_board_told *told)
-{
-	return (struct kf_told){
-		.facts = told->facts.constants ? &told->facts : NULL,
-		.mcu = told->mcu[0] ? told->mcu : board->mcu,
-		.usb = board->mode == KF_MODE_KLIPPER ? &board->usb : NULL,
-		.katapult = told->katapult,
-		.katapult_start = told->katapult_start,
-		.no_bootloader = told->no_bootloader,
-		.pins = told->has_pins ? &told->pins : NULL,
-	};
+	return r == 0 ? kf_choice_save(key, sha256, err) : r;
 }

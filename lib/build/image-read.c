@@ -35,8 +35,8 @@ static int take_record(int out, int status, json_t **ret, struct kf_error *err)
 }
 
 /* Run kf-flash --read; config (may be NULL) is the configuration that is expected to run. */
-static int run_flash(const struct kf_board *board, const struct kf_kconfig *config,
-		     const char *path, size_t bytes, bool *ret_told, json_t **ret,
+static int run_flash(struct kf_configure *c, const struct kf_board *board,
+		     const struct kf_kconfig *config, const char *path, size_t bytes, json_t **ret,
 		     struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *records = json_array();
@@ -68,19 +68,18 @@ static int run_flash(const struct kf_board *board, const struct kf_kconfig *conf
 	if (r < 0)
 		return r;
 	kf_process_wait_out(pid, &status);
-	*ret_told = true;
 	r = kf_stopped() ? kf_fail_stopped(err) : take_record(out, status, ret, err);
-	if (r == 0)
-		*ret_told = false;
+	c->told = r < 0;
 	return r;
 }
 
-int kf_image_read(const struct kf_board *board, const struct kf_kconfig *config, const char *path,
-		  size_t bytes, struct kf_board_told *told, bool *ret_told, struct kf_error *err)
+int kf_image_read(struct kf_configure *c, const struct kf_board *board,
+		  const struct kf_kconfig *config, const char *path, size_t bytes,
+		  struct kf_board_told *told, struct kf_error *err)
 {
 	_cleanup_(kf_json_decrefp) json_t *read = NULL;
 	const char *mcu;
-	int r = run_flash(board, config, path, bytes, ret_told, &read, err);
+	int r = run_flash(c, board, config, path, bytes, &read, err);
 
 	if (r < 0)
 		return r;

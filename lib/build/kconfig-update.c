@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "board/identity.h"
+#include "board/port.h"
 #include "build/kconfig-update.h"
 #include "build/olddefconfig.h"
 #include "core/clock.h"
@@ -28,33 +29,45 @@ static int lock_board(const struct kf_kconfig_update *m, int *ret, struct kf_err
 	char path[PATH_MAX];
 	int r;
 
-	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", m->key);
-	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + m->wait_ms, ret, err);
+	r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/lock", m->board->key);
+	return r < 0 ? r : kf_lock_take(path, kf_now_ms() + m->c->wait_ms, ret, err);
 }
 
 static int check_mcu(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
 		     struct kf_error *err)
 {
-	if (!m->mcu[0] || kf_mcu_same(m->mcu, config->mcu))
+	if (!m->board->mcu[0] || kf_mcu_same(m->board->mcu, config->mcu))
 		return 0;
 	kf_fail(err, KF_MCU_MISMATCH, "the configuration is for %s, the board is %s",
-		config->mcu[0] ? config->mcu : "no MCU at all", m->mcu);
-	return kf_error_hint(err, "choose the board's MCU: kf config %s", m->key);
+		config->mcu[0] ? config->mcu : "no MCU at all", m->board->mcu);
+	return kf_error_hint(err, "choose the board's MCU: kf config %s", m->board->key);
+}
+
+/* Returns the interface that new firmware must use, too. For a wired board it is not known. */
+static enum kf_comm talks_over(const struct kf_board *board)
+{
+	if (kf_board_is_bridge(board))
+		return KF_COMM_USBCAN;
+	return board->mode == KF_MODE_KLIPPER && !kf_board_is_wired(board) ? KF_COMM_USB
+									   : KF_COMM_UNKNOWN;
 }
 
 /* Refuse firmware for another interface than that of now: it would not be found again. */
 static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig *config,
 		      struct kf_error *err)
 {
-	bool bridge = m->comm == KF_COMM_USBCAN;
+	const char *interface =
+		m->board->link.interface[0] ? m->board->link.interface : "a CAN bus";
+	enum kf_comm comm = talks_over(m->board);
+	bool bridge = comm == KF_COMM_USBCAN;
 
-	if (m->comm == KF_COMM_UNKNOWN || m->accept_difference || config->comm == m->comm ||
+	if (comm == KF_COMM_UNKNOWN || m->c->accept_difference || config->comm == comm ||
 	    config->comm == KF_COMM_UNKNOWN)
 		return 0;
 	kf_fail(err, KF_CONFIG_DIFFERENCE,
 		"communication interface: the configuration says %s, the board is %s%s%s",
 		kf_comm_name(config->comm), bridge ? "the USB-to-CAN bridge of " : "on USB (",
-		m->place,
+		bridge ? interface : m->board->tty,
 		bridge ? ": no node behind it could be reached"
 		       : ") and would not come back on USB");
 	if (m->from)
@@ -62,7 +75,7 @@ static int check_comm(const struct kf_kconfig_update *m, const struct kf_kconfig
 				     "or accept it: the same command with --accept-difference");
 	return kf_error_hint(
 		err, "choose %s: kf config %s; or accept it: kf flash %s --accept-difference",
-		bridge ? "a USB to CAN bus bridge" : "USB", m->key, m->key);
+		bridge ? "a USB to CAN bus bridge" : "USB", m->board->key, m->board->key);
 }
 
 static int check_difference(const struct kf_kconfig_update *m, const struct kf_kconfig *saved,
@@ -71,8 +84,8 @@ static int check_difference(const struct kf_kconfig_update *m, const struct kf_k
 	char flash[KF_NAME_SIZE];
 	int r;
 
-	kf_text_format(flash, sizeof(flash), "kf flash %s", m->key);
-	r = kf_kconfig_compare(saved, now, m->key, m->mcu,
+	kf_text_format(flash, sizeof(flash), "kf flash %s", m->board->key);
+	r = kf_kconfig_compare(saved, now, m->board->key, m->board->mcu,
 			       m->from ? "the same command with" : flash, err);
 	if (r < 0 && m->from)
 		kf_error_prefix(err, "%s", m->from);
@@ -93,15 +106,14 @@ static int update(const struct kf_kconfig_update *m, const char *source, bool ed
 	bool differs = false;
 	int r;
 
-	r = kf_path(KF_DIR_CACHE, work, err, "configs/%s/work", m->key);
+	r = kf_path(KF_DIR_CACHE, work, err, "configs/%s/work", m->board->key);
 	if (r == 0)
 		r = kf_kconfig_load(source, &saved, err);
 	if (r == 0)
-		r = kf_olddefconfig(m->tree, work, saved.text, saved.len, m->wait_ms,
-				    kf_now_ms() + m->timeout_ms, &config, err);
+		r = kf_olddefconfig(m->c, work, saved.text, &config, err);
 	if (r == 0)
 		r = check_difference(m, &saved, &config, err);
-	if (r == kf_code_errno(KF_CONFIG_DIFFERENCE) && m->accept_difference) {
+	if (r == kf_code_errno(KF_CONFIG_DIFFERENCE) && m->c->accept_difference) {
 		differs = true;
 		r = 0;
 	}
@@ -110,7 +122,7 @@ static int update(const struct kf_kconfig_update *m, const char *source, bool ed
 	if (r == 0 && !edited)
 		r = check_comm(m, &config, err);
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->key);
+		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/.config", m->board->key);
 	if (r == 0 && !kf_kconfig_is_file(&config, path)) /* an unchanged file keeps its time */
 		r = kf_file_write(path, config.text, config.len, err);
 	if (r < 0)
@@ -130,17 +142,17 @@ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret_path[PATH_MA
 	int r;
 
 	r = m->from ? kf_path_expand(m->from, source, err)
-		    : kf_saved_config_path(m->key, source, err);
+		    : kf_saved_config_path(m->board->key, source, err);
 	if (r < 0)
 		return r;
 	if (!m->from && access(source, F_OK) < 0 && errno == ENOENT)
-		return kf_saved_config_missing(m->key, err);
+		return kf_saved_config_missing(m->board->key, err);
 	r = lock_board(m, &lock, err);
 	if (r == 0)
 		r = update(m, source, false, ret_path, ret, ret_lost, err);
 	if (r < 0 || (r == 0 && !m->from))
 		return r;
-	r = kf_saved_config_write(m->key, ret, err);
+	r = kf_saved_config_write(m->board->key, ret, err);
 	if (r < 0)
 		kf_kconfig_free(ret);
 	return r < 0 ? r : 1;
@@ -161,9 +173,9 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved, ch
 	const char *text;
 	int r;
 
-	r = kf_path(KF_DIR_CACHE, dir, err, "configs/%s/edit", m->key);
+	r = kf_path(KF_DIR_CACHE, dir, err, "configs/%s/edit", m->board->key);
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, ret, err, "configs/%s/edit/.config", m->key);
+		r = kf_path(KF_DIR_CACHE, ret, err, "configs/%s/edit/.config", m->board->key);
 	if (r == 0)
 		r = kf_dir_remove(dir, err);
 	if (r < 0)
@@ -175,7 +187,7 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved, ch
 		r = kf_file_write(ret, text, strlen(text), err);
 	if (r < 0)
 		return r;
-	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->tree->dir);
+	kf_text_format(kconfig, sizeof(kconfig), "%s/src/Kconfig", m->c->tree.dir);
 	if (stat(kconfig, &st) < 0 || stat(ret, &ours) < 0)
 		return kf_fail_sys(err, errno, "%s", kconfig);
 	times[1] = st.st_mtim;
@@ -185,32 +197,32 @@ static int prepare_edit(const struct kf_kconfig_update *m, const char *saved, ch
 	return 0;
 }
 
-static int run_menuconfig(const struct kf_kconfig_update *m, const char *config, int tty,
+static int run_menuconfig(const struct kf_kconfig_update *m, const char *config,
 			  struct kf_error *err)
 {
 	static const char *const targets[] = { "menuconfig", NULL };
 	char out[PATH_MAX], log[PATH_MAX];
-	const struct kf_make make = { .tree = m->tree,
+	const struct kf_make make = { .tree = &m->c->tree,
 				      .out = out,
 				      .config = config,
 				      .targets = targets,
-				      .tty = tty,
-				      .wait_ms = m->wait_ms,
+				      .tty = m->c->tty,
+				      .wait_ms = m->c->wait_ms,
 				      .deadline_ms = KF_FOREVER };
 	struct termios before;
-	bool known = tcgetattr(tty, &before) == 0;
-	int r = kf_path(KF_DIR_CACHE, out, err, "configs/%s/edit/out/", m->key);
+	bool known = tcgetattr(m->c->tty, &before) == 0;
+	int r = kf_path(KF_DIR_CACHE, out, err, "configs/%s/edit/out/", m->board->key);
 
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/menuconfig.log", m->key);
+		r = kf_path(KF_DIR_CACHE, log, err, "configs/%s/menuconfig.log", m->board->key);
 	if (r == 0)
 		r = kf_tree_make_logged(&make, log, err);
 	if (r < 0 && known)
-		tcsetattr(tty, TCSADRAIN, &before); /* curses may not have restored it */
+		tcsetattr(m->c->tty, TCSADRAIN, &before); /* curses may not have restored it */
 	return r;
 }
 
-int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *err)
+int kf_menuconfig(const struct kf_kconfig_update *m, struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_closep) int lock = -1;
@@ -219,7 +231,7 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	bool differs;
 	int r;
 
-	r = kf_saved_config_path(m->key, saved, err);
+	r = kf_saved_config_path(m->board->key, saved, err);
 	if (r == 0)
 		r = lock_board(m, &lock, err);
 	if (r == 0)
@@ -227,7 +239,7 @@ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *e
 	if (r == 0)
 		r = kf_file_sha256(edit, before, err);
 	if (r == 0)
-		r = run_menuconfig(m, edit, tty, err);
+		r = run_menuconfig(m, edit, err);
 	if (r < 0)
 		return r;
 	r = kf_file_sha256(edit, after, err);

@@ -8,21 +8,14 @@
 #ifndef KF_BUILD_KCONFIG_UPDATE_H
 #define KF_BUILD_KCONFIG_UPDATE_H
 
-#include "build/tree.h"
+#include "build/configuring.h"
 #include "firmware/kconfig-difference.h"
-#include "firmware/kconfig.h"
 
 struct kf_kconfig_update {
-	const struct kf_tree *tree;
-	const char *key;	/* valid */
-	const char *mcu;	/* what the board is; empty: not known, nothing is compared */
-	enum kf_comm comm;	/* over what its Klipper talks now; KF_COMM_UNKNOWN: any may be */
-	const char *place;	/* its port or, if it is a bridge, its interface */
-	const char *from;	/* take this file instead of what is saved; NULL: do not */
-	const char *proposal;	/* menuconfig begins with this text; NULL: with what is saved */
-	int64_t timeout_ms;	/* of olddefconfig */
-	int64_t wait_ms;	/* for another kalico-flash at this board or tree: then KF_BUSY */
-	bool accept_difference; /* take what the tree makes of it, and save that */
+	const struct kf_configure *c;
+	const struct kf_board *board;
+	const char *from;     /* take this file instead of what is saved; NULL: do not */
+	const char *proposal; /* menuconfig begins with this text; NULL: with what is saved */
 };
 
 /*
@@ -46,10 +39,10 @@ _must_check_ int kf_kconfig_bring_up(const struct kf_kconfig_update *m, char ret
 				     struct kf_error *err);
 
 /*
- * menuconfig on the terminal tty, with m->proposal, a copy of what is saved, or nothing. Returns 1
- * when the user saved and the result was good (it is saved now), 0 when the user did not save.
+ * menuconfig on the terminal c->tty, with m->proposal, a copy of what is saved, or nothing. Returns
+ * 1 when the user saved and the result was good (it is saved now), 0 when the user did not save.
  * Errors as above except KF_NO_CONFIG; a result for another MCU stays where the message says.
  */
-_must_check_ int kf_menuconfig(const struct kf_kconfig_update *m, int tty, struct kf_error *err);
+_must_check_ int kf_menuconfig(const struct kf_kconfig_update *m, struct kf_error *err);
 
 #endif

@@ -3,24 +3,23 @@
 #ifndef KF_BUILD_OLDDEFCONFIG_H
 #define KF_BUILD_OLDDEFCONFIG_H
 
-#include "build/proposal.h"
+#include "build/configuring.h"
 
 /*
- * Write text to dir/.config, let the tree complete it there, and read it. The caller frees *ret.
- * Only one process may use dir at a time. Waits up to wait_ms for another make in the tree. Errors
- * as kf_kconfig_load and kf_tree_make; KF_BUILD_FAILED: make's last line, and err->log.
+ * Write text to dir/.config, let c->tree complete it there, and read it. The caller frees *ret.
+ * Only one process may use dir at a time. Waits up to c->wait_ms for another make in the tree, and
+ * c->timeout_ms for this one. Errors as kf_kconfig_load and kf_tree_make; KF_BUILD_FAILED: make's
+ * last line, and err->log.
  */
-_must_check_ int kf_olddefconfig(const struct kf_tree *tree, const char *dir, const char *text,
-				 size_t len, int64_t wait_ms, int64_t deadline_ms,
+_must_check_ int kf_olddefconfig(const struct kf_configure *c, const char *dir, const char *text,
 				 struct kf_kconfig *ret, struct kf_error *err);
 
 /*
  * Let the tree complete the proposal, and ask it which questions are open: after kf_proposal_make,
  * and after each answer. The caller frees *ret_config. Errors as kf_olddefconfig.
  */
-_must_check_ int kf_proposal_complete(struct kf_proposal *proposal, const struct kf_tree *tree,
-				      const struct kf_told *told, const char *dir, int64_t wait_ms,
-				      int64_t deadline_ms, struct kf_kconfig *ret_config,
-				      struct kf_error *err);
+_must_check_ int kf_proposal_complete(struct kf_proposal *proposal, const struct kf_configure *c,
+				      const struct kf_told *told, const char *dir,
+				      struct kf_kconfig *ret_config, struct kf_error *err);
 
 #endif

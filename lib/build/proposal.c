@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Each constant chooses a symbol by the table of family.h. */
+#include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "board/identity.h"
-#include "build/board-headers.h"
 #include "build/family.h"
 #include "build/proposal.h"
+#include "core/file.h"
 #include "core/text.h"
+
+enum { SOURCE_MAX = 1 << 20 };
 
 static const char by_constants[] = "the board's constants", by_commands[] = "its commands",
 		  by_usb[] = "its USB strings", by_katapult[] = "Katapult",
@@ -286,6 +290,71 @@ static void propose_crystal(struct maker *m)
 	ask(m->p, KF_SUBJECT_CRYSTAL);
 }
 
+/*
+ * A source tree's config/generic-*.cfg tell in prose how to build the firmware of a board. These
+ * are the files that use the pins of the printer, read as text. Only facts on which all of them
+ * agree count.
+ */
+struct headers {
+	struct kf_board_header header;
+	char from[KF_NAME_SIZE]; /* the first of them */
+	bool any, offset_differs, crystal_differs;
+};
+
+static void join_header(struct headers *h, const struct kf_board_header *one, const char *name)
+{
+	if (!h->any) {
+		h->any = true;
+		h->header = *one;
+		kf_text_format(h->from, sizeof(h->from), "config/%s", name);
+		return;
+	}
+	if (one->offset_told != h->header.offset_told || one->offset != h->header.offset)
+		h->offset_differs = true;
+	if (one->crystal_told != h->header.crystal_told ||
+	    one->crystal_mhz != h->header.crystal_mhz)
+		h->crystal_differs = true;
+}
+
+static void read_one(const char *path, const char *name, const struct kf_pins *pins,
+		     const char *mcu, struct headers *ret)
+{
+	_cleanup_(kf_freep) char *text = NULL;
+	struct kf_board_header header;
+	struct kf_pins its;
+	size_t len;
+
+	if (kf_file_read(path, SOURCE_MAX, &text, &len, NULL) < 0)
+		return;
+	kf_pins_read(text, len, "", &its);
+	if (kf_pins_match(pins, &its) && kf_board_header_read(text, len, mcu, &header))
+		join_header(ret, &header, name);
+}
+
+/* False: no board of the tree has these pins and this MCU. ret_from is the first that has. */
+static bool find_headers(const struct kf_tree *tree, const struct kf_pins *pins, const char *mcu,
+			 struct kf_board_header *ret, char ret_from[KF_NAME_SIZE])
+{
+	struct headers headers = { .any = false };
+	_cleanup_(kf_closedirp) DIR *dir = NULL;
+	char path[PATH_MAX];
+	struct dirent *entry;
+
+	if (kf_text_format(path, sizeof(path), "%s/config", tree->dir))
+		dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (fnmatch("generic-*.cfg", entry->d_name, 0) == 0 &&
+		    kf_text_format(path, sizeof(path), "%s/config/%s", tree->dir, entry->d_name))
+			read_one(path, entry->d_name, pins, mcu, &headers);
+	if (!headers.any)
+		return false;
+	*ret = headers.header;
+	ret->offset_told = ret->offset_told && !headers.offset_differs;
+	ret->crystal_told = ret->crystal_told && !headers.crystal_differs;
+	kf_text_format(ret_from, KF_NAME_SIZE, "%s", headers.from);
+	return true;
+}
+
 /* Suggest what the tree's prose says of a board with the same pins; the user has to confirm it. */
 static void suggest_by_pins(struct maker *m)
 {
@@ -293,7 +362,7 @@ static void suggest_by_pins(struct maker *m)
 	const struct kf_family *f = m->p->family;
 	struct kf_board_header header;
 
-	if (!m->told->pins || !kf_board_headers_find(m->tree, m->told->pins, m->mcu, &header, from))
+	if (!m->told->pins || !find_headers(m->tree, m->told->pins, m->mcu, &header, from))
 		return;
 	if (header.offset_told &&
 	    kf_family_offset(f, m->mcu, f->base + header.offset, symbol, sizeof(symbol)))

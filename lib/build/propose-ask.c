@@ -18,19 +18,16 @@
 enum { NAMES_MAX = 2, KATAPULT = 2 };
 
 struct asking {
-	const struct kf_propose_ask *ask;
+	struct kf_configure *c;
+	const struct kf_board *board;
+	struct kf_board_told *told;
+	const struct kf_new_config *b;
 	char dir[PATH_MAX]; /* the board's folder in the cache, locked */
 	struct kf_proposal *p;
 	struct kf_answers given; /* now */
 	unsigned answered;	 /* subjects, a bit each */
 	bool shown;		 /* the whole proposal was shown */
 };
-
-static void step(const struct asking *a, const char *text)
-{
-	if (a->ask->step)
-		a->ask->step(a->ask->from->key, text);
-}
 
 /*
  * Show what menuconfig begins with; after Katapult was asked, only what it told. A list of all
@@ -39,7 +36,7 @@ static void step(const struct asking *a, const char *text)
 static void show(const struct asking *a)
 {
 	const struct kf_proposal *p = a->p;
-	char text[512], off[128] = "";
+	char off[128] = "", more[32] = "";
 	size_t count = 0;
 
 	for (size_t i = 0; i < p->proposed_count; i++) {
@@ -52,44 +49,38 @@ static void show(const struct asking *a)
 				kf_text_add(off, sizeof(off), ", ", row->symbol);
 			continue;
 		}
-		kf_text_format(text, sizeof(text), "%s=%s, from: %s", row->symbol, row->value,
-			       row->from);
-		step(a, text);
+		kf_configure_say(a->c, a->board->key, "%s=%s, from: %s", row->symbol, row->value,
+				 row->from);
 	}
 	if (count > NAMES_MAX)
-		kf_text_format(text, sizeof(text), "off, from: its commands: %s and %zu more", off,
-			       count - NAMES_MAX);
-	else
-		kf_text_format(text, sizeof(text), "off, from: its commands: %s", off);
+		kf_text_format(more, sizeof(more), " and %zu more", count - NAMES_MAX);
 	if (count > 0)
-		step(a, text);
+		kf_configure_say(a->c, a->board->key, "off, from: its commands: %s%s", off, more);
 	if (!a->shown)
-		step(a, "all else, from: the tree's default");
+		kf_configure_say(a->c, a->board->key, "all else, from: the tree's default");
 }
 
 static int settle(struct asking *a, struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	const struct kf_from_board *from = a->ask->from;
-	const struct kf_told known = kf_told_of(a->ask->board, a->ask->told);
+	const struct kf_told known = kf_told_of(a->board, a->told);
 
-	return kf_proposal_complete(a->p, from->tree, &known, a->dir, from->wait_ms,
-				    kf_now_ms() + from->timeout_ms, &config, err);
+	return kf_proposal_complete(a->p, a->c, &known, a->dir, &config, err);
 }
 
 static int make(struct asking *a, struct kf_error *err)
 {
-	const struct kf_told known = kf_told_of(a->ask->board, a->ask->told);
-	const struct kf_answers *before = a->ask->before;
-	int r = kf_proposal_make(a->ask->from->tree, &known, a->p, err);
+	const struct kf_told known = kf_told_of(a->board, a->told);
+	const struct kf_answers *before = &a->b->before;
+	int r = kf_proposal_make(&a->c->tree, &known, a->p, err);
 
 	if (r < 0) {
 		kf_error_hint(err, "if it is another MCU: kf set %s mcu=MCU, such as stm32h723",
-			      a->ask->from->key);
+			      a->board->key);
 		return r;
 	}
 	a->answered = 0;
-	for (size_t i = 0; before && i < before->count; i++)
+	for (size_t i = 0; i < before->count; i++)
 		kf_proposal_suggest(a->p, before->list[i].symbol, before->list[i].value,
 				    "your answer before");
 	r = settle(a, err);
@@ -102,7 +93,7 @@ static int make(struct asking *a, struct kf_error *err)
 /* Fail: there are questions, and no terminal to ask on. */
 static int unanswered(const struct asking *a, struct kf_error *err)
 {
-	const char *key = a->ask->from->key;
+	const char *key = a->board->key;
 	char what[256] = "";
 
 	for (size_t i = 0; i < a->p->question_count; i++)
@@ -119,9 +110,9 @@ static int unanswered(const struct asking *a, struct kf_error *err)
 /* Can the board's Katapult be asked where it starts the application? It may have none. */
 static bool may_ask_katapult(const struct asking *a, const struct kf_question *q)
 {
-	const struct kf_board *board = a->ask->board;
+	const struct kf_board *board = a->board;
 
-	return q->subject == KF_SUBJECT_OFFSET && !a->ask->told->katapult && board->connected &&
+	return q->subject == KF_SUBJECT_OFFSET && !a->told->katapult && board->connected &&
 	       board->mode == KF_MODE_KLIPPER && board->tty[0];
 }
 
@@ -134,17 +125,16 @@ static int ask_katapult(struct asking *a, struct kf_error *err)
 	r = kf_path_format(path, err, "%s/read.bin", a->dir);
 	if (r < 0)
 		return r;
-	r = kf_image_read(a->ask->board, NULL, path, KF_IMAGE_READ_START, a->ask->told,
-			  a->ask->ret_told, &why);
+	r = kf_image_read(a->c, a->board, NULL, path, KF_IMAGE_READ_START, a->told, &why);
 	unlink(path);
 	if (r == -EINTR) {
 		*err = why;
 		return r;
 	}
 	/* If kf-flash has not told why, this does. The question stays open. */
-	if (r < 0 && !*a->ask->ret_told)
-		kf_terminal_tell(a->ask->from->tty, "  %s\n", why.message);
-	*a->ask->ret_told = false;
+	if (r < 0 && !a->c->told)
+		kf_terminal_tell(a->c->tty, "  %s\n", why.message);
+	a->c->told = false;
 	return r < 0 ? 0 : make(a, err);
 }
 
@@ -153,8 +143,8 @@ static void show_question(const struct asking *a, const struct kf_question *q)
 {
 	const char *by_pins =
 		strncmp(q->likely_from, "config/", 7) == 0 ? ", which its pins say" : "";
-	const char *key = a->ask->from->key;
-	int tty = a->ask->from->tty;
+	const char *key = a->board->key;
+	int tty = a->c->tty;
 
 	if (q->why[0] || !q->likely_from[0])
 		kf_terminal_tell(tty, "%s: choose the %s: %s\n", key, q->what,
@@ -166,7 +156,7 @@ static void show_question(const struct asking *a, const struct kf_question *q)
 
 static void show_choices(const struct asking *a, const struct kf_question *q)
 {
-	int tty = a->ask->from->tty;
+	int tty = a->c->tty;
 
 	show_question(a, q);
 	for (size_t i = 0; i < q->count; i++) {
@@ -185,7 +175,7 @@ static void show_choices(const struct asking *a, const struct kf_question *q)
 static int left(const struct asking *a, const struct kf_question *q, struct kf_error *err)
 {
 	kf_fail(err, KF_NOT_SAVED, "the %s was not chosen, so nothing is done", q->what);
-	return kf_error_hint(err, "to be asked again: kf config %s", a->ask->from->key);
+	return kf_error_hint(err, "to be asked again: kf config %s", a->board->key);
 }
 
 /* Read the user's answer. 1: *ret is the choice; KATAPULT: ask that; 0: open menuconfig. */
@@ -198,7 +188,7 @@ static int read_choice(const struct asking *a, const struct kf_question *q, size
 
 	show_choices(a, q);
 	for (;;) {
-		r = kf_terminal_ask(a->ask->from->tty, answer, sizeof(answer), err,
+		r = kf_terminal_ask(a->c->tty, answer, sizeof(answer), err,
 				    "Which? [number%s%s, m: menuconfig, q: leave] ",
 				    q->likely < q->count ? ", Enter: " : "",
 				    q->likely < q->count ? q->choices[q->likely].label : "");
@@ -214,14 +204,14 @@ static int read_choice(const struct asking *a, const struct kf_question *q, size
 		*ret = !answer[0] ? q->likely : *end || n < 1 ? q->count : n - 1;
 		if (*ret < q->count)
 			return 1;
-		kf_terminal_tell(a->ask->from->tty, "  a number from 1 to %zu\n", q->count);
+		kf_terminal_tell(a->c->tty, "  a number from 1 to %zu\n", q->count);
 	}
 }
 
 /* Find the answer of now or, unless all is asked again, of before. q->count: there is none. */
 static size_t find_answer(const struct asking *a, const struct kf_question *q)
 {
-	const struct kf_answers *lists[] = { &a->given, a->ask->again ? NULL : a->ask->before };
+	const struct kf_answers *lists[] = { &a->given, a->b->again ? NULL : &a->b->before };
 
 	for (size_t l = 0; l < KF_ARRAY_SIZE(lists); l++)
 		for (size_t k = 0; lists[l] && k < lists[l]->count; k++)
@@ -241,7 +231,7 @@ static int choose(struct asking *a, const struct kf_question *q, size_t *ret, st
 	*ret = again ? q->count : find_answer(a, q);
 	if (*ret < q->count)
 		return 1;
-	if (a->ask->from->tty < 0)
+	if (a->c->tty < 0)
 		return unanswered(a, err);
 	if (q->count == 0 || again)
 		return 0;
@@ -290,28 +280,28 @@ static int write_text(const struct asking *a, char ret_path[PATH_MAX], struct kf
 
 	if (r == 0)
 		r = kf_path(KF_DIR_CACHE, ret_path, err, "configs/%s/proposal/own.config",
-			    a->ask->from->key);
+			    a->board->key);
 	return r < 0 ? r : kf_file_write(ret_path, text, strlen(text), err);
 }
 
-int kf_propose_ask(const struct kf_propose_ask *ask, char ret_path[PATH_MAX],
-		   struct kf_answers *ret, struct kf_error *err)
+int kf_propose_ask(struct kf_configure *c, const struct kf_board *board, struct kf_board_told *told,
+		   struct kf_new_config *b, struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
-	struct asking a = { .ask = ask, .p = p };
+	struct asking a = { .c = c, .board = board, .told = told, .b = b, .p = p };
 	_cleanup_(kf_closep) int lock = -1;
 	int r, w;
 
 	if (!p)
 		return kf_fail_sys(err, ENOMEM, "a proposal");
-	r = kf_from_board_place(ask->from, "proposal", a.dir, &lock, err);
+	r = kf_from_board_place(board->key, "proposal", c->wait_ms, a.dir, &lock, err);
 	if (r == 0)
 		r = make(&a, err);
 	if (r == 0)
 		r = ask_all(&a, err);
 	if (r < 0)
 		return r;
-	collect(p, ret);
-	w = write_text(&a, ret_path, err);
+	collect(p, &b->answers);
+	w = write_text(&a, b->path, err);
 	return w < 0 ? w : r;
 }

@@ -6,20 +6,22 @@
 #include "build/from-board.h"
 #include "registry/config-note.h"
 
-struct kf_propose_ask {
-	const struct kf_from_board *from;
-	const struct kf_board *board;
-	struct kf_board_told *told;	 /* Katapult's start is added where the user has it asked */
-	const struct kf_answers *before; /* answers for this board before; NULL: none */
-	bool again;	/* ask all once more, with those for Enter; else they hold as they are */
-	bool *ret_told; /* as kf_image_read */
-	void (*step)(const char *key, const char *text); /* the proposal, for people; or NULL */
+/* A configuration that is begun: complete, or for menuconfig to begin with. */
+struct kf_new_config {
+	char path[PATH_MAX]; /* of a file in the cache */
+	char *text; /* of it, for menuconfig to begin with; NULL: it is to be saved; owned */
+	struct kf_answers before, answers; /* those that the saved one was made with; and now */
+	bool proposed;			   /* not carried by the firmware */
+	char differs[KF_DIFFERS_SIZE];	   /* as kf_from_board_differs has it */
+	bool again;			   /* ours: ask those before once more */
 };
 
 /*
  * Propose, then ask one question after the other, with the likely answer for Enter. 1: all are
- * answered. 0: the user, or a question without choices, wants menuconfig to begin with this.
- * *ret_path is the proposal as far as it is answered, a file in the cache; ret has the answers.
+ * answered. 0: the user, or a question without choices, wants menuconfig to begin with this. The
+ * file b->path is the proposal as far as it is answered, and b->answers has the answers. Those in
+ * b->before hold as they are, or with b->again are the likely ones. told gets Katapult's start if
+ * the user has it asked.
  *
  *   KF_NO_CONFIG  there are questions and no terminal: the message names them
  *   KF_NOT_SAVED  the user left
@@ -27,7 +29,8 @@ struct kf_propose_ask {
  *
  * and as kf_proposal_make and kf_proposal_complete.
  */
-_must_check_ int kf_propose_ask(const struct kf_propose_ask *ask, char ret_path[PATH_MAX],
-				struct kf_answers *ret, struct kf_error *err);
+_must_check_ int kf_propose_ask(struct kf_configure *c, const struct kf_board *board,
+				struct kf_board_told *told, struct kf_new_config *b,
+				struct kf_error *err);
 
 #endif

@@ -15,7 +15,6 @@
 #include "build/image-read.h"
 #include "build/olddefconfig.h"
 #include "build/prove.h"
-#include "build/rebuild.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/lock.h"
@@ -40,9 +39,10 @@ struct candidate {
 };
 
 struct run {
-	const struct kf_prove *prove;
-	struct kf_tree aside;
-	char dir[PATH_MAX]; /* of ours, below the cache */
+	struct kf_configure *c;
+	const struct kf_board *board;
+	struct kf_configure aside; /* the same, but its tree is the board's revision */
+	char dir[PATH_MAX];	   /* of ours, below the cache */
 	struct kf_board_told told;
 	struct candidate list[KF_PROVE_MAX];
 	size_t count, left_out;
@@ -59,34 +59,20 @@ void kf_proved_free(struct kf_proved *proved)
 	free(proved->before);
 }
 
-static _printf_(2, 3) void step(const struct run *run, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	if (!run->prove->step)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	run->prove->step(run->prove->key, text);
-}
-
 /* Before anything is built: nobody could read what to compare it with. */
-static int check_readable(const struct kf_prove *prove, struct kf_error *err)
+static int check_readable(const struct run *run, struct kf_error *err)
 {
 	char mcu[64];
 
-	if (!prove->told->facts.constants ||
-	    !kf_facts_text(&prove->told->facts, "MCU", mcu, sizeof(mcu)))
-		KF_COPY(mcu, prove->board->mcu);
+	if (!run->told.facts.constants || !kf_facts_text(&run->told.facts, "MCU", mcu, sizeof(mcu)))
+		KF_COPY(mcu, run->board->mcu);
 	if (kf_loader_beside_katapult(kf_loader_find(mcu, KF_LOADER_ANY)))
 		return 0;
 	kf_fail(err, KF_NO_KATAPULT,
 		"nothing can be proved of its %s: there is no Katapult for it that could read its "
 		"firmware",
 		mcu);
-	return kf_error_hint(err, "choose its configuration: kf config %s", prove->key);
+	return kf_error_hint(err, "choose its configuration: kf config %s", run->board->key);
 }
 
 /* Parse the version, before any work. KF_NOT_PROVED: no build of it can be the same. */
@@ -105,13 +91,6 @@ static int check_version(const char *version, struct kf_version *ret, struct kf_
 		"it runs %s, which was built from a changed source tree: it cannot be built again",
 		version);
 	return kf_error_hint(err, "flash it with firmware of a clean tree first");
-}
-
-static int complete(const struct run *run, const char *text, size_t len, struct kf_kconfig *ret,
-		    struct kf_error *err)
-{
-	return kf_olddefconfig(&run->aside, run->dir, text, len, run->prove->wait_ms,
-			       kf_now_ms() + run->prove->timeout_ms, ret, err);
 }
 
 /* Add a configuration that the revision has completed, unless it is there already. */
@@ -133,11 +112,11 @@ static void add(struct run *run, struct kf_kconfig *config, bool saved, const ch
 	run->count++;
 }
 
-static int add_text(struct run *run, const char *text, size_t len, bool saved, const char *from,
+static int add_text(struct run *run, const char *text, bool saved, const char *from,
 		    struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	int r = complete(run, text, len, &config, err);
+	int r = kf_olddefconfig(&run->aside, run->dir, text, &config, err);
 
 	if (r == 0)
 		add(run, &config, saved, from);
@@ -149,19 +128,17 @@ static int add_text(struct run *run, const char *text, size_t len, bool saved, c
 /* The saved configuration, and the one that the firmware carries. */
 static int add_known(struct run *run, struct kf_error *err)
 {
-	const struct kf_prove *prove = run->prove;
-	_cleanup_(kf_freep) char *text = NULL;
+	_cleanup_(kf_kconfig_free) struct kf_kconfig saved = { 0 };
 	char path[PATH_MAX];
-	size_t len;
-	int r = kf_saved_config_path(prove->key, path, err);
+	int r = kf_saved_config_path(run->board->key, path, err);
 
 	if (r == 0 && access(path, F_OK) == 0) {
-		r = kf_file_read(path, KF_SAVED_CONFIG_MAX, &text, &len, err);
+		r = kf_kconfig_load(path, &saved, err);
 		if (r == 0)
-			r = add_text(run, text, len, true, "the saved configuration", err);
+			r = add_text(run, saved.text, true, "the saved configuration", err);
 	}
 	if (r == 0 && run->told.facts.kconfig)
-		r = add_text(run, run->told.facts.kconfig, strlen(run->told.facts.kconfig), false,
+		r = add_text(run, run->told.facts.kconfig, false,
 			     "the Kconfig that its firmware carries", err);
 	return r;
 }
@@ -192,11 +169,10 @@ static int add_choices(struct run *run, struct kf_proposal *p, const char *from,
 		       struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
-	const struct kf_told told = kf_told_of(run->prove->board, &run->told);
+	const struct kf_told told = kf_told_of(run->board, &run->told);
 	char label[KF_NAME_SIZE];
 	size_t asked;
-	int r = kf_proposal_complete(p, &run->aside, &told, run->dir, run->prove->wait_ms,
-				     kf_now_ms() + run->prove->timeout_ms, &config, err);
+	int r = kf_proposal_complete(p, &run->aside, &told, run->dir, &config, err);
 
 	if (r < 0)
 		return r;
@@ -261,8 +237,7 @@ static int read_board(struct run *run, const struct kf_kconfig *config, size_t b
 	r = kf_path_format(path, err, "%s/read.bin", run->dir);
 	if (r < 0)
 		return r;
-	r = kf_image_read(run->prove->board, config, path, bytes, &run->told, run->prove->ret_told,
-			  err);
+	r = kf_image_read(run->c, run->board, config, path, bytes, &run->told, err);
 	if (r == 0)
 		r = kf_file_read(path, bytes, &data, &len, err);
 	unlink(path);
@@ -283,21 +258,21 @@ static int add_proposed(struct run *run, struct kf_error *err)
 {
 	_cleanup_(kf_kconfig_free) struct kf_kconfig config = { 0 };
 	_cleanup_(kf_freep) struct kf_proposal *p = calloc(1, sizeof(*p));
-	struct kf_told told = kf_told_of(run->prove->board, &run->told);
+	struct kf_told told = kf_told_of(run->board, &run->told);
 	int r;
 
 	if (!p)
 		return kf_fail_sys(err, ENOMEM, "a proposal");
-	r = kf_proposal_make(&run->aside, &told, p, err);
+	r = kf_proposal_make(&run->aside.tree, &told, p, err);
 	if (r == 0)
-		r = kf_proposal_complete(p, &run->aside, &told, run->dir, run->prove->wait_ms,
-					 kf_now_ms() + run->prove->timeout_ms, &config, err);
+		r = kf_proposal_complete(p, &run->aside, &told, run->dir, &config, err);
 	if (r == 0 && !told.katapult && asks_offset(p)) {
-		step(run, "its Katapult is asked where the firmware starts");
+		kf_configure_say(run->c, run->board->key,
+				 "its Katapult is asked where the firmware starts");
 		r = read_board(run, NULL, KF_IMAGE_READ_START, err);
-		told = kf_told_of(run->prove->board, &run->told);
+		told = kf_told_of(run->board, &run->told);
 		if (r == 0)
-			r = kf_proposal_make(&run->aside, &told, p, err);
+			r = kf_proposal_make(&run->aside.tree, &told, p, err);
 	}
 	return r < 0 ? r : add_choices(run, p, "the proposal", 0, err);
 }
@@ -306,13 +281,13 @@ static int add_proposed(struct run *run, struct kf_error *err)
 static int rebuild_of(const struct run *run, const struct candidate *c, char log[PATH_MAX],
 		      struct kf_rebuild *ret, struct kf_error *err)
 {
-	*ret = (struct kf_rebuild){ .tree = &run->aside,
+	*ret = (struct kf_rebuild){ .tree = &run->aside.tree,
 				    .dir = run->dir,
 				    .log = log,
 				    .number = (unsigned)(c - run->list),
 				    .config = &c->config,
-				    .wait_ms = run->prove->wait_ms };
-	return kf_path(KF_DIR_STATE, log, err, "logs/%s-prove.log", run->prove->key);
+				    .wait_ms = run->c->wait_ms };
+	return kf_path(KF_DIR_STATE, log, err, "logs/%s-prove.log", run->board->key);
 }
 
 /* Note why make did not make it; only a signal ends the whole proof. */
@@ -335,7 +310,7 @@ static int build(struct run *run, struct candidate *c, struct kf_error *err)
 
 	if (r < 0)
 		return r;
-	step(run, "building %s at %s", c->from, run->told.version);
+	kf_configure_say(run->c, run->board->key, "building %s at %s", c->from, run->told.version);
 	r = kf_rebuild(&rebuild, &c->image, &run->failed);
 	if (r < 0)
 		return not_built(run, c, r, err);
@@ -367,7 +342,8 @@ static int restamp(struct run *run, struct candidate *c, struct kf_packed packed
 
 	if (r < 0)
 		return r;
-	step(run, "linking %s with the stamps of the board's build", c->from);
+	kf_configure_say(run->c, run->board->key, "linking %s with the stamps of the board's build",
+			 c->from);
 	kf_image_free(&c->image);
 	c->image = (struct kf_image){ 0 };
 	r = kf_rebuild_around(&rebuild, packed.data, packed.len, &c->image, &run->failed);
@@ -475,7 +451,7 @@ static int none(const struct run *run, struct kf_error *err)
 	return kf_error_hint(err,
 			     "save what it was built with (kf config %s, or --from=FILE), "
 			     "then prove that",
-			     run->prove->key);
+			     run->board->key);
 }
 
 /* First the known configuration; if that is not it, the proposed ones. */
@@ -496,28 +472,30 @@ static int prove_all(struct run *run, struct kf_proved *ret, struct kf_error *er
 
 static int prepare(struct run *run, int *ret_lock, struct kf_error *err)
 {
-	const struct kf_prove *prove = run->prove;
+	const char *key = run->board->key;
 	struct kf_version version;
 	char path[PATH_MAX];
-	int r = check_readable(prove, err);
+	int r = check_readable(run, err);
 
 	if (r == 0)
-		r = check_version(prove->told->version, &version, err);
+		r = check_version(run->told.version, &version, err);
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, run->dir, err, "configs/%s/prove", prove->key);
+		r = kf_path(KF_DIR_CACHE, run->dir, err, "configs/%s/prove", key);
 	if (r == 0)
-		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/prove.lock", prove->key);
+		r = kf_path(KF_DIR_CACHE, path, err, "configs/%s/prove.lock", key);
 	if (r == 0)
-		r = kf_lock_take(path, kf_now_ms() + prove->wait_ms, ret_lock, err);
+		r = kf_lock_take(path, kf_now_ms() + run->c->wait_ms, ret_lock, err);
 	if (r == 0)
 		r = kf_dir_remove(run->dir, err); /* left by a proof that was killed */
 	if (r < 0)
 		return r;
 	kf_text_format(path, sizeof(path), "%.*s/tree", PATH_MAX - 8, run->dir);
-	return kf_aside_open(prove->tree, &version, path, kf_now_ms() + GIT_MS, &run->aside, err);
+	return kf_aside_open(&run->c->tree, &version, path, kf_now_ms() + GIT_MS, &run->aside.tree,
+			     err);
 }
 
-int kf_prove_board(const struct kf_prove *prove, struct kf_proved *ret, struct kf_error *err)
+int kf_prove_board(struct kf_configure *c, const struct kf_board *board,
+		   const struct kf_board_told *told, struct kf_proved *ret, struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct run *run = calloc(1, sizeof(*run));
 	_cleanup_(kf_closep) int lock = -1;
@@ -525,8 +503,10 @@ int kf_prove_board(const struct kf_prove *prove, struct kf_proved *ret, struct k
 
 	if (!run)
 		return kf_fail_sys(err, ENOMEM, "a proof");
-	run->prove = prove;
-	run->told = *prove->told;
+	run->c = c;
+	run->board = board;
+	run->aside = *c;
+	run->told = *told;
 	r = prepare(run, &lock, err);
 	if (r == 0)
 		r = prove_all(run, ret, err);

@@ -7,19 +7,9 @@
 #ifndef KF_BUILD_PROVE_H
 #define KF_BUILD_PROVE_H
 
-#include "build/from-board.h"
+#include "build/configuring.h"
 
 enum { KF_PROVE_MAX = 8 }; /* configurations that are built */
-
-struct kf_prove {
-	const struct kf_tree *tree; /* the user's */
-	const char *key;
-	const struct kf_board *board;
-	const struct kf_board_told *told;
-	int64_t timeout_ms, wait_ms; /* of olddefconfig, and for another kalico-flash */
-	bool *ret_told; /* set where kf-flash has told the user already why it failed */
-	void (*step)(const char *key, const char *text); /* for people; or NULL */
-};
 
 struct kf_proved {
 	char *config; /* the whole .config, as that revision completes it; owned */
@@ -36,7 +26,8 @@ void kf_proved_free(struct kf_proved *proved);
 /*
  * Candidates are the saved configuration and the Kconfig that the firmware carries, then the
  * proposal with each choice of its open questions. Klipper is stopped by kf-flash alone, while it
- * reads. *ret, which the caller frees, is untouched on failure.
+ * reads. told is what the board has told, and c->told is as for kf_image_read. *ret, which the
+ * caller frees, is untouched on failure.
  *
  *   KF_NOT_PROVED    no candidate made it, which the message says of each; or it cannot be built
  *                    again: its version names no commit, the tree was changed, or does not know it
@@ -47,7 +38,8 @@ void kf_proved_free(struct kf_proved *proved);
  * as kf_aside_open, kf_proposal_make and kf_proposal_complete, and what kf-flash put into the
  * record.
  */
-_must_check_ int kf_prove_board(const struct kf_prove *prove, struct kf_proved *ret,
+_must_check_ int kf_prove_board(struct kf_configure *c, const struct kf_board *board,
+				const struct kf_board_told *told, struct kf_proved *ret,
 				struct kf_error *err);
 
 #endif

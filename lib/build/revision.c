@@ -44,20 +44,6 @@ static void name_commit(const struct kf_version *version, char ret[96])
 		kf_text_format(ret, 96, "refs/tags/%s", version->tag);
 }
 
-/* Start git in the tree; git only reads. Without a .git, or without git, ret->pid is 0. */
-static void start_git(const struct kf_tree *tree, const char *const *argv, struct kf_output *ret)
-{
-	/* git must not be led to another repository. */
-	static const char *const env[] = { "LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0", "GIT_DIR",
-					   "GIT_WORK_TREE", "GIT_INDEX_FILE",	    NULL };
-	const struct kf_process p = {
-		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
-	};
-
-	if (!kf_tree_has(tree, ".git") || kf_output_start(&p, ret, NULL) < 0)
-		*ret = (struct kf_output){ 0 };
-}
-
 /* The question about this commit, NULL if it was not asked. */
 static struct question *find(struct questions *q, const char *commit)
 {
@@ -81,7 +67,7 @@ static void ask(const struct kf_tree *tree, const struct kf_version *version, st
 		return;
 	kf_text_format(range, sizeof(range), "HEAD...%s", commit);
 	KF_COPY(new->commit, commit);
-	start_git(tree, argv, &new->git);
+	IGNORE_RESULT(kf_git_start(tree, argv, -1, &new->git, NULL));
 	q->count++;
 }
 
@@ -189,8 +175,8 @@ static int find_noted(const struct kf_tree *tree, int64_t deadline_ms, char ret_
 	int r, same = -EIO;
 
 	ret[0] = ret_stamp[0] = '\0';
-	start_git(tree, which, &head);
-	start_git(tree, clean, &diff);
+	IGNORE_RESULT(kf_git_start(tree, which, -1, &head, NULL));
+	IGNORE_RESULT(kf_git_start(tree, clean, -1, &diff, NULL));
 	r = head.pid ? kf_output_read(&head, deadline_ms, ANSWER_MAX, &commit, err) : -EIO;
 	if (r != -EINTR && diff.pid)
 		same = kf_output_read(&diff, deadline_ms, ANSWER_MAX, &nothing, err);

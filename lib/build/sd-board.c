@@ -142,12 +142,9 @@ static int check_python(const char *tree_dir, const char *script, struct kf_erro
 		tree_dir);
 }
 
-static int check_program(const char *program, const char *task, struct kf_error *err)
+static int check_program(const char *program, const char *use, struct kf_error *err)
 {
-	if (kf_process_exists(program))
-		return 0;
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; %s", program, task);
-	return kf_error_hint(err, "sudo apt-get install %s", program);
+	return kf_process_exists(program) ? 0 : kf_process_missing(program, use, program, err);
 }
 
 static int other_mcu(const char *tree_dir, const char *name, const char *is, const char *mcu,

@@ -30,32 +30,35 @@ static void free_question(struct question *question)
 	kf_closep(&question->complaint);
 }
 
-static bool has(const struct kf_tree *tree, const char *name, char path[PATH_MAX])
+const char *const kf_git_env[] = {
+	"LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0",  "GIT_DIR",
+	"GIT_WORK_TREE",    "GIT_INDEX_FILE",	     "GIT_OBJECT_DIRECTORY",
+	"GIT_TEMPLATE_DIR", "GIT_TERMINAL_PROMPT=0", NULL
+};
+
+int kf_git_start(const struct kf_tree *tree, const char *const *argv, int complaint,
+		 struct kf_output *ret, struct kf_error *err)
 {
-	return kf_text_format(path, PATH_MAX, "%s/%s", tree->dir, name) && access(path, F_OK) == 0;
+	const struct kf_process p = { .argv = argv,
+				      .dir = tree->dir,
+				      .env = kf_git_env,
+				      .in = -1,
+				      .out = -1,
+				      .err = complaint };
+
+	return kf_tree_has(tree, ".git") ? kf_output_start(&p, ret, err) : 0;
 }
 
 static int ask_git(const struct kf_tree *tree, const char *const *argv, struct question *ret,
 		   struct kf_error *err)
 {
-	/* git must not write .git/index, and not be led to another repository. */
-	static const char *const env[] = { "LC_ALL=C",	    "GIT_OPTIONAL_LOCKS=0", "GIT_DIR",
-					   "GIT_WORK_TREE", "GIT_INDEX_FILE",	    NULL };
-	struct kf_process p = {
-		.argv = argv, .dir = tree->dir, .env = env, .in = -1, .out = -1, .err = -1
-	};
-	char path[PATH_MAX];
 	int r;
 
-	if (!has(tree, ".git", path))
-		return 0;
-	p.err = ret->complaint = memfd_create("git", MFD_CLOEXEC);
-	r = kf_output_start(&p, &ret->git, err);
-	if (r != -ENOENT)
-		return r;
-	kf_fail(err, KF_NO_TOOLCHAIN, "git is not installed: firmware of %s would have no version",
-		tree->dir);
-	return kf_error_hint(err, "sudo apt-get install git");
+	ret->complaint = memfd_create("git", MFD_CLOEXEC);
+	r = kf_git_start(tree, argv, ret->complaint, &ret->git, err);
+	return r != -ENOENT ? r
+			    : kf_process_missing("git", "without it firmware would have no version",
+						 "git", err);
 }
 
 /* git failed: its first words say why. */
@@ -159,7 +162,8 @@ static int note_tags(const struct kf_tree *tree, struct question *git, FILE *out
 
 	fputs(text ? text : "", out);
 	/* In a shallow clone the distance to the nearest tag changes with the depth. */
-	if (has(tree, ".git/shallow", path) && stat(path, &st) == 0)
+	if (kf_text_format(path, sizeof(path), "%s/.git/shallow", tree->dir) &&
+	    stat(path, &st) == 0)
 		fprintf(out, "shallow %jd %jd\n", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
 	return r;
 }
@@ -212,8 +216,8 @@ static bool is_made(const char *name, bool kalico)
 /* Links are followed: extras are often linked into the tree. fts ends circles. */
 static int note_files(const struct kf_tree *tree, FILE *out, struct kf_error *err)
 {
-	char path[PATH_MAX], *roots[] = { (char *)tree->dir, NULL };
-	bool kalico = has(tree, "scripts/find-firmware-extras.sh", path);
+	char *roots[] = { (char *)tree->dir, NULL };
+	bool kalico = kf_tree_has(tree, "scripts/find-firmware-extras.sh");
 	FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
 	const char *name;
 	FTSENT *entry;
@@ -244,7 +248,8 @@ static int note_version(const struct kf_tree *tree, FILE *out, struct kf_error *
 	const struct stat st = { 0 };
 	char path[PATH_MAX];
 
-	return !has(tree, ".git", path) && has(tree, name, path)
+	return !kf_tree_has(tree, ".git") && kf_tree_has(tree, name) &&
+			       kf_text_format(path, sizeof(path), "%s/%s", tree->dir, name)
 		       ? note_file(out, name, path, &st, err)
 		       : 0;
 }

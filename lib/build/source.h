@@ -5,6 +5,16 @@
 
 #include "build/tree.h"
 
+/* The environment of each git that we start: it is led to no other repository, and asks nothing. */
+extern const char *const kf_git_env[];
+
+/*
+ * Start git in a tree, which it only reads. complaint takes its standard error (-1: nobody does).
+ * For a tree without a .git ret->pid stays 0. Errors as kf_output_start.
+ */
+_must_check_ int kf_git_start(const struct kf_tree *tree, const char *const *argv, int complaint,
+			      struct kf_output *ret, struct kf_error *err);
+
 /*
  * Fill tree->version with what Klipper writes into the image too: what "git describe --always
  * --tags --long --dirty" says, which walks the history to the nearest tag. It stays empty for a

@@ -100,12 +100,10 @@ static int check_programs(struct kf_error *err)
 {
 	static const char *const programs[] = { "make", "python3" };
 
-	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++) {
-		if (kf_process_exists(programs[i]))
-			continue;
-		kf_fail(err, KF_NO_TOOLCHAIN, "%s is not installed", programs[i]);
-		return kf_error_hint(err, "sudo apt-get install %s", programs[i]);
-	}
+	for (size_t i = 0; i < KF_ARRAY_SIZE(programs); i++)
+		if (!kf_process_exists(programs[i]))
+			return kf_process_missing(programs[i], "a build needs it", programs[i],
+						  err);
 	return 0;
 }
 

@@ -344,3 +344,10 @@ bool kf_process_exists(const char *program)
 
 	return kf_process_find(program, path);
 }
+
+int kf_process_missing(const char *what, const char *use, const char *packages,
+		       struct kf_error *err)
+{
+	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; %s", what, use);
+	return kf_error_hint(err, "sudo apt-get install %s", packages);
+}

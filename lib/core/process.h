@@ -87,4 +87,9 @@ bool kf_process_find(const char *program, char ret[PATH_MAX]);
 /* Is there such a program? */
 bool kf_process_exists(const char *program);
 
+/* Fail: what is missing, with a sentence about its use; these Debian packages have it.
+ * KF_NO_TOOLCHAIN. */
+int kf_process_missing(const char *what, const char *use, const char *packages,
+		       struct kf_error *err);
+
 #endif

@@ -3,10 +3,24 @@
 #ifndef KF_DOCTOR_CHECK_H
 #define KF_DOCTOR_CHECK_H
 
-#include "doctor/finding.h"
 #include "printer/printer.h"
 #include "registry/registry.h"
 #include "usb/devices.h"
+
+enum kf_health {
+	KF_HEALTH_OK,
+	KF_HEALTH_NOTE,	 /* not there, or worth knowing: nothing fails for it */
+	KF_HEALTH_WRONG, /* something will not work until it is put right */
+};
+
+/* One result of a check, for people and programs. */
+struct kf_finding {
+	const char *check;	    /* "registry", "tree", "toolchain" ...: see doctor.c */
+	char subject[KF_NAME_SIZE]; /* the checked thing: a key, a service; may be empty */
+	enum kf_health health;
+	char message[768]; /* one sentence, clean */
+	char remedy[384];  /* what to do; empty: nothing */
+};
 
 struct kf_doctor {
 	/* Empty if there is none that can be read; with the boards that printers describe. */

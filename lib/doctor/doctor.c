@@ -6,7 +6,6 @@
 
 #include "core/clock.h"
 #include "core/text.h"
-#include "doctor/check.h"
 #include "doctor/doctor.h"
 
 static const struct {

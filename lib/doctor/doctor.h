@@ -3,8 +3,7 @@
 #ifndef KF_DOCTOR_DOCTOR_H
 #define KF_DOCTOR_DOCTOR_H
 
-#include "core/error.h"
-#include "doctor/finding.h"
+#include "doctor/check.h"
 
 /*
  * Run all checks, and report each finding as it is made. Returns how many are wrong, or

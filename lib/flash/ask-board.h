@@ -3,7 +3,7 @@
 #ifndef KF_FLASH_ASK_BOARD_H
 #define KF_FLASH_ASK_BOARD_H
 
-#include "build/from-board.h"
+#include "build/configuring.h"
 
 /*
  * A kf_tell: ask Klipper for its dictionary, Katapult for its MCU and where it starts the

@@ -18,7 +18,7 @@
 #include "flash/attempt.h"
 #include "flash/program.h"
 #include "link/serial.h"
-#include "printer/host-mcu-program.h"
+#include "printer/host-mcu.h"
 
 /* The process lets its group use the pty only after it has made the link, and no event tells of
  * that. */

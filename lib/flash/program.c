@@ -16,15 +16,11 @@
 
 enum { CHECK_MS = 20000 };
 
-int kf_flash_program_missing(const char *what, const char *package, struct kf_error *err)
-{
-	kf_fail(err, KF_NO_TOOLCHAIN, "%s is missing; it is needed to flash this board", what);
-	return kf_error_hint(err, "sudo apt-get install %s", package);
-}
+static const char use[] = "it is needed to flash this board";
 
 int kf_flash_program_find(const char *program, const char *package, struct kf_error *err)
 {
-	return kf_process_exists(program) ? 0 : kf_flash_program_missing(program, package, err);
+	return kf_process_exists(program) ? 0 : kf_process_missing(program, use, package, err);
 }
 
 int kf_flash_program_works(const char *const *argv, const char *what, const char *package,
@@ -36,7 +32,7 @@ int kf_flash_program_works(const char *const *argv, const char *what, const char
 	if (r < 0)
 		return r;
 	r = kf_process_run(&p, kf_now_ms() + CHECK_MS, &status, err);
-	return r < 0 || status == 0 ? r : kf_flash_program_missing(what, package, err);
+	return r < 0 || status == 0 ? r : kf_process_missing(what, use, package, err);
 }
 
 int kf_flash_program_pyserial(struct kf_error *err)

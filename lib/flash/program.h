@@ -18,9 +18,6 @@ struct kf_flash_program {
 		.log = -1, .port = -1                                                              \
 	}
 
-/* Fail: what is missing, which Debian's package has. KF_NO_TOOLCHAIN. */
-int kf_flash_program_missing(const char *what, const char *package, struct kf_error *err);
-
 /* Is the program there, which Debian's package has? KF_NO_TOOLCHAIN. */
 _must_check_ int kf_flash_program_find(const char *program, const char *package,
 				       struct kf_error *err);

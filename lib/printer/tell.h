@@ -3,7 +3,7 @@
 #ifndef KF_PRINTER_TELL_H
 #define KF_PRINTER_TELL_H
 
-#include "build/from-board.h"
+#include "build/configuring.h"
 #include "printer/printer.h"
 
 /*

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "build/olddefconfig.h"
-#include "core/clock.h"
 #include "core/file.h"
 #include "firmware/dictionary.h"
 #include "firmware/image.h"
@@ -53,6 +52,7 @@ static int read_facts(const char *path, struct kf_facts *ret)
 
 static int own(const struct kf_facts *facts, const struct kf_tree *tree, const char *dir)
 {
+	struct kf_configure c = { .tree = *tree, .wait_ms = MS, .timeout_ms = MS };
 	struct kf_kconfig config = { 0 };
 	int r;
 
@@ -60,8 +60,7 @@ static int own(const struct kf_facts *facts, const struct kf_tree *tree, const c
 		fprintf(stderr, "propose: it carries no Kconfig\n");
 		return 1;
 	}
-	r = kf_olddefconfig(tree, dir, facts->kconfig, strlen(facts->kconfig), MS, kf_now_ms() + MS,
-			    &config, &err);
+	r = kf_olddefconfig(&c, dir, facts->kconfig, &config, &err);
 	kf_kconfig_free(&config);
 	return r < 0 ? fail() : 0;
 }
@@ -122,17 +121,18 @@ static int guess(const struct kf_told *told, const struct kf_tree *tree, const c
 		 const char *answers)
 {
 	_cleanup_(kf_json_decrefp) json_t *asked = json_array(), *out = NULL;
+	struct kf_configure c = { .tree = *tree, .wait_ms = MS, .timeout_ms = MS };
 	struct kf_kconfig config = { 0 }, truth = { 0 };
 	static struct kf_proposal p;
 	int r = kf_proposal_make(tree, told, &p, &err);
 
 	if (r == 0)
-		r = kf_proposal_complete(&p, tree, told, dir, MS, kf_now_ms() + MS, &config, &err);
+		r = kf_proposal_complete(&p, &c, told, dir, &config, &err);
 	if (r == 0 && answers)
 		r = kf_kconfig_load(answers, &truth, &err);
 	for (int i = 0; r == 0 && answers && i < ROUNDS && answer(&p, &truth, asked); i++) {
 		kf_kconfig_free(&config);
-		r = kf_proposal_complete(&p, tree, told, dir, MS, kf_now_ms() + MS, &config, &err);
+		r = kf_proposal_complete(&p, &c, told, dir, &config, &err);
 	}
 	kf_kconfig_free(&config);
 	kf_kconfig_free(&truth);

@@ -168,7 +168,7 @@ TEST(missing_programs_are_named)
 	setenv("PATH", at("empty"), 1);
 	CHECK(run(targets, at("out/"), 9000, text, &status, &err) < 0);
 	CHECK(err.code == KF_NO_TOOLCHAIN);
-	CHECK_STR(err.message, "python3 is not installed");
+	CHECK_STR(err.message, "python3 is missing; a build needs it");
 	CHECK_STR(err.hint, "sudo apt-get install python3");
 	setenv("PATH", at("src"), 1);
 	CHECK(run(targets, at("out/"), 9000, text, &status, &err) < 0);

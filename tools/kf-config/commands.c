@@ -4,8 +4,6 @@
 #include "board/port.h"
 #include "commands.h"
 #include "core/text.h"
-#include "filter.h"
-#include "registry.h"
 #include "terminal/usage.h"
 
 static const char help[] =

@@ -29,6 +29,18 @@ struct command {
 	const char *help;    /* what stands above its options; NULL: the help of all */
 };
 
+/* Without a command: the "config" member of each record that comes in (filter.c). */
+int filter_run(struct args *args, char **words, struct kf_error *err);
+
+/* The commands that show or change the registry (registry.c). */
+int command_show(struct args *args, char **words, struct kf_error *err);
+int command_list(struct args *args, char **words, struct kf_error *err);
+int command_set(struct args *args, char **words, struct kf_error *err);
+int command_remove(struct args *args, char **words, struct kf_error *err);
+int command_import(struct args *args, char **words, struct kf_error *err);
+int command_export(struct args *args, char **words, struct kf_error *err);
+int command_add(struct args *args, char **words, struct kf_error *err);
+
 /*
  * Read the command line: the command and its words. Returns -1 to go on, or the status to leave
  * with; the message is written then.

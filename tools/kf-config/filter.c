@@ -5,14 +5,15 @@
 
 #include "board/record.h"
 #include "build/configure.h"
-#include "build/tree-ask.h"
+#include "commands.h"
 #include "core/clock.h"
-#include "filter.h"
+#include "core/text.h"
 #include "flash/ask-board.h"
 #include "flash/target.h"
 #include "printer/described.h"
 #include "printer/tell.h"
 #include "registry/config-note.h"
+#include "registry/device.h"
 #include "registry/listing.h"
 #include "registry/saved-config.h"
 #include "terminal/log.h"
@@ -183,6 +184,48 @@ static int look_for_printers(const struct args *args, const json_t *records,
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
 }
 
+/* Is there no tree for this registered or described board, and did nobody name one? */
+static bool tree_is_missing(const struct kf_registry *registry, const char *key)
+{
+	struct kf_device device;
+	struct kf_tree tree;
+
+	return kf_registry_device(registry, key, &device, NULL) == 0 && !device.klipper_dir &&
+	       !kf_registry_names_tree(registry, NULL) &&
+	       kf_tree_open(kf_registry_klipper_dir(registry, &device), &tree, NULL) < 0;
+}
+
+/*
+ * Ask until a tree is named; it becomes "klipper_dir" of all boards, in devices.json and in
+ * registry. 0 also where nothing is typed or the user leaves: then the board fails for want of a
+ * tree.
+ */
+static int ask_tree(int tty, struct kf_registry *registry, struct kf_error *err)
+{
+	char answer[PATH_MAX], assignment[PATH_MAX + 16];
+	char *const assignments[] = { assignment, NULL };
+	struct kf_error why = { 0 };
+	struct kf_tree tree;
+	int r;
+
+	for (;;) {
+		r = kf_terminal_ask(tty, answer, sizeof(answer), err,
+				    "No source tree was found. Klipper's or Kalico's source "
+				    "folder: ");
+		if (r <= 0 || !answer[0])
+			return r < 0 ? r : 0;
+		if (kf_tree_open(answer, &tree, &why) == 0)
+			break;
+		kf_terminal_tell(tty, "  %s\n", why.message);
+	}
+	kf_text_format(assignment, sizeof(assignment), "klipper_dir=%s", answer);
+	r = kf_device_set(NULL, assignments, err);
+	if (r == 0)
+		json_object_set_new(kf_registry_section(registry, "global"), "klipper_dir",
+				    json_string(answer));
+	return r;
+}
+
 static int find_trees(const struct kf_configure *c, const json_t *records,
 		      struct kf_registry *registry, struct kf_error *err)
 {
@@ -191,8 +234,8 @@ static int find_trees(const struct kf_configure *c, const json_t *records,
 	size_t i;
 
 	json_array_foreach(records, i, record)
-		if (wanted(c, record, &board) && kf_tree_is_missing(registry, board.key))
-			return kf_tree_ask(c->tty, registry, err);
+		if (wanted(c, record, &board) && tree_is_missing(registry, board.key))
+			return ask_tree(c->tty, registry, err);
 	return 0;
 }
 

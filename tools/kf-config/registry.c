@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "install.h"
 #include "printer/look.h"
-#include "registry.h"
 #include "registry/import.h"
 #include "registry/listing.h"
 #include "registry/settings.h"
