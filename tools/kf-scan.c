@@ -149,7 +149,7 @@ static void hint_rom(const struct kf_registry *registry, const struct kf_device 
 /* One registered board is not there: what is in its place, if anything is? */
 static int one_missing(const struct kf_registry *registry, const char *key, struct kf_error *err)
 {
-	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE], remedy[sizeof(err->hint)];
+	char told[KF_REASON_SIZE], hint[KF_REASON_SIZE];
 	struct kf_device device;
 	int r = kf_registry_device(registry, key, &device, err);
 
@@ -162,10 +162,9 @@ static int one_missing(const struct kf_registry *registry, const char *key, stru
 		return r;
 	}
 	r = kf_fail(err, KF_NOT_CONNECTED, "%s is not connected: %s", key, told);
-	if (kf_last_flash_explain(key, err) && hint[0]) {
-		KF_COPY(remedy, err->hint);
-		kf_error_hint(err, "%s; else %s", hint, remedy);
-	} else if (hint[0])
+	if (kf_last_flash_explain(key, err) && hint[0])
+		kf_error_hint(err, "%s; else %s", hint, err->hint);
+	else if (hint[0])
 		kf_error_hint(err, "%s", hint);
 	return r;
 }

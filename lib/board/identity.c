@@ -149,7 +149,7 @@ bool kf_identity_parse(const char *by_id, struct kf_identity *ret)
 	if (rest)
 		*rest++ = '\0';
 	if (maker && mcu_like(word))
-		kf_text_clean(id.mcu, sizeof(id.mcu), word, strlen(word));
+		KF_CLEAN(id.mcu, word);
 	else if (rest && strrchr(rest, '_'))
 		rest = strrchr(rest, '_') + 1; /* the product has several words */
 	if (rest && !strpbrk(rest, "*?[") && (maker || serial_like(rest)))

@@ -59,7 +59,7 @@ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err)
 	char clean[KF_NAME_SIZE];
 	const char *usb;
 
-	if (text[0] == '/' && kf_text_clean(port.path, sizeof(port.path), text, strlen(text))) {
+	if (text[0] == '/' && KF_CLEAN(port.path, text)) {
 		*ret = port;
 		return 0;
 	}
@@ -72,7 +72,7 @@ int kf_port_read(const char *text, struct kf_port *ret, struct kf_error *err)
 		*ret = port;
 		return 0;
 	}
-	kf_text_clean(clean, sizeof(clean), text, strlen(text));
+	KF_CLEAN(clean, text);
 	kf_fail(err, KF_USAGE, "\"%s\" is no port", clean);
 	return kf_error_hint(err,
 			     "a USB port is 1-1.2, a serial port /dev/ttyAMA0, a node on CAN "

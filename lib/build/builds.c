@@ -337,7 +337,7 @@ static void take_line(struct item *item, const char *line, size_t len)
 				       strspn(out + strlen(item->build.out), "/"));
 	else
 		KF_COPY(text, start);
-	kf_text_clean(item->said, sizeof(item->said), text, strlen(text));
+	KF_CLEAN(item->said, text);
 	item->compiled += strncmp(item->said, compiling, strlen(compiling)) == 0;
 }
 

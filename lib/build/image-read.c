@@ -87,6 +87,6 @@ int kf_image_read(struct kf_configure *c, const struct kf_board *board,
 	told->katapult_start = (uint32_t)json_integer_value(json_object_get(read, "start"));
 	mcu = json_string_value(json_object_get(read, "mcu"));
 	if (mcu)
-		kf_text_clean(told->mcu, sizeof(told->mcu), mcu, strlen(mcu));
+		KF_CLEAN(told->mcu, mcu);
 	return 0;
 }

@@ -67,11 +67,9 @@ static int write_json(const json_t *firmware, const char *path, struct kf_error 
 {
 	_cleanup_(kf_json_decrefp) json_t *obj = json_copy((json_t *)firmware);
 	_cleanup_(kf_freep) char *text = NULL;
-	time_t now = time(NULL);
-	char utc[32];
-	struct tm tm;
+	char utc[KF_UTC_SIZE];
 
-	strftime(utc, sizeof(utc), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	kf_now_utc(utc);
 	json_object_del(obj, "path");
 	json_object_set_new(obj, "time", json_string(utc));
 	text = json_dumps(obj, JSON_INDENT(2) | JSON_REAL_PRECISION(15));

@@ -44,12 +44,12 @@ static int unknown(const json_t *list, const char *tree_dir, const char *name, s
 		if (!board)
 			continue;
 		kf_suggestion_offer(&meant, board);
-		kf_text_clean(clean, sizeof(clean), board, strlen(board));
+		KF_CLEAN(clean, board);
 		if (strstr(board, name))
 			kf_text_add(like, sizeof(like), ", ", clean);
 	}
 	if (!like[0] && meant.word)
-		kf_text_clean(like, sizeof(like), meant.word, strlen(meant.word));
+		KF_CLEAN(like, meant.word);
 	kf_fail(err, KF_CONFIG, "the flash-sdcard.sh of %s knows no board %s%s%s", tree_dir, name,
 		like[0] ? "; like it are: " : "", like);
 	return kf_error_hint(err,

@@ -273,7 +273,7 @@ enum { FULL_BYTES = 4 * 1024 * 1024 };
 static void note_full_disk(const char *out, const char *log, struct kf_error *err)
 {
 	const char *tmp = getenv("TMPDIR");
-	char ccache[PATH_MAX], folder[PATH_MAX], message[sizeof(err->message)], left[64];
+	char ccache[PATH_MAX], folder[PATH_MAX], left[64];
 	const char *const places[] = { out, log, tmp ? tmp : "/tmp", ccache_folder(ccache) };
 	unsigned long long bytes;
 	struct statvfs disk;
@@ -287,10 +287,8 @@ static void note_full_disk(const char *out, const char *log, struct kf_error *er
 		if (!inodes && bytes >= FULL_BYTES)
 			continue;
 		kf_text_format(left, sizeof(left), "only %llu KiB", bytes / 1024);
-		KF_COPY(message, err->message);
-		kf_text_format(err->message, sizeof(err->message),
-			       "%s are left on the disk of %s: %s", inodes ? "no inodes" : left,
-			       folder, message);
+		kf_error_prefix(err, "%s are left on the disk of %s", inodes ? "no inodes" : left,
+				folder);
 		kf_error_hint(err, "free some space: df %s %s", inodes ? "-i" : "-h", folder);
 		return;
 	}

@@ -36,6 +36,14 @@ int64_t kf_now_ms(void)
 	return now_ns() / NS_PER_MS;
 }
 
+void kf_now_utc(char ret[KF_UTC_SIZE])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	strftime(ret, KF_UTC_SIZE, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+}
+
 /* A deadline that nanoseconds cannot hold (292 years) counts as none. */
 static int64_t to_ns(int64_t deadline_ms)
 {

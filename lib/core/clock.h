@@ -15,6 +15,10 @@
 /* CLOCK_MONOTONIC in milliseconds. Deadlines are absolute on this clock. */
 int64_t kf_now_ms(void);
 
+/* The time of day in UTC: 2026-11-29T22:30:00Z. */
+enum { KF_UTC_SIZE = 32 };
+void kf_now_utc(char ret[KF_UTC_SIZE]);
+
 /* So many ms from now, but not after deadline_ms. */
 int64_t kf_within_ms(int64_t ms, int64_t deadline_ms);
 

@@ -85,7 +85,7 @@ static const struct {
 };
 
 /* The code of the last failure, for those who pass no error. */
-static enum kf_code last_code;
+static _Thread_local enum kf_code last_code;
 
 static _printf_(3, 0) void fill(struct kf_error *err, enum kf_code code, const char *fmt,
 				va_list ap)
@@ -95,7 +95,7 @@ static _printf_(3, 0) void fill(struct kf_error *err, enum kf_code code, const c
 	vsnprintf(raw, sizeof(raw), fmt, ap);
 	memset(err, 0, sizeof(*err));
 	err->code = code;
-	kf_text_clean(err->message, sizeof(err->message), raw, strlen(raw));
+	KF_CLEAN(err->message, raw);
 	KF_COPY(err->hint, codes[code].hint);
 }
 
@@ -174,7 +174,7 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...)
 	vsnprintf(context, sizeof(context), fmt, ap);
 	va_end(ap);
 	kf_text_format(whole, sizeof(whole), "%s: %s", context, err->message);
-	kf_text_clean(err->message, sizeof(err->message), whole, strlen(whole));
+	KF_CLEAN(err->message, whole);
 }
 
 int kf_error_hint(struct kf_error *err, const char *fmt, ...)
@@ -187,7 +187,7 @@ int kf_error_hint(struct kf_error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(raw, sizeof(raw), fmt, ap);
 	va_end(ap);
-	kf_text_clean(err->hint, sizeof(err->hint), raw, strlen(raw));
+	KF_CLEAN(err->hint, raw);
 	return -codes[err->code].errnum;
 }
 

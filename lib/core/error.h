@@ -65,7 +65,8 @@ struct kf_error {
 
 /*
  * Fill err (which may be NULL) and return the negative errno of code, so that
- * "return kf_fail(err, KF_BUSY, ...)" reads well. The hint becomes the table's.
+ * "return kf_fail(err, KF_BUSY, ...)" reads well. The hint becomes the table's. err's own message
+ * may be an argument.
  */
 int kf_fail(struct kf_error *err, enum kf_code code, const char *fmt, ...) _printf_(3, 4);
 
@@ -84,8 +85,8 @@ int kf_fail_sys(struct kf_error *err, int errnum, const char *fmt, ...) _printf_
 void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
 /*
- * Replace the hint. Returns the negative errno of err's code (NULL: of the last kf_fail's), so that
- * "return kf_error_hint(err, ...)" can follow kf_fail.
+ * Replace the hint; its old text may be an argument. Returns the negative errno of err's code
+ * (NULL: of the last kf_fail's), so that "return kf_error_hint(err, ...)" can follow kf_fail.
  */
 int kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 

@@ -5,6 +5,14 @@
 
 #include "core/base.h"
 
+/* The size of a char array; of a pointer it does not compile. */
+#define KF_ARRAY_BYTES(array)                                                                      \
+	({                                                                                         \
+		_Static_assert(!__builtin_types_compatible_p(__typeof__(array), char *),           \
+			       "an array, not a pointer");                                         \
+		sizeof(array);                                                                     \
+	})
+
 /*
  * Copy src (len bytes; it ends at a NUL before that) to dst as valid UTF-8 without
  * control characters (C0, DEL, C1, line and paragraph separators, bidirectional
@@ -13,16 +21,14 @@
  */
 bool kf_text_clean(char *dst, size_t size, const char *src, size_t len);
 
+/* The same of a whole text into a char array. */
+#define KF_CLEAN(array, text) kf_text_clean(array, KF_ARRAY_BYTES(array), text, SIZE_MAX)
+
 /* snprintf into an array; false if it did not fit (dst then holds what fitted). */
 bool kf_text_format(char *dst, size_t size, const char *fmt, ...) _printf_(3, 4);
 
 /* Copy text into a char array, as far as it fits; false: not all of it does. */
-#define KF_COPY(array, text)                                                                       \
-	({                                                                                         \
-		_Static_assert(!__builtin_types_compatible_p(__typeof__(array), char *),           \
-			       "an array, not a pointer");                                         \
-		kf_text_format(array, sizeof(array), "%s", text);                                  \
-	})
+#define KF_COPY(array, text) kf_text_format(array, KF_ARRAY_BYTES(array), "%s", text)
 
 /* Add word to a list, behind separator unless it is the first; false: it does not fit, and is left
  * out. */

@@ -31,11 +31,11 @@ void kf_doctor_report(struct kf_doctor *doctor, enum kf_health health, const cha
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	kf_text_clean(finding.message, sizeof(finding.message), message, strlen(message));
+	KF_CLEAN(finding.message, message);
 	if (subject)
-		kf_text_clean(finding.subject, sizeof(finding.subject), subject, strlen(subject));
+		KF_CLEAN(finding.subject, subject);
 	if (remedy)
-		kf_text_clean(finding.remedy, sizeof(finding.remedy), remedy, strlen(remedy));
+		KF_CLEAN(finding.remedy, remedy);
 	doctor->wrong += health == KF_HEALTH_WRONG;
 	doctor->report(&finding);
 }

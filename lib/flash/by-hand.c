@@ -109,7 +109,6 @@ static int find_missing(const struct kf_boards *now, struct kf_registry *registr
 {
 	_cleanup_(kf_printers_free) struct kf_printers printers = { 0 };
 	const struct kf_board *board;
-	char before[sizeof(err->message)];
 
 	if (kf_printers_find(&printers, NULL) < 0 ||
 	    kf_printers_describe(&printers, now, registry, NULL) < 0)
@@ -119,11 +118,10 @@ static int find_missing(const struct kf_boards *now, struct kf_registry *registr
 		*ret = *board;
 	if (!board || board->key[0])
 		return board ? 0 : r;
-	KF_COPY(before, err->message);
 	kf_fail(err, KF_NOT_CONNECTED,
 		"%s: a board that may be its bridge waits in its chip's bootloader (%s) on USB "
 		"port %s",
-		before, kf_mode_name(board->mode), board->usb.port);
+		err->message, kf_mode_name(board->mode), board->usb.port);
 	kf_error_hint(err,
 		      "power-cycle it, and its firmware starts; or flash it where it waits: "
 		      "--port=usb:%s",

@@ -227,7 +227,6 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 {
 	const struct kf_plan *plan = run->plan;
 	struct kf_error first = { 0 };
-	char both[sizeof(first.message) * 2];
 	int r = -ENODEV;
 
 	for (size_t i = 0; i < plan->methods.count; i++) {
@@ -261,8 +260,7 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 		first = *err;
 	}
 	if (first.code != KF_OK) {
-		kf_text_format(both, sizeof(both), "%s; %s", first.message, err->message);
-		KF_COPY(first.message, both);
+		kf_text_add(first.message, sizeof(first.message), "; ", err->message);
 		if (first.code == KF_NO_KATAPULT) /* it names the one that failed */
 			KF_COPY(first.hint, err->hint);
 		if (!first.log[0])

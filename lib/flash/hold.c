@@ -23,16 +23,6 @@ static bool named(const struct kf_hold *hold, const char *unit)
 	return false;
 }
 
-int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err)
-{
-	if (named(hold, unit))
-		return 0;
-	if (hold->count == KF_HOLD_MAX)
-		return kf_fail(err, KF_USAGE, "more than %d units to stop", KF_HOLD_MAX);
-	kf_text_format(hold->units[hold->count++], KF_NAME_SIZE, "%s", unit);
-	return 0;
-}
-
 static bool is_printers(const char *unit)
 {
 	return strstr(unit, "klipper") || strstr(unit, "kalico") || strstr(unit, "moonraker");
@@ -111,7 +101,7 @@ int kf_hold_holder(struct kf_hold *hold, const struct kf_board *board, struct kf
 	if (!holder->pid)
 		return 0;
 	if (kf_hold_stops(hold, holder))
-		return kf_hold_unit(hold, holder->unit, err);
+		return kf_unit_add(hold->units, &hold->count, holder->unit, err);
 	return fail_busy(board, !hold->off, err);
 }
 

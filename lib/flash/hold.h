@@ -7,17 +7,13 @@
 #define KF_FLASH_HOLD_H
 
 #include "board/board.h"
-
-#define KF_HOLD_MAX 16
+#include "systemd/unit.h"
 
 struct kf_hold {
-	char units[KF_HOLD_MAX][KF_NAME_SIZE];
+	char units[KF_UNITS_MAX][KF_NAME_SIZE]; /* each once (kf_unit_add) */
 	size_t count;
 	bool off; /* nothing may be stopped */
 };
-
-/* Name a unit; once is enough. KF_USAGE if there are too many. */
-_must_check_ int kf_hold_unit(struct kf_hold *hold, const char *unit, struct kf_error *err);
 
 /*
  * Name the unit that holds this board's port, if any. KF_BUSY if the holder is not in a printer's

@@ -134,13 +134,10 @@ int kf_methods_check_rule(const struct kf_methods_for *with, struct kf_error *er
  * up in its chip's own bootloader. */
 static void explain_katapult(const char *key, struct kf_error *err)
 {
-	char hint[sizeof(err->hint)];
-
 	if (!err || err->code == KF_INTERRUPTED)
 		return;
 	kf_error_prefix(err, "if it has no Katapult");
-	KF_COPY(hint, err->hint);
-	kf_error_hint(err, "%s; or, if the board has Katapult: %s%s%s--no-fallback", hint,
+	kf_error_hint(err, "%s; or, if the board has Katapult: %s%s%s--no-fallback", err->hint,
 		      key ? "kf flash " : "", key ? key : "", key ? " " : "");
 }
 

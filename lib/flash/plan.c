@@ -287,14 +287,13 @@ static int check_port(const char *tty, struct kf_error *err)
 static void explain_instead(const struct kf_registry *registry, const char *key,
 			    struct kf_error *err)
 {
-	char instead[KF_REASON_SIZE], hint[KF_REASON_SIZE], gone[sizeof(err->message)];
+	char instead[KF_REASON_SIZE], hint[KF_REASON_SIZE];
 	struct kf_device device;
 
 	if (kf_registry_device(registry, key, &device, NULL) < 0 ||
 	    !kf_occupant_instead(registry, &device, instead, hint))
 		return;
-	KF_COPY(gone, err->message);
-	kf_fail(err, KF_NOT_CONNECTED, "%s; %s", gone, instead);
+	kf_fail(err, KF_NOT_CONNECTED, "%s; %s", err->message, instead);
 	if (hint[0])
 		kf_error_hint(err, "%s", hint);
 }

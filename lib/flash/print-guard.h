@@ -19,7 +19,7 @@ struct kf_print_guard {
 	struct {
 		pid_t pid;
 		struct kf_error err; /* KF_OK: it may be stopped */
-	} checked[2 * KF_HOLD_MAX];
+	} checked[32];		     /* of more, each is asked again */
 	size_t checked_count;
 	void (*waits)(const char *klippy); /* it is slow to answer; may be NULL */
 	bool looked;			   /* hidden ones are listed */

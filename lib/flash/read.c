@@ -129,11 +129,8 @@ static int come_back(struct read *read, char ret[KF_NAME_SIZE], struct kf_error 
  * the board that is not back, which is worse. */
 static int join(int r, int back, const struct kf_error *why, struct kf_error *err)
 {
-	char message[sizeof(err->message)];
-
 	if (r < 0 && back < 0) {
-		KF_COPY(message, err->message);
-		kf_text_format(err->message, sizeof(err->message), "%s; %s", message, why->message);
+		kf_text_add(err->message, sizeof(err->message), "; ", why->message);
 		kf_error_hint(err, "%s", why->hint);
 	} else if (back < 0) {
 		*err = *why;

@@ -56,7 +56,7 @@ static int find_or_add(struct kf_mcus *mcus, const char *section, struct kf_mcu 
 	char name[sizeof((*ret)->name)];
 	struct kf_mcu *list;
 
-	kf_text_clean(name, sizeof(name), own, strlen(own));
+	KF_CLEAN(name, own);
 	for (size_t i = 0; i < mcus->count; i++)
 		if (strcmp(mcus->list[i].name, name) == 0) {
 			*ret = &mcus->list[i];

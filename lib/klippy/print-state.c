@@ -100,7 +100,7 @@ void kf_print_state_read(const json_t *status, struct kf_print_state *ret)
 	double done = json_is_number(progress) ? json_number_value(progress) : -1;
 
 	*ret = (struct kf_print_state){ .state = read_print(status), .percent = -1 };
-	kf_text_clean(ret->file, sizeof(ret->file), file, strlen(file));
+	KF_CLEAN(ret->file, file);
 	if (done >= 0 && done <= 1)
 		ret->percent = (int)(done * 100);
 }

@@ -490,8 +490,7 @@ static void collect(const struct kf_setting *setting, void *arg)
 		collector->refers = true;
 		if (collector->all && !collector->bad[0] &&
 		    !replace(collector->all, setting->section, value, sizeof(value), &left))
-			kf_text_clean(collector->bad, sizeof(collector->bad), setting->value,
-				      strlen(setting->value));
+			KF_CLEAN(collector->bad, setting->value);
 	}
 	collector->r =
 		kf_mcus_set(any ? &collector->defaults : &collector->mcus,

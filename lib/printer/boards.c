@@ -10,11 +10,6 @@
 #include "printer/boards.h"
 #include "usb/holder.h"
 
-static void copy(char *dst, size_t size, const char *text)
-{
-	kf_text_clean(dst, size, text, strlen(text));
-}
-
 /* A port of a USB device, by its name: there or not. */
 static bool is_usb_port(const char *serial)
 {
@@ -51,9 +46,9 @@ bool kf_mcu_has_serial(const struct kf_mcu *mcu, const struct kf_board *board)
 static void set_printer(struct kf_board *board, const struct kf_printer *printer,
 			const struct kf_mcu *mcu)
 {
-	copy(board->printer.unit, sizeof(board->printer.unit), printer->unit);
-	copy(board->printer.name, sizeof(board->printer.name), printer->name);
-	copy(board->printer.mcu, sizeof(board->printer.mcu), mcu->name);
+	KF_CLEAN(board->printer.unit, printer->unit);
+	KF_CLEAN(board->printer.name, printer->name);
+	KF_CLEAN(board->printer.mcu, mcu->name);
 	if (!board->mcu[0])
 		kf_mcu_chip(mcu, board->mcu);
 }
@@ -116,7 +111,7 @@ static void set_wired(struct kf_board *board, const struct kf_printer *printer,
 	if (mcu->version[0] && is_current(printer, board)) {
 		board->connected = true;
 		board->mode = KF_MODE_KLIPPER;
-		copy(board->version, sizeof(board->version), mcu->version);
+		KF_CLEAN(board->version, mcu->version);
 		if (!board->excluded)
 			board->reason[0] = '\0';
 	} else if (!board->usb.port[0] && !board->excluded) {
@@ -147,7 +142,7 @@ static void set_port(struct kf_board *board, const struct kf_printer *printer,
 	set_printer(board, printer, mcu);
 	board->link.baud = board->mode == KF_MODE_OTHER ? mcu->baud : 0;
 	if (board->mode != KF_MODE_KATAPULT && is_current(printer, board))
-		copy(board->version, sizeof(board->version), mcu->version);
+		KF_CLEAN(board->version, mcu->version);
 }
 
 /* The printer whose Klippy has the port counts more than the first. */
@@ -244,14 +239,14 @@ static int add_board(struct kf_inventory *inventory, const struct kf_printer *pr
 				  .link = { .type = wire, .baud = mcu->baud } };
 
 	set_printer(&board, printer, mcu);
-	copy(board.link.path, sizeof(board.link.path), mcu->serial);
+	KF_CLEAN(board.link.path, mcu->serial);
 	if (wire == KF_WIRE_CAN) {
-		copy(board.link.uuid, sizeof(board.link.uuid), mcu->canbus_uuid);
-		copy(board.link.interface, sizeof(board.link.interface), mcu->canbus_interface);
+		KF_CLEAN(board.link.uuid, mcu->canbus_uuid);
+		KF_CLEAN(board.link.interface, mcu->canbus_interface);
 	}
 	if (board.connected) {
 		board.mode = KF_MODE_KLIPPER;
-		copy(board.version, sizeof(board.version), mcu->version);
+		KF_CLEAN(board.version, mcu->version);
 	}
 	if (wire == KF_WIRE_USB_SERIAL)
 		board.link.baud = 0;

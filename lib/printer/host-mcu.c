@@ -67,8 +67,7 @@ static void look(const struct kf_unit_command *command, void *arg)
 
 	if (!path || strcmp(path, search->path) != 0 ||
 	    search->count == KF_ARRAY_SIZE(search->found) ||
-	    !kf_text_clean(found->program, sizeof(found->program), command->args,
-			   strlen(command->args)))
+	    !KF_CLEAN(found->program, command->args))
 		return;
 	/* Many programs are started without arguments. */
 	if (path == usual_path && is_other(found->program))

@@ -30,11 +30,6 @@ void kf_printers_free(struct kf_printers *printers)
 	*printers = (struct kf_printers){ 0 };
 }
 
-static void copy(char *dst, size_t size, const char *text)
-{
-	kf_text_clean(dst, size, text, strlen(text));
-}
-
 /* NULL: the list is full. */
 static struct kf_printer *add(struct search *search)
 {
@@ -59,23 +54,23 @@ static bool collect(const struct kf_klippy *klippy, void *arg)
 static void take_command(struct kf_printer *printer, const struct kf_klippy *klippy)
 {
 	printer->pid = klippy->pid;
-	copy(printer->tree, sizeof(printer->tree), klippy->tree);
-	copy(printer->python, sizeof(printer->python), klippy->python);
-	copy(printer->config, sizeof(printer->config), klippy->config);
+	KF_CLEAN(printer->tree, klippy->tree);
+	KF_CLEAN(printer->python, klippy->python);
+	KF_CLEAN(printer->config, klippy->config);
 }
 
 /* A running Klippy's own answers replace these: a path on its command line may be relative. */
 static void take_facts(struct kf_printer *printer, struct kf_klippy_facts *facts)
 {
-	copy(printer->state, sizeof(printer->state), facts->state);
-	copy(printer->message, sizeof(printer->message), facts->message);
-	copy(printer->version, sizeof(printer->version), facts->version);
+	KF_CLEAN(printer->state, facts->state);
+	KF_CLEAN(printer->message, facts->message);
+	KF_CLEAN(printer->version, facts->version);
 	if (facts->tree[0] == '/')
-		copy(printer->tree, sizeof(printer->tree), facts->tree);
+		KF_CLEAN(printer->tree, facts->tree);
 	if (facts->python[0] == '/')
-		copy(printer->python, sizeof(printer->python), facts->python);
+		KF_CLEAN(printer->python, facts->python);
 	if (!printer->config[0] && facts->config[0] == '/')
-		copy(printer->config, sizeof(printer->config), facts->config);
+		KF_CLEAN(printer->config, facts->config);
 	printer->print = facts->print;
 	printer->mcus = facts->mcus;
 	facts->mcus = (struct kf_mcus){ 0 };
@@ -217,11 +212,11 @@ static void add_asked(struct search *search, struct asked *asked)
 
 	if (printer) {
 		take_command(printer, asked->klippy);
-		copy(printer->unit, sizeof(printer->unit), kf_holder_of(asked->klippy->pid).unit);
+		KF_CLEAN(printer->unit, kf_holder_of(asked->klippy->pid).unit);
 		if (asked->r == 0 && search->asks)
 			take_facts(printer, &asked->facts);
 		else
-			copy(printer->state, sizeof(printer->state), "unknown");
+			KF_CLEAN(printer->state, "unknown");
 		if (asked->r < 0)
 			printer->why = asked->err;
 		read_config(printer);
@@ -283,8 +278,8 @@ static void add_stopped(const struct kf_unit_command *command, void *arg)
 	if (!printer)
 		return;
 	take_command(printer, &klippy);
-	copy(printer->unit, sizeof(printer->unit), unit);
-	copy(printer->state, sizeof(printer->state), "stopped");
+	KF_CLEAN(printer->unit, unit);
+	KF_CLEAN(printer->state, "stopped");
 	read_config(printer);
 }
 

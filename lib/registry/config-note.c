@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/paths.h"
 #include "core/text.h"
@@ -85,12 +86,9 @@ bool kf_proof_load(const char *key, struct kf_proof *ret)
 int kf_proof_save(const char *key, const char *version, const char *image_sha256, bool stamped,
 		  struct kf_error *err)
 {
-	time_t now = time(NULL);
-	char at[32] = "";
-	struct tm utc;
+	char at[KF_UTC_SIZE];
 
-	if (gmtime_r(&now, &utc))
-		strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	kf_now_utc(at);
 	return save(key, "proof",
 		    json_pack("{s:s, s:s, s:s, s:b}", "image_sha256", image_sha256, "version",
 			      version, "time", at, "stamps_differ", stamped),

@@ -85,8 +85,8 @@ static void member_line(FILE *out, const char *member, const json_t *value)
 	const char *shown = json_is_string(value) ? json_string_value(value) : json ? json : "";
 	char name[KF_NAME_SIZE], text[1024];
 
-	kf_text_clean(name, sizeof(name), member, strlen(member));
-	kf_text_clean(text, sizeof(text), shown, strlen(shown));
+	KF_CLEAN(name, member);
+	KF_CLEAN(text, shown);
 	kf_screen_wrap(&screen, text, fprintf(out, "%-20s ", name), INDENT);
 	fputc('\n', out);
 }

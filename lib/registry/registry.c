@@ -235,7 +235,7 @@ bool kf_registry_by_sudo(char *ret, size_t size)
 
 	if (!user || kf_path(KF_DIR_CONFIG, path, NULL, "devices.json") < 0)
 		return false;
-	kf_text_clean(name, sizeof(name), user, strlen(user));
+	KF_CLEAN(name, user);
 	/* sudo -E, or a sudoers file, has kept the HOME of that user. */
 	if (len > 1 && strncmp(path, pw->pw_dir, len) == 0 && path[len] == '/')
 		kf_text_format(

@@ -187,7 +187,7 @@ static int check_members(const char *key, const json_t *members, struct kf_error
 	int r;
 
 	if (key) {
-		kf_text_clean(clean, sizeof(clean), key, strlen(key));
+		KF_CLEAN(clean, key);
 		kf_text_format(where, sizeof(where), "device \"%s\"", clean);
 	}
 	if (key && !kf_key_valid(key))

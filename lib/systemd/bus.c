@@ -109,7 +109,7 @@ static int fail_reply(sd_bus_message *reply, struct kf_error *err)
 	const char *said = e->message ? e->message : e->name;
 	char text[256];
 
-	kf_text_clean(text, sizeof(text), said, strlen(said));
+	KF_CLEAN(text, said);
 	if (text[0] && text[strlen(text) - 1] == '.') /* it becomes a part of our sentence */
 		text[strlen(text) - 1] = '\0';
 	if (sd_bus_error_has_names(e, SD_BUS_ERROR_ACCESS_DENIED,
@@ -553,7 +553,7 @@ int kf_bus_printers(struct kf_bus *bus, const struct kf_deadline *deadline,
 						  NULL, NULL, NULL, NULL, NULL, NULL)) > 0) {
 		if (strcmp(load, "loaded") != 0 || !kf_unit_name_is_printers(unit))
 			continue;
-		kf_text_clean(name, sizeof(name), unit, strlen(unit));
+		KF_CLEAN(name, unit);
 		each(arg, name);
 	}
 	return 0;

@@ -6,9 +6,9 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/text.h"
 #include "systemd/leases.h"
 
@@ -68,13 +68,11 @@ int kf_leases_write(int fd, const struct ucred *client, const json_t *units, cha
 		    size_t size, struct kf_error *err)
 {
 	const struct passwd *user = getpwuid(client->uid);
-	char since[32], command[COMMAND_SIZE];
-	time_t now = time(NULL);
+	char since[KF_UTC_SIZE], command[COMMAND_SIZE];
 	json_t *lease;
-	struct tm tm;
 	int r;
 
-	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	kf_now_utc(since);
 	read_command(client->pid, command);
 	lease = json_pack("{s:s, s:I, s:s*, s:i, s:s, s:O}", "since", since, "uid",
 			  (json_int_t)client->uid, "user", user ? user->pw_name : NULL, "pid",

@@ -17,7 +17,7 @@ void kf_usage_called(char *const *argv)
 {
 	opterr = 0;
 	if (argv[0] && strncmp(argv[0], "kf ", 3) == 0)
-		kf_text_clean(called, sizeof(called), argv[0], strlen(argv[0]));
+		KF_CLEAN(called, argv[0]);
 }
 
 bool kf_usage_is(const char *name)

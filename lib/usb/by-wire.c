@@ -54,8 +54,7 @@ static int look_uart(struct kf_board *board, struct kf_error *err)
 {
 	char path[PATH_MAX];
 
-	if (find_port(board->link.path, path) &&
-	    kf_text_clean(board->tty, sizeof(board->tty), path, strlen(path)))
+	if (find_port(board->link.path, path) && KF_CLEAN(board->tty, path))
 		return 0;
 	board->tty[0] = '\0';
 	kf_fail(err, KF_NOT_CONNECTED, "there is no serial port %s", board->link.path);

@@ -283,8 +283,7 @@ void kf_holder_find_facts(const struct kf_holder *holder, struct kf_holder_facts
 		user = getpwuid(st.st_uid);
 		kf_text_format(ret->owner, sizeof(ret->owner), "user %u", (unsigned)st.st_uid);
 		if (user)
-			kf_text_clean(ret->owner, sizeof(ret->owner), user->pw_name,
-				      strlen(user->pw_name));
+			KF_CLEAN(ret->owner, user->pw_name);
 	}
 	KF_COPY(ret->place, holder->unit[0] ? holder->unit : cgroup.name);
 	KF_COPY(ret->stop, cgroup.stop);

@@ -41,8 +41,8 @@ static void describe_device(const struct kf_board *now, char *ret, size_t size)
 	const struct kf_usb *usb = &now->usb;
 	char maker[41], model[41];
 
-	kf_text_clean(maker, sizeof(maker), usb->manufacturer, strlen(usb->manufacturer));
-	kf_text_clean(model, sizeof(model), usb->model, strlen(usb->model));
+	KF_CLEAN(maker, usb->manufacturer);
+	KF_CLEAN(model, usb->model);
 	if (kf_identity_bridge(usb))
 		kf_text_format(ret, size, "a USB-to-CAN bridge (%s:%s%s%s)", usb->vendor,
 			       usb->product, now->mcu[0] ? ", " : "", now->mcu);
@@ -68,8 +68,8 @@ void kf_occupant_describe(const struct kf_board *was, const struct kf_board *now
 	char what[KF_NAME_SIZE + 64], serial[65], before[65];
 
 	describe_device(now, what, sizeof(what));
-	kf_text_clean(serial, sizeof(serial), now->usb.serial, strlen(now->usb.serial));
-	kf_text_clean(before, sizeof(before), was->usb.serial, strlen(was->usb.serial));
+	KF_CLEAN(serial, now->usb.serial);
+	KF_CLEAN(before, was->usb.serial);
 	if (now->key[0])
 		kf_text_format(ret, size, "there is now %s", now->key);
 	else if (!kf_occupant_stays(now))

@@ -2,7 +2,6 @@
 #include "options.h"
 #include "board/port.h"
 #include "registry/method.h"
-#include "systemd/unit.h"
 #include "terminal/usage.h"
 
 static const char help[] =
@@ -53,10 +52,8 @@ static int read_method(void *args, const char *text, struct kf_error *err)
 static int read_unit(void *args, const char *text, struct kf_error *err)
 {
 	struct args *a = args;
-	char unit[KF_NAME_SIZE];
-	int r = kf_unit_name(text, unit, err);
 
-	return r < 0 ? r : kf_hold_unit(&a->batch.hold, unit, err);
+	return kf_unit_add(a->batch.hold.units, &a->batch.hold.count, text, err);
 }
 
 static const struct kf_option list[] = {
