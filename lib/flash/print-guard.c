@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A Klippy may be stopped only after a clear answer; a process that cannot print is not asked. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/process.h"
@@ -47,17 +49,18 @@ static int check_printing(const struct kf_print_state *print, const char *name,
 {
 	const char *file = print->file[0] ? print->file : "a file";
 	char progress[32] = "";
+	int r;
 
 	if (print->state >= KF_ARRAY_SIZE(printing) || !printing[print->state].text)
 		return 0;
 	if (print->percent >= 0 && printing[print->state].file)
 		kf_text_format(progress, sizeof(progress), ", %d %% done", print->percent);
-	kf_fail(err, KF_PRINTING, "%s %s%s%s%s", name, printing[print->state].text,
-		printing[print->state].file ? " " : "", printing[print->state].file ? file : "",
-		progress);
-	if (printing[print->state].hint[0])
-		kf_error_hint(err, "%s", printing[print->state].hint);
-	return kf_code_errno(KF_PRINTING);
+	r = kf_fail(err, KF_PRINTING, "%s %s%s%s%s", name, printing[print->state].text,
+		    printing[print->state].file ? " " : "", printing[print->state].file ? file : "",
+		    progress);
+	return printing[print->state].hint[0]
+		       ? kf_error_hint(err, "%s", printing[print->state].hint)
+		       : r;
 }
 
 /* A Klippy is known by its command line, or, if a wrapper starts it, by the name of its unit. */
@@ -126,7 +129,7 @@ struct kf_hidden {
 	struct kf_klippy klippy;
 	struct kf_holder holder;
 	bool late;		 /* it did not answer in its time */
-	json_t *settings;	 /* NULL: it does not answer */
+	struct kf_mcus mcus;	 /* of its configuration; none: it does not tell */
 	struct kf_error failure; /* why not */
 };
 
@@ -147,8 +150,20 @@ static bool add_hidden(const struct kf_klippy *klippy, void *arg)
 	return true;
 }
 
+static void request_mcus_of(struct kf_hidden *one, int64_t deadline_ms)
+{
+	struct kf_klippy_facts facts = { 0 };
+	int r = kf_klippy_ask(&one->klippy, deadline_ms, &facts, &one->failure);
+
+	one->late = r < 0 && kf_now_ms() >= deadline_ms;
+	one->mcus = facts.mcus;
+	/* Klippy has always an [mcu] in its configuration: without one, it has read none yet. */
+	if (r == 0 && !facts.mcus.count)
+		kf_fail(&one->failure, KF_PRINTER_UNKNOWN, "it does not tell its configuration");
+}
+
 /* Each gets its share of the remaining time; unused time goes to the next ones. */
-static void request_settings(struct kf_print_guard *guard, int64_t deadline_ms)
+static void request_mcus(struct kf_print_guard *guard, int64_t deadline_ms)
 {
 	size_t left = 0;
 
@@ -162,25 +177,23 @@ static void request_settings(struct kf_print_guard *guard, int64_t deadline_ms)
 			continue;
 		end_ms = now_ms + (deadline_ms > now_ms ? deadline_ms - now_ms : 0) / (int64_t)left;
 		left--;
-		one->late = kf_klippy_settings(&one->klippy, end_ms, &one->settings,
-					       &one->failure) < 0 &&
-			    kf_now_ms() >= end_ms;
+		request_mcus_of(one, end_ms);
 	}
 }
 
-static void request_hidden_settings(struct kf_print_guard *guard)
+static void request_hidden_mcus(struct kf_print_guard *guard)
 {
 	int64_t start_ms = kf_now_ms();
 	char name[2 * KF_NAME_SIZE + 32];
 
-	request_settings(guard, start_ms + QUIET_MS);
+	request_mcus(guard, start_ms + QUIET_MS);
 	for (size_t i = 0; i < guard->hidden_count; i++) {
 		if (!guard->hidden[i].late)
 			continue;
 		name_klippy(&guard->hidden[i].holder, name, sizeof(name));
 		if (guard->waits)
 			guard->waits(name);
-		request_settings(guard, start_ms + HIDDEN_MS);
+		request_mcus(guard, start_ms + HIDDEN_MS);
 		break;
 	}
 }
@@ -191,13 +204,40 @@ static int find_hidden(struct kf_print_guard *guard, struct kf_error *err)
 		return 0;
 	guard->looked = kf_klippy_each(add_hidden, guard);
 	if (guard->looked)
-		request_hidden_settings(guard);
+		request_hidden_mcus(guard);
 	guard->looked = guard->looked && !kf_stop_signal();
 	if (guard->looked)
 		return 0;
 	return kf_stop_signal()
 		       ? kf_fail_stopped(err)
 		       : kf_fail(err, KF_PRINTER_UNKNOWN, "/proc does not show which programs run");
+}
+
+static bool has_mcu(const struct kf_hidden *hidden, const struct kf_board *board)
+{
+	for (size_t i = 0; i < hidden->mcus.count; i++)
+		if (kf_mcu_has_port(&hidden->mcus.list[i], board))
+			return true;
+	return false;
+}
+
+/*
+ * Is each serial: of its MCUs a link of udev's that is there, below /dev/serial/by-id or by-path?
+ * Such a name means the same port for all; /dev/ttyACM0 may be another one in a container.
+ */
+static bool has_links_only(const struct kf_hidden *hidden)
+{
+	static const char links[] = "/dev/serial/by-";
+	struct stat st;
+
+	for (size_t i = 0; i < hidden->mcus.count; i++) {
+		const char *serial = hidden->mcus.list[i].serial;
+
+		if (serial[0] &&
+		    (strncmp(serial, links, strlen(links)) != 0 || stat(serial, &st) < 0))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -211,8 +251,8 @@ static bool may_have(const struct kf_hidden *hidden, const struct kf_board *boar
 	if (gone(hidden->holder.pid) || kf_holder_elsewhere(hidden->holder.pid, board->tty))
 		return false;
 	kf_holder_find_facts(&hidden->holder, &facts);
-	if (hidden->settings)
-		return facts.container && !kf_klippy_links_only(hidden->settings);
+	if (hidden->mcus.count)
+		return facts.container && !has_links_only(hidden);
 	return locked || facts.container;
 }
 
@@ -225,10 +265,10 @@ static int fail_unknown(const struct kf_hidden *hidden, const struct kf_board *b
 	name_klippy(&hidden->holder, name, sizeof(name));
 	kf_holder_find_facts(&hidden->holder, &facts);
 	kf_fail(err, KF_PRINTER_UNKNOWN, "%s may be in use by %s, %s: %s", board->tty, name,
-		hidden->settings ? "whose ports may have other names in its container"
-				 : "and it cannot be asked whether it prints",
-		hidden->settings ? "its configuration names no link below /dev/serial"
-				 : hidden->failure.message);
+		hidden->mcus.count ? "whose ports may have other names in its container"
+				   : "and it cannot be asked whether it prints",
+		hidden->mcus.count ? "its configuration names no link below /dev/serial"
+				   : hidden->failure.message);
 	return kf_error_hint(
 		err, "look at the printer: if it does not print, %s it (%s), then try again%s",
 		facts.place[0] ? "stop" : "end", facts.stop,
@@ -246,7 +286,7 @@ int kf_print_guard_port(struct kf_print_guard *guard, struct kf_board *board, st
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < guard->hidden_count; i++)
-		if (kf_klippy_has_mcu(guard->hidden[i].settings, board)) {
+		if (has_mcu(&guard->hidden[i], board)) {
 			board->holder = guard->hidden[i].holder;
 			return 0;
 		}
@@ -260,7 +300,7 @@ int kf_print_guard_port(struct kf_print_guard *guard, struct kf_board *board, st
 void kf_print_guard_free(struct kf_print_guard *guard)
 {
 	for (size_t i = 0; i < guard->hidden_count; i++)
-		json_decref(guard->hidden[i].settings);
+		kf_mcus_free(&guard->hidden[i].mcus);
 	free(guard->hidden);
 	*guard = (struct kf_print_guard){ 0 };
 }

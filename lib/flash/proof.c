@@ -34,9 +34,10 @@ static int running_version(struct kf_board *board, char ret[KF_NAME_SIZE], struc
 	int r;
 
 	if (board->holder.pid)
-		return kf_klippy_find(board->holder.pid, &klippy)
-			       ? kf_klippy_version(&klippy, board, kf_now_ms() + KLIPPY_MS, ret,
-						   NULL)
+		return kf_klippy_find(board->holder.pid, &klippy) &&
+				       kf_klippy_version(&klippy, board, kf_now_ms() + KLIPPY_MS,
+							 ret)
+			       ? 0
 			       : -EBUSY;
 	r = kf_wire_row(board)->ask(board, BEFORE_MS, &now, err);
 	if (r < 0)

@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "board/port.h"
 #include "core/text.h"
-#include "klippy/api.h"
 #include "klippy/mcus.h"
 #include "klippy/sources.h"
 
@@ -328,94 +326,22 @@ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_ms, struct kf
 	return kf_sources_try(klippy, SOURCE_MS, deadline_ms, ask_all, ret, err);
 }
 
-/* Does Klippy read this text as this UUID? */
-static bool is_uuid(const char *configured, const char *uuid)
+bool kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,
+		       int64_t deadline_ms, char ret[KF_NAME_SIZE])
 {
-	char read[KF_CAN_UUID_SIZE];
+	struct kf_klippy_facts facts = { 0 };
+	bool told = false;
 
-	read_uuid(configured, read);
-	return strcmp(read, uuid) == 0;
-}
+	if (kf_klippy_ask(klippy, deadline_ms, &facts, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < facts.mcus.count && !told; i++) {
+		const struct kf_mcu *mcu = &facts.mcus.list[i];
 
-/* The section of the board; NULL: none. */
-static const char *find_section(json_t *settings, const struct kf_board *board)
-{
-	const char *name;
-	json_t *section;
-
-	json_object_foreach(settings, name, section) {
-		const char *node = json_string_value(json_object_get(section, "canbus_uuid"));
-
-		if (is_mcu(name) && board->link.uuid[0] && node && is_uuid(node, board->link.uuid))
-			return name;
-		if (is_mcu(name) &&
-		    kf_board_has_port(board, json_string_value(json_object_get(section, "serial"))))
-			return name;
+		told = mcu->version[0] &&
+		       (kf_mcu_has_port(mcu, board) ||
+			(board->link.uuid[0] && strcmp(mcu->canbus_uuid, board->link.uuid) == 0));
+		kf_text_format(ret, KF_NAME_SIZE, "%s", mcu->version);
 	}
-	return NULL;
-}
-
-bool kf_klippy_has_mcu(json_t *settings, const struct kf_board *board)
-{
-	return find_section(settings, board);
-}
-
-bool kf_klippy_links_only(json_t *settings)
-{
-	static const char links[] = "/dev/serial/by-";
-	const char *name, *serial;
-	json_t *section;
-	struct stat st;
-
-	json_object_foreach(settings, name, section) {
-		serial = json_string_value(json_object_get(section, "serial"));
-		if (!is_mcu(name) || !serial)
-			continue;
-		if (strncmp(serial, links, strlen(links)) != 0 || stat(serial, &st) < 0)
-			return false;
-	}
-	return true;
-}
-
-/* Query one member of one object of Klippy. */
-static int query(const struct kf_klippy *klippy, const char *object, const char *member,
-		 int64_t deadline_ms, json_t **ret, struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *params =
-		json_pack("{s:{s:[s]}}", "objects", object, member);
-
-	return kf_api_request(klippy->api, klippy->pid, "objects/query", params, deadline_ms, ret,
-			      err);
-}
-
-int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,
-		      int64_t deadline_ms, char ret[KF_NAME_SIZE], struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *config = NULL;
-	_cleanup_(kf_json_decrefp) json_t *answer = NULL;
-	const char *name, *version;
-	json_t *status;
-	int r;
-
-	if (!klippy->api[0])
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "Klippy has no API socket (-a)");
-	r = query(klippy, "configfile", "settings", deadline_ms, &config, err);
-	if (r < 0)
-		return r;
-	status = json_object_get(config, "status");
-	name = find_section(json_object_get(json_object_get(status, "configfile"), "settings"),
-			    board);
-	if (!name)
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "no MCU of Klippy has the serial port %s",
-			       board->tty);
-	r = query(klippy, name, "mcu_version", deadline_ms, &answer, err);
-	if (r < 0)
-		return r;
-	status = json_object_get(json_object_get(answer, "status"), name);
-	version = json_string_value(json_object_get(status, "mcu_version"));
-	if (!version || !version[0])
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "Klippy does not tell what %s runs",
-			       board->tty);
-	kf_text_clean(ret, KF_NAME_SIZE, version, strlen(version));
-	return 0;
+	kf_mcus_free(&facts.mcus);
+	return told;
 }

@@ -86,22 +86,10 @@ _must_check_ int kf_klippy_ask(const struct kf_klippy *klippy, int64_t deadline_
 _must_check_ int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *ret);
 
 /*
- * The version that klippy's own socket names for the board whose port is its MCU's serial:, or
- * whose node its canbus_uuid:. KF_PRINTER_UNKNOWN: it has no socket, does not answer, or has no
- * such MCU connected; KF_INTERRUPTED.
+ * The version that klippy names for the board whose port is its MCU's serial:, or whose node its
+ * canbus_uuid:. False: it does not answer, or has no such MCU connected.
  */
-_must_check_ int kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,
-				   int64_t deadline_ms, char ret[KF_NAME_SIZE],
-				   struct kf_error *err);
-
-/* Is the board's port the serial: of an MCU in these settings (kf_klippy_settings)? */
-bool kf_klippy_has_mcu(json_t *settings, const struct kf_board *board);
-
-/*
- * Does each MCU in these settings that has a serial: name a link of udev's that is there, below
- * /dev/serial/by-id or by-path? Such a name means the same port for all; /dev/ttyACM0 may be
- * another one in a container.
- */
-bool kf_klippy_links_only(json_t *settings);
+_must_check_ bool kf_klippy_version(const struct kf_klippy *klippy, const struct kf_board *board,
+				    int64_t deadline_ms, char ret[KF_NAME_SIZE]);
 
 #endif

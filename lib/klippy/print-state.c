@@ -168,31 +168,6 @@ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 	return r;
 }
 
-/* Klippy has always an [mcu] in its configuration: without one, it has read none yet. */
-static int ask_settings(struct kf_source *source, const json_t *info, void *arg,
-			struct kf_error *err)
-{
-	_cleanup_(kf_json_decrefp) json_t *objects = json_pack("{s:[s]}", "configfile", "settings");
-	_cleanup_(kf_json_decrefp) json_t *status = NULL;
-	int r = kf_source_query(source, objects, &status, err);
-	json_t *settings, **ret = arg;
-
-	IGNORE_RESULT(info);
-	if (r < 0)
-		return r;
-	settings = json_object_get(json_object_get(status, "configfile"), "settings");
-	if (!json_is_object(json_object_get(settings, "mcu")))
-		return kf_fail(err, KF_PRINTER_UNKNOWN, "does not tell its configuration");
-	*ret = json_incref(settings);
-	return 0;
-}
-
-int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms, json_t **ret,
-		       struct kf_error *err)
-{
-	return kf_sources_try(klippy, SOURCE_MS, deadline_ms, ask_settings, ret, err);
-}
-
 /* The state, and what it says of that up to the first line's end. */
 static bool read_state(const json_t *info, char ret[KF_NAME_SIZE])
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The state of a running Klippy: whether it prints, whether it is ready, and its configuration.
- * It is asked itself, else a Moonraker that speaks of this very process: another printer's
- * Moonraker on the same host must not answer for it.
+ * The state of a running Klippy: whether it prints, and whether it is ready. It is asked itself,
+ * else a Moonraker that speaks of this very process: another printer's Moonraker on the same host
+ * must not answer for it.
  */
 #ifndef KF_KLIPPY_PRINT_STATE_H
 #define KF_KLIPPY_PRINT_STATE_H
@@ -57,14 +57,6 @@ bool kf_print_state_text(const struct kf_print_state *print, char *ret, size_t s
  */
 _must_check_ int kf_print_state_ask(const struct kf_klippy *klippy, int64_t deadline_ms,
 				    struct kf_print_state *ret, struct kf_error *err);
-
-/*
- * Its configuration as it runs: "settings" of the object configfile (Klipper
- * docs/Status_Reference.md), a new reference, with at least an "mcu" in it. Sources and errors
- * as above.
- */
-_must_check_ int kf_klippy_settings(const struct kf_klippy *klippy, int64_t deadline_ms,
-				    json_t **ret, struct kf_error *err);
 
 /*
  * Wait until klippy says that it is ready, or why it will not be (error, shutdown), or until

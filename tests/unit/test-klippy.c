@@ -103,15 +103,15 @@ TEST(the_ports_of_a_configuration)
 		json_pack("{s:{s:s}, s:{s:s}, s:{s:s}}", "mcu", "serial", "/dev/serial/by-id/usb-a",
 			  "mcu tool", "serial", "/dev/ttyACM7", "output_pin x", "serial", "/dev/b");
 	struct kf_board board = { .tty = "/dev/ttyACM7" };
+	struct kf_mcus mcus;
 
-	CHECK(kf_klippy_has_mcu(settings, &board));
-	kf_text_format(board.tty, sizeof(board.tty), "/dev/ttyACM0");
-	CHECK(!kf_klippy_has_mcu(settings, &board));
-	kf_text_format(board.by_id, sizeof(board.by_id), "/dev/serial/by-id/usb-a");
-	CHECK(kf_klippy_has_mcu(settings, &board));
-	kf_text_format(board.by_id, sizeof(board.by_id), "/dev/b");
-	CHECK(!kf_klippy_has_mcu(settings, &board));
-	CHECK(!kf_klippy_has_mcu(NULL, &board));
+	CHECK(kf_mcus_read(settings, NULL, &mcus) == 0 && mcus.count == 2);
+	CHECK(kf_mcu_has_port(&mcus.list[1], &board) && !kf_mcu_has_port(&mcus.list[0], &board));
+	KF_COPY(board.tty, "/dev/ttyACM0");
+	CHECK(!kf_mcu_has_port(&mcus.list[0], &board) && !kf_mcu_has_port(&mcus.list[1], &board));
+	KF_COPY(board.by_id, "/dev/serial/by-id/usb-a");
+	CHECK(kf_mcu_has_port(&mcus.list[0], &board));
+	kf_mcus_free(&mcus);
 }
 
 TEST(other_programs_are_no_klippy)
