@@ -64,11 +64,6 @@ static void choose_avrdude(const struct kf_device *dev, struct kf_plan *plan)
 	kf_kconfig_free(&config);
 }
 
-static const char *text(const json_t *obj, const char *name)
-{
-	return json_string_value(json_object_get(obj, name));
-}
-
 /* The record and the image must name the same version and MCU. */
 static int check_recorded(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
@@ -80,9 +75,9 @@ static int check_recorded(const json_t *firmware, const struct kf_plan *plan, st
 	};
 
 	for (size_t i = 0; i < KF_ARRAY_SIZE(stated); i++) {
-		const char *recorded = text(firmware, stated[i].name);
+		const char *recorded = kf_json_text(firmware, stated[i].name);
 
-		if (!recorded || strcmp(recorded, stated[i].is) == 0)
+		if (!recorded[0] || strcmp(recorded, stated[i].is) == 0)
 			continue;
 		kf_fail(err, KF_BAD_IMAGE, "the record says %s %s, the image says %s",
 			stated[i].name, recorded, stated[i].is);
@@ -165,11 +160,12 @@ int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret, struct kf_er
  * check it. */
 static int load_image(const json_t *firmware, struct kf_plan *plan, struct kf_error *err)
 {
-	const char *path = text(firmware, "path"), *sha256 = text(firmware, "sha256");
+	const char *path = kf_json_text(firmware, "path"),
+		   *sha256 = kf_json_text(firmware, "sha256");
 	const json_t *start = json_object_get(firmware, "start");
 	int r;
 
-	if (!path || !sha256)
+	if (!path[0] || !sha256[0])
 		return kf_fail(err, KF_BAD_RECORD, "firmware has no path or no sha256");
 	if (!KF_COPY(plan->path, path))
 		return kf_fail(err, KF_BAD_RECORD, "firmware.path is over %d bytes", PATH_MAX);
@@ -546,15 +542,15 @@ static int plan_check(const json_t *record, const struct kf_registry *registry,
 {
 	const json_t *config = json_object_get(record, "config");
 	const json_t *start = json_object_get(config, "start");
-	const char *mcu = text(config, "mcu");
+	const char *mcu = kf_json_text(config, "mcu");
 	struct kf_methods_for with;
 	struct kf_device dev = { 0 };
 	int r;
 
 	/* The host's own MCU is a Linux process, whatever its configuration will say. */
-	if (!mcu && plan->board.link.type == KF_WIRE_PROCESS)
+	if (!mcu[0] && plan->board.link.type == KF_WIRE_PROCESS)
 		mcu = plan->board.mcu;
-	if (!mcu || !plan->board.key[0])
+	if (!mcu[0] || !plan->board.key[0])
 		return 0;
 	r = kf_registry_device(registry, plan->board.key, &dev, err);
 	if (r == 0)
@@ -585,13 +581,13 @@ static int plan_read(const json_t *record, const struct kf_registry *registry,
 		     const struct kf_plan *plan, struct kf_error *err)
 {
 	const json_t *config = json_object_get(record, "config");
-	const char *mcu = text(config, "mcu"), *key = plan->board.key;
+	const char *mcu = kf_json_text(config, "mcu"), *key = plan->board.key;
 	const char *own = own_method(registry, key);
 	const struct kf_methods_for with = {
 		.board = &plan->board,
-		.mcu = mcu ? mcu : plan->board.mcu,
-		.start = mcu ? (uint32_t)json_integer_value(json_object_get(config, "start"))
-			     : KF_LOADER_ANY,
+		.mcu = mcu[0] ? mcu : plan->board.mcu,
+		.start = mcu[0] ? (uint32_t)json_integer_value(json_object_get(config, "start"))
+				: KF_LOADER_ANY,
 		.by_uart = kf_wire_is_uart(&plan->board),
 		.insist = own && strcmp(own, kf_method_name(KF_METHOD_KATAPULT)) == 0,
 	};

@@ -170,17 +170,9 @@ void kf_mcus_complete(struct kf_mcus *mcus)
 	}
 }
 
-static void copy_text(const json_t *obj, const char *name, char *dst, size_t size)
-{
-	const json_t *value = json_object_get(obj, name);
-
-	kf_text_clean(dst, size, json_is_string(value) ? json_string_value(value) : "",
-		      json_string_length(value));
-}
-
 void kf_mcu_chip(const struct kf_mcu *mcu, char ret[64])
 {
-	copy_text(mcu->constants, "MCU", ret, 64);
+	kf_text_clean(ret, 64, kf_json_text(mcu->constants, "MCU"), SIZE_MAX);
 }
 
 bool kf_mcu_has_port(const struct kf_mcu *mcu, const struct kf_board *board)
@@ -194,8 +186,8 @@ static void read_object(struct kf_mcu *mcu, const json_t *object)
 	json_t *constants = json_object_get(object, "mcu_constants"),
 	       *kconfig = json_object_get(object, "mcu_kconfig");
 
-	copy_text(object, "mcu_version", mcu->version, sizeof(mcu->version));
-	copy_text(object, "app", mcu->app, sizeof(mcu->app));
+	KF_CLEAN(mcu->version, kf_json_text(object, "mcu_version"));
+	KF_CLEAN(mcu->app, kf_json_text(object, "app"));
 	if (json_is_object(constants) && !mcu->constants)
 		mcu->constants = json_incref(constants);
 	/* The Kconfig of an ATmega2560 is empty (firmware/facts.h). */
@@ -281,18 +273,18 @@ static void read_info(const json_t *info, struct kf_klippy_facts *ret)
 {
 	const char *message = json_string_value(json_object_get(info, "state_message"));
 
-	copy_text(info, "state", ret->state, sizeof(ret->state));
+	KF_CLEAN(ret->state, kf_json_text(info, "state"));
 	if (strcmp(ret->state, "ready") == 0 || !message)
 		message = "";
 	message += strspn(message, "\n");
 	if (*message)
 		kf_text_clean(ret->message, sizeof(ret->message), message, strcspn(message, "\n"));
-	copy_text(info, "software_version", ret->version, sizeof(ret->version));
-	copy_text(info, "software_path", ret->tree, sizeof(ret->tree));
+	KF_CLEAN(ret->version, kf_json_text(info, "software_version"));
+	KF_CLEAN(ret->tree, kf_json_text(info, "software_path"));
 	if (!ret->tree[0])
-		copy_text(info, "klipper_path", ret->tree, sizeof(ret->tree));
-	copy_text(info, "python_path", ret->python, sizeof(ret->python));
-	copy_text(info, "config_file", ret->config, sizeof(ret->config));
+		KF_CLEAN(ret->tree, kf_json_text(info, "klipper_path"));
+	KF_CLEAN(ret->python, kf_json_text(info, "python_path"));
+	KF_CLEAN(ret->config, kf_json_text(info, "config_file"));
 }
 
 static int ask_all(struct kf_source *source, const json_t *info, void *arg, struct kf_error *err)

@@ -264,21 +264,15 @@ static bool sets(const char *assignment, const char *member)
 	       assignment[len + 1];
 }
 
-static const char *text_of(const json_t *members, const char *name)
-{
-	const char *text = json_string_value(json_object_get(members, name));
-
-	return text ? text : "";
-}
-
 /* The reason why a board of these members has no baud rate, as a part of a sentence; NULL: it has.
  */
 static const char *no_rate(const json_t *members)
 {
-	const char *serial = text_of(members, "serial"), *pattern = kf_settings_pattern(members);
+	const char *serial = kf_json_text(members, "serial"),
+		   *pattern = kf_settings_pattern(members);
 	struct kf_identity id = { .mode = KF_MODE_OTHER };
 
-	if (text_of(members, "canbus_uuid")[0])
+	if (kf_json_text(members, "canbus_uuid")[0])
 		return "it is a node on CAN";
 	if (serial[0])
 		return kf_path_is_process(serial) ? "it is a process of this machine" : NULL;
@@ -292,7 +286,8 @@ static const char *no_rate(const json_t *members)
 static int check_use(const char *assignment, const json_t *members, struct kf_error *err)
 {
 	static const char *const of_avr[] = { "programmer", "programmer_part", "programmer_baud" };
-	const char *mcu = text_of(members, "mcu"), *method = text_of(members, "flash_method");
+	const char *mcu = kf_json_text(members, "mcu"),
+		   *method = kf_json_text(members, "flash_method");
 	bool katapult_rate = sets(assignment, "katapult_baud");
 
 	if (mcu[0] && method[0] && (sets(assignment, "flash_method") || sets(assignment, "mcu")))
