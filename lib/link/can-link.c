@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <linux/can.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/text.h"
 #include "link/can-ids.h"
 #include "link/can-link.h"
-#include "link/can-sender.h"
 #include "link/can-socket.h"
 #include "link/can-state.h"
 
@@ -20,13 +20,79 @@ static uint32_t data_id(uint8_t node)
 	return 0x100 + 2u * node;
 }
 
+/*
+ * A second process sends our frames: what it was given goes out whole, even if we are killed.
+ * Katapult is wedged by half a frame until its next reset. The kernel cannot do it for us: its
+ * queue takes what fits, the rest is sent later, and by then we may be dead.
+ */
+#define DATA_MAX 1028 /* a frame of Katapult's */
+
+struct job {
+	int64_t deadline_ms;
+	uint32_t id;
+	uint32_t len;
+	uint8_t data[DATA_MAX];
+};
+
+#define JOB_HEAD offsetof(struct job, data)
+
+/* Send each job, until the other end of the link is closed. */
+static void serve(int can, int link)
+{
+	struct job job;
+	ssize_t got;
+	int r;
+
+	do {
+		got = recv(link, &job, sizeof(job), 0);
+		if (got < (ssize_t)JOB_HEAD)
+			continue;
+		r = kf_can_socket_send(can, job.id, job.data, job.len, job.deadline_ms);
+		IGNORE_RESULT(send(link, &r, sizeof(r), MSG_NOSIGNAL));
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	_exit(0);
+}
+
+static int start_sender(struct kf_link *link, struct kf_error *err)
+{
+	int fd = -1;
+	pid_t pid = kf_drain_fork(&fd, err);
+
+	if (pid == 0)
+		serve(link->fd, fd);
+	if (pid < 0)
+		return pid;
+	link->drain = (struct kf_drain){ .port = -1, .pid = pid, .link = fd };
+	return 0;
+}
+
+/* -EPIPE: the process was killed. No stop signal ends it. */
+static int send_by(struct kf_drain *sender, uint32_t id, const void *data, size_t len,
+		   int64_t deadline_ms)
+{
+	struct pollfd pfd = { .fd = sender->link, .events = POLLIN };
+	struct job job = { .deadline_ms = deadline_ms, .id = id, .len = (uint32_t)len };
+	int n, r;
+
+	if (len > sizeof(job.data))
+		return -EMSGSIZE;
+	memcpy(job.data, data, len);
+	if (send(sender->link, &job, JOB_HEAD + len, MSG_NOSIGNAL) < 0)
+		return -errno;
+	/* The second process keeps the deadline. */
+	n = kf_wait_through(&pfd, 1, KF_FOREVER);
+	if (n < 0)
+		return n;
+	return recv(sender->link, &r, sizeof(r), 0) == sizeof(r) ? r : -EPIPE;
+}
+
 static int send_frame(struct kf_link *link, const void *frame, size_t len, int64_t deadline_ms)
 {
 	uint32_t id = data_id(link->can.id);
 
 	if (kf_stopped())
 		return -EINTR;
-	return link->drain.pid ? kf_can_sender_send(&link->drain, id, frame, len, deadline_ms)
+	return link->drain.pid ? send_by(&link->drain, id, frame, len, deadline_ms)
 			       : kf_can_socket_send(link->fd, id, frame, len, deadline_ms);
 }
 
@@ -174,15 +240,10 @@ static int failed(struct kf_link *link, int r, struct kf_error *err)
 	return r == -ETIMEDOUT && link->can.interface[0] ? silent(link, err) : r;
 }
 
-static int guard(struct kf_link *link, struct kf_error *err)
-{
-	return kf_can_sender_start(link->fd, &link->drain, err);
-}
-
 /* Frames that the kernel has taken go out after the socket is closed, too. */
 static void close_link(struct kf_link *link)
 {
-	kf_can_sender_endp(&link->drain);
+	kf_drain_endp(&link->drain);
 	kf_closep(&link->fd);
 }
 
@@ -193,7 +254,7 @@ static void close_link(struct kf_link *link)
  */
 static const struct kf_link_wire can = {
 	.flow = { .overlaps = true, .again_ms = 20, .again_max_ms = 40 },
-	.guard = guard,
+	.guard = start_sender,
 	.attach = attach,
 	.send = send_frame,
 	.receive = receive,

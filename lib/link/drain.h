@@ -16,7 +16,7 @@
 #include "core/error.h"
 
 struct kf_drain {
-	int port;     /* closed by kf_drain_endp */
+	int port;     /* closed by kf_drain_endp; -1: none */
 	bool discard; /* set by the caller: drop bytes that the board has not read */
 	pid_t pid;    /* 0: none */
 	int link;     /* its end of file tells that process that we are gone */
