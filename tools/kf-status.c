@@ -252,16 +252,16 @@ static void print_board(const struct kf_screen *screen, const struct kf_board *b
 	char text[512], more[1024];
 	int at;
 
-	kf_status_text(status, text, sizeof(text));
+	kf_revision_text(&status->board, text, sizeof(text));
 	kf_text_format(more, sizeof(more), "  %s", kf_board_label(board));
 	at = kf_screen_cell(screen, more, width + 2);
 	at = kf_screen_wrap(screen, "  ", at, 6);
 	kf_text_format(more, sizeof(more), "%-13s ", board->mcu);
 	at = kf_screen_wrap(screen, more, at, 6);
-	at = kf_screen_coloured(screen, colour_of(status->state), text, at, 6);
+	at = kf_screen_coloured(screen, colour_of(status->board.state), text, at, 6);
 	more[0] = '\0';
-	if (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_AHEAD ||
-	    status->state == KF_STATUS_DIFFERS)
+	if (status->board.state == KF_STATUS_BEHIND || status->board.state == KF_STATUS_AHEAD ||
+	    status->board.state == KF_STATUS_DIFFERS)
 		kf_text_format(more, sizeof(more), "  (%s; %s has %s)", board->version,
 			       status->tree, status->tree_version);
 	else if (board->version[0])
@@ -286,8 +286,8 @@ static void print_printer(const struct kf_screen *screen, const struct kf_printe
 		       printer->unit[0] ? " (" : "", printer->unit, printer->unit[0] ? ")" : "",
 		       now, printer->version[0] ? ", " : "", printer->version);
 	print_text(screen, prints ? KF_COLOUR_NOTE : KF_COLOUR_NONE, 0, text);
-	if (!printer->version[0] || status->host.state == KF_REVISION_CURRENT ||
-	    status->host.state == KF_REVISION_NOT_ASKED)
+	if (!printer->version[0] || status->host.state == KF_STATUS_CURRENT ||
+	    status->host.state == KF_STATUS_NOT_ASKED)
 		return;
 	kf_revision_text(&status->host, how, sizeof(how));
 	kf_text_format(
@@ -302,8 +302,9 @@ static void print_printer(const struct kf_screen *screen, const struct kf_printe
 static bool is_behind(const struct kf_board *board, const struct kf_status *status)
 {
 	return board->key[0] && !board->excluded &&
-	       (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_INCOMPLETE ||
-		status->state == KF_STATUS_BOOTLOADER);
+	       (status->board.state == KF_STATUS_BEHIND ||
+		status->board.state == KF_STATUS_INCOMPLETE ||
+		status->board.state == KF_STATUS_BOOTLOADER);
 }
 
 /* The boards of one printer, or (NULL) of none. Returns how many kf update would flash. */
@@ -346,7 +347,7 @@ static bool has_unknown(const struct args *look)
 
 		if (!board->key[0] && !board->printer.mcu[0] && board->connected &&
 		    !board->excluded && look->inventory.errors[i].code == KF_OK &&
-		    look->status[i].state != KF_STATUS_FOREIGN && is_wanted(look, board))
+		    look->status[i].board.state != KF_STATUS_FOREIGN && is_wanted(look, board))
 			return true;
 	}
 	return false;
@@ -376,7 +377,7 @@ static bool has_unasked(const struct args *look)
 		const struct kf_board *board = &look->inventory.boards.list[i];
 		const struct kf_status *status = &look->status[i];
 
-		ret = is_wanted(look, board) && status->state == KF_STATUS_NOT_ASKED &&
+		ret = is_wanted(look, board) && status->board.state == KF_STATUS_NOT_ASKED &&
 		      board->key[0] && board->tty[0] && !board->excluded && status->printer &&
 		      !status->printer->pid;
 	}

@@ -227,13 +227,13 @@ static const char *current_name(const char *app)
 
 static void differ(struct kf_revision *ret, const char *reason)
 {
-	ret->state = KF_REVISION_DIFFERS;
+	ret->state = KF_STATUS_DIFFERS;
 	KF_COPY(ret->reason, reason);
 }
 
 static void not_asked(struct kf_revision *ret, const char *reason)
 {
-	ret->state = KF_REVISION_NOT_ASKED;
+	ret->state = KF_STATUS_NOT_ASKED;
 	KF_COPY(ret->reason, reason);
 }
 
@@ -268,11 +268,11 @@ static void judge(const struct kf_tree *tree, const struct kf_tree_head *head,
 			       ret->ahead, ret->ahead == 1 ? "is" : "are", ret->behind);
 		differ(ret, reason);
 	} else if (ret->behind || ret->ahead) {
-		ret->state = ret->behind ? KF_REVISION_BEHIND : KF_REVISION_AHEAD;
+		ret->state = ret->behind ? KF_STATUS_BEHIND : KF_STATUS_AHEAD;
 	} else if (head->version.dirty) {
 		differ(ret, "the source tree has changes that no version names");
 	} else {
-		ret->state = KF_REVISION_CURRENT;
+		ret->state = KF_STATUS_CURRENT;
 	}
 }
 
@@ -330,12 +330,19 @@ int kf_revisions_compare(const struct kf_tree *tree, const struct kf_running *ru
 	return 0;
 }
 
-const char *kf_revision_name(enum kf_revision_state state)
+const char *kf_revision_name(enum kf_status_state state)
 {
 	static const char *const names[] = {
-		[KF_REVISION_NOT_ASKED] = "not asked", [KF_REVISION_CURRENT] = "up to date",
-		[KF_REVISION_BEHIND] = "behind",       [KF_REVISION_AHEAD] = "ahead",
-		[KF_REVISION_DIFFERS] = "differs",
+		[KF_STATUS_NOT_ASKED] = "not asked",
+		[KF_STATUS_CURRENT] = "up to date",
+		[KF_STATUS_BEHIND] = "behind",
+		[KF_STATUS_AHEAD] = "ahead",
+		[KF_STATUS_DIFFERS] = "differs",
+		[KF_STATUS_INCOMPLETE] = "incomplete",
+		[KF_STATUS_PENDING] = "pending",
+		[KF_STATUS_BOOTLOADER] = "in its bootloader",
+		[KF_STATUS_NOT_CONNECTED] = "not connected",
+		[KF_STATUS_FOREIGN] = "firmware of others",
 	};
 
 	return names[state];
@@ -346,11 +353,10 @@ void kf_revision_text(const struct kf_revision *revision, char *ret, size_t size
 	const char *name = kf_revision_name(revision->state);
 	unsigned commits = revision->behind ? revision->behind : revision->ahead;
 
-	if (revision->reason[0])
-		kf_text_format(ret, size, "%s: %s", name, revision->reason);
-	else if (revision->state == KF_REVISION_CURRENT)
-		kf_text_format(ret, size, "%s", name);
-	else
+	if (revision->state == KF_STATUS_BEHIND || revision->state == KF_STATUS_AHEAD)
 		kf_text_format(ret, size, "%s by %u commit%s", name, commits,
 			       commits == 1 ? "" : "s");
+	else
+		kf_text_format(ret, size, "%s%s%s", name, revision->reason[0] ? ": " : "",
+			       revision->reason);
 }

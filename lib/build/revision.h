@@ -6,15 +6,23 @@
 #ifndef KF_BUILD_REVISION_H
 #define KF_BUILD_REVISION_H
 
+#include "board/board.h"
 #include "build/tree.h"
 #include "firmware/version.h"
 
-enum kf_revision_state {
-	KF_REVISION_NOT_ASKED, /* the tree has no git, or the version names no commit */
-	KF_REVISION_CURRENT,   /* the commit of the tree, and neither was changed */
-	KF_REVISION_BEHIND,    /* the tree has more commits on top of it */
-	KF_REVISION_AHEAD,     /* it has more commits on top of the tree's */
-	KF_REVISION_DIFFERS,   /* another branch, not in this tree, changed, Kalico and Klipper */
+enum kf_status_state {
+	KF_STATUS_NOT_ASKED, /* nobody tells the version, it names no commit, or there is no git */
+	KF_STATUS_CURRENT,   /* the commit of the tree, and neither was changed */
+	KF_STATUS_BEHIND,    /* the tree has more commits on top of it */
+	KF_STATUS_AHEAD,     /* it has more commits on top of the tree's */
+	KF_STATUS_DIFFERS,   /* another branch, not in this tree, changed, Kalico and Klipper */
+
+	/* Of a board alone, whatever its version: printer/status.h. */
+	KF_STATUS_INCOMPLETE,	 /* a flash was begun that no later one has verified */
+	KF_STATUS_PENDING,	 /* firmware is on its SD card, and the board runs another */
+	KF_STATUS_BOOTLOADER,	 /* it waits there for firmware */
+	KF_STATUS_NOT_CONNECTED, /* no such device on USB */
+	KF_STATUS_FOREIGN,	 /* firmware of others: left alone */
 };
 
 /* The words of a firmware or a Klippy about itself. Hostile text is allowed. */
@@ -24,9 +32,9 @@ struct kf_running {
 };
 
 struct kf_revision {
-	enum kf_revision_state state;
+	enum kf_status_state state;
 	unsigned behind, ahead; /* commits that only the tree has, and that only the other has */
-	char reason[256];	/* a part of a sentence, of NOT_ASKED and DIFFERS; else empty */
+	char reason[KF_REASON_SIZE]; /* part of a sentence; empty: the state says all */
 };
 
 /* The revision that the tree would build now. */
@@ -49,7 +57,7 @@ _must_check_ int kf_revisions_compare(const struct kf_tree *tree, const struct k
 /* "up to date", "behind by 12 commits", "differs: built from a changed tree". */
 void kf_revision_text(const struct kf_revision *revision, char *ret, size_t size);
 
-/* The state's word in a record: "not asked", "up to date", "behind", "ahead", "differs". */
-const char *kf_revision_name(enum kf_revision_state state);
+/* The state's word in a record: "not asked", "up to date", "behind". */
+const char *kf_revision_name(enum kf_status_state state);
 
 #endif

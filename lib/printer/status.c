@@ -14,41 +14,9 @@
 struct asked {
 	const char *dir; /* of the tree; NULL: there is none, or it is compared already */
 	struct kf_running running;
-	struct kf_revision *ret;
+	struct kf_revision *ret; /* NULL: only the tree's own version is wanted */
 	struct kf_status *status;
 };
-
-/* The state's word in a record. */
-static const char *state_name(enum kf_status_state state)
-{
-	static const char *const names[] = {
-		[KF_STATUS_CURRENT] = "up to date",
-		[KF_STATUS_BEHIND] = "behind",
-		[KF_STATUS_AHEAD] = "ahead",
-		[KF_STATUS_DIFFERS] = "differs",
-		[KF_STATUS_INCOMPLETE] = "incomplete",
-		[KF_STATUS_PENDING] = "pending",
-		[KF_STATUS_BOOTLOADER] = "in its bootloader",
-		[KF_STATUS_NOT_CONNECTED] = "not connected",
-		[KF_STATUS_FOREIGN] = "firmware of others",
-		[KF_STATUS_NOT_ASKED] = "not asked",
-	};
-
-	return names[state];
-}
-
-void kf_status_text(const struct kf_status *status, char *ret, size_t size)
-{
-	unsigned commits = status->behind ? status->behind : status->ahead;
-	const char *name = state_name(status->state);
-
-	if (status->state == KF_STATUS_BEHIND || status->state == KF_STATUS_AHEAD)
-		kf_text_format(ret, size, "%s by %u commit%s", name, commits,
-			       commits == 1 ? "" : "s");
-	else
-		kf_text_format(ret, size, "%s%s%s", name, status->reason[0] ? ": " : "",
-			       status->reason);
-}
 
 static bool is_usb(const struct kf_board *board)
 {
@@ -58,8 +26,8 @@ static bool is_usb(const struct kf_board *board)
 
 static void set(struct kf_status *ret, enum kf_status_state state, const char *reason)
 {
-	ret->state = state;
-	KF_COPY(ret->reason, reason);
+	ret->board.state = state;
+	KF_COPY(ret->board.reason, reason);
 }
 
 /* The reason why no printer names a board. */
@@ -80,23 +48,25 @@ static void not_asked(const struct kf_board *board, const struct kf_printers *pr
 	const struct kf_printer *printer = ret->printer;
 	const char *reason = board->reason;
 
-	ret->state = KF_STATUS_NOT_ASKED;
+	ret->board.state = KF_STATUS_NOT_ASKED;
 	if (strncmp(reason, "not asked: ", strlen("not asked: ")) == 0)
 		reason += strlen("not asked: ");
 	if (!printer && board->holder.pid)
-		kf_text_format(ret->reason, sizeof(ret->reason), "%.60s (process %d) has its port",
-			       board->holder.command, (int)board->holder.pid);
+		kf_text_format(ret->board.reason, sizeof(ret->board.reason),
+			       "%.60s (process %d) has its port", board->holder.command,
+			       (int)board->holder.pid);
 	else if (!printer)
 		set(ret, KF_STATUS_NOT_ASKED, why_unnamed(printers));
 	else if (!is_usb(board) && reason[0])
 		set(ret, KF_STATUS_NOT_ASKED, reason);
 	else if (!printer->pid)
-		kf_text_format(ret->reason, sizeof(ret->reason), "Klipper (%.100s) does not run",
+		kf_text_format(ret->board.reason, sizeof(ret->board.reason),
+			       "Klipper (%.100s) does not run",
 			       printer->unit[0] ? printer->unit : printer->name);
 	else if (strcmp(printer->state, "unknown") == 0)
 		set(ret, KF_STATUS_NOT_ASKED, "its Klippy does not answer");
 	else
-		kf_text_format(ret->reason, sizeof(ret->reason),
+		kf_text_format(ret->board.reason, sizeof(ret->board.reason),
 			       "Klippy has no connection to it%s%.200s",
 			       printer->message[0] ? ": " : "", printer->message);
 }
@@ -110,9 +80,9 @@ static bool is_pending(const struct kf_board *board, struct kf_status *ret)
 		kf_last_flash_load(board->key, &last);
 	if (!last.pending[0] || strcmp(last.pending, board->version) == 0)
 		return false;
-	ret->state = KF_STATUS_PENDING;
+	ret->board.state = KF_STATUS_PENDING;
 	kf_text_format(
-		ret->reason, sizeof(ret->reason),
+		ret->board.reason, sizeof(ret->board.reason),
 		"%.100s is on its SD card and does not run: power-cycle the printer; if that "
 		"was done, its bootloader has refused the file: kf flash %s",
 		last.pending, board->key);
@@ -139,8 +109,8 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 	else if (board->mode == KF_MODE_KATAPULT || kf_board_in_loader(board)) {
 		bool named = board->mode != KF_MODE_OTHER; /* SAM-BA and HID have no word there */
 
-		ret->state = KF_STATUS_BOOTLOADER;
-		kf_text_format(ret->reason, sizeof(ret->reason), "%s%s%s",
+		ret->board.state = KF_STATUS_BOOTLOADER;
+		kf_text_format(ret->board.reason, sizeof(ret->board.reason), "%s%s%s",
 			       named ? kf_mode_name(board->mode) : "",
 			       named && board->reason[0] ? ": " : "", board->reason);
 	} else if (!board->version[0])
@@ -160,9 +130,9 @@ static bool disagree(const struct kf_board *board, const struct kf_mcu *mcu, str
 		kf_mcu_chip(mcu, told);
 	if (!usb[0] || !told[0] || kf_mcu_same(usb, told))
 		return false;
-	ret->state = KF_STATUS_NOT_ASKED;
+	ret->board.state = KF_STATUS_NOT_ASKED;
 	KF_COPY(ret->other_mcu, told);
-	kf_text_format(ret->reason, sizeof(ret->reason),
+	kf_text_format(ret->board.reason, sizeof(ret->board.reason),
 		       "Klippy says that it is %s, its USB name says %s", told, usb);
 	return true;
 }
@@ -178,21 +148,6 @@ static const char *find_dir(const struct kf_registry *registry, const struct kf_
 	if (printer && kf_printer_tree_usable(printer))
 		return printer->tree;
 	return printer ? kf_registry_klipper_dir(registry, NULL) : NULL;
-}
-
-static void take(const struct kf_revision *revision, struct kf_status *ret)
-{
-	static const enum kf_status_state states[] = {
-		[KF_REVISION_NOT_ASKED] = KF_STATUS_NOT_ASKED,
-		[KF_REVISION_CURRENT] = KF_STATUS_CURRENT,
-		[KF_REVISION_BEHIND] = KF_STATUS_BEHIND,
-		[KF_REVISION_AHEAD] = KF_STATUS_AHEAD,
-		[KF_REVISION_DIFFERS] = KF_STATUS_DIFFERS,
-	};
-
-	set(ret, states[revision->state], revision->reason);
-	ret->behind = revision->behind;
-	ret->ahead = revision->ahead;
 }
 
 /* Compare all versions of this tree at once. */
@@ -219,7 +174,9 @@ static int compare(struct asked *list, size_t count, const char *dir, int64_t de
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (!list[i].dir || strcmp(list[i].dir, dir) != 0)
 			continue;
-		*list[i].ret = revisions[n++];
+		if (list[i].ret)
+			*list[i].ret = revisions[n];
+		n++;
 		kf_text_format(list[i].status->tree_version, sizeof(head.text), "%s", head.text);
 		if (i > 0) /* the first one's dir is what dir points to */
 			list[i].dir = NULL;
@@ -244,32 +201,32 @@ static int compare_all(struct asked *list, size_t count, int64_t deadline_ms, st
 
 /* Begin with one board: which versions of it are to be compared? Returns how many. */
 static size_t begin(const struct kf_inventory *inventory, const struct kf_printers *printers,
-		    size_t i, struct kf_status *ret, struct kf_revision *revision, bool *ret_judged,
-		    struct asked *asked)
+		    size_t i, struct kf_status *ret, struct asked *asked)
 {
 	const struct kf_board *board = &inventory->boards.list[i];
 	const struct kf_mcu *mcu = NULL;
 	const char *dir;
+	bool judged;
 	size_t n = 0;
 
 	*ret = (struct kf_status){ 0 };
 	if (!kf_printers_mcu(printers, board, &ret->printer, &mcu))
 		ret->printer = NULL;
-	*ret_judged = judge(board, &inventory->errors[i], printers, ret);
-	if (!*ret_judged)
-		*ret_judged = disagree(board, mcu, ret);
+	judged = judge(board, &inventory->errors[i], printers, ret) || disagree(board, mcu, ret);
 	dir = find_dir(inventory->registry, board, ret->printer);
 	KF_COPY(ret->tree, dir ? dir : "");
+	if (!ret->tree[0] && !judged)
+		set(ret, KF_STATUS_NOT_ASKED, "no source tree is known for it");
 	if (!ret->tree[0])
 		return 0;
 	/* Ask also for a board that waits for firmware: the tree's own version is wanted then. */
-	if (!*ret_judged || ret->state == KF_STATUS_INCOMPLETE ||
-	    ret->state == KF_STATUS_BOOTLOADER)
+	if (!judged || ret->board.state == KF_STATUS_INCOMPLETE ||
+	    ret->board.state == KF_STATUS_BOOTLOADER)
 		asked[n++] = (struct asked){
 			.dir = ret->tree,
 			.running = { mcu && mcu->version[0] ? mcu->app : "",
-				     *ret_judged ? "" : board->version },
-			.ret = revision,
+				     judged ? "" : board->version },
+			.ret = judged ? NULL : &ret->board,
 			.status = ret,
 		};
 	if (ret->printer && ret->printer->version[0])
@@ -282,27 +239,15 @@ int kf_status_find(const struct kf_inventory *inventory, const struct kf_printer
 		   int64_t deadline_ms, struct kf_status *ret, struct kf_error *err)
 {
 	size_t count = inventory->boards.count, n = 0;
-	struct kf_revision *revisions = calloc(count + 1, sizeof(*revisions));
 	struct asked *asked = calloc(2 * count + 1, sizeof(*asked));
-	bool *judged = calloc(count + 1, sizeof(*judged));
 	int r;
 
-	if (!revisions || !asked || !judged) {
-		r = kf_fail_sys(err, ENOMEM, "cannot compare the boards");
-	} else {
-		for (size_t i = 0; i < count; i++)
-			n += begin(inventory, printers, i, &ret[i], &revisions[i], &judged[i],
-				   asked + n);
-		r = compare_all(asked, n, deadline_ms, err);
-		for (size_t i = 0; r == 0 && i < count; i++)
-			if (!judged[i] && ret[i].tree[0])
-				take(&revisions[i], &ret[i]);
-			else if (!judged[i])
-				set(&ret[i], KF_STATUS_NOT_ASKED, "no source tree is known for it");
-	}
-	free(revisions);
+	if (!asked)
+		return kf_fail_sys(err, ENOMEM, "cannot compare the boards");
+	for (size_t i = 0; i < count; i++)
+		n += begin(inventory, printers, i, &ret[i], asked + n);
+	r = compare_all(asked, n, deadline_ms, err);
 	free(asked);
-	free(judged);
 	return r;
 }
 
@@ -345,10 +290,11 @@ json_t *kf_status_to_json(const struct kf_board *board, const struct kf_printers
 	return json_pack(
 		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s?, "
 		"s:o?, s:I, s:o?}",
-		"state", state_name(status->state), "reason", OR_NULL(status->reason), "other_mcu",
-		OR_NULL(status->other_mcu), "version", OR_NULL(board->version), "tree",
-		OR_NULL(status->tree), "tree_version", OR_NULL(status->tree_version), "behind",
-		(json_int_t)status->behind, "ahead", (json_int_t)status->ahead, "host",
+		"state", kf_revision_name(status->board.state), "reason",
+		OR_NULL(status->board.reason), "other_mcu", OR_NULL(status->other_mcu), "version",
+		OR_NULL(board->version), "tree", OR_NULL(status->tree), "tree_version",
+		OR_NULL(status->tree_version), "behind", (json_int_t)status->board.behind, "ahead",
+		(json_int_t)status->board.ahead, "host",
 		told ? kf_revision_name(status->host.state) : NULL, "host_version",
 		told ? printer->version : NULL, "host_state", printer ? printer->state : NULL,
 		"host_print", kf_print_name(print->state), "host_print_file", OR_NULL(print->file),

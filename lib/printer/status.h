@@ -11,28 +11,12 @@
 #include "registry/registry.h"
 #include "usb/inventory.h"
 
-enum kf_status_state {
-	KF_STATUS_CURRENT,
-	KF_STATUS_BEHIND,
-	KF_STATUS_AHEAD,
-	KF_STATUS_DIFFERS,
-	KF_STATUS_INCOMPLETE,	 /* a flash was begun that no later one has verified */
-	KF_STATUS_PENDING,	 /* firmware is on its SD card, and the board runs another */
-	KF_STATUS_BOOTLOADER,	 /* it waits there for firmware */
-	KF_STATUS_NOT_CONNECTED, /* no such device on USB */
-	KF_STATUS_FOREIGN,	 /* firmware of others: left alone */
-	KF_STATUS_NOT_ASKED,	 /* nobody tells what it runs */
-};
-
 struct kf_status {
-	enum kf_status_state state;
-	char reason[KF_REASON_SIZE]; /* part of a sentence; empty: the state says all */
-	unsigned behind, ahead;	     /* commits */
-	char other_mcu[64];	     /* that Klippy says it is, where its USB name says another */
-	char tree[PATH_MAX];	     /* that it is compared with; empty: none */
+	struct kf_revision board;
+	struct kf_revision host; /* the running Klippy's; zeroed without a printer */
+	char other_mcu[64];	 /* that Klippy says it is, where its USB name says another */
+	char tree[PATH_MAX];	 /* that both are compared with; empty: none */
 	char tree_version[KF_NAME_SIZE];
-	/* The running Klippy against the same tree; zeroed without a printer. */
-	struct kf_revision host;
 	const struct kf_printer *printer; /* borrowed; NULL: none */
 };
 
@@ -43,9 +27,6 @@ struct kf_status {
 _must_check_ int kf_status_find(const struct kf_inventory *inventory,
 				const struct kf_printers *printers, int64_t deadline_ms,
 				struct kf_status *ret, struct kf_error *err);
-
-/* "behind by 12 commits", "not asked: Klipper does not run". */
-void kf_status_text(const struct kf_status *status, char *ret, size_t size);
 
 /*
  * Is it the board's printer; or does no printer name the board, and this one cannot be asked for

@@ -64,7 +64,7 @@ static void check_boards(const struct kf_inventory *inventory, const struct kf_p
 		json_t *json = kf_status_to_json(board, printers, &status[i]);
 		char text[1024];
 
-		kf_status_text(&status[i], text, sizeof(text));
+		kf_revision_text(&status[i].board, text, sizeof(text));
 		ALWAYS(json && fuzz_clean(text, sizeof(text)));
 		ALWAYS(fuzz_clean(board->printer.mcu, sizeof(board->printer.mcu)));
 		ALWAYS(fuzz_clean(board->version, sizeof(board->version)));
