@@ -101,9 +101,10 @@ static bool is_text_object(const json_t *value)
 	if (!json_is_object(value))
 		return false;
 	/* jansson's iterator wants an object that may be changed; it changes nothing. */
-	json_object_foreach((json_t *)value, name, member)
+	json_object_foreach((json_t *)value, name, member) {
 		if (!json_is_null(member) && !is_text(member))
 			return false;
+	}
 	return true;
 }
 
@@ -114,9 +115,10 @@ static bool is_list_of(const json_t *value, bool (*is)(const json_t *))
 
 	if (!json_is_array(value))
 		return false;
-	json_array_foreach(value, i, item)
+	json_array_foreach(value, i, item) {
 		if (!is(item))
 			return false;
+	}
 	return true;
 }
 
@@ -483,10 +485,11 @@ int kf_record_status(const json_t *records)
 	const json_t *record;
 	size_t i;
 
-	json_array_foreach(records, i, record)
+	json_array_foreach(records, i, record) {
 		if (kf_record_failed(record) || !kf_record_skipped(record))
 			if (kf_record_board(record, &board, NULL) == 0)
 				kf_tally_add(&tally, &board, code_of(record));
+	}
 	return kf_tally_status(&tally);
 }
 

@@ -224,9 +224,10 @@ int kf_mcus_read(const json_t *settings, const json_t *status, struct kf_mcus *r
 	json_t *options, *object;
 	int r = 0;
 
-	json_object_foreach((json_t *)settings, section, options)
+	json_object_foreach((json_t *)settings, section, options) {
 		if (r == 0 && is_mcu(section))
 			r = read_section(&mcus, section, options);
+	}
 	json_object_foreach((json_t *)status, name, object) {
 		for (size_t i = 0; is_mcu(name) && i < mcus.count; i++) {
 			struct kf_mcu *mcu = &mcus.list[i];
@@ -258,7 +259,7 @@ static json_t *make_query(const json_t *names)
 	size_t i;
 
 	json_object_set_new(query, "configfile", json_pack("[s]", "settings"));
-	json_array_foreach(names, i, name)
+	json_array_foreach(names, i, name) {
 		if (json_is_string(name) && is_mcu(json_string_value(name)) &&
 		    kf_text_clean(clean, sizeof(clean), json_string_value(name),
 				  json_string_length(name)) &&
@@ -266,6 +267,7 @@ static json_t *make_query(const json_t *names)
 			json_object_set_new(query, clean,
 					    json_pack("[s, s, s, s]", "mcu_version", "app",
 						      "mcu_constants", "mcu_kconfig"));
+	}
 	return query;
 }
 

@@ -130,10 +130,11 @@ bool kf_answers_load(const char *key, struct kf_answers *ret)
 
 	if (!note)
 		return false;
-	json_array_foreach(json_object_get(note, "answers"), i, answer)
+	json_array_foreach(json_object_get(note, "answers"), i, answer) {
 		if (get_text(answer, "symbol", one.symbol, sizeof(one.symbol)) &&
 		    get_text(answer, "value", one.value, sizeof(one.value)))
 			kf_answers_add(&answers, one.symbol, one.value);
+	}
 	answers.time_s = json_integer_value(json_object_get(note, "time"));
 	*ret = answers;
 	return true;

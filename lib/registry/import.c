@@ -60,9 +60,10 @@ static int take_devices(struct kf_registry *registry, const json_t *from, json_t
 			err, "kf show %s; to import it anyway, first: kf remove %s --keep-config",
 			key, key);
 	}
-	json_array_foreach(taken, i, item)
+	json_array_foreach(taken, i, item) {
 		if (r == 0)
 			r = kf_device_check_unique(registry, json_string_value(item), err);
+	}
 	return r;
 }
 
@@ -71,9 +72,10 @@ static bool contains(const json_t *list, const json_t *entry)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item)
+	json_array_foreach(list, i, item) {
 		if (json_equal(item, entry))
 			return true;
+	}
 	return false;
 }
 
@@ -224,8 +226,9 @@ size_t kf_import_count(const struct kf_registry *registry, const char *path)
 	if (kf_path_expand(path, folder, NULL) < 0 || find_file(folder, file, NULL) < 0 ||
 	    kf_registry_parse(file, &from, NULL) < 0)
 		return 0;
-	json_object_foreach(json_object_get(from, "devices"), key, device)
+	json_object_foreach(json_object_get(from, "devices"), key, device) {
 		count += !kf_registry_has(registry, key);
+	}
 	return count;
 }
 

@@ -96,8 +96,9 @@ void kf_listing_members(FILE *out, const json_t *object)
 	const char *member;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, member, value)
+	json_object_foreach((json_t *)object, member, value) {
 		member_line(out, member, value);
+	}
 }
 
 void kf_listing_record(FILE *out, const json_t *record)

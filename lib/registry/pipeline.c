@@ -344,10 +344,11 @@ static void hint_yes(const struct kf_pipeline *pipeline, const json_t *boards, s
 	char keys[256] = "";
 	size_t i;
 
-	json_array_foreach(boards, i, record)
+	json_array_foreach(boards, i, record) {
 		if (!pipeline->keys[0] || kf_record_board(record, &board, NULL) < 0 ||
 		    !kf_text_add(keys, sizeof(keys), " ", board.key))
 			break;
+	}
 	kf_error_hint(err,
 		      "to go on without a question: kf update%s%s --yes; kf status says what is "
 		      "behind",
@@ -370,9 +371,10 @@ static bool all_failed(const json_t *boards)
 	const json_t *record;
 	size_t i;
 
-	json_array_foreach(boards, i, record)
+	json_array_foreach(boards, i, record) {
 		if (!kf_record_failed(record))
 			return false;
+	}
 	return true;
 }
 

@@ -245,9 +245,10 @@ static bool lost_devices(const json_t *root)
 
 	if (json_object_get(root, "global") || json_object_get(root, "blocked_devices"))
 		return false;
-	json_object_foreach((json_t *)root, name, member)
+	json_object_foreach((json_t *)root, name, member) {
 		if (json_is_object(member))
 			return true;
+	}
 	return false;
 }
 

@@ -149,10 +149,11 @@ static void find_units(const struct update_plan *plan, const json_t *found, char
 		const struct kf_board *board = &plan->list[i].board;
 
 		add_unit(ret, size, board);
-		json_array_foreach(found, k, record)
+		json_array_foreach(found, k, record) {
 			if (kf_board_is_bridge(board) &&
 			    kf_record_board(record, &other, NULL) == 0 && shares_bus(board, &other))
 				add_unit(ret, size, &other);
+		}
 	}
 }
 
@@ -192,8 +193,9 @@ char *kf_update_plan(const json_t *boards, const json_t *found)
 	plan.list = calloc(json_array_size(boards) + 1, sizeof(*plan.list));
 	f = plan.list ? open_memstream(&text, &size) : NULL;
 	if (f) {
-		json_array_foreach(boards, i, record)
+		json_array_foreach(boards, i, record) {
 			add(&plan, record);
+		}
 		print_plan(f, &plan, found);
 		fclose(f);
 	}

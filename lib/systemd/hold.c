@@ -272,10 +272,11 @@ static size_t list_held(const struct kf_lease *lease, char (*ret)[KF_NAME_SIZE])
 	const json_t *unit;
 	size_t i, count = 0;
 
-	json_array_foreach(lease->units, i, unit)
+	json_array_foreach(lease->units, i, unit) {
 		if (strcmp(kf_json_text(unit, "state"), "inactive") != 0 && count < KF_UNITS_MAX)
 			kf_text_format(ret[count++], KF_NAME_SIZE, "%s",
 				       kf_json_text(unit, "unit"));
+	}
 	if (lease->units)
 		return count;
 	memcpy(ret, lease->request.units, sizeof(lease->request.units));

@@ -90,9 +90,10 @@ static bool names_unit(const json_t *lease, const char *unit)
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach(json_object_get(lease, "units"), i, name)
+	json_array_foreach(json_object_get(lease, "units"), i, name) {
 		if (strcmp(json_string_value(name), unit) == 0)
 			return true;
+	}
 	return false;
 }
 

@@ -108,9 +108,10 @@ static void leave_all(const struct kf_configure *c, const json_t *records, const
 	size_t i;
 
 	kf_fail(&left, KF_NOT_SAVED, "the question for %s was left, so nothing is done", key);
-	json_array_foreach(records, i, record)
+	json_array_foreach(records, i, record) {
 		if (wanted(c, record, &board) && (c->asks || !json_object_get(record, "config")))
 			kf_record_set_error(record, kf_log_tool(), &left);
+	}
 }
 
 /* Boards that are not ours to configure pass as they came. Returns the exit status. */
@@ -139,8 +140,9 @@ static size_t count_wanted(const struct kf_configure *c, const json_t *records)
 	const json_t *record;
 	size_t i, count = 0;
 
-	json_array_foreach(records, i, record)
+	json_array_foreach(records, i, record) {
 		count += wanted(c, record, &board);
+	}
 	return count;
 }
 
@@ -175,12 +177,13 @@ static int look_for_printers(const struct args *args, const json_t *records,
 	size_t i;
 	int r = kf_printers_describe_records(records, registry, &printers, err);
 
-	json_array_foreach(records, i, record)
+	json_array_foreach(records, i, record) {
 		if (kf_record_board(record, &board, NULL) == 0 && board.printer.mcu[0] &&
 		    (args->from_board || args->prove || args->compare ||
 		     kf_answers_load(board.key, &answers) ||
 		     kf_saved_config_days(board.key) == -ENOENT))
 			wanted = true;
+	}
 	return r == 0 && wanted && printers.count == 0 ? kf_printers_find(&printers, err) : r;
 }
 
@@ -233,9 +236,10 @@ static int find_trees(const struct kf_configure *c, const json_t *records,
 	const json_t *record;
 	size_t i;
 
-	json_array_foreach(records, i, record)
+	json_array_foreach(records, i, record) {
 		if (wanted(c, record, &board) && tree_is_missing(registry, board.key))
 			return ask_tree(c->tty, registry, err);
+	}
 	return 0;
 }
 
