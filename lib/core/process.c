@@ -333,6 +333,23 @@ int kf_process_output(const struct kf_process *p, int64_t deadline_ms, size_t ma
 	return r < 0 ? r : kf_output_read(&output, deadline_ms, max_bytes, ret_text, err);
 }
 
+size_t kf_process_read(pid_t pid, const char *name, char *dst, size_t size)
+{
+	_cleanup_(kf_closep) int fd = -1;
+	size_t len = 0;
+	char path[64];
+	ssize_t n;
+
+	kf_text_format(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	do {
+		n = fd < 0 ? -1 : read(fd, dst + len, size - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len < size - 1);
+	dst[len] = '\0';
+	return len;
+}
+
 int kf_process_status(int wait_status)
 {
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);

@@ -75,6 +75,10 @@ _must_check_ int kf_process_output(const struct kf_process *p, int64_t deadline_
 int kf_process_signal(pid_t pid, int sig);
 int kf_group_signal(pid_t leader, int sig);
 
+/* The start of a file below /proc/PID, at most size - 1 bytes, and a NUL. Returns how many: 0 if it
+ * cannot be read. */
+size_t kf_process_read(pid_t pid, const char *name, char *dst, size_t size);
+
 /* wait(2)'s status as a shell shows it: 0-255, or 128 + signal. */
 int kf_process_status(int wait_status);
 

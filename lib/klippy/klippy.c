@@ -3,13 +3,12 @@
  * Klippy is "python klippy.py CONFIG -a SOCKET -l LOG", Kalico's also "python -m klippy". An
  * option's argument may be its next word, or stand behind it in the same.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/process.h"
 #include "core/text.h"
 #include "klippy/klippy.h"
 #include "usb/holder.h"
@@ -170,34 +169,16 @@ bool kf_klippy_parse(const char *args, size_t len, const char *cwd, const char *
 	return true;
 }
 
-/* Read the start of a file of /proc. Another process could make the whole endless. */
-static ssize_t read_start(const char *path, char *buf, size_t size)
-{
-	_cleanup_(kf_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	size_t len = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		n = read(fd, buf + len, size - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	} while (n > 0 && len < size - 1);
-	buf[len] = '\0';
-	return n < 0 ? -errno : (ssize_t)len;
-}
-
 bool kf_klippy_find(pid_t pid, struct kf_klippy *ret)
 {
 	char path[64], args[8192], cwd[PATH_MAX] = "";
 	const struct passwd *user = NULL;
 	struct stat st;
-	ssize_t len, n;
+	size_t len = kf_process_read(pid, "cmdline", args, sizeof(args));
+	ssize_t n;
 
-	kf_text_format(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	len = read_start(path, args, sizeof(args));
 	/* Most processes are no Klippy: nothing more is asked of them. */
-	if (len <= 0 || !kf_klippy_parse(args, (size_t)len, "", "", ret))
+	if (len == 0 || !kf_klippy_parse(args, len, "", "", ret))
 		return false;
 	kf_text_format(path, sizeof(path), "/proc/%d/cwd", (int)pid);
 	n = readlink(path, cwd, sizeof(cwd) - 1);
@@ -205,7 +186,7 @@ bool kf_klippy_find(pid_t pid, struct kf_klippy *ret)
 	kf_text_format(path, sizeof(path), "/proc/%d", (int)pid);
 	if (stat(path, &st) == 0)
 		user = getpwuid(st.st_uid);
-	if (!kf_klippy_parse(args, (size_t)len, cwd, user && user->pw_dir ? user->pw_dir : "", ret))
+	if (!kf_klippy_parse(args, len, cwd, user && user->pw_dir ? user->pw_dir : "", ret))
 		return false;
 	ret->pid = pid;
 	return true;

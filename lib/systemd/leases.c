@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/process.h"
 #include "core/text.h"
 #include "systemd/leases.h"
 
@@ -40,15 +41,10 @@ int kf_leases_enter(const char *dir, uid_t uid, int *ret, struct kf_error *err)
 /* The arguments of a process, with a space between them. */
 static void read_command(pid_t pid, char ret[COMMAND_SIZE])
 {
-	char path[32], text[COMMAND_SIZE] = "";
-	_cleanup_(kf_closep) int fd = -1;
-	ssize_t len = -1;
+	char text[COMMAND_SIZE];
+	size_t len = kf_process_read(pid, "cmdline", text, sizeof(text));
 
-	kf_text_format(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		len = read(fd, text, sizeof(text) - 1);
-	for (ssize_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		if (text[i] == '\0')
 			text[i] = i + 1 < len ? ' ' : '\0';
 	kf_text_clean(ret, COMMAND_SIZE, text, strnlen(text, sizeof(text)));

@@ -7,7 +7,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/major.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "core/process.h"
 #include "core/text.h"
 #include "usb/cgroup.h"
 #include "usb/holder.h"
@@ -45,25 +45,11 @@ static bool same_device(const struct stat *a, const struct stat *b)
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-/* At most size - 1 bytes of a file below /proc/PID; empty if it cannot be read. */
-static void read_small(pid_t pid, const char *name, char *dst, size_t size)
-{
-	_cleanup_(kf_closep) int fd = -1;
-	char path[64];
-	ssize_t n = -1;
-
-	kf_text_format(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		n = read(fd, dst, size - 1);
-	dst[n > 0 ? n : 0] = '\0';
-}
-
 static void read_cgroup(pid_t pid, struct kf_cgroup *ret)
 {
 	char text[4096];
 
-	read_small(pid, "cgroup", text, sizeof(text));
+	kf_process_read(pid, "cgroup", text, sizeof(text));
 	kf_cgroup_read(text, getuid(), ret);
 }
 
@@ -73,7 +59,7 @@ struct kf_holder kf_holder_of(pid_t pid)
 	struct kf_cgroup cgroup;
 	char comm[64];
 
-	read_small(pid, "comm", comm, sizeof(comm));
+	kf_process_read(pid, "comm", comm, sizeof(comm));
 	kf_text_clean(holder.command, sizeof(holder.command), comm, strcspn(comm, "\n"));
 	read_cgroup(pid, &cgroup);
 	KF_COPY(holder.unit, cgroup.unit);
@@ -119,7 +105,7 @@ static void check_terminal(const struct ports *ports, pid_t pid)
 	const char *end;
 	unsigned tty;
 
-	read_small(pid, "stat", text, sizeof(text));
+	kf_process_read(pid, "stat", text, sizeof(text));
 	end = strrchr(text, ')'); /* of its name, which may have any character */
 	if (!end || sscanf(end + 1, " %*c %*d %*d %*d %u", &tty) != 1)
 		return;
