@@ -72,14 +72,6 @@ static const char help[] =
 	"\n";
 _Static_assert(BOARDS_MAX == 16, "the help names it");
 
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
-}
-
 /* A library that cannot be loaded would leave COMMAND alone with the real machine. */
 static bool loads(const char *path)
 {
@@ -191,7 +183,7 @@ static void obey(struct sim *sim)
 			continue;
 		}
 		if (strcmp(verb, "touch") == 0) {
-			sim_board_close(b, true, now_us());
+			sim_board_close(b, true, sim_now_us());
 			continue;
 		}
 		if (strcmp(verb, "plug") != 0)
@@ -201,7 +193,7 @@ static void obey(struct sim *sim)
 				       strcmp(verb, "button") == 0 ? SIM_BUTTON_RESET
 				       : strcmp(verb, "boot") == 0 ? SIM_BUTTON_BOOT
 								   : SIM_BUTTON_NONE,
-				       now_us());
+				       sim_now_us());
 	}
 }
 
@@ -284,7 +276,7 @@ static void service(struct sim *sim)
 {
 	struct kf_error err;
 
-	sim->served_us = now_us();
+	sim->served_us = sim_now_us();
 	service_cans(sim);
 	for (size_t i = 0; i < sim->count; i++)
 		if (service_port(sim, sim->ports[i], &err) < 0)
@@ -302,7 +294,7 @@ static void await(struct sim *sim)
 		{ .fd = sim->control.fd, .events = POLLIN },
 		{ .fd = sim->control.queued, .events = POLLIN },
 	};
-	int64_t now = now_us(), wake = SIM_NEVER;
+	int64_t now = sim_now_us(), wake = SIM_NEVER;
 	struct timespec left;
 
 	for (size_t i = 0; i < sim->count; i++) {
@@ -384,7 +376,7 @@ static int plug_in(struct sim *sim, const struct sim_spec *specs, size_t count,
 		sim->count = i + 1;
 		r = join(sim, &sim->ports[i]->board, err);
 	}
-	sim->served_us = now_us();
+	sim->served_us = sim_now_us();
 	for (size_t i = 0; r == 0 && i < sim->count; i++)
 		r = service_port(sim, sim->ports[i], err);
 	return r < 0 ? r : open_cans(sim, err);

@@ -2,11 +2,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sim/port.h"
 #include "sim/uart.h"
 
-#define REST_US 5000
+#define US_PER_S 1000000
+#define REST_US	 5000
+
+int64_t sim_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
+}
 
 int sim_port_new(const struct sim_spec *spec, struct sim_port **ret, struct kf_error *err)
 {
@@ -109,16 +119,13 @@ static void talk(struct sim_port *port, int64_t now_us)
 	deliver(port, now_us);
 }
 
-struct turn {
-	struct sim_board *board;
-	int64_t now_us;
-};
-
+/*
+ * The time is taken anew: a client that has waited as long as a ROM told it may ask while other
+ * boards are served.
+ */
 static enum sim_usb_answer answer(void *context, struct sim_usb_transfer *t)
 {
-	const struct turn *turn = context;
-
-	return sim_board_transfer(turn->board, t, turn->now_us);
+	return sim_board_transfer(context, t, sim_now_us());
 }
 
 static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err)
@@ -145,9 +152,7 @@ static int show(struct sim_port *port, struct sim_bus *bus, struct kf_error *err
 int sim_port_service(struct sim_port *port, struct sim_bus *bus, int64_t now_us,
 		     struct kf_error *err)
 {
-	struct turn turn = { &port->board, now_us };
-
-	sim_bus_run(&port->node, answer, &turn);
+	sim_bus_run(&port->node, answer, &port->board);
 	if (port->pty.master >= 0)
 		talk(port, now_us);
 	else

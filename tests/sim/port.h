@@ -22,6 +22,9 @@ struct sim_port {
 	int64_t rest_deadline_us; /* until when a frame's rest is waited for; 0: none is */
 };
 
+/* Microseconds of CLOCK_MONOTONIC: all times of a port. */
+int64_t sim_now_us(void);
+
 /* A board that is plugged in. Big: allocate it. sim_port_free undoes it; NULL is fine. */
 _must_check_ int sim_port_new(const struct sim_spec *spec, struct sim_port **ret,
 			      struct kf_error *err);
