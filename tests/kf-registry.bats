@@ -96,6 +96,8 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 @test "add without a terminal: the error has the values that it would propose" {
 	run -64 --separate-stderr filter add --port=1-1.2 --name=Têtière < <(seen stm32h723xx AAAA1111 1-1.2)
 	[[ $stderr == *"give them: --key=tetiere --name=\"Têtière\" --mcu=stm32h723" ]]
+	run -64 --separate-stderr filter add --port=1-1.2 --name='a`id`$(id)"' < <(seen stm32h723xx AAAA1111 1-1.2)
+	[[ $stderr == *"give them: --key=aidid --name=\"aidid\" --mcu=stm32h723" ]]
 	run -64 --separate-stderr filter add < <(seen stm32h723xx AAAA1111 1-1.2)
 	[[ $stderr == *"give them: --key=stm32h723 --name=\"stm32h723\" --mcu=stm32h723" ]]
 	# It is not plugged in.

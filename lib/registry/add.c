@@ -504,13 +504,13 @@ static int save(const struct kf_new_device *e, const struct kf_board *board, str
 	return r < 0 ? r : kf_registry_save(&registry, err);
 }
 
-/* The name in a command to type. A board's own could have quotes and commands in it. */
+/*
+ * The name in a command to type, in double quotes. A board's own may have characters in it that
+ * mean something to a shell there: then the key.
+ */
 static const char *name_to_type(const struct kf_new_device *e)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789 -_.:,+()";
-
-	return e->name[0] && !e->name[strspn(e->name, plain)] ? e->name : e->key;
+	return e->name[0] && !strpbrk(e->name, "\"$`\\!") ? e->name : e->key;
 }
 
 /* Ask for all that is not given; KF_USAGE if there is no terminal. */
