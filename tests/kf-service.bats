@@ -280,6 +280,36 @@ StartUnit moonraker.service replace" ]
 	[[ $stderr != *"was killed"* ]]
 }
 
+# says TEXT: within 20 s kf-service in the background does.
+says() {
+	timeout 20 sh -c 'until grep -qF "$1" err; do sleep 0.02; done' - "$1"
+}
+
+@test "hold: the command is killed, and a program that it started still works: the unit waits for its end" {
+	background kf-service hold -- sh -c 'sh -c "echo up >up; read -r _ <down" & read -r _ <gate; kill -KILL $$'
+	read -r -t 20 _ <>up
+	echo >gate
+	says "sh was killed: waiting for sh (process"
+	[ "$(active)" = inactive ]
+	echo >down
+	wait_status
+	[ "$status" -eq 137 ]
+	[ "$(active)" = active ]
+}
+
+@test "hold: the command is killed, then a signal comes: what it left behind gets the signal, and is killed after the grace" {
+	background kf-service hold --grace 1 -- sh -c 'sh -c "trap \"\" TERM; echo up >up; exec sleep infinity" & read -r _ <gate; kill -KILL $$'
+	read -r -t 20 _ <>up
+	echo >gate
+	says "which it left"
+	[ "$(active)" = inactive ]
+	send_signal TERM "$pid"
+	wait_status
+	[ "$status" -eq 143 ]
+	[[ $(<err) == *"did not end after SIGTERM: killed"*"active again"* ]]
+	[ "$(active)" = active ]
+}
+
 # bats test_tags=slow
 @test "hold: INT, TERM, HUP and QUIT reach the command, then the units are started again" {
 	for sig in INT TERM HUP QUIT; do

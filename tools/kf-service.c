@@ -241,6 +241,16 @@ static void tell_killed(const struct kf_command *command, const struct kf_comman
 	kf_log_error(NULL, &err);
 }
 
+static void tell_left(const char *program, pid_t pid)
+{
+	char comm[64], name[64];
+
+	kf_process_read(pid, "comm", comm, sizeof(comm));
+	kf_text_clean(name, sizeof(name), comm, strcspn(comm, "\n"));
+	kf_log_phase("Service", NULL, "%s was killed: waiting for %s (process %d), which it left",
+		     basename(program), name, (int)pid);
+}
+
 static void tell_signal(int sig, bool killed)
 {
 	if (killed)
@@ -272,7 +282,8 @@ static int hold(const struct args *request, struct kf_error *err)
 {
 	const struct kf_command command = { .argv = request->command,
 					    .grace_ms = request->grace_ms,
-					    .told = tell_signal };
+					    .told = tell_signal,
+					    .left = tell_left };
 	struct kf_command_end end = { 0 };
 	struct kf_lease *lease;
 	bool held;

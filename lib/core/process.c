@@ -350,6 +350,38 @@ size_t kf_process_read(pid_t pid, const char *name, char *dst, size_t size)
 	return len;
 }
 
+pid_t kf_process_next(DIR *proc)
+{
+	const struct dirent *entry;
+
+	while (proc && (entry = readdir(proc)))
+		if (!entry->d_name[strspn(entry->d_name, "0123456789")])
+			return (pid_t)strtol(entry->d_name, NULL, 10);
+	return 0;
+}
+
+/* Is its parent this process, and has it not ended? "PID (COMMAND) STATE PPID ...", proc(5). */
+static bool is_child(pid_t pid)
+{
+	char stat[512];
+	const char *state;
+
+	kf_process_read(pid, "stat", stat, sizeof(stat));
+	state = strrchr(stat, ')');
+	return state && strlen(state) > 4 && !strchr("ZX", state[2]) &&
+	       strtol(state + 4, NULL, 10) == getpid();
+}
+
+pid_t kf_process_child(void)
+{
+	_cleanup_(kf_closedirp) DIR *proc = opendir("/proc");
+	pid_t pid;
+
+	while ((pid = kf_process_next(proc)) && !is_child(pid))
+		;
+	return pid;
+}
+
 int kf_process_status(int wait_status)
 {
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);

@@ -6,6 +6,7 @@
 #ifndef KF_CORE_PROCESS_H
 #define KF_CORE_PROCESS_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <sys/types.h>
 
@@ -78,6 +79,12 @@ int kf_group_signal(pid_t leader, int sig);
 /* The start of a file below /proc/PID, at most size - 1 bytes, and a NUL. Returns how many: 0 if it
  * cannot be read. */
 size_t kf_process_read(pid_t pid, const char *name, char *dst, size_t size);
+
+/* The next process in an open /proc; 0: there is none any more, or proc is NULL. */
+pid_t kf_process_next(DIR *proc);
+
+/* A child of ours that runs; 0: there is none. */
+pid_t kf_process_child(void);
 
 /* wait(2)'s status as a shell shows it: 0-255, or 128 + signal. */
 int kf_process_status(int wait_status);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,8 +30,9 @@ static int open_signals(void)
 }
 
 /*
- * Ctrl-C and Ctrl-\ go to all of the terminal's foreground group, so the command has them. A
- * hang-up goes to the session's leader alone, which may be us.
+ * Ctrl-C and Ctrl-\ go to all of the terminal's foreground group, so the command has them; a
+ * process that it left behind may be in another group. A hang-up goes to the session's leader
+ * alone, which may be us.
  */
 static bool from_keyboard(const struct signalfd_siginfo *info)
 {
@@ -51,21 +53,31 @@ static bool take_signals(int fd, pid_t pid, const struct kf_command *command,
 			end->signal = (int)info.ssi_signo;
 			command->told(end->signal, false);
 		}
-		if (!from_keyboard(&info))
+		if (!from_keyboard(&info) || getpgid(pid) != getpgrp())
 			kf_process_signal(pid, (int)info.ssi_signo);
 	}
 	return any;
 }
 
-/* Wait until the command has ended; the caller then reaps it. */
-static void attend(pid_t pid, int pidfd, int sigfd, const struct kf_command *command,
+/*
+ * Wait until the command, or a process that it left behind, has ended; the caller then reaps it. A
+ * signal that came before goes to this process, too.
+ */
+static void attend(pid_t pid, int sigfd, const struct kf_command *command,
 		   struct kf_command_end *end)
 {
+	_cleanup_(kf_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
 				{ .fd = sigfd, .events = POLLIN } };
 	int64_t deadline_ms = KF_FOREVER;
 	int n;
 
+	if (pidfd < 0)
+		return;
+	if (end->signal) {
+		kf_process_signal(pid, end->signal);
+		deadline_ms = kf_now_ms() + command->grace_ms;
+	}
 	do {
 		n = kf_wait_through(fds, KF_ARRAY_SIZE(fds), deadline_ms);
 		if (n == 0) {
@@ -78,6 +90,27 @@ static void attend(pid_t pid, int pidfd, int sigfd, const struct kf_command *com
 		if (n > 0 && take_signals(sigfd, pid, command, end) && deadline_ms == KF_FOREVER)
 			deadline_ms = kf_now_ms() + command->grace_ms;
 	} while (n >= 0 && !(fds[0].revents & POLLIN));
+}
+
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* The processes that a killed command has left behind are our children now. */
+static void attend_left(int sigfd, const struct kf_command *command, struct kf_command_end *end)
+{
+	pid_t pid;
+
+	while ((pid = kf_process_child())) {
+		command->left(command->argv[0], pid);
+		attend(pid, sigfd, command, end);
+		reap(pid);
+	}
 }
 
 /* The command runs on our descriptors and in our process group. */
@@ -96,7 +129,7 @@ static struct kf_process process_of(const struct kf_command *command)
 int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
 		   struct kf_error *err)
 {
-	_cleanup_(kf_closep) int sigfd = open_signals(), pidfd = -1;
+	_cleanup_(kf_closep) int sigfd = open_signals();
 	const struct kf_process process = process_of(command);
 	struct kf_command_end end = { 0 };
 	pid_t pid;
@@ -107,14 +140,14 @@ int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
 	r = kf_wait(NULL, 0, 0);
 	if (r < 0)
 		return kf_fail_sys(err, -r, "%s: not started", command->argv[0]);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r = kf_process_start(&process, &pid, err);
 	if (r < 0)
 		return r;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd >= 0)
-		attend(pid, pidfd, sigfd, command, &end);
-	while (waitpid(pid, &end.status, 0) < 0 && errno == EINTR)
-		;
+	attend(pid, sigfd, command, &end);
+	end.status = reap(pid);
+	if (WIFSIGNALED(end.status))
+		attend_left(sigfd, command, &end);
 	*ret = end;
 	return 0;
 }

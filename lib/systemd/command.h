@@ -15,6 +15,8 @@ struct kf_command {
 	/* Called when a stop signal came; killed: and grace_ms have passed since. For a phase
 	 * line. */
 	void (*told)(int sig, bool killed);
+	/* Called for each process that a killed command has left behind, before the wait for it. */
+	void (*left)(const char *program, pid_t pid);
 };
 
 struct kf_command_end {
@@ -23,10 +25,11 @@ struct kf_command_end {
 };
 
 /*
- * Run it to its end. Needs kf_stop_install(). SIGINT, SIGTERM, SIGHUP and SIGQUIT are
- * passed on, but for those from the keyboard, which all of our group has got already; when
- * grace_ms have passed it gets SIGKILL. -EINTR: such a signal came before it was started.
- * Else errors are those of kf_process_start.
+ * Run it to its end. If a signal killed it, the processes that it has left behind may work on a
+ * board still: they are waited for too. Needs kf_stop_install(). SIGINT, SIGTERM, SIGHUP and
+ * SIGQUIT are passed on, but for those from the keyboard, which all of our group has got already;
+ * when grace_ms have passed it gets SIGKILL. -EINTR: such a signal came before it was started. Else
+ * errors are those of kf_process_start.
  */
 _must_check_ int kf_command_run(const struct kf_command *command, struct kf_command_end *ret,
 				struct kf_error *err);

@@ -2,6 +2,7 @@
 #include <libudev.h>
 #include <string.h>
 
+#include "core/process.h"
 #include "usb/grabbers.h"
 #include "usb/holder.h"
 

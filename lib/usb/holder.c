@@ -66,16 +66,6 @@ struct kf_holder kf_holder_of(pid_t pid)
 	return holder;
 }
 
-pid_t kf_process_next(DIR *proc)
-{
-	const struct dirent *entry;
-
-	while (proc && (entry = readdir(proc)))
-		if (!entry->d_name[strspn(entry->d_name, "0123456789")])
-			return (pid_t)strtol(entry->d_name, NULL, 10);
-	return 0;
-}
-
 /* Prefer a process that belongs to a service: that can be stopped. */
 static void set_holder(const struct port *port, pid_t pid)
 {

@@ -23,9 +23,6 @@ bool kf_holder_hidden(pid_t pid);
  */
 bool kf_holder_elsewhere(pid_t pid, const char *tty);
 
-/* The next process in an open /proc; 0: there is none any more, or proc is NULL. */
-pid_t kf_process_next(DIR *proc);
-
 /* A process by its number: its command and its unit, as far as /proc shows them. */
 struct kf_holder kf_holder_of(pid_t pid);
 
