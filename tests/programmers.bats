@@ -146,6 +146,9 @@ current - identify -" ]
 	run --separate-stderr sim "$MELZI,worn=0x1234" -- 'given | kf-flash -q; kf list'
 	[ "$(results <<<"${lines[0]}" | head -n 1)" = "verify_failed avrdude  verify_failed" ]
 	[[ $(jq -r .error.message <<<"${lines[0]}") == *"0x00001234"*"the firmware on it is incomplete" ]]
+	# Another board: the AVR is not connected.
+	run -0 --separate-stderr sim "$MICRO" -- 'kf list'
+	[[ $output == *"the firmware on it is incomplete: read the log"*"kf set melzi programmer_baud=57600"*"then run kf flash melzi"* ]]
 }
 
 # bats test_tags=slow
@@ -186,7 +189,7 @@ current - identify -" ]
 	[ "$(results)" = "flash_failed bossac  flash_failed" ]
 	[[ $(jq -r .error.message <<<"$output") == "bossac ended with status 2; the board is not there any more: on USB port 1-1.2 there is now a bootloader"*"the firmware on it is incomplete" ]]
 	[[ $(jq -r .error.hint <<<"$output") == *"button or jumper held, then run the same command again" ]]
-	[[ $(<listed) == *"[OK]"*due*"the firmware on it is incomplete: run kf flash due"* ]]
+	[[ $(<listed) == *"[OK]"*due*"in its bootloader, incomplete"*"the firmware on it is incomplete: run kf flash due"* ]]
 }
 
 # bats test_tags=slow

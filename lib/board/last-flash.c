@@ -179,6 +179,14 @@ const char *kf_last_flash_remedy(const char *in)
 	return "";
 }
 
+void kf_last_flash_next(const struct kf_board *board, const char *command, char *ret, size_t size)
+{
+	const char *remedy = board->connected ? "" : kf_last_flash_remedy(board->incomplete);
+
+	kf_text_format(ret, size, "%s%srun %s", remedy, remedy[0] ? ", then " : "", command);
+	kf_error_put_key(ret, size, board->key);
+}
+
 /* Did the board cause this error? Then our hint helps more than the code's own. */
 static bool is_caused_by_board(enum kf_code code)
 {

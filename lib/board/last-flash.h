@@ -78,6 +78,10 @@ bool kf_last_flash_explain(const char *key, struct kf_error *err);
  * empty: none. */
 const char *kf_last_flash_remedy(const char *in);
 
+/* For a board whose firmware is incomplete: "REMEDY, then run COMMAND". A connected one needs no
+ * button: it is sent into its bootloader. */
+void kf_last_flash_next(const struct kf_board *board, const char *command, char *ret, size_t size);
+
 /* Append a finished record to history.jsonl beside boards/. */
 _must_check_ int kf_history_append(const json_t *record, struct kf_error *err);
 

@@ -71,7 +71,7 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 	/* Mode "other" is not odd for a registered board, for example behind a USB-to-serial
 	 * chip. */
 	bool odd = board->mode != KF_MODE_KLIPPER &&
-		   (board->mode != KF_MODE_OTHER || !board->key[0] || kf_board_in_rom(board));
+		   (board->mode != KF_MODE_OTHER || !board->key[0] || kf_board_in_loader(board));
 
 	if (err->code != KF_OK)
 		append(dst, size, ", ", "%s",
@@ -85,7 +85,10 @@ static void describe(const struct kf_board *board, const struct kf_error *err, c
 	if (board->excluded)
 		append(dst, size, ", ", "%s", board->key[0] ? "excluded" : "blocked");
 	if (board->mode != KF_MODE_NONE && odd)
-		append(dst, size, ", ", "%s", kf_mode_name(board->mode));
+		append(dst, size, ", ", "%s",
+		       board->mode == KF_MODE_OTHER && kf_board_in_loader(board)
+			       ? "in its bootloader"
+			       : kf_mode_name(board->mode));
 	if (board->incomplete[0])
 		append(dst, size, ", ", "incomplete");
 	if (board->version[0])
@@ -102,13 +105,13 @@ static const char *label_of(const struct kf_board *board)
 				       : "Unknown device";
 }
 
-/* A connected board needs no button: kf flash sends it into its bootloader. */
 static void describe_incomplete(const struct kf_board *board, char *dst, size_t size)
 {
-	const char *remedy = board->connected ? "" : kf_last_flash_remedy(board->incomplete);
+	char command[sizeof("kf flash ") + KF_KEY_SIZE], next[sizeof(((struct row *)0)->remark)];
 
-	append(dst, size, "; ", "the firmware on it is incomplete: %s%srun kf flash %s", remedy,
-	       remedy[0] ? ", then " : "", board->key);
+	kf_text_format(command, sizeof(command), "kf flash %s", board->key);
+	kf_last_flash_next(board, command, next, sizeof(next));
+	append(dst, size, "; ", "the firmware on it is incomplete: %s", next);
 }
 
 static struct row make_row(const struct kf_board *board, const struct kf_error *err)

@@ -197,8 +197,7 @@ static bool cured_by_menuconfig(enum kf_code code)
 	return code == KF_MCU_MISMATCH || code == KF_WRONG_OFFSET || code == KF_TOO_LARGE;
 }
 
-/* Texts that are the same for all boards say "kf set KEY": put the key there. */
-static void put_key(char *text, size_t size, const char *key)
+void kf_error_put_key(char *text, size_t size, const char *key)
 {
 	static const char command[] = "kf set KEY ";
 	char behind[sizeof(((struct kf_error *)0)->message)], *at;
@@ -213,8 +212,8 @@ void kf_error_for(struct kf_error *err, const char *key)
 {
 	if (!err || !key[0])
 		return;
-	put_key(err->message, sizeof(err->message), key);
-	put_key(err->hint, sizeof(err->hint), key);
+	kf_error_put_key(err->message, sizeof(err->message), key);
+	kf_error_put_key(err->hint, sizeof(err->hint), key);
 	if (!cured_by_menuconfig(err->code) || strcmp(err->hint, codes[err->code].hint) != 0)
 		return;
 	kf_text_format(err->hint, sizeof(err->hint), "%s: kf config %s", codes[err->code].hint,

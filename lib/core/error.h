@@ -90,6 +90,9 @@ void kf_error_prefix(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
  */
 int kf_error_hint(struct kf_error *err, const char *fmt, ...) _printf_(2, 3);
 
+/* A text that is the same for all boards says "kf set KEY": put the key there. */
+void kf_error_put_key(char *text, size_t size, const char *key);
+
 /*
  * For the board with this key (empty: none): "kf set KEY" becomes the command to type, and a hint
  * that is the table's gets its command.

@@ -233,18 +233,19 @@ static bool is_away(const struct kf_board *board)
 /* Find the reason to leave the board alone; empty: there is none. */
 static void find_reason(const struct kf_board *board, bool by_hand, char ret[KF_SKIP_SIZE])
 {
-	const char *remedy = kf_last_flash_remedy(board->incomplete), *why = board->reason;
+	const char *why = board->reason;
 	bool away = is_away(board) && !board->excluded, half = away && board->incomplete[0];
+	char next[KF_SKIP_SIZE];
 
 	ret[0] = '\0';
 	if (board->excluded)
 		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "excluded");
-	else if (away)
-		kf_text_format(ret, KF_SKIP_SIZE, "not connected%s%s%s%s%s%s", why[0] ? ": " : "",
-			       why, half ? "; the firmware on it is incomplete: " : "",
-			       half ? remedy : "", half && remedy[0] ? ", then " : "",
-			       half ? "run the same command again" : "");
-	else if (!board->key[0] && !by_hand && board->mode == KF_MODE_OTHER)
+	else if (away) {
+		kf_last_flash_next(board, "the same command again", next, sizeof(next));
+		kf_text_format(ret, KF_SKIP_SIZE, "not connected%s%s%s%s", why[0] ? ": " : "", why,
+			       half ? "; the firmware on it is incomplete: " : "",
+			       half ? next : "");
+	} else if (!board->key[0] && !by_hand && board->mode == KF_MODE_OTHER)
 		kf_text_format(ret, KF_SKIP_SIZE, "not a Klipper board");
 	else if (!board->key[0] && !by_hand)
 		kf_text_format(ret, KF_SKIP_SIZE, "%s", why[0] ? why : "not registered: kf add");

@@ -67,12 +67,11 @@ static bool is_of_two_chips(const json_t *record)
 
 static void explain_half_away(const struct kf_board *board, char *ret, size_t size)
 {
-	const char *remedy = kf_last_flash_remedy(board->incomplete);
+	char next[512];
 
-	kf_text_format(ret, size,
-		       "%s is not connected, and the firmware on it is incomplete: %s%srun the "
-		       "same command again",
-		       kf_board_label(board), remedy, remedy[0] ? ", then " : "");
+	kf_last_flash_next(board, "the same command again", next, sizeof(next));
+	kf_text_format(ret, size, "%s is not connected, and the firmware on it is incomplete: %s",
+		       kf_board_label(board), next);
 }
 
 /* Explain why a board is left as it is. False: it is as it should be, and nothing is said. */
