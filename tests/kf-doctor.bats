@@ -285,6 +285,7 @@ make flash does not know this chip | from an SD card, or with a programmer, as t
 	[[ $(found by-id) == "note: /dev/ttyACM11 has no link in /dev/serial/by-id | update udev (systemd#25238)"* ]]
 	doctor octopus-dfu
 	[[ $(found rights) == "ok: /dev/bus/usb/001/0"*" can be read and written"* ]]
+	[[ $(found by-id) == "ok: boards are plugged in, in a bootloader that has no serial port"* ]]
 	doctor
 	[[ $(found by-id) == "note: no board with a serial port is plugged in"* ]]
 }

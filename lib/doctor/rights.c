@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "board/identity.h"
 #include "core/text.h"
 #include "doctor/check.h"
 #include "usb/rules.h"
@@ -100,10 +101,11 @@ void kf_doctor_links(struct kf_doctor *doctor)
 {
 	const struct kf_board *board;
 	char remedy[384];
-	size_t count = 0, missing = 0;
+	size_t count = 0, missing = 0, in_rom = 0;
 
 	for (size_t i = 0; i < doctor->boards.count; i++) {
 		board = &doctor->boards.list[i];
+		in_rom += board->connected && kf_board_in_rom(board);
 		if (!ours(board) || !board->tty[0])
 			continue;
 		count++;
@@ -118,7 +120,10 @@ void kf_doctor_links(struct kf_doctor *doctor)
 				 kf_board_label(board), remedy,
 				 "%s has no link in /dev/serial/by-id", board->tty);
 	}
-	if (!count)
+	if (!count && in_rom)
+		kf_doctor_report(doctor, KF_HEALTH_OK, NULL, NULL,
+				 "boards are plugged in, in a bootloader that has no serial port");
+	else if (!count)
 		kf_doctor_report(
 			doctor, KF_HEALTH_NOTE, NULL,
 			"check its power, and that its USB cable carries data: lsusb lists it",
