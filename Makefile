@@ -108,7 +108,8 @@ $(SIM_SO): tests/sim/preload.c Makefile
 $(UML_SO): tests/can/ptrace.c Makefile
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(KF_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fno-sanitize=all -fPIC -shared $(LDFLAGS) -o $@ $<
-# Its CAN bus is its own: hub.c. So is the line to a UART: lab.c.
+# Its CAN bus is its own: hub.c. So is the line to a UART: lab.c. A call inside the file of such a function
+# is not wrapped: usb/text.c is a file of its own for that.
 WRAPPED := kf_usb_open kf_usb_closep kf_usb_alternates kf_usb_descriptor kf_usb_claim kf_usb_control kf_usb_bulk \
 	   kf_usb_clear_halt kf_usb_failed kf_link_uart_baud kf_can_socket kf_can_socket_send kf_can_socket_receive kf_can_state_check kf_can_state_explain
 $(FAULTS): KF_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)

@@ -4,7 +4,7 @@
 #include "core/bytes.h"
 #include "core/clock.h"
 #include "dfu/session.h"
-#include "usb/transfer.h"
+#include "usb/text.h"
 
 enum {
 	/* of the interface, and of its own descriptor (DFU 1.1, 4.1.3 and 4.2.3) */

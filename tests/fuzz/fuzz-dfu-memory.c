@@ -2,7 +2,7 @@
 /* The name of an alternate setting, as a string descriptor of a device: it is hostile. */
 #include "dfu/memory.h"
 #include "fuzz/fuzz.h"
-#include "usb/transfer.h"
+#include "usb/text.h"
 
 static void walk(const struct kf_dfu_memory *m)
 {

@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "dfu/session.h"
 #include "unit/test.h"
-#include "usb/transfer.h"
+#include "usb/text.h"
 
 enum { FLASH = 0x08000000, FLASH_BYTES = 128 * 1024, IMAGE_BYTES = 40 * 1024 + 44 };
 enum { IDLE = 2, SYNC, BUSY, DNLOAD_IDLE, MANIFEST_SYNC, MANIFEST, UPLOAD_IDLE = 9, ERROR };

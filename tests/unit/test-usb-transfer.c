@@ -2,7 +2,7 @@
 /* Texts that a USB device sends, and a port where there is no device. */
 #include "core/error.h"
 #include "unit/test.h"
-#include "usb/transfer.h"
+#include "usb/text.h"
 
 static void gives(const void *descriptor, size_t len, const char *want)
 {
