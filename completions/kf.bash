@@ -70,7 +70,7 @@ _kf_values() { # OPTION TOOL
 	case $2:$1 in
 	*:--device | *:--remove-device | *:-d) _kf_ask kf-scan --keys ;;
 	*:--method | *:--flash-method | *:flash_method= | *:default_flash_method= | kf-flash:-m)
-		words=(katapult picoboot dfu avrdude bossac host_mcu make_flash flashtool sdcard)
+		words=(katapult picoboot dfu avrdude bossac host_mcu make_flash flashtool dfu_util sdcard)
 		;;
 	*:--unit | *:-u) _kf_ask kf-service --units ;;
 	*:--port) _kf_ports "$2" ;;

@@ -54,7 +54,7 @@ end
 
 # "member=", and after that its known values.
 function __kf_members
-    set -l methods {flash_method,default_flash_method}={katapult,picoboot,dfu,avrdude,bossac,host_mcu,make_flash,flashtool,sdcard}
+    set -l methods {flash_method,default_flash_method}={katapult,picoboot,dfu,avrdude,bossac,host_mcu,make_flash,flashtool,dfu_util,sdcard}
     set -l flags {flashable,allow_flash_fallback,skip_menuconfig}={true,false}
     set -l member (string match -r '^[a-z_]+=' -- (commandline -ct))
     if test "$member" = klipper_dir= -o "$member" = katapult_dir=
@@ -74,7 +74,7 @@ for tool in kf kf-scan kf-status kf-config kf-build kf-flash kf-service kf-docto
     complete -c $tool -n 'string match -q -- "-*" (commandline -ct)' -a '(__kf_options)'
 end
 set -l first '__fish_is_nth_token 1'
-set -l methods 'katapult picoboot dfu avrdude bossac host_mcu make_flash flashtool sdcard'
+set -l methods 'katapult picoboot dfu avrdude bossac host_mcu make_flash flashtool dfu_util sdcard'
 complete -c kf -n $first -a 'status update add list flash build config show set remove export import scan service doctor sim help'
 complete -c kf -n '__kf_behind flash; or __kf_behind build; or __kf_behind config; or __kf_behind update; or __kf_behind status' -a '(__kf_keys)'
 complete -c kf -n '__kf_behind service 2' -a 'status hold'

@@ -71,6 +71,20 @@ attempts() {
 	[[ $stderr == *"no board is on USB port 1-1.5"* ]]
 }
 
+@test "dfu_util by name: the program writes, we read back; its failure" {
+	type -P dfu-util >/dev/null || skip "dfu-util is not installed"
+	flash "$NONE" --method=dfu_util --no-fallback
+	ends 0 flashed
+	[ "$(attempts)" = '["dfu_util flashed"]' ]
+	[ "$(jq -c .flash.verified <<<"$output")" = '["readback","identify"]' ]
+	grep -q "File downloaded successfully" "$XDG_STATE_HOME"/kalico-flash/logs/*-dfu_util.log
+	mkdir bin
+	printf '#!/bin/sh\necho no luck; exit 74\n' >bin/dfu-util
+	chmod +x bin/dfu-util
+	PATH=$PWD/bin:$PATH run --separate-stderr sim "$NONE,mode=dfu" -- 'kf-flash -q --json --port=usb:1-1.4 --firmware=$FIRMWARE --method=dfu_util --no-fallback'
+	ends 1 flash_failed "dfu-util ended with status 74"
+}
+
 @test "Katapult is not erased, unless it is named" {
 	by_port "$F446,mode=dfu,start=0x8008000"
 	ends 78 wrong_offset "where the Katapult of this board is: it would be erased"
@@ -140,8 +154,9 @@ attempts() {
 		ends 0 flashed
 	done
 	by_port "$NONE,mode=dfu,rom_leave=stay"
-	ends 1 left_in_bootloader
+	ends 1 left_in_bootloader "written and read back: it did not come back as Klipper: it is in dfu mode"
 	[ "$(jq -c .flash.verified <<<"$output")" = '["readback"]' ]
+	[[ $(jq -r .error.hint <<<"$output") == "its firmware starts at the next power-up: take out its BOOT0 jumper, or let go of its button, then power-cycle it"* ]]
 }
 
 @test "interrupted in mid-write: at once, and the next run flashes the board" {

@@ -119,6 +119,7 @@ all_printed() {
 		without systemctl host_mcu host
 		without make make_flash octopus -m make_flash
 		without dfu-util make_flash octopus -m make_flash
+		without dfu-util dfu_util octopus -m dfu_util --no-fallback
 		without avrdude make_flash mega -m make_flash
 		without g++ make_flash due -m make_flash
 		without gcc make_flash pico -m make_flash
@@ -143,6 +144,7 @@ all_printed() {
 		host_mcu, systemctl: 78 | kf-flash: host: systemctl is missing; it is needed to install the firmware of the host's own MCU | sudo apt-get install systemd
 		make_flash, make: 78 | kf-flash: octopus: make is missing; it is needed to flash this board | sudo apt-get install make
 		make_flash, dfu-util: 78 | kf-flash: octopus: dfu-util is missing; it is needed to flash this board | sudo apt-get install dfu-util
+		dfu_util, dfu-util: 78 | kf-flash: octopus: dfu-util is missing; it is needed to flash this board | sudo apt-get install dfu-util
 		make_flash, avrdude: 78 | kf-flash: mega: avrdude is missing; it is needed to flash this board | sudo apt-get install avrdude
 		make_flash, g++: 78 | kf-flash: due: g++ is missing; it is needed to flash this board | sudo apt-get install g++
 		make_flash, gcc: 78 | kf-flash: pico: gcc is missing; it is needed to flash this board | sudo apt-get install gcc

@@ -113,7 +113,7 @@ flash_failed avrdude  flash_failed" ]
 	[[ $(tail -n 1 "$HOME/argv") == *"flash:w:$HOME/.cache/kalico-flash/flash/by-hand-1-1.5/klipper.bin:r"* ]]
 	grep "not in sync" "$(jq -sr '.[5].error.log' <<<"$output")"
 	[[ $(jq -sr '.[4].error.message' <<<"$output") == *"it takes longer than 0.5 s: avrdude -p atmega1280 -c stk500v1 did not end in time"* ]]
-	[[ $(jq -sr '.[4].error.hint' <<<"$output") == *"run the same command again, with more time: kf --flash-timeout=SECONDS, or kf-flash --timeout=SECONDS" ]]
+	[[ $(jq -sr '.[4].error.hint' <<<"$output") == *"run the same command again; give it more time: kf --flash-timeout=SECONDS, or kf-flash --timeout=SECONDS" ]]
 }
 
 @test "Klipper on an ATmega32U4 stays where it is, unless avrdude is named" {
@@ -178,6 +178,10 @@ current - identify -" ]
 	PATH=$PWD/bin:$PATH run -0 --separate-stderr sim "$ZERO" -- 'given | kf-flash -q'
 	[ "$(results)" = "flashed bossac readback+identify -" ]
 	[ -e "$HOME/late" ]
+	# A .bin by hand: its code tells where it goes.
+	run -0 --separate-stderr sim "$ZERO" -- 'kf-flash -q --json --port=$(kf-scan -q | jq -r .board.by_id) --firmware="$IMAGES/zero/klipper.bin"'
+	[ "$(results)" = "flashed bossac readback+identify -" ]
+	[ "$(jq -r .firmware.start <<<"$output")" -eq 8192 ]
 	run -0 --separate-stderr sim "$DUE,mode=other" -- 'kf-flash -q --json --port=usb:1-1.2 --firmware="$IMAGES/due/klipper.bin"'
 	[ "$(results)" = "flashed bossac readback+identify -" ]
 }

@@ -11,10 +11,10 @@
 #include "usb/transfer.h"
 
 struct kf_dfu {
-	struct kf_usb_handle *usb; /* the caller's */
-	uint8_t interface;
-	uint16_t block_bytes; /* wTransferSize: the most in one request */
-	int64_t deadline_ms;  /* of the whole conversation; the caller sets it */
+	struct kf_usb_handle *usb;    /* the caller's */
+	uint8_t interface, alternate; /* the setting that shows the flash */
+	uint16_t block_bytes;	      /* wTransferSize: the most in one request */
+	int64_t deadline_ms;	      /* of the whole conversation; the caller sets it */
 	struct kf_dfu_memory memory;
 };
 

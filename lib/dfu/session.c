@@ -82,6 +82,7 @@ int kf_dfu_begin(struct kf_dfu *dfu, uint32_t flash, struct kf_error *err)
 	if (r < 0)
 		return r;
 	dfu->interface = alternate.interface;
+	dfu->alternate = alternate.number;
 	r = read_block_bytes(dfu, err);
 	if (r == 0)
 		r = kf_usb_claim(dfu->usb, &alternate, err);

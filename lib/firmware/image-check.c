@@ -81,38 +81,6 @@ static bool within(uint32_t address, uint32_t from, size_t len)
 	return address >= from && address - from < len;
 }
 
-enum { LOW = 0x01000000 };
-
-/*
- * Code that is linked for an address contains that address: it writes it to the vector table's
- * register (Klipper src/generic/armcm_boot.c). So the image is linked elsewhere if start is not in
- * it, and exactly one other address is that menuconfig offers and that the reset vector fits. If
- * there is none or several, nobody can tell. Nor can anybody on an LPC1768: flash addresses are so
- * low there (0x400) that they look like other numbers.
- */
-static bool linked_elsewhere(const struct kf_image *image, const struct kf_chip *chip,
-			     uint32_t start, uint32_t *ret)
-{
-	uint32_t at = start == chip->flash ? chip->vectors : 0;
-	uint32_t entry = kf_get_le32(image->data + at + 4) & ~1u, other = start;
-
-	for (size_t i = 0; i + 4 <= image->len && chip->flash >= LOW; i += 4) {
-		uint32_t word = kf_get_le32(image->data + i), offset = word - chip->flash;
-
-		if (word == start + at)
-			return false;
-		if (word == other || offset >= chip->flash_bytes ||
-		    !within(entry, word, image->len) ||
-		    (offset % 1024 != 0 && offset != chip->vectors))
-			continue;
-		if (other != start)
-			return false;
-		other = word;
-	}
-	*ret = other;
-	return other != start;
-}
-
 /*
  * start is the configuration's. A start without room for a bootloader is not proposed, because that
  * may be the mistake itself; the hint of the table of errors stays.
@@ -125,17 +93,6 @@ static int propose_entry(const struct kf_chip *chip, uint32_t start, struct kf_e
 		return kf_code_errno(KF_WRONG_OFFSET);
 	kf_chip_entry(chip, start, choose);
 	return kf_error_hint(err, "choose %s in menuconfig", choose);
-}
-
-static int check_link(const struct kf_image *image, const struct kf_chip *chip, uint32_t start,
-		      struct kf_error *err)
-{
-	uint32_t other;
-
-	if (image->format != KF_FORMAT_BIN || !linked_elsewhere(image, chip, start, &other))
-		return 0;
-	kf_fail(err, KF_WRONG_OFFSET, "it was linked for 0x%08x, not for 0x%08x", other, start);
-	return propose_entry(chip, start, err);
 }
 
 static int check_reset(uint32_t reset, const struct kf_image *image, const struct kf_chip *chip,
@@ -227,8 +184,6 @@ int kf_image_check(const struct kf_image *image, const uint32_t *start, struct k
 	r = check_stack(kf_get_le32(image->data + at), image, chip, err);
 	if (r == 0)
 		r = check_reset(kf_get_le32(image->data + at + 4), image, chip, start, err);
-	if (r == 0 && start)
-		r = check_link(image, chip, *start, err);
 	if (r == 0 && start)
 		r = check_boot(image, chip, *start, err);
 	return r < 0 || !start ? r : check_end(image, chip, *start, err);

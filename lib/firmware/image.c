@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "firmware/image.h"
 #include "firmware/katapult-image.h"
+#include "firmware/link-start.h"
 
 static int parse_bin(const uint8_t *file, size_t len, struct kf_segments *ret, struct kf_error *err)
 {
@@ -88,6 +89,9 @@ static int load(const char *path, const uint8_t *file, size_t len, struct kf_ima
 		image->start_known = true;
 	else
 		r = kf_dictionary_find(image->data, image->len, &image->dictionary, err);
+	if (r == 0 && !image->start_known)
+		image->start_known = kf_link_start(image->data, image->len, image->dictionary.mcu,
+						   &image->start);
 	return r;
 }
 

@@ -7,7 +7,7 @@
 #include "firmware/segments.h"
 
 enum kf_format {
-	KF_FORMAT_BIN, /* raw bytes: the file does not say its address */
+	KF_FORMAT_BIN, /* raw bytes: the file does not say its address, its code does */
 	KF_FORMAT_UF2, /* microsoft/uf2: README, "File format" */
 	KF_FORMAT_HEX, /* Intel HEX: AVR's klipper.elf.hex */
 	KF_FORMAT_ELF, /* ELF's loadable segments, by physical address; 64 bits: Linux */
@@ -20,8 +20,8 @@ struct kf_image {
 	enum kf_format format;
 	uint8_t *data; /* the flash's content from start on, gaps 0xff; owned, NULL once dropped */
 	size_t len;
-	uint32_t start; /* the first byte's address; 0 and start_known false for Klipper's .bin */
-	bool start_known;
+	uint32_t start;	  /* the first byte's address */
+	bool start_known; /* false: it is a .bin of which kf_link_start finds none; start is 0 */
 	/* The first addresses in it for which the file has no bytes; hole_bytes 0: it has all. */
 	uint32_t hole, hole_bytes;
 	uint32_t family;	  /* UF2's family id, else 0 */

@@ -5,20 +5,21 @@
  */
 #include <string.h>
 
+#include "core/text.h"
 #include "dfu/session.h"
 #include "firmware/chip.h"
+#include "flash/program.h"
 #include "flash/rom.h"
 #include "katapult/pages.h"
 
 enum {
 	FLASH = 0x08000000, /* of every STM32 */
-	/* Applications start at multiples of this: of Kconfig's offsets, the smallest is an F103's.
-	 */
-	START_UNIT = 0x800,
 	/* Parts of one name may have pages of 1, 2 or 4 KiB; larger sectors are the same in all of
 	 * them. */
 	SMALL_PAGE = 4096,
 };
+
+static const char dfu_util[] = "dfu-util"; /* the program, and Debian's package of it */
 
 /* Is it the ROM of an STM32? It shows ST's USB ids, whatever firmware the chip had. */
 static bool is_in_rom(const struct kf_methods_for *with)
@@ -117,6 +118,32 @@ static int write_image(struct kf_rom *rom, const struct kf_image *image, uint32_
 				    &writing, err);
 }
 
+/* dfu-util claims the interface itself: the device is closed meanwhile. */
+static int write_by_program(struct kf_rom *rom, const struct kf_image *image, uint32_t start,
+			    const struct kf_progress *progress, struct kf_error *err)
+{
+	_cleanup_(kf_flash_program_end) struct kf_flash_program program = KF_FLASH_PROGRAM_NONE;
+	char alternate[8], address[16], path[PATH_MAX];
+	const char *const argv[] = { dfu_util, "-p",	  rom->board->usb.port,
+				     "-a",     alternate, "-s",
+				     address,  "-D",	  path,
+				     NULL };
+	int r = kf_flash_program_image(rom->attempt->plan, image, path, err);
+
+	if (r == 0)
+		r = kf_flash_program_log(&program, rom->attempt->plan, rom->attempt->method, err);
+	if (r < 0)
+		return r;
+	kf_text_format(alternate, sizeof(alternate), "%u", rom->dfu.alternate);
+	kf_text_format(address, sizeof(address), "0x%08x", start);
+	kf_progress_step(progress, "dfu-util writes from %s", address);
+	kf_usb_closep(&rom->usb);
+	r = kf_flash_program_run(&program, dfu_util, argv, rom->deadline_ms, err);
+	if (r == 0)
+		r = kf_usb_open(&rom->board->usb, &rom->usb, err);
+	return r < 0 ? r : begin(rom, err);
+}
+
 static int verify(struct kf_rom *rom, const struct kf_image *image, uint32_t start,
 		  struct kf_progress_part *progress, struct kf_error *err)
 {
@@ -135,7 +162,6 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 }
 
 const struct kf_rom_row kf_rom_dfu = {
-	.start_unit = START_UNIT,
 	.other_bootloaders = true,
 	.begin = begin,
 	.check = check,
@@ -143,6 +169,34 @@ const struct kf_rom_row kf_rom_dfu = {
 	.write = write_image,
 	.verify = verify,
 	.leave = leave,
+};
+
+static const struct kf_rom_row rom_dfu_util = {
+	.other_bootloaders = true,
+	.begin = begin,
+	.check = check,
+	.read = read_flash,
+	.write = write_by_program,
+	.verify = verify,
+	.leave = leave,
+};
+
+static int check_program(const struct kf_methods_for *with, struct kf_error *err)
+{
+	int r = kf_flash_program_find(dfu_util, dfu_util, err);
+
+	return r < 0 ? r : kf_methods_check_rule(with, err);
+}
+
+/* By name alone: all but the writing is done by us here, too. */
+const struct kf_method_row kf_method_dfu_util = {
+	.why_not = why_not,
+	.check = check_program,
+	.write = kf_rom_flash,
+	.rom = &rom_dfu_util,
+	.bootloader = "DFU",
+	.mode = KF_MODE_DFU,
+	.readback = true,
 };
 
 const struct kf_method_row kf_method_dfu = {

@@ -93,7 +93,6 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 }
 
 const struct kf_rom_row kf_rom_picoboot = {
-	.start_unit = KF_PICOBOOT_SECTOR,
 	.begin = begin,
 	.check = check,
 	.read = read_flash,

@@ -20,6 +20,7 @@ static const struct kf_method_row *const rows[] = {
 	[KF_METHOD_HOST_MCU] = &kf_method_host_mcu,
 	[KF_METHOD_MAKE_FLASH] = &kf_method_make_flash,
 	[KF_METHOD_FLASHTOOL] = &kf_method_flashtool,
+	[KF_METHOD_DFU_UTIL] = &kf_method_dfu_util,
 	[KF_METHOD_SDCARD] = &kf_method_sdcard,
 };
 

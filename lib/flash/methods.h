@@ -77,7 +77,7 @@ const struct kf_method_row *kf_method_row(enum kf_method method);
 
 extern const struct kf_method_row kf_method_katapult, kf_method_picoboot, kf_method_dfu,
 	kf_method_avrdude, kf_method_bossac, kf_method_host_mcu, kf_method_make_flash,
-	kf_method_flashtool, kf_method_sdcard;
+	kf_method_flashtool, kf_method_dfu_util, kf_method_sdcard;
 
 struct kf_methods {
 	enum kf_method list[2]; /* in the order of trying */

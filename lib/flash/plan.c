@@ -151,6 +151,15 @@ static int load_same(const struct kf_plan *plan, const char *sha256, struct kf_i
 	return -EBADMSG;
 }
 
+int kf_plan_start(const struct kf_plan *plan, uint32_t *ret, struct kf_error *err)
+{
+	*ret = plan->start;
+	if (plan->start_known)
+		return 0;
+	kf_fail(err, KF_WRONG_OFFSET, "the file does not say where in the flash it goes");
+	return kf_error_hint(err, "give the klipper.elf of the same build");
+}
+
 int kf_plan_image(const struct kf_plan *plan, struct kf_image *ret, struct kf_error *err)
 {
 	return load_same(plan, plan->image.sha256, ret, err);

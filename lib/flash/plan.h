@@ -72,6 +72,9 @@ _must_check_ int kf_plan_record(const json_t *record, const struct kf_registry *
 				struct kf_plan *ret, struct kf_error *err);
 void kf_plan_free(struct kf_plan *plan);
 
+/* Where in the flash the image goes. KF_WRONG_OFFSET: nothing tells it. */
+_must_check_ int kf_plan_start(const struct kf_plan *plan, uint32_t *ret, struct kf_error *err);
+
 /*
  * The planned image once more, with its bytes; the caller frees it. KF_BAD_IMAGE if the file is not
  * what was planned any more.

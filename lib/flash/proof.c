@@ -192,6 +192,19 @@ static bool leaves_for_can(const struct kf_run *run)
 	return by_usb && run->attempt.readback && image->can_frequency && !image->can_bridge;
 }
 
+/* A person has put it into its ROM, and it is there again: add the way out to err. */
+static bool stays_in_rom(const struct kf_run *run, struct kf_error *err)
+{
+	if (err->code != KF_LEFT_IN_BOOTLOADER || !run->attempt.readback ||
+	    !kf_board_in_rom(&run->plan->board))
+		return false;
+	kf_error_prefix(err, "written and read back");
+	kf_error_hint(err,
+		      "its firmware starts at the next power-up: take out its BOOT0 jumper, or let "
+		      "go of its button, then power-cycle it");
+	return true;
+}
+
 static int not_on_usb(struct kf_error *err)
 {
 	kf_fail(err, KF_UNVERIFIED,
@@ -242,6 +255,8 @@ static int prove(struct kf_run *run, int64_t deadline_ms, struct kf_error *err)
 	r = come_back(run->monitor, &run->plan->board, deadline_ms, &run->board, err);
 	if (r == 0)
 		r = check_kind(run, err);
+	if (r < 0 && stays_in_rom(run, err))
+		return r;
 	/* A board that was written in BOOTSEL or DFU may now have firmware for a UART, which does
 	 * not show on USB. */
 	if (r < 0 && run->attempt.readback &&

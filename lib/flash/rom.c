@@ -18,34 +18,6 @@ enum {
 	KATAPULT_MAX = 128 * 1024,
 };
 
-/*
- * A .bin does not say where it goes. Its reset vector does: what it points to comes right after the
- * vector table, with which the firmware starts.
- */
-int kf_rom_start(const struct kf_attempt *a, uint32_t unit, uint32_t *ret, struct kf_error *err)
-{
-	const struct kf_image *image = a->image;
-	const struct kf_chip *chip = kf_chip_find(image->dictionary.mcu);
-	size_t tables[] = { 0, chip ? chip->vectors : 0 };
-
-	if (a->plan->start_known) {
-		*ret = a->plan->start;
-		return 0;
-	}
-	for (size_t i = 0; chip && i < KF_ARRAY_SIZE(tables) && image->len >= tables[i] + 8; i++) {
-		uint32_t start = kf_get_le32(image->data + tables[i] + 4);
-
-		start -= start % unit;
-		if (tables[i] != (start == chip->flash ? chip->vectors : 0) ||
-		    kf_image_check(image, &start, NULL) < 0)
-			continue;
-		*ret = start;
-		return 0;
-	}
-	kf_fail(err, KF_WRONG_OFFSET, "the file does not say where in the flash it goes");
-	return kf_error_hint(err, "give the .uf2 or .elf of the same build");
-}
-
 /* The program that a reset starts. */
 enum boot { BOOT_NOTHING, BOOT_KATAPULT, BOOT_OTHER };
 
@@ -202,7 +174,7 @@ static int check_katapult(struct kf_attempt *a, struct kf_rom *rom, uint32_t sta
 
 static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct kf_error *err)
 {
-	int r = kf_rom_start(a, rom->row->start_unit, ret, err);
+	int r = kf_plan_start(a->plan, ret, err);
 
 	if (r == 0)
 		r = kf_image_check(a->image, ret, err);
@@ -282,6 +254,7 @@ int kf_rom_flash(struct kf_attempt *a, struct kf_error *err)
 	const struct kf_method_row *method = kf_method_row(a->method);
 	struct kf_rom rom = { .row = method->rom,
 			      .method = method,
+			      .attempt = a,
 			      .board = a->board,
 			      .deadline_ms = a->deadline_ms };
 	int r = kf_usb_open(&a->board->usb, &rom.usb, err);

@@ -15,7 +15,8 @@
 struct kf_rom {
 	const struct kf_rom_row *row;
 	const struct kf_method_row *method;
-	const struct kf_board *board; /* as it is now */
+	const struct kf_attempt *attempt; /* NULL: it is only looked at */
+	const struct kf_board *board;	  /* as it is now */
 	struct kf_usb_handle *usb;
 	int64_t deadline_ms;
 	struct kf_picoboot picoboot;
@@ -23,7 +24,6 @@ struct kf_rom {
 };
 
 struct kf_rom_row {
-	uint32_t start_unit; /* firmware starts at a multiple of it */
 	/* A bootloader before the firmware may be another one than Katapult: the board maker's. */
 	bool other_bootloaders;
 	/* Take the open device. KF_BUSY: another program has it. */
@@ -69,13 +69,6 @@ _must_check_ int kf_rom_flash(struct kf_attempt *a, struct kf_error *err);
  */
 _must_check_ int kf_rom_bare(const struct kf_board *board, int64_t deadline_ms, bool *ret,
 			     struct kf_error *err);
-
-/*
- * The address of the image's first byte: the plan's, else by its reset vector, for firmware that
- * starts at a multiple of unit. KF_WRONG_OFFSET: nothing tells it.
- */
-_must_check_ int kf_rom_start(const struct kf_attempt *a, uint32_t unit, uint32_t *ret,
-			      struct kf_error *err);
 
 extern const struct kf_rom_row kf_rom_picoboot, kf_rom_dfu;
 

@@ -16,8 +16,6 @@
 
 enum {
 	ENTER_MS = 10000,
-	/* SAMD's applications start at 0x2000 or 0x4000, all others where the flash does. */
-	START_UNIT = 0x2000,
 };
 
 const char *kf_serial_loader_why_not(const struct kf_methods_for *with)
@@ -35,7 +33,7 @@ int kf_serial_loader_prepare(struct kf_attempt *a, struct kf_serial_loader *ret,
 	*ret = (struct kf_serial_loader){ .attempt = a,
 					  .program = KF_FLASH_PROGRAM_NONE,
 					  .board = *a->board };
-	r = kf_rom_start(a, START_UNIT, &ret->start, err);
+	r = kf_plan_start(a->plan, &ret->start, err);
 	if (r == 0)
 		r = kf_flash_program_image(a->plan, a->image, ret->image, err);
 	if (r == 0)

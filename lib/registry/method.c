@@ -14,6 +14,7 @@ static const char *const methods[] = {
 	[KF_METHOD_BOSSAC] = "bossac",
 	[KF_METHOD_MAKE_FLASH] = "make_flash",
 	[KF_METHOD_FLASHTOOL] = "flashtool",
+	[KF_METHOD_DFU_UTIL] = "dfu_util",
 	[KF_METHOD_SDCARD] = "sdcard",
 	[KF_METHOD_HOST_MCU] = "host_mcu",
 };
@@ -67,6 +68,7 @@ bool kf_method_suits(enum kf_method method, const char *mcu)
 	case KF_METHOD_SDCARD: /* of the same chips, in the list of flash-sdcard.sh */
 		return kf_loader_beside_katapult(loader);
 	case KF_METHOD_DFU:
+	case KF_METHOD_DFU_UTIL:
 		return kf_chip_dfu(mcu);
 	case KF_METHOD_MAKE_FLASH:
 		return true;

@@ -14,13 +14,15 @@ enum kf_method {
 	KF_METHOD_HOST_MCU, /* the program of this machine's own MCU, a Linux process */
 	KF_METHOD_MAKE_FLASH,
 	KF_METHOD_FLASHTOOL,
+	KF_METHOD_DFU_UTIL,
 	KF_METHOD_SDCARD, /* the tree's flash-sdcard.sh */
 	KF_METHOD_COUNT
 };
 
 /* The choices, for messages. */
 #define KF_METHODS                                                                                 \
-	"katapult, picoboot, dfu, avrdude, bossac, host_mcu, make_flash, flashtool or sdcard"
+	"katapult, picoboot, dfu, avrdude, bossac, host_mcu, make_flash, flashtool, dfu_util or "  \
+	"sdcard"
 
 /* The words are those of KF_METHODS. */
 const char *kf_method_name(enum kf_method method);

@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/text.h"
+#include "firmware/chip.h"
 #include "sim/firmware.h"
 
 #define VECTORS_BYTES  512 /* where the dictionary begins in an image of ours */
@@ -197,12 +198,14 @@ static bool find_dictionary(const uint8_t *data, size_t len, struct sim_firmware
 }
 
 /* Do the first two vectors lead into RAM and to code that is there? */
-static bool linked_for(const struct sim_flash *flash, uint32_t start)
+static bool linked_for(const struct sim_flash *flash, uint32_t start, const struct kf_chip *chip)
 {
 	const uint8_t *image = flash->data + (start - flash->base);
 	uint32_t stack = kf_get_le32(image), reset = kf_get_le32(image + 4);
 	const uint8_t *code;
 
+	if (chip->mirrored && reset < flash->base)
+		reset += flash->base;
 	if (stack < flash->ram || stack > flash->ram + RAM_RANGE || reset % 2 == 0 ||
 	    reset < start || reset - flash->base > flash->size - 4)
 		return false;
@@ -215,13 +218,14 @@ int sim_firmware_find(const struct sim_flash *flash, uint32_t start, const char 
 {
 	const uint8_t *image = flash->data + (start - flash->base);
 	uint32_t len = flash->size - (start - flash->base);
+	const struct kf_chip *chip = kf_chip_find(mcu); /* NULL: no Cortex-M */
 	struct sim_firmware found = { 0 };
 
 	if (!sim_firmware_present(flash, start))
 		return kf_fail(err, KF_BAD_IMAGE, "no application");
 	if (flash->incomplete)
 		return kf_fail(err, KF_BAD_IMAGE, "the application is not whole");
-	if (flash->family != SIM_FAMILY_OTHER && !linked_for(flash, start))
+	if (chip && !linked_for(flash, start, chip))
 		return kf_fail(err, KF_WRONG_OFFSET, "the application is not linked for 0x%08x",
 			       start);
 	if (!find_dictionary(image, len, &found))

@@ -55,37 +55,6 @@ static bool refused(struct kf_image *image, const uint32_t *start, enum kf_code 
 	return false;
 }
 
-TEST(linked_for_another_start)
-{
-	static const uint32_t linked = 0x08002000, elsewhere = 0x08007000;
-	struct kf_image image;
-
-	/* The reset vector fits both: only what the code holds for the vector table tells. */
-	image = image_of("stm32f103xe", 0x20005000, elsewhere, 0);
-	image.len = BYTES;
-	kf_put_le32(image.data + 0x100, linked);
-	image.data = realloc(image.data, 8 * BYTES);
-	memset(image.data + BYTES, 0, 7 * BYTES);
-	image.len = 8 * BYTES;
-	CHECK(refused(&image, &elsewhere, KF_WRONG_OFFSET,
-		      "it was linked for 0x08002000, not for 0x08007000"));
-	CHECK(strstr(err.hint, "28KiB bootloader"));
-	/* The start itself is among the words: whatever else is. */
-	image = image_of("stm32f103xe", 0x20005000, elsewhere, 0);
-	kf_put_le32(image.data + 0x100, 0x08007000 - 0x400);
-	kf_put_le32(image.data + 0x104, elsewhere);
-	CHECK(check(&image, &elsewhere) == 0);
-	/* In a chip whose flash starts at 0, an address cannot be told from a number. */
-	image = image_of("lpc1768", 0x10007fe0, 0x4000, 0);
-	kf_put_le32(image.data + 0x100, 0x3c00);
-	CHECK(check(&image, &(uint32_t){ 0x4000 }) == 0);
-	/* Two that it might be: nobody can tell. */
-	image = image_of("stm32f103xe", 0x20005000, elsewhere, 0);
-	kf_put_le32(image.data + 0x100, 0x08007000 - 0x400);
-	kf_put_le32(image.data + 0x104, 0x08007000 - 0x800);
-	CHECK(check(&image, &elsewhere) == 0);
-}
-
 TEST(every_family)
 {
 	/* MCU, stack and start as the builds of Klipper v0.13.0-730 and Kalico v2026.07 have them.
@@ -286,4 +255,4 @@ TEST(dictionary_beside)
 }
 
 TEST_MAIN(T(every_family), T(odd_layouts), T(what_the_rom_starts), T(file_with_a_hole), T(refusals),
-	  T(end_of_flash), T(uf2_family), T(linked_for_another_start), T(dictionary_beside))
+	  T(end_of_flash), T(uf2_family), T(dictionary_beside))

@@ -101,7 +101,7 @@ TEST(wrong_types_name_device_and_member)
 		  "device \"a\": \"flashable\" is a string, not true or false");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"flash_method\":\"hid\"}}}"),
 		  "device \"a\": \"flash_method\" is \"hid\", not katapult, picoboot, dfu, "
-		  "avrdude, bossac, host_mcu, make_flash, flashtool or sdcard");
+		  "avrdude, bossac, host_mcu, make_flash, flashtool, dfu_util or sdcard");
 	CHECK_STR(refusal("{\"devices\":{\"a\":{\"usb_port\":\"1-\"}}}"),
 		  "device \"a\": \"usb_port\" is \"1-\", not a USB port such as 1-1.2");
 	CHECK(strncmp(refusal("{\"devices\":{\"../a\":{}}}"), "device \"../a\": not a valid key",
@@ -298,7 +298,7 @@ TEST(settings_of_no_use_to_a_board)
 	CHECK_STR(err.hint, "those for a atmega2560 are: avrdude, make_flash");
 	says(USB("stm32f446"), "flash_method=bossac", &err);
 	CHECK_STR(err.hint,
-		  "those for a stm32f446 are: katapult, dfu, make_flash, flashtool, sdcard");
+		  "those for a stm32f446 are: katapult, dfu, make_flash, flashtool, dfu_util, sdcard");
 }
 
 TEST(assignments)

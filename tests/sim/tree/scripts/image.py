@@ -18,6 +18,7 @@ PT_LOAD = 1
 EM_ARM, EM_AVR, EM_X86_64 = 40, 83, 62
 UF2_RP2040 = 0xE48BFF56
 STAGE2_START = 0x10000000
+CPSID_I, B_SELF = 0xb672, 0xe7fe  # instructions of Thumb
 
 
 def read_autoconf(path):
@@ -159,9 +160,13 @@ def segments(config, parts, blob):
     if board == "linux":
         return [(0x400000, content(parts, 60000) + blob)]
     start = config["FLASH_APPLICATION_ADDRESS"]
-    vectors = [config["RAM_START"] + config["RAM_SIZE"]]
-    vectors += [start + 0x200 + 4 * i + 1 for i in range(47)]
-    body = struct.pack("<48I", *vectors) + content(parts, int(os.environ.get("SIM_CODE_BYTES", "36000"))) + blob
+    # As Klipper's linker places them: somewhere in the code. What they begin with tells the start of a .bin.
+    reset, default = 0x1b4c, 0x1b60
+    vectors = [config["RAM_START"] + config["RAM_SIZE"], start + reset + 1]
+    vectors += [start + default + 1] * 46
+    body = bytearray(struct.pack("<48I", *vectors) + content(parts, int(os.environ.get("SIM_CODE_BYTES", "36000"))) + blob)
+    for at, instruction in ((reset, CPSID_I), (default, B_SELF)):
+        struct.pack_into("<H", body, at, instruction)
     found = [(start, body + bytes(-len(body) % 4))]
     if "RP2040_HAVE_STAGE2" in config:
         found.insert(0, (STAGE2_START, stage2()))
