@@ -239,6 +239,31 @@ refused() {
 	run -1 --separate-stderr flashed --return-timeout=1
 	[ "$(jq -r .error.code <<<"$output")" = unverified ]
 	[[ $(jq -r .error.hint <<<"$output") == "journalctl -u klipper-mcu.service says why; to go back: sudo mv $PROGRAM.old $PROGRAM && sudo systemctl restart klipper-mcu.service" ]]
+	# Another that does not answer: the program that did is the way back still.
+	mkdir "$IMAGES/linux-bad"
+	cp "$IMAGES/linux"/klipper.* "$IMAGES/linux-bad"
+	echo >>"$IMAGES/linux-bad/klipper.elf"
+	firmware() { jq -nc --arg p "$(realpath "$IMAGES/linux-bad/klipper.elf")" --arg s "$(sha256sum "$IMAGES/linux-bad/klipper.elf" | cut -d' ' -f1)" '{path: $p, sha256: $s}'; }
+	run -1 --separate-stderr flashed --return-timeout=1
+	[ "$(jq -r .error.code <<<"$output")" = unverified ]
+	cmp "$PROGRAM.old" "$IMAGES/linux-old/klipper.elf"
+	# The service cannot be restarted, and there was no program before: there is no way back to name.
+	rm "$PROGRAM" "$PROGRAM.old"
+	printf '#!/bin/sh\nexit 1\n' >bin/systemctl
+	run -1 --separate-stderr flashed --return-timeout=1
+	[ "$(jq -r '.error.message + ": " + .error.hint' <<<"$output")" = \
+		"systemctl ended with status 1: journalctl -u klipper-mcu.service says why" ]
+}
+
+@test "the program cannot be replaced: the old one stays, and no copy is left beside it" {
+	printf '#!/bin/sh\nexit 1\n' >bin/mv
+	chmod +x bin/mv
+	run -1 --separate-stderr flashed
+	[ "$(jq -r .error.message <<<"$output")" = "mv ended with status 1" ]
+	rm bin/mv
+	cmp "$PROGRAM" "$IMAGES/linux-old/klipper.elf"
+	[ ! -e "$PROGRAM.new" ]
+	[ ! -s restarts ]
 }
 
 # bats test_tags=slow

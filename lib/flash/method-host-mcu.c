@@ -69,8 +69,14 @@ static int put_new(const struct kf_flash_program *program, const struct kf_plan 
 		       sha256, plan->image.sha256);
 }
 
+/* A program that does not run is no way back: then one that an earlier flash has kept stays. */
+static bool is_way_back(const struct kf_host_mcu_program *host, const char *link, const char *old)
+{
+	return host->there && (kf_pty_of_process(link) || access(old, F_OK) < 0);
+}
+
 static int replace(const struct kf_flash_program *program, const struct kf_host_mcu_program *host,
-		   int64_t deadline_ms, struct kf_error *err)
+		   const char *link, int64_t deadline_ms, struct kf_error *err)
 {
 	char new[PATH_MAX], old[PATH_MAX];
 	const char *const keep[] = { "ln", "-fT", host->host.program, old, NULL };
@@ -80,11 +86,38 @@ static int replace(const struct kf_flash_program *program, const struct kf_host_
 
 	kf_text_format(new, sizeof(new), "%s.new", host->host.program);
 	kf_text_format(old, sizeof(old), "%s.old", host->host.program);
-	if (host->there)
+	if (is_way_back(host, link, old))
 		r = as_root(program, keep, deadline_ms, err);
 	if (r == 0)
 		r = as_root(program, rename, deadline_ms, err);
 	return r < 0 ? r : as_root(program, sync, deadline_ms, err);
+}
+
+/* A copy that did not become the program is of no use to anybody. */
+static void remove_new(const struct kf_flash_program *program,
+		       const struct kf_host_mcu_program *host, int64_t deadline_ms)
+{
+	char new[PATH_MAX];
+	const char *const remove[] = { "rm", "-f", new, NULL };
+	struct kf_error err; /* the first error is the one to tell */
+
+	kf_text_format(new, sizeof(new), "%s.new", host->host.program);
+	IGNORE_RESULT(as_root(program, remove, deadline_ms, &err));
+}
+
+/* Install the program; if that fails, the old one stays, and nothing beside it. */
+static int install(struct kf_attempt *a, const struct kf_flash_program *program,
+		   const struct kf_host_mcu_program *host, struct kf_error *err)
+{
+	int r;
+
+	kf_progress_step(a->progress, "installing %s", host->host.program);
+	r = put_new(program, a->plan, host, a->deadline_ms, err);
+	if (r == 0)
+		r = replace(program, host, a->plan->board.link.path, a->deadline_ms, err);
+	if (r < 0)
+		remove_new(program, host, a->deadline_ms);
+	return r;
 }
 
 static bool is_installed(const struct kf_host_mcu_program *host, const struct kf_plan *plan)
@@ -158,6 +191,8 @@ static int restart(const struct kf_flash_program *program, const struct kf_plan 
 		return watch;
 	IGNORE_RESULT(lstat(path, &before));
 	r = as_root(program, argv, deadline_ms, err);
+	if (r == kf_code_errno(KF_FLASH_FAILED))
+		kf_host_mcu_hint(path, err);
 	return r < 0 ? r
 		     : await_link(watch, path, &before,
 				  kf_within_ms(plan->options.return_ms, deadline_ms), err);
@@ -186,12 +221,8 @@ static int write_board(struct kf_attempt *a, struct kf_error *err)
 
 	if (r == 0)
 		r = kf_flash_program_log(&program, a->plan, a->method, err);
-	if (r == 0 && !is_installed(&host, a->plan)) {
-		kf_progress_step(a->progress, "installing %s", host.host.program);
-		r = put_new(&program, a->plan, &host, a->deadline_ms, err);
-		if (r == 0)
-			r = replace(&program, &host, a->deadline_ms, err);
-	}
+	if (r == 0 && !is_installed(&host, a->plan))
+		r = install(a, &program, &host, err);
 	if (r < 0)
 		return r;
 	a->readback = true;

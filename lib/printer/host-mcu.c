@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/paths.h"
 #include "core/process.h"
 #include "core/text.h"
 #include "firmware/image.h"
@@ -106,12 +107,15 @@ int kf_host_mcu_find(const char *path, struct kf_host_mcu *ret, struct kf_error 
 void kf_host_mcu_hint(const char *path, struct kf_error *err)
 {
 	struct kf_host_mcu host;
+	char old[PATH_MAX], back[3 * PATH_MAX] = "";
 
-	if (kf_host_mcu_find(path, &host, NULL) == 0)
-		kf_error_hint(err,
-			      "journalctl -u %s says why; to go back: sudo mv %s.old %s && sudo "
-			      "systemctl restart %s",
-			      host.unit, host.program, host.program, host.unit);
+	if (kf_host_mcu_find(path, &host, NULL) < 0)
+		return;
+	if (kf_path_format(old, NULL, "%s.old", host.program) == 0 && access(old, F_OK) == 0)
+		kf_text_format(back, sizeof(back),
+			       "; to go back: sudo mv %s %s && sudo systemctl restart %s", old,
+			       host.program, host.unit);
+	kf_error_hint(err, "journalctl -u %s says why%s", host.unit, back);
 }
 
 static int refuse(const struct kf_host_mcu *host, const char *why, struct kf_error *err)

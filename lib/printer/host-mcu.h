@@ -27,7 +27,7 @@ struct kf_host_mcu {
  */
 _must_check_ int kf_host_mcu_find(const char *path, struct kf_host_mcu *ret, struct kf_error *err);
 
-/* Hint how the old program comes back (PROGRAM.old), for a new one that does not answer. */
+/* Hint why a new program does not answer, and how PROGRAM.old comes back, if there is one. */
 void kf_host_mcu_hint(const char *path, struct kf_error *err);
 
 struct kf_host_mcu_program {
