@@ -226,6 +226,8 @@ behind() {
 	echo '{"incomplete":"katapult"}' >"$XDG_STATE_HOME/kalico-flash/boards/octo.json"
 	run -0 --separate-stderr mocked kf-sim -b "$RP2040" -- setsid -w kf update
 	[[ $stderr == *"octo is not connected, and the firmware on it is incomplete: double-click its reset button"* ]]
+	run -0 --separate-stderr kf status
+	[[ $output == *"octo"*"incomplete: it is not connected: double-click its reset button"*"then run kf flash octo"* && $output != *"kf update builds"* ]]
 	[[ $stderr != *"nothing is behind"* ]]
 }
 

@@ -303,7 +303,7 @@ static bool is_behind(const struct kf_board *board, const struct kf_status *stat
 {
 	return board->key[0] && !board->excluded &&
 	       (status->board.state == KF_STATUS_BEHIND ||
-		status->board.state == KF_STATUS_INCOMPLETE ||
+		(status->board.state == KF_STATUS_INCOMPLETE && board->connected) ||
 		status->board.state == KF_STATUS_BOOTLOADER);
 }
 

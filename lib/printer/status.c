@@ -71,6 +71,20 @@ static void not_asked(const struct kf_board *board, const struct kf_printers *pr
 			       printer->message[0] ? ": " : "", printer->message);
 }
 
+/* A board that is not connected, unlike one that is, cannot be brought into its bootloader. */
+static void incomplete(const struct kf_board *board, struct kf_status *ret)
+{
+	char command[sizeof("kf flash ") + KF_KEY_SIZE], next[KF_REASON_SIZE] = "";
+
+	kf_text_format(command, sizeof(command), "kf flash %s", board->key);
+	if (!board->connected && is_usb(board))
+		kf_last_flash_next(board, command, next, sizeof(next));
+	set(ret, KF_STATUS_INCOMPLETE, "");
+	if (next[0])
+		kf_text_format(ret->board.reason, sizeof(ret->board.reason),
+			       "it is not connected: %s", next);
+}
+
 /* Was firmware put on its SD card that it does not run? */
 static bool is_pending(const struct kf_board *board, struct kf_status *ret)
 {
@@ -103,7 +117,7 @@ static bool judge(const struct kf_board *board, const struct kf_error *problem,
 		 !kf_board_in_loader(board))
 		set(ret, KF_STATUS_FOREIGN, "");
 	else if (board->incomplete[0])
-		set(ret, KF_STATUS_INCOMPLETE, "");
+		incomplete(board, ret);
 	else if (!board->connected && is_usb(board))
 		set(ret, KF_STATUS_NOT_CONNECTED, board->reason);
 	else if (board->mode == KF_MODE_KATAPULT || kf_board_in_loader(board)) {
