@@ -176,6 +176,9 @@ refused() {
 	# kf add registers nothing then.
 	run --separate-stderr sim mcu=stm32f446xx,port=1-1.4 -- "$ADD --bootloader=katapult.bin; $ADD --bootloader=$IMAGES/f446-none/klipper.bin; $ADD --bootloader=katapult.bin --mcu=rp2040"
 	[[ $stderr == *"no board waits in DFU or BOOTSEL"*"it is no Katapult, but firmware of Klipper"*"this Katapult is for stm32f446xx, not for rp2040"* ]]
+	# Another port, too: what is said there can be typed.
+	run -69 --separate-stderr sim mcu=stm32f446xx,mode=dfu,port=1-1.4 -- "$ADD --bootloader=katapult.bin --port=1-1.5"
+	[[ $stderr == *"no board waits in DFU or BOOTSEL on USB port 1-1.5"*"one waits on USB port 1-1.4: --port=1-1.4"* ]]
 	[ "$(jq -c .devices "$DEVICES")" = '{}' ]
 }
 

@@ -364,7 +364,7 @@ static void explain_slow(const struct kf_run *run, struct kf_error *err)
 	kf_text_format(hint, sizeof(hint), "%s",
 		       err->hint[0] ? err->hint : "run the same command again");
 	kf_error_hint(err,
-		      "%s, with more time: kf --flash-timeout=SECONDS, or kf-flash "
+		      "%s; give it more time: kf --flash-timeout=SECONDS, or kf-flash "
 		      "--timeout=SECONDS",
 		      hint);
 }

@@ -513,6 +513,17 @@ static const char *name_to_type(const struct kf_new_device *e)
 	return e->name[0] && !strpbrk(e->name, "\"$`\\!") ? e->name : e->key;
 }
 
+/* What kf_add_complete misses. */
+static const char *missing(const struct kf_new_device *given)
+{
+	static const char *const words[] = {
+		"",    "key",	      "name",	      "key and name",
+		"MCU", "key and MCU", "name and MCU", "key, name and MCU"
+	};
+
+	return words[!given->key[0] + 2 * !given->name[0] + 4 * !given->mcu[0]];
+}
+
 /* Ask for all that is not given; KF_USAGE if there is no terminal. */
 static int ask_rest(const struct kf_add *request, const struct kf_registry *registry,
 		    const struct kf_board *board, struct kf_new_device *e, struct kf_error *err)
@@ -520,8 +531,8 @@ static int ask_rest(const struct kf_add *request, const struct kf_registry *regi
 	if (kf_add_complete(request))
 		return 0;
 	if (request->tty < 0) {
-		kf_fail(err, KF_USAGE,
-			"there is no terminal to ask for the key, name and MCU of the board");
+		kf_fail(err, KF_USAGE, "there is no terminal to ask for the %s of the board",
+			missing(&request->given));
 		return kf_error_hint(
 			err, "give them: --key=%s --name=\"%s\" --mcu=%s", e->key, name_to_type(e),
 			e->mcu[0] ? e->mcu : "MCU, where MCU is its chip, such as stm32h723");
@@ -549,6 +560,23 @@ static int load_boards(const json_t *records, bool in_rom, struct kf_board *ret,
 			     kf_last_flash_remedy(kf_mode_name(KF_MODE_RP2BOOT)));
 }
 
+/* A bootloader is to be installed on a board that is named, and is not among those that wait. */
+static int not_waiting(const struct kf_new_device *given, const struct kf_board *boards,
+		       size_t count, struct kf_error *err)
+{
+	char ports[256] = "";
+
+	for (size_t i = 0; i < count; i++)
+		if (!kf_text_add(ports, sizeof(ports), " and ", boards[i].usb.port))
+			break;
+	kf_fail(err, KF_NOT_CONNECTED, "no board waits in DFU or BOOTSEL on %s%s",
+		given->port.usb_port[0] ? "USB port " : "",
+		given->port.usb_port[0] ? given->port.usb_port
+		: given->pattern[0]	? given->pattern
+					: given->port.path);
+	return kf_error_hint(err, "one waits on USB port %s: --port=%s", ports, boards[0].usb.port);
+}
+
 int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_new_device *ret,
 		 struct kf_board *ret_board, struct kf_error *err)
 {
@@ -568,6 +596,8 @@ int kf_add_board(const struct kf_add *request, const json_t *records, struct kf_
 		r = choose(request, &registry, boards, count, &board, err);
 	if (r < 0)
 		return r;
+	if (r == 0 && request->in_rom)
+		return not_waiting(&request->given, boards, count, err);
 	if (r > 0)
 		propose(&registry, &board, &e);
 	merge(&e, &request->given);
