@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
-# shellcheck disable=SC2154,SC2016 # run sets stderr; sim has $ of its own
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031 # run sets its variables for functions in here; sim has $ of its own
 #
 # An image that a board has already is not written again, and no service is stopped for it.
 load helper
@@ -136,4 +136,43 @@ export -f held
 		'{ records; IMAGE=rp2040 records; } | kf-flash'
 	[ "$(jq -sr 'map(.board.key + " " + .flash.result) | join(", ")' <<<"$output")" = \
 		"octopus-pro current, nitehawk flashed" ]
+}
+
+@test "stopped while it compares: nothing was written, and the board is sent back before the service starts" {
+	run --separate-stderr sim "$has,rtt_us=2000" -- \
+		'records >r; interrupt_at "comparing 25%" kf-flash -u klipper >out; echo $?; kf-scan -q | jq -r .board.mode'
+	[ "${lines[*]}" = "130 klipper" ]
+	[ "$(jq -r .error.code out)" = interrupted ]
+	[ "$(active)" = active ]
+	[ ! -e "$note" ] || [ "$(jq .incomplete "$note")" = null ]
+}
+
+@test "the comparison fails: nothing was written, and the board is sent back" {
+	run -76 --separate-stderr sim "$has,nack=tx:40" -- \
+		'records >r; s=0; kf-flash <r >out || s=$?; kf-scan -q | jq -r .board.mode; exit $s'
+	[ "$output" = klipper ]
+	[[ $stderr == *"want ACK, got NACK"* ]]
+}
+
+# not_left_behind SPEC RECORDS [OPTION...]: kf-flash is told to stop while the board goes into its bootloader.
+not_left_behind() {
+	: >"$FAKE/calls"
+	rm -f said
+	run -130 --separate-stderr sim "$1,reenum_ms=1000" -- "$2 >r; s=0
+		interrupt_at entering kf-flash -u klipper ${*:3} >out || s=\$?
+		kf-scan -q | jq -r .board.mode; exit \$s"
+	[ "$output" = klipper ]
+	[ "$(active)" = active ]
+	grep -q Stop "$FAKE/calls"
+}
+
+@test "stopped while a board enters its bootloader: it is sent back before the service starts" {
+	not_left_behind "$has" records
+	not_left_behind "$has" records --read=image --bytes=4096
+	build_bare_image
+	registry <<<'{"devices":{"ebb":{"mcu":"stm32f446","serial_pattern":"usb-Klipper_stm32f446xx_3B0032000B50314139323520*"}}}'
+	not_left_behind mcu=stm32f446xx,serial=3B0032000B50314139323520,katapult=none \
+		'records $IMAGES/f446-none/klipper.bin | jq -c .firmware.start=134217728'
+	registry <<<"$BOTH"
+	not_left_behind "$RP2040,katapult=none" "IMAGE=rp2040 records | jq -c .firmware.start=268451840" --method=picoboot
 }

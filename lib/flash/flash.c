@@ -26,6 +26,7 @@
 enum {
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
+	STOPPED_MS = 5000, /* for a board's way back, after a stop signal */
 	/* boards whose method may run before that of this board */
 	METHODS_AHEAD = 4,
 };
@@ -53,32 +54,42 @@ static int write_board(struct kf_run *run, struct kf_error *err)
 /*
  * A board that was sent back to its firmware leaves its bootloader only 100 ms later. Wait until it
  * is back: a service, another method or another kf-flash could open its port, and a Klippy that
- * opens a port in Katapult wedges the Katapult.
+ * opens a port in Katapult wedges the Katapult. A stop signal makes the wait shorter.
  */
 static void wait_for_sent_back(struct kf_run *run)
 {
-	if (run->attempt.sent_back)
-		IGNORE_RESULT(kf_wire_row(&run->plan->board)
-				      ->come_back(run->monitor, &run->plan->board,
-						  kf_now_ms() + run->plan->options.return_ms,
-						  &run->board, NULL));
+	const struct kf_board *board = &run->plan->board;
+	const struct kf_wire_row *row = kf_wire_row(board);
+
+	if (!run->attempt.sent_back ||
+	    row->come_back(run->monitor, board, kf_now_ms() + run->plan->options.return_ms,
+			   &run->board, NULL) != -EINTR)
+		return;
+	kf_stop_defer(true);
+	IGNORE_RESULT(
+		row->come_back(run->monitor, board, kf_now_ms() + STOPPED_MS, &run->board, NULL));
+	kf_stop_defer(false);
 }
 
 /* Enter the method's bootloader. If the board comes up in Katapult instead, that is asked later. */
 static int enter(struct kf_run *run, const struct kf_method_row *row, struct kf_error *err)
 {
 	struct kf_board board = run->board;
+	bool leaves = board.mode != KF_MODE_KATAPULT && !kf_board_in_rom(&board);
 	char place[KF_DEV_SIZE];
 	int r;
 
 	kf_board_place(&board, place, sizeof(place));
-	if (board.mode != KF_MODE_KATAPULT && !kf_board_in_rom(&board))
+	if (leaves)
 		kf_progress_step(run->progress, "entering %s from %s",
 				 row->bootloader ? row->bootloader : "its bootloader",
 				 board.tty[0] ? board.tty : place);
+	/* After a stop signal a board that has left its firmware must be sent back to it. */
+	kf_stop_defer(leaves);
 	r = kf_wire_row(&board)->enter(run->monitor, &board,
 				       kf_within_ms(ENTER_MS, run->attempt.deadline_ms),
 				       &run->board, err);
+	kf_stop_defer(false);
 	KF_COPY(run->board.key, run->plan->board.key);
 	if (r < 0 || !row->bootloader || run->board.mode == KF_MODE_KATAPULT ||
 	    run->board.mode == row->mode)

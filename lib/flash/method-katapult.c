@@ -5,6 +5,7 @@
 
 #include "board/identity.h"
 #include "board/last-flash.h"
+#include "core/clock.h"
 #include "core/text.h"
 #include "firmware/chip.h"
 #include "firmware/image-check.h"
@@ -13,7 +14,10 @@
 #include "katapult/session.h"
 #include "registry/config-note.h"
 
-enum { LEAST_ROOM = 4096 }; /* the smallest that Katapult's menuconfig offers (src/stm32/Kconfig) */
+enum {
+	LEAST_ROOM = 4096, /* the smallest that Katapult's menuconfig offers (src/stm32/Kconfig) */
+	LEAVE_MS = 2000,
+};
 
 /* Does firmware that starts here leave no room for Katapult before it? */
 static bool is_bare(const char *mcu, uint32_t start)
@@ -100,20 +104,48 @@ static int compare(struct kf_attempt *a, struct kf_katapult *k, struct kf_error 
 	return r < 0 ? r : 1;
 }
 
-/* Nothing was written: the board may start its old firmware, if that is complete. */
-static int refuse(struct kf_attempt *a, struct kf_katapult *k, int r, struct kf_error *err)
+/*
+ * Nothing was written: the board starts the firmware that it has, if that is complete. A stop
+ * signal waits for it: a board that stays in Katapult is lost to its printer. False: its firmware
+ * is incomplete, so it stays.
+ */
+static bool send_back(struct kf_attempt *a, struct kf_katapult *k)
 {
 	struct kf_last_flash state = { 0 };
-	bool whole = false;
+	bool whole = true;
 
 	if (a->plan->board.key[0])
 		kf_last_flash_load(a->plan->board.key, &state);
-	if (!state.incomplete[0] && kf_katapult_has_application(k, &whole, NULL) < 0)
-		whole = false;
-	a->sent_back = whole && kf_katapult_complete(k, NULL) == 0;
+	if (state.incomplete[0])
+		return false;
+	kf_stop_defer(true);
+	k->deadline_ms = kf_now_ms() + LEAVE_MS;
+	a->sent_back = kf_katapult_has_application(k, &whole, NULL) == 0 && whole &&
+		       kf_katapult_complete(k, NULL) == 0;
+	kf_stop_defer(false);
+	return whole;
+}
+
+static int refuse(struct kf_attempt *a, struct kf_katapult *k, int r, struct kf_error *err)
+{
+	bool whole = send_back(a, k);
+
 	if (!a->sent_back)
 		kf_error_hint(err, "%s; the board is still in its bootloader%s", err->hint,
 			      whole ? ": power-cycle it" : ", because its firmware is incomplete");
+	return r;
+}
+
+/* A stop signal waits for the answer of a board that we have brought here: it can be sent back
+ * then.
+ */
+static int connect_board(const struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
+{
+	int r;
+
+	kf_stop_defer(a->plan->board.mode != KF_MODE_KATAPULT);
+	r = kf_katapult_connect(k, err);
+	kf_stop_defer(false);
 	return r;
 }
 
@@ -153,7 +185,7 @@ static int leave_katapult(struct kf_katapult *k, struct kf_error *err)
 static int converse(struct kf_attempt *a, struct kf_katapult *k, struct kf_error *err)
 {
 	const struct kf_wire_row *row = kf_wire_row(a->board);
-	int r = kf_katapult_connect(k, err);
+	int r = connect_board(a, k, err);
 
 	if (r < 0)
 		return r;
@@ -170,6 +202,10 @@ static int converse(struct kf_attempt *a, struct kf_katapult *k, struct kf_error
 	r = kf_katapult_finish(k, err);
 	if (r == 0 && !a->plan->options.force)
 		r = compare(a, k, err);
+	if (r < 0) {
+		send_back(a, k);
+		return r;
+	}
 	a->current = r > 0;
 	if (r == 0)
 		r = write_image(a, k, err);
@@ -213,9 +249,11 @@ int kf_method_katapult_check(struct kf_attempt *a, struct kf_error *err)
 	struct kf_katapult k = { .link = &link, .deadline_ms = a->deadline_ms };
 	int r = kf_wire_row(a->board)->open_katapult(a->board, &link, err);
 
-	if (r < 0 || kf_katapult_connect(&k, NULL) < 0)
+	if (r < 0 || connect_board(a, &k, NULL) < 0)
 		return r < 0 || !wanted ? r : not_wanted(wanted, err);
 	r = check(a, &k, err);
+	if (r == 0 && kf_stopped())
+		r = kf_fail_stopped(err);
 	if (r == 0 && wanted)
 		r = not_wanted(wanted, err);
 	return r < 0 ? refuse(a, &k, r, err) : 0;

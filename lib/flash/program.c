@@ -121,6 +121,8 @@ int kf_flash_program_begin(struct kf_flash_program *p, const struct kf_plan *pla
 		r = kf_serial_lock(board->tty, &p->port, err);
 	if (board->mode == KF_MODE_KATAPULT)
 		kf_closep(&p->port);
+	if (r == 0 && kf_stopped())
+		r = kf_fail_stopped(err);
 	return r < 0 ? r : note_begin(plan, board, err);
 }
 

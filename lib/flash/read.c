@@ -59,8 +59,12 @@ static int converse(struct read *read, struct kf_error *err)
 {
 	struct kf_katapult *k = &read->k;
 	bool whole = false;
-	int r = kf_katapult_connect(k, err);
+	int r;
 
+	/* A stop signal waits for the answer of a board that we have brought here. */
+	kf_stop_defer(read->plan->board.mode != KF_MODE_KATAPULT);
+	r = kf_katapult_connect(k, err);
+	kf_stop_defer(false);
 	if (r < 0)
 		return r;
 	kf_progress_step(read->progress, "Katapult %s on %s, application at 0x%08x",
@@ -148,8 +152,11 @@ static int enter(struct read *read, struct kf_error *err)
 	if (board.mode != KF_MODE_KATAPULT)
 		kf_progress_step(read->progress, "entering Katapult from %s",
 				 board.tty[0] ? board.tty : place);
+	/* After a stop signal a board that has left its firmware must be sent back to it. */
+	kf_stop_defer(board.mode != KF_MODE_KATAPULT);
 	r = kf_wire_row(&board)->enter(read->monitor, &board, kf_now_ms() + ENTER_MS, &read->board,
 				       err);
+	kf_stop_defer(false);
 	kf_board_keep(&read->board, &read->plan->board);
 	if (r < 0 || read->board.mode == KF_MODE_KATAPULT)
 		return r;

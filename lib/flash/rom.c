@@ -183,6 +183,11 @@ static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct
 	return r < 0 ? r : check_katapult(a, rom, *ret, err);
 }
 
+static bool was_in_firmware(const struct kf_attempt *a, const struct kf_rom *rom)
+{
+	return a->plan->board.mode != rom->method->mode;
+}
+
 /*
  * Nothing was written. A board that was in its firmware goes back to it; one that a person put into
  * its bootloader stays there.
@@ -190,13 +195,13 @@ static int check(struct kf_attempt *a, struct kf_rom *rom, uint32_t *ret, struct
 static int refuse(struct kf_attempt *a, struct kf_rom *rom, int r)
 {
 	struct kf_last_flash last = { 0 };
-	bool came = a->plan->board.mode != rom->method->mode;
 
 	if (a->plan->board.key[0])
 		kf_last_flash_load(a->plan->board.key, &last);
 	kf_stop_defer(true);
 	rom->deadline_ms = kf_now_ms() + LEAVE_MS;
-	a->sent_back = came && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
+	a->sent_back =
+		was_in_firmware(a, rom) && !last.incomplete[0] && rom->row->leave(rom, NULL) == 0;
 	kf_stop_defer(false);
 	return r;
 }
@@ -230,8 +235,12 @@ static int leave(struct kf_rom *rom, struct kf_error *err)
 static int converse(struct kf_attempt *a, struct kf_rom *rom, struct kf_error *err)
 {
 	uint32_t start;
-	int r = rom->row->begin(rom, err);
+	int r;
 
+	/* A stop signal waits: only a bootloader that is idle can start the firmware again. */
+	kf_stop_defer(was_in_firmware(a, rom));
+	r = rom->row->begin(rom, err);
+	kf_stop_defer(false);
 	if (r < 0)
 		return r;
 	r = check(a, rom, &start, err);

@@ -319,7 +319,8 @@ int kf_katapult_request_all(const struct kf_katapult_requests *q, struct kf_erro
 		r = advance(q, &f, err);
 	if (r == -EINTR)
 		end_between(q, &f);
-	else if (r == -EPROTO && q->settles && f.sent > f.done)
+	/* After a read something else may be asked, and must not meet the other answers. */
+	else if (r == -EPROTO && q->command == KF_KATAPULT_REQUEST_BLOCK && f.sent > f.done)
 		IGNORE_RESULT(receive_rest(q, f.sent - f.done - 1, STOP_MS, NULL));
 	if (r < 0 && q->blocks.data)
 		kf_error_prefix(err, "block 0x%08x",

@@ -20,7 +20,6 @@ struct kf_katapult_requests {
 		      const struct kf_katapult_frame *frame, struct kf_error *err);
 	kf_katapult_progress *progress; /* or NULL */
 	void *arg;			/* for progress, or for answer */
-	bool settles; /* after a wrong answer the others are received: something is asked next */
 };
 
 /*

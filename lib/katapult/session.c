@@ -302,8 +302,7 @@ int kf_katapult_read(struct kf_katapult *k, uint8_t *ret, size_t len,
 	struct kf_katapult_requests q = { .command = KF_KATAPULT_REQUEST_BLOCK,
 					  .answer = answer_copied,
 					  .progress = pass_progress,
-					  .arg = &reading,
-					  .settles = true };
+					  .arg = &reading };
 	int r = prepare(k, ret, len, &q, err);
 
 	/* The first block may be asked for twice in a row: its answer is no repetition then. */
