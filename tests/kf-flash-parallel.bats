@@ -94,9 +94,17 @@ export -f took
 	cp -r "$KF_TESTS/sim/tree" "$HOME/klipper"
 	lock=$XDG_STATE_HOME/kalico-flash/locks/flash-programs.lock
 	mkdir -p "${lock%/*}"
-	run -75 --separate-stderr sim "$H723" -- "config | kf-build -q >r
-		flock $lock kf-flash --no-service --method make_flash --no-fallback --timeout 0.1 <r"
-	[[ $(jq -r '.error.code + " " + .error.message' <<<"$output") == "busy $lock is locked by another process" ]]
+	export lock
+	run -130 --separate-stderr sim "$H723" -- 'config | kf-build -q >r
+		waits() { interrupt_at "${1-nothing}" kf-flash --no-service --method make_flash --no-fallback --timeout 0.1; }
+		export -f waits
+		flock $lock sleep 1 &
+		until ! flock -n $lock true; do :; done
+		waits; rm said
+		flock $lock bash -c "waits waiting:"'
+	# However long the other takes: that is not taken from the time of this board.
+	[ "$(jq -r .error.code <<<"$output")" = $'timeout\ninterrupted' ]
+	[[ $stderr == *"octopus-pro: waiting: make_flash flashes one board at a time, and another comes first"*"takes longer than 0.1 s"* ]]
 }
 
 # bats test_tags=slow

@@ -27,8 +27,6 @@ enum {
 	ENTER_MS = 10000,
 	IDENTIFY_MS = 5000,
 	STOPPED_MS = 5000, /* for a board's way back, after a stop signal */
-	/* boards whose method may run before that of this board */
-	METHODS_AHEAD = 4,
 };
 
 /* Write the board. A Katapult that is there is asked first, unless the method itself does that. */
@@ -187,19 +185,26 @@ static void note_attempt(struct kf_run *run, enum kf_method method, int64_t t0_m
 /*
  * Another program may find a board by a USB id that all boards in DFU have, so only one such
  * program runs at a time. Several host MCUs may share one program file. *ret is the lock; it stays
- * -1 for methods that know their board.
+ * -1 for methods that know their board. However many boards come first, the wait ends: each of them
+ * has its own deadlines.
  */
-static int lock_programs(const struct kf_plan *plan, enum kf_method method, int *ret,
+static int lock_programs(const struct kf_run *run, enum kf_method method, int *ret,
 			 struct kf_error *err)
 {
-	int64_t deadline_ms = kf_now_ms() + plan->options.method_ms * METHODS_AHEAD;
 	char path[PATH_MAX];
 	int r;
 
 	if (!kf_method_row(method)->takes_turns)
 		return 0;
 	r = kf_path(KF_DIR_STATE, path, err, "locks/flash-programs.lock");
-	return r < 0 ? r : kf_lock_take(path, deadline_ms, ret, err);
+	if (r == 0)
+		r = kf_lock_take(path, 0, ret, err);
+	if (r != -EBUSY)
+		return r;
+	kf_progress_step(run->progress,
+			 "waiting: %s flashes one board at a time, and another comes first",
+			 kf_method_name(method));
+	return kf_lock_take(path, KF_FOREVER, ret, err);
 }
 
 /* Is it an error after which no other method is tried? */
@@ -253,7 +258,7 @@ static int try_methods(struct kf_run *run, struct kf_error *err)
 						    .monitor = run->monitor };
 		run->version[0] = '\0';
 		run->slow = false;
-		r = lock_programs(plan, plan->methods.list[i], &lock, err);
+		r = lock_programs(run, plan->methods.list[i], &lock, err);
 		if (r == 0)
 			r = attempt(run, err);
 		note_attempt(run, plan->methods.list[i], t0_ms, r, err);
