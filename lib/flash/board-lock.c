@@ -52,14 +52,12 @@ static bool hub_port(const char *port, char ret[PATH_MAX])
 			      port, dot ? "" : "-0", dot ? "" : "usb", len, port, last + 1);
 }
 
-/* A node locks its whole bus, which all nodes share; a board on a UART locks the UART. */
-static bool lock_path(const struct kf_board *board, char ret[PATH_MAX])
+/* A board on a UART locks the UART. A node locks its whole bus, which all nodes share; so does the
+ * bridge that makes the bus. */
+static bool wire_path(const struct kf_board *board, char ret[PATH_MAX])
 {
 	const char *tty = strrchr(board->tty, '/');
 
-	if (board->usb.port[0])
-		return board->connected && is_port(board->usb.port) &&
-		       hub_port(board->usb.port, ret);
 	if (board->link.type == KF_WIRE_CAN)
 		return kf_interface_valid(board->link.interface) &&
 		       kf_text_format(ret, PATH_MAX, "/sys/class/net/%s", board->link.interface);
@@ -67,11 +65,16 @@ static bool lock_path(const struct kf_board *board, char ret[PATH_MAX])
 	       kf_text_format(ret, PATH_MAX, "/sys/class/tty/%s", tty + 1);
 }
 
+static bool port_path(const struct kf_board *board, char ret[PATH_MAX])
+{
+	return board->connected && is_port(board->usb.port) && hub_port(board->usb.port, ret);
+}
+
 static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
 		       struct kf_error *err)
 {
 	_cleanup_(kf_freep) struct wanted *list =
-		calloc(json_array_size(records) + 1, sizeof(*list));
+		calloc(json_array_size(records) * 2 + 1, sizeof(*list));
 	size_t i, count = 0;
 	json_t *record;
 	int r;
@@ -79,15 +82,17 @@ static int list_boards(json_t *records, struct wanted **ret, size_t *ret_count,
 	if (!list)
 		return kf_fail_sys(err, ENOMEM, "%zu records", json_array_size(records));
 	json_array_foreach(records, i, record) {
-		struct wanted *wanted = &list[count];
+		struct wanted wanted = { .record = record };
 
-		r = kf_record_board(record, &wanted->board, err);
+		r = kf_record_board(record, &wanted.board, err);
 		if (r < 0)
 			return r;
-		wanted->record = record;
-		if (!kf_record_failed(record) && !wanted->board.excluded &&
-		    lock_path(&wanted->board, wanted->path))
-			count++;
+		if (kf_record_failed(record) || wanted.board.excluded)
+			continue;
+		if (port_path(&wanted.board, wanted.path))
+			list[count++] = wanted;
+		if (wire_path(&wanted.board, wanted.path))
+			list[count++] = wanted;
 	}
 	qsort(list, count, sizeof(*list), by_path);
 	*ret_count = count;
@@ -171,7 +176,7 @@ int kf_board_locks_take(struct kf_board_locks *locks, json_t *records, int64_t d
 			*err = why;
 		if (r == -EINTR)
 			return r;
-		if (r < 0) {
+		if (r < 0 && !kf_record_failed(list[i].record)) {
 			kf_record_set_error(list[i].record, locks->tool, &why);
 			locks->failed(&list[i].board, &why);
 		}

@@ -2,8 +2,9 @@
 /*
  * One kf-flash at a time on a board, of all users, from before its plan until its service runs
  * again. The lock is a flock(2) in sysfs: on the hub's port, which stays while a board changes its
- * mode there, on the network interface of a CAN bus, or on the UART. The kf-service that kf-flash
- * becomes keeps the lock, and the kf-flash below it inherits it.
+ * mode there, on the network interface of a CAN bus, or on the UART; of a bridge on its port and
+ * its bus. The kf-service that kf-flash becomes keeps the lock, and the kf-flash below it inherits
+ * it.
  */
 #ifndef KF_FLASH_BOARD_LOCK_H
 #define KF_FLASH_BOARD_LOCK_H

@@ -155,3 +155,10 @@ results() {
 	[ "$(jq -r .error.message <<<"$output")" = "written and read back: it came back as the bridge of can1, and nothing brought that up: can1 is down" ]
 	[[ $(jq -r .error.hint <<<"$output") == "sudo ip link set can1 up; then start Klipper again" ]]
 }
+
+@test "a bridge waits for a kf-flash that works on a node behind it" {
+	run -75 --separate-stderr sim "$BRIDGE" "$BEHIND" -- 'built ".board.key == \"mcu\"" >r
+		exec 9</sys/class/net/can1; flock 9
+		kf-flash --wait 0.1 --dry-run <r 9<&-'
+	[[ $(jq -r .error.message <<<"$output") == "another kf-flash"*" is using the board" ]]
+}
