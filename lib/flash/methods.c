@@ -47,7 +47,9 @@ bool kf_methods_usb_avr(const struct kf_methods_for *with)
 	       kf_methods_in_mode(with, KF_MODE_KLIPPER);
 }
 
-enum kf_method kf_methods_of_chip(const struct kf_methods_for *with)
+/* The method for a board without Katapult: the first of its chip that is for it, else the last
+ * resort, which may be not for it either. */
+static enum kf_method find_of_chip(const struct kf_methods_for *with)
 {
 	enum kf_method method = KF_METHOD_COUNT;
 
@@ -99,7 +101,7 @@ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 	const char *name = kf_methods_wanted(with), *why;
 	struct kf_methods_for insisting = *with;
 	struct kf_methods methods = { .count = 0 };
-	enum kf_method method, of_chip = kf_methods_of_chip(with);
+	enum kf_method method, of_chip = find_of_chip(with);
 
 	if (!kf_method_find(name, &method)) {
 		kf_fail(err, KF_CONFIG, "no such flash method: %s", name);

@@ -89,10 +89,11 @@ struct kf_methods {
  * UART it is left out unless the owner says that it is there (on the command line, for this board
  * in the registry, or by hand): a board without Katapult would wait in a bootloader that nothing
  * there reaches. make flash is left out where it cannot reach the chip. If the command line names
- * such a method, it is refused. A board without Katapult goes to kf_methods_of_chip. One whose SD
- * board is registered is written by sdcard alone: another method could erase the bootloader that
- * reads the card. KF_CONFIG: there is no method of this name. KF_NO_KATAPULT: no method is left;
- * the message says why neither the wanted one nor that of the chip.
+ * such a method, it is refused. A board without Katapult goes to the first method of its chip that
+ * is for it. One whose SD board is registered is written by sdcard alone: another method could
+ * erase the bootloader that reads the card. KF_CONFIG: there is no method of this name.
+ * KF_NO_KATAPULT: no method is left; the message says why neither the wanted one nor that of the
+ * chip.
  */
 _must_check_ int kf_methods_choose(const struct kf_methods_for *with, struct kf_methods *ret,
 				   struct kf_error *err);
@@ -115,10 +116,6 @@ bool kf_methods_in_rom(const struct kf_methods_for *with);
 
 /* Klipper on an AVR's own USB cannot start the bootloader (src/avr has no bootloader_request()). */
 bool kf_methods_usb_avr(const struct kf_methods_for *with);
-
-/* The method for a board without Katapult: the first row of its chip that is for it, else the last
- * resort, which may be not for it either. */
-enum kf_method kf_methods_of_chip(const struct kf_methods_for *with);
 
 /* A row's check: will udev let this user open the ROM of the chip? KF_PERMISSION. */
 _must_check_ int kf_methods_check_rule(const struct kf_methods_for *with, struct kf_error *err);
