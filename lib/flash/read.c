@@ -32,13 +32,6 @@ struct read {
 	bool sent_back; /* it was told to start its firmware */
 };
 
-static void show_progress(size_t done, size_t total, void *arg)
-{
-	const struct kf_progress *progress = arg;
-
-	progress->progress(progress->arg, "reading", done, total);
-}
-
 /* The board goes back to its firmware in any case, also after a signal. */
 static void send_back(struct read *read)
 {
@@ -57,6 +50,7 @@ static int no_firmware(struct kf_error *err)
 /* No EOF is sent: it would write what an earlier conversation has left in Katapult's buffer. */
 static int converse(struct read *read, struct kf_error *err)
 {
+	struct kf_progress_part reading = { read->progress, "reading" };
 	struct kf_katapult *k = &read->k;
 	bool whole = false;
 	int r;
@@ -74,7 +68,7 @@ static int converse(struct read *read, struct kf_error *err)
 		return no_firmware(err);
 	if (r == 0)
 		r = kf_katapult_read(k, read->data, (size_t)read->plan->options.read_bytes,
-				     show_progress, (void *)read->progress, err);
+				     kf_progress_show, &reading, err);
 	send_back(read);
 	return r;
 }
