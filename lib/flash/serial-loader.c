@@ -139,7 +139,7 @@ int kf_serial_loader_run(struct kf_serial_loader *job, const char *name, const c
 {
 	int r = kf_flash_program_run(&job->program, name, argv, job->attempt->deadline_ms, err);
 
-	if (err && err->code == KF_FLASH_FAILED)
+	if (r < 0 && err && err->code == KF_FLASH_FAILED)
 		kf_error_hint(err, "%s, then run the same command again",
 			      kf_last_flash_remedy(job->attempt->begun));
 	return r;
