@@ -242,6 +242,10 @@ behind() {
 	[ "$(jq -r 'select(.board.key).config.mcu' out)" = stm32h723xx ]
 	[ "$(jq -r .global.klipper_dir "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = "$PWD/source" ]
 	registry <<<'{"devices":{"mcu":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
+	run beside '"$KF_TESTS/on-terminal" "kf-config <in >out" "source folder: " "source\r"'
+	[ "$status" -eq 0 ]
+	[ "$(jq -r .global.klipper_dir "$XDG_CONFIG_HOME/kalico-flash/devices.json")" = "$PWD/source" ]
+	registry <<<'{"devices":{"mcu":{"name":"O","mcu":"stm32h723","serial_pattern":"usb-Klipper_stm32h723xx_29001A001151313531383332*"}}}'
 	mv source "$HOME/kalico"
 	kf-config <in >out
 	[ "$(jq -r 'select(.board.key).config.mcu' out)" = stm32h723xx ]

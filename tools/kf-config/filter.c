@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "board/record.h"
@@ -209,6 +210,7 @@ static int ask_tree(int tty, struct kf_registry *registry, struct kf_error *err)
 	char *const assignments[] = { assignment, NULL };
 	struct kf_error why = { 0 };
 	struct kf_tree tree;
+	const char *dir;
 	int r;
 
 	for (;;) {
@@ -221,11 +223,13 @@ static int ask_tree(int tty, struct kf_registry *registry, struct kf_error *err)
 			break;
 		kf_terminal_tell(tty, "  %s\n", why.message);
 	}
-	kf_text_format(assignment, sizeof(assignment), "klipper_dir=%s", answer);
+	/* Later runs start in other folders: what is kept begins with "/" or "~". */
+	dir = strchr("/~", answer[0]) ? answer : tree.dir;
+	kf_text_format(assignment, sizeof(assignment), "klipper_dir=%s", dir);
 	r = kf_device_set(NULL, assignments, err);
 	if (r == 0)
 		json_object_set_new(kf_registry_section(registry, "global"), "klipper_dir",
-				    json_string(answer));
+				    json_string(dir));
 	return r;
 }
 
