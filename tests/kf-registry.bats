@@ -418,6 +418,11 @@ uart() {
 	)" ]
 	run -0 --separate-stderr kf-config set b baud= serial=/dev/serial0
 	[ "$(jq -c .devices.b "$devices")" = '{"serial":"/dev/serial0","katapult_baud":500000}' ]
+	run -64 --separate-stderr kf-config set b serial=
+	[ "$stderr" = "kf-config: b: a board needs a pattern or a port" ]
+	[ "$(jq -r .devices.b.serial "$devices")" = /dev/serial0 ]
+	run -0 --separate-stderr kf-config set b serial= usb_port=1-1 baud= katapult_baud=
+	[ "$(jq -c .devices.b "$devices")" = '{"usb_port":"1-1"}' ]
 	run -64 --separate-stderr kf-config set a canbus_uuid=44db
 	[[ $stderr == *'canbus_uuid: "44db" is not 12 hexadecimal digits'* ]]
 	run -64 --separate-stderr kf-config set a canbus_interface=can/0

@@ -205,6 +205,17 @@ static int fill(json_t *device, const struct kf_new_device *e, struct kf_error *
 	return r;
 }
 
+/* A board that has none of these would never be found. */
+static int check_place(const char *key, const json_t *device, struct kf_error *err)
+{
+	static const char *const ports[] = { "usb_port", "canbus_uuid", "serial" };
+	bool any = kf_settings_pattern(device);
+
+	for (size_t i = 0; i < KF_ARRAY_SIZE(ports); i++)
+		any = any || kf_json_text(device, ports[i])[0];
+	return any ? 0 : kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a port", key);
+}
+
 int kf_device_check_key(const struct kf_registry *registry, const char *key, struct kf_error *err)
 {
 	if (!kf_key_valid(key))
@@ -227,8 +238,6 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	r = kf_device_check_key(registry, new->key, err);
 	if (r < 0)
 		return r;
-	if (!new->pattern[0] && !new->port.usb_port[0] && !new->port.uuid[0] && !new->port.path[0])
-		return kf_fail(err, KF_USAGE, "%s: a board needs a pattern or a port", new->key);
 	r = check_serial(registry, new, err);
 	if (r < 0)
 		return r;
@@ -236,6 +245,8 @@ int kf_device_add(struct kf_registry *registry, const struct kf_new_device *new,
 	device = json_object();
 	json_object_set_new(devices, new->key, device);
 	r = fill(device, new, err);
+	if (r == 0)
+		r = check_place(new->key, device, err);
 	if (r == 0)
 		r = kf_method_check_mcu(new->flash_method, new->mcu, err);
 	if (r == 0)
@@ -310,7 +321,7 @@ int kf_device_set(const char *key, char *const *assignments, struct kf_error *er
 {
 	_cleanup_(kf_registry_close) struct kf_registry registry = { 0 };
 	enum kf_scope scope = key ? KF_SCOPE_DEVICE : KF_SCOPE_GLOBAL;
-	bool mcu = false;
+	bool mcu = false, placed;
 	json_t *members;
 	size_t i;
 	int r;
@@ -322,10 +333,13 @@ int kf_device_set(const char *key, char *const *assignments, struct kf_error *er
 		      : kf_registry_section(&registry, "global");
 	if (!members)
 		return kf_code_errno(KF_NOT_REGISTERED);
+	placed = key && check_place(key, members, NULL) == 0;
 	for (i = 0; r == 0 && assignments[i]; i++) {
 		mcu = mcu || strncmp(assignments[i], "mcu=", 4) == 0;
 		r = kf_settings_assign(members, scope, assignments[i], err);
 	}
+	if (r == 0 && placed)
+		r = check_place(key, members, err);
 	for (i = 0; r == 0 && key && assignments[i]; i++)
 		r = check_use(assignments[i], members, err);
 	if (r == 0 && key && mcu)

@@ -48,8 +48,9 @@ _must_check_ int kf_device_add(struct kf_registry *registry, const struct kf_new
 /*
  * Change devices.json under its lock, all or nothing: "member=value" texts (NULL-terminated) for a
  * device, or with key NULL for "global". KF_USAGE: a flash method, a programmer or a rate that is
- * of no use to a board of this MCU or wire. Errors of kf_settings_assign, kf_registry_open,
- * kf_device_check_unique and, for an MCU, kf_device_check_mcu.
+ * of no use to a board of this MCU or wire; or nothing would be left by which the board is found.
+ * Errors of kf_settings_assign, kf_registry_open, kf_device_check_unique and, for an MCU,
+ * kf_device_check_mcu.
  */
 _must_check_ int kf_device_set(const char *key, char *const *assignments, struct kf_error *err);
 
