@@ -135,6 +135,8 @@ prove='kf-scan -q | setsid -w kf-config --prove'
 	[[ $stderr == *", a shallow clone, does not know the commit abcdef123"*"fetch --unshallow"* ]]
 	run -1 --separate-stderr mocked timeout 300 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c "$prove --klipper-dir=$KF_TESTS/sim/tree"
 	[[ $stderr == *"has no git"* ]]
+	run -78 --separate-stderr mocked timeout 300 kf-sim --board="${H723%,version=*},start=0x8020000,version=v0.13.0-5-gabcdef123" -- bash -c 'kf-scan -q | PATH=$KF_BUILD /usr/bin/setsid -w kf-config --prove'
+	[[ $stderr == *"git is missing; it checks out the board's revision"*"sudo apt-get install git"* ]]
 }
 
 @test "--prove: a read that is cut, and a board that does not come back, are told once" {

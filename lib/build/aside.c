@@ -54,8 +54,6 @@ static int run_git(const char *const *argv, int64_t deadline_ms, struct kf_error
 	int status, r;
 
 	r = kf_process_run(&p, deadline_ms, &status, err);
-	if (r == -ENOENT)
-		return kf_process_missing("git", "it checks out the board's revision", "git", err);
 	if (r < 0 || status == 0)
 		return r;
 	read_words(complaint, words, sizeof(words));
@@ -76,6 +74,10 @@ static int find_commit(const struct kf_tree *tree, const struct kf_version *vers
 	_cleanup_(kf_freep) char *text = NULL;
 	int r;
 
+	if (!kf_tree_has(tree, ".git"))
+		return 0;
+	if (!kf_process_exists("git"))
+		return kf_process_missing("git", "it checks out the board's revision", "git", err);
 	kf_text_format(ret, COMMIT_MAX, "%s%s^{commit}", version->hash[0] ? "" : "refs/tags/",
 		       version->hash[0] ? version->hash : version->tag);
 	r = kf_process_output(&p, deadline_ms, COMMIT_MAX - 1, &text, err);
@@ -149,8 +151,7 @@ int kf_aside_open(const struct kf_tree *tree, const struct kf_version *version, 
 {
 	char commit[COMMIT_MAX];
 	struct kf_tree aside;
-	int r = kf_tree_has(tree, ".git") ? find_commit(tree, version, deadline_ms, commit, err)
-					  : 0;
+	int r = find_commit(tree, version, deadline_ms, commit, err);
 
 	if (r == 0)
 		return unknown(tree, version, err);
