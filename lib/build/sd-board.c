@@ -79,6 +79,9 @@ int kf_sd_board_find(const char *tree_dir, const char *name, struct kf_sd_board 
 	if (!kf_text_format(path, sizeof(path), "%s/scripts/spi_flash/board_defs.py", tree_dir) ||
 	    access(path, R_OK) < 0)
 		return no_file(path, err);
+	if (!kf_process_exists("python3"))
+		return kf_process_missing("python3", "it lists the boards of flash-sdcard.sh",
+					  "python3", err);
 	r = kf_process_output(&p, kf_now_ms() + ASK_MS, OUTPUT_MAX, &text, err);
 	if (r < 0)
 		return r;
@@ -142,11 +145,6 @@ static int check_python(const char *tree_dir, const char *script, struct kf_erro
 		tree_dir);
 }
 
-static int check_program(const char *program, const char *use, struct kf_error *err)
-{
-	return kf_process_exists(program) ? 0 : kf_process_missing(program, use, program, err);
-}
-
 static int other_mcu(const char *tree_dir, const char *name, const char *is, const char *mcu,
 		     struct kf_error *err)
 {
@@ -167,13 +165,13 @@ int kf_sd_board_check(const char *tree_dir, const char *name, const char *mcu, s
 	int r = find_script(tree_dir, script, err);
 
 	if (r == 0)
-		r = check_program("python3", "it lists the boards of flash-sdcard.sh", err);
-	if (r == 0)
 		r = kf_sd_board_find(tree_dir, name, &board, err);
 	if (r < 0)
 		return r;
 	if (!kf_mcu_same(board.mcu, mcu))
 		return other_mcu(tree_dir, name, board.mcu, mcu, err);
-	r = check_program("gcc", "flash-sdcard.sh builds its fatfs.so by it", err);
-	return r < 0 ? r : check_python(tree_dir, script, err);
+	if (!kf_process_exists("gcc"))
+		return kf_process_missing("gcc", "flash-sdcard.sh builds its fatfs.so by it", "gcc",
+					  err);
+	return check_python(tree_dir, script, err);
 }
