@@ -16,9 +16,9 @@
 
 enum { LOST_MAX = 64 };	   /* numbers of a line that cannot be kept; one with more is refused */
 enum { STATUS_MIXED = 1 }; /* boards failed for different reasons, or some did well */
-enum type { STRING, HASH, KEY, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST, TEXT_OBJECTS };
+enum type { STRING, HASH, BOOLEAN, COUNT, NUMBER, LIST, TEXT_LIST, TEXT_OBJECTS };
 
-/* Members of the stages' objects. All may be absent or null; KEY and HASH have a form. */
+/* Members of the stages' objects. All may be absent or null. */
 static const struct {
 	const char *object, *member;
 	enum type type;
@@ -126,7 +126,6 @@ static bool fits(const json_t *value, enum type type)
 {
 	switch (type) {
 	case STRING:
-	case KEY:
 		return is_text(value);
 	case HASH:
 		return json_is_string(value) && is_hash(json_string_value(value));
@@ -152,7 +151,6 @@ static int check_members(const json_t *record, struct kf_error *err)
 	static const char *const wants[] = {
 		[STRING] = "a clean string",
 		[HASH] = "a SHA-256 in hex",
-		[KEY] = "a key",
 		[BOOLEAN] = "true or false",
 		[COUNT] = "a number of 32 bits",
 		[NUMBER] = "a number from 0 on",

@@ -50,14 +50,14 @@ static bool image_name(const json_t *firmware, char *ret, size_t size)
 /* A copy of firmware.json with the members that a record has, and the path. */
 static int for_record(const json_t *firmware, const char *path, json_t **ret, struct kf_error *err)
 {
-	static const char *const ours[] = { "path", "time", "tree", "config_sha256", "build" };
+	static const char *const ours[] = { "time", "tree", "config_sha256", "build" };
 	json_t *obj = json_pack("{s:s}", "path", path);
 
 	if (!obj || json_object_update_missing(obj, (json_t *)firmware) < 0) {
 		json_decref(obj);
 		return kf_fail(err, KF_INTERNAL, "%s: a path that is not UTF-8", path);
 	}
-	for (size_t i = 1; i < KF_ARRAY_SIZE(ours); i++)
+	for (size_t i = 0; i < KF_ARRAY_SIZE(ours); i++)
 		json_object_del(obj, ours[i]);
 	*ret = obj;
 	return 0;
