@@ -222,6 +222,9 @@ pattern=usb-Klipper_stm32h723xx_29001A001151313531383332
 	[ "${stderr_lines[1]}" = "  did you mean octopus? the registered boards: octopus, nitehawk" ]
 	run --separate-stderr kf-config show octopus --table
 	[[ $output == *"name                 Big one"*"flash_method         null"* ]]
+	kf-config -q set octopus name=Têtière >/dev/null
+	run --separate-stderr kf-config list --table
+	[[ ${lines[0]} == "octopus              Têtière                  stm32h723 "* ]]
 	cp "$file" before
 	for mistake in "octopus mcu=" "octopus name=x colour=blue" "octopus klipper_dir=here" "nonesuch name=x" \
 		"octopus serial_pattern=usb-Klipper_*" "--global default_flash_method=hid" "--global mcu=rp2040"; do

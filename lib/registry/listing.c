@@ -11,7 +11,7 @@
 #include "registry/settings.h"
 #include "terminal/screen.h"
 
-enum { INDENT = 2, KEY_COLUMNS = 21 };
+enum { INDENT = 2, KEY_COLUMNS = 21, NAME_COLUMNS = 24 };
 
 static long long number(const json_t *object, const char *member)
 {
@@ -63,14 +63,16 @@ void kf_listing_row(FILE *out, const json_t *device)
 	const json_t *saved = json_object_get(device, "saved_config");
 	const char *pattern = kf_settings_pattern(device);
 	const struct kf_screen screen = kf_screen_of(out);
+	const char *name = kf_json_text(device, "name");
+	int gap = NAME_COLUMNS - kf_screen_width(name);
 	char days[40], row[1024];
 
 	if (saved)
 		kf_text_format(days, sizeof(days), "saved %3lld days ago  ", number(saved, "days"));
 	else
 		kf_text_format(days, sizeof(days), "%-20s", "no configuration");
-	kf_text_format(row, sizeof(row), "%-20s %-24s %-14s %s%s%s", kf_json_text(device, "key"),
-		       kf_json_text(device, "name"), kf_json_text(device, "mcu"), days,
+	kf_text_format(row, sizeof(row), "%-20s %s%*s %-14s %s%s%s", kf_json_text(device, "key"),
+		       name, gap > 0 ? gap : 0, "", kf_json_text(device, "mcu"), days,
 		       json_is_false(json_object_get(device, "flashable")) ? "left alone  " : "",
 		       pattern ? pattern : kf_json_text(device, "usb_port"));
 	kf_screen_wrap(&screen, row, 0, INDENT);
