@@ -297,8 +297,8 @@ TEST(settings_of_no_use_to_a_board)
 	says(USB("atmega2560"), "flash_method=katapult", &err);
 	CHECK_STR(err.hint, "those for a atmega2560 are: avrdude, make_flash");
 	says(USB("stm32f446"), "flash_method=bossac", &err);
-	CHECK_STR(err.hint,
-		  "those for a stm32f446 are: katapult, dfu, make_flash, flashtool, dfu_util, sdcard");
+	CHECK_STR(err.hint, "those for a stm32f446 are: katapult, dfu, make_flash, flashtool, "
+			    "dfu_util, sdcard");
 }
 
 TEST(assignments)
