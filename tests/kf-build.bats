@@ -186,7 +186,7 @@ host linux elf 4194304 klipper.elf" ]
 	jq -e '.error.code == "no_tree" and (.error.message | contains("my tree"))' <<<"$output"
 	run --separate-stderr kf-build --klipper-dir "$BATS_TEST_TMPDIR/none" < <(record octopus)
 	[ "$status" -eq 78 ]
-	jq -e '.error.code == "no_tree"' <<<"$output"
+	jq -e '.error.code == "no_tree" and .error.hint == "name it with --klipper-dir=DIR"' <<<"$output"
 	run --separate-stderr env XDG_CACHE_HOME="$HOME/my cache" kf-build --klipper-dir "$tree" \
 		< <(record octopus)
 	[ "$status" -eq 78 ]

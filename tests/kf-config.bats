@@ -444,6 +444,11 @@ choose a USB to CAN bus bridge: kf config octopus; or accept it: kf flash octopu
 	[[ $(jq -r .error.message <<<"$output") == "$HOME/klipper: "*"No such file"* ]]
 	run --separate-stderr filter --klipper-dir="$HOME/a b" < <(octopus)
 	[[ $(jq -r .error.message <<<"$output") == *"a path with a space" ]]
+	[ "$(jq -r .error.hint <<<"$output")" = "move the tree, then --klipper-dir=DIR" ]
+	# The hint is for the setting that counts.
+	[ "$(filter < <(octopus) 2>/dev/null | jq -r .error.hint)" = "name it with kf set --global klipper_dir=DIR" ]
+	kf-config -q set octopus klipper_dir="$HOME/nonesuch" >/dev/null 2>&1
+	[ "$(filter < <(octopus) 2>/dev/null | jq -r .error.hint)" = "name it with kf set octopus klipper_dir=DIR" ]
 	mv "$HOME/a b" "$HOME/other"
 	run --separate-stderr filter --klipper-dir="$HOME/other" < <(octopus)
 	[ "$status" -eq 0 ]

@@ -99,11 +99,13 @@ static void free_batch(struct batch *batch)
 	free(batch->records);
 }
 
-static void fail_record(json_t *record, const char *key, const struct kf_error *failure)
+static void fail_record(const struct batch *batch, json_t *record, const char *key,
+			const struct kf_error *failure)
 {
 	struct kf_error err = *failure;
 
 	kf_error_for(&err, key);
+	kf_registry_hint_tree(batch->registry, key, batch->args->klipper_dir, &err);
 	if (err.log[0] && !kf_stop_signal())
 		kf_log_tail(err.log);
 	kf_log_error(key, &err);
@@ -150,7 +152,7 @@ static int collect(json_t *records, const struct kf_registry *registry, struct b
 		if (!wanted(record, &board))
 			continue;
 		if (describe(batch->args, registry, record, &built, &failure) < 0) {
-			fail_record(record, board.key, &failure);
+			fail_record(batch, record, board.key, &failure);
 			continue;
 		}
 		batch->list[batch->count] = built;
@@ -211,7 +213,7 @@ static void news(const struct kf_built *built, enum kf_build_event event, const 
 		report(built, batch->args->told);
 		tell_card(built, batch->registry);
 	} else if (built->err.code != KF_INTERRUPTED)
-		fail_record(batch->records[built - batch->list], built->key, &built->err);
+		fail_record(batch, batch->records[built - batch->list], built->key, &built->err);
 }
 
 /* On a terminal, a line for each board. */

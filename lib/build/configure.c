@@ -49,6 +49,8 @@ static int open_tree(struct kf_configure *c, const char *key, struct kf_device *
 	r = kf_tree_open(dir, &c->tree, err);
 	if (r == 0)
 		KF_COPY(c->dir, dir);
+	else
+		kf_registry_hint_tree(c->registry, key, c->klipper_dir, err);
 	return r;
 }
 

@@ -83,7 +83,7 @@ static void check_tree(struct kf_doctor *doctor, const char *key, const char *di
 
 	if (kf_tree_open(dir, &tree, &err) < 0) {
 		if (key)
-			kf_error_hint(&err, "name it with kf set %s klipper_dir=DIR", key);
+			kf_registry_hint_tree(&doctor->registry, key, NULL, &err);
 		kf_doctor_report_error(doctor, KF_HEALTH_WRONG, key ? key : "Klipper", &err);
 		return;
 	}

@@ -334,6 +334,25 @@ const char *kf_registry_klipper_dir(const struct kf_registry *registry, const st
 	return global ? global : usual_tree();
 }
 
+void kf_registry_hint_tree(const struct kf_registry *registry, const char *key, const char *option,
+			   struct kf_error *err)
+{
+	static const char global[] = "kf set --global klipper_dir=DIR";
+	const char *at = strstr(err->hint, global);
+	struct kf_device device;
+	char instead[sizeof(global) + KF_KEY_SIZE] = "--klipper-dir=DIR";
+
+	if (!at)
+		return;
+	if (!option) {
+		if (kf_registry_device(registry, key, &device, NULL) < 0 || !device.klipper_dir)
+			return;
+		kf_text_format(instead, sizeof(instead), "kf set %s klipper_dir=DIR", key);
+	}
+	kf_error_hint(err, "%.*s%s%s", (int)(at - err->hint), err->hint, instead,
+		      at + strlen(global));
+}
+
 const char *kf_registry_katapult_dir(const struct kf_registry *registry)
 {
 	static const char *const dirs[] = { "~/katapult", "~/Katapult", "~/CanBoot", NULL };

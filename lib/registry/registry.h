@@ -103,6 +103,14 @@ const char *kf_registry_flash_method(const struct kf_registry *registry,
 bool kf_registry_allow_fallback(const struct kf_registry *registry);
 bool kf_registry_skip_menuconfig(const struct kf_registry *registry);
 
+/*
+ * The source tree of the device of this key cannot be used, and err's hint is to name another in
+ * "global". If its own klipper_dir, or the option --klipper-dir (NULL: not given), goes before
+ * that, the hint names that one.
+ */
+void kf_registry_hint_tree(const struct kf_registry *registry, const char *key, const char *option,
+			   struct kf_error *err);
+
 /* The object "global" or "devices", made in root if it is missing. */
 json_t *kf_registry_section(struct kf_registry *registry, const char *name);
 
