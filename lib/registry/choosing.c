@@ -20,12 +20,11 @@ static bool wanted(const json_t *record, const struct kf_board *board, bool all,
 /* No board can be chosen: say which connected boards there are, and why. */
 static int nothing(const json_t *found, struct kf_error *err)
 {
-	struct kf_board board;
-	char excluded[KF_DEV_SIZE] = "";
+	struct kf_board board, excluded = { 0 };
 
 	for (size_t i = 0; kf_record_at(found, i, &board); i++) {
 		if (board.key[0] && board.excluded && board.connected)
-			memcpy(excluded, board.key, sizeof(board.key));
+			excluded = board;
 		/* kf-scan has said why. */
 		if (kf_record_failed(json_array_get(found, i)))
 			return kf_fail(err, KF_AMBIGUOUS,
@@ -38,12 +37,13 @@ static int nothing(const json_t *found, struct kf_error *err)
 			kf_board_label(&board));
 		return kf_error_hint(err, "%s", kf_registry_advice("register it with kf add"));
 	}
-	kf_fail(err, KF_NOTHING_CONNECTED, "no registered board is connected");
-	if (excluded[0]) {
-		kf_fail(err, KF_NOTHING_CONNECTED, "%s is connected, but excluded", excluded);
-		kf_error_hint(err, "to include it: kf set %s flashable=true", excluded);
-	}
-	return -ENODEV;
+	if (!excluded.key[0])
+		return kf_fail(err, KF_NOTHING_CONNECTED, "no registered board is connected");
+	kf_fail(err, KF_NOTHING_CONNECTED, "%s is connected, but excluded: %s", excluded.key,
+		excluded.reason);
+	if (strcmp(excluded.reason, KF_REASON_NOT_FLASHABLE) == 0)
+		return kf_error_hint(err, "to include it: kf set %s flashable=true", excluded.key);
+	return kf_error_hint(err, "to include it, remove it from blocked_devices in devices.json");
 }
 
 int kf_choosing_list(const json_t *found, bool all, bool absent, json_t **ret, struct kf_error *err)

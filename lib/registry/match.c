@@ -187,8 +187,7 @@ static void set_device(struct kf_board *board, const struct kf_device *device, e
 		return;
 	if (!device->flashable) {
 		board->excluded = true;
-		kf_text_format(board->reason, sizeof(board->reason),
-			       "flashable is false in devices.json");
+		KF_COPY(board->reason, KF_REASON_NOT_FLASHABLE);
 	} else if (kf_board_in_loader(board)) {
 		kf_text_format(board->reason, sizeof(board->reason),
 			       "known by USB port %s: its bootloader does not say which chip it is",

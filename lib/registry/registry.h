@@ -23,6 +23,9 @@ struct kf_registry {
 
 #define KF_INTERFACE_DEFAULT "can0"
 
+/* The reason of a board that is excluded by its member "flashable". */
+#define KF_REASON_NOT_FLASHABLE "flashable is false in devices.json"
+
 /* A device's members, read out. Strings belong to the registry; NULL where absent. */
 struct kf_device {
 	const char *key, *name, *mcu;

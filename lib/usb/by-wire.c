@@ -124,8 +124,7 @@ bool kf_wire_board(const struct kf_device *device, struct kf_board *ret)
 	}
 	IGNORE_RESULT(kf_wire_look(&board, NULL));
 	if (board.excluded)
-		kf_text_format(board.reason, sizeof(board.reason),
-			       "flashable is false in devices.json");
+		KF_COPY(board.reason, KF_REASON_NOT_FLASHABLE);
 	*ret = board;
 	return true;
 }

@@ -63,6 +63,32 @@ TEST(not_understood)
 		  "\"18446744073709551617\" is not one of these boards");
 }
 
+/* The message and the hint if the only board is excluded. */
+static const char *none_but(const char *reason)
+{
+	struct kf_board board = { .key = "octo", .connected = true, .excluded = true };
+	json_t *boards = json_array(), *list = NULL;
+	static char text[1200];
+	struct kf_error err;
+
+	kf_text_format(board.reason, sizeof(board.reason), "%s", reason);
+	json_array_append_new(boards, kf_record_new(&board));
+	CHECK(kf_choosing_list(boards, false, false, &list, &err) == -ENODEV && !list);
+	json_decref(boards);
+	kf_text_format(text, sizeof(text), "%s; %s", err.message, err.hint);
+	return text;
+}
+
+TEST(excluded)
+{
+	CHECK_STR(none_but("flashable is false in devices.json"),
+		  "octo is connected, but excluded: flashable is false in devices.json; to include "
+		  "it: kf set octo flashable=true");
+	CHECK_STR(none_but("mine"),
+		  "octo is connected, but excluded: mine; to include it, remove it from "
+		  "blocked_devices in devices.json");
+}
+
 TEST(tools_are_beside_us_or_on_path)
 {
 	char path[PATH_MAX], dir[] = "/tmp/kf-test-XXXXXX", file[64];
@@ -92,4 +118,4 @@ TEST(tools_are_beside_us_or_on_path)
 	rmdir(dir);
 }
 
-TEST_MAIN(T(answers), T(not_understood), T(tools_are_beside_us_or_on_path))
+TEST_MAIN(T(answers), T(not_understood), T(excluded), T(tools_are_beside_us_or_on_path))
