@@ -214,6 +214,37 @@ host linux elf 4194304 klipper.elf" ]
 	[ "$(ls "$tree/src/extras")" = $'Kconfig\nMakefile' ]
 }
 
+@test "the last of several makes removes the files that Kalico's Makefile writes" {
+	config a MACH_STM32
+	config b MACH_RPXXXX
+	mkdir "$tree/src/extras"
+	cat >>"$tree/Makefile" <<-'EOF'
+		$(shell for f in Kconfig Makefile; do : > src/extras/$$f; done)
+		BOARD := $(notdir $(patsubst %/out/,%,$(OUT)))
+		$(OUT)autoconf.h: | begin
+		begin: ; @echo >$(PIPES)/begun-$(BOARD); cat <$(PIPES)/go-$(BOARD)
+	EOF
+	export PIPES=$BATS_TEST_TMPDIR
+	mkfifo "$PIPES"/{begun,go}-{a,b}
+	together() { # what is there when both have ended, the first one first
+		local board makes=()
+		for board in a b; do
+			kf-build -q --clean --klipper-dir "$tree" < <(record $board) >/dev/null 3>&- &
+			makes+=($!)
+			read -r <"$PIPES/begun-$board"
+		done
+		for board in a b; do
+			: >"$PIPES/go-$board"
+			wait "${makes[0]}"
+			makes=("${makes[@]:1}")
+		done
+		ls "$tree/src/extras"
+	}
+	[ "$(together)" = "" ]
+	touch "$tree/src/extras/Kconfig"
+	[ "$(together)" = $'Kconfig\nMakefile' ]
+}
+
 @test "a tree with extras of the user's own: one make at a time" {
 	config octopus MACH_STM32
 	mkdir -p "$tree/src/extras/mine" # a folder without a Kconfig is no extra

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * In a tree without extras each make of ours has a shared lock on src/extras, and the last one
- * removes the files. These are empty, so two makes may write them at once. In a tree with extras a
- * make has the lock alone.
+ * removes the files. These are empty, so two makes may write them at once. The first one knows
+ * whether there were any before: if there were none, it and all that come later have a shared lock
+ * on src, too. In a tree with extras a make has the lock alone.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -46,17 +47,22 @@ static bool nothing_there(int dir)
 int kf_extras_note(const char *tree_dir, int64_t deadline_ms, struct kf_extras *ret,
 		   struct kf_error *err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], src[PATH_MAX];
 	int r;
 
-	*ret = (struct kf_extras){ .dir = -1 };
+	*ret = (struct kf_extras){ .dir = -1, .src = -1 };
 	if (!kf_text_format(path, sizeof(path), "%s/src/extras", tree_dir))
 		return 0;
 	ret->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ret->dir < 0)
 		return 0;
 	if (!has_extras(path)) {
-		ret->absent = flock(ret->dir, LOCK_EX | LOCK_NB) == 0 && nothing_there(ret->dir);
+		if (kf_text_format(src, sizeof(src), "%s/src", tree_dir))
+			ret->src = open(src, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ret->absent = flock(ret->dir, LOCK_EX | LOCK_NB) == 0
+				      ? nothing_there(ret->dir)
+				      : ret->src >= 0 && flock(ret->src, LOCK_EX | LOCK_NB) < 0;
+		flock(ret->src, ret->absent ? LOCK_SH | LOCK_NB : LOCK_UN);
 		flock(ret->dir, LOCK_SH | LOCK_NB);
 		return 0;
 	}
@@ -77,6 +83,7 @@ void kf_extras_restore(struct kf_extras *extras)
 	if (extras->absent && flock(extras->dir, LOCK_EX | LOCK_NB) == 0)
 		for (size_t i = 0; i < KF_ARRAY_SIZE(generated); i++)
 			unlinkat(extras->dir, generated[i], 0);
+	kf_closep(&extras->src);
 	kf_closep(&extras->dir);
 	extras->dir = -1;
 }

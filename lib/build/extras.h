@@ -11,7 +11,8 @@
 
 struct kf_extras {
 	int dir;     /* src/extras, with our lock on it; -1: the tree has none */
-	bool absent; /* neither file existed, and no other kalico-flash uses the tree */
+	int src;     /* src, with a lock if absent is true; or -1 */
+	bool absent; /* neither file existed before the first make of ours that runs now */
 };
 
 /*
