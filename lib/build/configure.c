@@ -92,8 +92,11 @@ void kf_configure_tell(const struct kf_configured *done, const char *key,
 		line(key, text);
 }
 
-/* Ask the board. If it does not answer, it has told nothing: that is no error. */
-static int ask_gently(const struct kf_configure *c, const struct kf_board *board,
+/*
+ * Ask the board. If it does not answer, it has told nothing: that is no error, and the user is told
+ * only if the answer is needed.
+ */
+static int ask_gently(const struct kf_configure *c, const struct kf_board *board, bool needed,
 		      struct kf_board_told *ret, struct kf_error *err)
 {
 	struct kf_last_flash last;
@@ -104,7 +107,7 @@ static int ask_gently(const struct kf_configure *c, const struct kf_board *board
 		*err = why;
 		return r;
 	}
-	if (r < 0 && board->connected)
+	if (r < 0 && needed && board->connected)
 		kf_configure_say(c, board->key, "%s", why.message);
 	kf_last_flash_load(board->key, &last);
 	if (!ret->katapult && !ret->no_bootloader && last.katapult_start) {
@@ -206,21 +209,6 @@ static int compare(const struct kf_configure *c, const struct kf_board *board,
 	return 0;
 }
 
-/* The user did not ask for this comparison: a board that does not answer is no error. */
-static int ask_and_compare(const struct kf_configure *c, const struct kf_board *board,
-			   struct kf_new_config *b, struct kf_error *err)
-{
-	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
-	struct kf_error why = { 0 };
-	int r = kf_configure_ask(c, board, &told, &why);
-
-	if (r < 0 && (r == -EINTR || why.code == KF_MCU_MISMATCH)) {
-		*err = why;
-		return r;
-	}
-	return compare(c, board, &told, b, err);
-}
-
 /*
  * Ask the board, and then the user. nothing: nothing is saved. 1: *b is begun; 0: what is saved
  * holds, and b->differs is set.
@@ -229,14 +217,15 @@ static int new_config(struct kf_configure *c, const struct kf_board *board, bool
 		      struct kf_new_config *b, struct kf_error *err)
 {
 	_cleanup_(kf_board_told_free) struct kf_board_told told = { 0 };
+	bool needed = nothing || kf_answers_load(board->key, &b->before);
 	int r;
 
-	if (!nothing && !kf_answers_load(board->key, &b->before))
-		return c->compare ? ask_and_compare(c, board, b, err) : 0;
-	r = ask_gently(c, board, &told, err);
+	if (!needed && !c->compare)
+		return 0;
+	r = ask_gently(c, board, needed, &told, err);
 	if (r < 0)
 		return r;
-	if (!nothing && !reconsider(c, board, &told, b))
+	if (!needed || (!nothing && !reconsider(c, board, &told, b)))
 		return compare(c, board, &told, b, err);
 	r = begin(c, board, &told, b, err);
 	return r < 0 ? r : 1;
