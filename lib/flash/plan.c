@@ -64,7 +64,7 @@ static void choose_avrdude(const struct kf_device *dev, struct kf_plan *plan)
 	kf_kconfig_free(&config);
 }
 
-/* The record and the image must name the same version and MCU. */
+/* The record and the image must name the same start, version and MCU. */
 static int check_recorded(const json_t *firmware, const struct kf_plan *plan, struct kf_error *err)
 {
 	const struct {
@@ -74,6 +74,15 @@ static int check_recorded(const json_t *firmware, const struct kf_plan *plan, st
 		{ "mcu", plan->image.dictionary.mcu },
 	};
 
+	const json_t *start = json_object_get(firmware, "start");
+	uint32_t is = plan->image.start, said = (uint32_t)json_integer_value(start);
+
+	if (json_is_integer(start) && plan->image.start_known && said != is &&
+	    !kf_chip_starts_at(kf_chip_find(plan->image.dictionary.mcu), is, said)) {
+		kf_fail(err, KF_BAD_IMAGE, "the record says start 0x%08x, the image says 0x%08x",
+			said, is);
+		return kf_error_hint(err, "build it again: kf build");
+	}
 	for (size_t i = 0; i < KF_ARRAY_SIZE(stated); i++) {
 		const char *recorded = kf_json_text(firmware, stated[i].name);
 

@@ -185,6 +185,8 @@ static void flash(const struct lab *lab, int64_t method_ms, int64_t return_ms, F
 {
 	struct kf_progress progress = { ignore_step, ignore_progress, NULL };
 	struct kf_plan plan = { .image = lab->image,
+				.start = lab->port->board.flash.base + lab->offset,
+				.start_known = true,
 				.methods = { .list = { lab->method }, .count = 1 },
 				.options = { .method_ms = method_ms, .return_ms = return_ms } };
 	struct kf_error err = { 0 };

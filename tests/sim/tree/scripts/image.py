@@ -162,8 +162,8 @@ def segments(config, parts, blob):
     start = config["FLASH_APPLICATION_ADDRESS"]
     # As Klipper's linker places them: somewhere in the code. What they begin with tells the start of a .bin.
     reset, default = 0x1b4c, 0x1b60
-    vectors = [config["RAM_START"] + config["RAM_SIZE"], start + reset + 1]
-    vectors += [start + default + 1] * 46
+    vectors = [config["RAM_START"] + config["RAM_SIZE"]]
+    vectors += [start + reset + 1] + [start + default + 1] * 46
     body = bytearray(struct.pack("<48I", *vectors) + content(parts, int(os.environ.get("SIM_CODE_BYTES", "36000"))) + blob)
     for at, instruction in ((reset, CPSID_I), (default, B_SELF)):
         struct.pack_into("<H", body, at, instruction)
